@@ -1,0 +1,37 @@
+"""humanbench: benchmark suite and leaderboard harness for human-centric vision backbones.
+
+The public API is imported lazily, so `import humanbench` loads neither torch nor pandas.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_API = {
+    "load_card": "humanbench.cards:load_card",
+    "load_samples": "humanbench.data.samples:load_samples",
+    "score": "humanbench.scoring:score",
+}
+
+if TYPE_CHECKING:
+    from humanbench.cards import load_card as load_card
+    from humanbench.data.samples import load_samples as load_samples
+    from humanbench.scoring import score as score
+
+__all__ = ["__version__", "load_card", "load_samples", "score"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _API:
+        raise AttributeError(f"module 'humanbench' has no attribute {name!r}")
+    module, attribute = _API[name].split(":")
+    value = getattr(importlib.import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_API])

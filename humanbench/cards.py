@@ -1,0 +1,293 @@
+"""Dataset cards: what each dataset is, as data.
+
+A card is one TOML file under `datasets/`. Adding a dataset is adding a card (and a reader function when its on-disk
+format is new); no code lists dataset names. Third parties add cards with entry points of the group
+`humanbench.datasets`, each naming a function that returns the path of a TOML file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from humanbench.errors import CardError, nearest
+from humanbench.paths import shipped
+
+Task = Literal["reid", "pose", "parsing", "attribute", "detection", "counting"]
+TASKS: tuple[Task, ...] = ("reid", "pose", "parsing", "attribute", "detection", "counting")
+Scenario = Literal["in-dataset", "out-of-dataset", "unseen-task", "undisclosed"]
+SCENARIOS: tuple[Scenario, ...] = ("in-dataset", "out-of-dataset", "unseen-task", "undisclosed")
+Collection = Literal["full", "subset"]
+
+Count = Annotated[int, Field(ge=0)]
+Pair = tuple[int, int]
+
+
+class _Part(BaseModel):
+    """A frozen piece of a card; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Paper(_Part):
+    """The publication that introduced the dataset."""
+
+    title: str
+    year: int
+    venue: str
+    url: str = ""
+
+
+class Access(_Part):
+    """How a person gets the data."""
+
+    kind: Literal["open", "form", "agreement", "withdrawn"]
+    how: str
+    size: str = ""
+
+
+class Reader(_Part):
+    """Which on-disk format the dataset has.
+
+    `format` names a module in `humanbench.data.readers` (or a `module:function` string of a plug-in); `options` are
+    that format's own settings; `roots` are the folder names, relative to the dataset's folder under the data root, at
+    which the archive's top level may be found ("." is the dataset's folder itself); `tree` is the layout for people.
+    """
+
+    format: str
+    roots: tuple[str, ...] = (".",)
+    options: dict[str, Any] = {}
+    tree: str
+
+
+class Split(_Part):
+    """Expected content of one split. A count that no source states is absent, never guessed.
+
+    `samples` is the number of rows of the sample table (persons for pose, images otherwise). `unsure` names the counts
+    that are not settled. `labels` is `withheld` when a server keeps them: then `note` says who and what to use instead.
+    """
+
+    samples: Count | None = None
+    images: Count | None = None
+    persons: Count | None = None
+    identities: Count | None = None
+    cameras: Count | None = None
+    boxes: Count | None = None
+    ignore: Count | None = None
+    points: Count | None = None
+    labels: Literal["public", "withheld", "pseudo"] = "public"
+    note: str = ""
+    unsure: tuple[str, ...] = ()
+
+    def counts(self) -> dict[str, int]:
+        """The stated counts by name."""
+        names = ("samples", "images", "persons", "identities", "cameras", "boxes", "ignore", "points")
+        return {n: v for n in names if (v := getattr(self, n)) is not None}
+
+
+class Labels(_Part):
+    """Label vocabulary in canonical order. Which fields are filled depends on the task.
+
+    `flip_pairs` are indices that change places under a horizontal flip (keypoints, or left/right part classes).
+    `ids` maps class index -> the value stored on disk, where the two differ. `sigmas` are OKS sigmas per keypoint.
+    `colors` may give a drawing colour per class as `#rrggbb`.
+    """
+
+    keypoints: tuple[str, ...] = ()
+    skeleton: tuple[Pair, ...] = ()
+    sigmas: tuple[float, ...] = ()
+    upper_body: tuple[int, ...] = ()
+    lower_body: tuple[int, ...] = ()
+    joint_weights: tuple[float, ...] = ()
+    classes: tuple[str, ...] = ()
+    ids: tuple[int, ...] = ()
+    attributes: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = {}
+    flip_pairs: tuple[Pair, ...] = ()
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Labels:
+        n = len(self.keypoints) or len(self.classes)
+        for name in ("keypoints", "classes", "attributes"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} holds a name twice")
+        for name in ("sigmas", "joint_weights"):
+            if getattr(self, name) and len(getattr(self, name)) != len(self.keypoints):
+                raise ValueError(f"{name} must have one value per keypoint")
+        if self.ids and len(self.ids) != len(self.classes):
+            raise ValueError("ids must have one value per class")
+        flipped = [i for pair in self.flip_pairs for i in pair]
+        if len(set(flipped)) != len(flipped):
+            raise ValueError("flip_pairs name an index twice")
+        indices = [*flipped, *self.upper_body, *self.lower_body, *(i for bone in self.skeleton for i in bone)]
+        if any(not 0 <= i < n for i in indices):
+            raise ValueError(f"an index of flip_pairs, skeleton, upper_body or lower_body is outside 0..{n - 1}")
+        return self
+
+
+class Evaluation(_Part):
+    """How the benchmark evaluates the dataset; absent for datasets used in pretraining only.
+
+    `train` and `test` name splits. `main` is the headline metric, `report` all that are shown (main first).
+    """
+
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    main: str
+    report: tuple[str, ...]
+    definition: str
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _main_is_reported(self) -> Evaluation:
+        if not self.report or self.report[0] != self.main:
+            raise ValueError("report must start with the main metric")
+        return self
+
+
+class Pretraining(_Part):
+    """Use in the paper's pretraining collections: `images` is the paper's count (its table 6)."""
+
+    images: Count
+    counts: str
+    full: bool = True
+    subset: bool = False
+    splits: tuple[str, ...] = ("train",)
+
+
+class Known(_Part):
+    """A recognised content fingerprint (see `humanbench.data.verify`)."""
+
+    release: str
+    fingerprint: str
+    of: Literal["labels", "file"] = "labels"
+    file: str = ""
+
+
+class DatasetCard(_Part):
+    """Everything known about a dataset; see ARCHITECTURE in the docs for how it is used."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str
+    task: Task
+    paper: Paper
+    homepage: str
+    licence: str
+    access: Access
+    reader: Reader
+    splits: dict[str, Split]
+    labels: Labels = Labels()
+    evaluation: Evaluation | None = None
+    pretraining: Pretraining | None = None
+    known: tuple[Known, ...] = ()
+    consent: str = ""
+    notes: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _splits_exist(self) -> DatasetCard:
+        used: list[str] = []
+        if self.evaluation:
+            used += [*self.evaluation.train, *self.evaluation.test]
+        if self.pretraining:
+            used += self.pretraining.splits
+        missing = sorted(set(used) - set(self.splits))
+        if missing:
+            raise ValueError(f"splits {missing} are used but not described")
+        if not (self.evaluation or self.pretraining):
+            raise ValueError("a card needs an [evaluation] or a [pretraining] table")
+        return self
+
+    def split(self, name: str) -> Split:
+        """The named split, or a `CardError` that lists the ones there are."""
+        if name not in self.splits:
+            raise CardError(
+                f"{self.id} has no split {name!r}; its splits are {', '.join(self.splits)}{nearest(name, list(self.splits))}"
+            )
+        return self.splits[name]
+
+
+def parse_card(path: Path) -> DatasetCard:
+    """Read one card; a malformed one is a `CardError` naming the file and the key."""
+    try:
+        return DatasetCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"]) or "card"
+        raise CardError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _card_files() -> Iterator[Path]:
+    from importlib.metadata import entry_points
+
+    yield from sorted(shipped("datasets").glob("*.toml"))
+    for point in entry_points(group="humanbench.datasets"):
+        yield Path(point.load()())
+
+
+@lru_cache(maxsize=1)
+def cards() -> dict[str, DatasetCard]:
+    """All cards by id, in alphabetical order."""
+    found = [parse_card(path) for path in _card_files()]
+    return {card.id: card for card in sorted(found, key=lambda c: c.id)}
+
+
+def load_card(name: str) -> DatasetCard:
+    """The card with this id; a `CardError` with the nearest names when there is none."""
+    known = cards()
+    if name not in known:
+        raise CardError(
+            f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)"
+        )
+    return known[name]
+
+
+def select_cards(patterns: Iterable[str] = (), task: str | None = None) -> list[DatasetCard]:
+    """Cards matching any of the ids or wildcards (`market*`), all when none is given, optionally of one task."""
+    wanted = list(patterns)
+    chosen: dict[str, DatasetCard] = {}
+    for pattern in wanted or ["*"]:
+        if any(c in pattern for c in "*?["):
+            hits = fnmatch.filter(cards(), pattern)
+            if not hits:
+                raise CardError(f"no dataset matches {pattern!r} (see `humanbench datasets list`)")
+        else:
+            hits = [load_card(pattern).id]
+        chosen.update({i: cards()[i] for i in hits})
+    return [c for c in chosen.values() if task is None or c.task == task]
+
+
+def collection(name: Collection) -> list[DatasetCard]:
+    """The paper's pretraining collections: `full` (37 datasets) or `subset` (15)."""
+    return [c for c in cards().values() if c.pretraining and getattr(c.pretraining, name)]
+
+
+def evaluated() -> list[DatasetCard]:
+    """The 19 datasets of the evaluation."""
+    return [c for c in cards().values() if c.evaluation]
+
+
+def scenario(card: DatasetCard, pretrained_on: Iterable[str] | None) -> Scenario:
+    """Which evaluation scenario a dataset is for a backbone pretrained on these dataset ids.
+
+    in-dataset: the dataset was in the pretraining; out-of-dataset: only its task was; unseen-task: neither was;
+    undisclosed: nobody says what the backbone was pretrained on (`None`).
+    """
+    if pretrained_on is None:
+        return "undisclosed"
+    ids = set(pretrained_on)
+    if card.id in ids:
+        return "in-dataset"
+    tasks = {load_card(i).task for i in ids if i in cards()}
+    return "out-of-dataset" if card.task in tasks else "unseen-task"

@@ -1,0 +1,54 @@
+"""The command line: one module per verb, imported only when that verb runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from humanbench import __version__
+from humanbench.errors import HumanbenchError
+
+_VERBS = {
+    "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
+    "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
+}
+
+
+class Verbs(click.Group):
+    """A group that knows its commands by name and imports one only to run it or to show its help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        command: click.Command = importlib.import_module(_VERBS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HumanbenchError as error:
+            click.echo(f"humanbench: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            sys.stderr.close()
+            ctx.exit(1)
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="humanbench")
+def main() -> None:
+    """Score human-centric vision backbones on 19 public datasets, six tasks and three scenarios.
+
+    Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: ran, but the answer is no; 2: wrong
+    usage or input. Data lives under $HUMANBENCH_DATA, one folder per dataset id; --data-root wins.
+    """

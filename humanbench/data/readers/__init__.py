@@ -1,0 +1,67 @@
+"""Readers: one module per on-disk format, each reading a dataset as distributed.
+
+A reader module offers
+
+    def read(card: DatasetCard, split: str, root: Path) -> pandas.DataFrame
+
+where `root` is the archive's top folder (already found from `card.reader.roots`) and the result is the sample table of
+the task (columns: `humanbench.data.samples`). Readers open annotation files, never images. `id` is stable across
+machines: for images the POSIX path relative to `root`, as short as stays unique and natural for the format (a MPII or
+PA-100K image is its file name; a parsing map is its stem; a person of a pose dataset is `<image_id>/<annotation_id>`).
+Coordinates are original image pixels with (0, 0) the centre of the top-left pixel; formats that count from 1 are
+converted by the reader.
+
+A parsing reader whose `label` is not simply an index PNG also offers
+
+    def label_map(card: DatasetCard, label: str) -> numpy.ndarray        # H x W uint8 class indices, 255 = ignore
+
+Errors are `DataError`s that name the file (and line), what was expected and `humanbench datasets show ID`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from humanbench.errors import CardError, DataError
+
+if TYPE_CHECKING:
+    from humanbench.cards import DatasetCard
+
+
+def reader_for(card: DatasetCard) -> ModuleType:
+    """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
+    name = card.reader.format
+    try:
+        return importlib.import_module(name if "." in name else f"humanbench.data.readers.{name}")
+    except ModuleNotFoundError as error:
+        raise CardError(f"{card.id}: there is no reader called {name!r}") from error
+
+
+def find_root(card: DatasetCard, folder: Path) -> Path:
+    """The archive's top folder under the dataset's folder: the first of `card.reader.roots` that exists.
+
+    A root other than "." must exist by name; "." matches last, so both an unpacked archive and its content work.
+    """
+    if not folder.is_dir():
+        raise DataError(
+            f"{card.id}: there is no folder {folder}; "
+            f"`humanbench datasets show {card.id}` says how to get the data and how it is laid out"
+        )
+    for name in card.reader.roots:
+        if name != "." and (folder / name).is_dir():
+            return folder / name
+    return folder
+
+
+def need(card: DatasetCard, root: Path, *choices: str) -> Path:
+    """The first of these paths under `root` that exists; a `DataError` naming all of them when none does."""
+    for choice in choices:
+        if (root / choice).exists():
+            return root / choice
+    wanted = " or ".join(choices)
+    raise DataError(
+        f"{card.id}: {wanted} not found under {root}; `humanbench datasets show {card.id}` prints the expected layout"
+    )

@@ -1,0 +1,141 @@
+"""`load_samples`: the one way from a dataset on disk to its sample table."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from humanbench.cards import DatasetCard, load_card
+from humanbench.data.readers import find_root, reader_for
+from humanbench.errors import DataError, WithheldError
+from humanbench.paths import data_root as default_data_root
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "reid": ("id", "image", "pid", "camid"),
+    "pose": ("id", "image", "image_id", "annotation_id", "bbox", "keypoints", "area", "iscrowd"),
+    "parsing": ("id", "image", "label"),
+    "attribute": ("id", "image"),
+    "detection": ("id", "image", "boxes", "ignore", "visible"),
+    "counting": ("id", "image", "points", "count"),
+}
+"""Columns every reader returns, by task; attribute adds one int8 column per attribute of the card, in its order."""
+
+MARKER = "MANNEQUIN.json"
+"""A file of this name in a dataset's folder says that the content is procedural; every result from it is synthetic."""
+
+
+def dataset_folder(card: DatasetCard, data_root: str | os.PathLike[str] | None = None) -> Path:
+    """Where this dataset is expected: `<data root>/<id>`."""
+    return default_data_root(data_root) / card.id
+
+
+def is_synthetic(folder: Path) -> bool:
+    """Whether the dataset in this folder is a procedural copy."""
+    return (folder / MARKER).is_file()
+
+
+def load_samples(
+    dataset: str | DatasetCard,
+    split: str,
+    data_root: str | os.PathLike[str] | None = None,
+    subset: str | os.PathLike[str] | None = None,
+) -> pd.DataFrame:
+    """The sample table of one split; no image is opened.
+
+    Columns: `id` (stable across machines), `image` (absolute path), and by task
+
+    - reid: `pid`, `camid` (int64; camid -1 where the dataset has no cameras);
+    - pose (a row per person): `image_id`, `annotation_id`, `bbox` [x, y, w, h], `keypoints` K x 3 float (x, y, v with
+      v = 0 not labelled, 1 labelled but hidden, 2 visible), `area`, `iscrowd`; MPII adds `headbox`, `center`, `scale`;
+    - parsing: `label` (path; `humanbench.data.labels.load_label` turns it into class indices);
+    - attribute: one int8 column per attribute of the card: 1 present, 0 absent, -1 unknown;
+    - detection: `boxes` M x 4 float [x, y, w, h], `ignore` M bool, `visible` M x 4 (visible box) or M (visible ratio),
+      None where the dataset has neither;
+    - counting: `points` N x 2 float (x, y), `count` float.
+
+    `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
+    `image_ids`, all images of the split whether or not they hold people.
+
+    `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per split) naming the samples to keep.
+
+    Raises `CardError` for an unknown dataset or split, `WithheldError` where the labels of the split are not public,
+    `DataError` where the files are not what the card says.
+    """
+    card = load_card(dataset) if isinstance(dataset, str) else dataset
+    described = card.split(split)
+    if described.labels == "withheld":
+        raise WithheldError(f"{card.id}: the labels of split {split!r} are not public. {described.note}".strip())
+    folder = dataset_folder(card, data_root)
+    root = find_root(card, folder)
+    table = reader_for(card).read(card, split, root)
+    _check_columns(card, table)
+    kept = dict(table.attrs)
+    if subset is not None:
+        wanted = read_subset(Path(subset), split)
+        table = _select(card, table, wanted, Path(subset))
+        if "image_ids" in kept:
+            kept["image_ids"] = [i for i in kept["image_ids"] if i in set(table["image_id"]) or str(i) in wanted]
+    table = table.reset_index(drop=True)
+    table.attrs = kept | {
+        "dataset": card.id,
+        "split": split,
+        "synthetic": is_synthetic(folder),
+        "subset": Path(subset).stem if subset is not None else None,
+    }
+    return table
+
+
+def read_subset(path: Path, split: str) -> set[str]:
+    """The ids a subset file names for this split."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such subset file")
+    try:
+        if path.suffix == ".toml":
+            found = tomllib.loads(path.read_text(encoding="utf-8")).get(split, [])
+        else:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = csv.DictReader(file)
+                if not {"split", "id"} <= set(rows.fieldnames or ()):
+                    raise DataError(f"{path}: a subset CSV has the columns split, id; found {rows.fieldnames}")
+                found = [row["id"] for row in rows if row["split"] == split]
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError(f"{path}: not a readable CSV or TOML subset file ({error})") from error
+    if not found:
+        raise DataError(f"{path}: names no sample of split {split!r}")
+    return {str(i) for i in found}
+
+
+def _select(card: DatasetCard, table: pd.DataFrame, wanted: set[str], path: Path) -> pd.DataFrame:
+    ids = table["id"].astype(str)
+    keep = ids.isin(wanted)
+    known = set(ids)
+    if "image_id" in table:
+        keep |= table["image_id"].astype(str).isin(wanted)
+        known |= set(table["image_id"].astype(str)) | {str(i) for i in table.attrs.get("image_ids", ())}
+    unknown = sorted(wanted - known)
+    if unknown:
+        raise DataError(
+            f"{path}: {len(unknown)} of its ids are not in {card.id}, the first is {unknown[0]!r} "
+            f"(an id here looks like {ids.iloc[0]!r})"
+            if len(ids)
+            else f"{path}: {card.id} has no samples here"
+        )
+    return table[keep.to_numpy()]
+
+
+def _check_columns(card: DatasetCard, table: pd.DataFrame) -> None:
+    wanted = COLUMNS[card.task] + (card.labels.attributes if card.task == "attribute" else ())
+    missing = [c for c in wanted if c not in table.columns]
+    if missing:
+        raise AssertionError(f"reader {card.reader.format} returns no column {missing[0]} for {card.id}")
+    if not table["id"].is_unique:
+        twice = table["id"][table["id"].duplicated()].iloc[0]
+        raise DataError(f"{card.id}: the sample {twice!r} occurs twice in the annotations")
+
+

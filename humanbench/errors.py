@@ -1,0 +1,43 @@
+"""Errors a user can mend.
+
+Every message says what was found, what was expected, and what helps. The command line prints it as one sentence and
+leaves with exit code 2; nothing is written before the input has been accepted.
+"""
+
+from __future__ import annotations
+
+
+class HumanbenchError(Exception):
+    """Base of all errors caused by input; `exit_code` is what the command line returns."""
+
+    exit_code = 2
+
+
+class CardError(HumanbenchError):
+    """A card is missing, malformed, or a name matches none."""
+
+
+class DataError(HumanbenchError):
+    """A dataset on disk is absent, incomplete or not what its card says."""
+
+
+class WithheldError(DataError):
+    """The labels of this split are not public."""
+
+
+class PredictionError(HumanbenchError):
+    """A predictions file does not fit the ground truth it is to be scored against."""
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """A hint naming the closest known spellings, or the empty string.
+
+    >>> nearest("market", ["market1501", "mpii"])
+    '; did you mean market1501?'
+    """
+    import difflib
+
+    lower = name.lower()
+    close = difflib.get_close_matches(lower, known, n=3, cutoff=0.5)
+    close += [k for k in known if lower and lower in k and k not in close]
+    return f"; did you mean {', '.join(close[:3])}?" if close else ""

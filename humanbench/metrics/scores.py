@@ -1,0 +1,77 @@
+"""The value every metric returns: the numbers, and the per-unit parts they were reduced from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Counts = NDArray[np.int64]
+Reduce = Callable[[Any, Counts], Mapping[str, float]]
+
+
+class Scores(Mapping[str, float]):
+    """Metric values by name (percent 0-100 unless the metric says otherwise; `nan` where undefined).
+
+    `parts` holds what was measured per unit (`unit`: query, image, person ...; `n` units). `reduce(parts, counts)`
+    turns parts into values, with `counts[i]` the number of times unit `i` was drawn: all ones for the plain values, the
+    draw's histogram for a resample. So an interval or a paired test needs no second pass over the predictions.
+    `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
+
+    >>> import numpy as np
+    >>> mean = lambda x, c: {"mean": float((x * c).sum() / c.sum())}
+    >>> s = Scores(np.array([1.0, 2.0, 6.0]), mean, n=3, unit="image")
+    >>> dict(s), s.resample([0, 0, 1])["mean"]
+    ({'mean': 3.0}, 1.3333333333333333)
+    """
+
+    def __init__(
+        self,
+        parts: Any,
+        reduce: Reduce,
+        *,
+        n: int,
+        unit: str,
+        info: Mapping[str, Any] | None = None,
+        index: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.parts = parts
+        self.n = n if index is None else len(index)
+        self.unit = unit
+        self.info: Mapping[str, Any] = dict(info or {})
+        self._units = n
+        self._reduce = reduce
+        self._index = index
+
+    @cached_property
+    def _values(self) -> dict[str, float]:
+        if self._index is None:
+            counts = np.ones(self._units, np.int64)
+        else:
+            counts = np.bincount(self._index, minlength=self._units).astype(np.int64)
+        return {name: float(value) for name, value in self._reduce(self.parts, counts).items()}
+
+    def resample(self, index: ArrayLike) -> Scores:
+        """The scores of the units `index` (with repeats), numbered as in this object; raises IndexError outside."""
+        chosen = np.asarray(index, dtype=np.int64).ravel()
+        if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.n):
+            raise IndexError(f"units are numbered 0..{self.n - 1}")
+        if self._index is not None:
+            chosen = self._index[chosen]
+        return Scores(self.parts, self._reduce, n=self._units, unit=self.unit, info=self.info, index=chosen)
+
+    def __getitem__(self, name: str) -> float:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        body = ", ".join(f"{k}={v:.4g}" for k, v in self.items())
+        return f"Scores({body}; n={self.n} {self.unit})"

@@ -1,0 +1,23 @@
+"""Where things are: the data folders that ship with the package, and the user's data root."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(name: str) -> Path:
+    """Folder of shipped data files: `datasets`, `protocols`, `baselines` or `leaderboard`.
+
+    A wheel carries them in `humanbench/_data`; a source tree has them beside the package.
+    """
+    installed = _PACKAGE / "_data" / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def data_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """The folder that holds one folder per dataset: the argument, else `$HUMANBENCH_DATA`, else `~/humanbench-data`."""
+    chosen = given if given is not None else os.environ.get("HUMANBENCH_DATA") or "~/humanbench-data"
+    return Path(chosen).expanduser().absolute()
