@@ -30,7 +30,7 @@ test: lint types
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 demo: $(READY)
-	$(BIN)/python -m bench.demo
+	$(BIN)/python -m humanbench demo
 
 bench: $(READY)
 	$(BIN)/python -m bench

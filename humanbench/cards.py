@@ -247,9 +247,7 @@ def load_card(name: str) -> DatasetCard:
     """The card with this id; a `CardError` with the nearest names when there is none."""
     known = cards()
     if name not in known:
-        raise CardError(
-            f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)"
-        )
+        raise CardError(f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)")
     return known[name]
 
 

@@ -37,7 +37,9 @@ def index_png(card: DatasetCard, path: Path) -> NDArray[np.uint8]:
         allowed[IGNORE] = True
         if not allowed[stored].all():
             bad = int(stored[~allowed[stored]][0])
-            raise DataError(f"{path}: holds the value {bad}, but {card.id} has classes 0..{len(card.labels.classes) - 1}")
+            raise DataError(
+                f"{path}: holds the value {bad}, but {card.id} has classes 0..{len(card.labels.classes) - 1}"
+            )
         return stored
     table = np.full(256, -1, np.int16)
     table[IGNORE] = IGNORE

@@ -137,5 +137,3 @@ def _check_columns(card: DatasetCard, table: pd.DataFrame) -> None:
     if not table["id"].is_unique:
         twice = table["id"][table["id"].duplicated()].iloc[0]
         raise DataError(f"{card.id}: the sample {twice!r} occurs twice in the annotations")
-
-

@@ -22,20 +22,28 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from humanbench.errors import CardError, DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from humanbench.cards import DatasetCard
 
 
-def reader_for(card: DatasetCard) -> ModuleType:
+class Reader(Protocol):
+    """What a reader module offers."""
+
+    def read(self, card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+        """The sample table of a split."""
+
+
+def reader_for(card: DatasetCard) -> Reader:
     """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
     name = card.reader.format
     try:
-        return importlib.import_module(name if "." in name else f"humanbench.data.readers.{name}")
+        return cast(Reader, importlib.import_module(name if "." in name else f"humanbench.data.readers.{name}"))
     except ModuleNotFoundError as error:
         raise CardError(f"{card.id}: there is no reader called {name!r}") from error
 

@@ -15,23 +15,33 @@ hold them (an integer format rounds).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from humanbench.errors import CardError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from humanbench.cards import DatasetCard
 
 Save = Callable[[Any, Path], None]
 """`save(key, path)` writes the picture `key` to `path` in the format its suffix names, making folders as needed."""
 
 
-def writer_for(card: DatasetCard) -> ModuleType:
+class Writer(Protocol):
+    """What a writer module offers."""
+
+    def write(
+        self, card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save
+    ) -> dict[str, pd.DataFrame]:
+        """Write the tables in the official form; the tables as the reader must return them."""
+
+
+def writer_for(card: DatasetCard) -> Writer:
     """The module that writes this card's format."""
     try:
-        return importlib.import_module(f"humanbench.data.writers.{card.reader.format}")
+        return cast(Writer, importlib.import_module(f"humanbench.data.writers.{card.reader.format}"))
     except ModuleNotFoundError as error:
         raise CardError(f"{card.id}: the format {card.reader.format!r} has no writer") from error
