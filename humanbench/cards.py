@@ -210,9 +210,8 @@ class DatasetCard(_Part):
     def split(self, name: str) -> Split:
         """The named split, or a `CardError` that lists the ones there are."""
         if name not in self.splits:
-            raise CardError(
-                f"{self.id} has no split {name!r}; its splits are {', '.join(self.splits)}{nearest(name, list(self.splits))}"
-            )
+            known = list(self.splits)
+            raise CardError(f"{self.id} has no split {name!r}; it has {', '.join(known)}{nearest(name, known)}")
         return self.splits[name]
 
 
