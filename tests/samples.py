@@ -1,4 +1,4 @@
-"""Real images and annotations for tests, where a copy lies beside the checkout (`HUMANBENCH_SAMPLES` names another place)."""
+"""Real images and annotations for tests, kept beside the checkout (`HUMANBENCH_SAMPLES` names another place)."""
 
 from __future__ import annotations
 
