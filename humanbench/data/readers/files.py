@@ -1,0 +1,106 @@
+"""Opening annotation files: absent and corrupt ones become one clear sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from humanbench.cards import DatasetCard
+from humanbench.errors import DataError
+
+
+def existing(card: DatasetCard, path: Path) -> Path:
+    """The path itself; a `DataError` when there is no such file."""
+    if not path.is_file():
+        raise DataError(
+            f"{card.id}: there is no file {path}; `humanbench datasets show {card.id}` prints the expected layout"
+        )
+    return path
+
+
+def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
+    """The variables of a MATLAB file by name (without the `__header__` kind).
+
+    MATLAB 5 files are read by `scipy.io.loadmat` with `options` (`squeeze_me`, `struct_as_record`, `variable_names`
+    ...). MATLAB 7.3 files are HDF5: their numeric arrays come as numpy arrays in MATLAB's index order, everything else
+    (cells, structs) as dicts and object arrays of the same; strings are decoded. `options` do not apply to those.
+    Raises `DataError` for an absent, truncated or foreign file.
+    """
+    import scipy.io
+
+    try:
+        loaded: dict[str, Any] = scipy.io.loadmat(existing(card, path), **options)
+    except NotImplementedError:
+        return _load_hdf5(card, path)
+    except MemoryError as error:
+        raise DataError(f"{card.id}: {path} is not a readable MATLAB file (a size in it is absurd)") from error
+    except Exception as error:  # scipy lets struct, zlib, index and type errors of corrupt files through
+        raise DataError(f"{card.id}: {path} is not a readable MATLAB file ({_reason(error)})") from error
+    return {k: v for k, v in loaded.items() if not k.startswith("__")}
+
+
+def load_json(card: DatasetCard, path: Path) -> Any:
+    """The content of a JSON file; a `DataError` with line and column when it is not valid."""
+    text = _text(card, path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{card.id}: {path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
+        ) from error
+
+
+def read_lines(card: DatasetCard, path: Path) -> list[str]:
+    """The lines of a UTF-8 text file without line ends; blank lines at the end are dropped, others kept.
+
+    So the number of a line is its index + 1, for error messages.
+    """
+    lines = _text(card, path).splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def _text(card: DatasetCard, path: Path) -> str:
+    try:
+        return existing(card, path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{card.id}: {path} is not a text file (byte {error.start} is not UTF-8)") from error
+
+
+def _load_hdf5(card: DatasetCard, path: Path) -> dict[str, Any]:
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            return {name: _value(file, file[name]) for name in file if not name.startswith("#")}
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise DataError(f"{card.id}: {path} is not a readable MATLAB 7.3 file ({_reason(error)})") from error
+
+
+def _value(file: Any, node: Any) -> Any:
+    """A MATLAB value stored as HDF5: axes are reversed there, strings are code units, cells are references."""
+    import h5py
+    import numpy as np
+
+    if isinstance(node, h5py.Group):
+        return {name: _value(file, node[name]) for name in node}
+    kind = node.attrs.get("MATLAB_class", b"")
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    stored = node[()]
+    if node.attrs.get("MATLAB_empty", 0):
+        return "" if kind == "char" else np.empty(tuple(int(n) for n in np.atleast_1d(stored)))
+    array = np.asarray(stored).T
+    if kind == "char":
+        return "".join(map(chr, array.ravel(order="C")))
+    if array.dtype == object:
+        cells = np.empty(array.shape, object)
+        for index, reference in np.ndenumerate(array):
+            cells[index] = _value(file, file[reference])
+        return cells
+    return array
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
