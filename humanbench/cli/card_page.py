@@ -1,0 +1,104 @@
+"""A dataset card as a page of text for people."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from humanbench.cards import DatasetCard, Split
+from humanbench.data.samples import dataset_folder
+
+_WIDTH = 100
+
+
+def card_page(card: DatasetCard, state: str, data_root: str | None) -> str:
+    """The card in plain text: identity, access, layout, splits, labels, evaluation, pretraining use, open questions."""
+    parts = [
+        f"{card.name}  ({card.id}, {card.task})",
+        _fields(
+            {
+                "paper": f"{card.paper.title} ({card.paper.venue} {card.paper.year})",
+                "homepage": card.homepage,
+                "licence": card.licence,
+                "consent": card.consent,
+                "access": f"{card.access.kind}: {card.access.how}",
+                "size": card.access.size,
+                "on disk": f"{state}: {dataset_folder(card, data_root)}",
+            }
+        ),
+        "Layout\n" + textwrap.indent(card.reader.tree.strip("\n"), "  "),
+        "Splits\n" + "\n".join(_split(name, split) for name, split in card.splits.items()),
+    ]
+    parts += [text for text in (_labels(card), _evaluation(card), _pretraining(card)) if text]
+    for title, lines in (("Notes", card.notes), ("Unsure", card.unsure), ("Sources", card.sources)):
+        if lines:
+            parts.append(f"{title}\n" + _bullets(lines))
+    return "\n\n".join(parts)
+
+
+def _wrap(text: str, indent: str, first: str | None = None) -> str:
+    clean = " ".join(text.split())
+    return textwrap.fill(
+        clean,
+        _WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _fields(values: dict[str, str]) -> str:
+    lines = [_wrap(value, " " * 12, f"  {name:<10}") for name, value in values.items() if value]
+    return "\n".join(lines)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(_wrap(line, "    ", "  - ") for line in lines)
+
+
+def _split(name: str, split: Split) -> str:
+    counts = [
+        f"{value:,} {count}{' (unsure)' if count in split.unsure else ''}" for count, value in split.counts().items()
+    ]
+    state = {"public": "", "withheld": "labels withheld", "pseudo": "pseudo labels only"}[split.labels]
+    text = ", ".join([*counts, *([state] if state else [])]) or "counts not stated by any source"
+    return _wrap(f"{text}{'. ' + split.note if split.note else ''}", " " * 14, f"  {name:<12}")
+
+
+def _labels(card: DatasetCard) -> str:
+    labels = card.labels
+    names = labels.keypoints or labels.classes or labels.attributes
+    if not names:
+        return ""
+    kind = "keypoints" if labels.keypoints else "classes" if labels.classes else "attributes"
+    listed = ", ".join(f"{i} {name}" for i, name in enumerate(names))
+    text = f"Labels: {len(names)} {kind}\n" + _wrap(listed, "  ")
+    if labels.flip_pairs:
+        pairs = ", ".join(f"{names[a]} <-> {names[b]}" for a, b in labels.flip_pairs)
+        text += "\n" + _wrap(f"under a flip: {pairs}", "  ")
+    if labels.ids:
+        text += "\n" + _wrap("stored as: " + ", ".join(map(str, labels.ids)), "  ")
+    return text + ("\n" + _wrap(labels.note, "  ") if labels.note else "")
+
+
+def _evaluation(card: DatasetCard) -> str:
+    rules = card.evaluation
+    if rules is None:
+        return ""
+    return (
+        f"Evaluation: {rules.main} on {' + '.join(rules.test)}, trained on {' + '.join(rules.train) or 'nothing'}\n"
+        + _wrap(f"reports {', '.join(rules.report)}", "  ")
+        + "\n"
+        + _wrap(rules.definition, "  ")
+    )
+
+
+def _pretraining(card: DatasetCard) -> str:
+    use = card.pretraining
+    if use is None:
+        return ""
+    sets = " and in the 15-dataset collection" if use.subset else ""
+    return f"Pretraining: in the paper's 37-dataset collection{sets}\n" + _wrap(
+        f"{use.images:,} images in the paper's table 6: {use.counts}", "  "
+    )

@@ -1,0 +1,166 @@
+"""`humanbench datasets`: the cards and their state on disk."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from humanbench.cli.options import data_root_option, json_option
+
+if TYPE_CHECKING:
+    from humanbench.cards import DatasetCard
+    from humanbench.data.verify import Report
+
+
+@click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """The 44 dataset cards and their state on disk.
+
+    A dataset lies in a folder of its id under the data root, as distributed; `show` prints the layout.
+    """
+
+
+def _state(card: DatasetCard, data_root: str | None) -> str:
+    """`absent`, `present` or `synthetic`: what lies in the dataset's folder."""
+    from humanbench.data.samples import dataset_folder, is_synthetic
+
+    folder = dataset_folder(card, data_root)
+    if not folder.is_dir():
+        return "absent"
+    return "synthetic" if is_synthetic(folder) else "present"
+
+
+def _roles(card: DatasetCard) -> str:
+    """In words, what the benchmark uses the dataset for."""
+    pretraining = (
+        "" if not card.pretraining else "pretraining (37, 15)" if card.pretraining.subset else "pretraining (37)"
+    )
+    return " + ".join(r for r in (pretraining, "evaluation" if card.evaluation else "") if r)
+
+
+@command.command("list")
+@click.argument("ids", nargs=-1)
+@click.option("--task", type=click.Choice(["reid", "pose", "parsing", "attribute", "detection", "counting"]))
+@data_root_option
+@json_option
+def list_datasets(ids: tuple[str, ...], task: str | None, data_root: str | None, as_json: bool) -> None:
+    """List the datasets, or those that match IDS (wildcards allowed), and which are on disk."""
+    from humanbench.cards import select_cards
+    from humanbench.paths import data_root as resolve
+
+    chosen = select_cards(ids, task)
+    rows = [
+        {
+            "id": card.id,
+            "name": card.name,
+            "task": card.task,
+            "use": _roles(card),
+            "metric": card.evaluation.main if card.evaluation else None,
+            "access": card.access.kind,
+            "state": _state(card, data_root),
+        }
+        for card in sorted(chosen, key=lambda c: (c.task, c.id))
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("dataset", "task", "use", "metric", "access", "on disk"):
+        table.add_column(column, no_wrap=column == "dataset")
+    for row in rows:
+        table.add_row(row["id"], row["task"], row["use"], row["metric"] or "", row["access"], row["state"])
+    Console().print(table)
+    present = sum(row["state"] != "absent" for row in rows)
+    click.echo(f"{len(rows)} datasets, {present} on disk under {resolve(data_root)}", err=True)
+
+
+@command.command("show")
+@click.argument("dataset_id", metavar="ID")
+@data_root_option
+@json_option
+def show(dataset_id: str, data_root: str | None, as_json: bool) -> None:
+    """Print the card of dataset ID: what it is, how to get it, how it must lie on disk, what is unsure."""
+    from humanbench.cards import load_card
+
+    card = load_card(dataset_id)
+    if as_json:
+        click.echo(card.model_dump_json(indent=1))
+        return
+    from humanbench.cli.card_page import card_page
+
+    click.echo(card_page(card, _state(card, data_root), data_root))
+
+
+@command.command("verify")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every dataset that is on disk.")
+@click.option("--every", default=100, show_default=True, type=click.IntRange(1), help="Decode every n-th image.")
+@data_root_option
+@json_option
+def verify_datasets(ids: tuple[str, ...], everything: bool, every: int, data_root: str | None, as_json: bool) -> None:
+    """Check structure, counts, label ranges, images and fingerprint of IDS; exit 1 when one is not as its card says."""
+    from humanbench.cards import select_cards
+    from humanbench.data.verify import verify
+    from humanbench.errors import CardError
+
+    if not ids and not everything:
+        raise CardError("name the datasets to verify (wildcards allowed), or give --all for those on disk")
+    chosen = [c for c in select_cards(ids) if not everything or _state(c, data_root) != "absent"]
+    reports = [verify(card, data_root=data_root, every=every) for card in chosen]
+    if as_json:
+        click.echo(json.dumps([report.as_dict() for report in reports], indent=1))
+    else:
+        for report in reports:
+            _print_report(report)
+    if not all(report.ok for report in reports):
+        raise SystemExit(1)
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    marks = {"ok": "[green]ok[/]", "warn": "[yellow]unsure[/]", "fail": "[red]FAIL[/]"}
+    table = Table(box=None, pad_edge=False, header_style="bold", title=report.title, title_justify="left")
+    for column in ("check", "split", "expected", "found", ""):
+        table.add_column(column)
+    for row in report.rows:
+        table.add_row(row.check, row.split, str(row.expected), str(row.found), marks[row.status])
+    Console().print(table)
+
+
+@command.command("preview")
+@click.argument("ids", nargs=-1, required=True)
+@click.option("--split", help="Split to draw.  [default: the first with public labels]")
+@click.option("--out", metavar="DIR", default=".", show_default=True, help="Folder for <id>.png.")
+@click.option("--subset", metavar="FILE", help="CSV or TOML of sample ids to draw from.")
+@click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+@data_root_option
+def preview(
+    ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: str | None
+) -> None:
+    """Write a contact sheet per dataset with the labels drawn on the images."""
+    from pathlib import Path
+
+    from humanbench.cards import select_cards
+    from humanbench.data.preview import contact_sheet, preview_table
+
+    for card in select_cards(ids):
+        table = preview_table(card, split, data_root=data_root, subset=subset)
+        sheet = contact_sheet(card, table, seed=seed)
+        target = Path(out) / f"{card.id}.png"
+        _save_whole(sheet, target)
+        click.echo(str(target))
+
+
+def _save_whole(sheet: Any, target: Any) -> None:
+    """Write the picture under a temporary name, then rename: no half-written file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    sheet.save(part, format="PNG")
+    part.replace(target)
