@@ -1,0 +1,139 @@
+"""ReID folders whose paths say it all: `query/0002_c1s1_000451_03.jpg` is identity 2 seen by camera 1.
+
+Options of the card: `folders` names each split's folder (alternatives in order of preference; "." is the root itself);
+`pattern` is a regular expression for the path below the root, with the groups `pid` and, where there are cameras,
+`camera` (one for all splits, or a table of one per split); `cameras` lists the camera names in order, so that `camid`
+is an index into it; `camera` gives the camera of splits whose paths do not tell. Without cameras `camid` is -1. `junk`
+is an identity whose images are left out. `lists` names the two text files that list a split's paths and identities.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.files import read_lines
+from humanbench.errors import DataError
+
+UNKNOWN = -1
+"""`camid` where a dataset has no cameras, `pid` where an image has no identity."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, pid, camid`, sorted by id (the path below the root); cameras count from 0."""
+    options = card.reader.options
+    folder = need(card, root, *options["folders"][split])
+    prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
+    if split in options.get("lists", {}) and (root / options["lists"][split][0]).is_file():
+        return _listed(card, split, root, prefix)
+    names = sorted(prefix + name for name in images_under(folder))
+    if not names:
+        raise DataError(f"{card.id}: no image ({', '.join(SUFFIXES)}) in {folder}")
+    return table(card, split, root, names)
+
+
+def images_under(folder: Path) -> Iterator[str]:
+    """Paths of the images below a folder, relative to it; hidden files (`._0002...`) and other files are passed over.
+
+    The entry type comes with the directory listing, so that no file is looked at by itself.
+    """
+    pending = [""]
+    while pending:
+        base = pending.pop()
+        with os.scandir(folder / base) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.name.lower().endswith(SUFFIXES):
+                    yield base + entry.name
+                elif entry.is_dir():
+                    pending.append(f"{base}{entry.name}/")
+
+
+def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.DataFrame:
+    """The sample table of these paths below the root; a `DataError` names the first one that tells no identity."""
+    options = card.reader.options
+    pattern = options.get("pattern")
+    if pattern is None:
+        return frame(root, names, np.full(len(names), UNKNOWN), np.full(len(names), UNKNOWN))
+    match = re.compile(pattern if isinstance(pattern, str) else pattern[split]).fullmatch
+    index = {name: number for number, name in enumerate(options.get("cameras", ()))}
+    fixed = index.get(options.get("camera", {}).get(split), UNKNOWN)
+    junk = options.get("junk")
+    kept, pids, cameras = [], [], []
+    for name in names:
+        found = match(name)
+        if found is None:
+            raise DataError(
+                f"{card.id}: {root / name} tells no identity; images of {split} are named like "
+                f"{example(card, split)} (`humanbench datasets show {card.id}`)"
+            )
+        parts = found.groupdict()
+        pid = int(parts["pid"])
+        if pid == junk:
+            continue
+        camera = index.get(parts["camera"]) if "camera" in parts else fixed
+        if camera is None:
+            raise DataError(
+                f"{card.id}: {root / name} is of camera {parts['camera']}; the cameras are {', '.join(index)}"
+            )
+        kept.append(name)
+        pids.append(pid)
+        cameras.append(camera)
+    return frame(root, kept, np.array(pids, np.int64), np.array(cameras, np.int64))
+
+
+def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> pd.DataFrame:
+    """The ReID table of paths below the root."""
+    base = f"{root}{os.sep}"
+    return pd.DataFrame(
+        {
+            "id": names,
+            "image": [base + name for name in names],
+            "pid": pids.astype(np.int64),
+            "camid": cameras.astype(np.int64),
+        }
+    )
+
+
+def path_for(card: DatasetCard, split: str, pid: int, camid: int, number: int) -> str:
+    """The path below the root that `name` of the card's options gives an image (one template, or one per split)."""
+    options = card.reader.options
+    template = options["name"] if isinstance(options["name"], str) else options["name"][split]
+    cameras = options.get("cameras", ())
+    camera = cameras[camid] if 0 <= camid < len(cameras) else ""
+    folder = options["folders"][split][0]
+    written: str = template.format(folder=folder, pid=pid, camera=camera, number=number)
+    return written
+
+
+def example(card: DatasetCard, split: str) -> str:
+    """How an image of this split is named, for messages."""
+    return path_for(card, split, pid=2, camid=0, number=451)
+
+
+def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFrame:
+    """Paths and identities from two text files: a path per line; a header line, then an identity per line."""
+    images, labels = (root / name for name in card.reader.options["lists"][split])
+    names, numbers = read_lines(card, images), read_lines(card, labels)[1:]
+    if len(names) != len(numbers):
+        raise DataError(
+            f"{card.id}: {images} lists {len(names)} images, {labels} has {len(numbers)} identities after its header"
+        )
+    try:
+        pids = np.array([int(n) for n in numbers], np.int64)
+    except ValueError as error:
+        line = next(i for i, n in enumerate(numbers, 2) if not n.strip().lstrip("-").isdigit())
+        raise DataError(
+            f"{card.id}: {labels}, line {line}: an identity is a whole number, not {numbers[line - 2]!r}"
+        ) from error
+    return frame(root, [prefix + n.strip() for n in names], pids, np.full(len(names), UNKNOWN))

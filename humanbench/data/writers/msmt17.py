@@ -1,0 +1,31 @@
+"""Writes MSMT17 (version 1): images in a folder per identity, list files of `path identity` lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.msmt17 import FOLDERS, PART
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One list per split; `train` and `val` share a folder, `query` and `gallery` another."""
+    written = {}
+    images = 0
+    for split, table in tables.items():
+        folder = FOLDERS["V1"][PART[split]]
+        ids, lines = [], []
+        for image, pid, camid in zip(table["image"], table["pid"], table["camid"], strict=True):
+            name = f"{pid:04d}/{pid:04d}_{images:03d}_{camid + 1:02d}_0303morning_{images:04d}_0.jpg"
+            images += 1
+            save(image, root / folder / name)
+            ids.append(f"{folder}/{name}")
+            lines.append(f"{name} {pid}\n")
+        (root / f"list_{split}.txt").write_text("".join(lines), encoding="utf-8")
+        out = table.assign(id=ids, image=[str(root / i) for i in ids])[["id", "image", "pid", "camid"]]
+        written[split] = out.reset_index(drop=True)
+    return written

@@ -1,0 +1,48 @@
+"""Writes ReID tables as folders whose paths tell identity and camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.named_images import UNKNOWN, path_for
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One folder per split, rows sorted by path as the reader returns them.
+
+    Cameras that the layout cannot tell become what it implies: -1, or the camera of the split.
+    """
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        rows = []
+        for number, (image, pid, camid) in enumerate(zip(table["image"], table["pid"], table["camid"], strict=True)):
+            camera = _camera(card, split, int(camid))
+            name = path_for(card, split, int(pid), camera, number)
+            save(image, root / name)
+            rows.append((name, str(root / name), int(pid), camera))
+        out = pd.DataFrame(rows, columns=["id", "image", "pid", "camid"]).sort_values("id").reset_index(drop=True)
+        if split in options.get("lists", {}) and "pattern" not in options:
+            _write_lists(root, options["folders"][split][0], options["lists"][split], out)
+        written[split] = out
+    return written
+
+
+def _camera(card: DatasetCard, split: str, camid: int) -> int:
+    cameras = card.reader.options.get("cameras", ())
+    fixed = card.reader.options.get("camera", {}).get(split)
+    if fixed is not None:
+        return list(cameras).index(fixed)
+    return camid if cameras else UNKNOWN
+
+
+def _write_lists(root: Path, folder: str, names: list[str], table: pd.DataFrame) -> None:
+    images, labels = (root / name for name in names)
+    below = [i.removeprefix(f"{folder}/") for i in table["id"]]
+    images.write_text("".join(f"{name}\n" for name in below), encoding="utf-8")
+    labels.write_text("label\n" + "".join(f"{pid}\n" for pid in table["pid"]), encoding="utf-8")
