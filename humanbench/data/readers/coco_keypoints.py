@@ -1,0 +1,162 @@
+"""Keypoint annotations in COCO's JSON form, one file per split; other formats reuse its parsing.
+
+Options of a card: `files` = {split: [candidate paths]} and `images` = {split: folder}; `select` lists the slots of
+`keypoints` to keep where the file holds more than the card names. For datasets with a format of their own, `merged`
+and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.files import load_json
+from humanbench.data.readers.people import box_around, person_table
+from humanbench.errors import DataError
+
+Record = dict[str, Any]
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """All annotated people, crowds and people without keypoints included; `size` is (width, height)."""
+    options = card.reader.options
+    path = need(card, root, *options["files"][split])
+    return coco_table(card, path, root / options["images"][split])
+
+
+def merged_table(card: DatasetCard, split: str, root: Path) -> pd.DataFrame | None:
+    """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
+    options = card.reader.options
+    for name in options["merged"].get(split, ()):
+        if (root / name).is_file():
+            return coco_table(card, root / name, root / options["merged_images"])
+    return None
+
+
+def coco_table(
+    card: DatasetCard,
+    path: Path,
+    images: Path,
+    place: Callable[[str], str] = str,
+    image_key: Callable[[Record], Any] | None = None,
+) -> pd.DataFrame:
+    """The sample table of one COCO-form file.
+
+    `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id where the stored
+    one is not used. A missing `area` is w * h, a missing `iscrowd` 0, a missing `bbox` the box around the keypoints.
+    Visibility stays as stored (a file may use 1 for every labelled point). Raises `DataError` naming the annotation.
+    """
+    known, people = load_coco(card, path)
+    names = {k: str(images / place(str(_entry(card, path, im, "image", "file_name")))) for k, im in known.items()}
+    keys = {k: image_key(im) for k, im in known.items()} if image_key else {k: k for k in known}
+    stored = [_entry(card, path, a, "annotation", "image_id") for a in people]
+    for annotation, key in zip(people, stored, strict=True):
+        if key not in known:
+            raise DataError(
+                f"{card.id}: {path}: annotation {annotation.get('id')} is of image {key}, which is not there"
+            )
+    keypoints = select_keypoints(card, path, _numbers(card, path, people, "keypoints", None))
+    bbox = _boxes(card, path, people, keypoints)
+    more: dict[str, list[Any]] = {}
+    if all("width" in im and "height" in im for im in known.values()):
+        sizes = {k: (int(im["width"]), int(im["height"])) for k, im in known.items()}
+        more["size"] = [sizes[k] for k in stored]
+    return person_table(
+        image=[names[k] for k in stored],
+        image_id=[keys[k] for k in stored],
+        annotation_id=[_entry(card, path, a, "annotation", "id") for a in people],
+        keypoints=keypoints,
+        bbox=bbox,
+        area=_areas(card, path, people, bbox),
+        iscrowd=np.array([int(a.get("iscrowd", 0)) for a in people], np.int64),
+        image_ids=[keys[k] for k, im in known.items() if im.get("is_labeled", True)],
+        **more,
+    )
+
+
+def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Record]]:
+    """Images by id, and annotations, of a COCO-form file."""
+    content = load_json(card, path)
+    for part in ("images", "annotations"):
+        found = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            raise DataError(f"{card.id}: {path} is not a COCO-form file: it has no list {part!r}")
+    images = {_entry(card, path, im, "image", "id"): im for im in content["images"]}
+    if len(images) != len(content["images"]):
+        raise DataError(f"{card.id}: {path} describes {len(content['images']) - len(images)} images twice")
+    return images, content["annotations"]
+
+
+def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows of 3 * slots numbers as N x K x 3 in the card's order, dropping the slots the card does not keep."""
+    wanted = len(card.labels.keypoints)
+    if len(stored) == 0:
+        return np.zeros((0, wanted, 3))
+    keep = card.reader.options.get("select")
+    slots = stored.shape[1] // 3
+    if stored.shape[1] % 3 or (slots != wanted and (keep is None or slots <= max(keep))):
+        raise DataError(
+            f"{card.id}: {path}: the annotations hold {stored.shape[1]} keypoint numbers each, "
+            f"expected {3 * wanted} (x, y, v for {wanted} keypoints)"
+        )
+    points = stored.reshape(len(stored), slots, 3)
+    points = points if slots == wanted else points[:, keep]
+    odd = (points[..., 2] < 0) | (points[..., 2] > 2)
+    if odd.any():
+        raise DataError(
+            f"{card.id}: {path}: annotation number {int(odd.any(axis=1).argmax()) + 1} has the visibility "
+            f"{points[..., 2][odd][0]:g}, expected 0, 1 or 2"
+        )
+    return points
+
+
+def _entry(card: DatasetCard, path: Path, record: Record, what: str, key: str) -> Any:
+    if key not in record:
+        raise DataError(f"{card.id}: {path}: {what} {record.get('id', '?')} has no {key!r}")
+    return record[key]
+
+
+def _numbers(
+    card: DatasetCard, path: Path, people: Sequence[Record], key: str, width: int | None
+) -> NDArray[np.float64]:
+    """The number lists under `key` as a matrix; when they do not fit, a `DataError` that names the first offender."""
+    try:
+        numbers = np.array([a[key] for a in people], np.float64)
+        fits = numbers.ndim == 2 and width in (None, numbers.shape[1]) and bool(np.isfinite(numbers).all())
+    except (KeyError, TypeError, ValueError):
+        fits = False
+    if fits or not people:
+        return numbers if people else np.zeros((0, width or 0))
+    lengths = [len(a[key]) if isinstance(a.get(key), list) else 0 for a in people]
+    common = width or max(set(lengths), key=lengths.count) or 3 * len(card.labels.keypoints)
+    for annotation, length in zip(people, lengths, strict=True):
+        if length != common or not all(isinstance(v, int | float) and np.isfinite(v) for v in annotation[key]):
+            break
+    raise DataError(
+        f"{card.id}: {path}: {key!r} of annotation {annotation.get('id')} is not a list of {common} finite numbers"
+    )
+
+
+def _boxes(
+    card: DatasetCard, path: Path, people: Sequence[Record], keypoints: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if all("bbox" in a for a in people):
+        return _numbers(card, path, people, "bbox", 4)
+    boxes = box_around(keypoints)
+    stated = [i for i, a in enumerate(people) if "bbox" in a]
+    boxes[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)
+    return boxes
+
+
+def _areas(card: DatasetCard, path: Path, people: Sequence[Record], bbox: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        return np.array([a.get("area", w * h) for a, (w, h) in zip(people, bbox[:, 2:], strict=True)], np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{card.id}: {path}: an 'area' is not a number") from error

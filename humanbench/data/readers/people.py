@@ -1,0 +1,73 @@
+"""Rows of pose tables: what every keypoint reader ends in, and boxes for formats that state none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+GROWTH = 1.2
+"""Sides of a box made from keypoints over the keypoints' extent, as mmpose (Human3.6M, MPI-INF-3DHP) and mmhuman3d
+(Penn Action, 3DPW) take them in their converters."""
+
+
+def person_table(
+    *,
+    image: Sequence[str],
+    image_id: Sequence[Any],
+    annotation_id: Sequence[Any],
+    keypoints: NDArray[np.float64],
+    bbox: NDArray[np.float64],
+    area: NDArray[np.float64] | None = None,
+    iscrowd: NDArray[np.int64] | None = None,
+    image_ids: Iterable[Any] | None = None,
+    **more: Sequence[Any],
+) -> pd.DataFrame:
+    """The sample table of N people.
+
+    `keypoints` N x K x 3 (x, y, v), `bbox` N x 4 [x, y, w, h]; `area` is w * h where the format states none, `iscrowd`
+    0. `image_ids` lists the images of the split in order, those without people too; by default the ones that have
+    people. `more` are further columns.
+    """
+    people = len(image_id)
+    columns: dict[str, Any] = {
+        "id": [f"{i}/{a}" for i, a in zip(image_id, annotation_id, strict=True)],
+        "image": list(image),
+        "image_id": list(image_id),
+        "annotation_id": list(annotation_id),
+        "bbox": list(bbox.reshape(people, 4)),
+        "keypoints": list(keypoints),
+        "area": bbox.reshape(people, 4)[:, 2:].prod(axis=1) if area is None else area,
+        "iscrowd": np.zeros(people, np.int64) if iscrowd is None else iscrowd,
+        **{name: list(values) for name, values in more.items()},
+    }
+    table = pd.DataFrame(columns)
+    table.attrs["image_ids"] = list(dict.fromkeys(image_id if image_ids is None else image_ids))
+    return table
+
+
+def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of several files one below the other; their lists of images too."""
+    joined = pd.concat(tables, ignore_index=True)
+    joined.attrs = {"image_ids": [i for t in tables for i in t.attrs["image_ids"]]}
+    return joined
+
+
+def box_around(keypoints: NDArray[np.float64], growth: float = GROWTH, square: bool = False) -> NDArray[np.float64]:
+    """Boxes N x 4 [x, y, w, h] about the middle of the labelled points' extent, zeros where no point is labelled.
+
+    The sides are `growth` times the extent's; `square` takes the longer one for both.
+    """
+    labelled = keypoints[..., 2] > 0
+    xy = keypoints[..., :2]
+    low = np.where(labelled[..., None], xy, np.inf).min(axis=1)
+    high = np.where(labelled[..., None], xy, -np.inf).max(axis=1)
+    some = labelled.any(axis=1)
+    low[~some] = high[~some] = 0.0
+    sides = growth * (high - low)
+    if square:
+        sides = np.repeat(sides.max(axis=1, keepdims=True), 2, axis=1)
+    return np.concatenate([(low + high - sides) / 2, sides], axis=1)
