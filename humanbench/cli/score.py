@@ -1,0 +1,81 @@
+"""`humanbench score`: metrics of a predictions file."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from humanbench.cli.options import data_root_option, json_option
+
+if TYPE_CHECKING:
+    from humanbench.scoring import ScoreReport
+
+
+@click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("dataset")
+@click.option("--predictions", required=True, metavar="PATH", help="The file, or folder of label maps, to score.")
+@data_root_option
+@click.option("--split", metavar="NAME", help="Score this split.  [default: the test split of the card]")
+@click.option(
+    "--subset", metavar="FILE", help="CSV or TOML file naming the sample ids to score, as a part of the split."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap intervals.")
+@json_option
+def command(
+    dataset: str,
+    predictions: str,
+    data_root: str | None,
+    split: str | None,
+    subset: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Score predictions for DATASET against the ground truth on disk, with 95 % bootstrap intervals.
+
+    The file's format depends on the task: NumPy arrays (reid), COCO results JSON (pose, detection), PNG label maps in a
+    folder or zip archive (parsing), CSV (attribute, counting).
+    """
+    from humanbench.scoring import score
+
+    report = score(dataset, predictions, data_root=data_root, split=split, subset=subset, seed=seed)
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        _show(report)
+
+
+def _show(report: ScoreReport) -> None:
+    """Print the metrics that the card reports."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from humanbench.cards import load_card
+
+    evaluation = load_card(report.dataset).evaluation
+    assert evaluation is not None
+    labels = ["synthetic"] * report.synthetic + [f"subset {report.subset}"] * (report.subset is not None)
+    title = f"{report.dataset} {report.split}" + (f"  ({', '.join(labels)})" if labels else "")
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="")
+    table.add_column("metric")
+    for column in ("value", "95 % interval", f"n ({report.unit})"):
+        table.add_column(column, justify="right")
+    for name in evaluation.report:
+        m = report.metrics[name]
+        table.add_row(
+            name,
+            _number(m.value),
+            f"{_number(m.low)} – {_number(m.high)}",
+            str(m.n),
+            style="bold" * (name == report.main),
+        )
+    console = Console()
+    console.print(table)
+    for name, value in report.info.items():
+        console.print(f"{name}: {value}")
+    console.print(f"predictions sha256 {report.predictions_sha256}", soft_wrap=True, style="dim")
+
+
+def _number(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.2f}"

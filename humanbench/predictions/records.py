@@ -1,0 +1,102 @@
+"""COCO result lists: JSON arrays of objects, one per detection or person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.errors import PredictionError
+from humanbench.predictions.files import read_bytes, replacing
+
+Record = Mapping[str, Any]
+PERSON = 1
+"""COCO's category of people."""
+
+
+def read_records(path: Path) -> list[Record]:
+    """The objects of a results file, as they are; `PredictionError` with line and column where it is not such JSON.
+
+    Every object must be about a person: `category_id` is 1, or absent.
+    """
+    try:
+        found = json.loads(read_bytes(path))
+    except json.JSONDecodeError as error:
+        raise PredictionError(
+            f"{path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
+        ) from error
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise PredictionError(f"{path}: not a JSON file ({type(error).__name__})") from error
+    if not isinstance(found, list):
+        raise PredictionError(
+            f"{path}: holds a JSON {type(found).__name__}; a results file is a list of objects, one per prediction"
+        )
+    for number, record in enumerate(found):
+        if not isinstance(record, dict):
+            raise PredictionError(f"{path}: entry {number} is not an object but {_short(record)}")
+        if record.get("category_id", PERSON) != PERSON:
+            raise PredictionError(
+                f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
+            )
+    return found
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Write a results file."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(list(records)), encoding="utf-8")
+
+
+def names(records: Sequence[Record], key: str, path: Path) -> list[str]:
+    """The field `key` of all records, integers and strings alike, as strings."""
+    for number, record in enumerate(records):
+        value = record.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise PredictionError(f"{path}: entry {number} has {_have(record, key)}; it must be an integer or a string")
+    return [str(record[key]) for record in records]
+
+
+def numbers(records: Sequence[Record], key: str, size: int, path: Path, meaning: str) -> NDArray[np.float64]:
+    """The field `key` of all records as N x size floats; `size` 1 means a plain number. All must be finite."""
+    array = _as_array([record.get(key) for record in records], size)
+    if array is None:
+        rows = [_as_array([record.get(key)], size) for record in records]
+        good = [row for row in rows if row is not None]
+        if len(good) < len(rows):
+            number = next(i for i, row in enumerate(rows) if row is None)
+            raise PredictionError(f"{path}: entry {number} has {_have(records[number], key)}; expected {meaning}")
+        array = np.concatenate(good)
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise PredictionError(f"{path}: entry {int(np.argmin(finite))} holds NaN or infinity in {key}")
+    return array
+
+
+def _as_array(values: list[Any], size: int) -> NDArray[np.float64] | None:
+    """N x size floats, or None where a value is missing, is not a number, or their number is wrong."""
+    if not values:
+        return np.empty((0, size))
+    try:
+        array = np.array(values)
+    except ValueError:  # of different lengths
+        return None
+    wanted = (len(values),) if size == 1 else (len(values), size)
+    if array.dtype.kind not in "iuf" or array.shape != wanted:
+        return None
+    return array.astype(np.float64).reshape(len(values), size)
+
+
+def _have(record: Record, key: str) -> str:
+    if key not in record:
+        return f"no {key}"
+    value = record[key]
+    return f"{len(value)} numbers in {key}" if isinstance(value, list) else f"{_short(value)} as {key}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

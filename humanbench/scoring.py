@@ -1,0 +1,143 @@
+"""`score`: the metrics of a predictions file against the ground truth on disk. The only source of numbers."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from humanbench import __version__
+from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
+from humanbench.data.samples import load_samples
+from humanbench.errors import CardError, nearest
+from humanbench.predictions.files import content_sha256
+from humanbench.progress import track
+from humanbench.stats import RESAMPLES, bootstrap
+from humanbench.tasks import task_for
+
+if TYPE_CHECKING:
+    from humanbench.metrics import Scores
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A float that JSON holds as null where it is undefined."""
+
+
+class Metric(BaseModel):
+    """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: Number
+    low: Number
+    high: Number
+    n: int
+
+
+class ScoreReport(BaseModel):
+    """What `score` returns and `score --json` prints.
+
+    `metrics` starts with the main one, then the others that the card reports, then the rest of what the metric gives.
+    `unit` is what was resampled. `synthetic` says that the dataset is a procedural copy, `subset` which part of the
+    split was scored (None: all of it), `info` what a reader of the numbers must know (say, queries without a match).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    split: str
+    main: str
+    metrics: dict[str, Metric]
+    predictions_sha256: str
+    humanbench: str
+    unit: str
+    synthetic: bool
+    subset: str | None
+    info: dict[str, Any]
+
+    def to_json(self) -> str:
+        """One JSON document; undefined values are null."""
+        return self.model_dump_json(indent=2)
+
+
+def score(
+    dataset: str | DatasetCard,
+    predictions: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    subset: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> ScoreReport:
+    """Score a predictions file (its format depends on the task: docs/predictions.md) against the ground truth on disk.
+
+    `split` defaults to the card's test split; reid has two, written `query+gallery`. `subset` is the file of sample ids
+    that `load_samples` takes; the predictions must then be those of the subset. `seed` and `resamples` make the
+    bootstrap intervals. Nothing is computed before the predictions are known to fit.
+
+    Raises `CardError` for an unknown dataset or split and for one outside the evaluation, `WithheldError` where labels
+    are not public, `DataError` for a dataset that is not what its card says, `PredictionError` for predictions that do
+    not fit.
+    """
+    card = load_card(dataset) if isinstance(dataset, str) else dataset
+    evaluation = _evaluation(card)
+    splits = _splits(card, evaluation, split)
+    path = Path(predictions)
+    sha256 = content_sha256(path)
+    tables = {name: load_samples(card, name, data_root, subset) for name in splits}
+    task = task_for(card)
+    scores = task.score(card, tables, task.read_predictions(card, tables, path))
+    attributes = next(iter(tables.values())).attrs
+    return ScoreReport(
+        dataset=card.id,
+        split="+".join(splits),
+        main=evaluation.main,
+        metrics=_metrics(evaluation, scores, seed, resamples),
+        predictions_sha256=sha256,
+        humanbench=__version__,
+        unit=scores.unit,
+        synthetic=attributes["synthetic"],
+        subset=attributes["subset"],
+        info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
+    )
+
+
+def _evaluation(card: DatasetCard) -> Evaluation:
+    if card.evaluation is None:
+        names = [other.id for other in evaluated()]
+        raise CardError(
+            f"{card.id} is used in pretraining only and has no evaluation{nearest(card.id, names)} "
+            f"({len(names)} datasets have one: {', '.join(names)})"
+        )
+    return card.evaluation
+
+
+def _splits(card: DatasetCard, evaluation: Evaluation, split: str | None) -> tuple[str, ...]:
+    """The splits to score: as many as the card's test has, each of them known."""
+    if split is None:
+        return evaluation.test
+    splits = tuple(split.split("+"))
+    for name in splits:
+        card.split(name)
+    if len(splits) != len(evaluation.test):
+        raise CardError(
+            f"{card.id} is scored on {'+'.join(evaluation.test)}, not on {split!r}; leave the split out for the default"
+        )
+    return splits
+
+
+def _metrics(evaluation: Evaluation, scores: Scores, seed: int, resamples: int) -> dict[str, Metric]:
+    progress = partial(track, text="bootstrap intervals")
+    intervals = bootstrap(scores, np.random.default_rng(seed), resamples, progress)
+    order = [name for name in evaluation.report if name in intervals]
+    order += [name for name in intervals if name not in order]
+    return {name: Metric(**vars(intervals[name])) for name in order}
+
+
+def _plain(value: Any) -> Any:
+    """A single value as JSON can hold it."""
+    return value.item() if isinstance(value, np.generic) else value
