@@ -7,6 +7,8 @@ docstrings and in docs/metrics.md. Imported lazily, so that one metric does not 
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from humanbench.metrics.scores import Scores as Scores
@@ -22,12 +24,14 @@ _WHERE = {
     "attributes": "attributes",
     "crowdhuman": "crowdhuman",
     "caltech": "caltech",
+    "caltech_paper": "caltech",
     "counting": "counting",
 }
 
 if TYPE_CHECKING:
     from humanbench.metrics.attributes import attributes as attributes
     from humanbench.metrics.caltech import caltech as caltech
+    from humanbench.metrics.caltech import caltech_paper as caltech_paper
     from humanbench.metrics.counting import counting as counting
     from humanbench.metrics.crowdhuman import crowdhuman as crowdhuman
     from humanbench.metrics.keypoint_distance import epe as epe
@@ -45,3 +49,14 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'humanbench.metrics' has no attribute {name!r}")
     return getattr(importlib.import_module(f"humanbench.metrics.{_WHERE[name]}"), name)
+
+
+class _Package(ModuleType):
+    """Keeps `metrics.caltech` the function: importing a submodule would bind its module to the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

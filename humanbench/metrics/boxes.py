@@ -1,0 +1,306 @@
+"""What the two box metrics share: checked flat arrays, overlaps, greedy matching and the curve over scores.
+
+All boxes of all images lie in one array; image `i` owns the rows `start[i]:start[i + 1]`. Comparisons with a threshold
+are strict; where a definition says "at least", the threshold is passed through `at_least`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.errors import DataError, HumanbenchError, PredictionError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Image = Mapping[str, Any]
+
+HIT, MISS, IGNORED = 1, 0, -1  # a detection is a true positive, a false positive, or counts as neither
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all images, stacked: `values` N x C, image `i` owning `start[i]:start[i + 1]`."""
+
+    values: Floats
+    start: Ints
+
+    @property
+    def image(self) -> NDArray[np.int32]:
+        """The image of each row."""
+        return np.repeat(np.arange(len(self.start) - 1, dtype=np.int32), np.diff(self.start))
+
+    def keep(self, mask: Bools) -> Rows:
+        """The rows where `mask` is true, in the same order."""
+        return Rows(self.values[mask], np.concatenate(([0], np.cumsum(mask)))[self.start])
+
+    def backwards(self) -> Rows:
+        """Each image's rows in reversed order."""
+        mirror = self.start[:-1] + self.start[1:] - 1
+        return Rows(self.values[mirror[self.image] - np.arange(len(self.values))], self.start)
+
+    def by_score(self) -> Rows:
+        """Each image's rows by falling last column (the score); equal scores keep their order."""
+        return Rows(self.values[np.lexsort((-self.values[:, -1], self.image))], self.start)
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Corners N x 4 [left, top, right, bottom], area N, and the `start` of each image's boxes."""
+
+    corners: Floats
+    area: Floats
+    start: Ints
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """Pairs of a detection and a real box of its image whose IoU is above the threshold, sorted by detection.
+
+    Detection `d` owns the pairs `first[d]:first[d + 1]`; `box` holds indices into the real boxes.
+    """
+
+    first: Ints
+    box: Ints
+    iou: Floats
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The detections that count, by falling score, and the number of real boxes in each image.
+
+    Equal scores stand in the order of the images, then in that of the detections given. `hit` tells true from false
+    positives. This is all that a precision-recall or miss-rate curve needs, for any resample of the images.
+    """
+
+    image: NDArray[np.int32]
+    hit: Bools
+    positives: Ints
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A curve summed up: `found[i]` true positives where false positives per image pass reference `i` (all of them if
+    they never do), `area` under the precision-recall points (0-1), recall at the end (0-1), and number of positives."""
+
+    found: Floats
+    area: float
+    recall: float
+    positives: int
+
+
+def at_least(threshold: float) -> float:
+    """The number that makes `x > number` mean `x >= threshold`."""
+    return float(np.nextafter(threshold, -np.inf))
+
+
+def flatten(images: Sequence[Image], key: str, columns: Sequence[str]) -> Rows:
+    """Stack `images[i][key]` (M x len(columns), the first four columns x, y, w, h) over all images.
+
+    Raises DataError for ground truth and PredictionError for detections (`key` "det") when an array has another shape,
+    holds NaN or infinity, or a box has a negative width or height.
+    """
+    error: type[HumanbenchError] = PredictionError if key == "det" else DataError
+    layout = f"rows of [{', '.join(columns)}]"
+    parts = []
+    for number, image in enumerate(images):
+        if key not in image:
+            raise error(f"image number {number} has no {key!r}; expected {layout}")
+        try:
+            rows = np.asarray(image[key], dtype=np.float64)
+        except (TypeError, ValueError) as problem:
+            raise error(f"image {image.get('id', number)}: {key!r} is not an array of {layout}: {problem}") from None
+        if rows.size == 0:
+            rows = rows.reshape(0, len(columns))
+        if rows.ndim != 2 or rows.shape[1] != len(columns):
+            raise error(f"image {image.get('id', number)}: {key!r} has shape {rows.shape}, expected {layout}")
+        parts.append(rows)
+    start = np.concatenate(([0], np.cumsum([len(p) for p in parts], dtype=np.int64)))
+    stacked = Rows(np.concatenate(parts) if parts else np.empty((0, len(columns))), start)
+    _check_boxes(stacked, images, key, columns, error)
+    return stacked
+
+
+def _check_boxes(
+    rows: Rows, images: Sequence[Image], key: str, columns: Sequence[str], error: type[HumanbenchError]
+) -> None:
+    infinite = ~np.isfinite(rows.values)
+    negative = rows.values[:, 2:4] < 0
+    if not infinite.any() and not negative.any():
+        return
+    row = int(np.argmax(infinite.any(axis=1) | negative.any(axis=1)))
+    number = int(rows.image[row])
+    where = f"image {images[number].get('id', number)}: row {row - rows.start[number]} of {key!r}"
+    if infinite[row].any():
+        column = int(np.argmax(infinite[row]))
+        raise error(f"{where} has {columns[column]} = {rows.values[row, column]}; expected finite numbers")
+    width, height = rows.values[row, 2:4]
+    raise error(f"{where} has width {width:g} and height {height:g}; expected [x, y, w, h] with sizes of at least 0")
+
+
+def overlaps(det: Boxes, real: Boxes, threshold: float, epsilon: float) -> Overlaps:
+    """All pairs with intersection / (union + epsilon) > threshold."""
+    first = np.zeros(len(det.area) + 1, dtype=np.int64)
+    nothing = np.empty(0, dtype=np.int64), np.empty(0)
+    arrays = (det.corners, det.area, det.start, real.corners, real.area, real.start, threshold, epsilon, first)
+    _pairs(*arrays, *nothing, False)
+    np.cumsum(first, out=first)
+    box, iou = np.empty(first[-1], dtype=np.int64), np.empty(first[-1])
+    _pairs(*arrays, box, iou, True)
+    return Overlaps(first, box, iou)
+
+
+@numba.njit(cache=True, nogil=True)
+def _intersection(a: Floats, b: Floats) -> float:
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    if width <= 0:
+        return 0.0
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return width * height if height > 0 else 0.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _pairs(
+    det: Floats,
+    det_area: Floats,
+    det_start: Ints,
+    real: Floats,
+    real_area: Floats,
+    real_start: Ints,
+    threshold: float,
+    epsilon: float,
+    first: Ints,
+    box: Ints,
+    iou: Floats,
+    fill: bool,
+) -> None:
+    """Count each detection's pairs into `first[d + 1]`, or with `fill` write them from `first[d]` on."""
+    for image in range(len(det_start) - 1):
+        for d in range(det_start[image], det_start[image + 1]):
+            at = first[d] if fill else 0
+            for g in range(real_start[image], real_start[image + 1]):
+                common = _intersection(det[d], real[g])
+                if common <= 0:
+                    continue
+                overlap = common / (det_area[d] + real_area[g] - common + epsilon)
+                if overlap > threshold:
+                    if fill:
+                        box[at] = g
+                        iou[at] = overlap
+                    at += 1
+            if not fill:
+                first[d + 1] = at
+
+
+@numba.njit(cache=True, nogil=True)
+def _covered(
+    corners: Floats,
+    area: Floats,
+    start: Ints,
+    region: Floats,
+    region_start: Ints,
+    threshold: float,
+    epsilon: float,
+    out: Bools,
+) -> None:
+    for image in range(len(start) - 1):
+        for b in range(start[image], start[image + 1]):
+            for r in range(region_start[image], region_start[image + 1]):
+                common = _intersection(corners[b], region[r])
+                if common > 0 and common / (area[b] + epsilon) > threshold:
+                    out[b] = True
+                    break
+
+
+def covered(boxes: Boxes, regions: Boxes, threshold: float, epsilon: float) -> Bools:
+    """Whether some one region holds more than `threshold` of the box: intersection / (box area + epsilon)."""
+    out = np.zeros(len(boxes.area), dtype=np.bool_)
+    _covered(boxes.corners, boxes.area, boxes.start, regions.corners, regions.start, threshold, epsilon, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _greedy(first: Ints, box: Ints, iou: Floats, taken: Bools, verdict: NDArray[np.int8]) -> None:
+    for d in range(len(first) - 1):
+        best = -1
+        highest = 0.0
+        for pair in range(first[d], first[d + 1]):
+            if iou[pair] > highest and not taken[box[pair]]:
+                best = box[pair]
+                highest = iou[pair]
+        if best >= 0:
+            taken[best] = True
+            verdict[d] = HIT
+
+
+def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) -> Curve:
+    """Match detections, sorted by score within each image, to real boxes one to one, and line them up by score.
+
+    Each detection in turn takes the free box of highest IoU, the first of equals; without one it is a false positive,
+    or, where `ignorable`, left out.
+    """
+    verdict = np.where(ignorable, IGNORED, MISS).astype(np.int8)
+    taken = np.zeros(int(positives.sum()), dtype=np.bool_)
+    _greedy(pairs.first, pairs.box, pairs.iou, taken, verdict)
+    counts = np.flatnonzero(verdict != IGNORED)
+    order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
+    return Curve(det.image[order], verdict[order] == HIT, positives)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sweep(
+    image: NDArray[np.int32],
+    hit: Bools,
+    counts: Ints,
+    positives: int,
+    images: int,
+    references: Floats,
+    found: Floats,
+) -> tuple[float, float]:
+    true = false = area = recall = precision = 0.0
+    passed = 0
+    for d in range(len(image)):
+        for _ in range(counts[image[d]]):
+            if hit[d]:
+                true += 1.0
+            else:
+                false += 1.0
+                while passed < len(references) and false / images > references[passed]:
+                    found[passed] = true
+                    passed += 1
+            new_recall = true / positives
+            new_precision = true / (true + false)
+            if true + false > 1.0:  # the area left of the first point is not counted
+                area += (new_recall - recall) * ((precision + new_precision) / 2)
+            recall = new_recall
+            precision = new_precision
+    found[passed:] = true
+    return area, recall
+
+
+def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
+    """Walk the curve with image `i` taken `counts[i]` times (copies of a detection follow one another).
+
+    `references` are rising false positives per image; reference `r` is passed at the first point above it. Without a
+    single real box everything is `nan`.
+    """
+    positives = int(counts @ curve.positives)
+    found = np.full(len(references), np.nan)
+    if positives == 0:
+        return Sweep(found, float("nan"), float("nan"), 0)
+    area, recall = _sweep(curve.image, curve.hit, counts, positives, int(counts.sum()), references, found)
+    return Sweep(found, area, recall, positives)
+
+
+def log_average_miss_rate(walk: Sweep) -> float:
+    """Percent: exp of the mean log of 1 - found / positives; 0 once every box is found at some reference."""
+    if walk.positives == 0:
+        return float("nan")
+    missed = 1.0 - walk.found / walk.positives
+    return 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))

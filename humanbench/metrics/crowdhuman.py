@@ -1,0 +1,110 @@
+"""Detection of people in crowds: AP50, log-average miss rate, Jaccard index and recall, as CrowdHuman scores them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from humanbench.errors import DataError
+from humanbench.metrics.boxes import (
+    Boxes,
+    Curve,
+    Floats,
+    Image,
+    Ints,
+    Rows,
+    at_least,
+    covered,
+    flatten,
+    greedy_curve,
+    log_average_miss_rate,
+    overlaps,
+    sweep,
+)
+from humanbench.metrics.jaccard import JaccardCounts, jaccard_counts, jaccard_index
+from humanbench.metrics.scores import Scores
+
+OVERLAP = 0.5
+EPSILON = 1e-6  # added to unions and areas, as the official tool does; keeps boxes of no size from dividing by zero
+REFERENCES = np.array(  # false positives per image, the official tool's rounded decimals
+    [at_least(x) for x in (0.0100, 0.0178, 0.0316, 0.0562, 0.1000, 0.1778, 0.3162, 0.5623, 1.0000)]
+)
+SCORE_THRESHOLDS = 0.1 * np.arange(10, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class CrowdParts:
+    """What the values are reduced from; `jaccard` is absent where it was not asked for."""
+
+    curve: Curve
+    jaccard: JaccardCounts | None
+
+
+def crowdhuman(images: Sequence[Image], jaccard: bool = True) -> Scores:
+    """AP50, MR-2, JI and recall, percent, over images with ground truth, ignore regions and scored detections.
+
+    `images`: mappings with `id`, `width`, `height`, `gt` (M x 5: x, y, w, h, ignore) and `det` (D x 5: x, y, w, h,
+    score), in pixels with (x, y) the left top corner; `ignore` not 0 marks regions that are neither right nor wrong to
+    fire in. All boxes are clipped to the image. `jaccard=False` leaves JI out.
+
+    - AP50: detections by falling score take the free person of highest IoU > 0.5; those left over with more than half
+      of their area in one ignore region are dropped, the others are false. Trapezoids under the raw precision-recall
+      points, nothing left of the first point: M perfect detections of M people score 100 (1 - 1 / M).
+    - MR-2: exp of the mean log miss rate at nine false positives per image from 0.01 to 1, at the first point at or
+      above each, at the last point where that is never reached. Without a single detection all is missed: 100
+      (the official tool has no value there).
+    - JI: per score threshold 0, 0.1 … 0.9 and image, k pairs of the matching of greatest total IoU among pairs above
+      0.5; k / (people + detections - k), leaving out unmatched ones of either kind that lie more than half in one
+      ignore region; mean over images with any left; the best threshold's mean.
+    - recall: at the end of the list.
+
+    Detections in images without ground truth are false. Without any person AP50, MR-2 and recall are `nan`. Raises
+    DataError / PredictionError for arrays of another shape, NaN, negative sizes, images without size. Definition:
+    CrowdDet `lib/evaluate` (Megvii, the dataset's authors).
+    """
+    size = _sizes(images)
+    gt = flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
+    det = flatten(images, "det", ("x", "y", "w", "h", "score")).by_score()
+    ignore = gt.values[:, 4] != 0
+    people, regions = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size)
+    found = _clip(det, size)
+    pairs = overlaps(found, people, OVERLAP, EPSILON)
+    ignorable = covered(found, regions, OVERLAP, EPSILON)
+    positives = np.diff(people.start)
+    curve = greedy_curve(det, pairs, ignorable, positives)
+    counts = None
+    if jaccard:
+        hidden = covered(people, regions, OVERLAP, EPSILON)
+        counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
+    info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
+    return Scores(CrowdParts(curve, counts), reduce_crowd, n=len(images), unit="image", info=info)
+
+
+def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
+    """The values of a draw of images, `counts[i]` times image `i`."""
+    walk = sweep(parts.curve, counts, REFERENCES)
+    values = {"AP50": 100 * walk.area, "MR-2": log_average_miss_rate(walk)}
+    if parts.jaccard is not None:
+        values["JI"] = jaccard_index(parts.jaccard, counts)
+    return values | {"recall": 100 * walk.recall}
+
+
+def _sizes(images: Sequence[Image]) -> Floats:
+    """Images x 2: width, height."""
+    for number, image in enumerate(images):
+        for side in ("width", "height"):
+            value = image.get(side)
+            if not isinstance(value, (int, float, np.number)) or not 1 <= value < np.inf:
+                name = image.get("id", number)
+                raise DataError(f"image {name}: {side} is {value!r}; boxes are clipped to it, expected a number >= 1")
+    return np.array([(image["width"], image["height"]) for image in images], dtype=np.float64).reshape(-1, 2)
+
+
+def _clip(rows: Rows, size: Floats) -> Boxes:
+    """Boxes within their images; left and top stay a pixel clear of the far edge, as in the official tool."""
+    limit = size[rows.image]
+    low = np.minimum(np.maximum(rows.values[:, :2], 0), limit - 1)
+    high = np.maximum(np.minimum(rows.values[:, :2] + rows.values[:, 2:4], limit), 0)
+    return Boxes(np.hstack((low, high)), np.prod(high - low, axis=1), rows.start)
