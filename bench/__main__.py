@@ -15,7 +15,7 @@ from bench.case import measure
 
 
 def main(words: list[str]) -> None:
-    """Measure and print; values that differ between the sides by more than 1e-6 are shown, and end the run with 1."""
+    """Measure and print; values that differ between the sides beyond the tolerance are shown, and end the run with 1."""
     console = Console()
     table = Table("work", "ours", "extra MB", "peer", "peer time", "peer MB", "ratio", "aim", "same numbers")
     differ = False
@@ -28,7 +28,8 @@ def main(words: list[str]) -> None:
             ours = measure(f"bench.{info.name}", case.name, "ours", repeats=3)
             peer = measure(f"bench.{info.name}", case.name, "peer", repeats=1)
             shared = ours.values.keys() & peer.values.keys()
-            off = [k for k in shared if not math.isclose(ours.values[k], peer.values[k], rel_tol=1e-6, abs_tol=1e-6)]
+            near = getattr(case, "tolerance", 1e-6)
+            off = [k for k in shared if not math.isclose(ours.values[k], peer.values[k], rel_tol=near, abs_tol=1e-6)]
             differ = differ or bool(off)
             verdict = "yes" if not off else ", ".join(f"{k} {ours.values[k]} / {peer.values[k]}" for k in sorted(off))
             table.add_row(

@@ -1,0 +1,110 @@
+"""Pedestrian attributes: mean accuracy over attributes, and accuracy, precision, recall and F1 over images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from humanbench.errors import HumanbenchError
+from humanbench.metrics.scores import Counts, Scores
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Per image: N x 4 x A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios.
+
+    Sums of float32 ones are exact up to 2^24 images, and half the bytes make every resample twice as fast.
+    """
+
+    label: NDArray[np.float32]
+    image: NDArray[np.float64]
+
+
+def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5) -> Scores:
+    """mA, accuracy, precision, recall, F1 and F1-image in percent; the units are images.
+
+    `probabilities` N x A; `labels` N x A with 1 present, 0 absent, -1 unknown. An attribute is predicted where its
+    probability is above `threshold`, strictly.
+
+    - mA: mean over attributes of (TPR + TNR) / 2, counted over images; a rate with nothing to count is 0; unknown
+      labels count as neither positive nor negative;
+    - accuracy, precision, recall: per image |P and T| / |P or T|, / |P|, / |T| of the predicted and true sets (0 where
+      the denominator is), averaged over images. An unknown attribute is not in T, so predicting it lowers precision;
+    - F1: harmonic mean of that precision and recall; F1-image: mean over images of the F1 of each, as PATH reports it.
+
+    Raises `HumanbenchError` for shapes that do not fit, probabilities that are NaN or outside [0, 1], other labels, and
+    empty input. Definition: `get_pedestrian_metrics` of valencebond/Rethinking_of_PAR; F1-image from
+    OpenGVLab/HumanBench, attr_tester_dev.py.
+
+    >>> {name: round(value, 1) for name, value in attributes([[0.9, 0.2], [0.7, 0.5]], [[1, 1], [0, 0]]).items()}
+    {'mA': 50.0, 'accuracy': 25.0, 'precision': 50.0, 'recall': 25.0, 'F1': 33.3, 'F1-image': 33.3}
+    """
+    predicted, positive, negative = _checked(probabilities, labels, threshold)
+    hit = predicted & positive
+    label = np.stack([positive, negative, hit, ~predicted & negative], axis=1).astype(np.float32)
+    right, chosen, true = hit.sum(axis=1), predicted.sum(axis=1), positive.sum(axis=1)
+    ratios = (
+        _ratio(right, (predicted | positive).sum(axis=1)),
+        _ratio(right, chosen),
+        _ratio(right, true),
+        _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
+    )
+    parts = Parts(label=label.reshape(len(label), -1), image=np.stack(ratios, axis=1))
+    return Scores(parts, _reduce, n=len(label), unit="image")
+
+
+def _reduce(parts: Parts, counts: Counts) -> Mapping[str, float]:
+    drawn = counts.sum()
+    if not drawn:
+        return dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1", "F1-image"), np.nan)
+    positive, negative, hit, rejected = (counts.astype(np.float32) @ parts.label).astype(np.float64).reshape(4, -1)
+    accuracy, precision, recall, f1_image = (100 * (counts @ parts.image) / drawn).tolist()
+    return {
+        "mA": 100 * float((_ratio(hit, positive) + _ratio(rejected, negative)).mean() / 2),
+        "accuracy": accuracy,
+        "precision": precision,
+        "recall": recall,
+        "F1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        "F1-image": f1_image,
+    }
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    ratio = np.zeros(len(whole))
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
+
+
+def _checked(probabilities: ArrayLike, labels: ArrayLike, threshold: float) -> tuple[Bools, Bools, Bools]:
+    """Which attributes are predicted, present and absent, each N x A."""
+    scores, truth = np.asarray(probabilities), np.asarray(labels)
+    if scores.ndim != 2 or scores.dtype.kind not in "fiub" or truth.dtype.kind not in "fiub":
+        raise HumanbenchError(
+            f"probabilities and labels must be matrices of numbers, a row per image; found shapes {scores.shape} of "
+            f"{scores.dtype} and {truth.shape} of {truth.dtype}"
+        )
+    if scores.shape != truth.shape:
+        raise HumanbenchError(f"probabilities have shape {scores.shape} and labels {truth.shape}; both need the same")
+    if not scores.size:
+        raise HumanbenchError(f"there is nothing to compare: probabilities and labels have shape {scores.shape}")
+    outside = ~((scores >= 0) & (scores <= 1))  # true for NaN too
+    if outside.any():
+        row, column = np.argwhere(outside)[0].tolist()
+        raise HumanbenchError(
+            f"image {row}, attribute {column} has probability {scores[row, column]}; it must lie in [0, 1] "
+            "(apply a sigmoid to logits)"
+        )
+    unfit = ~np.isin(truth, (-1, 0, 1))
+    if unfit.any():
+        row, column = np.argwhere(unfit)[0].tolist()
+        raise HumanbenchError(
+            f"image {row}, attribute {column} has label {truth[row, column]}; "
+            "it must be 1 present, 0 absent or -1 unknown"
+        )
+    return scores > threshold, truth == 1, truth == 0

@@ -1,0 +1,348 @@
+"""Person re-identification: mAP, CMC and mINP of a gallery ranked by distance.
+
+Only the ranks of a query's matches enter these numbers, and a match's rank is a count of gallery images in front of it.
+So no row is ever sorted: one pass keeps the images not farther than the farthest match, and each of those is placed
+among the query's few matches by bisection.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
+
+from humanbench.errors import HumanbenchError
+from humanbench.metrics.scores import Counts, Scores
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+Read = Callable[[int, int], Floats]
+
+JUNK = -1
+"""Identity of a detection that is neither right nor wrong (Market-1501): out of every ranking."""
+NO_CAMERA = -1
+"""Camera of an image of unknown origin (SenseReID): no pair of such images counts as seen by one camera."""
+DEPTHS = (1, 5, 10)
+BLOCK_ROWS = (32, 256)
+"""Fewest and most rows of distances a worker holds: a matrix product is slow with few and no faster with more."""
+BLOCK_BYTES = 200_000_000
+"""What all workers together hold of the distance matrix, as long as each keeps its fewest rows."""
+LARGEST_SQUARE = 1e37
+"""Squared length up to which all float32 products and their differences are finite."""
+
+
+def reid(
+    distances: ArrayLike,
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    query_cams: ArrayLike,
+    gallery_cams: ArrayLike,
+) -> Scores:
+    """mAP, rank-1, rank-5, rank-10 and mINP in percent from a distance matrix.
+
+    `distances` is Q x G, smaller is nearer; ids and cameras are integers of length Q and G. For each query
+
+    - gallery images of id -1 (junk) and those with the query's id and camera are removed; camera -1 means unknown and
+      removes nothing. Every other id is an ordinary one: Market-1501's distractors (id 0) stay and match no query;
+    - the rest is ranked by distance, equal distances in gallery order;
+    - AP is the mean, over the matches, of the precision at their ranks (no interpolation); rank-k asks whether a match
+      is among the first k; INP is the number of matches over the rank of the last one.
+
+    The values are means over the queries that have a match: these are the units of the result, `info["valid"]` holds
+    their row numbers, `info["dropped"]` the number of the others, `info["queries"]` that of all.
+
+    Raises `HumanbenchError` for shapes that do not fit, distances that are NaN, a query of id -1, and where no query
+    has a match. Definition: `eval_market1501` of KaiyangZhou/deep-person-reid, with a stable order; mINP as in
+    JDAI-CV/fast-reid.
+
+    >>> dict(reid([[0.1, 0.3, 0.2]], [7], [7, 7, 8], [0], [0, 1, 1]))
+    {'mAP': 50.0, 'rank-1': 0.0, 'rank-5': 100.0, 'rank-10': 100.0, 'mINP': 50.0}
+    """
+    matrix = _matrix(distances, "distances")
+    pairing = _Pairing.of(query_ids, gallery_ids, query_cams, gallery_cams)
+    if matrix.shape != pairing.shape:
+        raise HumanbenchError(
+            f"the distances are {_times(matrix.shape)}, but there are {_times(pairing.shape)} query and gallery ids"
+        )
+    exact = np.float64 if matrix.dtype.kind in "iu" or matrix.dtype.itemsize > 4 else np.float32
+
+    def read(start: int, stop: int) -> Floats:
+        block: Floats = np.ascontiguousarray(matrix[start:stop], dtype=exact)
+        if block.size and np.isnan(block.min()):  # the minimum of anything with NaN is NaN
+            row = start + int(np.isnan(block).any(axis=1).argmax())
+            raise HumanbenchError(f"the distances of query {row} hold NaN, so its gallery cannot be ranked")
+        return block
+
+    return _scores(_outcomes(lambda rows: read, pairing))
+
+
+def reid_from_features(
+    query_features: ArrayLike,
+    gallery_features: ArrayLike,
+    query_ids: ArrayLike,
+    gallery_ids: ArrayLike,
+    query_cams: ArrayLike,
+    gallery_cams: ArrayLike,
+    distance: Literal["euclidean", "cosine"] = "euclidean",
+) -> Scores:
+    """`reid` of the distances between features Q x D and G x D, never holding more than a slice of the Q x G matrix.
+
+    `euclidean` ranks by |g|² / 2 - q·g, which orders a query's gallery as the Euclidean distance does, squared or not;
+    `cosine` by -q·g / |g|. A gallery row of zeros has cosine 0 with everything.
+
+    Products are taken in float32, as the field's tools do: distances that differ by less than about 1e-6 of |q| |g| may
+    be ordered by rounding. Gallery rows equal in all features always tie (and so keep gallery order): the product of
+    the first is used for all of them, because a matrix product may round the same row differently at another position.
+
+    Raises `HumanbenchError` as `reid` does, and for features that are not finite or too large for float32 products.
+    """
+    if distance not in ("euclidean", "cosine"):
+        raise HumanbenchError(f"distance is {distance!r}; it can be 'euclidean' or 'cosine'")
+    query = _features(query_features, "query")
+    gallery = _features(gallery_features, "gallery")
+    if query.shape[1] != gallery.shape[1]:
+        raise HumanbenchError(
+            f"query features have {query.shape[1]} columns and gallery features {gallery.shape[1]}; both need the same"
+        )
+    pairing = _Pairing.of(query_ids, gallery_ids, query_cams, gallery_cams)
+    if pairing.shape != (len(query), len(gallery)):
+        raise HumanbenchError(
+            f"there are {_times((len(query), len(gallery)))} query and gallery features, "
+            f"but {_times(pairing.shape)} query and gallery ids"
+        )
+    _digest(query, "query")
+    squares, keys = _digest(gallery, "gallery")
+    repeats, firsts = _repeats(gallery, keys)
+    if distance == "euclidean":
+        offset = (squares / 2).astype(np.float32)
+        scale = np.ones(len(gallery), np.float32)
+    else:
+        offset = np.zeros(len(gallery), np.float32)
+        scale = np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0).astype(np.float32)
+
+    def reader(rows: int) -> Read:
+        out = np.empty((rows, len(gallery)), np.float32)
+
+        def read(start: int, stop: int) -> Floats:
+            block = np.matmul(query[start:stop], gallery.T, out=out[: stop - start])
+            _products_to_distances(block, offset, scale, repeats, firsts)
+            return block
+
+        return read
+
+    return _scores(_outcomes(reader, pairing))
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    """Who belongs to whom: `order[begin[q]:end[q]]` are the gallery images of query q's id, in gallery order."""
+
+    query_ids: Ints
+    gallery_ids: Ints
+    query_cams: Ints
+    gallery_cams: Ints
+    order: Ints
+    begin: Ints
+    end: Ints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.query_ids), len(self.gallery_ids)
+
+    @classmethod
+    def of(
+        cls, query_ids: ArrayLike, gallery_ids: ArrayLike, query_cams: ArrayLike, gallery_cams: ArrayLike
+    ) -> _Pairing:
+        qi, qc = _labels(query_ids, "query ids"), _labels(query_cams, "query cameras")
+        gi, gc = _labels(gallery_ids, "gallery ids"), _labels(gallery_cams, "gallery cameras")
+        for name, ids, cams in (("query", qi, qc), ("gallery", gi, gc)):
+            if len(ids) != len(cams):
+                raise HumanbenchError(
+                    f"there are {len(ids)} {name} ids and {len(cams)} {name} cameras; one each is needed"
+                )
+        if (qi == JUNK).any():
+            first = int((qi == JUNK).argmax())
+            raise HumanbenchError(
+                f"query {first} has id -1, which marks junk in the gallery; a query needs an identity"
+            )
+        order = np.argsort(gi, kind="stable")
+        ranked = gi[order]
+        return cls(qi, gi, qc, gc, order, np.searchsorted(ranked, qi, "left"), np.searchsorted(ranked, qi, "right"))
+
+
+def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> Floats:
+    """Q x (2 + depths): AP, INP and a hit per depth of every query; NaN without a match.
+
+    Each worker opens a reader of up to `rows` rows of distances and ranks its share of the queries. BLAS is held to one
+    thread meanwhile: its own idle threads would wait actively and take the cores from the ranking.
+    """
+    queries, gallery = pairing.shape
+    outcomes = np.full((queries, 2 + len(DEPTHS)), np.nan)
+    depths = np.array(DEPTHS, dtype=np.int64)
+    workers = _cores()
+    rows = min(BLOCK_ROWS[1], max(BLOCK_ROWS[0], BLOCK_BYTES // (4 * workers * max(gallery, 1))))
+
+    def work(worker: int) -> None:
+        read = reader(rows)
+        for start in range(worker * rows, queries, workers * rows):
+            part = slice(start, min(start + rows, queries))
+            _rank_rows(
+                read(part.start, part.stop), pairing.query_ids[part], pairing.gallery_ids, pairing.query_cams[part],
+                pairing.gallery_cams, pairing.order, pairing.begin[part], pairing.end[part], depths, outcomes[part],
+            )  # fmt: skip
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, range(workers)))
+    return outcomes
+
+
+@numba.njit(cache=True, nogil=True)
+def _rank_rows(distances, query_ids, ids, query_cams, cams, order, begin, end, depths, out):  # type: ignore[no-untyped-def]
+    near = np.empty(distances.shape[1], np.int64)
+    for q in range(distances.shape[0]):
+        row, pid, cam = distances[q], query_ids[q], query_cams[q]
+        group = order[begin[q] : end[q]]
+        matches = group[(cams[group] != cam) | (cam == NO_CAMERA)]
+        if len(matches) == 0:
+            continue
+        matches = matches[np.argsort(row[matches], kind="mergesort")]  # stable: group is in gallery order
+        far = row[matches[-1]]
+        count = 0
+        for g in range(len(row)):  # without a branch: what is too far is overwritten by the next
+            near[count] = g
+            count += row[g] <= far
+        in_front = np.zeros(len(matches) + 1, np.int64)  # images between the matches before and after
+        for n in range(count):
+            g = near[n]
+            if ids[g] == JUNK or (ids[g] == pid and cams[g] == cam and cam != NO_CAMERA):
+                continue
+            low, high = 0, len(matches)
+            while low < high:  # the first match not ranked before g
+                mid = (low + high) // 2
+                m = matches[mid]
+                if row[m] < row[g] or (row[m] == row[g] and m < g):
+                    low = mid + 1
+                else:
+                    high = mid
+            in_front[low] += 1
+        _outcome(in_front, depths, out[q])
+
+
+@numba.njit(cache=True, nogil=True)
+def _outcome(in_front, depths, out):  # type: ignore[no-untyped-def]
+    matches = len(in_front) - 1
+    rank, precisions = 0, 0.0
+    out[2:] = 0.0
+    for k in range(matches):
+        rank += in_front[k]  # a match counts itself
+        precisions += (k + 1) / rank
+        if k == 0:
+            out[2:] = rank <= depths
+    out[0] = precisions / matches
+    out[1] = matches / rank
+
+
+@numba.njit(cache=True, nogil=True)
+def _products_to_distances(rows, offset, scale, repeats, firsts):  # type: ignore[no-untyped-def]
+    for row in rows:
+        for t in range(len(repeats)):
+            row[repeats[t]] = row[firsts[t]]
+        for g in range(len(row)):
+            row[g] = offset[g] - scale[g] * row[g]
+
+
+def _scores(outcomes: Floats) -> Scores:
+    valid = np.flatnonzero(~np.isnan(outcomes[:, 0]))
+    if not len(valid):
+        raise HumanbenchError(
+            f"none of the {len(outcomes)} queries has a match in the gallery: no gallery image has the id of a query "
+            "under another camera"
+        )
+    info = {"queries": len(outcomes), "dropped": len(outcomes) - len(valid), "valid": valid}
+    return Scores(outcomes[valid], _reduce, n=len(valid), unit="query", info=info)
+
+
+def _reduce(outcomes: Floats, counts: Counts) -> Mapping[str, float]:
+    drawn = counts.sum()
+    means = 100 * (counts @ outcomes) / drawn if drawn else np.full(outcomes.shape[1], np.nan)
+    ap, inp, *hits = means.tolist()
+    return {"mAP": ap, **{f"rank-{k}": hit for k, hit in zip(DEPTHS, hits, strict=True)}, "mINP": inp}
+
+
+def _digest(features: Floats, name: str) -> tuple[Floats, Floats]:
+    """Per row, in float64: its squared length, and a number that equal rows share and others practically never do."""
+    weights = np.random.default_rng(0).standard_normal(features.shape[1])
+    squares, keys = _row_sums(features, weights)
+    if len(squares) and not squares.max() < LARGEST_SQUARE:
+        row = int((~(squares < LARGEST_SQUARE)).argmax())
+        raise HumanbenchError(f"row {row} of the {name} features holds NaN, infinity or values too large to compare")
+    return squares, keys
+
+
+@numba.njit(cache=True, nogil=True)
+def _row_sums(features, weights):  # type: ignore[no-untyped-def]
+    squares, keys = np.zeros(len(features)), np.zeros(len(features))
+    for n in range(len(features)):
+        for d in range(len(weights)):
+            value = np.float64(features[n, d])
+            squares[n] += value * value
+            keys[n] += value * weights[d]
+    return squares, keys
+
+
+def _repeats(features: Floats, keys: Floats) -> tuple[Ints, Ints]:
+    """Rows that repeat an earlier one, and for each the first row equal to it."""
+    first = _first_equal(features, keys, np.argsort(keys, kind="stable"))
+    repeats = np.flatnonzero(first != np.arange(len(first)))
+    return repeats, first[repeats]
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_equal(features, keys, order):  # type: ignore[no-untyped-def]
+    first = np.arange(len(keys))
+    for i in range(1, len(order)):
+        row, before = order[i], i - 1
+        while before >= 0 and keys[order[before]] == keys[row]:
+            candidate = first[order[before]]
+            if np.all(features[row] == features[candidate]):
+                first[row] = candidate
+                break
+            before -= 1
+    return first
+
+
+def _features(values: ArrayLike, name: str) -> NDArray[np.float32]:
+    matrix = _matrix(values, f"{name} features")
+    if matrix.shape[1] == 0:
+        raise HumanbenchError(f"the {name} features have no columns")
+    with np.errstate(over="ignore"):  # an overflow to infinity is reported with its row
+        return np.ascontiguousarray(matrix, dtype=np.float32)
+
+
+def _matrix(values: ArrayLike, name: str) -> NDArray[Any]:
+    matrix = np.asarray(values)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
+        raise HumanbenchError(f"{name} must be a matrix of numbers; found shape {matrix.shape} of {matrix.dtype}")
+    return matrix
+
+
+def _labels(values: ArrayLike, name: str) -> Ints:
+    labels = np.asarray(values)
+    if labels.ndim != 1 or (labels.dtype.kind not in "iu" and labels.size):
+        raise HumanbenchError(f"{name} must be a list of integers; found shape {labels.shape} of {labels.dtype}")
+    return np.ascontiguousarray(labels, dtype=np.int64)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
