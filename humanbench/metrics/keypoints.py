@@ -1,0 +1,232 @@
+"""Keypoint average precision with COCO's evaluation rules (COCO and AI Challenger pose)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from humanbench.errors import DataError, HumanbenchError, PredictionError
+from humanbench.metrics.oks import Bools, Detections, Floats, Ints, People, average_precision, match, outside
+from humanbench.metrics.scores import Counts, Scores
+
+# All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
+PER_IMAGE = 20
+THRESHOLDS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0.0, 1.0, 101)
+AREAS = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])
+
+Rows = Sequence[Mapping[str, Any]]
+
+BOX_TO_AREA = 0.53
+"""Body area as a share of its box, where no area is annotated (xtcocotools, `use_area=False`)."""
+
+
+class _Frame(NamedTuple):
+    """What both sides are read into: position of each image id and category id, and the number of keypoints."""
+
+    images: dict[Any, int]
+    categories: dict[Any, int]
+    keypoints: int
+
+
+class _Ranked(NamedTuple):
+    """One category's detections in order of score, and what each counts as."""
+
+    image: Ints  # D: position of the image
+    status: NDArray[np.uint8]  # areas x thresholds x D
+    people: Ints  # areas x images: people that count
+
+
+def keypoint_ap(
+    ground_truth: Mapping[str, Any],
+    detections: Rows,
+    sigmas: ArrayLike,
+    area: str = "annotation",
+) -> Scores:
+    """COCO keypoint `AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl` in percent; the unit is the image.
+
+    `ground_truth` is a COCO dict (`images`, `annotations`, `categories`), `detections` a list of dicts with `image_id`,
+    `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`; pixels, the same frame on both sides.
+    `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box.
+
+    The rules are COCOeval's: the best 20 detections an image, equal scores in the order given (images by sorted id);
+    similarity thresholds 0.50:0.05:0.95, 101 recall points; crowds and people without labelled keypoints
+    (`num_keypoints` 0, counted from the flags where the key is absent; `iscrowd` absent is 0) are ignored; a
+    detection's own area is that of its `bbox` where the first detection has one, else of its keypoints' extent.
+    Detections and annotations of categories that are not in `categories` do not count. Different from pycocotools: an
+    annotation of id 0 is matched like any other, no detections give 0, and what has no people in range is `nan`.
+
+    Units are numbered in the order of sorted image ids; repeats of an image in a resample stand next to each other.
+
+    Raises `DataError` for ground truth and `PredictionError` for detections that are malformed, not finite, of another
+    number of keypoints, or of an image that is not in `images`.
+
+    Source: COCOeval of pycocotools 2.0; xtcocotools for `area="box"`.
+    """
+    if area not in ("annotation", "box"):
+        raise ValueError(f'area is "annotation" or "box", not {area!r}')
+    sigma = np.asarray(sigmas, dtype=np.float64).ravel()
+    frame = _frame(ground_truth, len(sigma))
+    people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
+    found = _read_detections(detections, frame)
+    best = _best_of_each_group(found)
+    status = match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
+    parts = tuple(_rank(people, best, status, c, len(frame.images)) for c in range(len(frame.categories)))
+    info = {
+        "people": int(sum(ranked.people[0].sum() for ranked in parts)),
+        "detections": len(best.score),
+        "detections beyond 20 an image": len(found.score) - len(best.score),
+        "detections of other categories": len(detections) - len(found.score),
+    }
+    return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info)
+
+
+def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
+    missing = {"images", "annotations", "categories"} - set(ground_truth)
+    if missing:
+        raise DataError(f"ground truth has no {min(missing)!r}; a COCO dict has images, annotations and categories")
+    ids = (sorted({entry["id"] for entry in ground_truth[key]}) for key in ("images", "categories"))
+    images, categories = ({id_: i for i, id_ in enumerate(found)} for found in ids)
+    return _Frame(images, categories, keypoints)
+
+
+def _read_people(annotations: Rows, frame: _Frame, from_box: bool) -> People:
+    _require(annotations, ("image_id", "category_id", "keypoints"), "annotation", DataError)
+    kept = [a for a in annotations if a["image_id"] in frame.images and a["category_id"] in frame.categories]
+    image = np.array([frame.images[a["image_id"]] for a in kept], np.int64)
+    category = np.array([frame.categories[a["category_id"]] for a in kept], np.int64)
+    points = _points(kept, frame.keypoints, "annotation", DataError)
+    labelled = (points[:, :, 2] > 0).sum(axis=1)
+    box = np.array([a.get("bbox", (np.nan,) * 4) for a in kept], np.float64).reshape(len(kept), 4)
+    if (i := _first(np.isnan(box).any(axis=1) & ((labelled == 0) | from_box))) is not None:
+        raise DataError(
+            f"{_name(kept, i, 'annotation')} has no bbox [x, y, w, h], and its area or extent comes from it"
+        )
+    if from_box:
+        size = BOX_TO_AREA * box[:, 2] * box[:, 3]
+    else:
+        size = np.array([a.get("area", np.nan) for a in kept], np.float64)
+        if (i := _first(np.isnan(size))) is not None:
+            raise DataError(f'{_name(kept, i, "annotation")} has no area; area="box" takes it from the bbox')
+    crowd = np.array([bool(a.get("iscrowd", 0)) for a in kept], np.bool_)
+    shown = np.array([a.get("num_keypoints", n) for a, n in zip(kept, labelled, strict=True)], np.int64)
+    group = category * len(frame.images) + image
+    order = np.argsort(group, kind="stable")
+    ignore = crowd | (shown == 0)
+    return People(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
+
+
+def _read_detections(detections: Rows, frame: _Frame) -> Detections:
+    """All detections of known categories, best first within their group, equal scores in the order given."""
+    _require(detections, ("image_id", "category_id", "keypoints", "score"), "detection", PredictionError)
+    try:
+        image = np.array([frame.images[d["image_id"]] for d in detections], np.int64)
+    except KeyError as error:
+        raise PredictionError(
+            f"detections name image {error.args[0]!r}, which the ground truth does not have"
+        ) from None
+    category = np.array([frame.categories.get(d["category_id"], -1) for d in detections], np.int64)
+    score = np.array([d["score"] for d in detections], np.float64)
+    if (i := _first(~np.isfinite(score))) is not None:
+        raise PredictionError(f"{_name(detections, i, 'detection')} has the score {score[i]}, not a finite number")
+    points = _points(detections, frame.keypoints, "detection", PredictionError)
+    area = _detection_areas(detections, points)
+    group = category * len(frame.images) + image
+    order = np.argsort(-score, kind="stable")
+    order = order[category[order] >= 0]
+    order = order[np.argsort(group[order], kind="stable")]
+    return Detections(group[order], score[order], points[order], area[order])
+
+
+def _detection_areas(detections: Rows, points: Floats) -> Floats:
+    """Areas for the size ranges, as pycocotools' `loadRes` derives them (the first detection decides how)."""
+    if not detections or not len(detections[0].get("bbox", ())):
+        sides = points[:, :, :2].max(axis=1) - points[:, :, :2].min(axis=1)
+        return np.asarray(sides[:, 0] * sides[:, 1], np.float64)
+    _require(detections, ("bbox",), "detection", PredictionError)
+    box = np.array([d["bbox"] for d in detections], np.float64).reshape(len(detections), 4)
+    return np.asarray(box[:, 2] * box[:, 3], np.float64)
+
+
+def _best_of_each_group(found: Detections) -> Detections:
+    place = np.arange(len(found.group)) - np.searchsorted(found.group, found.group)
+    best = place < PER_IMAGE
+    return Detections(found.group[best], found.score[best], found.points[best], found.area[best])
+
+
+def _points(rows: Rows, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
+    """Keypoints of all rows as N x K x 3; raises where the number differs or a coordinate is not finite."""
+    lists = [row["keypoints"] for row in rows]
+    try:
+        points = np.array(lists, np.float64).reshape(len(rows), keypoints, 3)
+    except (ValueError, TypeError):
+        sizes = [np.size(entry) for entry in lists]
+        i = _first(np.array([size != 3 * keypoints for size in sizes]))
+        if i is None:
+            raise error(f"{what}s have keypoints that are not numbers") from None
+        raise error(
+            f"{_name(rows, i, what)} has {sizes[i]} keypoint numbers, not {3 * keypoints} "
+            f"(x, y and one more for each of {keypoints} keypoints)"
+        ) from None
+    if not np.isfinite(points).all():
+        i = int(np.argwhere(~np.isfinite(points))[0, 0])
+        raise error(f"{_name(rows, i, what)} has a keypoint that is not a finite number")
+    return points
+
+
+def _require(rows: Rows, keys: tuple[str, ...], what: str, error: type[HumanbenchError]) -> None:
+    wanted = set(keys)
+    for i, row in enumerate(rows):
+        if not wanted <= row.keys():
+            lacking = min(wanted - row.keys())
+            raise error(f"{_name(rows, i, what)} has no {lacking!r}")
+
+
+def _first(bad: Bools) -> int | None:
+    return int(bad.argmax()) if bad.any() else None
+
+
+def _name(rows: Rows, i: int, what: str) -> str:
+    id_ = f" of id {rows[i]['id']}" if "id" in rows[i] else ""
+    image = f" (image {rows[i]['image_id']})" if "image_id" in rows[i] else ""
+    return f"{what} {i}{id_}{image}"
+
+
+def _rank(people: People, found: Detections, status: NDArray[np.uint8], category: int, images: int) -> _Ranked:
+    """One category's share, sorted by score; equal scores in the order of image, then of the image's own list."""
+    first, last = category * images, (category + 1) * images
+    rows = slice(*np.searchsorted(found.group, (first, last)))
+    order = np.argsort(-found.score[rows], kind="stable")
+    counted = ~(people.ignore | outside(people.area, AREAS))
+    numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
+    ordered = np.ascontiguousarray(status[:, :, rows][:, :, order])
+    return _Ranked(found.group[rows][order] - first, ordered, np.stack(numbers))
+
+
+def _reduce(parts: tuple[_Ranked, ...], counts: Counts) -> dict[str, float]:
+    precision, recall = [], []
+    for ranked in parts:
+        people = ranked.people @ counts
+        p, r = average_precision(ranked.status, counts[ranked.image], people, RECALLS)
+        precision.append(np.where(people[:, None, None] > 0, p, np.nan))
+        recall.append(np.where(people[:, None] > 0, r, np.nan))
+    shape = (len(parts), len(AREAS), len(THRESHOLDS))
+    ap, ar = np.reshape(precision, (*shape, len(RECALLS))), np.reshape(recall, shape)
+    half, three_quarters = 0, 5  # thresholds 0.50 and 0.75
+    values = {}
+    for name, table in (("AP", ap), ("AR", ar)):
+        values[name] = _mean(table[:, 0])
+        values[f"{name}50"] = _mean(table[:, 0, half])
+        values[f"{name}75"] = _mean(table[:, 0, three_quarters])
+        values[f"{name}m"] = _mean(table[:, 1])
+        values[f"{name}l"] = _mean(table[:, 2])
+    return values
+
+
+def _mean(table: Floats) -> float:
+    """Percent; categories without people in range (`nan`) stay out."""
+    defined = table[~np.isnan(table)]
+    return 100 * float(defined.mean()) if len(defined) else float("nan")
