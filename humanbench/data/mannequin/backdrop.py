@@ -1,0 +1,157 @@
+"""What is behind the people: ground in perspective and a street, plaza, room, park or studio behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanbench.data.mannequin.camera import Camera
+
+F32 = NDArray[np.float32]
+KINDS: tuple[str, ...] = ("street", "plaza", "room", "park", "studio")
+
+
+def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str) -> F32:
+    """An H x W x 3 float32 picture (0..1) of an empty place of this kind, seen by this camera."""
+    width, height = camera.size
+    far = float(rng.uniform(*_WALL_AT[kind]))
+    base = _row_of(camera, far)
+    image = np.empty((height, width, 3), np.float32)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
+    x, z = camera.ground(columns, rows)
+    near = rows >= base
+    ground = _GROUND[kind](rng, np.nan_to_num(x), np.nan_to_num(z, nan=far))
+    image[:] = _WALL[kind](rng, height, width, base, max(4.0, camera.focal * _WALL_HEIGHT[kind] / far))
+    image[near] = ground[near]
+    return np.clip(image * (0.86 + 0.28 * noise(rng, height, width, 5)[..., None]), 0, 1)
+
+
+def noise(rng: np.random.Generator, height: int, width: int, cells: int) -> F32:
+    """Smooth noise of mean about 0.5 with three octaves, the coarsest of `cells` cells across the picture."""
+    total = np.zeros((height, width), np.float32)
+    for octave, weight in ((1, 0.5), (3, 0.3), (9, 0.2)):
+        grid = rng.random((cells * octave + 1, cells * octave + 1)).astype(np.float32)
+        picture = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+        total += weight * np.asarray(picture)
+    return total
+
+
+def _row_of(camera: Camera, distance: float) -> float:
+    point = camera.project(camera.view(np.array([0.0, 0.0, -distance])))
+    return float(np.nan_to_num(point[1], nan=-1e6))
+
+
+def _tone(rng: np.random.Generator, low: float, high: float, colour: float = 0.04) -> NDArray[np.float64]:
+    return np.clip(rng.uniform(low, high) + rng.normal(0, colour, 3), 0.02, 0.98)
+
+
+def _lines(values: NDArray[Any], step: float, share: float) -> NDArray[np.bool_]:
+    return (values / step) % 1.0 < share
+
+
+def _street_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+    ground = np.broadcast_to(_tone(rng, 0.25, 0.45, 0.01), (*x.shape, 3)).copy()
+    angle = rng.uniform(-0.6, 0.6)
+    across = x * np.cos(angle) + z * np.sin(angle) - rng.uniform(-3, 3)
+    ground[np.abs(across) > 3.5] = _tone(rng, 0.45, 0.65, 0.02)
+    if rng.random() < 0.6:
+        along = z * np.cos(angle) - x * np.sin(angle)
+        ground[(np.abs(across) < 0.08) & _lines(along, 3.0, 0.5)] = 0.82
+    if rng.random() < 0.3:
+        ground[(np.abs(across) < 3.0) & _lines(across, 1.0, 0.5) & (np.abs(z - 8) < 1.5)] = 0.85
+    return ground
+
+
+def _tile_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+    ground = np.broadcast_to(_tone(rng, 0.45, 0.75), (*x.shape, 3)).copy()
+    step = rng.uniform(0.6, 2.0)
+    checker = ((np.floor(x / step) + np.floor(z / step)) % 2).astype(bool)
+    ground[checker] *= rng.uniform(0.85, 0.97)
+    ground[_lines(x, step, 0.04) | _lines(z, step, 0.04)] *= 0.75
+    return ground
+
+
+def _grass_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+    green = np.array([rng.uniform(0.18, 0.32), rng.uniform(0.32, 0.46), rng.uniform(0.12, 0.20)])
+    ground = np.broadcast_to(green, (*x.shape, 3)).copy()
+    path = np.abs(x + rng.uniform(-3, 3) + 0.8 * np.sin(z / rng.uniform(3, 7))) < rng.uniform(0.8, 2.2)
+    ground[path] = (0.62, 0.56, 0.46)
+    return ground
+
+
+def _floor_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+    return np.broadcast_to(_tone(rng, 0.5, 0.85, 0.02), (*x.shape, 3)).copy()
+
+
+def _facades(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
+    wall = np.empty((height, width, 3))
+    sky = np.array([0.60, 0.72, 0.86]) if rng.random() < 0.6 else np.array([0.78, 0.79, 0.80])
+    wall[:] = sky * np.linspace(0.9, 1.1, height)[:, None, None]
+    left = 0
+    while left < width:
+        span = max(8, int(rng.uniform(1.5, 4.0) * storey))
+        top = int(base - rng.uniform(0.7, 4.0) * storey)
+        right = min(width, left + span)
+        wall[max(0, top) :, left:right] = _tone(rng, 0.25, 0.75, 0.07)
+        step, sill = rng.uniform(0.28, 0.5) * storey, _tone(rng, 0.12, 0.4)
+        for row in np.arange(base - 0.45 * storey, top, -0.55 * storey):
+            for column in np.arange(left + 0.25 * step, right - 0.5 * step, step):
+                y0, y1 = max(0, int(row - 0.3 * storey)), max(0, int(row))
+                wall[y0:y1, int(column) : int(column + 0.55 * step)] = sill
+        left = right + int(rng.uniform(0, 0.3) * storey)
+    return wall
+
+
+def _trees(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
+    wall = np.empty((height, width, 3))
+    wall[:] = np.array([0.66, 0.77, 0.88]) * np.linspace(1.0, 1.1, height)[:, None, None]
+    rows, columns = np.mgrid[0:height, 0:width]
+    for _ in range(int(rng.integers(8, 22))):
+        cx, cy = rng.uniform(0, width), base - rng.uniform(0.1, 1.3) * storey
+        rx, ry = rng.uniform(0.3, 0.9) * storey, rng.uniform(0.3, 0.8) * storey
+        crown = ((columns - cx) / rx) ** 2 + ((rows - cy) / ry) ** 2 < 1
+        green = rng.uniform(0.5, 1.2)
+        wall[crown] = (0.16 * green, 0.33 * green, 0.12 * green)
+    wall *= 0.8 + 0.4 * noise(rng, height, width, 12)[..., None]
+    return wall
+
+
+def _interior(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
+    wall = np.empty((height, width, 3))
+    wall[:] = _tone(rng, 0.55, 0.9)
+    for _ in range(int(rng.integers(3, 9))):
+        w, h = rng.uniform(0.2, 0.9) * storey, rng.uniform(0.15, 0.6) * storey
+        x, bottom = rng.uniform(-0.2, 1.0) * width, base - rng.choice([0.0, 0.25, 0.5]) * storey
+        wall[max(0, int(bottom - h)) : max(0, int(bottom)), max(0, int(x)) : max(0, int(x + w))] = _tone(
+            rng, 0.1, 0.9, 0.12
+        )
+    wall[max(0, int(base - 0.04 * storey)) : max(0, int(base))] *= 0.6
+    return wall
+
+
+def _plain(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
+    return np.broadcast_to(_tone(rng, 0.55, 0.95, 0.05), (height, width, 3)).copy()
+
+
+Ground = Callable[[np.random.Generator, NDArray[Any], NDArray[Any]], NDArray[Any]]
+Wall = Callable[[np.random.Generator, int, int, float, float], NDArray[Any]]
+_GROUND: dict[str, Ground] = {
+    "street": _street_ground,
+    "plaza": _tile_ground,
+    "room": _tile_ground,
+    "park": _grass_ground,
+    "studio": _floor_ground,
+}
+_WALL: dict[str, Wall] = {
+    "street": _facades,
+    "plaza": _facades,
+    "room": _interior,
+    "park": _trees,
+    "studio": _plain,
+}
+_WALL_AT = {"street": (14, 40), "plaza": (30, 70), "room": (6, 14), "park": (15, 45), "studio": (5, 9)}
+_WALL_HEIGHT = {"street": 3.5, "plaza": 4.0, "room": 3.0, "park": 5.0, "studio": 3.0}

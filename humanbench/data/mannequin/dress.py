@@ -1,0 +1,188 @@
+"""From a look to drawable shapes: which exist, how thick the cloth is, of which material and garment they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.data.mannequin.anatomy import Floats
+from humanbench.data.mannequin.looks import Look, material
+from humanbench.data.mannequin.shapes import SHAPE, SHAPES
+
+GARMENTS: tuple[str, ...] = (
+    "skin", "hair", "hat", "sunglasses", "upper", "dress", "coat", "pants", "jumpsuit", "skirt", "scarf", "glove",
+    "socks", "shoe", "belt", "bag", "umbrella", "object",
+)  # fmt: skip
+G = {name: i for i, name in enumerate(GARMENTS)}
+
+MATERIALS: tuple[str, ...] = (
+    "skin", "eye", "lips", "hair", "top", "outer", "bottom", "shoe", "sock", "hat", "glasses", "scarf", "belt",
+    "glove", "bag", "umbrella", "object",
+)  # fmt: skip
+M = {name: i for i, name in enumerate(MATERIALS)}
+
+_TRUNK = ("chest", "left_flank", "right_flank", "left_breast", "right_breast")
+_BODY = tuple(s.name for s in SHAPES if s.region not in ("head", "object"))
+
+
+@dataclass(frozen=True)
+class Dressed:
+    """Per shape: exists, cloth thickness in body heights, material row, garment index; and the material table."""
+
+    active: NDArray[np.bool_]
+    inflate: Floats
+    material: NDArray[np.int32]
+    garment: NDArray[np.int32]
+    table: Floats
+
+
+class _Rack:
+    """Fills the per-shape arrays while somebody gets dressed."""
+
+    def __init__(self) -> None:
+        n = len(SHAPES)
+        self.active = np.zeros(n, bool)
+        self.inflate = np.zeros(n)
+        self.material = np.zeros(n, np.int32)
+        self.garment = np.zeros(n, np.int32)
+
+    def put(self, names: tuple[str, ...] | str, garment: str, cloth: str, thick: float = 0.0) -> None:
+        index = _indices(names)
+        self.active[index] = True
+        self.inflate[index] = thick
+        self.material[index] = M[cloth]
+        self.garment[index] = G[garment]
+
+
+@lru_cache(maxsize=256)
+def _indices(names: tuple[str, ...] | str) -> list[int]:
+    return [SHAPE[n] for n in ((names,) if isinstance(names, str) else names)]
+
+
+def _both(*parts: str) -> tuple[str, ...]:
+    return tuple(f"{side}_{part}" for side in ("left", "right") for part in parts)
+
+
+_NAKED = (
+    *("skull", "nose", "neck", "hips", "chest", "left_flank", "right_flank"),
+    *_both("sleeve", "upper_arm", "forearm", "hand", "thigh", "lower_thigh", "shin", "lower_shin", "foot"),
+)
+
+
+def dress(look: Look, sitting: bool = False) -> Dressed:
+    """Put the look's clothes on."""
+    rack = _Rack()
+    rack.put(_NAKED, "skin", "skin")
+    rack.put(("left_eye", "right_eye"), "skin", "eye")
+    rack.put("mouth", "skin", "lips")
+    _hair(rack, look)
+    _feet(rack, look)
+    _clothes(rack, look)
+    _carried(rack, look)
+    if sitting:
+        rack.put(("seat", "seat_leg"), "object", "object")
+    return Dressed(rack.active, rack.inflate, rack.material, rack.garment, _materials(look))
+
+
+def _hair(rack: _Rack, look: Look) -> None:
+    if look.hair != "bald":
+        rack.put("hair", "hair", "hair")
+    if look.hair == "long":
+        rack.put("long_hair", "hair", "hair")
+    if look.hair == "bun":
+        rack.put("bun", "hair", "hair")
+    if look.beard:
+        rack.put("beard", "hair", "hair")
+    if look.hat:
+        rack.put(("hat", "visor") if look.hat == "cap" else ("hat", "brim"), "hat", "hat")
+    if look.glasses:
+        rack.put("glasses", "sunglasses", "glasses")
+
+
+def _feet(rack: _Rack, look: Look) -> None:
+    if look.shoes != "sandals":
+        rack.put(_both("foot"), "shoe", "shoe", 0.006)
+    if look.socks:
+        rack.put(_both("lower_shin"), "socks", "sock", 0.002)
+    if look.shoes == "boots":
+        rack.put(_both("lower_shin"), "shoe", "shoe", 0.010)
+
+
+def _clothes(rack: _Rack, look: Look) -> None:
+    upper = {"dress": "dress", "jumpsuit": "jumpsuit"}.get(look.lower, "upper")
+    trunk = _TRUNK if look.gender == "female" and look.age != "child" else _TRUNK[:3]
+    rack.put(trunk, upper, "top", 0.006)
+    if look.sleeve != "none":
+        rack.put(_both("sleeve"), upper, "top", 0.007)
+    if look.sleeve == "long":
+        rack.put(_both("upper_arm", "forearm"), upper, "top", 0.007)
+    _legs(rack, look)
+    if look.outer is not None:
+        rack.put((*trunk, *_both("sleeve", "upper_arm", "forearm")), "coat", "outer", 0.014)
+        if look.long_coat:
+            rack.put("coat_tail", "coat", "outer", 0.004)
+    if look.belt and look.outer is None and look.lower in ("trousers", "shorts"):
+        rack.put("belt", "belt", "belt")
+    if look.scarf is not None:
+        rack.put(("scarf", "scarf_end"), "scarf", "scarf")
+    if look.gloves:
+        rack.put(_both("hand"), "glove", "glove", 0.004)
+
+
+def _legs(rack: _Rack, look: Look) -> None:
+    legs = _both("thigh", "lower_thigh", "shin")
+    if look.lower in ("trousers", "jumpsuit"):
+        garment, cloth = ("jumpsuit", "top") if look.lower == "jumpsuit" else ("pants", "bottom")
+        ends = () if look.shoes == "boots" else _both("lower_shin")
+        rack.put(("hips", *legs, *ends), garment, cloth, 0.007)
+    elif look.lower == "shorts":
+        rack.put(("hips", *_both("thigh")), "pants", "bottom", 0.010)
+    elif look.lower == "dress":
+        rack.put(("hips", "skirt_knee"), "dress", "top", 0.006)
+    else:
+        shape = {"short_skirt": "skirt_short", "skirt": "skirt_knee", "long_skirt": "skirt_long"}[look.lower]
+        rack.put(("hips", shape), "skirt", "bottom", 0.006)
+
+
+def _carried(rack: _Rack, look: Look) -> None:
+    for bag in look.bags:
+        rack.put(bag, "bag", "bag")
+        side = bag.split("_")[0]
+        if bag == "backpack":
+            rack.put(("left_strap", "right_strap"), "bag", "bag", 0.006)
+        elif bag.endswith("shoulder_bag"):
+            rack.put(f"{side}_sling", "bag", "bag", 0.010)
+        elif bag == "trolley":
+            rack.put("trolley_grip", "bag", "bag")
+    if look.umbrella is not None:
+        rack.put(("canopy", "pole"), "umbrella", "umbrella")
+
+
+def _materials(look: Look) -> Floats:
+    table = np.zeros((len(MATERIALS), 9))
+    dark, grey = (0.05, 0.04, 0.04), (0.35, 0.33, 0.30)
+    lips = (look.skin[0] * 0.85, look.skin[1] * 0.5, look.skin[2] * 0.5)
+    for name, row in {
+        "skin": material(look.skin, gloss=0.05),
+        "eye": material(dark),
+        "lips": material(lips),
+        "hair": material(look.hair_rgb, gloss=0.10),
+        "top": material((), look.top),
+        "outer": material((), look.outer or look.top),
+        "bottom": material((), look.bottom),
+        "shoe": material((), look.shoe, gloss=0.15),
+        "sock": material((0.85, 0.85, 0.82)),
+        "hat": material((), look.hat_cloth),
+        "glasses": material((0.03, 0.03, 0.04), gloss=0.35),
+        "scarf": material((), look.scarf or look.top),
+        "belt": material((0.16, 0.10, 0.06), gloss=0.2),
+        "glove": material((0.12, 0.12, 0.13)),
+        "bag": material((), look.bag),
+        "umbrella": material((), look.umbrella or look.top),
+        "object": material(grey),
+    }.items():
+        table[M[name]] = row
+    return table

@@ -1,0 +1,201 @@
+"""Who somebody is: body, hair, clothes and things carried, drawn once per identity and kept over cameras and poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from humanbench.data.mannequin.anatomy import Floats
+from humanbench.data.mannequin.raster import PATTERNS
+
+COLORS: dict[str, tuple[float, float, float]] = {
+    "black": (0.07, 0.07, 0.08), "white": (0.90, 0.90, 0.88), "gray": (0.46, 0.47, 0.48), "red": (0.68, 0.10, 0.11),
+    "green": (0.14, 0.44, 0.20), "blue": (0.12, 0.24, 0.60), "yellow": (0.85, 0.72, 0.16),
+    "purple": (0.38, 0.16, 0.48), "brown": (0.36, 0.22, 0.12), "pink": (0.88, 0.52, 0.60), "orange": (0.86, 0.42, 0.10),
+}  # fmt: skip
+_SKIN = ((0.94, 0.78, 0.67), (0.86, 0.66, 0.52), (0.74, 0.54, 0.40), (0.55, 0.37, 0.26), (0.36, 0.24, 0.17))
+_HAIR = ((0.05, 0.04, 0.04), (0.13, 0.09, 0.06), (0.30, 0.19, 0.11), (0.62, 0.48, 0.28), (0.45, 0.18, 0.08))
+BAGS: tuple[str, ...] = (
+    "backpack", "left_shoulder_bag", "right_shoulder_bag", "left_hand_bag", "right_hand_bag", "trolley", "held",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cloth:
+    """Colour name, its jittered rgb, pattern with second rgb and scale in metres."""
+
+    color: str
+    rgb: tuple[float, float, float]
+    pattern: str = "plain"
+    rgb2: tuple[float, float, float] = (0.9, 0.9, 0.9)
+    scale: float = 0.08
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything about a person that stays the same from picture to picture."""
+
+    gender: str  # male, female
+    age: str  # child, teen, adult, old
+    height: float
+    build: float
+    shoulders: float
+    hips: float
+    skin: tuple[float, float, float]
+    hair: str  # short, long, bun, bald
+    hair_rgb: tuple[float, float, float]
+    beard: bool
+    sleeve: str  # none, short, long
+    top: Cloth
+    outer: Cloth | None  # an open or closed jacket or coat over the top
+    long_coat: bool
+    lower: str  # trousers, shorts, short_skirt, skirt, long_skirt, dress, jumpsuit
+    bottom: Cloth
+    shoes: str  # shoes, sneakers, boots, sandals
+    shoe: Cloth
+    socks: bool
+    hat: str  # "", hat, cap
+    hat_cloth: Cloth
+    glasses: bool
+    scarf: Cloth | None
+    belt: bool
+    gloves: bool
+    bags: tuple[str, ...]
+    bag: Cloth
+    umbrella: Cloth | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wardrobe:
+    """What the people of one dataset wear: colour weights and the chances of things (see styles.toml)."""
+
+    colors: Mapping[str, float]
+    patterns: Mapping[str, float]
+    chance: Mapping[str, float]
+    muted: float = 0.0  # 0: the palette as it is, 1: all greys
+
+
+def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
+    """A new person."""
+    chance = wardrobe.chance
+
+    def happens(name: str, factor: float = 1.0) -> bool:
+        return bool(rng.random() < chance.get(name, 0.0) * factor)
+
+    gender = "female" if happens("female") else "male"
+    age = _pick(rng, {a: chance.get(a, 0.0) for a in ("child", "teen", "adult", "old")})
+    warm = happens("warm")
+    lower = _lower(rng, gender, warm)
+    height = rng.normal({"child": 1.25, "teen": 1.62, "adult": 1.73, "old": 1.68}[age], 0.05)
+    height -= 0.10 if gender == "female" and age != "child" else 0.0
+    hair = _pick(rng, {"long": 0.65, "bun": 0.15, "short": 0.2}) if gender == "female" else "short"
+    if gender == "male" and rng.random() < (0.3 if age == "old" else 0.06):
+        hair = "bald"
+    hair_rgb = (0.62, 0.62, 0.60) if age == "old" else _jitter(rng, _HAIR[int(rng.integers(len(_HAIR)))], 0.02)
+    outer = (
+        cloth(rng, wardrobe, plain=True) if happens("outer", 1.0 if not warm else 0.1) and lower != "dress" else None
+    )
+    bags = tuple(b for b in BAGS if happens(b))
+    return Look(
+        gender=gender,
+        age=age,
+        height=float(height),
+        build=float(np.clip(rng.normal(1.0 if gender == "male" else 0.93, 0.09), 0.8, 1.3)),
+        shoulders=float(rng.normal(1.04 if gender == "male" else 0.93, 0.03)),
+        hips=float(rng.normal(0.97 if gender == "male" else 1.06, 0.03)),
+        skin=_jitter(rng, _SKIN[int(rng.integers(len(_SKIN)))], 0.02),
+        hair=hair,
+        hair_rgb=hair_rgb,
+        beard=gender == "male" and age in ("adult", "old") and happens("beard"),
+        sleeve=_pick(rng, {"short": 0.8, "none": 0.12, "long": 0.08} if warm else {"long": 0.85, "short": 0.15}),
+        top=cloth(rng, wardrobe),
+        outer=outer,
+        long_coat=outer is not None and happens("long_coat"),
+        lower=lower,
+        bottom=cloth(rng, wardrobe, plain=rng.random() < 0.8),
+        shoes=_pick(
+            rng, {"shoes": 0.4, "sneakers": 0.3, "boots": 0.05 if warm else 0.3, "sandals": 0.2 if warm else 0.0}
+        ),
+        shoe=cloth(rng, wardrobe, plain=True),
+        socks=happens("socks"),
+        hat=("cap" if rng.random() < 0.6 else "hat") if happens("hat") else "",
+        hat_cloth=cloth(rng, wardrobe, plain=True),
+        glasses=happens("glasses"),
+        scarf=cloth(rng, wardrobe, plain=True) if happens("scarf", 0.1 if warm else 1.0) else None,
+        belt=happens("belt"),
+        gloves=happens("gloves", 0.05 if warm else 1.0),
+        bags=bags,
+        bag=cloth(rng, wardrobe, plain=True),
+        umbrella=cloth(rng, wardrobe, plain=True) if happens("umbrella") and "left_hand_bag" not in bags else None,
+    )
+
+
+def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
+    """Another person who could be mistaken for `look`: same kind of clothes and colours, a few things different."""
+    other = draw_look(rng, wardrobe)
+    kept = replace(look, height=other.height, build=other.build, skin=other.skin, hair_rgb=other.hair_rgb)
+    changes: Sequence[dict[str, Any]] = (
+        {"shoe": other.shoe, "shoes": other.shoes},
+        {"bags": other.bags, "bag": other.bag},
+        {"bottom": other.bottom},
+        {"top": replace(look.top, pattern=other.top.pattern, rgb2=other.top.rgb2, scale=other.top.scale)},
+        {"hat": other.hat, "hat_cloth": other.hat_cloth, "glasses": other.glasses},
+    )
+    for i in rng.permutation(len(changes))[:2]:
+        kept = replace(kept, **changes[int(i)])
+    return kept
+
+
+def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> Cloth:
+    """A piece of cloth in the wardrobe's colours and patterns."""
+    color = _pick(rng, wardrobe.colors)
+    rgb = _mute(_jitter(rng, COLORS[color], 0.035), wardrobe.muted)
+    second = _pick(rng, {c: w for c, w in wardrobe.colors.items() if c != color} or {color: 1.0})
+    pattern = "plain" if plain else _pick(rng, wardrobe.patterns)
+    return Cloth(color, rgb, pattern, _mute(COLORS[second], wardrobe.muted), float(rng.uniform(0.05, 0.12)))
+
+
+def _lower(rng: np.random.Generator, gender: str, warm: bool) -> str:
+    if gender == "male":
+        return _pick(
+            rng, {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05} if warm else {"trousers": 0.95, "jumpsuit": 0.05}
+        )
+    weights = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
+    if not warm:
+        weights = {
+            "trousers": 0.7,
+            "short_skirt": 0.08,
+            "skirt": 0.08,
+            "long_skirt": 0.04,
+            "dress": 0.06,
+            "jumpsuit": 0.04,
+        }
+    return _pick(rng, weights)
+
+
+def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    names = list(weights)
+    values = np.array([weights[n] for n in names], float)
+    return names[int(rng.choice(len(names), p=values / values.sum()))]
+
+
+def _jitter(rng: np.random.Generator, rgb: Sequence[float], size: float) -> tuple[float, float, float]:
+    r, g, b = np.clip(np.asarray(rgb) * rng.normal(1.0, 0.08) + rng.normal(0, size, 3), 0.02, 0.97)
+    return float(r), float(g), float(b)
+
+
+def _mute(rgb: Sequence[float], share: float) -> tuple[float, float, float]:
+    grey = 0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2]
+    r, g, b = (c * (1 - share) + grey * share for c in rgb)
+    return r, g, b
+
+
+def material(rgb: Sequence[float], cloth: Cloth | None = None, gloss: float = 0.0) -> Floats:
+    """A row of the material table (see `raster.shade`)."""
+    if cloth is None:
+        return np.array([*rgb, *rgb, 0, 1.0, gloss])
+    return np.array([*cloth.rgb, *cloth.rgb2, PATTERNS.index(cloth.pattern), cloth.scale, gloss])

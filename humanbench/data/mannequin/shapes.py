@@ -1,0 +1,303 @@
+"""People as tapered capsules: the table of shapes, and the shapes of N dressed people in world coordinates.
+
+A shape goes from one anchor to another. An anchor is a point on the line between two joints plus an offset in a
+segment's frame; offsets and radii are in units of body height. Body shapes carry clothes (thicker, other material);
+extra shapes exist only for those who wear or carry the thing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.data.mannequin.anatomy import JOINTS, Bodies, Floats, J, S
+
+_POINTS = (*JOINTS, "mid_knee", "mid_ankle")
+_P = {name: i for i, name in enumerate(_POINTS)}
+
+
+class Anchor(NamedTuple):
+    """`a` + `f` * (`b` - `a`) + offset (x, y, z) in the frame of segment `frame`."""
+
+    a: str
+    b: str
+    f: float
+    frame: str
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+
+class Shape(NamedTuple):
+    """A capsule from `start` (radius `r0`) to `end` (radius `r1`); `flat` ones have no round ends."""
+
+    name: str
+    region: str
+    start: Anchor
+    end: Anchor
+    r0: float
+    r1: float
+    flat: bool = False
+    headlike: bool = False  # scales with the head instead of the build
+    spread: float = 0.0  # widened by this share of the distance between the knees
+
+
+def _at(joint: str, frame: str, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Anchor:
+    return Anchor(joint, joint, 0.0, frame, x, y, z)
+
+
+def _between(a: str, b: str, f: float, frame: str = "pelvis", x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Anchor:
+    return Anchor(a, b, f, frame, x, y, z)
+
+
+def _trunk() -> list[Shape]:
+    shapes = [
+        Shape("neck", "neck", _at("thorax", "torso", 0, -0.01), _at("neck", "head", 0, 0.01, 0.004), 0.031, 0.029),
+        Shape("chest", "torso", _at("thorax", "torso", 0, -0.045), _at("spine", "torso"), 0.063, 0.064),
+        Shape("hips", "hips", _at("left_hip", "pelvis", 0, 0.022), _at("right_hip", "pelvis", 0, 0.022), 0.061, 0.061),
+    ]
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        flank = _at("pelvis", "pelvis", sign * 0.030, 0.065)
+        shoulder = _between(f"{side}_shoulder", "thorax", 0.46, "torso", 0, -0.020)
+        shapes.append(Shape(f"{side}_flank", "torso", shoulder, flank, 0.053, 0.052))
+        breast = _between("thorax", "spine", 0.42, "torso", sign * 0.034, 0, 0.030)
+        shapes.append(Shape(f"{side}_breast", "torso", breast, breast, 0.034, 0.034))
+    return shapes
+
+
+def _limbs(side: str) -> list[Shape]:
+    def piece(name: str, region: str, a: str, b: str, f0: float, f1: float, r0: float, r1: float) -> Shape:
+        start, end = _between(a, b, f0), _between(a, b, f1)
+        return Shape(f"{side}_{name}", f"{side}_{region}", start, end, r0, r1)
+
+    s, e, w = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
+    h, k, a = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
+    return [
+        piece("sleeve", "upper_arm", s, e, 0.0, 0.55, 0.037, 0.032),
+        piece("upper_arm", "upper_arm", s, e, 0.5, 1.0, 0.031, 0.026),
+        piece("forearm", "forearm", e, w, 0.0, 1.0, 0.026, 0.018),
+        piece("hand", "hand", w, f"{side}_hand", 0.1, 1.0, 0.019, 0.016),
+        piece("thigh", "thigh", h, k, 0.0, 0.6, 0.060, 0.049),
+        piece("lower_thigh", "thigh", h, k, 0.55, 1.0, 0.049, 0.038),
+        piece("shin", "shin", k, a, 0.0, 0.55, 0.038, 0.034),
+        piece("lower_shin", "shin", k, a, 0.5, 1.0, 0.035, 0.024),
+        Shape(
+            f"{side}_foot",
+            f"{side}_foot",
+            _at(f"{side}_heel", f"{side}_foot", 0, 0.018, 0.012),
+            _at(f"{side}_toe", f"{side}_foot", 0, 0.010, -0.012),
+            0.024,
+            0.019,
+        ),
+    ]
+
+
+def _head() -> list[Shape]:
+    def ball(name: str, a: Anchor, b: Anchor, r0: float, r1: float, region: str = "head", flat: bool = False) -> Shape:
+        return Shape(name, region, a, b, r0, r1, flat=flat, headlike=True)
+
+    return [
+        ball("skull", _at("head", "head", 0, -0.026, 0.014), _at("head", "head", 0, 0.012, 0.0), 0.043, 0.055),
+        ball("nose", _at("nose", "head", 0, 0.004, -0.012), _at("nose", "head", 0, -0.004, 0.0), 0.008, 0.010),
+        ball("left_eye", _at("left_eye", "head", 0, 0, -0.001), _at("left_eye", "head"), 0.007, 0.007),
+        ball("right_eye", _at("right_eye", "head", 0, 0, -0.001), _at("right_eye", "head"), 0.007, 0.007),
+        ball(
+            "mouth", _at("chin", "head", 0.008, 0.016, 0.012), _at("chin", "head", -0.008, 0.016, 0.012), 0.005, 0.005
+        ),
+        ball("hair", _at("head", "head", 0, 0.022, -0.010), _at("head", "head", 0, 0.010, -0.022), 0.058, 0.056),
+        ball(
+            "long_hair", _at("head", "head", 0, -0.01, -0.030), _at("thorax", "torso", 0, -0.05, -0.060), 0.050, 0.034
+        ),
+        ball("bun", _at("head", "head", 0, 0.05, -0.050), _at("head", "head", 0, 0.055, -0.055), 0.026, 0.026),
+        ball("beard", _at("chin", "head", 0, 0.004, -0.008), _at("chin", "head", 0, 0.012, -0.004), 0.026, 0.026),
+        ball("hat", _at("head", "head", 0, 0.045, -0.006), _at("head", "head", 0, 0.062, -0.008), 0.060, 0.046),
+        ball(
+            "visor", _at("head", "head", 0.030, 0.042, 0.056), _at("head", "head", -0.030, 0.042, 0.056), 0.014, 0.014
+        ),
+        ball("brim", _at("head", "head", 0, 0.034, 0), _at("head", "head", 0, 0.046, 0), 0.105, 0.075, flat=True),
+        ball(
+            "glasses",
+            _at("left_eye", "head", 0.012, 0, 0.003),
+            _at("right_eye", "head", -0.012, 0, 0.003),
+            0.012,
+            0.012,
+        ),
+    ]
+
+
+def _extras() -> list[Shape]:
+    waist = _at("pelvis", "pelvis", 0, 0.055)
+    shapes = [
+        Shape("skirt_short", "hips", waist, _between("pelvis", "mid_knee", 0.70), 0.074, 0.100, True, spread=0.35),
+        Shape("skirt_knee", "hips", waist, _between("pelvis", "mid_knee", 1.08), 0.074, 0.105, True, spread=0.55),
+        Shape("skirt_long", "hips", waist, _between("pelvis", "mid_ankle", 0.88), 0.074, 0.110, True, spread=0.60),
+        Shape("coat_tail", "hips", waist, _between("pelvis", "mid_knee", 0.85), 0.088, 0.098, True, spread=0.40),
+        Shape(
+            "belt", "torso", _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074), 0.086, 0.086, True
+        ),
+        Shape("scarf", "neck", _at("neck", "torso", 0.020, -0.022), _at("neck", "torso", -0.020, -0.022), 0.040, 0.040),
+        Shape(
+            "scarf_end",
+            "torso",
+            _at("thorax", "torso", 0.03, 0, 0.05),
+            _at("spine", "torso", 0.03, 0, 0.060),
+            0.016,
+            0.018,
+        ),
+        Shape(
+            "backpack",
+            "torso",
+            _between("thorax", "spine", 0.15, "torso", 0, 0, -0.085),
+            _at("spine", "torso", 0, -0.02, -0.095),
+            0.062,
+            0.070,
+        ),
+        Shape(
+            "held",
+            "hand",
+            _between("left_hand", "right_hand", 0.35),
+            _between("left_hand", "right_hand", 0.65),
+            0.055,
+            0.055,
+        ),
+        Shape(
+            "canopy",
+            "head",
+            _at("head_top", "pelvis", 0.04, 0.16, 0.03),
+            _at("head_top", "pelvis", 0.04, 0.05, 0.03),
+            0.012,
+            0.27,
+            True,
+        ),
+        Shape("pole", "hand", _at("head_top", "pelvis", 0.04, 0.16, 0.03), _at("left_hand", "pelvis"), 0.006, 0.006),
+        Shape(
+            "trolley",
+            "hand",
+            _at("right_ankle", "pelvis", -0.14, 0.06, -0.16),
+            _at("right_ankle", "pelvis", -0.14, 0.16, -0.17),
+            0.066,
+            0.066,
+        ),
+        Shape(
+            "trolley_grip",
+            "hand",
+            _at("right_ankle", "pelvis", -0.14, 0.2, -0.17),
+            _at("right_hand", "pelvis"),
+            0.007,
+            0.007,
+        ),
+        Shape(
+            "seat",
+            "object",
+            _at("pelvis", "pelvis", 0.09, -0.085, 0.04),
+            _at("pelvis", "pelvis", -0.09, -0.085, 0.04),
+            0.045,
+            0.045,
+        ),
+        Shape(
+            "seat_leg",
+            "object",
+            _at("pelvis", "pelvis", 0, -0.10, 0.02),
+            Anchor("mid_ankle", "pelvis", 0.25, "pelvis", 0, 0, -0.20),
+            0.020,
+            0.030,
+        ),
+    ]
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        other = "right" if side == "left" else "left"
+        shoulder = _between(f"{side}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030)
+        shapes += [
+            Shape(f"{side}_strap", "torso", shoulder, _at("spine", "torso", sign * 0.055, 0, 0.050), 0.010, 0.010),
+            Shape(
+                f"{side}_sling",
+                "torso",
+                _between(f"{other}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030),
+                _at(f"{side}_hip", "pelvis", sign * 0.03, 0.07, 0.052),
+                0.009,
+                0.009,
+            ),
+            Shape(
+                f"{side}_shoulder_bag",
+                "hips",
+                _at(f"{side}_hip", "pelvis", sign * 0.075, 0.02, 0.01),
+                _at(f"{side}_hip", "pelvis", sign * 0.08, -0.02, 0.0),
+                0.044,
+                0.052,
+            ),
+            Shape(
+                f"{side}_hand_bag",
+                "hand",
+                _at(f"{side}_hand", "pelvis", 0, -0.055),
+                _at(f"{side}_hand", "pelvis", 0, -0.085),
+                0.036,
+                0.050,
+            ),
+        ]
+    return shapes
+
+
+SHAPES: tuple[Shape, ...] = (*_head(), *_trunk(), *_limbs("left"), *_limbs("right"), *_extras())
+SHAPE = {shape.name: i for i, shape in enumerate(SHAPES)}
+
+_START = [s.start for s in SHAPES]
+_END = [s.end for s in SHAPES]
+_HEADLIKE = np.array([s.headlike for s in SHAPES])
+_RADII = np.array([(s.r0, s.r1) for s in SHAPES])
+_SPREAD = np.array([s.spread for s in SHAPES])
+FLAT: NDArray[np.bool_] = np.array([s.flat for s in SHAPES])
+_FRAME_OF_REGION = {
+    "head": "head", "neck": "torso", "torso": "torso", "hips": "pelvis", "hand": "pelvis", "object": "pelvis",
+    **{f"{s}_{p}": f"{s}_{p}" for s in ("left", "right") for p in ("upper_arm", "forearm", "thigh", "shin", "foot")},
+    **{f"{s}_hand": f"{s}_forearm" for s in ("left", "right")},
+}  # fmt: skip
+_TEXTURE_FRAME = np.array([S[_FRAME_OF_REGION[s.region]] for s in SHAPES])
+_TEXTURE_ORIGIN = np.array(
+    [
+        J["spine"] if s.region in ("torso", "neck") else J["pelvis"] if s.region == "hips" else _P[s.start.a]
+        for s in SHAPES
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Solids:
+    """Capsules of N people x P shapes: end points (N x P x 3), radii (N x P), texture frames and their origins."""
+
+    start: Floats
+    end: Floats
+    r0: Floats
+    r1: Floats
+    frame: Floats
+    origin: Floats
+
+
+def solids(bodies: Bodies, joints: Floats, frames: Floats, inflate: Floats) -> Solids:
+    """Every shape of every person in their own frame, metres; `inflate` (N x P, in body heights) is cloth thickness."""
+    mid = [joints[:, [J[f"left_{p}"], J[f"right_{p}"]]].mean(axis=1, keepdims=True) for p in ("knee", "ankle")]
+    points = np.concatenate([joints, *mid], axis=1)
+    height = bodies.height[:, None]
+    scale = np.where(_HEADLIKE[None], bodies.head[:, None], bodies.build[:, None])
+    knees = np.linalg.norm(joints[:, J["left_knee"]] - joints[:, J["right_knee"]], axis=1)[:, None]
+    r0 = _RADII[None, :, 0] * scale * height + inflate * height
+    r1 = _RADII[None, :, 1] * scale * height + inflate * height + 0.5 * _SPREAD[None] * knees
+    return Solids(
+        start=_anchors(_START, points, frames, height),
+        end=_anchors(_END, points, frames, height),
+        r0=r0,
+        r1=r1,
+        frame=frames[:, _TEXTURE_FRAME],
+        origin=points[:, _TEXTURE_ORIGIN],
+    )
+
+
+def _anchors(anchors: list[Anchor], points: Floats, frames: Floats, height: Floats) -> Floats:
+    a = points[:, [_P[k.a] for k in anchors]]
+    b = points[:, [_P[k.b] for k in anchors]]
+    f = np.array([k.f for k in anchors])[None, :, None]
+    offset = np.array([(k.x, k.y, k.z) for k in anchors])
+    turned = np.einsum("npij,pj->npi", frames[:, [S[k.frame] for k in anchors]], offset)
+    placed: Floats = a + f * (b - a) + turned * height[..., None]
+    return placed
