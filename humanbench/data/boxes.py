@@ -1,0 +1,61 @@
+"""Boxes as detection tables hold them: [x, y, w, h] in pixels, with what is visible as boxes or as ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+def box_array(rows: ArrayLike) -> Floats:
+    """Any sequence of four-number rows as an M x 4 float array; none gives 0 x 4."""
+    return np.asarray(rows, np.float64).reshape(-1, 4)
+
+
+def visible_ratios(boxes: Floats, visible: ArrayLike | None) -> Floats:
+    """Visible share per box (M, 0..1) from visible boxes (M x 4), ratios (M) or nothing (all visible)."""
+    if visible is None:
+        return np.ones(len(boxes))
+    shown = np.asarray(visible, np.float64)
+    if shown.ndim == 1:
+        return shown
+    area = boxes[:, 2] * boxes[:, 3]
+    return np.divide(shown[:, 2] * shown[:, 3], area, out=np.zeros(len(boxes)), where=area > 0)
+
+
+def visible_boxes(boxes: Floats, visible: ArrayLike | None) -> Floats:
+    """Visible boxes (M x 4) from visible boxes, ratios (the top of the box: legs are hidden first) or nothing."""
+    if visible is not None and np.ndim(visible) == 2:
+        return box_array(visible)
+    shown = boxes.copy()
+    shown[:, 3] *= visible_ratios(boxes, visible)
+    return shown
+
+
+def object_column(values: Sequence[Any]) -> NDArray[np.object_]:
+    """One cell per value, whatever their shapes (numpy and pandas would stack arrays of one shape)."""
+    column = np.empty(len(values), object)
+    for position, value in enumerate(values):
+        column[position] = value
+    return column
+
+
+def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows with `id, image, boxes, ignore`, perhaps `visible`, and the `extra` columns as a sample table."""
+    import pandas as pd
+
+    listed = list(rows)
+    columns: dict[str, Any] = {name: [row[name] for row in listed] for name in ("id", "image")}
+    columns["boxes"] = object_column([box_array(row["boxes"]) for row in listed])
+    columns["ignore"] = object_column([np.asarray(row["ignore"], bool).reshape(-1) for row in listed])
+    columns["visible"] = object_column([row.get("visible") for row in listed])
+    for name in extra:
+        columns[name] = object_column([row[name] for row in listed])
+    return pd.DataFrame(columns)

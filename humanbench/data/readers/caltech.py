@@ -1,0 +1,130 @@
+"""Caltech Pedestrian: the 1x frames with the new annotations (bbGt text), the original ones (vbb), or an odgt list."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import Floats, box_array, detection_table, visible_ratios
+from humanbench.data.readers import need
+from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.odgt import odgt_rows
+from humanbench.data.readers.vbb import vbb_objects
+from humanbench.errors import DataError
+
+SIZE = (640, 480)
+FIELDS = {0: 10, 1: 10, 2: 11, 3: 12}
+"""Fields of a line by version of the text format (bbGt.m of the authors' toolbox)."""
+
+_FRAME = re.compile(r"^(set\d\d)_(V\d\d\d)_I(\d{5})$")
+Objects = list[tuple[str, list[float], bool, list[float], bool]]
+"""Per object: label, box, occluded, visible box, ignore flag."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (M ratios), labels, size`; the id is like `set06_V000_I00029`.
+
+    Frames are counted from 0: 29, 59, 89 ... `ignore` holds for the label `ignore` and for flagged boxes only: what a
+    subset's height, visibility and border rules ignore is the metric's business. Labels outside the card's are left
+    out. `labels` are class indices of the card (-1 in the odgt list, which has none).
+    """
+    options = card.reader.options
+    kind = options["kinds"][split]
+    find = picture_finder(card, root, options["images"], listed=True)
+    rows = []
+    for name, content in _FRAMES[kind](card, split, root):
+        row = dict(content) | {"id": name, "image": find(*_spellings(card, name)), "size": SIZE}
+        rows.append(row)
+    if not rows:
+        raise DataError(f"{card.id}: no annotated frame of split {split!r} under {root}")
+    return detection_table(rows, ("labels", "size"))
+
+
+def _spellings(card: DatasetCard, name: str) -> list[str]:
+    """File names of a frame: the toolbox's with five digits, and a common extractor's with the plain number."""
+    match = _FRAME.match(name)
+    if match is None:
+        raise DataError(f"{card.id}: {name!r} is not the name of a frame (set06_V000_I00029)")
+    plain = f"{match[1]}_{match[2]}_{int(match[3])}"
+    return [f"{stem}.{suffix}" for stem in (name, plain) for suffix in ("jpg", "png")]
+
+
+def _text_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    folder = need(card, root, *card.reader.options["folders"][split])
+    for path in sorted(folder.glob("set*.txt")):
+        name = path.name.removesuffix(".txt").removesuffix(".jpg")
+        yield name, _row(card, _text_objects(card, path), card.reader.options["new_labels"])
+
+
+def _text_objects(card: DatasetCard, path: Path) -> Objects:
+    """The objects of a bbGt file: `label x y w h occluded xv yv wv hv ignore angle` under a version line."""
+    lines = read_lines(card, path)
+    version = re.match(r"^%\s*bbGt version=(\d+)", lines[0]) if lines else None
+    if lines and (version is None or int(version[1]) not in FIELDS):
+        raise DataError(f"{card.id}: {path}, line 1: expected '% bbGt version=3', found {lines[0]!r}")
+    count = FIELDS[int(version[1])] if version else 0
+    found: Objects = []
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        label, *fields = line.split()
+        try:
+            values = [float(v) for v in fields]
+        except ValueError:
+            values = []
+        if len(values) != count - 1:
+            raise DataError(f"{card.id}: {path}, line {number}: expected a label and {count - 1} numbers: {line!r}")
+        flagged = len(values) > 9 and bool(values[9])
+        found.append((label, values[:4], bool(values[4]), values[5:9], flagged))
+    return found
+
+
+def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    options = card.reader.options
+    folder = need(card, root, *options["folders"][split])
+    step = options["step"]
+    for name in options["sets"][split]:
+        for path in sorted((folder / name).glob("V*.vbb")):
+            for frame, objects in vbb_objects(card, path, step):
+                yield f"{name}_{path.stem}_I{frame:05d}", _row(card, objects, options["old_labels"])
+
+
+def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for row in odgt_rows(card, need(card, root, *card.reader.options["folders"][split])):
+        ratios = visible_ratios(row["boxes"], row["visible"])
+        yield row["id"], row | {"visible": ratios, "labels": np.full(len(ratios), -1, np.int64)}
+
+
+_FRAMES = {"text": _text_frames, "video": _video_frames, "list": _list_frames}
+
+
+def _row(card: DatasetCard, objects: Objects, labels: Mapping[str, Any]) -> Mapping[str, Any]:
+    kept = [o for o in objects if o[0] in (*labels["person"], *labels["ignore"])]
+    boxes = box_array([o[1] for o in kept])
+    occluded = np.array([o[2] for o in kept], bool)
+    return {
+        "boxes": boxes,
+        "ignore": [o[0] in labels["ignore"] or o[4] for o in kept],
+        "visible": _visible(boxes, occluded, box_array([o[3] for o in kept])),
+        "labels": np.array([card.labels.classes.index(o[0]) for o in kept], np.int64),
+    }
+
+
+def _visible(boxes: Floats, occluded: Any, visible: Floats) -> Floats:
+    """Visible share as the toolbox counts it.
+
+    1 when not occluded or without a visible box; 0 when the visible box is the whole box although the object is
+    occluded (its visible part was never drawn); else the ratio of the areas.
+    """
+    whole = ~occluded | (visible == 0).all(axis=1)
+    hidden = ~whole & (visible == boxes).all(axis=1)
+    area = boxes[:, 2] * boxes[:, 3]
+    ratio = np.divide(visible[:, 2] * visible[:, 3], area, out=np.zeros(len(boxes)), where=area > 0)
+    return np.select([whole, hidden], [1.0, 0.0], ratio)

@@ -1,0 +1,60 @@
+"""CityPersons: a MATLAB cell with one struct per Cityscapes image, holding city, image name and an N x 10 matrix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import detection_table
+from humanbench.data.readers import need
+from humanbench.data.readers.files import load_mat
+from humanbench.errors import DataError
+
+COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (M x 4), labels`; the id is the image's file name.
+
+    `labels` are class indices of the card; boxes of a class that is not in `person` are ignored. Matrices are stored
+    as small unsigned integers (they would overflow in sums), and come out as floats.
+    """
+    options = card.reader.options
+    path = need(card, root, *options["files"][split])
+    pictures = need(card, root, *options["images"][split])
+    variable = options["variables"][split]
+    content = load_mat(card, path)
+    if variable not in content:
+        raise DataError(f"{card.id}: {path} has no variable {variable}; it has {', '.join(content) or 'none'}")
+    index = {stored: position for position, stored in enumerate(card.labels.ids)}
+    people = [card.labels.classes.index(name) for name in options["person"]]
+    rows = []
+    for number, cell in enumerate(content[variable].ravel(), start=1):
+        city, name, matrix = _entry(card, path, number, cell)
+        classes = matrix[:, 0].astype(np.int64)
+        unknown = set(classes.tolist()) - set(index)
+        if unknown:
+            raise DataError(f"{card.id}: {path}, cell {number} ({name}): class {min(unknown)} is not in {list(index)}")
+        labels = np.array([index[c] for c in classes.tolist()], np.int64)
+        rows.append(
+            {"id": name, "image": str(pictures / city / name), "boxes": matrix[:, 1:5], "visible": matrix[:, 6:10]}
+            | {"ignore": ~np.isin(labels, people), "labels": labels}
+        )
+    return detection_table(rows, ("labels",))
+
+
+def _entry(card: DatasetCard, path: Path, number: int, cell: Any) -> tuple[str, str, Any]:
+    try:
+        entry = cell[0, 0]
+        matrix = np.asarray(entry["bbs"], np.float64)
+        matrix = matrix.reshape(-1, COLUMNS) if matrix.size else np.zeros((0, COLUMNS))
+        return str(entry["cityname"][0]), str(entry["im_name"][0]), matrix
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path}, cell {number}: expected a struct of cityname, im_name and bbs (N x {COLUMNS}), "
+            f"found {type(error).__name__}: {error}"
+        ) from error

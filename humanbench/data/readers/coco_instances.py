@@ -1,0 +1,72 @@
+"""COCO instances files as a person detection dataset: the boxes of one category, crowd regions to be ignored."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import detection_table
+from humanbench.data.readers import need
+from humanbench.data.readers.files import load_json
+from humanbench.data.readers.folders import picture_finder
+from humanbench.errors import DataError
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (None), size, image_id`; the id is the file name.
+
+    All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.
+    """
+    options = card.reader.options
+    path = need(card, root, *options["files"][split])
+    find = picture_finder(card, root, options["images"][split])
+    content = load_json(card, path)
+    try:
+        boxes, crowd = _boxes(card, content, path)
+        rows = [
+            {
+                "id": image["file_name"],
+                "image": find(image["file_name"]),
+                "boxes": boxes[image["id"]],
+                "ignore": crowd[image["id"]],
+                "size": (int(image["width"]), int(image["height"])),
+                "image_id": int(image["id"]),
+            }
+            for image in content["images"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path} is not a COCO instances file with images, annotations and categories "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    table = detection_table(rows, ("size",))
+    table["image_id"] = [row["image_id"] for row in rows]
+    return table
+
+
+def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[Any]], dict[int, list[bool]]]:
+    """Boxes and crowd flags of the card's category by image id."""
+    wanted = card.reader.options["category"]
+    ids = {c["id"] for c in content["categories"] if c["name"] == wanted}
+    if not ids:
+        found = ", ".join(str(c["name"]) for c in content["categories"][:5])
+        raise DataError(f"{card.id}: {path} has no category {wanted!r}; it has {found}")
+    known = {image["id"] for image in content["images"]}
+    boxes: dict[int, list[Any]] = defaultdict(list)
+    crowd: dict[int, list[bool]] = defaultdict(list)
+    for annotation in content["annotations"]:
+        if annotation["category_id"] not in ids:
+            continue
+        image, box = annotation["image_id"], annotation["bbox"]
+        if image not in known or len(box) != 4:
+            raise DataError(
+                f"{card.id}: {path}: annotation {annotation['id']} names an unknown image ({image}) "
+                f"or its bbox is not four numbers ({box})"
+            )
+        boxes[image].append(box)
+        crowd[image].append(bool(annotation.get("iscrowd", 0)))
+    return boxes, crowd

@@ -1,0 +1,69 @@
+"""CrowdHuman's odgt: one JSON object a line and image, each person with a full, a visible and a head box."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.readers import need
+from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import picture_finder
+from humanbench.errors import DataError
+
+ABSENT = (np.nan,) * 4
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (M x 4), head (M x 4)`; the id is the record's ID.
+
+    A box is ignored when its tag is not `person` or its `extra.ignore` is not 0. Boxes reach outside the picture as
+    annotated. Some conversions also state the picture's `size` (width, height): then that column is there too.
+    """
+    options = card.reader.options
+    path = need(card, root, *options["files"][split])
+    find = picture_finder(card, root, options["images"][split])
+    rows = [row | {"image": find(f"{row['id']}.jpg")} for row in odgt_rows(card, path)]
+    sized = bool(rows) and all(row["size"] is not None for row in rows)
+    return detection_table(rows, ("head", "size") if sized else ("head",))
+
+
+def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
+    """`id, size, boxes, ignore, visible, head` per image of an odgt file.
+
+    Reads the official form and the one where the whole file is one line holding a list of the same records. A line
+    that is not such a record is a `DataError` naming it.
+    """
+    for number, line in enumerate(read_lines(card, path), start=1):
+        where = f"{card.id}: {path}, line {number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{where}: not valid JSON ({error.msg} at character {error.pos + 1})") from error
+        for one in record if isinstance(record, list) else (record,):
+            yield _row(one, where)
+
+
+def _row(record: Any, where: str) -> dict[str, Any]:
+    try:
+        people = record["gtboxes"]
+        full = box_array([p["fbox"] for p in people])
+        visible = box_array([p.get("vbox", ABSENT) for p in people])
+        head = box_array([p.get("hbox", ABSENT) for p in people])
+        ignore = [p["tag"] != "person" or bool(p.get("extra", {}).get("ignore", 0)) for p in people]
+        size = (int(record["width"]), int(record["height"])) if "width" in record else None
+        name = str(record["ID"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{where}: a record is an object with ID and gtboxes, each of them with tag and fbox of four numbers "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if not len(full) == len(visible) == len(head) == len(people):
+        raise DataError(f"{where}: {name} has a box that is not four numbers")
+    return {"id": name, "size": size, "boxes": full, "ignore": ignore, "visible": visible, "head": head}

@@ -1,0 +1,63 @@
+"""ShanghaiTech: head points per image in MATLAB files, a struct inside a cell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import object_column
+from humanbench.data.readers import need
+from humanbench.data.readers.files import load_mat
+from humanbench.errors import DataError
+
+_IMAGE = re.compile(r"^IMG_(\d+)\.jpg$")
+_TRUTH = re.compile(r"^GT_IMG_(\d+)\.mat$")
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, points, count`, in the order of the image numbers; the id is `test_data/IMG_1.jpg`.
+
+    The files count pixels from 1, the table from 0. Points a little outside the image stay: they count.
+    """
+    options = card.reader.options
+    part = need(card, root, *options["parts"])
+    folder = need(card, part, options["folders"][split])
+    pictures = need(card, folder, "images")
+    truth = need(card, folder, "ground_truth", "ground-truth")
+    numbers = _numbers(pictures, _IMAGE)
+    annotated = _numbers(truth, _TRUTH)
+    odd = sorted(numbers ^ annotated)
+    if odd or not numbers:
+        found = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
+        raise DataError(f"{card.id}: {found} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
+    points = [_points(card, truth / f"GT_IMG_{n}.mat") for n in sorted(numbers)]
+    return pd.DataFrame(
+        {
+            "id": [f"{folder.name}/IMG_{n}.jpg" for n in sorted(numbers)],
+            "image": [str(pictures / f"IMG_{n}.jpg") for n in sorted(numbers)],
+            "points": object_column(points),
+            "count": [float(len(p)) for p in points],
+        }
+    )
+
+
+def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
+    return {int(match[1]) for path in folder.iterdir() if (match := pattern.match(path.name))}
+
+
+def _points(card: DatasetCard, path: Path) -> NDArray[np.float64]:
+    info: Any = load_mat(card, path).get("image_info")
+    try:
+        located = np.asarray(info[0, 0]["location"][0, 0], np.float64)
+        return located.reshape(-1, 2) - 1
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path}: expected image_info{{1}}.location with N x 2 numbers, "
+            f"found {type(error).__name__}: {error}"
+        ) from error

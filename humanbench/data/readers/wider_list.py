@@ -1,0 +1,58 @@
+"""WIDER Pedestrian 2019: text files of one line per image, `name x y w h x y w h ...`, for people and for regions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.readers import need
+from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import picture_finder
+from humanbench.errors import DataError
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (None)`, people before ignored regions; the id is the file name.
+
+    Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
+    """
+    options = card.reader.options
+    folder = need(card, root, *options["annotations"])
+    listed = list(_boxes(card, folder / f"{split}_list.txt"))
+    people = _boxes(card, folder / f"{split}_bbox.txt")
+    regions = _boxes(card, folder / f"{split}_ignore.txt")
+    stray = sorted((set(people) | set(regions)) - set(listed))
+    if stray:
+        raise DataError(f"{card.id}: {folder}: the image {stray[0]} has boxes but is not in {split}_list.txt")
+    find = picture_finder(card, root, options["images"][split])
+    none = box_array([])
+    rows: list[dict[str, Any]] = []
+    for name in listed:
+        own, other = people.get(name, none), regions.get(name, none)
+        rows.append(
+            {"id": name, "image": find(name), "boxes": np.concatenate([own, other])}
+            | {"ignore": np.arange(len(own) + len(other)) >= len(own)}
+        )
+    return detection_table(rows)
+
+
+def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
+    found: dict[str, Floats] = {}
+    for number, line in enumerate(read_lines(card, path), start=1):
+        name, *values = line.split() or [""]
+        try:
+            numbers = [float(v) for v in values]
+        except ValueError:
+            numbers = [0.0]
+        if not name or len(numbers) % 4:
+            raise DataError(
+                f"{card.id}: {path}, line {number}: expected a name and four numbers (x y w h) per box, "
+                f"found {line[:80]!r}"
+            )
+        found[name] = box_array(numbers)
+    return found

@@ -1,0 +1,59 @@
+"""WiderPerson: a text file of `class x1 y1 x2 y2` lines per image, under a first line that counts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.readers import need
+from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import picture_finder
+from humanbench.errors import DataError
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image, boxes, ignore, visible (None), labels`; the id is the file name of the image.
+
+    `labels` are class indices of the card. Boxes of a class that is not in `person` are ignored; so are boxes without
+    area, of which the official files have some.
+    """
+    options = card.reader.options
+    stems = [line.strip() for line in read_lines(card, need(card, root, options["lists"][split]))]
+    find = picture_finder(card, root, options["images"])
+    folder = need(card, root, options["annotations"])
+    index = {stored: position for position, stored in enumerate(card.labels.ids)}
+    people = [card.labels.classes.index(name) for name in options["person"]]
+    rows = []
+    for stem in filter(None, stems):
+        name = f"{stem}.jpg"
+        labels, boxes = _objects(card, folder / f"{name}.txt", index)
+        ignore = ~np.isin(labels, people) | (boxes[:, 2:] <= 0).any(axis=1)
+        rows.append({"id": name, "image": find(name), "boxes": boxes, "ignore": ignore, "labels": labels})
+    return detection_table(rows, ("labels",))
+
+
+def _objects(card: DatasetCard, path: Path, index: dict[int, int]) -> tuple[Any, Any]:
+    lines = read_lines(card, path)
+    numbers: list[list[int]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            values = [int(v) for v in line.split()]
+        except ValueError:
+            values = []
+        if len(values) != (1 if number == 1 else 5):
+            wanted = "the number of boxes" if number == 1 else "class x1 y1 x2 y2"
+            raise DataError(f"{card.id}: {path}, line {number}: expected {wanted}, found {line!r}")
+        if number > 1 and values[0] not in index:
+            raise DataError(f"{card.id}: {path}, line {number}: class {values[0]} is not one of {sorted(index)}")
+        numbers.append(values)
+    if not numbers or len(numbers) - 1 < numbers[0][0]:
+        stated = numbers[0][0] if numbers else "its number of"
+        raise DataError(f"{card.id}: {path} is cut off: it states {stated} boxes and holds {max(len(numbers) - 1, 0)}")
+    corners = box_array([v[1:] for v in numbers[1:]])
+    corners[:, 2:] -= corners[:, :2]
+    return np.array([index[v[0]] for v in numbers[1:]], np.int64), corners

@@ -1,0 +1,116 @@
+"""Writes detection tables as Caltech Pedestrian: frames as pictures, bbGt text, vbb structs or an odgt list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table, visible_ratios
+from humanbench.data.writers import Save
+from humanbench.data.writers.vbb import save_vbb
+
+SIZE = (640, 480)
+VIDEOS = {"text": "V000", "video": "V001", "list": "V002"}
+"""Splits annotated differently get videos of their own: they share the set names."""
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Frames 29, 59, ... of one video per split; boxes become whole pixels.
+
+    The official archive holds videos; the pictures are what extractors make of them. Optional columns: `visible`
+    (boxes or ratios), `labels` (class indices; without them the first person label, and the first ignored one).
+    """
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        kind = options["kinds"][split]
+        name = options["sets"][split][0]
+        rows = []
+        for number, row in enumerate(table.to_dict("records")):
+            frame = options["step"] * (number + 1) - 1
+            stem = f"{name}_{VIDEOS[kind]}_I{frame:05d}"
+            path = root / options["images"][0] / f"{stem}.jpg"
+            save(row["image"], path)
+            rows.append(_row(card, kind, row) | {"id": stem, "image": str(path), "size": SIZE, "frame": frame})
+        target = root / options["folders"][split][0]
+        _WRITE[kind](card, target, name, rows)
+        written[split] = detection_table(rows, ("labels", "size"))
+    return written
+
+
+def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Boxes, shown boxes and labels as the format holds them; occlusion cuts the box from below."""
+    boxes = np.round(box_array(row["boxes"]))
+    ratios = visible_ratios(box_array(row["boxes"]), row.get("visible"))
+    shown = boxes.copy()
+    shown[:, 3] = np.clip(np.round(boxes[:, 3] * ratios), 1, None)
+    occluded = shown[:, 3] < boxes[:, 3]
+    result: dict[str, Any] = {"boxes": boxes, "shown": shown, "occluded": occluded}
+    result["visible"] = np.where(occluded, shown[:, 3] / np.maximum(boxes[:, 3], 1), 1.0)
+    if kind == "list":  # holds people only, and no labels
+        keep = ~np.asarray(row["ignore"], bool)
+        result = {key: value[keep] for key, value in result.items()}
+        return result | {"ignore": np.zeros(keep.sum(), bool), "labels": np.full(keep.sum(), -1)}
+    rules = card.reader.options["old_labels" if kind == "video" else "new_labels"]
+    labels = _labels(card, rules, row)
+    return result | {"labels": labels, "ignore": [card.labels.classes[k] in rules["ignore"] for k in labels]}
+
+
+def _labels(card: DatasetCard, rules: Mapping[str, Any], row: Mapping[str, Any]) -> Any:
+    person, other = (card.labels.classes.index(rules[key][0]) for key in ("person", "ignore"))
+    labels = np.where(np.asarray(row["ignore"], bool).reshape(-1), other, person)
+    if row.get("labels") is None:
+        return labels
+    allowed = [card.labels.classes.index(name) for key in ("person", "ignore") for name in rules[key]]
+    given = np.asarray(row["labels"], np.int64).reshape(-1)
+    return np.where(np.isin(given, allowed), given, labels)
+
+
+def _write_text(card: DatasetCard, folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        lines = ["% bbGt version=3"]
+        for label, box, occluded, shown in zip(row["labels"], row["boxes"], row["occluded"], row["shown"], strict=True):
+            seen = shown if occluded else np.zeros(4)
+            numbers = [*box, occluded, *seen, 0, 0]
+            lines.append(" ".join([card.labels.classes[label], *(str(int(v)) for v in numbers)]))
+        (folder / f"{row['id']}.jpg.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_video(card: DatasetCard, folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    frames = {
+        row["frame"]: [
+            (card.labels.classes[label], box, occluded, shown)
+            for label, box, occluded, shown in zip(
+                row["labels"], row["boxes"], row["occluded"], row["shown"], strict=True
+            )
+        ]
+        for row in rows
+    }
+    save_vbb(folder / name / f"{VIDEOS['video']}.vbb", max(frames, default=0) + 1, frames)
+
+
+def _write_list(card: DatasetCard, path: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    records = [
+        {
+            "ID": row["id"],
+            "gtboxes": [
+                {"tag": "person", "fbox": box.tolist(), "vbox": shown.tolist()}
+                for box, shown in zip(row["boxes"], row["shown"], strict=True)
+            ],
+            "width": SIZE[0],
+            "height": SIZE[1],
+        }
+        for row in rows
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records), encoding="utf-8")
+
+
+_WRITE = {"text": _write_text, "video": _write_video, "list": _write_list}

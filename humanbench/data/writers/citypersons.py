@@ -1,0 +1,64 @@
+"""Writes detection tables as CityPersons: MATLAB cells of structs beside Cityscapes folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table, visible_boxes
+from humanbench.data.writers import Save
+from humanbench.data.writers.classes import class_indices
+
+CITIES = {"train": "aachen", "val": "frankfurt"}
+FIRST_INSTANCE = 24000  # Cityscapes instance ids: class id 24 (person) times 1,000
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Boxes become whole pixels. Optional columns: `labels` (class indices), `visible` (boxes or ratios).
+
+    The visible box of a class that is not a person is its whole box, as in the official files.
+    """
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        city = CITIES.get(split, split)
+        cells = np.empty((1, len(table)), object)
+        rows = []
+        for number, row in enumerate(table.to_dict("records")):
+            name = f"{city}_{number:06d}_000019_leftImg8bit.png"
+            path = root / options["images"][split][0] / city / name
+            save(row["image"], path)
+            boxes = np.round(box_array(row["boxes"]))
+            labels, ignore = class_indices(card, options["person"], row)
+            visible = np.where(ignore[:, None], boxes, np.round(visible_boxes(boxes, row.get("visible"))))
+            cells[0, number] = _struct(city, name, _matrix([card.labels.ids[k] for k in labels], boxes, visible))
+            rows.append(
+                {"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "visible": visible, "labels": labels}
+            )
+        _save(root / options["files"][split][0], options["variables"][split], cells)
+        written[split] = detection_table(rows, ("labels",))
+    return written
+
+
+def _matrix(classes: list[int], boxes: Any, visible: Any) -> Any:
+    instances = FIRST_INSTANCE + np.arange(len(boxes))
+    matrix = np.column_stack([np.asarray(classes, float), boxes, instances, visible])
+    return matrix.astype(np.int16 if (matrix < 0).any() else np.uint16)
+
+
+def _struct(city: str, name: str, matrix: Any) -> Any:
+    entry = np.empty((1, 1), [("cityname", object), ("im_name", object), ("bbs", object)])
+    entry[0, 0] = (city, name, matrix)
+    return entry
+
+
+def _save(path: Path, variable: str, cells: Any) -> None:
+    import scipy.io
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scipy.io.savemat(path, {variable: cells}, do_compression=True)

@@ -1,0 +1,74 @@
+"""Writes detection tables as COCO instances files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One JSON per split; boxes keep two decimals. The outline of a person is their box, ignored ones are crowds."""
+    options = card.reader.options
+    written = {}
+    for position, (split, table) in enumerate(tables.items()):
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
+        for number, row in enumerate(table.to_dict("records"), start=1):
+            image_id = position * 500_000 + number
+            name = f"{image_id:012d}.jpg"
+            path = root / options["images"][split][0] / name
+            save(row["image"], path)
+            width, height = (int(v) for v in row["size"])
+            images.append({"license": 1, "file_name": name, "height": height, "width": width, "id": image_id})
+            boxes = np.round(box_array(row["boxes"]), 2)
+            for box, crowd in zip(boxes, row["ignore"], strict=True):
+                annotations.append(_annotation(len(annotations) + 1, image_id, box, bool(crowd), width, height))
+            rows.append(
+                {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"]}
+                | {"size": (width, height), "image_id": image_id}
+            )
+        target = root / options["files"][split][0]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        category = {"supercategory": "person", "id": 1, "name": options["category"]}
+        content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [category]}
+        target.write_text(json.dumps(content), encoding="utf-8")
+        written[split] = detection_table(rows, ("size",))
+        written[split]["image_id"] = [row["image_id"] for row in rows]
+    return written
+
+
+def _annotation(number: int, image_id: int, box: Floats, crowd: bool, width: int, height: int) -> dict[str, Any]:
+    x, y, w, h = (float(v) for v in box)
+    outline: Any = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    if crowd:
+        outline = {"counts": _runs(box, width, height), "size": [height, width]}
+    return {
+        "segmentation": outline,
+        "area": w * h,
+        "iscrowd": int(crowd),
+        "image_id": image_id,
+        "bbox": [x, y, w, h],
+        "category_id": 1,
+        "id": number,
+    }
+
+
+def _runs(box: Floats, width: int, height: int) -> list[int]:
+    """COCO's uncompressed run lengths of a box: column by column, starting with the zeros."""
+    mask = np.zeros((height, width), np.int8)
+    left, top = np.maximum(np.round(box[:2]), 0).astype(int)
+    right, bottom = np.maximum(np.round(box[:2] + box[2:]), 0).astype(int)
+    mask[top:bottom, left:right] = 1
+    flat = mask.ravel(order="F")
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat]))).tolist()
+    return [int(n) for n in np.diff([0, *edges, flat.size])]

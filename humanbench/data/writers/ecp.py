@@ -1,0 +1,59 @@
+"""Writes detection tables as EuroCity Persons: a JSON file per image, one city."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.classes import class_indices
+
+CITY = "amsterdam"
+VEHICLES = ("bicycle", "buggy", "motorbike", "scooter", "tricycle", "wheelchair", "co-rider")
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Boxes become whole pixels; a vehicle that follows a rider is nested in it, as in the official files.
+
+    Optional column: `labels` (class indices).
+    """
+    options = card.reader.options
+    written, number = {}, 0
+    for split, table in tables.items():
+        folder = root / options["labels"][split] / CITY
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = []
+        for row in table.to_dict("records"):
+            stem = f"{CITY}_{number:05d}"
+            number += 1
+            path = root / options["images"][split] / CITY / f"{stem}.png"
+            save(row["image"], path)
+            boxes = np.round(box_array(row["boxes"]))
+            labels, ignore = class_indices(card, options["person"], row)
+            width, height = (int(v) for v in row["size"])
+            frame = {"tags": [], "imageheight": height, "imagewidth": width, "identity": "frame"}
+            frame["children"] = _children([card.labels.classes[k] for k in labels], boxes.astype(int).tolist())
+            (folder / f"{stem}.json").write_text(json.dumps(frame), encoding="utf-8")
+            rows.append(
+                {"id": path.name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels}
+                | {"size": (width, height)}
+            )
+        written[split] = detection_table(rows, ("labels", "size"))
+    return written
+
+
+def _children(identities: list[str], boxes: list[list[int]]) -> list[dict[str, Any]]:
+    top: list[dict[str, Any]] = []
+    for identity, (x, y, w, h) in zip(identities, boxes, strict=True):
+        thing: dict[str, Any] = {"tags": [], "x0": x, "y0": y, "x1": x + w, "y1": y + h, "children": []}
+        thing["identity"] = identity
+        nested = identity in VEHICLES and bool(top) and top[-1]["identity"] == "rider"
+        (top[-1]["children"] if nested else top).append(thing)
+    return top

@@ -1,0 +1,62 @@
+"""Writes detection tables as CrowdHuman's odgt files with one Images folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import Floats, box_array, detection_table, visible_boxes
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One odgt file per split; boxes become whole pixels, ignored ones get the tag `mask`.
+
+    Optional columns: `visible` (boxes or ratios), `head` (M x 4; without it the top seventh of the body).
+    """
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        lines, rows = [], []
+        for number, row in enumerate(table.to_dict("records")):
+            boxes = np.round(box_array(row["boxes"]))
+            visible = np.round(visible_boxes(boxes, row.get("visible")))
+            head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
+            name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
+            path = root / options["images"][split][0] / f"{name}.jpg"
+            save(row["image"], path)
+            people = [_person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"]))]
+            lines.append(json.dumps({"ID": name, "gtboxes": people}))
+            rows.append(
+                {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}
+                | {"head": head}
+            )
+        (root / options["files"][split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        written[split] = detection_table(rows, ("head",))
+    return written
+
+
+def split_number(card: DatasetCard, split: str) -> int:
+    """A number that keeps ids of different splits apart."""
+    return 273271 + list(card.splits).index(split)  # 273271 opens the ids of the official files
+
+
+def _heads(boxes: Floats) -> Floats:
+    x, y, w, h = boxes.T
+    return np.round(np.stack([x + w / 4, y, w / 2, h / 7], axis=1))
+
+
+def _person(number: int, full: Floats, visible: Floats, head: Floats, ignore: bool) -> dict[str, Any]:
+    whole = [[int(v) for v in box] for box in (full, head, visible)]
+    occluded = int((visible != full).any())
+    record: dict[str, Any] = {"fbox": whole[0], "tag": "mask" if ignore else "person", "hbox": whole[1]}
+    record["extra"] = {"ignore": 1} if ignore else {"box_id": number, "occ": occluded}
+    record["vbox"] = whole[2]
+    record["head_attr"] = {} if ignore else {"ignore": 0, "occ": 0, "unsure": 0}
+    return record

@@ -1,0 +1,47 @@
+"""Writes counting tables as ShanghaiTech: pictures and MATLAB files of head points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import object_column
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
+    import scipy.io
+
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        folder = root / options["parts"][0] / options["folders"][split]
+        (folder / "ground_truth").mkdir(parents=True, exist_ok=True)
+        ids, images, points = [], [], []
+        for number, row in enumerate(table.to_dict("records"), start=1):
+            path = folder / "images" / f"IMG_{number}.jpg"
+            save(row["image"], path)
+            heads = np.asarray(row["points"], np.float64).reshape(-1, 2)
+            scipy.io.savemat(folder / "ground_truth" / f"GT_IMG_{number}.mat", {"image_info": _info(heads + 1)})
+            ids.append(f"{folder.name}/{path.name}")
+            images.append(str(path))
+            points.append(heads)
+        written[split] = pd.DataFrame(
+            {"id": ids, "image": images, "points": object_column(points), "count": [float(len(p)) for p in points]}
+        )
+    return written
+
+
+def _info(located: Any) -> Any:
+    """A 1 x 1 cell holding a 1 x 1 struct: location (N x 2 double) and number (1 x 1, in MATLAB's smallest type)."""
+    record = np.empty((1, 1), [("location", object), ("number", object)])
+    record[0, 0] = (located, np.array([[len(located)]], np.uint8 if len(located) < 256 else np.uint16))
+    cell = np.empty((1, 1), object)
+    cell[0, 0] = record
+    return cell

@@ -1,0 +1,50 @@
+"""Writes detection tables as WIDER Pedestrian 2019: three text files per split, pictures in its folders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.writers import Save
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Boxes become whole pixels, people before ignored regions. Training pictures go round the official folders."""
+    options = card.reader.options
+    annotations = root / options["annotations"][0]
+    annotations.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for split, table in tables.items():
+        folders = [f for f in options["images"][split] if f != options["flat"]]
+        files: dict[str, list[str]] = {"list": [], "bbox": [], "ignore": []}
+        rows = []
+        for number, row in enumerate(table.to_dict("records")):
+            folder = folders[number % len(folders)]
+            name = f"{'ad' if folder.startswith('ad') else 'sur'}{number:05d}.jpg"
+            path = root / folder / name
+            save(row["image"], path)
+            ignore = np.asarray(row["ignore"], bool).reshape(-1)
+            boxes = np.round(box_array(row["boxes"]))
+            own, other = boxes[~ignore], boxes[ignore]
+            files["list"].append(name)
+            files["bbox"].append(_line(name, own))
+            if len(other):
+                files["ignore"].append(_line(name, other))
+            rows.append(
+                {"id": name, "image": str(path), "boxes": np.concatenate([own, other])}
+                | {"ignore": np.arange(len(boxes)) >= len(own)}
+            )
+        for kind, lines in files.items():
+            text = "".join(f"{line}\n" for line in lines)
+            (annotations / f"{split}_{kind}.txt").write_text(text, encoding="utf-8")
+        written[split] = detection_table(rows)
+    return written
+
+
+def _line(name: str, boxes: Floats) -> str:
+    return " ".join([name, *(str(int(v)) for v in boxes.ravel())])
