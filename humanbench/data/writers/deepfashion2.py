@@ -1,0 +1,58 @@
+"""Writes parsing tables as DeepFashion2 does: an image and a JSON with one item per garment class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.labels import IGNORE, Map
+from humanbench.data.readers.label_maps import ID, Options
+from humanbench.data.writers import Save
+from humanbench.data.writers.outlines import outlines
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One image and one JSON per row; polygons cannot say "ignore", which becomes background."""
+    options = Options.model_validate(card.reader.options)
+    written: dict[str, pd.DataFrame] = {}
+    for split, table in tables.items():
+        where = options.splits[split]
+        rows = []
+        row: Any
+        for number, row in enumerate(table.itertuples(index=False), 1):
+            name = options.file_name.format(number=number)
+            image, annotation = (root / where.images[0].replace(ID, name), root / where.labels[0].replace(ID, name))
+            save(row.image, image)
+            label = np.where(row.label == IGNORE, 0, row.label).astype(np.uint8)
+            annotation.parent.mkdir(parents=True, exist_ok=True)
+            annotation.write_text(json.dumps(_annotation(card, label, number)), encoding="utf-8")
+            rows.append((name, str(image), label))
+        written[split] = pd.DataFrame(rows, columns=["id", "image", "label"])
+    return written
+
+
+def _annotation(card: DatasetCard, label: Map, number: int) -> dict[str, Any]:
+    """Source, pair and an item per class; the fields of which a label map knows nothing have their plainest value."""
+    annotation: dict[str, Any] = {"source": "user", "pair_id": number}
+    for item, category in enumerate(np.unique(label[label > 0]).tolist(), 1):
+        region = label == category
+        ys, xs = np.nonzero(region)
+        annotation[f"item{item}"] = {
+            "category_name": card.labels.classes[category],
+            "category_id": category,
+            "bounding_box": [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1],
+            "segmentation": outlines(region),
+            "landmarks": [],
+            "scale": 2,
+            "occlusion": 1,
+            "zoom_in": 1,
+            "viewpoint": 2,
+            "style": 0,
+        }
+    return annotation

@@ -1,0 +1,65 @@
+"""Writes parsing tables as ModaNet does: photographs and one COCO instance JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.labels import IGNORE, Map
+from humanbench.data.readers.label_maps import ID
+from humanbench.data.readers.modanet import Options
+from humanbench.data.writers import Save
+from humanbench.data.writers.outlines import outlines
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One annotation per class and image. Polygons cannot say "ignore", which becomes background; an image without any
+    garment has no polygon and is not in the table read back."""
+    options = Options.model_validate(card.reader.options)
+    written: dict[str, pd.DataFrame] = {}
+    for split, table in tables.items():
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
+        rows = []
+        row: Any
+        for number, row in enumerate(table.itertuples(index=False), 1):
+            label = np.where(row.label == IGNORE, 0, row.label).astype(np.uint8)
+            path = root / options.splits[split].images[0].replace(ID, options.file_name.format(number=number))
+            save(row.image, path)
+            height, width = label.shape
+            images.append({"id": number, "file_name": path.name, "width": width, "height": height, "license": 1})
+            for annotation in _annotations(label):
+                annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
+            if label.any():
+                rows.append((path.stem, str(path), label))
+        file = root / options.annotations[split][0]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        names = [{"id": i, "name": name, "supercategory": "fashion"} for i, name in enumerate(card.labels.classes) if i]
+        content = {"images": images, "annotations": annotations, "categories": names, "type": "instances"}
+        file.write_text(json.dumps(content), encoding="utf-8")
+        written[split] = pd.DataFrame(rows, columns=["id", "image", "label"])
+    return written
+
+
+def _annotations(label: Map) -> list[dict[str, Any]]:
+    found = []
+    for category in np.unique(label[label > 0]).tolist():
+        region = label == category
+        ys, xs = np.nonzero(region)
+        x, y = int(xs.min()), int(ys.min())
+        found.append(
+            {
+                "category_id": category,
+                "segmentation": outlines(region),
+                "bbox": [x, y, int(xs.max()) + 1 - x, int(ys.max()) + 1 - y],
+                "area": int(region.sum()),
+                "iscrowd": 0,
+            }
+        )
+    return found
