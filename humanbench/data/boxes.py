@@ -59,3 +59,8 @@ def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()
     for name in extra:
         columns[name] = object_column([row[name] for row in listed])
     return pd.DataFrame(columns)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dictionaries by column name."""
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

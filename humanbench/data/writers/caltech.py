@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, visible_ratios
+from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
 from humanbench.data.writers import Save
 from humanbench.data.writers.vbb import save_vbb
 
@@ -32,7 +32,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         kind = options["kinds"][split]
         name = options["sets"][split][0]
         rows = []
-        for number, row in enumerate(table.to_dict("records")):
+        for number, row in enumerate(records(table)):
             frame = options["step"] * (number + 1) - 1
             stem = f"{name}_{VIDEOS[kind]}_I{frame:05d}"
             path = root / options["images"][0] / f"{stem}.jpg"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, visible_boxes
+from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
@@ -29,7 +29,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         city = CITIES.get(split, split)
         cells = np.empty((1, len(table)), object)
         rows = []
-        for number, row in enumerate(table.to_dict("records")):
+        for number, row in enumerate(records(table)):
             name = f"{city}_{number:06d}_000019_leftImg8bit.png"
             path = root / options["images"][split][0] / city / name
             save(row["image"], path)

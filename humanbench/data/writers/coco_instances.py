@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.boxes import Floats, box_array, detection_table, records
 from humanbench.data.writers import Save
 
 
@@ -23,7 +23,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
-        for number, row in enumerate(table.to_dict("records"), start=1):
+        for number, row in enumerate(records(table), start=1):
             image_id = position * 500_000 + number
             name = f"{image_id:012d}.jpg"
             path = root / options["images"][split][0] / name

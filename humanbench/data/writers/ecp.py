@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
@@ -30,7 +30,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         folder = root / options["labels"][split] / CITY
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
-        for row in table.to_dict("records"):
+        for row in records(table):
             stem = f"{CITY}_{number:05d}"
             number += 1
             path = root / options["images"][split] / CITY / f"{stem}.png"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import Floats, box_array, detection_table, visible_boxes
+from humanbench.data.boxes import Floats, box_array, detection_table, records, visible_boxes
 from humanbench.data.writers import Save
 
 
@@ -24,14 +24,16 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         lines, rows = [], []
-        for number, row in enumerate(table.to_dict("records")):
+        for number, row in enumerate(records(table)):
             boxes = np.round(box_array(row["boxes"]))
             visible = np.round(visible_boxes(boxes, row.get("visible")))
             head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
             name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
             path = root / options["images"][split][0] / f"{name}.jpg"
             save(row["image"], path)
-            people = [_person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"]))]
+            people = [
+                _person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"], strict=True))
+            ]
             lines.append(json.dumps({"ID": name, "gtboxes": people}))
             rows.append(
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import object_column
+from humanbench.data.boxes import object_column, records
 from humanbench.data.writers import Save
 
 
@@ -24,7 +24,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         folder = root / options["parts"][0] / options["folders"][split]
         (folder / "ground_truth").mkdir(parents=True, exist_ok=True)
         ids, images, points = [], [], []
-        for number, row in enumerate(table.to_dict("records"), start=1):
+        for number, row in enumerate(records(table), start=1):
             path = folder / "images" / f"IMG_{number}.jpg"
             save(row["image"], path)
             heads = np.asarray(row["points"], np.float64).reshape(-1, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.boxes import Floats, box_array, detection_table, records
 from humanbench.data.writers import Save
 
 
@@ -23,7 +23,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         folders = [f for f in options["images"][split] if f != options["flat"]]
         files: dict[str, list[str]] = {"list": [], "bbox": [], "ignore": []}
         rows = []
-        for number, row in enumerate(table.to_dict("records")):
+        for number, row in enumerate(records(table)):
             folder = folders[number % len(folders)]
             name = f"{'ad' if folder.startswith('ad') else 'sur'}{number:05d}.jpg"
             path = root / folder / name

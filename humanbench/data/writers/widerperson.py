@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
@@ -20,9 +21,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     annotations = root / options["annotations"]
     annotations.mkdir(parents=True, exist_ok=True)
     written, number = {}, 0
+    rows: list[dict[str, Any]]
     for split, table in tables.items():
         rows = []
-        for row in table.to_dict("records"):
+        for row in records(table):
             number += 1
             name = f"{number:06d}.jpg"
             path = root / options["images"][0] / name
