@@ -94,9 +94,9 @@ class Split(_Part):
 class Labels(_Part):
     """Label vocabulary in canonical order. Which fields are filled depends on the task.
 
-    `flip_pairs` are indices that change places under a horizontal flip (keypoints, or left/right part classes).
+    `flip_pairs` are indices that change places under a horizontal flip (keypoints, part classes or attributes).
     `ids` maps class index -> the value stored on disk, where the two differ. `sigmas` are OKS sigmas per keypoint.
-    `colors` may give a drawing colour per class as `#rrggbb`.
+    `groups` of attributes: exactly one of each group's names holds for a person. `colors` may give a drawing colour per class as `#rrggbb`.
     """
 
     keypoints: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ class Labels(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Labels:
-        n = len(self.keypoints) or len(self.classes)
+        n = len(self.keypoints) or len(self.classes) or len(self.attributes)
         for name in ("keypoints", "classes", "attributes"):
             values = getattr(self, name)
             if len(set(values)) != len(values):

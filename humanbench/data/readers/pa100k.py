@@ -1,0 +1,44 @@
+"""PA-100K: one MATLAB file of names and 0/1 labels for each part of the official split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.matlab import texts
+from humanbench.errors import DataError
+
+ANNOTATIONS = ("annotation/annotation.mat", "annotation.mat")
+IMAGES = ("release_data/release_data", "data/release_data/release_data", "data", "release_data", "images")
+"""Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image` and the attributes; the id is the file name."""
+    path = need(card, root, *ANNOTATIONS)
+    images = need(card, root, *IMAGES)
+    wanted = ["attributes", f"{split}_images_name", f"{split}_label"]
+    content = load_mat(card, path, variable_names=wanted)
+    missing = [name for name in wanted if name not in content]
+    if missing:
+        raise DataError(f"{card.id}: {path} has no variable {missing[0]}")
+    try:
+        attributes, names = texts(content[wanted[0]]), texts(content[wanted[1]])
+    except ValueError as error:
+        raise DataError(f"{card.id}: {path}: names are expected to be text ({error})") from error
+    stored = np.asarray(content[wanted[2]])
+    if stored.shape != (len(names), len(attributes)):
+        raise DataError(
+            f"{card.id}: {path}: {wanted[2]} is {' x '.join(map(str, stored.shape))}, "
+            f"but there are {len(names)} names and {len(attributes)} attributes"
+        )
+    labels = binary(card, path, stored[:, order_of(card, path, attributes)], {0: 0, 1: 1})
+    base = f"{images}{os.sep}"
+    return frame(card, names, [base + name for name in names], labels)

@@ -1,0 +1,70 @@
+"""PARSE-27k: an SQLite database of pedestrians in the frames of eight sequences."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.attributes import frame
+from humanbench.errors import DataError
+
+SEQUENCES = {"train": (1, 4, 5), "val": (2, 7, 8), "test": (3, 6)}
+SITTING = 4
+POSTURE = {1: 0, 3: 1, 2: 2}
+"""Stored posture -> index of its group (n/a, standing, walking); every other attribute is its index plus one."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table with a row per pedestrian: `id` (pedestrianID), `image` (the full frame), one column per value of each
+    group of the card, and `bbox` [x, y, w, h]. Sitting people are left out, as in the official tools.
+    """
+    path = need(card, root, "annotations.sqlite3")
+    sequences = need(card, root, "sequences")
+    groups = card.labels.groups
+    rows = _rows(card, path, tuple(groups), SEQUENCES[split])
+    if not rows:
+        raise DataError(f"{card.id}: {path} has no pedestrian in the sequences of {split}, {SEQUENCES[split]}")
+    labels = []
+    for column, (group, values) in enumerate(groups.items(), 7):
+        stored = np.array([row[column] for row in rows])
+        index = np.array([POSTURE.get(v, -1) for v in stored]) if group == "Posture" else stored - 1
+        if ((index < 0) | (index >= len(values))).any():
+            bad = int(np.argmax((index < 0) | (index >= len(values))))
+            raise DataError(
+                f"{card.id}: {path}: pedestrian {rows[bad][0]} has {group}ID {stored[bad]}; "
+                f"known are 1..{len(values)} ({', '.join(values)})"
+            )
+        labels.append(np.eye(len(values), dtype=np.int8)[index])
+    base = f"{sequences}{os.sep}"
+    return frame(
+        card,
+        [str(row[0]) for row in rows],
+        [f"{base}{row[1]}{os.sep}{row[2]}" for row in rows],
+        np.concatenate(labels, axis=1),
+        bbox=[[float(x0), float(y0), float(x1 - x0), float(y1 - y0)] for _, _, _, x0, y0, x1, y1, *_ in rows],
+    )
+
+
+def _rows(card: DatasetCard, path: Path, groups: tuple[str, ...], sequences: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """pedestrianID, directory, filename, box corners and the stored code of each group, ordered by pedestrianID."""
+    codes = ", ".join(f"a.{group}ID" for group in groups)
+    marks = ", ".join("?" for _ in sequences)
+    query = (
+        "SELECT p.pedestrianID, s.directory, i.filename, "
+        f"p.box_min_x, p.box_min_y, p.box_max_x, p.box_max_y, {codes} "
+        "FROM Pedestrian p JOIN AttributeSet a ON a.attributeSetID = p.attributeSetID "
+        "JOIN Image i ON i.imageID = p.imageID JOIN Sequence s ON s.sequenceID = i.sequenceID "
+        f"WHERE a.PostureID <> {SITTING} AND i.sequenceID IN ({marks}) ORDER BY p.pedestrianID"
+    )
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(query, sequences).fetchall()
+    except sqlite3.Error as error:
+        raise DataError(f"{card.id}: {path} is not the database of PARSE-27k ({error})") from error

@@ -1,0 +1,47 @@
+"""PETA in the form that all attribute work uses: renumbered images and the PETA.mat of the RAP authors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.matlab import numbers, peel, texts
+from humanbench.errors import DataError
+
+METADATA = 4
+"""Columns of the data matrix before the first attribute."""
+
+PARTS = ("train", "val", "test")
+"""Order of the index vectors in a partition."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """Table `id, image` and the 35 selected attributes, the first 35 of 105, for the card's partition.
+
+    The struct is read by position (data, names, -, partitions), as its field names differ between copies. Row i of the
+    data belongs to the image numbered i, from 1, in five digits.
+    """
+    path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat")
+    images = need(card, root, "images")
+    content = load_mat(card, path)
+    selected = len(card.labels.attributes)
+    try:
+        record = peel(content["peta"])
+        data = np.asarray(record[0])[:, METADATA : METADATA + selected]
+        names = texts(record[1])[:selected]
+        cell = np.asarray(record[3]).ravel()[card.reader.options["partition"]]
+        rows = numbers(peel(cell)[PARTS.index(split)]) - 1
+        stored = data[rows]
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise DataError(f"{card.id}: {path} has not the structure of PETA.mat ({error})") from error
+    labels = binary(card, path, stored[:, order_of(card, path, names)], {0: 0, 1: 1})
+    files = [f"{row + 1:05d}.png" for row in rows]
+    base = f"{images}{os.sep}"
+    return frame(card, files, [base + name for name in files], labels)

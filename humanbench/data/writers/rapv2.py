@@ -1,0 +1,77 @@
+"""Writes RAP v2: images and RAP_annotation.mat with 152 attributes, 54 of them selected, and five partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.matlab import cells
+from humanbench.data.readers.rapv2 import ANNOTATION
+from humanbench.data.writers import Save
+from humanbench.data.writers.attributes import labels_of, written_table
+
+ATTRIBUTES = 152
+PARTITIONS = 5
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Unknown labels are stored as 2 and come back as the card's option `uncertain`.
+
+    The attributes that are not selected have placeholder names and hold 0; all partitions are the same. Fields of the
+    original that nothing here reads (identities, boxes, the ReID partition) are left out.
+    """
+    selected = np.arange(len(card.labels.attributes)) * 2 + 1  # spread over the 152 columns, counted from 0
+    names: list[str] = []
+    index: dict[str, np.ndarray] = {}
+    blocks, written = [], {}
+    for split, table in tables.items():
+        first = len(names)
+        files = [
+            f"CAM01-2014-02-15-20140215161032-20140215162620-tarid{first + i}-frame218-line1.png"
+            for i in range(len(table))
+        ]
+        paths = [root / "RAP_dataset" / file for file in files]
+        for image, path in zip(table["image"], paths, strict=True):
+            save(image, path)
+        names += files
+        index[split] = np.arange(first, len(names)) + 1
+        blocks.append(labels_of(card, table, unknown=2))
+        read_back = labels_of(card, table, unknown=card.reader.options["uncertain"])
+        written[split] = written_table(card, files, paths, read_back)
+    data = np.zeros((len(names), ATTRIBUTES), np.uint8)
+    data[:, selected] = np.concatenate(blocks)
+    _write_annotation(card, root, names, data, selected, index)
+    return written
+
+
+def _write_annotation(
+    card: DatasetCard,
+    root: Path,
+    names: list[str],
+    data: np.ndarray,
+    selected: np.ndarray,
+    index: dict[str, np.ndarray],
+) -> None:
+    import scipy.io
+
+    stored_name = {new: old for old, new in card.reader.options["aliases"].items()}
+    attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
+    for column, name in zip(selected, card.labels.attributes, strict=True):
+        attributes[column] = stored_name.get(name, name)
+    partitions = np.empty((1, PARTITIONS), object)
+    for k in range(PARTITIONS):
+        partitions[0, k] = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
+    target = root / ANNOTATION[0]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    annotation = {
+        "name": cells(names),
+        "attribute": cells(attributes),
+        "data": data,
+        "selected_attribute": (selected + 1).reshape(1, -1),
+        "partition_attribute": partitions,
+    }
+    scipy.io.savemat(target, {"RAP_annotation": annotation}, do_compression=True)
