@@ -41,7 +41,8 @@ class Metric(BaseModel):
 class ScoreReport(BaseModel):
     """What `score` returns and `score --json` prints.
 
-    `metrics` starts with the main one, then the others that the card reports, then the rest of what the metric gives.
+    `metrics` starts with the main one, then the others that the card reports, then the rest of what the metric gives
+    (a split with a metric of its own, like the paper's list of Caltech frames, may have another main one).
     `unit` is what was resampled. `synthetic` says that the dataset is a procedural copy, `subset` which part of the
     split was scored (None: all of it), `info` what a reader of the numbers must know (say, queries without a match).
     """
@@ -95,7 +96,7 @@ def score(
     return ScoreReport(
         dataset=card.id,
         split="+".join(splits),
-        main=evaluation.main,
+        main=evaluation.main if evaluation.main in scores else next(iter(scores)),
         metrics=_metrics(evaluation, scores, seed, resamples),
         predictions_sha256=sha256,
         humanbench=__version__,

@@ -61,7 +61,7 @@ def _show(report: ScoreReport) -> None:
     table.add_column("metric")
     for column in ("value", "95 % interval", f"n ({report.unit})"):
         table.add_column(column, justify="right")
-    for name in evaluation.report:
+    for name in [n for n in evaluation.report if n in report.metrics] or [report.main]:
         m = report.metrics[name]
         table.add_row(
             name,

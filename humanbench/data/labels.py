@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,20 +57,27 @@ def read_index_image(path: Path) -> Map:
 
     Palette images give indices, not colours; grey images of fewer bits give the values in the file.
     """
+    try:
+        with path.open("rb") as file:
+            return decode_index_image(file, str(path))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such label map") from error
+
+
+def decode_index_image(file: IO[bytes], name: str) -> Map:
+    """`read_index_image` of an open file, which errors call `name`."""
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             if image.format != "PNG":
-                raise DataError(f"{path}: a label map is a PNG, this is {image.format}, which may have changed values")
+                raise DataError(f"{name}: a label map is a PNG, this is {image.format}, which may have changed values")
             if image.mode not in ("1", "L", "P"):
-                raise DataError(f"{path}: a label map is an 8-bit single-channel image, this one has mode {image.mode}")
+                raise DataError(f"{name}: a label map is an 8-bit single-channel image, this one has mode {image.mode}")
             scale = _SCALED.get(str(image.tile[0].args)) if image.tile else None
             pixels = np.array(image, np.uint8)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such label map") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error})") from error
+        raise DataError(f"{name}: not a readable image ({error})") from error
     return pixels // scale if scale else pixels
 
 

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.data.labels import read_index_image
+from humanbench.data.labels import decode_index_image
 from humanbench.errors import DataError, PredictionError
 from humanbench.predictions.files import replacing
 
@@ -37,9 +37,11 @@ class MapFile:
         """The class indices, H x W uint8; `PredictionError` unless the shape is this and all are below `classes`."""
         try:
             with self.open() as file:
-                labels = read_index_image(io.BytesIO(file.read()), self.name)
-        except (DataError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise PredictionError(f"{self.name}: not a readable label map ({error})") from error
+                labels = decode_index_image(io.BytesIO(file.read()), self.name)
+        except DataError as error:
+            raise PredictionError(str(error)) from error
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise PredictionError(f"{self.name}: damaged inside its archive ({error})") from error
         if labels.shape != shape:
             raise PredictionError(
                 f"{self.name}: the label map is {labels.shape[1]} x {labels.shape[0]} pixels (width x height), but the "

@@ -7,14 +7,14 @@ A task module has the name of the task and offers `MAIN_METRIC` (the task's usua
     score(card, tables, predictions) -> Scores          # what read_predictions returned, against the ground truth
 
 `tables` are the sample tables (`humanbench.load_samples`) by split, in the order of the card's `evaluation.test`: one,
-or for reid the query and the gallery. Where a task has several metrics, `metric` among the card's evaluation options
-names the one to use. Importing a task module imports no torch.
+or for reid the query and the gallery. Where a task has several metrics, the card's evaluation options name the one to
+use: `metric`, or for particular splits `split_metrics`. Importing a task module imports no torch.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -55,10 +55,24 @@ def only(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def option(card: DatasetCard, name: str, choices: Mapping[str, Any], default: str | None = None) -> Any:
-    """The choice that the card's evaluation options name; a `CardError` for a name that is none of them."""
-    options = card.evaluation.options if card.evaluation else {}
-    chosen = options.get(name, default)
-    if chosen is None or chosen not in choices:
+def options(card: DatasetCard) -> Mapping[str, Any]:
+    """The card's evaluation options."""
+    return card.evaluation.options if card.evaluation else {}
+
+
+def option(card: DatasetCard, name: str, choices: Collection[str], default: str | None = None) -> str:
+    """The value of an evaluation option; a `CardError` where it is none of the choices."""
+    return _among(card, name, options(card).get(name, default), choices)
+
+
+def metric_name(card: DatasetCard, tables: Mapping[str, pd.DataFrame], choices: Collection[str]) -> str:
+    """The metric that the card names for the split whose table this is; a `CardError` where it is none of these."""
+    (split,) = tables
+    chosen = options(card).get("split_metrics", {}).get(split, options(card).get("metric"))
+    return _among(card, "metric", chosen, choices)
+
+
+def _among(card: DatasetCard, name: str, chosen: Any, choices: Collection[str]) -> str:
+    if chosen not in choices:
         raise CardError(f"{card.id}: evaluation option {name} is {chosen!r}, it must be one of {', '.join(choices)}")
-    return choices[chosen]
+    return str(chosen)

@@ -1,11 +1,12 @@
 """Pedestrian detection.
 
-Evaluation option `metric` of a card: `crowdhuman` or `caltech`.
+Evaluation options of a card: `metric` is `crowdhuman`, `caltech` or `caltech_paper` (CrowdHuman's way on the paper's
+list of Caltech frames). `caltech` has `subset`, the headline's, and `beside`, subsets reported as `<metric>-<subset>`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import visible_ratios
 from humanbench.data.images import image_size
 from humanbench.errors import PredictionError
+from humanbench.metrics.scores import Counts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate
-from humanbench.tasks import only, option
+from humanbench.tasks import metric_name, only, options
 
 MAIN_METRIC = "AP50"
 
@@ -66,41 +68,61 @@ def write_predictions(
 
 def score(card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Detections) -> metrics.Scores:
     """The metric that the card names."""
-    measured: metrics.Scores = option(card, "metric", METRICS)(only(tables), predictions)
-    return measured
+    return METRICS[metric_name(card, tables, METRICS)](card, only(tables), predictions)
 
 
-def _crowdhuman(table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+def _crowdhuman(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+    return metrics.crowdhuman(_sized_images(table, detections))
+
+
+def _caltech_paper(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+    from humanbench.metrics.caltech import caltech_paper
+
+    return caltech_paper(_sized_images(table, detections))
+
+
+def _sized_images(table: pd.DataFrame, detections: Detections) -> list[dict[str, Any]]:
     truth = [np.column_stack(pair) for pair in zip(table["boxes"], table["ignore"], strict=True)]
     sizes = list(table["size"]) if "size" in table else [image_size(Path(p)) for p in table["image"]]
-    return metrics.crowdhuman(_images(table, truth, detections, sizes))
+    images = _images(table, truth, detections)
+    return [image | {"width": w, "height": h} for image, (w, h) in zip(images, sizes, strict=True)]
 
 
-def _caltech(table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+def _caltech(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
     truth = [
         np.column_stack([boxes, visible_ratios(boxes, visible), ignore])
         for boxes, visible, ignore in zip(table["boxes"], table["visible"], table["ignore"], strict=True)
     ]
-    images = _images(table, truth, detections, [CALTECH_SIZE] * len(table))
-    return metrics.caltech(images)
+    images = _images(table, truth, detections)
+    main, *beside = subsets = [options(card)["subset"], *options(card)["beside"]]
+    scores = {subset: metrics.caltech(images, subset) for subset in subsets}
+    return _together(scores[main], {f"-{subset}": scores[subset] for subset in beside})
 
 
-METRICS = {"crowdhuman": _crowdhuman, "caltech": _caltech}
-CALTECH_SIZE = (640, 480)
-"""Width and height of every frame of the Caltech videos; the metric's boundary rule is written for them."""
+def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> metrics.Scores:
+    """Scores of the same units as one: the main one's names, and the others' with a suffix each."""
+    parts = {"": main, **beside}
+
+    def reduce(parts: Mapping[str, metrics.Scores], counts: Counts) -> dict[str, float]:
+        index = np.repeat(np.arange(len(counts)), counts)
+        return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
+
+    info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
+    return metrics.Scores(parts, reduce, n=main.n, unit=main.unit, info=info)
 
 
-def _images(
-    table: pd.DataFrame,
-    truth: Sequence[NDArray[np.float64]],
-    detections: Detections,
-    sizes: Sequence[tuple[int, int]],
-) -> list[dict[str, Any]]:
+METRICS: dict[str, Callable[[DatasetCard, pd.DataFrame, Detections], metrics.Scores]] = {
+    "crowdhuman": _crowdhuman,
+    "caltech": _caltech,
+    "caltech_paper": _caltech_paper,
+}
+
+
+def _images(table: pd.DataFrame, truth: Sequence[NDArray[np.float64]], detections: Detections) -> list[dict[str, Any]]:
     """What the metrics of detection take: one dict per image; detections keep their order."""
     order = np.argsort(detections.rows, kind="stable")
     rows = np.column_stack([detections.boxes, detections.scores])[order]
     ends = np.cumsum(np.bincount(detections.rows, minlength=len(table)))[:-1]
     return [
-        {"id": i, "width": width, "height": height, "gt": gt, "det": det}
-        for i, (width, height), gt, det in zip(table["id"], sizes, truth, np.split(rows, ends), strict=True)
+        {"id": i, "gt": gt, "det": det} for i, gt, det in zip(table["id"], truth, np.split(rows, ends), strict=True)
     ]

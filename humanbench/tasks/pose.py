@@ -20,10 +20,10 @@ from humanbench.cards import DatasetCard
 from humanbench.errors import PredictionError
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import align, locate
-from humanbench.tasks import only, option
+from humanbench.tasks import metric_name, only, option
 
 MAIN_METRIC = "AP"
-AREAS = {"annotation": "annotation", "box": "box"}
+AREAS = ("annotation", "box")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def read_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], path
     keypoints = flat.reshape(-1, points, 3)
     images = _images(table)
     found = locate([str(i) for i in images], coco.names(records, "image_id", path), path)
-    if not _metric(card).given:
+    if not METRICS[metric_name(card, tables, METRICS)].given:
         return People([images[i] for i in found], keypoints, scores)
     order = align(
         [str(i) for i in table["annotation_id"]], coco.names(records, "annotation_id", path), path, noun="person"
@@ -79,7 +79,7 @@ def write_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], pre
 
 def score(card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: People) -> metrics.Scores:
     """The metric that the card names (`humanbench.metrics.keypoint_ap`, `pckh` or `epe`)."""
-    return _metric(card).score(card, only(tables), predictions)
+    return METRICS[metric_name(card, tables, METRICS)].score(card, only(tables), predictions)
 
 
 def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: People) -> metrics.Scores:
@@ -129,11 +129,6 @@ METRICS = {
     "pckh": _Metric(_pckh, given=True),
     "epe": _Metric(_epe, given=True),
 }
-
-
-def _metric(card: DatasetCard) -> _Metric:
-    chosen: _Metric = option(card, "metric", METRICS)
-    return chosen
 
 
 def _images(table: pd.DataFrame) -> list[Any]:

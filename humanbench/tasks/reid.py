@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,8 @@ from humanbench.predictions.names import align
 from humanbench.tasks import option
 
 MAIN_METRIC = "mAP"
-DISTANCES = {"euclidean": "euclidean", "cosine": "cosine"}
+
+Distance = Literal["euclidean", "cosine"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def score(card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Fe
     query_cams, gallery_cams = query["camid"].to_numpy(np.int64), gallery["camid"].to_numpy(np.int64)
     if isinstance(predictions, Distances):
         return metrics.reid(predictions.matrix, query_ids, gallery_ids, query_cams, gallery_cams)
-    distance = option(card, "distance", DISTANCES, default="euclidean")
+    distance = cast(Distance, option(card, "distance", get_args(Distance), default="euclidean"))
     return metrics.reid_from_features(
         predictions.query, predictions.gallery, query_ids, gallery_ids, query_cams, gallery_cams, distance=distance
     )
