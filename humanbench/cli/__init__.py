@@ -16,6 +16,9 @@ _VERBS = {
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
 }
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+
 
 class Verbs(click.Group):
     """A group that knows its commands by name and imports one only to run it or to show its help."""
@@ -42,6 +45,12 @@ class Verbs(click.Group):
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(1)
+        except OSError as error:  # a file that may not be read, a full disk ...
+            click.echo(f"humanbench: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
+            ctx.exit(HumanbenchError.exit_code)
+        except KeyboardInterrupt:
+            click.echo("humanbench: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
 
 
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,0 +1,486 @@
+"""Bad predictions, one row each: exit code 2, one clear sentence on stderr, no traceback; and harmless differences."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import humanbench
+from humanbench.cards import load_card
+from humanbench.errors import PredictionError
+from humanbench.predictions.names import align, locate
+from tests.evaluated import SUFFIX, Tables, run, write_perfect
+
+EXAMPLES = ("market1501", "coco_pose", "mpii", "lip", "pa100k", "crowdhuman", "shanghaitech_a")
+SOURCE = Path("p.csv")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Path, Tables]]:
+    """Data root, perfect predictions and tables of an example dataset, made on first use."""
+    made: dict[str, tuple[Path, Path, Tables]] = {}
+
+    def get(name: str) -> tuple[Path, Path, Tables]:
+        if name not in made:
+            root = tmp_path_factory.mktemp(name)
+            path = root / f"perfect{SUFFIX[load_card(name).task]}"
+            made[name] = (root, path, write_perfect(name, root, path))
+        return made[name]
+
+    return get
+
+
+def refuse(name: str, root: Path, path: Path, *said: str) -> None:
+    result = run("score", name, "--predictions", path, "--data-root", root, "--json")
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert result.stderr.startswith("humanbench: ")
+    assert result.stderr.count("\n") == 1, "one sentence on one line"
+    assert "Traceback" not in result.stderr
+    for part in said:
+        assert part in result.stderr
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_a_missing_file_is_refused(name: str, written: Any, tmp_path: Path) -> None:
+    refuse(name, written(name)[0], tmp_path / "nowhere", "nowhere: there is no such")
+
+
+def test_an_unreadable_path_is_one_sentence_too(written: Any) -> None:
+    refuse("shanghaitech_a", written("shanghaitech_a")[0], Path("x" * 300), "File name too long")
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(written: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, perfect, _ = written("shanghaitech_a")
+
+    def interrupt(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("humanbench.scoring.bootstrap", interrupt)
+    result = run("score", "shanghaitech_a", "--predictions", perfect, "--data-root", root)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "humanbench: interrupted\n")
+
+
+# JSON ----------------------------------------------------------------------------------------------------------------
+
+Edit = Callable[[list[dict[str, Any]]], Any]
+
+
+def at(index: int, **fields: Any) -> Edit:
+    """Change fields of one entry; None removes the field."""
+
+    def edit(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        changed = {k: v for k, v in {**entries[index], **fields}.items() if v is not None}
+        entries[index] = changed
+        return entries
+
+    return edit
+
+
+JSON_ROWS: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
+    "no list": ("crowdhuman", lambda e: {"a": 1}, ("holds a JSON dict", "a list of objects")),
+    "no object": ("crowdhuman", lambda e: [*e, 7], ("is not an object but 7",)),
+    "another category": ("crowdhuman", at(1, category_id=3), ("entry 1 has category_id 3",)),
+    "unknown image": ("crowdhuman", at(0, image_id="x" * 9), ("1 of its", "the first is 'xxxxxxxxx'", "looks like")),
+    "no image": ("crowdhuman", at(2, image_id=None), ("entry 2 has no image_id",)),
+    "image id of a wrong kind": ("crowdhuman", at(2, image_id=1.5), ("entry 2 has 1.5 as image_id",)),
+    "NaN box": ("crowdhuman", at(3, bbox=[0, 0, float("nan"), 1]), ("entry 3 holds NaN or infinity in bbox",)),
+    "infinite score": ("crowdhuman", at(3, score=float("inf")), ("entry 3 holds NaN or infinity in score",)),
+    "no score": ("crowdhuman", at(1, score=None), ("entry 1 has no score",)),
+    "score in words": ("crowdhuman", at(1, score="0.5"), ('entry 1 has "0.5" as score',)),
+    "box of negative size": ("crowdhuman", at(4, bbox=[5, 5, -1, 3]), ("entry 4 is a box of negative size",)),
+    "box of three numbers": ("crowdhuman", at(4, bbox=[5, 5, 3]), ("entry 4 has 3 numbers in bbox; expected 4",)),
+    "keypoints missing": ("coco_pose", at(0, keypoints=[1.0] * 48), ("entry 0 has 48 numbers", "of 17 keypoints")),
+    "keypoints of all": (
+        "coco_pose",
+        lambda e: [{**x, "keypoints": x["keypoints"][:42]} for x in e],
+        ("entry 0 has 42 numbers in keypoints", "51 (x, y, score of 17 keypoints)"),
+    ),
+    "NaN keypoint": ("coco_pose", at(1, keypoints=[float("nan")] * 51), ("entry 1 holds NaN",)),
+    "unknown image of a person": ("coco_pose", at(1, image_id=-3), ("the first is '-3'",)),
+    "person missing": ("mpii", lambda e: e[1:], ("1 of", "persons have no prediction, the first is")),
+    "person twice": ("mpii", lambda e: [*e, e[0]], ("occurs 2 times, but every person has exactly one",)),
+    "person unknown": ("mpii", at(0, annotation_id=10**6), ("the first is '1000000'",)),
+    "person not named": ("mpii", at(0, annotation_id=None), ("entry 0 has no annotation_id",)),
+    "person in a wrong image": ("mpii", lambda e: at(0, image_id=e[-1]["image_id"])(e), ("is in image", "not in")),
+}
+
+
+@pytest.mark.parametrize("row", JSON_ROWS)
+def test_bad_json_is_refused(row: str, written: Any, tmp_path: Path) -> None:
+    name, edit, said = JSON_ROWS[row]
+    root, perfect, _ = written(name)
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(edit(json.loads(perfect.read_text()))))
+    refuse(name, root, path, *said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'[\n{"image_id": 1,\n"score": }]', "line 3 column 10: not valid JSON"),
+        (b"[" * 100_000, "not a JSON file (RecursionError)"),
+        (b"\xff\xfe\x00[", "not a JSON file (UnicodeDecodeError)"),
+        (b"", "line 1 column 1: not valid JSON"),
+    ],
+)
+def test_malformed_json_is_refused_with_its_position(content: bytes, said: str, written: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.json").write_bytes(content)
+    refuse("coco_pose", written("coco_pose")[0], tmp_path / "bad.json", said)
+
+
+# CSV -----------------------------------------------------------------------------------------------------------------
+
+Rows = list[list[str]]
+
+
+def cell(row: int, column: int, value: str) -> Callable[[Rows], Rows]:
+    def edit(rows: Rows) -> Rows:
+        rows[row][column] = value
+        return rows
+
+    return edit
+
+
+CSV_ROWS: dict[str, tuple[str, Callable[[Rows], Rows], tuple[str, ...]]] = {
+    "image missing": ("pa100k", lambda r: r[:-2], ("2 of 12 images have no prediction, the first is",)),
+    "image unknown": ("pa100k", cell(1, 0, "me.jpg"), ("1 of its 12 names", "the first is 'me.jpg'", "looks like")),
+    "image twice": ("pa100k", lambda r: [*r, r[1]], ("occurs 2 times, but every image has exactly one",)),
+    "NaN": ("pa100k", cell(2, 3, "nan"), ("line 3: 'nan' in column", "is not a finite number")),
+    "words": ("pa100k", cell(2, 3, "yes"), ("line 3: 'yes' in column",)),
+    "logits": ("pa100k", cell(2, 3, "-2.5"), ("is -2.5; probabilities lie between 0 and 1",)),
+    "an attribute missing": ("pa100k", lambda r: [x[:-1] for x in r], ("1 of 27 columns are missing",)),
+    "attribute unknown": ("pa100k", cell(0, 1, "Hatt"), ("unknown column 'Hatt'; did you mean Hat?",)),
+    "attribute twice": ("pa100k", lambda r: [[*r[0], r[0][1]], *[[*x, "0"] for x in r[1:]]], ("occurs twice",)),
+    "a cell too many": ("pa100k", lambda r: [*r[:3], [*r[3], "1"], *r[4:]], ("line 4: 28 cells under 27 columns",)),
+    "no header": ("shanghaitech_a", lambda r: r[1:], ("unknown column",)),
+    "infinite count": ("shanghaitech_a", cell(1, 1, "inf"), ("line 2: 'inf' in column count",)),
+    "count missing": ("shanghaitech_a", lambda r: r[:-1], ("1 of", "images have no prediction")),
+    "nothing": ("shanghaitech_a", lambda r: [], ("2 of 2 columns are missing",)),
+}
+
+
+@pytest.mark.parametrize("row", CSV_ROWS)
+def test_bad_csv_is_refused(row: str, written: Any, tmp_path: Path) -> None:
+    name, edit, said = CSV_ROWS[row]
+    root, perfect, _ = written(name)
+    path = tmp_path / "bad.csv"
+    text = io.StringIO()
+    csv.writer(text).writerows(edit(list(csv.reader(io.StringIO(perfect.read_text())))))
+    path.write_text(text.getvalue())
+    refuse(name, root, path, *said)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"image,count\n\xe9,1\n", "not a text file (byte 12 is not UTF-8)"),
+        (b'image,count\nx,"1\n', "line 2: not valid CSV"),
+    ],
+)
+def test_malformed_csv_is_refused_with_its_position(content: bytes, said: str, written: Any, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_bytes(content)
+    refuse("shanghaitech_a", written("shanghaitech_a")[0], tmp_path / "bad.csv", said)
+
+
+# Arrays --------------------------------------------------------------------------------------------------------------
+
+Arrays = dict[str, Any]
+
+NPZ_ROWS: dict[str, tuple[Callable[[Arrays], Arrays], tuple[str, ...]]] = {
+    "names and features of different length": (
+        lambda a: a | {"query_features": a["query_features"][:-1]},
+        ("query_features must be 12 x D floats, it is 11 x",),
+    ),
+    "query missing": (
+        lambda a: {k: v[1:] if k.startswith("query") else v for k, v in a.items()},
+        ("1 of 12 query images have no prediction, the first is 'query/",),
+    ),
+    "gallery image twice": (
+        lambda a: {k: np.concatenate([v, v[:1]]) if k.startswith("gallery") else v for k, v in a.items()},
+        ("occurs 2 times, but every gallery image has exactly one",),
+    ),
+    "name unknown": (
+        lambda a: a | {"query_names": np.array(["x.jpg", *a["query_names"][1:]])},
+        ("1 of its 12 names belong to no sample here, the first is 'x.jpg'",),
+    ),
+    "query and gallery in different spaces": (
+        lambda a: a | {"gallery_features": a["gallery_features"][:, :-1]},
+        ("gallery_features must be 12 x",),
+    ),
+    "NaN": (
+        lambda a: a | {"gallery_features": np.where(np.arange(12)[:, None] == 5, np.nan, a["gallery_features"])},
+        ("gallery_features holds NaN or infinity in row 5",),
+    ),
+    "pickled names": (
+        lambda a: a | {"query_names": a["query_names"].astype(object)},
+        ("query_names holds pickled Python objects, which are never loaded", "dtype=str"),
+    ),
+    "no features": (lambda a: {k: v for k, v in a.items() if "names" in k}, ("has no array query_features",)),
+    "no names": (lambda a: {k: v for k, v in a.items() if "names" not in k}, ("has no array query_names",)),
+    "names are numbers": (lambda a: a | {"query_names": np.arange(12)}, ("query_names must be a list of names",)),
+    "whole numbers": (
+        lambda a: a | {"query_features": a["query_features"].astype(int)},
+        ("query_features must be 12 x D floats",),
+    ),
+    "distances of a wrong shape": (
+        lambda a: {k: v for k, v in a.items() if "names" in k} | {"distances": np.zeros((12, 11), np.float32)},
+        ("distances must be 12 x 12 floats, it is 12 x 11 of type float32",),
+    ),
+    "features and distances": (
+        lambda a: a | {"distances": np.zeros((12, 12), np.float32)},
+        ("holds features and distances; leave one of them out",),
+    ),
+}
+
+
+@pytest.mark.parametrize("row", NPZ_ROWS)
+def test_bad_npz_is_refused(row: str, written: Any, tmp_path: Path) -> None:
+    edit, said = NPZ_ROWS[row]
+    root, perfect, _ = written("market1501")
+    with np.load(perfect) as archive:
+        np.savez(tmp_path / "bad.npz", **edit(dict(archive)))
+    refuse("market1501", root, tmp_path / "bad.npz", *said)
+
+
+def test_files_that_are_no_npz_are_refused(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("market1501")
+    (tmp_path / "text.npz").write_text("hello")
+    refuse("market1501", root, tmp_path / "text.npz", "not a readable .npz archive")
+    (tmp_path / "cut.npz").write_bytes(perfect.read_bytes()[:-100])
+    refuse("market1501", root, tmp_path / "cut.npz", "not a readable .npz archive")
+    with zipfile.ZipFile(tmp_path / "strange.npz", "w") as archive:
+        archive.writestr("query_names.npy", b"not an array")
+    refuse("market1501", root, tmp_path / "strange.npz", "not a readable .npz archive")
+
+
+def test_an_npz_that_unpacks_to_absurd_size_is_refused_before_it_is_unpacked(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("market1501")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6)}
+    )  # 4 TB
+    with np.load(perfect) as archive:
+        names = {k: archive[k] for k in archive.files if "names" in k}
+    np.savez(tmp_path / "bomb.npz", **names)
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "a") as archive:
+        archive.writestr("distances.npy", header.getvalue())
+    refuse("market1501", root, tmp_path / "bomb.npz", "distances must be 12 x 12 floats, it is 1000000 x 1000000")
+
+
+# Label maps ----------------------------------------------------------------------------------------------------------
+
+
+def maps_of(perfect: Path) -> dict[str, np.ndarray]:
+    return {m.name: np.array(Image.open(m)) for m in sorted(perfect.iterdir())}
+
+
+def write_maps(folder: Path, maps: dict[str, np.ndarray]) -> Path:
+    folder.mkdir()
+    for name, array in maps.items():
+        Image.fromarray(array).save(folder / name)
+    return folder
+
+
+Maps = dict[str, np.ndarray]
+
+
+def first(edit: Callable[[np.ndarray], np.ndarray]) -> Callable[[Maps], Maps]:
+    return lambda maps: {k: edit(m) if i == 0 else m for i, (k, m) in enumerate(maps.items())}
+
+
+MAP_ROWS: dict[str, tuple[Callable[[Maps], Maps], tuple[str, ...]]] = {
+    "map missing": (lambda m: dict(list(m.items())[1:]), ("1 of 4 images have no prediction, the first is",)),
+    "map unknown": (lambda m: m | {"me.png": m[next(iter(m))]}, ("the first is 'me'",)),
+    "no map": (lambda m: {}, ("holds no .png label map",)),
+    "wrong size": (first(lambda m: m[:, 1:]), ("the label map is", "predictions have the image's original size")),
+    "unknown class": (first(lambda m: np.full_like(m, 20)), ("holds the class id 20, but the classes are 0..19",)),
+    "ignore is no class": (first(lambda m: np.full_like(m, 255)), ("holds the class id 255",)),
+    "a colour image": (first(lambda m: np.stack([m] * 3, axis=2)), ("8-bit single-channel", "mode RGB")),
+}
+
+
+@pytest.mark.parametrize("row", MAP_ROWS)
+def test_bad_label_maps_are_refused(row: str, written: Any, tmp_path: Path) -> None:
+    edit, said = MAP_ROWS[row]
+    root, perfect, _ = written("lip")
+    refuse("lip", root, write_maps(tmp_path / "maps", edit(maps_of(perfect))), *said)
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "said"),
+    [
+        ("../evil.png", b"", "a path outside the archive's folder; refused"),
+        ("a/../../evil.png", b"", "a path outside the archive's folder; refused"),
+        ("/etc/evil.png", b"", "a path outside the archive's folder; refused"),
+        ("C:\\evil.png", b"", "a path outside the archive's folder; refused"),
+        ("..\\evil.png", b"", "a path outside the archive's folder; refused"),
+        (link("evil.png"), b"/etc/passwd", "holds the link 'evil.png'; refused"),
+        ("bomb.png", b"", "'bomb.png' claims to unpack from 0 to 1099511627776 bytes; refused"),
+    ],
+    ids=["up", "up inside", "absolute", "drive", "up with backslash", "link", "bomb"],
+)
+def test_hostile_zips_are_refused(
+    member: str | zipfile.ZipInfo, content: bytes, said: str, written: Any, tmp_path: Path
+) -> None:
+    root, perfect, _ = written("lip")
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in perfect.iterdir():
+            archive.write(file, file.name)
+        archive.writestr(member, content)
+        if member == "bomb.png":
+            archive.filelist[-1].file_size = 1 << 40
+    refuse("lip", root, tmp_path / "maps.zip", said)
+    assert not list(tmp_path.parent.glob("evil.png"))
+
+
+def test_damaged_zips_and_maps_are_refused(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("lip")
+    (tmp_path / "text.zip").write_text("hello")
+    refuse("lip", root, tmp_path / "text.zip", "neither a folder nor a readable zip archive")
+    folder = write_maps(tmp_path / "maps", maps_of(perfect))
+    victim = sorted(folder.iterdir())[0]
+    victim.write_bytes(victim.read_bytes()[:60])
+    refuse("lip", root, folder, f"{victim.name}: not a readable image")
+
+
+# What does not matter ------------------------------------------------------------------------------------------------
+
+
+def values(name: str, path: Path, root: Path) -> dict[str, float]:
+    report = humanbench.score(name, path, data_root=root, resamples=0)
+    return {key: metric.value for key, metric in report.metrics.items()}
+
+
+def jittered(name: str, perfect: Path, folder: Path) -> Path:
+    """Imperfect predictions without ties, so that every metric has something to measure."""
+    rng = np.random.default_rng(3)
+    path = folder / f"noisy{perfect.suffix}"
+    if perfect.suffix == ".csv":
+        header, *rows = csv.reader(io.StringIO(perfect.read_text()))
+        noisy = [[row[0], *(str(rng.random()) for _ in row[1:])] for row in rows]
+        path.write_text("\n".join(",".join(row) for row in [header, *noisy]))
+    elif perfect.suffix == ".json":
+        entries = json.loads(perfect.read_text())
+        for entry in entries:
+            entry["score"] = rng.random()
+            key = "bbox" if "bbox" in entry else "keypoints"
+            entry[key] = [v + abs(rng.normal(0, 2)) for v in entry[key]]
+        path.write_text(json.dumps(entries))
+    else:
+        with np.load(perfect) as archive:
+            arrays = dict(archive)
+        noisy_features = {k: rng.normal(size=v.shape).astype(np.float32) for k, v in arrays.items() if "features" in k}
+        np.savez(path, **(arrays | noisy_features))
+    return path
+
+
+def shuffled(path: Path, rng: np.random.Generator) -> Path:
+    """The same predictions in another order (of rows, and of the columns of CSV)."""
+    out = path.with_stem("shuffled")
+    if path.suffix == ".csv":
+        header, *rows = csv.reader(io.StringIO(path.read_text()))
+        columns = rng.permutation(len(header))
+        lines = [header, *(rows[i] for i in rng.permutation(len(rows)))]
+        out.write_text("\n".join(",".join(row[c] for c in columns) for row in lines))
+    elif path.suffix == ".json":
+        entries = json.loads(path.read_text())
+        out.write_text(json.dumps([entries[i] for i in rng.permutation(len(entries))]))
+    else:
+        with np.load(path) as archive:
+            arrays = dict(archive)
+        orders = {side: rng.permutation(len(arrays[f"{side}_names"])) for side in ("query", "gallery")}
+        np.savez(out, **{k: v[orders[k.split("_")[0]]] for k, v in arrays.items()})
+    return out
+
+
+@pytest.mark.parametrize("name", [e for e in EXAMPLES if e != "lip"])
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=4, deadline=None)
+def test_order_never_matters(name: str, written: Any, tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
+    root, perfect, _ = written(name)
+    path = jittered(name, perfect, tmp_path_factory.mktemp("order"))
+    again = shuffled(path, np.random.default_rng(seed))
+    assert values(name, path, root) == pytest.approx(values(name, again, root), nan_ok=True)
+
+
+def test_order_of_distances_never_matters(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("market1501")
+    rng = np.random.default_rng(0)
+    with np.load(perfect) as archive:
+        names = {k: archive[k] for k in archive.files if "names" in k}
+    distances = rng.random((12, 12), np.float32)
+    rows, columns = rng.permutation(12), rng.permutation(12)
+    np.savez(tmp_path / "a.npz", **names, distances=distances)
+    moved = {"query_names": names["query_names"][rows], "gallery_names": names["gallery_names"][columns]}
+    np.savez(tmp_path / "b.npz", **moved, distances=distances[np.ix_(rows, columns)])
+    assert values("market1501", tmp_path / "a.npz", root) == values("market1501", tmp_path / "b.npz", root)
+
+
+def test_a_zip_is_as_good_as_a_folder(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("lip")
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("readme.txt", "my maps")
+        for file in sorted(perfect.iterdir(), reverse=True):
+            archive.write(file, f"results/{file.name}")
+    assert values("lip", tmp_path / "maps.zip", root) == values("lip", perfect, root)
+
+
+def test_image_ids_may_be_text_and_nobody_may_be_found(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("coco_pose")
+    entries = json.loads(perfect.read_text())
+    (tmp_path / "text.json").write_text(json.dumps([{**e, "image_id": str(e["image_id"])} for e in entries]))
+    assert values("coco_pose", tmp_path / "text.json", root)["AP"] == pytest.approx(100)
+    (tmp_path / "none.json").write_text("[]")
+    assert values("coco_pose", tmp_path / "none.json", root)["AP"] == 0
+    assert values("crowdhuman", tmp_path / "none.json", written("crowdhuman")[0])["recall"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given"),
+    [
+        (["a/1.jpg", "b/1.jpg"], ["b/1.jpg", "a/1.jpg"]),
+        (["a/1.jpg", "b/1.jpg"], ["/data/set/b/1.jpg", "/data/set/a/1.jpg"]),
+        (["a/1.jpg", "b/1.jpg"], ["./b/1.jpg", "./a/1.jpg"]),
+        (["a/1.jpg", "b/1.jpg"], ["b\\1", "a\\1"]),
+        (["a/1.jpg", "a/2.jpg"], ["2.jpg", "1.jpg"]),
+        (["a/1.jpg", "a/2.jpg"], ["2.PNG", "1.PNG"]),
+        (["1.5_a", "1.5_b"], ["x/1.5_b.jpg", "x/1.5_a.jpg"]),
+    ],
+)
+def test_names_are_paired_by_the_end_of_their_path(wanted: list[str], given: list[str]) -> None:
+    assert align(wanted, given, SOURCE).tolist() == [1, 0]
+
+
+def test_a_pairing_is_never_a_guess() -> None:
+    with pytest.raises(PredictionError, match=r"2 of its 2 names belong to no sample here, the first is '1\.jpg'"):
+        align(["a/1.jpg", "b/1.jpg"], ["1.jpg", "2.jpg"], SOURCE)  # 1.jpg could be either
+    with pytest.raises(PredictionError, match=r"'a/1\.jpg' occurs 2 times"):
+        align(["a/1.jpg", "a/2.jpg"], ["x/1.jpg", "y/1.jpg", "x/2.jpg"], SOURCE)
+
+
+@given(st.permutations(range(6)), st.data())
+def test_located_names_are_the_wanted_ones(order: list[int], data: st.DataObject) -> None:
+    wanted = [f"s{i % 2}/{i:06d}.jpg" for i in range(6)]
+    shorten: Callable[[str], str] = data.draw(
+        st.sampled_from([str, lambda n: n[:-4], lambda n: n.split("/")[1], lambda n: f"/root/{n}"])
+    )
+    assert locate(wanted, [shorten(wanted[i]) for i in order], SOURCE).tolist() == list(order)
