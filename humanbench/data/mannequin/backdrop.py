@@ -15,10 +15,10 @@ F32 = NDArray[np.float32]
 KINDS: tuple[str, ...] = ("street", "plaza", "room", "park", "studio")
 
 
-def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str) -> F32:
-    """An H x W x 3 float32 picture (0..1) of an empty place of this kind, seen by this camera."""
+def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str, beyond: float = 0.0) -> F32:
+    """An H x W x 3 float32 picture (0..1) of an empty place of this kind; what closes it is `beyond` metres away."""
     width, height = camera.size
-    far = float(rng.uniform(*_WALL_AT[kind]))
+    far = max(beyond, float(rng.uniform(*_WALL_AT[kind])))
     base = _row_of(camera, far)
     image = np.empty((height, width, 3), np.float32)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)

@@ -20,7 +20,7 @@ G = {name: i for i, name in enumerate(GARMENTS)}
 
 MATERIALS: tuple[str, ...] = (
     "skin", "eye", "lips", "hair", "top", "outer", "bottom", "shoe", "sock", "hat", "glasses", "scarf", "belt",
-    "glove", "bag", "umbrella", "object",
+    "glove", "bag", "umbrella", "mask", "object",
 )  # fmt: skip
 M = {name: i for i, name in enumerate(MATERIALS)}
 
@@ -96,6 +96,8 @@ def _hair(rack: _Rack, look: Look) -> None:
         rack.put("bun", "hair", "hair")
     if look.beard:
         rack.put("beard", "hair", "hair")
+    if look.mask:
+        rack.put("mask", "skin", "mask")
     if look.hat:
         rack.put(("hat", "visor") if look.hat == "cap" else ("hat", "brim"), "hat", "hat")
     if look.glasses:
@@ -182,6 +184,7 @@ def _materials(look: Look) -> Floats:
         "glove": material((0.12, 0.12, 0.13)),
         "bag": material((), look.bag),
         "umbrella": material((), look.umbrella or look.top),
+        "mask": material((0.72, 0.82, 0.90)),
         "object": material(grey),
     }.items():
         table[M[name]] = row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,8 @@ class Look:
     bags: tuple[str, ...]
     bag: Cloth
     umbrella: Cloth | None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    mask: bool
+    formal: bool  # leather shoes, shirt and plain trousers or skirt
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         cloth(rng, wardrobe, plain=True) if happens("outer", 1.0 if not warm else 0.1) and lower != "dress" else None
     )
     bags = tuple(b for b in BAGS if happens(b))
-    return Look(
+    look = Look(
         gender=gender,
         age=age,
         height=float(height),
@@ -131,7 +132,36 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         bags=bags,
         bag=cloth(rng, wardrobe, plain=True),
         umbrella=cloth(rng, wardrobe, plain=True) if happens("umbrella") and "left_hand_bag" not in bags else None,
+        mask=happens("mask"),
+        formal=happens("formal", 1.0 if age in ("adult", "old") else 0.0),
     )
+    return _suit(look) if look.formal else look
+
+
+def _suit(look: Look) -> Look:
+    """The same person in formal clothes: plain light shirt, dark jacket and trousers or skirt, leather shoes."""
+    dark = Cloth("black", (0.09, 0.09, 0.12))
+    return replace(
+        look,
+        sleeve="long",
+        top=Cloth("white", (0.85, 0.86, 0.88)),
+        outer=dark if look.outer is not None else None,
+        lower="skirt" if look.lower in ("skirt", "short_skirt", "dress") else "trousers",
+        bottom=dark,
+        shoes="shoes",
+        shoe=dark,
+    )
+
+
+_KEPT = ("gender", "age", "height", "build", "shoulders", "hips", "skin", "hair", "hair_rgb", "beard")
+
+
+def redress(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
+    """The same person in other clothes."""
+    other = draw_look(rng, wardrobe)
+    while other.gender != look.gender:
+        other = draw_look(rng, wardrobe)
+    return replace(other, **{name: getattr(look, name) for name in _KEPT})
 
 
 def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import ANGLES, JOINTS, Bodies, Floats, kinematics, rotation
+from humanbench.data.mannequin.anatomy import JOINTS, Bodies, Floats, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.dress import Dressed, G, dress
 from humanbench.data.mannequin.looks import Look
@@ -127,6 +127,11 @@ def photograph(
     garment = np.where(owner >= 0, drawn.garment[lookup], -1).astype(np.int32)
     people = _people(camera, actors, joints, drawn, depth, owner, shape, k)
     return Picture(image, people, owner, shape, garment)
+
+
+def full_boxes(camera: Camera, actors: list[Actor]) -> Floats:
+    """The full boxes (N x 4: x, y, w, h) that `photograph` would report, without drawing."""
+    return _hulls(_assemble(camera, actors, [])[1], len(actors), _IN_BOX, 1)
 
 
 def _light_row(light: Light) -> NDArray[np.float32]:
@@ -328,8 +333,3 @@ def _hulls(drawn: _Drawn, count: int, wanted: NDArray[np.bool_], k: int) -> Floa
     low, high = (low + 0.5) / k - 0.5, (high + 0.5) / k - 0.5
     box = np.concatenate([low, high - low], axis=1)
     return np.where(np.isfinite(box), box, 0.0)
-
-
-def neutral() -> Floats:
-    """Joint angles of somebody standing straight."""
-    return np.zeros(len(ANGLES))

@@ -63,8 +63,8 @@ def _trunk() -> list[Shape]:
         flank = _at("pelvis", "pelvis", sign * 0.030, 0.065)
         shoulder = _between(f"{side}_shoulder", "thorax", 0.46, "torso", 0, -0.020)
         shapes.append(Shape(f"{side}_flank", "torso", shoulder, flank, 0.053, 0.052))
-        breast = _between("thorax", "spine", 0.42, "torso", sign * 0.034, 0, 0.030)
-        shapes.append(Shape(f"{side}_breast", "torso", breast, breast, 0.034, 0.034))
+        breast = _between("thorax", "spine", 0.42, "torso", sign * 0.034, 0, 0.024)
+        shapes.append(Shape(f"{side}_breast", "torso", breast, breast, 0.033, 0.033))
     return shapes
 
 
@@ -113,6 +113,7 @@ def _head() -> list[Shape]:
         ),
         ball("bun", _at("head", "head", 0, 0.05, -0.050), _at("head", "head", 0, 0.055, -0.055), 0.026, 0.026),
         ball("beard", _at("chin", "head", 0, 0.004, -0.008), _at("chin", "head", 0, 0.012, -0.004), 0.026, 0.026),
+        ball("mask", _at("chin", "head", 0, 0.010, -0.004), _at("nose", "head", 0, -0.010, -0.014), 0.030, 0.020),
         ball("hat", _at("head", "head", 0, 0.045, -0.006), _at("head", "head", 0, 0.062, -0.008), 0.060, 0.046),
         ball(
             "visor", _at("head", "head", 0.030, 0.042, 0.056), _at("head", "head", -0.030, 0.042, 0.056), 0.014, 0.014

@@ -1,0 +1,94 @@
+"""What the world of each dataset looks like: `styles.toml`, defaults under the task's under the dataset's table."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from humanbench.data.mannequin.develop import Film
+from humanbench.data.mannequin.looks import Wardrobe
+
+Range = tuple[float, float]
+
+
+class Style(BaseModel):
+    """One dataset's world. Ranges are (low, high), drawn uniformly; lengths in metres, angles in degrees.
+
+    shot: `crop` cuts one person out of a camera's picture, `scene` is the whole picture. frame: the camera's picture in
+    pixels; tilt: added to the angle that aims at the people; size: crops' (width, height) range as two corners. focal: focal length over frame width. people: in a scene.
+    gap: least distance between people. bystanders: others in a crop. margin: crop border relative to the person's
+    height; shift: how far a crop is off. alike: share of identities made to resemble another. views: pictures of a
+    person per camera. redress: chance that somebody wears other clothes before another camera. joints: keypoint names
+    that mean another joint here. world: dataset whose people and places these are.
+    images: pictures at scale 1 (splits in the official ratio).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shot: Literal["crop", "scene"]
+    frame: tuple[int, int]
+    size: tuple[tuple[int, int], tuple[int, int]] = ((64, 128), (64, 128))
+    supersample: int
+    places: int
+    backdrops: tuple[str, ...]
+    height: Range
+    tilt: Range
+    focal: Range
+    distance: Range
+    people: tuple[int, int]
+    gap: float
+    bystanders: float
+    obstacles: float
+    margin: Range
+    shift: float
+    facing: Literal["any", "front"]
+    poses: dict[str, float]
+    colors: dict[str, float]
+    patterns: dict[str, float]
+    chance: dict[str, float]
+    muted: float
+    alike: float
+    views: int
+    redress: float
+    light: Range
+    ambient: Range
+    haze: Range
+    film: dict[str, Any]
+    joints: dict[str, str] = {}
+    world: str = ""
+    images: int
+
+    def wardrobe(self) -> Wardrobe:
+        """The clothes of this world."""
+        return Wardrobe(self.colors, self.patterns, self.chance, self.muted)
+
+    def developer(self) -> Film:
+        """The film of this world."""
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.film.items()}
+        return Film(**settings)
+
+
+@lru_cache(maxsize=1)
+def _tables() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("styles.toml").read_text(encoding="utf-8"))
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`; tables of numbers by name (`chance`, `film`) merge, other values replace."""
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = {**base[key], **value} if key in ("chance", "film") and key in base else value
+    return merged
+
+
+@lru_cache(maxsize=64)
+def style_of(dataset: str, task: str) -> Style:
+    """The style of a dataset: its own table over its task's over the defaults."""
+    tables = _tables()
+    own = tables["dataset"].get(dataset, {})
+    merged = _merge(_merge(tables["default"], tables["task"][task]), own)
+    return Style.model_validate(merged)
