@@ -334,7 +334,7 @@ def link(name: str) -> zipfile.ZipInfo:
         ("C:\\evil.png", b"", "a path outside the archive's folder; refused"),
         ("..\\evil.png", b"", "a path outside the archive's folder; refused"),
         (link("evil.png"), b"/etc/passwd", "holds the link 'evil.png'; refused"),
-        ("bomb.png", b"", "'bomb.png' claims to unpack from 0 to 1099511627776 bytes; refused"),
+        ("bomb.png", b"", "to 1099511627776 bytes; refused"),
     ],
     ids=["up", "up inside", "absolute", "drive", "up with backslash", "link", "bomb"],
 )
