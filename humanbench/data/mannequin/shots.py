@@ -23,7 +23,6 @@ from humanbench.data.mannequin.poses import carrying, draw_pose
 from humanbench.data.mannequin.scene import Actor, Light, Obstacle, Picture, full_boxes, photograph
 from humanbench.data.mannequin.styles import Style, style_of
 
-
 _WAIST = 0.9  # metres; cameras look at people's waists
 
 

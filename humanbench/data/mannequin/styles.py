@@ -18,13 +18,13 @@ Range = tuple[float, float]
 class Style(BaseModel):
     """One dataset's world. Ranges are (low, high), drawn uniformly; lengths in metres, angles in degrees.
 
-    shot: `crop` cuts one person out of a camera's picture, `scene` is the whole picture. frame: the camera's picture in
-    pixels; tilt: added to the angle that aims at the people; size: crops' (width, height) range as two corners. focal: focal length over frame width. people: in a scene.
-    gap: least distance between people. bystanders: others in a crop. margin: crop border relative to the person's
-    height; shift: how far a crop is off. alike: share of identities made to resemble another. views: pictures of a
-    person per camera. redress: chance that somebody wears other clothes before another camera. joints: keypoint names
-    that mean another joint here. world: dataset whose people and places these are.
-    images: pictures at scale 1 (splits in the official ratio).
+    shot: `crop` cuts one person out of a camera's picture, `scene` is the whole picture. frame: the camera's
+    picture in pixels; tilt: added to the angle that aims at the people; size: crops' (width, height) range as two
+    corners. focal: focal length over frame width. people: in a scene. gap: least distance between people.
+    bystanders: others in a crop. margin: crop border relative to the person's height; shift: how far a crop is off.
+    alike: share of identities made to resemble another. views: pictures of a person per camera. redress: chance
+    that somebody wears other clothes before another camera. joints: keypoint names that mean another joint here.
+    world: dataset whose people and places these are. images: pictures at scale 1 (splits in the official ratio).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,0 +1,362 @@
+"""Pedestrian attributes of somebody in a picture, in the words of the dataset cards.
+
+Every attribute of every card is a fact of the look, the pose or the view. An attribute our people never show (paper
+bags, employees) is 0 for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from humanbench.data.mannequin.looks import Cloth
+from humanbench.data.mannequin.scene import Actor
+
+Fact = Callable[[Actor], bool]
+
+_SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
+
+
+def attribute_values(names: tuple[str, ...], actor: Actor) -> list[int]:
+    """1 or 0 for each attribute name of a card; an unknown name is a `KeyError`."""
+    return [int(fact(name)(actor)) for name in names]
+
+
+def fact(name: str) -> Fact:
+    """The predicate behind an attribute name."""
+    if name in _FACTS:
+        return _FACTS[name]
+    for prefix, make in _FAMILIES.items():
+        if name.startswith(prefix):
+            return make(name.removeprefix(prefix))
+    raise KeyError(f"the mannequins know no attribute {name!r}")
+
+
+def facing(actor: Actor, parts: int) -> str:
+    """The direction somebody faces in the picture, one of 4 or 8: `front` is toward the camera, `left` picture left."""
+    step = round(actor.yaw / (2 * np.pi / parts)) % parts
+    return _SIDES[step * (8 // parts)]
+
+
+def _never(actor: Actor) -> bool:
+    return False
+
+
+def _not(test: Fact) -> Fact:
+    return lambda a: not test(a)
+
+
+def _upper(actor: Actor) -> Cloth:
+    return actor.look.outer or actor.look.top
+
+
+def _lower(actor: Actor) -> Cloth:
+    return actor.look.top if actor.look.lower in ("dress", "jumpsuit") else actor.look.bottom
+
+
+def _sleeve(actor: Actor) -> str:
+    return "long" if actor.look.outer is not None else actor.look.sleeve
+
+
+def _skirted(actor: Actor) -> bool:
+    return actor.look.lower in ("short_skirt", "skirt", "long_skirt", "dress")
+
+
+def _trousered(actor: Actor) -> bool:
+    return actor.look.lower in ("trousers", "jumpsuit")
+
+
+def _jeans(actor: Actor) -> bool:
+    return actor.look.lower == "trousers" and actor.look.bottom.color == "blue" and not actor.look.formal
+
+
+def _bags(*kinds: str) -> Fact:
+    return lambda a: any(k in bag for bag in a.look.bags for k in kinds)
+
+
+def _age(*ages: str) -> Fact:
+    return lambda a: a.look.age in ages
+
+
+def _gender(gender: str) -> Fact:
+    return lambda a: a.look.gender == gender
+
+
+def _pattern(*patterns: str) -> Fact:
+    return lambda a: _upper(a).pattern in patterns
+
+
+def _shoes(*kinds: str) -> Fact:
+    return lambda a: a.look.shoes in kinds
+
+
+def _lowers(*kinds: str) -> Fact:
+    return lambda a: a.look.lower in kinds
+
+
+def _hat(a: Actor) -> bool:
+    return bool(a.look.hat)
+
+
+def _glasses(a: Actor) -> bool:
+    return a.look.glasses
+
+
+def _long_hair(a: Actor) -> bool:
+    return a.look.hair == "long"
+
+
+def _coat(a: Actor) -> bool:
+    return a.look.outer is not None
+
+
+def _tshirt(a: Actor) -> bool:
+    return a.look.outer is None and a.look.sleeve == "short"
+
+
+def _formal(a: Actor) -> bool:
+    return a.look.formal
+
+
+def _calling(a: Actor) -> bool:
+    return a.pose == "phone"
+
+
+def _employee(a: Actor) -> bool:
+    return a.look.formal and a.look.hat == "cap"
+
+
+def _hand_bag(a: Actor, *colors: str) -> bool:
+    return any("hand_bag" in bag for bag in a.look.bags) and a.look.bag.color in colors
+
+
+def _nothing_worn(a: Actor) -> bool:
+    return not (a.look.hat or a.look.glasses or a.look.scarf)
+
+
+_FACTS: dict[str, Fact] = {
+    # PA-100K
+    "Female": _gender("female"),
+    "AgeOver60": _age("old"),
+    "Age18-60": _age("adult"),
+    "AgeLess18": _age("child", "teen"),
+    "Front": lambda a: facing(a, 4) == "front",
+    "Back": lambda a: facing(a, 4) == "back",
+    "Side": lambda a: facing(a, 4) in ("left", "right"),
+    "Hat": _hat,
+    "Glasses": _glasses,
+    "HandBag": _bags("hand_bag"),
+    "ShoulderBag": _bags("shoulder_bag"),
+    "Backpack": _bags("backpack"),
+    "HoldObjectsInFront": _bags("held"),
+    "ShortSleeve": lambda a: _sleeve(a) != "long",
+    "LongSleeve": lambda a: _sleeve(a) == "long",
+    "UpperStride": _pattern("stripes", "pinstripes"),
+    "UpperLogo": _pattern("logo"),
+    "UpperPlaid": _pattern("checks"),
+    "UpperSplice": _pattern("splice"),
+    "LowerStripe": lambda a: _lower(a).pattern in ("stripes", "pinstripes"),
+    "LowerPattern": lambda a: _lower(a).pattern in ("checks", "dots", "logo"),
+    "LongCoat": lambda a: a.look.long_coat,
+    "Trousers": _trousered,
+    "Shorts": _lowers("shorts"),
+    "Skirt&Dress": _skirted,
+    "boots": _shoes("boots"),
+    # RAP v2
+    "AgeLess16": _age("child"),
+    "Age17-30": _age("teen"),
+    "Age31-45": _age("adult"),
+    "Age46-60": _age("old"),
+    "BodyFat": lambda a: a.look.build > 1.08,
+    "BodyNormal": lambda a: 0.88 <= a.look.build <= 1.08,
+    "BodyThin": lambda a: a.look.build < 0.88,
+    "Customer": lambda a: not _employee(a),
+    "Employee": lambda a: _employee(a),
+    "hs-BaldHead": lambda a: a.look.hair == "bald",
+    "hs-LongHair": _long_hair,
+    "hs-BlackHair": lambda a: sum(a.look.hair_rgb) < 0.4 and a.look.hair != "bald",
+    "hs-Hat": _hat,
+    "hs-Glasses": _glasses,
+    "ub-Shirt": lambda a: a.look.outer is None and a.look.formal,
+    "ub-Sweater": lambda a: a.look.outer is None and a.look.sleeve == "long" and not a.look.formal,
+    "ub-Vest": lambda a: a.look.outer is None and a.look.sleeve == "none",
+    "ub-TShirt": _tshirt,
+    "ub-Cotton": lambda a: a.look.long_coat,
+    "ub-Jacket": lambda a: _coat(a) and not a.look.formal and not a.look.long_coat,
+    "ub-SuitUp": lambda a: _coat(a) and a.look.formal,
+    "ub-Tight": lambda a: a.look.outer is None and a.look.build < 0.85,
+    "ub-ShortSleeve": lambda a: _sleeve(a) == "short",
+    "ub-Others": _never,
+    "lb-LongTrousers": _trousered,
+    "lb-Skirt": _lowers("skirt", "long_skirt"),
+    "lb-ShortSkirt": _lowers("short_skirt"),
+    "lb-Dress": _lowers("dress"),
+    "lb-Jeans": _jeans,
+    "lb-TightTrousers": lambda a: _trousered(a) and a.look.build < 0.88,
+    "shoes-Leather": _shoes("shoes"),
+    "shoes-Sports": lambda a: a.look.shoes == "sneakers" and a.look.socks,
+    "shoes-Boots": _shoes("boots"),
+    "shoes-Cloth": lambda a: a.look.shoes == "sneakers" and not a.look.socks,
+    "shoes-Casual": _shoes("sandals"),
+    "shoes-Other": _never,
+    "attachment-Backpack": _bags("backpack"),
+    "attachment-ShoulderBag": _bags("shoulder_bag"),
+    "attachment-HandBag": _bags("hand_bag"),
+    "attachment-Box": _bags("held"),
+    "attachment-PlasticBag": lambda a: _hand_bag(a, "white", "gray", "red"),
+    "attachment-PaperBag": lambda a: _hand_bag(a, "brown", "yellow", "orange"),
+    "attachment-HandTrunk": _bags("trolley"),
+    "attachment-Other": lambda a: a.look.umbrella is not None,
+    "action-Calling": _calling,
+    "action-Talking": lambda a: a.pose == "reaching",
+    "action-Gathering": _never,
+    "action-Holding": _bags("held"),
+    "action-Pushing": _never,
+    "action-Pulling": _bags("trolley"),
+    "action-CarryingByArm": _bags("shoulder_bag"),
+    "action-CarryingByHand": _bags("hand_bag"),
+    "action-Other": lambda a: a.pose in ("running", "reaching"),
+    # PETA
+    "personalLess30": _age("child", "teen"),
+    "personalLess45": _age("adult"),
+    "personalLess60": _never,
+    "personalLarger60": _age("old"),
+    "carryingBackpack": _bags("backpack"),
+    "carryingOther": _bags("held", "trolley"),
+    "lowerBodyCasual": lambda a: not a.look.formal,
+    "upperBodyCasual": lambda a: not a.look.formal,
+    "lowerBodyFormal": _formal,
+    "upperBodyFormal": _formal,
+    "accessoryHat": _hat,
+    "upperBodyJacket": _coat,
+    "lowerBodyJeans": _jeans,
+    "footwearLeatherShoes": lambda a: a.look.formal and a.look.shoes == "shoes",
+    "upperBodyLogo": _pattern("logo"),
+    "hairLong": _long_hair,
+    "personalMale": _gender("male"),
+    "carryingMessengerBag": _bags("shoulder_bag"),
+    "accessoryMuffler": lambda a: a.look.scarf is not None,
+    "accessoryNothing": _nothing_worn,
+    "carryingNothing": lambda a: not a.look.bags and a.look.umbrella is None,
+    "upperBodyPlaid": _pattern("checks"),
+    "carryingPlasticBags": _bags("hand_bag"),
+    "footwearSandals": _shoes("sandals"),
+    "footwearShoes": _shoes("shoes", "boots"),
+    "lowerBodyShorts": _lowers("shorts"),
+    "upperBodyShortSleeve": lambda a: _sleeve(a) == "short",
+    "lowerBodyShortSkirt": _skirted,
+    "footwearSneaker": _shoes("sneakers"),
+    "upperBodyThinStripes": _pattern("pinstripes"),
+    "accessorySunglasses": _glasses,
+    "lowerBodyTrousers": lambda a: _trousered(a) and not _jeans(a),
+    "upperBodyTshirt": _tshirt,
+    "upperBodyOther": lambda a: a.look.sleeve == "none" or a.look.lower == "dress",
+    "upperBodyVNeck": _never,
+    # WIDER Attribute
+    "Male": _gender("male"),
+    "longHair": _long_hair,
+    "sunglass": _glasses,
+    "T-shirt": _tshirt,
+    "longSleeve": lambda a: _sleeve(a) == "long",
+    "formal": _formal,
+    "shorts": _lowers("shorts"),
+    "jeans": _jeans,
+    "longPants": _trousered,
+    "skirt": _skirted,
+    "faceMask": lambda a: a.look.mask,
+    "logo": _pattern("logo"),
+    "stripe": _pattern("stripes", "pinstripes"),
+    # Market-1501 Attribute: 1 is the second of the codes, e.g. short sleeves, short lower body, trousers, long hair
+    "backpack": _bags("backpack"),
+    "bag": _bags("shoulder_bag"),
+    "handbag": _bags("hand_bag"),
+    "clothes": lambda a: not _skirted(a),
+    "down": lambda a: a.look.lower in ("shorts", "short_skirt", "skirt", "dress"),
+    "up": lambda a: _sleeve(a) != "long",
+    "hair": _long_hair,
+    "hat": _hat,
+    "gender": _gender("female"),
+    "young": _age("child"),
+    "teenager": _age("teen"),
+    "adult": _age("adult"),
+    "old": _age("old"),
+    # UAV-Human
+    "male": _gender("male"),
+    "upper style long": lambda a: _sleeve(a) == "long",
+    "upper style short": lambda a: _sleeve(a) != "long" and a.look.lower != "dress",
+    "upper style skirt": lambda a: _sleeve(a) != "long" and a.look.lower == "dress",
+    "upper style n/a": _never,
+    "lower style long": _trousered,
+    "lower style short": _lowers("shorts"),
+    "lower style skirt": _skirted,
+    "lower style n/a": _never,
+    # PARSE-27k
+    "Gender male": _gender("male"),
+    "Gender female": _gender("female"),
+    "Posture walking": lambda a: _moving(a),
+    "Posture standing": lambda a: not _moving(a),
+}
+
+_PARSE_27K: dict[str, Fact] = {
+    "HasBagOnShoulderLeft": _bags("left_shoulder_bag"),
+    "HasBagOnShoulderRight": _bags("right_shoulder_bag"),
+    "HasBagInHandLeft": _bags("left_hand_bag"),
+    "HasBagInHandRight": _bags("right_hand_bag"),
+    "HasTrolley": _bags("trolley"),
+    "HasBackpack": _bags("backpack"),
+    "isPushing": _never,
+    "isTalkingOnPhone": _calling,
+}
+_FACTS |= {f"{name} yes": test for name, test in _PARSE_27K.items()}
+_FACTS |= {f"{name} no": _not(test) for name, test in _PARSE_27K.items()}
+_FACTS |= {f"{name} n/a": _never for name in (*_PARSE_27K, "Orientation", "Orientation8", "Gender", "Posture")}
+
+
+def _moving(actor: Actor) -> bool:
+    return actor.pose in ("walking", "running")
+
+
+_MERGED = {"grey": "gray", "dark brown": "brown", "orange": "yellow"}
+
+
+def _color_of(cloth: Cloth, known: tuple[str, ...], other: str) -> str:
+    color = {v: k for k, v in _MERGED.items()}.get(cloth.color, cloth.color)
+    for name in (color, cloth.color, _MERGED.get(cloth.color, "")):
+        if name in known:
+            return name
+    return other
+
+
+_UAV_COLORS = ("red", "black", "blue", "green", "grey", "white", "yellow", "dark brown", "purple", "pink")
+
+
+def _uav_cloth(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
+    def color(actor: Actor) -> str:
+        cloth = part(actor)
+        return "multicolor" if cloth.pattern != "plain" else _color_of(cloth, _UAV_COLORS, "multicolor")
+
+    return lambda name: lambda actor: color(actor) == name
+
+
+def _uav_thing(has: Fact, part: Callable[[Actor], Cloth], known: tuple[str, ...]) -> Callable[[str], Fact]:
+    def color(actor: Actor) -> str:
+        return _color_of(part(actor), known, known[0]) if has(actor) else "none"
+
+    return lambda name: lambda actor: color(actor) == name
+
+
+def _market_color(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
+    return lambda name: lambda actor: part(actor).color == name
+
+
+_FAMILIES: dict[str, Callable[[str], Fact]] = {
+    "Orientation8 ": lambda name: lambda actor: facing(actor, 8) == name,
+    "Orientation ": lambda name: lambda actor: facing(actor, 4) == name,
+    "backpack ": _uav_thing(_bags("backpack"), lambda a: a.look.bag, ("red", "black", "green", "yellow")),
+    "hat ": _uav_thing(_hat, lambda a: a.look.hat_cloth, ("red", "black", "yellow", "white")),
+    "upper ": _uav_cloth(_upper),
+    "lower ": _uav_cloth(_lower),
+    "down": _market_color(_lower),
+    "up": _market_color(_upper),
+}
