@@ -15,7 +15,7 @@ from bench.case import measure
 
 
 def main(words: list[str]) -> None:
-    """Measure and print; values that differ between the sides beyond the tolerance are shown, and end the run with 1."""
+    """Measure and print; where both sides' numbers differ beyond the tolerance, show them and end with 1."""
     console = Console()
     table = Table("work", "ours", "extra MB", "peer", "peer time", "peer MB", "ratio", "aim", "same numbers")
     differ = False

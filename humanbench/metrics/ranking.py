@@ -187,7 +187,8 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> Floats:
     outcomes = np.full((queries, 2 + len(DEPTHS)), np.nan)
     depths = np.array(DEPTHS, dtype=np.int64)
     workers = _cores()
-    rows = min(BLOCK_ROWS[1], max(BLOCK_ROWS[0], BLOCK_BYTES // (4 * workers * max(gallery, 1))))
+    rows = max(BLOCK_ROWS[0], BLOCK_BYTES // (4 * workers * max(gallery, 1)))
+    rows = min(rows, BLOCK_ROWS[1], max(1, -(-queries // workers)))
 
     def work(worker: int) -> None:
         read = reader(rows)
