@@ -81,7 +81,7 @@ def _assign(similarity: Floats, ignored: Bools, crowd: Bools, away: Bools, thres
     people = len(ignored)
     taken = np.zeros(people, np.bool_)
     for d in range(len(similarity)):
-        best = min(threshold, 1 - 1e-10)
+        best = threshold
         chosen = -1
         for last in (False, True):
             if last and chosen >= 0:
@@ -146,7 +146,7 @@ def _precision(status: Status, weights: Ints, people: int, recalls: Floats, out:
         if status[d] == IGNORED:
             continue
         counted += weights[d]
-        if status[d] == RIGHT and weights[d] > 0:
+        if status[d] == RIGHT:
             right += weights[d]
             precision[n] = right / (counted + _EPSILON)
             recall[n] = right / people
