@@ -40,5 +40,7 @@ def assert_same(card: DatasetCard, got: pd.DataFrame, expected: pd.DataFrame) ->
         for mine, theirs in zip(got[column], expected[column], strict=True):
             if isinstance(theirs, np.ndarray | list | tuple):
                 np.testing.assert_allclose(np.asarray(mine, float), np.asarray(theirs, float), atol=1e-6)
+            elif isinstance(theirs, float):
+                assert mine == pytest.approx(theirs, rel=1e-9), f"{column}: read {mine!r}, written {theirs!r}"
             else:
                 assert mine == theirs, f"{column}: read {mine!r}, written {theirs!r}"

@@ -36,7 +36,7 @@ def merged_table(card: DatasetCard, split: str, root: Path) -> pd.DataFrame | No
     options = card.reader.options
     for name in options["merged"].get(split, ()):
         if (root / name).is_file():
-            return coco_table(card, root / name, root / options["merged_images"])
+            return coco_table(card, root / name, root / options["merged_images"][split])
     return None
 
 

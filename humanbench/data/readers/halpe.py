@@ -1,0 +1,15 @@
+"""Halpe Full-Body: a COCO-form file per split with 136 keypoints, of which the card keeps the body's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.coco_keypoints import read as read_coco
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """All annotated people; the filtered file of the paper's toolchain (20 keypoints) is read as well."""
+    return read_coco(card, split, root)

@@ -1,0 +1,28 @@
+"""Human3.6M 2D pose in the COCO-form files of common toolchains, with every fifth frame as mmpose extracts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import coco_table
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """One person per image. The names in the file's `categories` are in another order than its numbers: not used."""
+    options = card.reader.options
+    return coco_table(card, need(card, root, *options["files"][split]), root / options["images"], place)
+
+
+def place(file_name: str) -> str:
+    """The image below `images/`: files that state the bare name mean the folders of subject and sequence.
+
+    >>> place("S1_Directions_1.54138969_000001.jpg")
+    'S1/S1_Directions_1.54138969/S1_Directions_1.54138969_000001.jpg'
+    """
+    if "/" in file_name:
+        return file_name
+    return f"{file_name.split('_')[0]}/{file_name.rpartition('_')[0]}/{file_name}"

@@ -1,0 +1,33 @@
+"""JRDB-Pose: one COCO-form file per scene and camera, with image ids that start anew in each."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import Record, coco_table, merged_table
+from humanbench.data.readers.people import join_tables
+from humanbench.errors import DataError
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """People of all scenes and of the split's cameras; an image's id is its path without suffix."""
+    options = card.reader.options
+    name = options["files"][split]
+    if not (root / name).is_dir():
+        merged = merged_table(card, split, root)
+        if merged is not None:
+            return merged
+    folder = need(card, root, name)
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise DataError(f"{card.id}: no .json file of a scene in {folder}")
+    return join_tables([coco_table(card, path, root / options["images"], image_key=image_path) for path in files])
+
+
+def image_path(image: Record) -> str:
+    """`image_0/scene/000000` of the image record with file name `image_0/scene/000000.jpg`."""
+    return str(PurePosixPath(str(image["file_name"])).with_suffix(""))

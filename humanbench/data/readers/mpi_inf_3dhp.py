@@ -1,0 +1,81 @@
+"""MPI-INF-3DHP: one MATLAB file per sequence; frames as mmpose's converter extracts and names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.fields import array, field
+from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.people import box_around, join_tables, person_table
+from humanbench.errors import DataError
+
+STORED = 28
+"""Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """One person per frame and camera. v is 2 inside the image and 0 outside; the box is mmpose's square."""
+    if split == "test":
+        return join_tables([_test_subject(card, root, subject) for subject in card.reader.options["test_sizes"]])
+    subjects: dict[str, list[int]] = card.reader.options["frames"]
+    if not any((root / subject).is_dir() for subject in subjects):
+        merged = merged_table(card, split, root)
+        if merged is not None:
+            return merged
+    sequences = [(s, number, n) for s, frames in subjects.items() for number, n in enumerate(frames, 1)]
+    images = root / next((f for f in card.reader.options["images"] if (root / f).is_dir()), "images")
+    return join_tables([_sequence(card, root, images, *sequence) for sequence in sequences])
+
+
+def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> pd.DataFrame:
+    """All cameras of one training sequence, up to the nominal number of frames of its videos."""
+    path = need(card, root, f"{subject}/Seq{number}/annot.mat")
+    stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
+    cameras: list[int] = card.reader.options["cameras"]
+    if not isinstance(stored, np.ndarray) or stored.dtype != object or len(stored) <= max(cameras):
+        raise DataError(f"{card.id}: {path}: 'annot2' is not a cell with an array for each of the 14 cameras")
+    size = card.reader.options["train_size"]
+    parts = []
+    for camera in cameras:
+        joints = array(card, path, stored[camera, 0], f"annot2{{{camera + 1}}}", (None, 2 * STORED))[:nominal]
+        points = joints.reshape(-1, STORED, 2)[:, card.reader.options["select"]]
+        keys = [f"{subject}_Seq{number}_Cam{camera}_{frame:06d}" for frame in range(1, len(points) + 1)]
+        parts.append(_people([str(images / f"{key}.jpg") for key in keys], keys, points, size))
+    return join_tables(parts)
+
+
+def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
+    """The valid frames of one test subject."""
+    folder = need(card, root, f"mpi_inf_3dhp_test_set/{subject}", subject)
+    path = need(card, folder, "annot_data.mat")
+    content = load_mat(card, path)
+    joints = len(card.labels.keypoints)
+    # MATLAB's index order: coordinate, joint, 1, frame
+    points = field(card, path, content, "annot2", (2, joints, 1, None))[:, :, 0].transpose(2, 1, 0)
+    valid = field(card, path, content, "valid_frame", (None, None)).ravel()
+    if len(valid) != len(points):
+        raise DataError(f"{card.id}: {path}: 'annot2' has {len(points)} frames, 'valid_frame' {len(valid)}")
+    names = [f"img_{frame:06d}" for frame in np.flatnonzero(valid) + 1]
+    images = [str(folder / "imageSequence" / f"{name}.jpg") for name in names]
+    size = card.reader.options["test_sizes"][subject]
+    return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
+
+
+def _people(images: list[str], keys: list[str], points: NDArray[np.float64], size: tuple[int, int]) -> pd.DataFrame:
+    stated = np.isfinite(points).all(axis=-1, keepdims=True)
+    points = np.where(stated, points, 0.0)
+    inside = stated & ((points >= 0) & (points < size)).all(axis=-1, keepdims=True)
+    return person_table(
+        image=images,
+        image_id=keys,
+        annotation_id=[0] * len(keys),
+        keypoints=np.concatenate([points, 2.0 * inside], axis=-1),
+        bbox=box_around(np.concatenate([points, stated], axis=-1), square=True),
+    )

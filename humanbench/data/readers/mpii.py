@@ -1,0 +1,84 @@
+"""MPII Human Pose in the JSON form of HRNet and mmpose, with the head boxes of the Tompson et al. hold-out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.fields import array, field
+from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.people import person_table
+from humanbench.errors import DataError
+
+PERSON_HEIGHT = 200
+"""Pixels of person height per unit of `scale`."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """People in file order; `annotation_id` is the row, which is also the column of the head-box file.
+
+    Coordinates are stored from 1 and returned from 0 (keypoints, `center`, `headbox`). v is 2 for a labelled joint: the
+    format does not tell hidden ones. `bbox` is the square of side 200 * `scale` about `center`. `headbox` (2 x 2: two
+    corners, x y) is NaN where no head boxes are on disk.
+    """
+    path = need(card, root, *card.reader.options["files"][split])
+    entries = load_json(card, path)
+    if not isinstance(entries, list):
+        raise DataError(f"{card.id}: {path} is not a list of people with image, joints, joints_vis, center and scale")
+    joints = len(card.labels.keypoints)
+    columns = _columns(card, path, entries)
+    points = array(card, path, columns["joints"], "joints", (None, joints, 2))
+    labelled = array(card, path, columns["joints_vis"], "joints_vis", (None, joints)) > 0
+    center = array(card, path, columns["center"], "center", (None, 2)) - 1
+    scale = array(card, path, columns["scale"], "scale", (None,))
+    keypoints = np.concatenate([points - 1, np.full_like(points[..., :1], 2.0)], axis=-1)
+    keypoints[~labelled] = 0
+    side = PERSON_HEIGHT * scale[:, None]
+    return person_table(
+        image=[str(root / "images" / name) for name in columns["image"]],
+        image_id=columns["image"],
+        annotation_id=list(range(len(entries))),
+        keypoints=keypoints,
+        bbox=np.concatenate([center - side / 2, side, side], axis=1),
+        headbox=list(_headboxes(card, split, root, path, keypoints)),
+        center=list(center),
+        scale=scale.tolist(),
+    )
+
+
+def _columns(card: DatasetCard, path: Path, entries: list[Any]) -> dict[str, list[Any]]:
+    names = ("image", "joints", "joints_vis", "center", "scale")
+    for number, entry in enumerate(entries, 1):
+        missing = [n for n in names if not isinstance(entry, dict) or n not in entry]
+        if missing:
+            raise DataError(f"{card.id}: {path}: person {number} has no {missing[0]!r}")
+    return {name: [entry[name] for entry in entries] for name in names}
+
+
+def _headboxes(
+    card: DatasetCard, split: str, root: Path, source: Path, keypoints: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """N x 2 x 2; the file must hold the same people in the same order, which its own joints tell."""
+    names = card.reader.options["heads"].get(split, ())
+    path = next((root / name for name in names if (root / name).is_file()), None)
+    if path is None:
+        return np.full((len(keypoints), 2, 2), np.nan)
+    content = load_mat(card, path)
+    joints = len(card.labels.keypoints)
+    corners = field(card, path, content, "headboxes_src", (2, 2, None)).transpose(2, 0, 1)
+    theirs = field(card, path, content, "pos_gt_src", (joints, 2, None)).transpose(2, 0, 1) - 1
+    if len(corners) != len(keypoints) or len(theirs) != len(keypoints):
+        raise DataError(
+            f"{card.id}: {path} holds {len(corners)} people, {source} {len(keypoints)}; they must be the same"
+        )
+    apart = np.abs(theirs - keypoints[..., :2]).max(axis=-1) * (keypoints[..., 2] > 0) > 1
+    if apart.any():
+        first = int(apart.any(axis=1).argmax())
+        raise DataError(f"{card.id}: person {first + 1} is not the same in {path} and {source}: the order differs")
+    return corners - 1

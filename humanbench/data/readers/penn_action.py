@@ -1,0 +1,57 @@
+"""Penn Action: one MATLAB file per clip, one person per frame, coordinates from 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.fields import field
+from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.people import box_around, join_tables, person_table
+from humanbench.errors import DataError
+
+TRAIN = {"train": 1, "test": -1}
+"""The flag `train` of a clip."""
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
+    if not (root / "labels").is_dir():
+        merged = merged_table(card, split, root)
+        if merged is not None:
+            return merged
+    folder = need(card, root, "labels")
+    files = sorted(folder.glob("*.mat"))
+    clips = [table for path in files if (table := _clip(card, path, root, TRAIN[split])) is not None]
+    if not clips:
+        raise DataError(f"{card.id}: none of the {len(files)} .mat files in {folder} belongs to split {split!r}")
+    return join_tables(clips)
+
+
+def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFrame | None:
+    """The frames of one clip; None when it is of another split."""
+    content = load_mat(card, path)
+    if int(field(card, path, content, "train", (1, 1))[0, 0]) != wanted:
+        return None
+    frames = int(field(card, path, content, "nframes", (1, 1))[0, 0])
+    joints = len(card.labels.keypoints)
+    x, y, seen = (field(card, path, content, name, (frames, joints)) for name in ("x", "y", "visibility"))
+    keypoints = np.stack([x - 1, y - 1, 2.0 * (seen > 0)], axis=-1)
+    boxes = box_around(keypoints)  # for frames beyond the stated boxes
+    corners = field(card, path, content, "bbox", (None, 4))[:frames]
+    boxes[: len(corners)] = np.concatenate([corners[:, :2] - 1, corners[:, 2:] - corners[:, :2]], axis=1)
+    height, width = field(card, path, content, "dimensions", (1, 3))[0, :2]
+    keys = [f"{path.stem}/{frame:06d}" for frame in range(1, frames + 1)]
+    return person_table(
+        image=[str(root / "frames" / f"{key}.jpg") for key in keys],
+        image_id=keys,
+        annotation_id=[0] * frames,
+        keypoints=keypoints,
+        bbox=boxes,
+        size=[(int(width), int(height))] * frames,
+    )

@@ -1,0 +1,57 @@
+"""3DPW: one pickle per sequence with detected 2D joints of one or two actors; images are extracted by the authors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.fields import array
+from humanbench.data.readers.people import box_around, join_tables, person_table
+from humanbench.data.readers.pickles import load_pickle
+from humanbench.errors import DataError
+
+
+def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    """People by frame `<sequence>/image_<number>` and actor (0 or 1).
+
+    v is 2 where the detector's confidence is above 0. The format states no box: it is taken around the joints. An actor
+    without any joint in a frame has no row, but the image stays listed.
+    """
+    if not (root / "sequenceFiles").is_dir():
+        merged = merged_table(card, split, root)
+        if merged is not None:
+            return merged
+    folder = need(card, root, f"sequenceFiles/{split}")
+    files = sorted(folder.glob("*.pkl"))
+    if not files:
+        raise DataError(f"{card.id}: no .pkl file of a sequence in {folder}")
+    return join_tables([_sequence(card, path, root) for path in files])
+
+
+def _sequence(card: DatasetCard, path: Path, root: Path) -> pd.DataFrame:
+    content: Any = load_pickle(card, path)
+    if not isinstance(content, dict) or not {"sequence", "poses2d"} <= set(content):
+        raise DataError(f"{card.id}: {path} is not a 3DPW sequence: it holds no 'sequence' and 'poses2d'")
+    joints = len(card.labels.keypoints)
+    actors = [array(card, path, actor, "poses2d", (None, 3, joints)) for actor in content["poses2d"]]
+    if len({len(actor) for actor in actors}) != 1:
+        raise DataError(f"{card.id}: {path}: 'poses2d' has actors with different numbers of frames, or none")
+    keypoints = np.stack(actors, axis=1).transpose(0, 1, 3, 2).copy()  # frame, actor, joint, (x, y, confidence)
+    keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
+    frame, actor = np.nonzero((keypoints[..., 2] > 0).any(axis=2))
+    kept = keypoints[frame, actor]
+    names = [f"{content['sequence']}/image_{number:05d}" for number in range(len(keypoints))]
+    return person_table(
+        image=[str(root / "imageFiles" / f"{names[f]}.jpg") for f in frame],
+        image_id=[names[f] for f in frame],
+        annotation_id=actor.tolist(),
+        keypoints=kept,
+        bbox=box_around(kept),
+        image_ids=names,
+    )

@@ -1,0 +1,63 @@
+"""Writes pose tables as AI Challenger does: a JSON list of images with `human1`, `human2` ... in each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.people import person_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.people import dump, order_of, pictures, stacked
+
+CODES = np.array([3, 2, 1])
+"""v -> official code: 3 not labelled, 2 hidden, 1 visible."""
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Coordinates and boxes become integers, `iscrowd` 0; images are named by 40 hex digits, rows ordered by them."""
+    options = card.reader.options
+    written = {}
+    for split, table in tables.items():
+        found = {_name(split, number): picture for number, picture in enumerate(pictures(table))}
+        found = dict(sorted(found.items()))
+        folder = root / options["images"][split][0]
+        order = order_of(found.values())
+        keypoints = np.rint(stacked(table, "keypoints", order))
+        keypoints[keypoints[..., 2] == 0] = 0
+        boxes = stacked(table, "bbox", order)
+        corners = np.rint(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1))
+        stored = keypoints.astype(np.int64)
+        stored[..., 2] = CODES[stored[..., 2]]
+        content, position = [], 0
+        for name, picture in found.items():
+            save(picture.key, folder / f"{name}.jpg")
+            people = range(position, position + len(picture.rows))
+            position += len(picture.rows)
+            content.append(
+                {
+                    "url": "",
+                    "image_id": name,
+                    "keypoint_annotations": {f"human{n}": stored[i].ravel().tolist() for n, i in enumerate(people, 1)},
+                    "human_annotations": {f"human{n}": [int(v) for v in corners[i]] for n, i in enumerate(people, 1)},
+                }
+            )
+        dump(content, root / options["files"][split][0])
+        keys = [name for name, picture in found.items() for _ in picture.rows]
+        written[split] = person_table(
+            image=[str(folder / f"{key}.jpg") for key in keys],
+            image_id=keys,
+            annotation_id=[n for picture in found.values() for n in range(1, len(picture.rows) + 1)],
+            keypoints=keypoints,
+            bbox=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
+            image_ids=found,
+        )
+    return written
+
+
+def _name(split: str, number: int) -> str:
+    return hashlib.sha1(f"{split} {number}".encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,97 @@
+"""Writes pose tables as AIST++ does: cameras per setting and pickles of joints per sequence."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.people import box_around, join_tables, person_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.people import Picture, dump, order_of, sequences, singles, stacked
+
+FOCAL, DEPTH = 1500.0, 300.0
+"""Pixels and centimetres of the one camera every setting gets; the official ones have nine."""
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One person per picture, seen by camera c01 in each `step`-th frame; the frames between repeat the last joints.
+
+    Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; motions and splits are not written.
+    """
+    for name in ("keypoints2d", "keypoints3d", "cameras"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "ignore_list.txt").write_text("", encoding="ascii")
+    settings: dict[tuple[int, int], str] = {}
+    mapping: list[str] = []
+    written = {}
+    for split, table in tables.items():
+        parts = []
+        for frames in sequences(singles(table)):
+            number = len(mapping)
+            name = f"gBR_sBM_cAll_d{number // 100:02d}_mBR0_ch{number % 100:02d}"
+            setting = settings.setdefault(frames[0].size, f"setting{len(settings) + 1}")
+            mapping.append(f"{name} {setting}\n")
+            parts.append(_sequence(root, name, card.reader.options["step"], frames, table, save))
+        written[split] = join_tables(parts)
+    for (width, height), setting in settings.items():
+        dump([_camera(width, height)], root / "cameras" / f"{setting}.json")
+    (root / "cameras" / "mapping.txt").write_text("".join(mapping), encoding="ascii")
+    return written
+
+
+def _camera(width: int, height: int) -> dict[str, object]:
+    return {
+        "name": "c01",
+        "size": [width, height],
+        "matrix": [[FOCAL, 0.0, width / 2], [0.0, FOCAL, height / 2], [0.0, 0.0, 1.0]],
+        "rotation": [0.0, 0.0, 0.0],
+        "translation": [0.0, 0.0, DEPTH],
+        "distortions": [0.0] * 5,
+    }
+
+
+def _sequence(root: Path, name: str, step: int, frames: list[Picture], table: pd.DataFrame, save: Save) -> pd.DataFrame:
+    keypoints = stacked(table, "keypoints", order_of(frames))
+    keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
+    keypoints[keypoints[..., 2] == 0] = 0
+    keys = [f"{name.replace('cAll', 'c01')}/{step * frame:06d}" for frame in range(len(frames))]
+    for picture, key in zip(frames, keys, strict=True):
+        save(picture.key, root / "images" / f"{key}.jpg")
+    flat = np.repeat(keypoints, step, axis=0)
+    points = _unproject(flat, frames[0].size)
+    contents = {
+        "keypoints3d": {"keypoints3d": points, "keypoints3d_optim": points},
+        "keypoints2d": {
+            "keypoints2d": flat[None],
+            "det_scores": np.ones((1, len(flat))),
+            "timestamps": np.arange(len(flat)) * 1_000_000 // 60,
+        },
+    }
+    for folder, content in contents.items():
+        with (root / folder / f"{name}.pkl").open("wb") as file:
+            pickle.dump(content, file, protocol=2)
+    some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
+    return person_table(
+        image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
+        image_id=[keys[i] for i in some],
+        annotation_id=[0] * len(some),
+        keypoints=keypoints[some],
+        bbox=box_around(keypoints[some]),
+        image_ids=keys,
+        size=[frames[i].size for i in some],
+    )
+
+
+def _unproject(keypoints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+    """World points that the camera sees at these pixels; NaN for unlabelled joints."""
+    centre = np.array(size) / 2
+    plane = (keypoints[..., :2] - centre) * DEPTH / FOCAL
+    points = np.concatenate([plane, np.zeros_like(plane[..., :1])], axis=-1)
+    points[keypoints[..., 2] == 0] = np.nan
+    return points

@@ -1,0 +1,119 @@
+"""Writes pose tables as COCO does: `person_keypoints_<split>2017.json` and a folder of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.people import person_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.people import Picture, dump, pictures, plain, stacked, tuples
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Keypoints become integers and boxes get two decimals, as in the official files."""
+    written = {}
+    for split, table in tables.items():
+        folder = root / card.reader.options["images"][split]
+        found = pictures(table)
+        names = [f"{number:012d}.jpg" for number in range(1, len(found) + 1)]
+        people, out = records(table, found, [str(folder / name) for name in names])
+        for picture, name in zip(found, names, strict=True):
+            save(picture.key, folder / name)
+        for annotation, size in zip(people, out["size"], strict=True):
+            annotation["segmentation"] = _outline(annotation, size)
+        content = {
+            "info": {
+                "description": card.name,
+                "url": card.homepage,
+                "version": "1.0",
+                "year": 2017,
+                "contributor": "",
+                "date_created": "",
+            },
+            "licenses": [{"url": "", "id": 1, "name": ""}],
+            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, found, strict=True), 1)],
+            "annotations": people,
+            "categories": [category(card.labels.keypoints, card.labels.skeleton)],
+        }
+        dump(content, root / card.reader.options["files"][split][0])
+        written[split] = out
+    return written
+
+
+def records(table: pd.DataFrame, found: list[Picture], paths: list[str]) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Annotations of COCO's form (without segmentation) with image and annotation ids from 1, and the table."""
+    rows = [
+        (number, path, p, row) for number, (p, path) in enumerate(zip(found, paths, strict=True), 1) for row in p.rows
+    ]
+    order = [row for *_, row in rows]
+    keypoints = np.rint(stacked(table, "keypoints", order))
+    keypoints[keypoints[..., 2] == 0] = 0
+    out = person_table(
+        image=[path for _, path, _, _ in rows],
+        image_id=[number for number, *_ in rows],
+        annotation_id=list(range(1, len(rows) + 1)),
+        keypoints=keypoints,
+        bbox=stacked(table, "bbox", order).round(2),
+        area=table["area"].to_numpy(np.float64)[order],
+        iscrowd=table["iscrowd"].to_numpy(np.int64)[order],
+        image_ids=range(1, len(found) + 1),
+        size=[p.size for _, _, p, _ in rows],
+    )
+    people = [
+        {
+            "num_keypoints": int((row.keypoints[:, 2] > 0).sum()),
+            "area": float(row.area),
+            "iscrowd": int(row.iscrowd),
+            "keypoints": [int(v) for v in row.keypoints.ravel()],
+            "image_id": row.image_id,
+            "bbox": plain(row.bbox),
+            "category_id": 1,
+            "id": row.annotation_id,
+        }
+        for row in tuples(out)
+    ]
+    return people, out
+
+
+def image_record(number: int, name: str, picture: Picture) -> dict[str, Any]:
+    """An entry of `images` with the keys of the official files."""
+    return {
+        "license": 1,
+        "file_name": name,
+        "coco_url": "",
+        "height": picture.size[1],
+        "width": picture.size[0],
+        "date_captured": "",
+        "flickr_url": "",
+        "id": number,
+    }
+
+
+def category(keypoints: tuple[str, ...], skeleton: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+    """The entry of `categories`; bones count keypoints from 1."""
+    return {
+        "supercategory": "person",
+        "id": 1,
+        "name": "person",
+        "keypoints": list(keypoints),
+        "skeleton": [[a + 1, b + 1] for a, b in skeleton],
+    }
+
+
+def _outline(annotation: dict[str, Any], size: tuple[int, int]) -> Any:
+    """The box as a polygon, for crowds as run lengths in column order (COCO's two forms of a segmentation)."""
+    x, y, w, h = annotation["bbox"]
+    if not annotation["iscrowd"]:
+        return [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    inside: NDArray[np.bool_] = np.zeros((size[1], size[0]), bool)
+    inside[int(max(y, 0)) : int(y + h), int(max(x, 0)) : int(x + w)] = True
+    changes = np.flatnonzero(np.diff(inside.ravel(order="F"), prepend=False))
+    runs = np.diff([0, *changes, inside.size])
+    return {"counts": [int(n) for n in runs], "size": [size[1], size[0]]}

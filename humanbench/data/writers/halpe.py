@@ -1,0 +1,41 @@
+"""Writes pose tables as Halpe does: COCO's form with 136 keypoints, those of feet, face and hands unlabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.writers import Save
+from humanbench.data.writers.coco_keypoints import category, image_record, records
+from humanbench.data.writers.people import dump, pictures
+
+SLOTS = 136
+COUNTED = 17
+"""`num_keypoints` of the official files counts the keypoints that COCO has too."""
+NAMES = {"train": "HICO_train2015_{:08d}.jpg", "val": "{:012d}.jpg"}
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """Keypoints become integers and boxes get two decimals."""
+    written = {}
+    for split, table in tables.items():
+        folder = root / card.reader.options["images"][split]
+        found = pictures(table)
+        names = [NAMES[split].format(number) for number in range(1, len(found) + 1)]
+        people, written[split] = records(table, found, [str(folder / name) for name in names])
+        for annotation in people:
+            body = annotation["keypoints"]
+            annotation["num_keypoints"] = sum(v > 0 for v in body[2 : 3 * COUNTED : 3])
+            annotation["keypoints"] = body + [0.0] * (3 * SLOTS - len(body))
+        for picture, name in zip(found, names, strict=True):
+            save(picture.key, folder / name)
+        content = {
+            "categories": [category((), ())],
+            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, found, strict=True), 1)],
+            "annotations": people,
+        }
+        dump(content, root / card.reader.options["files"][split][0])
+    return written

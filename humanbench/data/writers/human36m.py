@@ -1,0 +1,76 @@
+"""Writes pose tables as the COCO-form files of Human3.6M: every fifth frame of takes by subject, action and camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.human36m import place
+from humanbench.data.readers.people import person_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.coco_keypoints import category
+from humanbench.data.writers.people import dump, order_of, sequences, singles, stacked, tuples
+
+CAMERA = "54138969"
+FRAMES = 5
+MISNAMED = ("left_hip", "left_knee", "left_foot", "right_hip", "right_knee", "right_foot")
+"""The official `categories` name these at 1-6, although the numbers there are those of the right side first."""
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """One person per picture; v becomes 1 for every labelled joint, `iscrowd` 0; 3D joints are zeros."""
+    options = card.reader.options
+    names = list(card.labels.keypoints)
+    names[1 : 1 + len(MISNAMED)] = MISNAMED
+    written = {}
+    for split, table in tables.items():
+        found = singles(table)
+        subjects = options["subjects"][split]
+        files = [
+            f"{subjects[take % len(subjects)]}_Directions_{take + 1}.{CAMERA}_{FRAMES * frame + 1:06d}.jpg"
+            for take, pictures in enumerate(sequences(found))
+            for frame in range(len(pictures))
+        ]
+        paths = [root / options["images"] / place(file) for file in files]
+        order = order_of(found)
+        keypoints = stacked(table, "keypoints", order)
+        keypoints[..., 2] = keypoints[..., 2] > 0
+        out = person_table(
+            image=[str(path) for path in paths],
+            image_id=list(range(1, len(found) + 1)),
+            annotation_id=list(range(1, len(found) + 1)),
+            keypoints=keypoints,
+            bbox=stacked(table, "bbox", order),
+            area=table["area"].to_numpy(np.float64)[order],
+            size=[p.size for p in found],
+        )
+        for picture, path in zip(found, paths, strict=True):
+            save(picture.key, path)
+        content = {
+            "categories": [category(tuple(names), card.labels.skeleton)],
+            "images": [
+                {"file_name": place(file), "height": p.size[1], "width": p.size[0], "id": number}
+                for number, (file, p) in enumerate(zip(files, found, strict=True), 1)
+            ],
+            "annotations": [
+                {
+                    "id": row.annotation_id,
+                    "category_id": 1,
+                    "image_id": row.image_id,
+                    "iscrowd": 0,
+                    "bbox": [float(v) for v in row.bbox],
+                    "area": float(row.area),
+                    "num_keypoints": int(row.keypoints[:, 2].sum()),
+                    "keypoints": [float(v) for v in row.keypoints.ravel()],
+                    "keypoints_3d": [0.0, 0.0, 0.0, 1.0] * len(row.keypoints),
+                }
+                for row in tuples(out)
+            ],
+        }
+        dump(content, root / options["files"][split][0])
+        written[split] = out
+    return written

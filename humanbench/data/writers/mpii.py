@@ -1,0 +1,102 @@
+"""Writes pose tables as HRNet distributes MPII: `annot/*.json`, and head boxes of the validation people as MATLAB."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard
+from humanbench.data.readers.mpii import PERSON_HEIGHT
+from humanbench.data.readers.people import person_table
+from humanbench.data.writers import Save
+from humanbench.data.writers.people import dump, pictures, stacked
+
+HEAD = [8, 9]
+"""Upper neck and head top."""
+JOINTS = (
+    *("rank", "rkne", "rhip", "lhip", "lkne", "lank", "pelv", "thor", "neck", "head", "rwri", "relb", "rsho", "lsho"),
+    *("lelb", "lwri"),
+)
+
+
+def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    """`center`, `scale` and `headbox` of the table where it has them, else from the box and the head joints.
+
+    Hidden joints become visible ones, boxes the squares of side 200 * scale, `iscrowd` 0.
+    """
+    written = {}
+    number = 0
+    for split, table in tables.items():
+        found = pictures(table)
+        names = [f"{number + i:09d}.jpg" for i in range(1, len(found) + 1)]
+        number += len(found)
+        for picture, name in zip(found, names, strict=True):
+            save(picture.key, root / "images" / name)
+        rows = [(name, row) for name, picture in zip(names, found, strict=True) for row in picture.rows]
+        order = [row for _, row in rows]
+        keypoints = stacked(table, "keypoints", order)
+        keypoints[keypoints[..., 2] == 0] = 0
+        keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
+        boxes = stacked(table, "bbox", order)
+        center = stacked(table, "center", order) if "center" in table else boxes[:, :2] + boxes[:, 2:] / 2
+        scale = table["scale"].to_numpy(np.float64)[order] if "scale" in table else boxes[:, 3] / PERSON_HEIGHT
+        heads = stacked(table, "headbox", order) if "headbox" in table else _headboxes(keypoints, boxes)
+        points = np.where(keypoints[..., 2:] > 0, keypoints[..., :2] + 1, -1.0)
+        content = [
+            {
+                "joints_vis": [int(v > 0) for v in person[:, 2]],
+                "joints": joints.tolist(),
+                "image": name,
+                "scale": float(size),
+                "center": (middle + 1).tolist(),
+            }
+            for (name, _), person, joints, size, middle in zip(rows, keypoints, points, scale, center, strict=True)
+        ]
+        dump(content, root / card.reader.options["files"][split][0])
+        if split in card.reader.options["heads"]:
+            _write_heads(root / card.reader.options["heads"][split][0], points, heads + 1, keypoints[..., 2] == 0)
+        else:
+            heads = np.full_like(heads, np.nan)
+        side = PERSON_HEIGHT * scale[:, None]
+        written[split] = person_table(
+            image=[str(root / "images" / name) for name, _ in rows],
+            image_id=[name for name, _ in rows],
+            annotation_id=list(range(len(rows))),
+            keypoints=keypoints,
+            bbox=np.concatenate([center - side / 2, side, side], axis=1),
+            headbox=list(heads),
+            center=list(center),
+            scale=scale.tolist(),
+        )
+    return written
+
+
+def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """N x 2 x 2 corners: around the ends of the head, or the upper eighth of the box where one is not labelled."""
+    ends = keypoints[:, HEAD, :2]
+    half = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)[:, None] / 2
+    middle = ends.mean(axis=1)
+    corners = np.stack([middle - half, middle + half], axis=1)
+    upper = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] * [1, 1 / 8]], axis=1)
+    whole = (keypoints[:, HEAD, 2] > 0).all(axis=1)
+    return np.where(whole[:, None, None], corners, upper)
+
+
+def _write_heads(
+    path: Path, points: NDArray[np.float64], heads: NDArray[np.float64], missing: NDArray[np.bool_]
+) -> None:
+    import scipy.io
+
+    stored = points.transpose(1, 2, 0)
+    content = {
+        "pos_gt_src": stored,
+        "pos_pred_src": np.zeros_like(stored),
+        "jnt_missing": missing.T.astype(np.uint8),
+        "headboxes_src": heads.transpose(1, 2, 0),
+        "dataset_joints": np.array(JOINTS, object)[None],
+    }
+    scipy.io.savemat(path, content)

@@ -1,0 +1,81 @@
+"""What the writers of pose tables share: people grouped by picture, pictures grouped into sequences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+WITHOUT_PEOPLE = "without_people"
+"""`attrs` of a pose table may list pictures without people under this name: `[(key, (width, height)), ...]`."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a table: the key `save` takes, (width, height), and the rows of its people."""
+
+    key: Any
+    size: tuple[int, int]
+    rows: tuple[int, ...]
+
+
+def pictures(table: pd.DataFrame) -> list[Picture]:
+    """Pictures in the order in which their `image_id` appears, then those without people."""
+    rows: dict[Any, list[int]] = {}
+    for row, key in enumerate(table["image_id"]):
+        rows.setdefault(key, []).append(row)
+    images, sizes = list(table["image"]), list(table["size"])
+    found = [Picture(images[r[0]], (int(sizes[r[0]][0]), int(sizes[r[0]][1])), tuple(r)) for r in rows.values()]
+    return found + [Picture(key, size, ()) for key, size in table.attrs.get(WITHOUT_PEOPLE, ())]
+
+
+def singles(table: pd.DataFrame) -> list[Picture]:
+    """Pictures of a format that holds exactly one person in each; a `ValueError` for a table with more."""
+    found = pictures(table)
+    if any(len(p.rows) != 1 for p in found):
+        raise ValueError("this format holds exactly one person per picture")
+    return found
+
+
+def sequences(found: Iterable[Picture], length: int = 4) -> list[list[Picture]]:
+    """Runs of at most `length` pictures of one size, as the frames of a video."""
+    runs: list[list[Picture]] = []
+    for picture in found:
+        if not runs or len(runs[-1]) == length or runs[-1][0].size != picture.size:
+            runs.append([])
+        runs[-1].append(picture)
+    return runs
+
+
+def stacked(table: pd.DataFrame, column: str, rows: list[int]) -> NDArray[np.float64]:
+    """These rows of a column of equally shaped arrays as one float64 array (a copy)."""
+    values = table[column]
+    shape = np.shape(values.iloc[0])
+    return np.array([np.asarray(values.iloc[row], np.float64) for row in rows], np.float64).reshape(len(rows), *shape)
+
+
+def tuples(table: pd.DataFrame) -> list[Any]:
+    """The rows with a column's value under its name."""
+    return list(table.itertuples(index=False))
+
+
+def order_of(found: Iterable[Picture]) -> list[int]:
+    """Row numbers of the pictures' people, picture by picture."""
+    return [row for picture in found for row in picture.rows]
+
+
+def plain(values: Iterable[float]) -> list[int | float]:
+    """Numbers for JSON, whole ones as integers (as the official files have them)."""
+    return [int(v) if float(v).is_integer() else float(v) for v in values]
+
+
+def dump(content: Any, path: Path) -> None:
+    """Write JSON, making folders as needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), encoding="utf-8")
