@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,12 +18,9 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Parts:
-    """Per image: N x 4 x A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios.
+    """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios."""
 
-    Sums of float32 ones are exact up to 2^24 images, and half the bytes make every resample twice as fast.
-    """
-
-    label: NDArray[np.float32]
+    label: NDArray[np.uint8]
     image: NDArray[np.float64]
 
 
@@ -47,7 +45,7 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
     """
     predicted, positive, negative = _checked(probabilities, labels, threshold)
     hit = predicted & positive
-    label = np.stack([positive, negative, hit, ~predicted & negative], axis=1).astype(np.float32)
+    label = np.concatenate([positive, negative, hit, ~predicted & negative], axis=1).astype(np.uint8)
     right, chosen, true = hit.sum(axis=1), predicted.sum(axis=1), positive.sum(axis=1)
     ratios = (
         _ratio(right, (predicted | positive).sum(axis=1)),
@@ -55,7 +53,7 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
         _ratio(right, true),
         _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
     )
-    parts = Parts(label=label.reshape(len(label), -1), image=np.stack(ratios, axis=1))
+    parts = Parts(label=label, image=np.stack(ratios, axis=1))
     return Scores(parts, _reduce, n=len(label), unit="image")
 
 
@@ -63,7 +61,7 @@ def _reduce(parts: Parts, counts: Counts) -> Mapping[str, float]:
     drawn = counts.sum()
     if not drawn:
         return dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1", "F1-image"), np.nan)
-    positive, negative, hit, rejected = (counts.astype(np.float32) @ parts.label).astype(np.float64).reshape(4, -1)
+    positive, negative, hit, rejected = _sums(parts.label, counts).reshape(4, -1)
     accuracy, precision, recall, f1_image = (100 * (counts @ parts.image) / drawn).tolist()
     return {
         "mA": 100 * float((_ratio(hit, positive) + _ratio(rejected, negative)).mean() / 2),
@@ -73,6 +71,17 @@ def _reduce(parts: Parts, counts: Counts) -> Mapping[str, float]:
         "F1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         "F1-image": f1_image,
     }
+
+
+@numba.njit(cache=True, nogil=True)
+def _sums(label, counts):  # type: ignore[no-untyped-def]
+    """`counts @ label` in integers: NumPy's own product of integers is dozens of times slower."""
+    sums = np.zeros(label.shape[1], np.int64)
+    for n in range(len(label)):
+        if counts[n]:
+            for k in range(len(sums)):
+                sums[k] += counts[n] * label[n, k]
+    return sums
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
