@@ -74,11 +74,11 @@ def score(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> ScoreReport:
-    """Score a predictions file (its format depends on the task: docs/predictions.md) against the ground truth on disk.
+    """Score a predictions file (docs/predictions.md says its format) against the ground truth on disk.
 
     `split` defaults to the card's test split; reid has two, written `query+gallery`. `subset` is the file of sample ids
     that `load_samples` takes; the predictions must then be those of the subset. `seed` and `resamples` make the
-    bootstrap intervals. Nothing is computed before the predictions are known to fit.
+    bootstrap intervals. No number is given unless all of the predictions fit.
 
     Raises `CardError` for an unknown dataset or split and for one outside the evaluation, `WithheldError` where labels
     are not public, `DataError` for a dataset that is not what its card says, `PredictionError` for predictions that do

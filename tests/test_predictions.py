@@ -132,7 +132,7 @@ def test_bad_json_is_refused(row: str, written: Any, tmp_path: Path) -> None:
     [
         (b'[\n{"image_id": 1,\n"score": }]', "line 3 column 10: not valid JSON"),
         (b"[" * 100_000, "not a JSON file (RecursionError)"),
-        (b"\xff\xfe\x00[", "not a JSON file (UnicodeDecodeError)"),
+        (b"\xff[1]", "not a JSON file (UnicodeDecodeError)"),
         (b"", "line 1 column 1: not valid JSON"),
     ],
 )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from humanbench import metrics
 from humanbench.cards import DatasetCard
-from humanbench.errors import PredictionError
+from humanbench.errors import DataError, PredictionError
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import align, locate
 from humanbench.tasks import metric_name, only, option
@@ -108,6 +108,11 @@ def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: People) -> metr
 def _pckh(card: DatasetCard, table: pd.DataFrame, people: People) -> metrics.Scores:
     truth = np.stack([np.asarray(k, float) for k in table["keypoints"]])
     heads = np.stack([np.asarray(box, float).reshape(2, 2) for box in table["headbox"]])
+    if np.isnan(heads).any():
+        raise DataError(
+            f"{card.id}: PCKh needs the head boxes of the people, and their file is not there; "
+            f"`humanbench datasets show {card.id}` prints the expected layout"
+        )
     # The metric takes the ground truth in MATLAB's pixels, which count from 1.
     return metrics.pckh(people.keypoints[..., :2], truth[..., :2] + 1, truth[..., 2] == 0, heads)
 
@@ -141,7 +146,7 @@ def _entries(people: People) -> list[dict[str, Any]]:
         {"image_id": _plain(image), "category_id": coco.PERSON, "keypoints": points, "score": confidence}
         for image, points, confidence in zip(
             people.image_ids,
-            people.keypoints.reshape(len(people.keypoints), -1).tolist(),
+            [points.ravel().tolist() for points in people.keypoints],
             people.scores.tolist(),
             strict=True,
         )
