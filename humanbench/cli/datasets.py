@@ -158,6 +158,24 @@ def preview(
         click.echo(str(target))
 
 
+@command.command("extract")
+@click.argument("dataset_id", metavar="ID")
+@data_root_option
+def extract(dataset_id: str, data_root: str | None) -> None:
+    """Unpack the images of dataset ID where its archive keeps them inside one file; done once, before anything else."""
+    from humanbench.cards import load_card
+    from humanbench.data.readers import find_root, reader_for
+    from humanbench.data.samples import dataset_folder
+    from humanbench.errors import CardError
+
+    card = load_card(dataset_id)
+    unpack = getattr(reader_for(card), "extract", None)
+    if unpack is None:
+        raise CardError(f"{card.id}: there is nothing to extract, its images are read as distributed")
+    for folder in unpack(card, find_root(card, dataset_folder(card, data_root))):
+        click.echo(str(folder))
+
+
 def _save_whole(sheet: Any, target: Any) -> None:
     """Write the picture under a temporary name, then rename: no half-written file."""
     target.parent.mkdir(parents=True, exist_ok=True)

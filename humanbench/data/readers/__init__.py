@@ -15,6 +15,12 @@ A parsing reader whose `label` is not simply an index PNG also offers
 
     def label_map(card: DatasetCard, label: str) -> numpy.ndarray        # H x W uint8 class indices, 255 = ignore
 
+A reader of a dataset whose images come packed inside one file also offers
+
+    def extract(card: DatasetCard, root: Path) -> list[Path]             # the folders that now hold the images
+
+which `humanbench datasets extract ID` calls once; `read` then finds the folders, and until then names the command.
+
 Errors are `DataError`s that name the file (and line), what was expected and `humanbench datasets show ID`.
 """
 

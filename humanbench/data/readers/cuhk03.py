@@ -103,8 +103,10 @@ def _images(file: Any, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
             for number, cell in enumerate(row, 1):
                 pixels = np.asarray(file[cell][()]).T
                 if pixels.ndim == 3 and pixels.size:
+                    if pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+                        raise ValueError(f"image {number} of person {person} in pair {pair} is not 8-bit RGB")
                     view = 1 if number <= 5 else 2
-                    yield f"{pair}_{person:03d}_{view}_{number:02d}.png", np.ascontiguousarray(pixels, np.uint8)
+                    yield f"{pair}_{person:03d}_{view}_{number:02d}.png", np.ascontiguousarray(pixels)
 
 
 def _config_file(card: DatasetCard, root: Path, boxes: str) -> Path:

@@ -18,8 +18,8 @@ from humanbench.errors import DataError
 AGES = ("young", "teenager", "adult", "old")
 """Codes 1..4 of the field `age`; all other fields are codes 1 and 2 for 0 and 1."""
 
-PLACES = (".", "Market-1501-v15.09.15", "../market1501/Market-1501-v15.09.15", "../market1501")
-"""Where the images may lie: here, or in the folder of the ReID dataset beside this one."""
+ARCHIVE = "Market-1501-v15.09.15"
+"""Top folder of the images' archive: here, or in the folder of the ReID dataset beside this one."""
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -30,7 +30,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """
     path = need(card, root, "market_attribute.mat")
     name = card.reader.options["folders"][split]
-    images = need(card, root, *(f"{place}/{name}" for place in PLACES))
+    images = _images(card, root, name)
     people, table = _people(card, path, split)
     row_of = {pid: row for row, pid in enumerate(people)}
     files, rows, pids = [], [], []
@@ -46,6 +46,13 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     if not files:
         raise DataError(f"{card.id}: no image of a labelled identity in {images}")
     return frame(card, [f"{name}/{f}" for f in files], [str(images / f) for f in files], table[rows], pid=pids)
+
+
+def _images(card: DatasetCard, root: Path, name: str) -> Path:
+    for place in (root.parent / "market1501" / ARCHIVE, root.parent / "market1501"):
+        if (place / name).is_dir() and not (root / name).is_dir() and not (root / ARCHIVE / name).is_dir():
+            return place / name
+    return need(card, root, name, f"{ARCHIVE}/{name}")
 
 
 def _people(card: DatasetCard, path: Path, split: str) -> tuple[list[int], np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.market_attribute import AGES, PLACES
+from humanbench.data.readers.market_attribute import AGES, ARCHIVE
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
 
@@ -44,7 +44,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         people += len(table)
         folder = card.reader.options["folders"][split]
         names = [f"{folder}/{pid:04d}_c1s1_{i:06d}_00.jpg" for i, pid in enumerate(pids)]
-        paths = [root / PLACES[1] / name for name in names]
+        paths = [root / ARCHIVE / name for name in names]
         for image, path in zip(table["image"], paths, strict=True):
             save(image, path)
         labels = _one_age(card, labels_of(card, table, unknown=0))

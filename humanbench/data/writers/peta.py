@@ -26,11 +26,11 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     import scipy.io
 
     count = 0
-    index = {part: np.zeros((0, 1)) for part in PARTS}
+    index = {part: np.zeros((0, 1), np.uint16) for part in PARTS}
     blocks, written = [], {}
     for split, table in tables.items():
         files = [f"{count + i:05d}.png" for i in range(1, len(table) + 1)]
-        index[split] = np.arange(count + 1, count + len(table) + 1, dtype=float).reshape(-1, 1)
+        index[split] = np.arange(count + 1, count + len(table) + 1, dtype=np.uint16).reshape(-1, 1)
         count += len(table)
         paths = [root / "images" / file for file in files]
         for image, path in zip(table["image"], paths, strict=True):
