@@ -11,10 +11,11 @@ import pytest
 import scipy.ndimage
 from PIL import Image
 
-from humanbench.cards import DatasetCard
+from humanbench.cards import DatasetCard, cards, load_card
 from humanbench.data import canvas
 from humanbench.data.canvas import Color, Tile
-from humanbench.data.preview import CELL, REID_CELL, contact_sheet, part_color, preview_table
+from humanbench.data.preview import CELL, REID_CELL, contact_sheet, part_color, preview_table, side_color
+from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, WithheldError
 from tests import make
 
@@ -140,10 +141,16 @@ class TestPose:
         picture = self.picture(tmp_path, 1, 0, 0)
         row, column = int(40.5 * 4.25), int(60.5 * 4.25)
         around = (slice(row - 8, row + 9), slice(column - 8, column + 9))
-        assert where(picture, GREY)[row, column]
+        assert where(picture, canvas.PAPER)[row, column]
         assert where(picture, canvas.ORANGE, 60)[around].any()
         assert not where(picture, canvas.SKY, 40).any()
         assert not where(picture, canvas.GREEN, 40).any()
+
+    def test_joints_that_a_flip_exchanges_have_the_colours_of_the_sides(self) -> None:
+        for card in cards().values():
+            for pair in card.labels.flip_pairs if card.labels.keypoints else ():
+                sides = {side_color(card.labels.keypoints[i]) for i in pair}
+                assert sides == {canvas.ORANGE, canvas.SKY}, card.id
 
     def test_people_without_joints_are_not_chosen(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="none of the 1 samples has a label to draw"):
@@ -278,9 +285,6 @@ def test_an_unreadable_image_is_named(tmp_path: Path, content: bytes | None) -> 
 
 class TestPreviewTable:
     def write(self, name: str, tmp_path: Path) -> DatasetCard:
-        from humanbench.cards import load_card
-        from humanbench.data.writers import writer_for
-
         card = load_card(name)
         root = tmp_path / card.id / card.reader.roots[0]
         root.mkdir(parents=True)

@@ -109,13 +109,12 @@ class Tile:
         self._stroke(self.place(start)[0], self.place(end)[0], color, width, False)
 
     def dot(self, point: ArrayLike, color: Color, radius: float = 3, hollow: bool = False) -> None:
-        """A filled circle with a dark rim, or a ring."""
+        """A filled circle with a dark rim, or a ring that is white inside."""
         (x, y), r = self.place(point)[0], SUPER * radius
+        self.draw.ellipse((x - r - 1, y - r - 1, x + r + 1, y + r + 1), INK)
+        self.draw.ellipse((x - r, y - r, x + r, y + r), color)
         if hollow:
-            self.draw.ellipse((x - r - 1, y - r - 1, x + r + 1, y + r + 1), outline=INK, width=2 * SUPER + 2)
-            self.draw.ellipse((x - r, y - r, x + r, y + r), outline=color, width=2 * SUPER - 1)
-        else:
-            self.draw.ellipse((x - r, y - r, x + r, y + r), fill=color, outline=INK, width=SUPER)
+            self.draw.ellipse((x - r / 2, y - r / 2, x + r / 2, y + r / 2), PAPER)
 
     def border(self, color: Color, dashed: bool = False) -> None:
         """A frame around the picture area."""

@@ -106,7 +106,7 @@ def _pose(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: 
             tile.box(
                 person["bbox"], canvas.VERMILION if person["iscrowd"] else canvas.PAPER, 1, bool(person["iscrowd"])
             )
-            _skeleton(card, tile, keypoints)
+            _skeleton(card, tile, keypoints, float(np.sqrt(np.prod(person["bbox"][2:]))))
         tiles.append(tile)
     legend = [
         Key(canvas.ORANGE, "left of the person"),
@@ -119,22 +119,24 @@ def _pose(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: 
     return tiles, columns, legend
 
 
-def _side(name: str) -> Color:
+def side_color(name: str) -> Color:
+    """Colour of a keypoint by the side its name tells: left, right, or neither."""
     words = name.lower().replace("-", "_").replace(" ", "_").split("_")
     if "left" in words or words[0] == "l":
         return canvas.ORANGE
     return canvas.SKY if "right" in words or words[0] == "r" else canvas.GREEN
 
 
-def _skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64]) -> None:
-    colors = [_side(name) for name in card.labels.keypoints]
+def _skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64], size: float) -> None:
+    radius = float(np.clip(size * tile.scale / 60, 1.5, 4))  # a person in the distance shall not vanish under dots
+    colors = [side_color(name) for name in card.labels.keypoints]
     for start, end in card.labels.skeleton:
         if keypoints[start, 2] > 0 and keypoints[end, 2] > 0:
             color = colors[start] if colors[start] == colors[end] else canvas.GREEN
-            tile.line(keypoints[start, :2], keypoints[end, :2], color, 2)
+            tile.line(keypoints[start, :2], keypoints[end, :2], color, 1 if radius < 2.5 else 2)
     for (x, y, visible), color in zip(keypoints, colors, strict=True):
         if visible > 0:
-            tile.dot((x, y), color, 3, hollow=visible == 1)
+            tile.dot((x, y), color, radius, hollow=visible == 1)
 
 
 def _detection(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: Random) -> Sheet:
