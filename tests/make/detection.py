@@ -9,9 +9,12 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column
 
 SIZE = (160, 120)
+FIXED = {"caltech": (640, 480)}
+"""Formats whose pictures have one size."""
 
 
 def table(card: DatasetCard, split: str, rng: np.random.Generator, n: int = 8) -> pd.DataFrame:
+    size = FIXED.get(card.reader.format, SIZE)
     people = card.reader.options.get("person", ["person"])
     classes = card.labels.classes
     counts = rng.integers(0, 6, n)
@@ -36,5 +39,5 @@ def table(card: DatasetCard, split: str, rng: np.random.Generator, n: int = 8) -
         columns["labels"].append(labels)
         columns["ignore"].append(by_class if len(classes) > 1 else rng.random(count) < 0.3)
     data = {name: object_column(cells) for name, cells in columns.items()}
-    keys = [(int(s), *SIZE) for s in rng.integers(0, 2**31, n)]
-    return pd.DataFrame({"image": object_column(keys), "size": object_column([SIZE] * n), **data})
+    keys = [(int(s), *size) for s in rng.integers(0, 2**31, n)]
+    return pd.DataFrame({"image": object_column(keys), "size": object_column([size] * n), **data})

@@ -1,0 +1,255 @@
+"""`verify`: whether the dataset on disk is what its card says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from humanbench.cards import DatasetCard
+from humanbench.data.fingerprint import file_sha256, fingerprint
+from humanbench.data.images import image_size
+from humanbench.data.labels import load_label
+from humanbench.data.ranges import labelled_points, problem
+from humanbench.data.readers import find_root
+from humanbench.data.readers.files import load_json
+from humanbench.data.report import Report, Row, Status
+from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
+from humanbench.errors import DataError
+from humanbench.progress import track
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLACES = (".", "annotations", "annot")
+"""Folders below the root in which a known file is looked for."""
+
+TOLERATED = 0.01
+"""Share of labels outside the picture by more than its own size from which the labels do not belong to the pictures."""
+
+
+def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, every: int = 100) -> Report:
+    """Check structure, counts, label ranges, every `every`-th picture and the content's fingerprint.
+
+    A procedural copy is held against the counts in its own marker file instead of the card's, and is never taken for a
+    release. Splits that neither the evaluation nor pretraining uses may be absent (`warn`). Raises `DataError` when
+    there is no folder of the dataset at all, or when the marker file is not readable.
+    """
+    folder = dataset_folder(card, data_root)
+    root = find_root(card, folder)
+    synthetic = is_synthetic(folder)
+    counts = _marker(card, folder) if synthetic else {n: s.counts() for n, s in card.splits.items()}
+    rows: list[Row] = []
+    tables: dict[str, pd.DataFrame] = {}
+    for split in counts:
+        if card.splits[split].labels == "withheld":
+            continue
+        try:
+            tables[split] = load_samples(card, split, data_root)
+        except DataError as error:
+            rows.append(Row("structure", split, "readable", str(error), "fail" if split in _used(card) else "warn"))
+            continue
+        rows += _split_rows(card, split, tables[split], counts[split], every, unsure=not synthetic)
+    used = {s: tables[s] for s in counts if s in tables and s in _used(card)}
+    wanted = [s for s in counts if s in _used(card) and card.splits[s].labels != "withheld"]
+    digest = ""
+    if used and list(used) == wanted:
+        try:
+            digest = fingerprint(card, used)
+        except DataError as error:
+            rows.append(Row("fingerprint", "", "readable", str(error), "fail"))
+    release = "mannequin" if synthetic else ""
+    if not synthetic:
+        rows += _boxed_rows(card, tables)
+        release, more = _release(card, root, digest, tables)
+        rows += more
+    return Report(card.id, str(folder), release, digest, tuple(rows))
+
+
+def _used(card: DatasetCard) -> set[str]:
+    """The splits that evaluation or pretraining uses."""
+    evaluation, pretraining = card.evaluation, card.pretraining
+    return {*(evaluation.train + evaluation.test if evaluation else ()), *(pretraining.splits if pretraining else ())}
+
+
+def _marker(card: DatasetCard, folder: Path) -> dict[str, dict[str, int]]:
+    """Counts by split from the marker file of a procedural copy."""
+    path = folder / MARKER
+    content = load_json(card, path)
+    splits = content.get("splits") if isinstance(content, dict) else None
+    valid = isinstance(splits, dict) and all(
+        split in card.splits and isinstance(stated, dict) and all(isinstance(n, int) for n in stated.values())
+        for split, stated in splits.items()
+    )
+    if not valid or not splits:
+        raise DataError(f'{card.id}: {path}: expected "splits" with counts per split of the card, found {splits!r}')
+    return dict(splits)
+
+
+def _split_rows(
+    card: DatasetCard, split: str, table: pd.DataFrame, counts: Mapping[str, int], every: int, unsure: bool
+) -> Iterator[Row]:
+    yield Row("structure", split, "readable", "readable", "ok")
+    found = measured(card, table)
+    doubtful = card.splits[split].unsure if unsure else ()
+    for name, expected in counts.items():
+        if name in found:
+            status: Status = "ok" if found[name] == expected else "warn" if name in doubtful else "fail"
+            yield Row(name, split, expected, found[name], status)
+    trouble = problem(card, table)
+    yield Row("labels", split, "in range", trouble or "in range", "fail" if trouble else "ok")
+    yield from _picture_rows(card, split, table, every)
+
+
+def measured(card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
+    """The counts of a split (names of `Split`) that its sample table shows.
+
+    `boxes` counts people and ignored ones together, `persons` the people alone.
+    """
+    counts = {"samples": len(table), "images": len(table.attrs.get("image_ids", ())) or table["image"].nunique()}
+    if card.task == "pose":
+        counts["persons"] = len(table)
+    if "pid" in table:
+        counts["identities"] = table["pid"][table["pid"] >= 0].nunique()
+    if "camid" in table:
+        counts["cameras"] = table["camid"][table["camid"] >= 0].nunique()
+    if card.task == "detection":
+        counts["boxes"] = sum(map(len, table["boxes"]))
+        counts["ignore"] = sum(int(flags.sum()) for flags in table["ignore"])
+        counts["persons"] = counts["boxes"] - counts["ignore"]
+    if card.task == "counting":
+        counts["points"] = sum(map(len, table["points"]))
+    return counts
+
+
+def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int) -> Iterator[Row]:
+    images = list(dict.fromkeys(table["image"]))
+    missing = absent(images)
+    found = f"{len(missing)} missing, the first is {missing[0]}" if missing else "all there"
+    yield Row("files", split, "all there", found, "fail" if missing else "ok")
+    gone = set(missing)
+    chosen = [path for path in images[::every] if path not in gone]
+    sizes: dict[str, tuple[int, int]] = {}
+    broken: dict[str, str] = {}
+    for path in track(chosen, f"{card.id} {split}: pictures"):
+        try:
+            sizes[path] = decoded_size(Path(path))
+        except DataError as error:
+            broken[path] = str(error)
+    known = set(card.reader.options.get("damaged", ()))
+    status: Status = "ok" if not broken else "warn" if {Path(p).name for p in broken} <= known else "fail"
+    first = next(iter(broken.values()), "")
+    found = f"{len(broken)} of {len(chosen)} do not: {first}" if broken else f"{len(chosen)} decode"
+    yield Row("pictures", split, "all decode" if every == 1 else f"every {every}th decodes", found, status)
+    sampled = table[table["image"].isin(sizes.keys())]
+    if "size" in table:
+        yield _size_row(split, sampled, sizes)
+    if card.task == "parsing":
+        yield _map_row(card, split, sampled, sizes)
+    elif card.task in ("pose", "detection", "counting"):
+        yield _frame_row(card, split, sampled, sizes)
+
+
+def absent(paths: list[str]) -> list[str]:
+    """Those of the files that are not there; each folder is listed once."""
+    names: dict[str, set[str]] = {}
+    missing = []
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in names:
+            names[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in names[folder]:
+            missing.append(path)
+    return missing
+
+
+def decoded_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture after decoding all of it; a `DataError` for a truncated or foreign file."""
+    from PIL import Image
+
+    size = image_size(path)
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path}: not a whole image ({error})") from error
+    return size
+
+
+def _size_row(split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+    for name, path, stated in zip(table["id"], table["image"], table["size"], strict=True):
+        if tuple(stated) != sizes[path]:
+            (w, h), (width, height) = stated, sizes[path]
+            found = f"{name} is {width} x {height}, the annotation says {w} x {h}"
+            return Row("sizes", split, "as annotated", found, "fail")
+    return Row("sizes", split, "as annotated", "as annotated", "ok")
+
+
+def _map_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+    expected = "maps fit the pictures"
+    for name, path, label in zip(table["id"], table["image"], table["label"], strict=True):
+        try:
+            height, width = load_label(card, label).shape
+        except DataError as error:
+            return Row("maps", split, expected, str(error), "fail")
+        if (width, height) != sizes[path]:
+            found = f"the map of {name} is {width} x {height}, its picture {sizes[path][0]} x {sizes[path][1]}"
+            return Row("maps", split, expected, found, "fail")
+    return Row("maps", split, expected, f"{len(table)} fit", "ok")
+
+
+def _frame_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+    """Labels in the picture, or outside it by no more than its own size."""
+    total = outside = 0
+    where = ""
+    for path, rows in table.groupby("image", sort=False):
+        points = labelled_points(card, rows)
+        far = np.abs(points / np.array(sizes[str(path)]) - 0.5) > 1.5  # -1 .. 2 in units of the picture
+        total += len(points)
+        outside += int(far.any(axis=1).sum())
+        where = where or (str(rows["id"].iloc[0]) if far.any() else "")
+    if not outside:
+        return Row("frame", split, "labels near the picture", f"{total} are", "ok")
+    status: Status = "warn" if outside <= TOLERATED * total else "fail"
+    return Row("frame", split, "labels near the picture", f"{outside} of {total} are not, first in {where}", status)
+
+
+def _boxed_rows(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
+    """The paper counts those images of a detection dataset that hold a box, be it one to ignore."""
+    if card.task != "detection" or not card.pretraining or not set(card.pretraining.splits) <= set(tables):
+        return []
+    found = sum(len(boxes) > 0 for split in card.pretraining.splits for boxes in tables[split]["boxes"])
+    expected = card.pretraining.images
+    split = "+".join(card.pretraining.splits)
+    return [Row("images with a box", split, expected, found, "ok" if found == expected else "warn")]
+
+
+def _release(card: DatasetCard, root: Path, digest: str, tables: Mapping[str, pd.DataFrame]) -> tuple[str, list[Row]]:
+    """The release this is, and the rows that say how that was found."""
+    version = next((str(t.attrs["version"]) for t in tables.values() if "version" in t.attrs), "")
+    rows = [Row("version", "", "told by the folders", version, "ok")] if version else []
+    recorded = {k.fingerprint: k.release for k in card.known if k.of == "labels"}
+    if digest and recorded:
+        hit = recorded.get(digest)
+        rows.append(Row("fingerprint", "", " or ".join(recorded.values()), hit or digest, "ok" if hit else "warn"))
+        version = hit or version
+    elif digest:
+        rows.append(Row("fingerprint", "", "none recorded", digest, "ok"))
+    return version, rows + list(_file_rows(card, root))
+
+
+def _file_rows(card: DatasetCard, root: Path) -> Iterator[Row]:
+    by_file: dict[str, dict[str, str]] = {}
+    for known in card.known:
+        if known.of == "file":
+            by_file.setdefault(known.file, {})[known.fingerprint] = known.release
+    for name, releases in by_file.items():
+        path = next((p for folder in PLACES if (p := root / folder / name).is_file()), None)
+        if path is not None:
+            digest = file_sha256(path)
+            expected: Any = " or ".join(releases.values())
+            found = releases.get(digest, f"another file (sha256 {digest})")
+            yield Row(f"file {name}", "", expected, found, "ok" if digest in releases else "warn")
