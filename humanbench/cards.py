@@ -69,9 +69,9 @@ class Reader(_Part):
 class Split(_Part):
     """Expected content of one split. A count that no source states is absent, never guessed.
 
-    `samples` is the number of rows of the sample table (persons for pose, images otherwise). In detection `boxes` counts
-    all of them, `ignore` the ignored ones, `persons` the others. `unsure` names the counts that are not settled.
-    `labels` is `withheld` when a server keeps them: then `note` says who and what to use instead.
+    `samples` is the number of rows of the sample table (persons for pose, images otherwise). In detection `boxes` is the
+    number of all boxes, `ignore` of those to ignore, `persons` of the others. `unsure` names the counts that are not
+    settled. `labels` is `withheld` when a server keeps them: then `note` says who and what to use instead.
     """
 
     samples: Count | None = None
