@@ -69,9 +69,9 @@ class Reader(_Part):
 class Split(_Part):
     """Expected content of one split. A count that no source states is absent, never guessed.
 
-    `samples` is the number of rows of the sample table (persons for pose, images otherwise). In detection `boxes` is the
-    number of all boxes, `ignore` of those to ignore, `persons` of the others. `unsure` names the counts that are not
-    settled. `labels` is `withheld` when a server keeps them: then `note` says who and what to use instead.
+    `samples` is the number of rows of the sample table (persons for pose, images otherwise). In detection `boxes` is
+    the number of all boxes, `ignore` of those to ignore, `persons` of the others. `unsure` names the counts that are
+    not settled. `labels` is `withheld` when a server keeps them: then `note` says who and what to use instead.
     """
 
     samples: Count | None = None
@@ -97,7 +97,8 @@ class Labels(_Part):
 
     `flip_pairs` are indices that change places under a horizontal flip (keypoints, part classes or attributes).
     `ids` maps class index -> the value stored on disk, where the two differ. `sigmas` are OKS sigmas per keypoint.
-    `groups` of attributes: exactly one of each group's names holds for a person. `colors` may give a drawing colour per class as `#rrggbb`.
+    `groups` of attributes: exactly one of each group's names holds for a person. `colors` may give a drawing colour
+    per class as `#rrggbb`.
     """
 
     keypoints: tuple[str, ...] = ()
