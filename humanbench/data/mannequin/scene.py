@@ -121,10 +121,10 @@ def photograph(
     if k > 1:
         image = image.reshape(height, k, width, k, 3).mean(axis=(1, 3))
         hit, depth = hit[k // 2 :: k, k // 2 :: k], depth[k // 2 :: k, k // 2 :: k]
-    lookup = np.append(np.arange(len(drawn.owner)), -1)[hit]
-    owner = np.where(hit >= 0, drawn.owner[lookup], -1).astype(np.int32)
-    shape = np.where(owner >= 0, drawn.shape[lookup], -1).astype(np.int32)
-    garment = np.where(owner >= 0, drawn.garment[lookup], -1).astype(np.int32)
+    # hit is -1 where nothing was drawn: the appended entry.
+    owner = np.append(drawn.owner, -1).astype(np.int32)[hit]
+    shape = np.append(drawn.shape, -1).astype(np.int32)[hit]
+    garment = np.where(owner >= 0, np.append(drawn.garment, -1)[hit], -1).astype(np.int32)
     people = _people(camera, actors, joints, drawn, depth, owner, shape, k)
     return Picture(image, people, owner, shape, garment)
 

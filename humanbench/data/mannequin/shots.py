@@ -33,6 +33,7 @@ class World:
     dataset: str
     task: str
     seed: int
+    name: str = ""  # whose people and places these are, if not the dataset's own
 
     @property
     def style(self) -> Style:
@@ -41,7 +42,7 @@ class World:
 
     def rng(self, what: str, *numbers: int) -> np.random.Generator:
         """A generator of its own for each thing in this world."""
-        name = zlib.crc32(f"{self.dataset}/{what}".encode())
+        name = zlib.crc32(f"{self.name or self.dataset}/{what}".encode())
         return np.random.default_rng(np.random.SeedSequence([self.seed, name, *numbers]))
 
 

@@ -60,6 +60,9 @@ class Style(BaseModel):
     film: dict[str, Any]
     joints: dict[str, str] = {}
     world: str = ""
+    boxes: Literal["full", "visible"] = "full"
+    distractors: float = 0.0
+    other_clothes: tuple[str, ...] = ()
     images: int
 
     def wardrobe(self) -> Wardrobe:
