@@ -66,8 +66,10 @@ def test_hardhc_has_a_row_per_person_and_unspecified_is_unknown(tmp_path: Path, 
             [TARGETS[0] | {"attribute": [1, 2]}],
             r"person 0 of .*\.jpg has 4 box values and 2 attributes; expected 4 and 14",
         ),
+        ([TARGETS[0] | {"bbox": [1, 2, "wide", 4]}], r"person 0 of .*\.jpg needs the lists of numbers"),
+        ([{"bbox": [1, 2, 3, 4]}], r"needs the lists of numbers .* \(KeyError: 'attribute'\)"),
         ([TARGETS[1], TARGETS[0] | {"attribute": [3] * 14}], "holds 3 for attribute Male in row 2"),
-        ([], "no picture whose file_name starts with train/|has no"),
+        ([], "no picture whose file_name starts with train/"),
     ],
 )
 def test_hardhc_people_must_be_whole(tmp_path: Path, targets: list[dict[str, Any]], message: str) -> None:
@@ -185,7 +187,19 @@ def test_parse27k_unknown_codes_and_foreign_files(tmp_path: Path) -> None:
     with sqlite3.connect(path) as database:
         database.execute("UPDATE AttributeSet SET GenderID = 9 WHERE attributeSetID = 1")
     database.close()
-    with pytest.raises(DataError, match=r"pedestrian 1 has GenderID 9; known are 1\.\.3"):
+    with pytest.raises(DataError, match="pedestrian 1 has GenderID 9; known are 1, 2, 3"):
+        load_samples("parse27k", "train", tmp_path)
+    for wrong, message in (("NULL", "has GenderID None"), ("'male'", "has GenderID 'male'")):
+        with sqlite3.connect(path) as database:
+            database.execute(f"UPDATE AttributeSet SET GenderID = {wrong} WHERE attributeSetID = 1")
+        database.close()
+        with pytest.raises(DataError, match=message):
+            load_samples("parse27k", "train", tmp_path)
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE AttributeSet SET GenderID = 1")
+        database.execute("UPDATE Pedestrian SET box_max_x = box_min_x WHERE pedestrianID = 3")
+    database.close()
+    with pytest.raises(DataError, match=r"the box of pedestrian 3 .* hold no area"):
         load_samples("parse27k", "train", tmp_path)
     with sqlite3.connect(path) as database:
         database.execute("DROP TABLE AttributeSet")

@@ -38,7 +38,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         start = file.split("_", 1)[0]
         if start in ("-1", "0000"):
             continue
-        if not start.isdigit() or int(start) not in row_of:
+        if not start.isdecimal() or int(start) not in row_of:
             raise DataError(f"{card.id}: {images / file}: {path.name} has no labels for identity {start} in {split}")
         files.append(file)
         pids.append(int(start))

@@ -34,7 +34,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     for number, line in enumerate(read_lines(card, path), 1):
         name, _, pid = line.strip().rpartition(" ")
         pieces = name.rpartition("/")[2].split("_")
-        if len(pieces) < 3 or not pid.isdigit() or not pieces[2].isdigit() or not 1 <= int(pieces[2]) <= CAMERAS:
+        if len(pieces) < 3 or not pid.isdecimal() or not pieces[2].isdecimal() or not 1 <= int(pieces[2]) <= CAMERAS:
             raise DataError(
                 f"{card.id}: {path}, line {number}: expected an image path whose third part is a camera 01..{CAMERAS}, "
                 f"a space and an identity, like '0000/0000_000_01_0303morning_0008_0.jpg 0'; found {line!r}"

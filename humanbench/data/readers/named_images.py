@@ -132,7 +132,7 @@ def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFr
     try:
         pids = np.array([int(n) for n in numbers], np.int64)
     except ValueError as error:
-        line = next(i for i, n in enumerate(numbers, 2) if not n.strip().lstrip("-").isdigit())
+        line = next(i for i, n in enumerate(numbers, 2) if not n.strip().lstrip("-").isdecimal())
         raise DataError(
             f"{card.id}: {labels}, line {line}: an identity is a whole number, not {numbers[line - 2]!r}"
         ) from error

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,26 +34,42 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         raise DataError(f"{card.id}: {path} has no pedestrian in the sequences of {split}, {SEQUENCES[split]}")
     labels = []
     for column, (group, values) in enumerate(groups.items(), 7):
-        stored = np.array([row[column] for row in rows])
-        index = np.array([POSTURE.get(v, -1) for v in stored]) if group == "Posture" else stored - 1
-        if ((index < 0) | (index >= len(values))).any():
-            bad = int(np.argmax((index < 0) | (index >= len(values))))
+        order = POSTURE if group == "Posture" else {code: code - 1 for code in range(1, len(values) + 1)}
+        index = np.array([order.get(row[column], -1) for row in rows])
+        if (index < 0).any():
+            bad = rows[int(np.argmax(index < 0))]
             raise DataError(
-                f"{card.id}: {path}: pedestrian {rows[bad][0]} has {group}ID {stored[bad]}; "
-                f"known are 1..{len(values)} ({', '.join(values)})"
+                f"{card.id}: {path}: pedestrian {bad[0]} has {group}ID {bad[column]!r}; "
+                f"known are {', '.join(map(str, sorted(order)))}"
             )
         labels.append(np.eye(len(values), dtype=np.int8)[index])
+    corners = _corners(card, path, rows)
     base = f"{sequences}{os.sep}"
     return frame(
         card,
         [str(row[0]) for row in rows],
         [f"{base}{row[1]}{os.sep}{row[2]}" for row in rows],
         np.concatenate(labels, axis=1),
-        bbox=[[float(x0), float(y0), float(x1 - x0), float(y1 - y0)] for _, _, _, x0, y0, x1, y1, *_ in rows],
+        bbox=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1).tolist(),
     )
 
 
-def _rows(card: DatasetCard, path: Path, groups: tuple[str, ...], sequences: tuple[int, ...]) -> list[tuple[int, ...]]:
+def _corners(card: DatasetCard, path: Path, rows: list[tuple[Any, ...]]) -> np.ndarray:
+    """Box corners x0, y0, x1, y1, N x 4."""
+    try:
+        corners = np.array([row[3:7] for row in rows], np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{card.id}: {path}: a box corner is not a number ({error})") from error
+    wrong = ~(corners[:, 2:] > corners[:, :2]).all(axis=1)
+    if wrong.any():
+        bad = rows[int(np.argmax(wrong))]
+        raise DataError(
+            f"{card.id}: {path}: the box of pedestrian {bad[0]} has the corners {bad[3:7]}, which hold no area"
+        )
+    return corners
+
+
+def _rows(card: DatasetCard, path: Path, groups: tuple[str, ...], sequences: tuple[int, ...]) -> list[tuple[Any, ...]]:
     """pedestrianID, directory, filename, box corners and the stored code of each group, ordered by pedestrianID."""
     codes = ", ".join(f"a.{group}ID" for group in groups)
     marks = ", ".join("?" for _ in sequences)
@@ -66,5 +83,5 @@ def _rows(card: DatasetCard, path: Path, groups: tuple[str, ...], sequences: tup
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return database.execute(query, sequences).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise DataError(f"{card.id}: {path} is not the database of PARSE-27k ({error})") from error

@@ -55,6 +55,8 @@ def _pictures(card: DatasetCard, path: Path) -> list[dict[str, Any]]:
     for number, picture in enumerate(pictures):
         if not isinstance(picture, dict) or not isinstance(picture.get("file_name"), str):
             raise DataError(f"{card.id}: {path}: entry {number} of `images` has no file_name")
+        if not isinstance(picture.get("targets", []), list):
+            raise DataError(f"{card.id}: {path}: `targets` of {picture['file_name']} is not a list")
     return pictures
 
 
@@ -62,11 +64,17 @@ def _people(card: DatasetCard, path: Path, picture: dict[str, Any]) -> list[tupl
     wanted = len(card.labels.attributes)
     people = []
     for number, target in enumerate(picture.get("targets", [])):
-        box, labels = target.get("bbox", ()), target.get("attribute", ())
+        try:
+            box, labels = [float(v) for v in target["bbox"]], [int(v) for v in target["attribute"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{card.id}: {path}: person {number} of {picture['file_name']} needs the lists of numbers "
+                f"`bbox` and `attribute` ({type(error).__name__}: {error})"
+            ) from error
         if len(box) != 4 or len(labels) != wanted:
             raise DataError(
                 f"{card.id}: {path}: person {number} of {picture['file_name']} has {len(box)} box values and "
                 f"{len(labels)} attributes; expected 4 and {wanted}"
             )
-        people.append(([float(v) for v in box], [int(v) for v in labels]))
+        people.append((box, labels))
     return people

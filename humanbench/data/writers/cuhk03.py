@@ -62,4 +62,5 @@ def _write_config(
             "labels": column(labels, np.uint16),
             **{INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")},
         },
+        do_compression=True,
     )

@@ -53,7 +53,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         out = written_table(card, names, paths, labels, pid=pids)
         written[split] = out.sort_values("id").reset_index(drop=True)
         parts[split] = _struct(card, split, labels, first)
-    scipy.io.savemat(root / "market_attribute.mat", {"market_attribute": parts})
+    scipy.io.savemat(root / "market_attribute.mat", {"market_attribute": parts}, do_compression=True)
     return written
 
 
