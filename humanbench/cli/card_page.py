@@ -27,7 +27,7 @@ def card_page(card: DatasetCard, state: str, data_root: str | None) -> str:
             }
         ),
         "Layout\n" + textwrap.indent(card.reader.tree.strip("\n"), "  "),
-        "Splits\n" + "\n".join(_split(name, split) for name, split in card.splits.items()),
+        _splits(card),
     ]
     parts += [text for text in (_labels(card), _evaluation(card), _pretraining(card)) if text]
     for title, lines in (("Notes", card.notes), ("Unsure", card.unsure), ("Sources", card.sources)):
@@ -57,13 +57,18 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(_wrap(line, "    ", "  - ") for line in lines)
 
 
-def _split(name: str, split: Split) -> str:
+def _splits(card: DatasetCard) -> str:
+    width = max(10, *map(len, card.splits)) + 2
+    return "Splits\n" + "\n".join(_split(name, split, width) for name, split in card.splits.items())
+
+
+def _split(name: str, split: Split, width: int) -> str:
     counts = [
         f"{value:,} {count}{' (unsure)' if count in split.unsure else ''}" for count, value in split.counts().items()
     ]
     state = {"public": "", "withheld": "labels withheld", "pseudo": "pseudo labels only"}[split.labels]
     text = ", ".join([*counts, *([state] if state else [])]) or "counts not stated by any source"
-    return _wrap(f"{text}{'. ' + split.note if split.note else ''}", " " * 14, f"  {name:<12}")
+    return _wrap(f"{text}{'. ' + split.note if split.note else ''}", " " * (width + 2), f"  {name:<{width}}")
 
 
 def _labels(card: DatasetCard) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
@@ -20,6 +21,9 @@ def command() -> None:
 
     A dataset lies in a folder of its id under the data root, as distributed; `show` prints the layout.
     """
+
+
+command.add_command(synthesize_datasets)
 
 
 def _state(card: DatasetCard, data_root: str | None) -> str:

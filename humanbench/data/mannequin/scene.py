@@ -119,7 +119,7 @@ def photograph(
     lens = np.array([fine.focal, fine.cx, fine.cy], np.float32)
     shade(image, depth, hit, normal, drawn.material, drawn.materials, drawn.frames, lens, _light_row(light))
     if k > 1:
-        image = image.reshape(height, k, width, k, 3).mean(axis=(1, 3))
+        image = sum(image[i::k, j::k] for i in range(k) for j in range(k)) / np.float32(k * k)
         hit, depth = hit[k // 2 :: k, k // 2 :: k], depth[k // 2 :: k, k // 2 :: k]
     # hit is -1 where nothing was drawn: the appended entry.
     owner = np.append(drawn.owner, -1).astype(np.int32)[hit]

@@ -1,0 +1,44 @@
+"""`humanbench datasets synthesize`: the procedural copies."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("synthesize")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All 44 datasets.")
+@click.option("--evaluated", is_flag=True, help="The 19 datasets of the evaluation.")
+@click.option("--out", metavar="DIR", required=True, help="Data root to write into: one folder per dataset.")
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="1 is a few hundred pictures a dataset; more goes up to the real counts.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed is another world.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: number of cores]")
+def synthesize_datasets(
+    ids: tuple[str, ...], everything: bool, evaluated: bool, out: str, scale: float, seed: int, workers: int | None
+) -> None:
+    """Write procedural copies of the datasets IDS (wildcards allowed) in their official layout.
+
+    Nothing in them is real: a marker file says so, and every result from them is labelled synthetic. The same seed and
+    scale give the same files, whatever the number of processes.
+    """
+    from pathlib import Path
+
+    from humanbench.cards import evaluated as evaluated_cards
+    from humanbench.cards import select_cards
+    from humanbench.data.mannequin.suite import synthesize
+    from humanbench.data.mannequin.suite import workers as pool_of
+    from humanbench.errors import CardError
+
+    if not (ids or everything or evaluated):
+        raise CardError("name the datasets to write (wildcards allowed), or give --all or --evaluated")
+    chosen = {card.id: card for card in (select_cards(ids) if ids or everything else [])}
+    chosen |= {card.id: card for card in (evaluated_cards() if evaluated else [])}
+    with pool_of(workers) as pool:
+        for card in chosen.values():
+            click.echo(str(synthesize(card, Path(out).expanduser().absolute(), pool, scale=scale, seed=seed)))
