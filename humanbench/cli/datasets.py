@@ -12,7 +12,7 @@ from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
-    from humanbench.data.verify import Report
+    from humanbench.data.report import Report
 
 
 @click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
