@@ -119,7 +119,7 @@ def photograph(
     lens = np.array([fine.focal, fine.cx, fine.cy], np.float32)
     shade(image, depth, hit, normal, drawn.material, drawn.materials, drawn.frames, lens, _light_row(light))
     if k > 1:
-        image = sum(image[i::k, j::k] for i in range(k) for j in range(k)) / np.float32(k * k)
+        image = _mean_of_blocks(image, k)
         hit, depth = hit[k // 2 :: k, k // 2 :: k], depth[k // 2 :: k, k // 2 :: k]
     # hit is -1 where nothing was drawn: the appended entry.
     owner = np.append(drawn.owner, -1).astype(np.int32)[hit]
@@ -127,6 +127,14 @@ def photograph(
     garment = np.where(owner >= 0, np.append(drawn.garment, -1)[hit], -1).astype(np.int32)
     people = _people(camera, actors, joints, drawn, depth, owner, shape, k)
     return Picture(image, people, owner, shape, garment)
+
+
+def _mean_of_blocks(image: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+    total = np.zeros_like(image[::k, ::k])
+    for i in range(k):
+        for j in range(k):
+            total += image[i::k, j::k]
+    return total / np.float32(k * k)
 
 
 def full_boxes(camera: Camera, actors: list[Actor]) -> Floats:
