@@ -19,6 +19,9 @@ from tests import make
 
 Tables = dict[str, pd.DataFrame]
 
+EXAMPLES = ("market1501", "coco_pose", "mpii", "lip", "pa100k", "crowdhuman", "shanghaitech_a")
+"""A dataset per kind of predictions file and way of checking it."""
+
 SUFFIX = {"reid": ".npz", "pose": ".json", "detection": ".json", "parsing": "", "attribute": ".csv", "counting": ".csv"}
 
 
