@@ -43,9 +43,17 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             raise DataError(f"{card.id}: {mapping} names no camera setting for the sequence {name}")
         setting = settings[name]
         if setting not in cameras:
-            cameras[setting] = load_json(card, need(card, root, f"cameras/{setting}.json"))
+            cameras[setting] = _cameras(card, need(card, root, f"cameras/{setting}.json"))
         tables += _sequence(card, root, name, root / "cameras" / f"{setting}.json", cameras[setting])
     return join_tables(tables)
+
+
+def _cameras(card: DatasetCard, path: Path) -> list[dict[str, Any]]:
+    found = load_json(card, path)
+    keys = ("name", "size", "matrix", "rotation", "translation", "distortions")
+    if not isinstance(found, list) or not all(isinstance(c, dict) and set(keys) <= set(c) for c in found):
+        raise DataError(f"{card.id}: {path} is not a list of cameras with {', '.join(keys)}")
+    return found
 
 
 def _sequence(
@@ -62,7 +70,7 @@ def _sequence(
     tables = []
     for camera in cameras:
         keypoints = project(card, source, camera, points)
-        width, height = (int(v) for v in camera["size"])
+        width, height = camera["size"]
         video = name.replace("cAll", str(camera["name"]))
         keys = [f"{video}/{frame * step:06d}" for frame in range(len(points))]
         some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
@@ -74,7 +82,7 @@ def _sequence(
                 keypoints=keypoints[some],
                 bbox=box_around(keypoints[some]),
                 image_ids=keys,
-                size=[(width, height)] * len(some),
+                size=[(int(width), int(height))] * len(some),
             )
         )
     return tables

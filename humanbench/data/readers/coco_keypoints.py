@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import collector_paused, load_json
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
 
@@ -53,8 +53,24 @@ def coco_table(
     one is not used. A missing `area` is w * h, a missing `iscrowd` 0, a missing `bbox` the box around the keypoints.
     Visibility stays as stored (a file may use 1 for every labelled point). Raises `DataError` naming the annotation.
     """
+    try:
+        with collector_paused():
+            return _table(card, path, images, place, image_key)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path} is not a COCO-form file: a value in it has the wrong type ({error})"
+        ) from error
+
+
+def _table(
+    card: DatasetCard,
+    path: Path,
+    images: Path,
+    place: Callable[[str], str],
+    image_key: Callable[[Record], Any] | None,
+) -> pd.DataFrame:
     known, people = load_coco(card, path)
-    names = {k: str(images / place(str(_entry(card, path, im, "image", "file_name")))) for k, im in known.items()}
+    names = {k: f"{images}/{place(str(_entry(card, path, im, 'image', 'file_name')))}" for k, im in known.items()}
     keys = {k: image_key(im) for k, im in known.items()} if image_key else {k: k for k in known}
     stored = [_entry(card, path, a, "annotation", "image_id") for a in people]
     for annotation, key in zip(people, stored, strict=True):
@@ -83,7 +99,7 @@ def coco_table(
 
 def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Record]]:
     """Images by id, and annotations, of a COCO-form file."""
-    content = load_json(card, path)
+    content = load_json(card, path, without="segmentation")
     for part in ("images", "annotations"):
         found = content.get(part) if isinstance(content, dict) else None
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
@@ -135,7 +151,9 @@ def _numbers(
     if fits or not people:
         return numbers if people else np.zeros((0, width or 0))
     lengths = [len(a[key]) if isinstance(a.get(key), list) else 0 for a in people]
-    common = width or max(set(lengths), key=lengths.count) or 3 * len(card.labels.keypoints)
+    common = width or 3 * len(card.labels.keypoints)
+    if common not in lengths and any(lengths):
+        common = max(filter(None, lengths), key=lengths.count)
     for annotation, length in zip(people, lengths, strict=True):
         if length != common or not all(isinstance(v, int | float) and np.isfinite(v) for v in annotation[key]):
             break

@@ -41,7 +41,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     keypoints[~labelled] = 0
     side = PERSON_HEIGHT * scale[:, None]
     return person_table(
-        image=[str(root / "images" / name) for name in columns["image"]],
+        image=[f"{root / 'images'}/{name}" for name in columns["image"]],
         image_id=columns["image"],
         annotation_id=list(range(len(entries))),
         keypoints=keypoints,

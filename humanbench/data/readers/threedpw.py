@@ -36,8 +36,8 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def _sequence(card: DatasetCard, path: Path, root: Path) -> pd.DataFrame:
     content: Any = load_pickle(card, path)
-    if not isinstance(content, dict) or not {"sequence", "poses2d"} <= set(content):
-        raise DataError(f"{card.id}: {path} is not a 3DPW sequence: it holds no 'sequence' and 'poses2d'")
+    if not isinstance(content, dict) or "sequence" not in content or not isinstance(content.get("poses2d"), list):
+        raise DataError(f"{card.id}: {path} is not a 3DPW sequence: it holds no 'sequence' and no list 'poses2d'")
     joints = len(card.labels.keypoints)
     actors = [array(card, path, actor, "poses2d", (None, 3, joints)) for actor in content["poses2d"]]
     if len({len(actor) for actor in actors}) != 1:

@@ -82,7 +82,7 @@ def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> ND
     middle = ends.mean(axis=1)
     corners = np.stack([middle - half, middle + half], axis=1)
     upper = np.stack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:] * [1, 1 / 8]], axis=1)
-    whole = (keypoints[:, HEAD, 2] > 0).all(axis=1)
+    whole = np.asarray(keypoints[:, HEAD, 2].min(axis=1) > 0)
     return np.where(whole[:, None, None], corners, upper)
 
 
