@@ -13,6 +13,7 @@ from humanbench.errors import HumanbenchError
 
 _VERBS = {
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
+    "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
 }
 

@@ -43,10 +43,10 @@ def command(
     if as_json:
         click.echo(report.to_json())
     else:
-        _show(report)
+        show(report)
 
 
-def _show(report: ScoreReport) -> None:
+def show(report: ScoreReport) -> None:
     """Print the metrics that the card reports."""
     from rich.console import Console
     from rich.table import Table
