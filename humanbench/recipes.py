@@ -1,0 +1,251 @@
+"""Recipes: how a backbone is finetuned and tested on a dataset, as data.
+
+`protocols/<task>.toml` holds the tables of a task. They are merged from the general to the particular:
+
+    [default]                          what holds for the task
+    [regime.partial]                   what a regime changes
+    [dataset.pa100k]                   what a dataset changes
+    [dataset.pa100k.regime.partial]    what a regime changes for that dataset
+    [variant.NAME]                     a named deviation (`only` = the datasets it is for), applied when asked for
+    [suite.mini]                       what the embedded suite and small subsets change ([suite.mini.dataset.ID] too)
+
+then come `--set key=value` overrides. `source` says where the numbers come from: "released" (the authors' configuration
+files), "paper", or "ours". Every recipe has a hash over its content; results carry it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from humanbench.cards import DatasetCard
+from humanbench.errors import HumanbenchError, nearest
+from humanbench.paths import shipped
+
+Regime = Literal["full", "partial", "head", "none"]
+REGIMES: tuple[Regime, ...] = get_args(Regime)
+Suite = Literal["humanbench-v1", "mini"]
+SUITES: tuple[Suite, ...] = get_args(Suite)
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class RecipeError(HumanbenchError):
+    """A recipe, an override or a variant that does not exist or does not fit."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Input(_Part):
+    """What enters the network.
+
+    fit: `stretch` to `size`; `box` = the affine window of a person's box (top-down pose) at `size`; `short_side` =
+    resize so that the shorter side is `size[0]` and the longer at most `size[1]`; `as_is` = the picture's own size, at
+    most `size`.
+    """
+
+    fit: Literal["stretch", "box", "short_side", "as_is"]
+    size: tuple[int, int]  # height, width (short_side: shorter, longest)
+
+
+class Freezing(_Part):
+    """What a regime freezes beyond its definition; see `humanbench.regimes`."""
+
+    last: int = 2  # layer groups that `partial` trains
+    open_norms: bool = False  # norms of frozen groups train too
+    freeze_pos_embed: bool = False
+
+
+class Optim(_Part):
+    """The optimiser. `clip` is the largest gradient norm, over `clip_of` parameters."""
+
+    name: Literal["sgd", "adamw", "adafactor"]
+    lr: Positive
+    weight_decay: float = 0.0
+    head_weight_decay: float | None = None  # for every head parameter, biases and norms too; None: as the backbone
+    momentum: Share = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    backbone_scale: Positive = 1.0
+    layer_decay: Positive = 1.0
+    clip: float | None = None
+    clip_of: Literal["all", "backbone"] = "all"
+
+
+class Schedule(_Part):
+    """Learning rate over iterations: linear warm-up from `start` x lr, then constant, steps or a cosine to `end` x lr.
+
+    `milestones` are shares of all iterations at which the rate is multiplied by `gamma`.
+    """
+
+    name: Literal["constant", "step", "cosine"]
+    warmup: int = 0
+    start: Share = 0.0
+    milestones: tuple[float, ...] = ()
+    gamma: Share = 0.1
+    end: Share = 0.0
+
+
+class Train(_Part):
+    """How long, in what portions. One of `epochs` and `iterations` counts; `batch_size` is over all processes.
+
+    `views`: with a frozen trunk, the number of fixed augmentations per sample whose trunk outputs are cached; 0 draws
+    a new augmentation every epoch (no cache). `ema`: decay of averaged weights that are tested instead, 0 = none.
+    """
+
+    epochs: int | None = None
+    iterations: int | None = None
+    batch_size: int
+    accumulate: int = 1
+    drop_path: Share = 0.0
+    views: int = 0
+    ema: Share = 0.0
+    amp: Literal["no", "bf16", "fp16"] = "no"
+
+
+class Recipe(_Part):
+    """Everything that decides a finetuning run besides backbone, dataset and seed.
+
+    `augment`, `head`, `loss` and `test` are the task's own sections, typed by its option classes.
+    """
+
+    task: str
+    suite: str
+    regime: Regime
+    variant: str | None
+    source: str
+    notes: tuple[str, ...] = ()
+    input: Input
+    freezing: Freezing = Freezing()
+    augment: dict[str, Any] = {}
+    head: dict[str, Any] = {}
+    loss: dict[str, Any] = {}
+    test: dict[str, Any] = {}
+    optim: Optim
+    schedule: Schedule
+    train: Train
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe's content."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"notes"}), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=16)
+def _tables(task: str) -> dict[str, Any]:
+    path = shipped("protocols") / f"{task}.toml"
+    if not path.is_file():
+        raise RecipeError(f"there are no recipes for the task {task!r} ({path} is missing)")
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def variants(task: str) -> dict[str, tuple[str, ...]]:
+    """Named variants of a task's recipes, and the datasets each is for (empty: all)."""
+    return {name: tuple(table.get("only", ())) for name, table in _tables(task).get("variant", {}).items()}
+
+
+def load_recipe(
+    card: DatasetCard,
+    regime: Regime,
+    suite: Suite = "humanbench-v1",
+    variant: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """The recipe of a dataset in a regime; `overrides` are dotted keys with values (see `parse_override`).
+
+    Raises `RecipeError` for an unknown variant, an unknown key or a value of the wrong type.
+    """
+    tables = _tables(card.task)
+    layers = [tables["default"], tables.get("regime", {}).get(regime, {})]
+    layers += _dataset_layers(tables, card.id, regime)
+    if suite == "mini":
+        mini = tables.get("suite", {}).get("mini", {})
+        layers += [_without(mini), mini.get("regime", {}).get(regime, {}), *_dataset_layers(mini, card.id, regime)]
+    if variant is not None:
+        layers.append(_variant(card, tables, variant))
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, _without(layer))
+    for key, value in (overrides or {}).items():
+        merged = merge(merged, _nested(card, merged, key, value))
+    return _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
+
+
+def _dataset_layers(tables: Mapping[str, Any], dataset: str, regime: str) -> list[dict[str, Any]]:
+    own = tables.get("dataset", {}).get(dataset, {})
+    return [_without(own), own.get("regime", {}).get(regime, {})]
+
+
+def _without(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in table.items() if k not in ("regime", "dataset", "only")}
+
+
+def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str) -> dict[str, Any]:
+    known = tables.get("variant", {})
+    if variant not in known:
+        raise RecipeError(f"{card.task} has no recipe variant {variant!r}{nearest(variant, list(known))}")
+    only = known[variant].get("only", ())
+    if only and card.id not in only:
+        raise RecipeError(f"the recipe variant {variant!r} is for {', '.join(only)}, not for {card.id}")
+    return dict(known[variant])
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`, table by table; other values replace.
+
+    >>> merge({"optim": {"lr": 1, "name": "sgd"}}, {"optim": {"lr": 2}})
+    {'optim': {'lr': 2, 'name': 'sgd'}}
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """`optim.lr=1e-4` as key and typed value (a TOML value; bare words are strings).
+
+    >>> parse_override("optim.lr=1e-4"), parse_override("optim.name=sgd")
+    (('optim.lr', 0.0001), ('optim.name', 'sgd'))
+    """
+    key, sign, value = text.partition("=")
+    if not sign or not key.strip():
+        raise RecipeError(f"an override is KEY=VALUE, like optim.lr=1e-4; found {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value.strip()
+
+
+def _nested(card: DatasetCard, merged: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    section, _, rest = key.partition(".")
+    sections = ("input", "freezing", "augment", "head", "loss", "test", "optim", "schedule", "train")
+    if section not in sections or not rest:
+        raise RecipeError(
+            f"--set {key}: no such key{nearest(section, list(sections))} (sections: {', '.join(sections)})"
+        )
+    if section in ("augment", "head", "loss", "test") and rest not in merged.get(section, {}):
+        known = list(merged.get(section, {}))
+        raise RecipeError(f"--set {key}: {card.task} recipes have no such key{nearest(rest, known)} in {section}")
+    return {section: {rest: value}}
+
+
+def _validated(card: DatasetCard, merged: dict[str, Any]) -> Recipe:
+    try:
+        recipe = Recipe.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise RecipeError(f"recipe of {card.id}: {where}: {first['msg']} (found {first['input']!r})") from error
+    if (recipe.train.epochs is None) == (recipe.train.iterations is None):
+        raise RecipeError(f"recipe of {card.id}: train needs epochs or iterations, one of the two")
+    return recipe

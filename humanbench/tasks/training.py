@@ -1,0 +1,106 @@
+"""What the engine needs from a task: data, head, loss, decoding. One `model` module per task offers it.
+
+A task is a package `humanbench.tasks.<task>`: `__init__` holds predictions and scores and imports no torch; `model`
+holds what is trained. `model_for(card)` returns that module, which offers the names of `TaskModel`.
+
+- Randomness: a data set draws augmentations from a generator seeded by (seed, epoch or view, index), so that a sample
+  does not depend on workers or on what was drawn before.
+- Samples are dicts of tensors and plain values. `image` is a normalised float32 3 x H x W tensor; everything else is
+  the task's own (targets, and what decoding needs to get back to original pixels). `index` is the table's row.
+- With a frozen trunk the engine stores trunk outputs instead of images; so nothing but the trunk may look at `image`,
+  and `batch["input_size"]` (H, W of the batch's images) is there for heads that need it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import torch
+    from torch import Tensor
+
+    from humanbench.backbones.features import Backbone, Features, Preprocessing
+    from humanbench.cards import DatasetCard
+    from humanbench.recipes import Recipe
+
+Sample = dict[str, Any]
+Batch = dict[str, Any]
+
+
+class TaskDataset(Protocol):
+    """A map-style torch data set over the rows (or pictures) of sample tables."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample with image and targets."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get: the epoch, or the number of a fixed view."""
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The epoch's batches of indices in training (shuffled; identity-balanced for reid), all processes together."""
+
+
+class TaskHead(Protocol):
+    """The part on top of the backbone, an nn.Module."""
+
+    def __call__(self, features: Features, batch: Batch) -> Any:
+        """Raw outputs for a batch."""
+
+    def loss(self, outputs: Any, batch: Batch) -> dict[str, Tensor]:
+        """Named loss terms; the engine minimises their sum."""
+
+    def decode(self, outputs: Sequence[Any], batch: Batch) -> list[Any]:
+        """One prediction per sample in original pixels, from the outputs of each test view (see `test_views`)."""
+
+
+class TaskModel(Protocol):
+    """What the `model` module of a task offers."""
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise `RecipeError` for an unknown or ill-typed key in the recipe's augment, head, loss or test section."""
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Mapping[str, pd.DataFrame],
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> TaskDataset:
+        """Training samples of these splits (filtered as the recipe says: people without joints, empty pictures …)."""
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Mapping[str, pd.DataFrame],
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> TaskDataset:
+        """Test samples; `inputs` are declared files a protocol needs (the person boxes of a detector)."""
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Samples as a batch (images padded right and bottom with zeros where sizes differ)."""
+
+    def build_head(
+        self, card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone
+    ) -> torch.nn.Module:
+        """A fresh head for these training tables (classes, identities, positive ratios) on this backbone's features."""
+
+    def test_views(self, recipe: Recipe) -> Sequence[str]:
+        """Names of test-time views: `("plain",)`, or `("plain", "flip")` when the mirrored picture is averaged in."""
+
+    def predictions(self, card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[Any]) -> Any:
+        """What `write_predictions` of the task takes, from the decoded predictions in sample order."""
+
+
+def model_for(card: DatasetCard) -> TaskModel:
+    """The trainable half of this card's task; imports torch."""
+    return cast(TaskModel, importlib.import_module(f"humanbench.tasks.{card.task}.model"))
