@@ -1,0 +1,130 @@
+"""Steps from an image file to network input, as small functions; every task composes what it needs.
+
+Coordinates: (0, 0) is the centre of the top-left pixel, x to the right. Affine maps are 2 x 3 matrices from the source's
+to the result's coordinates. Sizes are (height, width). Randomness comes from the generator that is passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    from humanbench.backbones.features import Preprocessing
+
+Size = tuple[int, int]
+Affine = NDArray[np.float64]
+
+RESAMPLING = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+_WARPS = {"nearest", "bilinear", "bicubic"}  # what Pillow offers for affine maps
+
+
+def open_rgb(path: str | Path) -> Image.Image:
+    """The decoded picture in RGB; a `DataError` for a file that is absent or no image."""
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such image") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: not a readable image ({error})") from error
+
+
+def resize(image: Image.Image, size: Size, interpolation: str) -> Image.Image:
+    """Stretch to `size`, whatever the aspect; smoothed when shrinking, as Pillow does."""
+    return image.resize((size[1], size[0]), RESAMPLING[interpolation])
+
+
+def mirror(image: Image.Image) -> Image.Image:
+    """The picture with left and right exchanged: x becomes width - 1 - x."""
+    return ImageOps.mirror(image)
+
+
+def pad(image: Image.Image, border: tuple[int, int, int, int], fill: int | tuple[int, int, int] = 0) -> Image.Image:
+    """The picture with a border of (left, top, right, bottom) pixels of one colour."""
+    return ImageOps.expand(image, border, fill)
+
+
+def crop(image: Image.Image, top: int, left: int, size: Size) -> Image.Image:
+    """A window of `size`; what lies outside the picture is black."""
+    return image.crop((left, top, left + size[1], top + size[0]))
+
+
+def warp(image: Image.Image, matrix: Affine, size: Size, interpolation: str, fill: int = 0) -> Image.Image:
+    """The picture under an affine map, `size` large; each pixel is interpolated from its neighbours, without smoothing.
+
+    Pixels from outside the picture are `fill`. Methods that Pillow has not for affine maps fall back to bicubic.
+    """
+    inverse = invert(matrix)
+    # Pillow's coordinates have (0, 0) at the corner of the first pixel.
+    offset = inverse[:, 2] + 0.5 - inverse[:, :2] @ [0.5, 0.5]
+    data = [inverse[0, 0], inverse[0, 1], offset[0], inverse[1, 0], inverse[1, 1], offset[1]]
+    method = RESAMPLING[interpolation if interpolation in _WARPS else "bicubic"]
+    colour = fill if image.mode in ("L", "P") else (fill, fill, fill)
+    return image.transform((size[1], size[0]), Image.Transform.AFFINE, data, method, fillcolor=colour)
+
+
+def invert(matrix: Affine) -> Affine:
+    """The affine map that undoes this one."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
+def compose(second: Affine, first: Affine) -> Affine:
+    """The affine map that does `first`, then `second`."""
+    return np.concatenate([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2:] + second[:, 2:]], axis=1)
+
+
+def apply(matrix: Affine, points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Points (... x 2) under an affine map."""
+    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return moved
+
+
+def mirroring(width: float) -> Affine:
+    """The affine map of `mirror` in a picture of this width."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
+def photometric(image: Image.Image, strength: float, rng: np.random.Generator) -> Image.Image:
+    """Brightness, contrast and saturation, each times a factor from 1 - strength to 1 + strength."""
+    if strength == 0:
+        return image
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    pixels = np.asarray(image, np.float32) * brightness
+    grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    pixels = grey.mean() + (pixels - grey.mean()) * contrast
+    grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    pixels = grey[..., None] + (pixels - grey[..., None]) * saturation
+    return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
+
+
+def to_input(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
+    """The picture as the backbone wants it: float32 3 x H x W, minus the mean, divided by the standard deviation."""
+    mean = np.array(preprocessing.mean, np.float32)
+    std = np.array(preprocessing.std, np.float32)
+    pixels = (np.asarray(image, np.float32) / np.float32(255) - mean) / std
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def stack_padded(images: Sequence[torch.Tensor], value: float = 0.0) -> torch.Tensor:
+    """Tensors (... x H x W) of perhaps different sizes as one batch, filled up right and bottom."""
+    height = max(image.shape[-2] for image in images)
+    width = max(image.shape[-1] for image in images)
+    batch = images[0].new_full((len(images), *images[0].shape[:-2], height, width), value)
+    for row, image in zip(batch, images, strict=True):
+        row[..., : image.shape[-2], : image.shape[-1]] = image
+    return batch
