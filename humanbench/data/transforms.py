@@ -1,7 +1,7 @@
 """Steps from an image file to network input, as small functions; every task composes what it needs.
 
-Coordinates: (0, 0) is the centre of the top-left pixel, x to the right. Affine maps are 2 x 3 matrices from the source's
-to the result's coordinates. Sizes are (height, width). Randomness comes from the generator that is passed in.
+Coordinates: (0, 0) is the centre of the top-left pixel, x to the right. Affine maps are 2 x 3 matrices from the source
+to the result. Sizes are (height, width). Randomness comes from the generator that is passed in.
 """
 
 from __future__ import annotations
