@@ -20,7 +20,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,6 +32,7 @@ Regime = Literal["full", "partial", "head", "none"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
 Suite = Literal["humanbench-v1", "mini"]
 SUITES: tuple[Suite, ...] = get_args(Suite)
+Options = TypeVar("Options", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -98,8 +99,11 @@ class Train(_Part):
 
     `views`: with a frozen trunk, the number of fixed augmentations per sample whose trunk outputs are cached; 0 draws
     a new augmentation every epoch (no cache). `ema`: decay of averaged weights that are tested instead, 0 = none.
+    `on`: ids of the datasets whose training splits are used, instead of the tested dataset's own: one that has none, or
+    several at once. Their tables are told apart by `attrs["dataset"]`, so any distinct keys do (`market1501/train`).
     """
 
+    on: tuple[str, ...] = ()
     epochs: int | None = None
     iterations: int | None = None
     batch_size: int
@@ -137,6 +141,22 @@ class Recipe(_Part):
         """Hash of the recipe's content."""
         text = json.dumps(self.model_dump(mode="json", exclude={"notes"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def section(recipe: Recipe, name: Literal["augment", "head", "loss", "test"], kind: type[Options]) -> Options:
+    """A task's own section of a recipe as its option class; `RecipeError` for a key or a value that does not fit."""
+    try:
+        return kind.model_validate(getattr(recipe, name))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([name, *(str(p) for p in first["loc"])])
+        if first["type"] != "extra_forbidden":
+            raise RecipeError(f"{recipe.task} recipe: {where}: {first['msg']} (found {first['input']!r})") from error
+        known = list(kind.model_fields)
+        hint = nearest(str(first["loc"][-1]), known)
+        raise RecipeError(
+            f"{recipe.task} recipe: there is no {where}{hint} (keys of {name}: {', '.join(known) or 'none'})"
+        ) from error
 
 
 @lru_cache(maxsize=16)

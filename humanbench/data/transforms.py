@@ -63,6 +63,32 @@ def crop(image: Image.Image, top: int, left: int, size: Size) -> Image.Image:
     return image.crop((left, top, left + size[1], top + size[0]))
 
 
+def pad_and_crop(image: Image.Image, border: int, rng: np.random.Generator) -> Image.Image:
+    """The picture moved by up to `border` pixels each way; what comes in at the edges is black."""
+    top, left = rng.integers(-border, border, 2, endpoint=True).tolist()
+    return crop(image, top, left, (image.height, image.width))
+
+
+def erase(
+    image: Image.Image, area: tuple[float, float], aspect: tuple[float, float], rng: np.random.Generator
+) -> Image.Image:
+    """A rectangle of the picture replaced by one random colour (random erasing, Zhong et al., AAAI 2020).
+
+    `area` bounds its share of the picture, `aspect` its height over width, both drawn uniformly; what does not fit is
+    drawn again, up to 100 times.
+    """
+    for _ in range(100):
+        pixels = rng.uniform(*area) * image.width * image.height
+        shape = rng.uniform(*aspect)
+        height, width = round((pixels * shape) ** 0.5), round((pixels / shape) ** 0.5)
+        if height < image.height and width < image.width:
+            top, left = int(rng.integers(image.height - height + 1)), int(rng.integers(image.width - width + 1))
+            erased = image.copy()
+            erased.paste(tuple(rng.integers(256, size=3).tolist()), (left, top, left + width, top + height))
+            return erased
+    return image
+
+
 def warp(image: Image.Image, matrix: Affine, size: Size, interpolation: str, fill: int = 0) -> Image.Image:
     """The picture under an affine map, `size` large; each pixel is interpolated from its neighbours, without smoothing.
 
