@@ -21,6 +21,10 @@ class DataError(HumanbenchError):
     """A dataset on disk is absent, incomplete or not what its card says."""
 
 
+class BackboneError(HumanbenchError):
+    """A backbone has no such name, its weights cannot be had, or a checkpoint does not fit it."""
+
+
 class WithheldError(DataError):
     """The labels of this split are not public."""
 

@@ -1,0 +1,133 @@
+"""The `Backbone` module: one interface over plain transformers, hierarchical and convolutional networks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.features import Features, LayerGroup, Preprocessing
+from humanbench.backbones.routes import Route, State
+
+if TYPE_CHECKING:
+    from humanbench.backbones.cards import BackboneCard
+    from humanbench.backbones.report import LoadReport
+
+
+class Backbone(nn.Module):
+    """A feature extractor over a `trunk` (a timm network), run layer group by layer group along a `route`.
+
+    `backbone(images)`: normalised float images N x 3 x H x W (see `preprocessing`), any H and W, zero padded right and
+    bottom to a multiple of `multiple`; returns `Features`.
+
+    `layer_groups`: ordered, first the embeddings (or stem), then one per block, then the final norm if there is one.
+    `stride`, `width`: pixels per cell and channels of `Features.map`; `strides`, `channels`: of each of `Features.maps`.
+    `pyramid`: hierarchical networks only; set it to False to leave all levels but the last out of `Features.maps`
+    (and out of the state of `until`), where only `map` is used.
+    `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
+    `weights_sha256`: SHA-256 over the names, shapes and bytes of all tensors as they were when the backbone was built.
+    """
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        route: Route,
+        preprocessing: Preprocessing,
+        *,
+        name: str = "",
+        card: BackboneCard | None = None,
+        report: LoadReport | None = None,
+        weights_sha256: str = "",
+    ) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.route = route
+        self.preprocessing = preprocessing
+        self.name = name
+        self.card = card
+        self.report = report
+        self.weights_sha256 = weights_sha256
+        self.pyramid = len(route.strides) > 1
+
+    @property
+    def layer_groups(self) -> tuple[LayerGroup, ...]:
+        return self.route.groups
+
+    @property
+    def multiple(self) -> int:
+        return self.route.multiple
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return self.route.strides
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        return self.route.channels
+
+    @property
+    def stride(self) -> int:
+        return self.route.strides[-1]
+
+    @property
+    def width(self) -> int:
+        return self.route.channels[-1]
+
+    def forward(self, images: Tensor) -> Features:
+        return self._features(self._run((self._padded(images),), 0, len(self.layer_groups)))
+
+    def intermediates(self, images: Tensor) -> list[Tensor]:
+        """Tokens N x L' x C after each block, class (and register) tokens first if there are any, no norm.
+
+        Hierarchical and convolutional networks give the cells of each block's output, so L' and C change.
+        """
+        seen: list[Tensor] = []
+        self.route.run(self.trunk, (self._padded(images),), 0, len(self.layer_groups), False, seen.append)
+        return seen
+
+    def splittable(self, group_index: int) -> bool:
+        """Whether `until` and `beyond` can part the network before this layer group (0 .. len(layer_groups))."""
+        return self.route.splittable(group_index)
+
+    def until(self, images: Tensor, group_index: int) -> Tensor | tuple[Tensor, ...]:
+        """What all layer groups before `group_index` make of the images: tensors with the batch first.
+
+        `group_index == len(layer_groups)` runs the whole network. `beyond(until(x, k), k)` equals `backbone(x)` bit
+        for bit, as long as `pyramid` stays as it is.
+        """
+        state = self._run((self._padded(images),), 0, self._checked(group_index))
+        return state[0] if len(state) == 1 else state
+
+    def beyond(self, state: Tensor | tuple[Tensor, ...], group_index: int) -> Features:
+        """The features of a state that `until(images, group_index)` returned."""
+        given = (state,) if isinstance(state, Tensor) else tuple(state)
+        return self._features(self._run(given, self._checked(group_index), len(self.layer_groups)))
+
+    def set_drop_path(self, rate: float) -> None:
+        """Set stochastic depth: 0 at the first block, growing linearly to `rate` at the last.
+
+        Without effect on networks whose blocks know no drop path (most VGG-like ones).
+        """
+        from humanbench.backbones.drop_path import set_drop_path
+
+        set_drop_path(self.trunk, rate)
+
+    def _checked(self, group_index: int) -> int:
+        if not self.splittable(group_index):
+            raise ValueError(f"{self.name or 'the backbone'} cannot be parted before layer group {group_index}")
+        return group_index
+
+    def _run(self, state: State, start: int, stop: int) -> State:
+        return self.route.run(self.trunk, state, start, stop, self.pyramid, None)
+
+    def _features(self, state: State) -> Features:
+        maps, class_token = self.route.read(state)
+        last = maps[-1]
+        tokens = last.flatten(2).transpose(1, 2)
+        return Features(last, tokens, class_token, tokens.mean(1), maps)
+
+    def _padded(self, images: Tensor) -> Tensor:
+        """Zeros right and below up to the next multiple (after normalisation, so padding is the mean colour)."""
+        bottom, right = (-side % self.multiple for side in images.shape[-2:])
+        return functional.pad(images, (0, right, 0, bottom)) if bottom or right else images

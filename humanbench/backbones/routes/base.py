@@ -1,0 +1,46 @@
+"""What every way through a trunk has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from humanbench.backbones.features import LayerGroup
+
+State = tuple[Tensor, ...]
+"""All that has to be kept between two layer groups; tensors with the batch first."""
+
+Visit = Callable[[Tensor], None]
+
+
+class Route(ABC):
+    """How images run through a trunk, layer group by layer group.
+
+    A route holds no tensors and no modules (only names and numbers), so copies of a backbone share nothing by
+    accident. `groups`: the layer groups; the state before group 0 is the padded images alone. `strides`, `channels`:
+    of the feature maps that `read` returns. `multiple`: sides of the images must be multiples of it.
+    """
+
+    groups: tuple[LayerGroup, ...]
+    strides: tuple[int, ...]
+    channels: tuple[int, ...]
+    multiple: int
+
+    @abstractmethod
+    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+        """Run the groups `start` .. `stop - 1`; `visit` sees the tokens after each block, `pyramid` keeps all levels."""
+
+    @abstractmethod
+    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        """Feature maps N x C x h x w, finest first, and the class token of the state after the last group."""
+
+    def splittable(self, group_index: int) -> bool:
+        """Whether the network can be parted before this group."""
+        return 0 <= group_index <= len(self.groups)
+
+
+def channels_first(x: Tensor) -> Tensor:
+    """N x h x w x C to N x C x h x w."""
+    return x.permute(0, 3, 1, 2)

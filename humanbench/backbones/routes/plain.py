@@ -1,0 +1,105 @@
+"""Plain vision transformers: one resolution, absolute position embeddings, blocks that see all tokens."""
+
+from __future__ import annotations
+
+import torch
+from timm.models.vision_transformer import PatchEmbed, VisionTransformer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.features import LayerGroup
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first
+
+
+def resize_positions(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """A grid of position embeddings 1 x h x w x C resized to `size`, unchanged at equal size.
+
+    Bicubic, corners not aligned, no antialiasing: what MAE, CLIP, DINO and PATH models were finetuned with. (timm's
+    own default antialiases, which moves the final features of a small PATH model by 2e-2.)
+    """
+    if tuple(grid.shape[1:3]) == tuple(size):
+        return grid
+    moved = channels_first(grid.float())
+    resized = functional.interpolate(moved, size=size, mode="bicubic", align_corners=False, antialias=False)
+    return resized.permute(0, 2, 3, 1).to(grid.dtype)
+
+
+class PlainRoute(Route):
+    """timm's `VisionTransformer`: embeddings, blocks, final norm; any image size.
+
+    The state between groups is the patch tokens N x h x w x C and, where there are any, the class and register
+    tokens N x P x C. A model whose only norm follows the pooling (`fc_norm`) has it applied to every token.
+    """
+
+    def __init__(self, trunk: VisionTransformer) -> None:
+        patch = trunk.patch_embed.patch_size
+        depth = len(trunk.blocks)
+        embeddings = ("cls_token", "reg_token", "pos_embed", "patch_embed", "pos_drop", "patch_drop", "norm_pre")
+        self.groups = (
+            LayerGroup("embeddings", tuple(f"trunk.{name}" for name in embeddings)),
+            *(LayerGroup(f"blocks.{i}", (f"trunk.blocks.{i}",)) for i in range(depth)),
+            LayerGroup("norm", ("trunk.norm", "trunk.fc_norm")),
+        )
+        self.strides = (int(patch[0]),)
+        self.channels = (int(trunk.embed_dim),)
+        self.multiple = int(patch[0])
+        self.grid = tuple(int(side) for side in trunk.patch_embed.grid_size)
+        self.has_class_token = trunk.cls_token is not None
+        self.prefix = int(trunk.num_prefix_tokens)
+
+    @staticmethod
+    def fits(trunk: nn.Module) -> bool:
+        """Whether the trunk is exactly that class (its subclasses change the forward pass) with square patches."""
+        return (
+            type(trunk) is VisionTransformer
+            and type(trunk.patch_embed) is PatchEmbed
+            and trunk.patch_embed.patch_size[0] == trunk.patch_embed.patch_size[1]
+        )
+
+    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+        if start == stop:
+            return state
+        tokens, grid = self._embed(trunk, state[0]) if start == 0 else self._join(state)
+        for index in range(max(start, 1), stop):
+            if index == len(self.groups) - 1:
+                tokens = trunk.fc_norm(trunk.norm(tokens))
+            else:
+                tokens = trunk.blocks[index - 1](tokens)
+                if visit is not None:
+                    visit(tokens)
+        return self._part(tokens, grid)
+
+    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        class_token = state[1][:, 0] if self.has_class_token else None
+        return (channels_first(state[0]),), class_token
+
+    def _embed(self, trunk: nn.Module, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        patches = trunk.patch_embed.proj(images)
+        grid = (patches.shape[-2], patches.shape[-1])
+        tokens = trunk.patch_embed.norm(patches.flatten(2).transpose(1, 2))
+        positions = self._positions(trunk, grid)
+        prefix = [p.expand(len(tokens), -1, -1) for p in (trunk.cls_token, trunk.reg_token) if p is not None]
+        if positions is None:
+            tokens = torch.cat([*prefix, tokens], dim=1)
+        elif trunk.no_embed_class:
+            tokens = torch.cat([*prefix, tokens + positions], dim=1)
+        else:
+            tokens = torch.cat([*prefix, tokens], dim=1) + positions
+        return trunk.norm_pre(trunk.patch_drop(trunk.pos_drop(tokens))), grid
+
+    def _positions(self, trunk: nn.Module, grid: tuple[int, int]) -> Tensor | None:
+        stored = trunk.pos_embed
+        if stored is None:
+            return None
+        own = 0 if trunk.no_embed_class else self.prefix
+        cells = stored[:, own:].reshape(1, *self.grid, -1)
+        return torch.cat([stored[:, :own], resize_positions(cells, grid).flatten(1, 2)], dim=1)
+
+    def _part(self, tokens: Tensor, grid: tuple[int, int]) -> State:
+        cells = tokens[:, self.prefix :].reshape(len(tokens), *grid, -1)
+        return (cells, tokens[:, : self.prefix]) if self.prefix else (cells,)
+
+    def _join(self, state: State) -> tuple[Tensor, tuple[int, int]]:
+        cells = state[0]
+        tokens = torch.cat([state[1], cells.flatten(1, 2)], dim=1) if self.prefix else cells.flatten(1, 2)
+        return tokens, (cells.shape[1], cells.shape[2])
