@@ -1,0 +1,34 @@
+"""Samples of a task as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from humanbench.data.transforms import stack_padded
+
+
+def collate(samples: Sequence[Mapping[str, Any]], padded: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """A batch with one entry per key of the samples.
+
+    `image` and the keys of `padded` (with the value to fill up with) are stacked, smaller ones filled up right and
+    bottom; other tensors of equal shapes are stacked, numbers become a tensor, everything else a list. `input_size` is
+    (height, width) of the images.
+    """
+    fills = {"image": 0.0, **(padded or {})}
+    batch: dict[str, Any] = {}
+    for key in samples[0]:
+        values = [sample[key] for sample in samples]
+        if key in fills:
+            batch[key] = stack_padded(values, fills[key])
+        elif all(isinstance(v, torch.Tensor) and v.shape == values[0].shape for v in values):
+            batch[key] = torch.stack(values)
+        elif all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            batch[key] = torch.tensor(values)
+        else:
+            batch[key] = values
+    if "image" in batch:
+        batch["input_size"] = (batch["image"].shape[-2], batch["image"].shape[-1])
+    return batch
