@@ -1,4 +1,4 @@
-"""Where things are: the data folders that ship with the package, and the user's data root."""
+"""Where things are: the data folders that ship with the package, the user's data root and the cache."""
 
 from __future__ import annotations
 
@@ -21,3 +21,8 @@ def data_root(given: str | os.PathLike[str] | None = None) -> Path:
     """The folder that holds one folder per dataset: the argument, else `$HUMANBENCH_DATA`, else `~/humanbench-data`."""
     chosen = given if given is not None else os.environ.get("HUMANBENCH_DATA") or "~/humanbench-data"
     return Path(chosen).expanduser().absolute()
+
+
+def cache_folder() -> Path:
+    """Where what can be computed again is kept: `$HUMANBENCH_CACHE`, else `~/.cache/humanbench`."""
+    return Path(os.environ.get("HUMANBENCH_CACHE") or "~/.cache/humanbench").expanduser().absolute()

@@ -1,0 +1,92 @@
+"""A backbone and a head as one network, with the frozen trunk outside autograd."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from humanbench.engine.shards import State
+from humanbench.errors import HumanbenchError
+from humanbench.regimes import FreezeReport, train_mode
+from humanbench.tasks.training import Batch
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+class CellError(HumanbenchError):
+    """Work on a cell cannot go on; it is recorded as failed, and the other cells go on."""
+
+    exit_code = 1
+
+
+class Finetune(nn.Module):
+    """What is fitted: `forward(batch)` gives the named loss terms, `outputs(batch)` the head's raw outputs.
+
+    `parting` is the layer group before which the network is parted: everything before it is frozen, runs in evaluation
+    mode and outside autograd, and can be replaced by its stored output, `batch["state"]`.
+    """
+
+    def __init__(self, backbone: Backbone, head: nn.Module, report: FreezeReport) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.report = report
+        self.parting = max(k for k in range(report.first_trainable_group + 1) if backbone.splittable(k))
+
+    def train(self, mode: bool = True) -> Finetune:
+        """Training mode for what trains only."""
+        super().train(mode)
+        if mode:
+            train_mode(self.backbone, self.head, self.report)
+        return self
+
+    def trunk(self, images: Tensor) -> State:
+        """The frozen trunk's output for a batch of images, as `Backbone.until` gives it."""
+        with torch.no_grad():
+            state = self.backbone.until(images, self.parting)
+        return (state,) if isinstance(state, Tensor) else tuple(state)
+
+    def outputs(self, batch: Batch) -> Any:
+        """Raw outputs of the head for a batch with `image` or `state`."""
+        state = batch["state"] if "state" in batch else self.trunk(batch["image"])
+        return self.head(self.backbone.beyond(state, self.parting), batch)
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = self.head.loss(self.outputs(batch), batch)  # type: ignore[operator]
+        return losses
+
+
+def learnt(model: nn.Module) -> dict[str, Tensor]:
+    """What a fit changes, by name: trainable parameters and all buffers."""
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def put_back(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load what `learnt` gave."""
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    lost = set(missing) & set(learnt(model))
+    if lost or unexpected:
+        raise CellError(f"saved weights do not fit the model: {sorted(lost | set(unexpected))[:3]}")
+
+
+class Average:
+    """Exponential moving average of what is learnt; buffers and integers are taken as they are."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values = {name: tensor.detach().clone() for name, tensor in learnt(model).items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, iteration: int) -> None:
+        """Take in the model after an iteration; the first iterations count more, so that the start is forgotten."""
+        decay = min(self.decay, (1 + iteration) / (10 + iteration))
+        parameters = {name for name, _ in model.named_parameters()}
+        for name, tensor in learnt(model).items():
+            if name in parameters:
+                self.values[name].lerp_(tensor.detach(), 1 - decay)
+            else:
+                self.values[name].copy_(tensor)

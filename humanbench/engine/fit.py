@@ -1,0 +1,233 @@
+"""Fitting: iterations over a feed, a checkpoint after every epoch, the same numbers after an interruption."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor
+
+from humanbench.engine.adafactor import Adafactor
+from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
+from humanbench.engine.feeds import FreshFeed
+from humanbench.engine.finetune import Average, CellError, Finetune, learnt, put_back
+from humanbench.engine.journal import Journal
+from humanbench.engine.schedule import rate
+from humanbench.recipes import Optim, Recipe
+from humanbench.regimes import parameter_groups
+from humanbench.tasks.training import Batch
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+CHECK_EVERY = 20
+"""Iterations between looks at the loss: looking makes the processor wait for the GPU."""
+
+
+@dataclass
+class Progress:
+    """How far a fit is: epochs and iterations done, images seen by all processes, seconds, mean losses per epoch."""
+
+    epoch: int = 0
+    iteration: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds if self.seconds else 0.0
+
+
+def optimiser_for(optim: Optim, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The recipe's optimiser over groups that have their own rates and weight decays."""
+    if optim.name == "sgd":
+        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum)
+    if optim.name == "adamw":
+        return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas)
+    return Adafactor(groups, lr=optim.lr, beta1=optim.betas[0], clip_beta2=optim.betas[1])
+
+
+def length(recipe: Recipe, batches: int) -> tuple[int, int]:
+    """Epochs and iterations (optimiser steps) of a recipe whose first epoch has this many batches."""
+    steps = max(1, math.ceil(batches / recipe.train.accumulate))
+    if recipe.train.epochs is not None:
+        return recipe.train.epochs, recipe.train.epochs * steps
+    iterations = recipe.train.iterations or 0
+    return math.ceil(iterations / steps), iterations
+
+
+class Fit:
+    """A fit of a model by a recipe. `run` goes from the checkpoint, or the start, to the end.
+
+    Randomness inside the network (drop path, dropout) is seeded anew for every epoch and process, so an epoch needs
+    nothing of the one before but the checkpoint.
+    """
+
+    def __init__(
+        self,
+        accelerator: Accelerator,
+        model: Finetune,
+        recipe: Recipe,
+        seed: int,
+        feed: FreshFeed,
+        journal: Journal,
+        checkpoint: Path,
+        identity: str,
+    ) -> None:
+        self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
+        self._feed, self._journal = feed, journal
+        self._checkpoint, self._identity = checkpoint, identity
+        self._epochs, self._iterations = length(recipe, len(feed.batches(0)))
+        self._groups = parameter_groups(
+            model.backbone,
+            model.head,
+            model.report,
+            recipe.optim.lr,
+            backbone_scale=recipe.optim.backbone_scale,
+            layer_decay=recipe.optim.layer_decay,
+            weight_decay=recipe.optim.weight_decay,
+            head_weight_decay=recipe.optim.head_weight_decay,
+        )
+        self._rates = [group["lr"] for group in self._groups]
+        self._optimiser = optimiser_for(recipe.optim, self._groups)
+        self._model, self._prepared = model, accelerator.prepare(model)
+        self._prepared_optimiser = accelerator.prepare(self._optimiser)
+        self._average: Average | None = None
+        self.progress = Progress()
+
+    def run(self) -> Progress:
+        """Fit to the end; what is tested afterwards is in the model (the averaged weights if the recipe has them).
+
+        Raises `CellError` when the loss is no longer finite.
+        """
+        self._resume()
+        if self._recipe.train.ema and self._average is None:
+            self._average = Average(self._model, self._recipe.train.ema)
+        left = self._iterations - self.progress.iteration
+        with self._journal.bar("fit", left) as advance:
+            while self.progress.epoch < self._epochs:
+                self._epoch(advance)
+                if self._accelerator.is_main_process:
+                    save_checkpoint(self._checkpoint, self._identity, self._state())
+                self._accelerator.wait_for_everyone()
+        if self._average is not None:
+            put_back(self._model, self._average.values)
+        return self.progress
+
+    def _epoch(self, advance: Any) -> None:
+        progress = self.progress
+        torch.manual_seed(_mixed(self._seed, progress.epoch, self._accelerator.process_index))
+        self._prepared.train()
+        started = time.perf_counter()
+        totals: dict[str, Tensor] = {}
+        done = 0
+        for step in _grouped(self._feed.epoch(progress.epoch, self._epochs), self._recipe.train.accumulate):
+            if progress.iteration >= self._iterations and self._recipe.train.iterations is not None:
+                break
+            losses, images = self._step(step)
+            for name, value in losses.items():
+                totals[name] = totals.get(name, 0) + value
+            done += 1
+            progress.iteration += 1
+            progress.images += images
+            state = ""
+            if done % CHECK_EVERY == 0 or done == 1:
+                state = f"epoch {progress.epoch + 1}/{self._epochs}, loss {self._checked(totals, done):.4g}"
+            advance(images, state)
+        self._checked(totals, done)
+        progress.seconds += time.perf_counter() - started
+        progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})
+        progress.epoch += 1
+
+    def _step(self, batches: list[Batch]) -> tuple[dict[str, Tensor], int]:
+        """One optimiser step over one or more batches; their mean losses and the number of images of all processes."""
+        accelerator, optim = self._accelerator, self._recipe.optim
+        factor = rate(self._recipe.schedule, min(self.progress.iteration, self._iterations - 1), self._iterations)
+        for group, peak in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = peak * factor
+        sums: dict[str, Tensor] = {}
+        images = 0
+        for number, batch in enumerate(batches, 1):
+            moved = send_to_device(batch, accelerator.device, non_blocking=True)
+            waiting = number < len(batches)
+            with accelerator.no_sync(self._prepared) if waiting else nullcontext(), accelerator.autocast():
+                losses = self._prepared(moved)
+            total = torch.stack([value.float() for value in losses.values()]).sum() / len(batches)
+            with accelerator.no_sync(self._prepared) if waiting else nullcontext():
+                accelerator.backward(total)
+            for name, value in (losses | {"loss": total * len(batches)}).items():
+                sums[name] = sums.get(name, 0) + value.detach().float() / len(batches)
+            images += len(batch["image"]) * accelerator.num_processes
+        if optim.clip is not None:
+            part = self._model if optim.clip_of == "all" else self._model.backbone
+            accelerator.clip_grad_norm_([p for p in part.parameters() if p.requires_grad], optim.clip)
+        self._prepared_optimiser.step()
+        self._prepared_optimiser.zero_grad()
+        if self._average is not None:
+            self._average.update(self._model, self.progress.iteration)
+        return sums, images
+
+    def _checked(self, totals: dict[str, Tensor], done: int) -> float:
+        """The mean loss so far; `CellError` on every process when it is not finite on any."""
+        if not done:
+            return math.nan
+        mean = float(self._accelerator.reduce(totals["loss"], "mean")) / done
+        if not math.isfinite(mean):
+            terms = ", ".join(f"{name} {float(value) / done:.4g}" for name, value in totals.items())
+            raise CellError(
+                f"the loss is {mean} in epoch {self.progress.epoch + 1}, by iteration {self.progress.iteration} "
+                f"({terms}); a smaller optim.lr or train.amp=no may help"
+            )
+        return mean
+
+    def _state(self) -> dict[str, Any]:
+        scaler = getattr(self._accelerator, "scaler", None)
+        return {
+            "learnt": learnt(self._model),
+            "optimiser": self._optimiser.state_dict(),
+            "average": self._average.values if self._average is not None else None,
+            "scaler": scaler.state_dict() if scaler is not None else None,
+            "progress": asdict(self.progress),
+        }
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self._checkpoint, self._identity)
+        if state is None:
+            return
+        put_back(self._model, state["learnt"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.progress = Progress(**state["progress"])
+        scaler = getattr(self._accelerator, "scaler", None)
+        if scaler is not None and state["scaler"]:
+            scaler.load_state_dict(state["scaler"])
+        if state["average"] is not None:
+            self._average = Average(self._model, self._recipe.train.ema)
+            self._average.values = send_to_device(state["average"], self._accelerator.device)
+        self._journal.say(f"  going on after epoch {self.progress.epoch} of {self._epochs}")
+
+
+def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Batches in groups of `size`, the last one perhaps smaller."""
+    group: list[Batch] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed from several numbers."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,75 @@
+"""One process or many: what `accelerate` needs to be told, and how ranks agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from humanbench.errors import HumanbenchError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from humanbench.engine.feeds import Share
+
+
+def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> Accelerator:
+    """An accelerator for this process, under `accelerate launch`, `torchrun` or alone.
+
+    `device`: None picks a GPU if there is one; else `cpu`, `cuda` or `cuda:N`. Raises `HumanbenchError` for a device
+    that is not there.
+    """
+    from accelerate import Accelerator, DistributedDataParallelKwargs
+    from accelerate.state import AcceleratorState, GradientState, PartialState
+
+    if device is not None and device.startswith("cuda"):
+        _choose_gpu(device)
+    elif device not in (None, "cpu"):
+        raise HumanbenchError(f"--device {device}: choose cpu, cuda or cuda:N")
+    if PartialState().num_processes == 1:
+        PartialState._reset_state()  # another device than the cell before
+    AcceleratorState._reset_state()
+    GradientState._reset_state()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # heads need not use all features
+    return Accelerator(mixed_precision=amp, cpu=device == "cpu", kwargs_handlers=[unused])
+
+
+def _choose_gpu(device: str) -> None:
+    number = int(device[5:] or 0) if device[4:5] in ("", ":") and (device[5:] or "0").isdigit() else -1
+    if not 0 <= number < torch.cuda.device_count():
+        raise HumanbenchError(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA devices")
+    if ":" in device:
+        torch.cuda.set_device(number)
+
+
+def share_of(accelerator: Accelerator) -> Share:
+    """This process among all."""
+    from humanbench.engine.feeds import Share
+
+    return Share(accelerator.process_index, accelerator.num_processes)
+
+
+def gathered(accelerator: Accelerator, value: Any) -> list[Any]:
+    """The value of every process, in the order of ranks, on every process."""
+    if accelerator.num_processes == 1:
+        return [value]
+    values: list[Any] = [None] * accelerator.num_processes
+    torch.distributed.all_gather_object(values, value)
+    return values
+
+
+def gathered_at_first(accelerator: Accelerator, value: Any) -> list[Any]:
+    """The value of every process on the first, an empty list on the others."""
+    if accelerator.num_processes == 1:
+        return [value]
+    values: list[Any] | None = [None] * accelerator.num_processes if accelerator.is_main_process else None
+    torch.distributed.gather_object(value, values, dst=0)
+    return values or []
+
+
+def device_name(accelerator: Accelerator) -> str:
+    """The device in words: the GPU's name, or the CPU with its number of threads."""
+    if accelerator.device.type == "cuda":
+        return torch.cuda.get_device_name(accelerator.device)
+    return f"{accelerator.device.type} ({torch.get_num_threads()} threads)"
