@@ -20,7 +20,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,7 +32,6 @@ Regime = Literal["full", "partial", "head", "none"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
 Suite = Literal["humanbench-v1", "mini"]
 SUITES: tuple[Suite, ...] = get_args(Suite)
-Options = TypeVar("Options", bound=BaseModel)
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -143,22 +142,6 @@ class Recipe(_Part):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def section(recipe: Recipe, name: Literal["augment", "head", "loss", "test"], kind: type[Options]) -> Options:
-    """A task's own section of a recipe as its option class; `RecipeError` for a key or a value that does not fit."""
-    try:
-        return kind.model_validate(getattr(recipe, name))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([name, *(str(p) for p in first["loc"])])
-        if first["type"] != "extra_forbidden":
-            raise RecipeError(f"{recipe.task} recipe: {where}: {first['msg']} (found {first['input']!r})") from error
-        known = list(kind.model_fields)
-        hint = nearest(str(first["loc"][-1]), known)
-        raise RecipeError(
-            f"{recipe.task} recipe: there is no {where}{hint} (keys of {name}: {', '.join(known) or 'none'})"
-        ) from error
-
-
 @lru_cache(maxsize=16)
 def _tables(task: str) -> dict[str, Any]:
     path = shipped("protocols") / f"{task}.toml"
@@ -193,9 +176,9 @@ def load_recipe(
         layers.append(_variant(card, tables, variant))
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = merge(merged, _without(layer))
+        merged = _layered(merged, _without(layer))
     for key, value in (overrides or {}).items():
-        merged = merge(merged, _nested(card, merged, key, value))
+        merged = _layered(merged, _nested(card, merged, key, value))
     return _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
 
 
@@ -229,6 +212,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = merge(merged[key], value) if both else value
     return merged
+
+
+def _layered(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """`merge`, except that a length of training replaces one that is given in the other unit."""
+    lengths = ("epochs", "iterations")
+    train = base.get("train", {})
+    if any(name in layer.get("train", {}) for name in lengths):
+        train = {key: value for key, value in train.items() if key not in lengths}
+    return merge({**base, "train": train}, layer)
 
 
 def parse_override(text: str) -> tuple[str, Any]:

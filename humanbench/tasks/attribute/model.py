@@ -1,0 +1,189 @@
+"""Training of attribute recognition: one linear layer with batch normalisation over the pooled features.
+
+Head, loss weights and augmentation follow the released code of HumanBench (PATH); the weights are those of Li et al.
+(DeepMAR, ACPR 2015) in the exponential form that the field uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import Features, Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.data import transforms
+from humanbench.data.collate import collate as collate
+from humanbench.data.sampling import generator, shuffled_batches
+from humanbench.recipes import Recipe, Share
+from humanbench.tasks.attribute import Probabilities
+from humanbench.tasks.options import Options, fits, section
+from humanbench.tasks.training import Batch, Sample
+
+Labels = NDArray[np.int8]
+
+
+class Augment(Options):
+    """`flip` is a probability, `pad` pixels."""
+
+    flip: Share
+    pad: int
+
+
+class Head(Options):
+    """Nothing to choose."""
+
+
+class Loss(Options):
+    """`weighted`: rare answers weigh more, exp(1 - p) where an attribute is present in a share p of training, else
+    exp(p); without, all weigh 1."""
+
+    weighted: bool
+
+
+class Test(Options):
+    """Nothing to choose: the resized picture."""
+
+
+SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}
+
+
+def check(recipe: Recipe) -> None:
+    """`RecipeError` for a key or value that the task's sections do not have."""
+    fits(recipe, "stretch")
+    for name, kind in SECTIONS.items():
+        section(recipe, name, kind)
+
+
+def labels_of(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> Labels:
+    """N x A labels of the tables one after the other: 1 present, 0 absent, -1 unknown."""
+    return np.concatenate([t[list(card.labels.attributes)].to_numpy(np.int8) for t in tables.values()])
+
+
+def positive_ratios(labels: Labels) -> NDArray[np.float32]:
+    """Share of the images known to have each attribute, among those of which it is known; 0.5 where it never is."""
+    known = (labels >= 0).sum(axis=0)
+    present = (labels == 1).sum(axis=0)
+    ratios: NDArray[np.float64] = np.divide(present, known, out=np.full(len(known), 0.5), where=known > 0)
+    return ratios.astype(np.float32)
+
+
+class People:
+    """Pictures of single people, stretched to the recipe's size; augmented where they have labels."""
+
+    def __init__(
+        self,
+        card: DatasetCard,
+        tables: Mapping[str, pd.DataFrame],
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        labels: Labels | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.paths = [str(path) for table in tables.values() for path in table["image"]]
+        self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
+        self.labels = labels
+        self.augment = section(recipe, "augment", Augment)
+        self.mirrored = np.arange(len(card.labels.attributes))
+        for left, right in card.labels.flip_pairs:
+            self.mirrored[[left, right]] = right, left
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> Sample:
+        """`image`, and in training `label` (A: 1, 0, -1 unknown)."""
+        image = transforms.resize(transforms.open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        if self.labels is None:
+            return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
+        rng, label = generator(self.seed, self.epoch, index), self.labels[index]
+        image = transforms.pad_and_crop(image, self.augment.pad, rng)
+        if rng.random() < self.augment.flip:
+            image, label = transforms.mirror(image), label[self.mirrored]
+        image_tensor = transforms.to_input(image, self.preprocessing)
+        return {"index": index, "image": image_tensor, "label": torch.from_numpy(label.astype(np.float32))}
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+        """All images in a random order."""
+        return shuffled_batches(len(self), batch_size, seed, epoch)
+
+
+class AttributeHead(nn.Module):
+    """Pooled features -> linear -> batch normalisation -> a logit per attribute."""
+
+    ratios: Tensor
+
+    def __init__(self, width: int, ratios: NDArray[np.float32], options: Loss) -> None:
+        super().__init__()
+        self.weighted = options.weighted
+        self.logits = nn.Sequential(nn.Linear(width, len(ratios)), nn.BatchNorm1d(len(ratios)))
+        # Known from the training labels, so no part of what is learnt and stored.
+        self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
+
+    def forward(self, features: Features, batch: Batch) -> Tensor:
+        """Logits N x A."""
+        logits: Tensor = self.logits(features.pooled)
+        return logits
+
+    def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Binary cross entropy, weighted, summed over the known attributes, mean over the batch."""
+        label, logits = batch["label"], outputs.float()
+        known = (label >= 0).float()
+        if self.weighted:
+            known = known * torch.where(label == 1, torch.exp(1 - self.ratios), torch.exp(self.ratios))
+        each = functional.binary_cross_entropy_with_logits(logits, label.clamp(min=0), weight=known, reduction="none")
+        return {"attributes": each.sum() / len(label)}
+
+    def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[NDArray[np.float64]]:
+        """Probabilities (A) of each sample, the mean over views."""
+        mean = torch.stack([torch.sigmoid(logits.double()) for logits in outputs]).mean(0)
+        return list(mean.cpu().numpy())
+
+
+def training_data(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, preprocessing: Preprocessing, seed: int
+) -> People:
+    """Training pictures of all tables."""
+    return People(card, tables, recipe, preprocessing, labels_of(card, tables), seed)
+
+
+def test_data(
+    card: DatasetCard,
+    tables: Mapping[str, pd.DataFrame],
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    inputs: Mapping[str, Path],
+) -> People:
+    """Test pictures."""
+    return People(card, tables, recipe, preprocessing)
+
+
+def build_head(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone
+) -> AttributeHead:
+    """A fresh head for the card's attributes, with the positive ratios of the training tables."""
+    ratios = positive_ratios(labels_of(card, tables))
+    return AttributeHead(backbone.width, ratios, section(recipe, "loss", Loss))
+
+
+def test_views(recipe: Recipe) -> Sequence[str]:
+    """The picture as it is."""
+    return ("plain",)
+
+
+def predictions(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[NDArray[np.float64]]
+) -> Probabilities:
+    """Probabilities N x A in the order of the table."""
+    return np.stack(decoded)

@@ -1,0 +1,245 @@
+"""Training of person re-identification: identities are classified, the feature under the classifier is what is ranked.
+
+Head, losses and augmentation follow the released code of HumanBench (PATH): a batch-norm neck without bias before a
+classifier without bias, cross entropy after the neck and a batch-hard triplet loss before it (Hermans et al.,
+arXiv 1703.07737), batches of a few images of each of several identities. Tested is the feature before the neck, so
+nothing of the head takes part in the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import Features as BackboneFeatures
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.data import transforms
+from humanbench.data.collate import collate as collate
+from humanbench.data.sampling import generator
+from humanbench.errors import DataError
+from humanbench.recipes import Recipe, Share
+from humanbench.tasks.options import Options, fits, section
+from humanbench.tasks.reid import Features
+from humanbench.tasks.training import Batch, Sample
+
+
+class Augment(Options):
+    """`flip` and `erase` are probabilities, `pad` pixels; of the picture `erase_area` is erased, high as wide times
+    `erase_aspect`."""
+
+    flip: Share
+    pad: int
+    erase: Share
+    erase_area: tuple[float, float]
+    erase_aspect: tuple[float, float]
+
+
+class Head(Options):
+    """Which feature is trained and tested: the class token (the pooled map where a network has none), or the map."""
+
+    feature: Literal["class_token", "pooled"]
+
+
+class Loss(Options):
+    """`triplet` is the weight of the triplet loss; a batch holds `images_per_identity` of each of its identities."""
+
+    triplet: float
+    images_per_identity: int = Field(ge=2)
+
+
+class Test(Options):
+    """Nothing to choose: the resized picture, the feature before the neck at unit length."""
+
+
+SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}
+
+
+def check(recipe: Recipe) -> None:
+    """`RecipeError` for a key or value that the task's sections do not have."""
+    fits(recipe, "stretch")
+    for name, kind in SECTIONS.items():
+        section(recipe, name, kind)
+
+
+def identities(tables: Mapping[str, pd.DataFrame]) -> tuple[NDArray[np.int64], int]:
+    """Class 0, 1 … of each row of the tables one after the other, and how many there are.
+
+    The same person id in splits of one dataset is one class; in different datasets they are two.
+    """
+    keys = [(str(table.attrs["dataset"]), int(pid)) for table in tables.values() for pid in table["pid"]]
+    classes = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return np.array([classes[key] for key in keys], np.int64), len(classes)
+
+
+class Crops:
+    """Pictures of single people, resized to the recipe's size; augmented where there is a recipe for it."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        labels: NDArray[np.int64] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.paths = [str(path) for table in tables.values() for path in table["image"]]
+        self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
+        self.labels = labels
+        self.augment = section(recipe, "augment", Augment)
+        self.per_identity = section(recipe, "loss", Loss).images_per_identity
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> Sample:
+        """`image`, and in training `label`."""
+        image = transforms.resize(transforms.open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        if self.labels is None:
+            return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
+        rng, chosen = generator(self.seed, self.epoch, index), self.augment
+        if rng.random() < chosen.flip:
+            image = transforms.mirror(image)
+        image = transforms.pad_and_crop(image, chosen.pad, rng)
+        if rng.random() < chosen.erase:
+            image = transforms.erase(image, chosen.erase_area, chosen.erase_aspect, rng)
+        label = int(self.labels[index])
+        return {"index": index, "image": transforms.to_input(image, self.preprocessing), "label": label}
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+        """Batches of `batch_size` / K identities with K images each; see `identity_batches`."""
+        if self.labels is None:
+            raise ValueError("test samples are not drawn by identity")
+        return identity_batches(self.labels, batch_size, self.per_identity, np.random.default_rng((seed, epoch)))
+
+
+def identity_batches(
+    labels: NDArray[np.int64], batch_size: int, per_identity: int, rng: np.random.Generator
+) -> list[list[int]]:
+    """An epoch of batches with `per_identity` images of each of batch_size / per_identity different identities.
+
+    Every identity's images are shuffled and cut into groups of `per_identity` (one with fewer images repeats some; a
+    remainder is left out of this epoch). Batches take the next group of identities drawn at random until too few are
+    left. Where there are fewer identities than a batch takes, a batch takes them all.
+    """
+    groups = {}
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        rows = rows if len(rows) >= per_identity else rng.choice(rows, per_identity)
+        groups[int(label)] = [rows[i : i + per_identity] for i in range(0, len(rows) - per_identity + 1, per_identity)]
+    people = min(max(batch_size // per_identity, 2), len(groups))
+    batches = []
+    while len(groups) >= people:
+        chosen = rng.choice(list(groups), people, replace=False)
+        batches.append([int(row) for label in chosen for row in groups[label].pop()])
+        groups = {label: left for label, left in groups.items() if left}
+    return batches
+
+
+class Outputs(NamedTuple):
+    """`feature` N x C as the backbone gives it; `logits` N x identities while training."""
+
+    feature: Tensor
+    logits: Tensor | None
+
+
+class ReidHead(nn.Module):
+    """Neck and classifier over a feature of the backbone."""
+
+    def __init__(self, width: int, people: int, options: Head, loss: Loss) -> None:
+        super().__init__()
+        self.class_token = options.feature == "class_token"
+        self.triplet = loss.triplet
+        self.neck = nn.BatchNorm1d(width)
+        # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.
+        del self.neck.bias
+        self.neck.register_buffer("bias", torch.zeros(width))
+        self.classifier = nn.Linear(width, people, bias=False)
+        nn.init.normal_(self.classifier.weight, std=0.001)
+
+    def forward(self, features: BackboneFeatures, batch: Batch) -> Outputs:
+        """Logits only in training: the test needs none."""
+        token = features.class_token if self.class_token else None
+        feature = features.pooled if token is None else token
+        return Outputs(feature, self.classifier(self.neck(feature)) if self.training else None)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
+        """Cross entropy of identities, and the triplet loss on the feature before the neck."""
+        if outputs.logits is None:
+            raise ValueError("the head is in evaluation mode, where it computes no logits")
+        label = batch["label"]
+        return {
+            "identity": functional.cross_entropy(outputs.logits.float(), label),
+            "triplet": self.triplet * batch_hard(outputs.feature.float(), label),
+        }
+
+    def decode(self, outputs: Sequence[Outputs], batch: Batch) -> list[NDArray[np.float32]]:
+        """The feature of each sample at unit length (the mean over views, where there are several)."""
+        mean = torch.stack([functional.normalize(o.feature.float(), dim=1) for o in outputs]).mean(0)
+        return list(functional.normalize(mean, dim=1).cpu().numpy())
+
+
+def batch_hard(feature: Tensor, label: Tensor) -> Tensor:
+    """Mean over the batch of log(1 + exp(d+ - d-)): distance to the farthest of the same, the nearest of another.
+
+    Euclidean distances of N x C features. An image whose identity is all there is in the batch counts 0.
+    """
+    distance = torch.cdist(feature, feature, compute_mode="donot_use_mm_for_euclid_dist")
+    same = label[:, None] == label[None, :]
+    farthest = distance.masked_fill(~same, -torch.inf).amax(dim=1)
+    nearest = distance.masked_fill(same, torch.inf).amin(dim=1)
+    return functional.softplus(farthest - nearest).mean()
+
+
+def training_data(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, preprocessing: Preprocessing, seed: int
+) -> Crops:
+    """Training pictures of all tables, which may be of several datasets."""
+    labels, people = identities(tables)
+    if people < 2:
+        raise DataError(f"{card.id}: the training images show {people} identity; a triplet needs at least 2")
+    return Crops(tables, recipe, preprocessing, labels, seed)
+
+
+def test_data(
+    card: DatasetCard,
+    tables: Mapping[str, pd.DataFrame],
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    inputs: Mapping[str, Path],
+) -> Crops:
+    """Query pictures, then gallery pictures."""
+    return Crops(tables, recipe, preprocessing)
+
+
+def build_head(card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone) -> ReidHead:
+    """A fresh head with a class per identity of the training tables."""
+    _, people = identities(tables)
+    return ReidHead(backbone.width, people, section(recipe, "head", Head), section(recipe, "loss", Loss))
+
+
+def test_views(recipe: Recipe) -> Sequence[str]:
+    """The picture as it is."""
+    return ("plain",)
+
+
+def predictions(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[NDArray[np.float32]]
+) -> Features:
+    """Features of queries and gallery, in the order of their tables."""
+    queries = len(next(iter(tables.values())))
+    return Features(np.stack(decoded[:queries]), np.stack(decoded[queries:]))
