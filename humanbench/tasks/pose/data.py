@@ -1,0 +1,138 @@
+"""People as training and test samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.data.sampling import generator, shuffled_batches
+from humanbench.data.transforms import apply, compose, mirroring, open_rgb, photometric, to_input, warp
+from humanbench.recipes import Recipe
+from humanbench.tasks.pose import transforms
+from humanbench.tasks.pose.options import Augment
+from humanbench.tasks.pose.transforms import Window
+
+Floats = NDArray[np.float64]
+Sample = dict[str, Any]
+
+
+class Crops:
+    """What training and test samples share: the pictures and the windows of people.
+
+    A row is a person: by annotated box (`bbox`), by MPII's `center` and `scale`, or by a detection (also `bbox`, with
+    `score`), which is not cut off at the picture's borders.
+    """
+
+    def __init__(self, rows: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing) -> None:
+        self.images = list(rows["image"])
+        self.boxes = np.stack(list(rows["bbox"])).astype(np.float64) if len(rows) else np.zeros((0, 4))
+        self.given = list(zip(rows["center"], rows["scale"], strict=True)) if "center" in rows else None
+        self.detected = "score" in rows
+        self.size = recipe.input.size
+        self.aspect = self.size[1] / self.size[0]
+        self.preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def window(self, index: int, size: tuple[int, int]) -> Window:
+        """The person's window in a picture of `size`."""
+        if self.given is not None:
+            return transforms.given_window(*self.given[index])
+        box = self.boxes[index]
+        return transforms.box_window(box if self.detected else transforms.clip_box(box, size), self.aspect)
+
+
+class TrainingPeople(Crops):
+    """People with labelled joints, cropped at random: `image`, `joints` K x 2 in input pixels, `weights` K, `index`."""
+
+    def __init__(
+        self, card: DatasetCard, rows: pd.DataFrame, recipe: Recipe, augment: Augment, preprocessing: Preprocessing,
+        seed: int,
+    ) -> None:  # fmt: skip
+        super().__init__(rows, recipe, preprocessing)
+        self.keypoints = np.stack(list(rows["keypoints"])).astype(np.float64)
+        self.upper_body = card.labels.upper_body
+        self.order = transforms.swapped(card.labels.flip_pairs, len(card.labels.keypoints))
+        self.augment = augment
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The people in a new order, each once."""
+        return shuffled_batches(len(self), batch_size, seed, epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        rng = generator(self.seed, self.epoch, index)
+        image = open_rgb(self.images[index])
+        window = self.window(index, (image.height, image.width))
+        keypoints, options = self.keypoints[index], self.augment
+        if self.given is None:  # a stated centre is not a box that a detector might have missed by a little
+            window = transforms.shifted(window, self.boxes[index], options, rng)
+        window = transforms.half_body(window, keypoints, self.upper_body, self.aspect, options, rng)
+        factor, angle = transforms.scale_and_rotation(options, rng)
+        flip = rng.random() < options.flip
+        matrix = transforms.window_matrix(Window(window.center, window.extent * factor), self.size, angle)
+        if flip:
+            matrix, keypoints = compose(mirroring(self.size[1]), matrix), keypoints[self.order]
+        picture = photometric(
+            warp(image, matrix, self.size, self.preprocessing.interpolation), options.photometric, rng
+        )
+        return {
+            "index": index,
+            "image": to_input(picture, self.preprocessing),
+            "joints": torch.from_numpy(apply(matrix, keypoints[:, :2])).float(),
+            "weights": torch.from_numpy(keypoints[:, 2] > 0).float(),
+        }
+
+
+class PeopleToFind(Crops):
+    """People to be found: `image`, `window` (centre x, y, extent w, h; float64), `who`, `box_score`, `index`.
+
+    `who` is (image id, annotation id or None).
+    """
+
+    def __init__(self, rows: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing) -> None:
+        super().__init__(rows, recipe, preprocessing)
+        people = rows["annotation_id"] if "annotation_id" in rows else [None] * len(rows)
+        self.who = list(zip(rows["image_id"], people, strict=True))
+        self.scores = rows["score"].astype(float).tolist() if self.detected else [1.0] * len(rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Test samples are the same every time."""
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The people in order."""
+        return [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
+
+    def __getitem__(self, index: int) -> Sample:
+        image = open_rgb(self.images[index])
+        window = self.window(index, (image.height, image.width))
+        picture = warp(image, transforms.window_matrix(window, self.size), self.size, self.preprocessing.interpolation)
+        return {
+            "index": index,
+            "image": to_input(picture, self.preprocessing),
+            "window": torch.from_numpy(np.concatenate([window.center, window.extent])),
+            "who": self.who[index],
+            "box_score": self.scores[index],
+        }
+
+
+def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """The people that training and average precision use: with labelled joints and a box with an area, no crowds."""
+    keep = [
+        not crowd and bool((np.asarray(k)[:, 2] > 0).any()) and min(box[2:]) > 0
+        for k, box, crowd in zip(rows["keypoints"], rows["bbox"], rows["iscrowd"], strict=True)
+    ]
+    return rows[keep].reset_index(drop=True)

@@ -1,0 +1,61 @@
+"""The options of pose recipes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from humanbench.recipes import Positive, Share
+from humanbench.tasks.options import Options
+
+
+class Augment(Options):
+    """Training augmentation; the values are the released pose configurations' (`PATH/experiments`, HumanBench).
+
+    shift: with chance `shift_chance` the box moves by up to this share of its sides. flip: chance of a mirror image.
+    half_body: chance that of a person with more than `half_body_joints` labelled joints half of the body is shown.
+    scale: the window is scaled by a normal factor of this deviation about 1, at most this far from 1. rotation: normal
+    deviation in degrees, cut off at twice that, with chance `rotation_chance`. photometric: see `data.transforms`.
+    """
+
+    shift: Share
+    shift_chance: Share
+    flip: Share
+    half_body: Share
+    half_body_joints: int
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    rotation: Annotated[float, Field(ge=0, le=90)]
+    rotation_chance: Share
+    photometric: Share
+
+
+class Head(Options):
+    """channels: of every transposed convolution. stride: pixels of network input per heatmap cell."""
+
+    channels: Annotated[int, Field(ge=1)]
+    stride: Annotated[int, Field(ge=1)]
+
+
+class Loss(Options):
+    """sigma: of the target Gaussians, in heatmap cells."""
+
+    sigma: Positive
+
+
+class Test(Options):
+    """flip: average in the mirror image. boxes: whose windows are cropped. blur: kernel of the refinement, in cells.
+
+    boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).
+    """
+
+    flip: bool
+    boxes: Literal["annotations", "detections"]
+    blur: Annotated[int, Field(ge=3)]
+
+    @field_validator("blur")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("a kernel has an odd number of cells")
+        return value

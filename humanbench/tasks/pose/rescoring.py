@@ -1,0 +1,59 @@
+"""From people at crops to the people of an image: scores, and the same person found twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A person as read from the heatmaps of one crop: keypoints K x 3 (x, y, score) in original pixels.
+
+    `area` is that of the crop, `box_score` the detector's (1 where the box is given).
+    """
+
+    image_id: Any
+    annotation_id: Any
+    keypoints: Floats
+    box_score: float
+    area: float
+
+
+def person_score(found: Found, threshold: float) -> float:
+    """Box score times the mean score of the joints above the threshold; 0 where there is none."""
+    confident = found.keypoints[:, 2][found.keypoints[:, 2] > threshold]
+    return float(found.box_score * confident.mean()) if len(confident) else 0.0
+
+
+def kept_people(people: Sequence[Found], scores: ArrayLike, sigmas: ArrayLike, threshold: float) -> list[int]:
+    """Positions of the people that non-maximum suppression leaves, in their order.
+
+    Within an image, the best first, a person goes whose object keypoint similarity with a kept one is above the
+    threshold. The similarity counts all joints and takes the mean of both crops' areas (HRNet's and mmpose's
+    `oks_nms`).
+    """
+    score = np.asarray(scores, np.float64)
+    rows: dict[Any, list[int]] = defaultdict(list)
+    for position, found in enumerate(people):
+        rows[found.image_id].append(position)
+    variances = (2 * np.asarray(sigmas, np.float64)) ** 2
+    kept: list[int] = []
+    for members in rows.values():
+        left = np.array(members)[np.argsort(-score[members], kind="stable")]
+        points = {i: people[i].keypoints[:, :2] for i in members}
+        while len(left):
+            best, left = left[0], left[1:]
+            kept.append(int(best))
+            apart = np.array([((points[i] - points[best]) ** 2).sum(-1) for i in left]).reshape(len(left), -1)
+            areas = (people[best].area + np.array([people[i].area for i in left])) / 2
+            similar = np.exp(-apart / variances / (areas[:, None] + np.spacing(1)) / 2).mean(axis=1)
+            left = left[similar <= threshold]
+    return sorted(kept)
