@@ -1,0 +1,87 @@
+"""Pictures with part maps as training and test samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import torch
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.data.labels import load_label
+from humanbench.data.sampling import generator, shuffled_batches
+from humanbench.data.transforms import Size, open_rgb, photometric, resize, to_input
+from humanbench.tasks.parsing import transforms
+from humanbench.tasks.parsing.options import Augment
+
+Sample = dict[str, Any]
+
+
+class TrainingMaps:
+    """Pictures cut at random, with their classes: `image`, `label` H x W int64 (255 = ignore), `index`."""
+
+    def __init__(
+        self, card: DatasetCard, rows: pd.DataFrame, size: Size, augment: Augment, preprocessing: Preprocessing,
+        seed: int,
+    ) -> None:  # fmt: skip
+        self.card = card
+        self.images, self.labels = list(rows["image"]), list(rows["label"])
+        self.size = size
+        self.augment = augment
+        self.table = transforms.mirrored_classes(card.labels.flip_pairs)
+        self.preprocessing = preprocessing
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The pictures in a new order, each once."""
+        return shuffled_batches(len(self), batch_size, seed, epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        rng = generator(self.seed, self.epoch, index)
+        image, label = open_rgb(self.images[index]), load_label(self.card, self.labels[index])
+        if rng.random() < self.augment.flip:
+            image, label = transforms.mirrored(image, label, self.table)
+        scale = rng.uniform(*self.augment.scale)
+        image, label = transforms.window(image, label, self.size, scale, self.preprocessing.interpolation, rng)
+        image = photometric(image, self.augment.photometric, rng)
+        return {
+            "index": index,
+            "image": to_input(image, self.preprocessing),
+            "label": torch.from_numpy(label.astype("int64")),
+        }
+
+
+class PicturesToParse:
+    """Whole pictures stretched to the input size: `image`, `map_size` (height, width of the answer), `index`."""
+
+    def __init__(self, card: DatasetCard, rows: pd.DataFrame, size: Size, preprocessing: Preprocessing) -> None:
+        self.card = card
+        self.images, self.labels = list(rows["image"]), list(rows["label"])
+        self.size = size
+        self.preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Test samples are the same every time."""
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The pictures in order."""
+        return [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
+
+    def __getitem__(self, index: int) -> Sample:
+        image = resize(open_rgb(self.images[index]), self.size, self.preprocessing.interpolation)
+        # Maps are scored at the size of the ground truth, which need not be the picture's.
+        rows, columns = load_label(self.card, self.labels[index]).shape
+        return {"index": index, "image": to_input(image, self.preprocessing), "map_size": (rows, columns)}

@@ -1,0 +1,45 @@
+"""The options of parsing recipes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from humanbench.recipes import Positive, Share
+from humanbench.tasks.options import Options
+
+
+class Augment(Options):
+    """flip: chance of a mirror image. scale: range of the factor on the input size before a window of it is cut.
+
+    photometric: see `humanbench.data.transforms.photometric`.
+    """
+
+    flip: Share
+    scale: tuple[Positive, Positive]
+    photometric: Share
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Augment:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale is (smallest, largest)")
+        return self
+
+
+class Head(Options):
+    """channels: of both convolutions. norm: `layer` (over channels) or `batch`. stride: where classes are predicted."""
+
+    channels: Annotated[int, Field(ge=1)]
+    norm: Literal["layer", "batch"]
+    stride: Annotated[int, Field(ge=1)]
+
+
+class Loss(Options):
+    """The loss is the plain mean cross entropy over pixels that have a class; it has no settings."""
+
+
+class Test(Options):
+    """flip: average in the mirror image (the paper does not)."""
+
+    flip: bool
