@@ -1,0 +1,107 @@
+"""Pictures with head points as training and test samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.data.sampling import generator, shuffled_batches
+from humanbench.data.transforms import RESAMPLING, Size, mirror, open_rgb, photometric, resize, to_input
+from humanbench.tasks.counting.density import density_map, inside, kernels
+from humanbench.tasks.counting.options import Augment, Loss
+
+Floats = NDArray[np.float64]
+Sample = dict[str, Any]
+
+
+def random_window(
+    image: Image.Image, points: Floats, options: Augment, interpolation: str, rng: np.random.Generator
+) -> tuple[Image.Image, Floats, NDArray[np.bool_], float]:
+    """A random window of the scaled picture: the window, all points in its pixels, which lie in it, and the factor.
+
+    The factor is raised where the picture would not fill the window.
+    """
+    height, width = options.crop
+    factor = max(rng.uniform(*options.scale), height / image.height, width / image.width)
+    left = rng.uniform(0, max(0.0, image.width - width / factor))
+    top = rng.uniform(0, max(0.0, image.height - height / factor))
+    box = (left, top, min(image.width, left + width / factor), min(image.height, top + height / factor))
+    window = image.resize((width, height), RESAMPLING[interpolation], box=box)
+    # Edges of pixels scale, not their centres: pixel x reaches from x - 0.5 to x + 0.5.
+    moved = (points + 0.5 - [left, top]) * factor - 0.5
+    held: NDArray[np.bool_] = np.all((moved >= -0.5) & (moved < [width - 0.5, height - 0.5]), axis=1)
+    return window, moved, held, factor
+
+
+class TrainingCrowds:
+    """Windows of crowds: `image`, `density` h x w (people per cell of the head's stride), `index`."""
+
+    def __init__(
+        self, rows: pd.DataFrame, augment: Augment, loss: Loss, stride: int, preprocessing: Preprocessing, seed: int
+    ) -> None:
+        self.images, self.points = list(rows["image"]), list(rows["points"])
+        self.augment, self.kernel, self.stride = augment, loss, stride
+        self.preprocessing = preprocessing
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The pictures in a new order, each once."""
+        return shuffled_batches(len(self), batch_size, seed, epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        rng = generator(self.seed, self.epoch, index)
+        image = open_rgb(self.images[index])
+        points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), (image.height, image.width))
+        sigmas = kernels(points, self.kernel)
+        window, points, held, factor = random_window(image, points, self.augment, self.preprocessing.interpolation, rng)
+        points, sigmas = points[held], sigmas[held] * factor
+        if rng.random() < self.augment.flip:
+            window, points = mirror(window), [window.width - 1, 0] + points * [-1, 1]
+        window = photometric(window, self.augment.photometric, rng)
+        return {
+            "index": index,
+            "image": to_input(window, self.preprocessing),
+            "density": torch.from_numpy(density_map(points, sigmas, self.augment.crop, self.stride)),
+        }
+
+
+class CrowdsToCount:
+    """Whole pictures, shrunk only where they are larger than `largest`: `image`, `size` (height, width), `index`."""
+
+    def __init__(self, rows: pd.DataFrame, largest: Size, preprocessing: Preprocessing) -> None:
+        self.images = list(rows["image"])
+        self.largest = largest
+        self.preprocessing = preprocessing
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Test samples are the same every time."""
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        """The pictures one by one: padding to a common size would change what a transformer sees."""
+        return [[index] for index in range(len(self))]
+
+    def __getitem__(self, index: int) -> Sample:
+        image = open_rgb(self.images[index])
+        factor = min(1.0, self.largest[0] / image.height, self.largest[1] / image.width)
+        size = (max(1, round(image.height * factor)), max(1, round(image.width * factor)))
+        if factor < 1:
+            image = resize(image, size, self.preprocessing.interpolation)
+        return {"index": index, "image": to_input(image, self.preprocessing), "size": size}

@@ -1,0 +1,55 @@
+"""The options of counting recipes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from humanbench.recipes import Positive, Share
+from humanbench.tasks.options import Options
+
+Pixels = Annotated[int, Field(ge=1)]
+
+
+class Augment(Options):
+    """crop: height and width of the random windows that are trained on. scale: range of the factor before.
+
+    flip: chance of a mirror image. photometric: see `humanbench.data.transforms.photometric`.
+    """
+
+    crop: tuple[Pixels, Pixels]
+    scale: tuple[Positive, Positive]
+    flip: Share
+    photometric: Share
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Augment:
+        if self.scale[0] > self.scale[1]:
+            raise ValueError("scale is (smallest, largest)")
+        return self
+
+
+class Head(Options):
+    """channels: of all convolutions but the last. stride: pixels of input per cell of the density map."""
+
+    channels: Pixels
+    stride: Pixels
+
+
+class Loss(Options):
+    """kernel: `fixed`, every head's Gaussian has `sigma` pixels, or `adaptive`, `spread` times the mean distance to its
+    `neighbours` nearest heads (of `sigma` pixels where an image has too few). magnify: what densities are multiplied
+    with. count: weight of the counting loss.
+    """
+
+    kernel: Literal["fixed", "adaptive"]
+    sigma: Positive
+    neighbours: Annotated[int, Field(ge=1)]
+    spread: Positive
+    magnify: Positive
+    count: Annotated[float, Field(ge=0)]
+
+
+class Test(Options):
+    """The whole picture is counted once; there are no settings."""
