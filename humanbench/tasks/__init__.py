@@ -55,20 +55,20 @@ def only(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def options(card: DatasetCard) -> Mapping[str, Any]:
+def evaluation_options(card: DatasetCard) -> Mapping[str, Any]:
     """The card's evaluation options."""
     return card.evaluation.options if card.evaluation else {}
 
 
 def option(card: DatasetCard, name: str, choices: Collection[str], default: str | None = None) -> str:
     """The value of an evaluation option; a `CardError` where it is none of the choices."""
-    return _among(card, name, options(card).get(name, default), choices)
+    return _among(card, name, evaluation_options(card).get(name, default), choices)
 
 
 def metric_name(card: DatasetCard, tables: Mapping[str, pd.DataFrame], choices: Collection[str]) -> str:
     """The metric that the card names for the split whose table this is; a `CardError` where it is none of these."""
     (split,) = tables
-    chosen = options(card).get("split_metrics", {}).get(split, options(card).get("metric"))
+    chosen = evaluation_options(card).get("split_metrics", {}).get(split, evaluation_options(card).get("metric"))
     return _among(card, "metric", chosen, choices)
 
 

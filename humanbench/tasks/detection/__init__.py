@@ -23,7 +23,7 @@ from humanbench.errors import PredictionError
 from humanbench.metrics.scores import Counts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate
-from humanbench.tasks import metric_name, only, options
+from humanbench.tasks import evaluation_options, metric_name, only
 
 MAIN_METRIC = "AP50"
 
@@ -94,7 +94,7 @@ def _caltech(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> 
         for boxes, visible, ignore in zip(table["boxes"], table["visible"], table["ignore"], strict=True)
     ]
     images = _images(table, truth, detections)
-    main, *beside = subsets = [options(card)["subset"], *options(card)["beside"]]
+    main, *beside = subsets = [evaluation_options(card)["subset"], *evaluation_options(card)["beside"]]
     scores = {subset: metrics.caltech(images, subset) for subset in subsets}
     return _together(scores[main], {f"-{subset}": scores[subset] for subset in beside})
 

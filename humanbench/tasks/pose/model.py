@@ -20,7 +20,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.collate import collate
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe, RecipeError
-from humanbench.tasks import metric_name, only, options
+from humanbench.tasks import evaluation_options, metric_name, only
 from humanbench.tasks.options import fits, section
 from humanbench.tasks.pose import METRICS, People
 from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, labelled
@@ -102,7 +102,7 @@ def predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: 
         by_person = {found.annotation_id: found for found in decoded}
         keypoints = np.stack([by_person[i].keypoints for i in table["annotation_id"]])
         return People(list(table["image_id"]), keypoints, keypoints[..., 2].mean(1), list(table["annotation_id"]))
-    chosen: Mapping[str, Any] = options(card)
+    chosen: Mapping[str, Any] = evaluation_options(card)
     scores = np.array([person_score(found, chosen["joint_threshold"]) for found in decoded])
     kept = kept_people(decoded, scores, card.labels.sigmas, chosen["oks_nms"])
     keypoints = np.array([decoded[i].keypoints for i in kept]).reshape(len(kept), points, 3)
