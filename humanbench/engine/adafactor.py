@@ -84,9 +84,10 @@ def _rescaled(grad: Tensor, state: dict[str, Any], beta2: float) -> Tensor:
     """The gradient over the root of its running mean square, which this updates."""
     square = grad.square().add_(_LEAST)
     if grad.ndim < 2:
-        return state["square"].lerp_(square, 1 - beta2).rsqrt().mul_(grad)
-    rows = state["rows"].lerp_(square.mean(dim=-1), 1 - beta2)
-    columns = state["columns"].lerp_(square.mean(dim=-2), 1 - beta2)
+        mean: Tensor = state["square"].lerp_(square, 1 - beta2)
+        return mean.rsqrt().mul_(grad)
+    rows: Tensor = state["rows"].lerp_(square.mean(dim=-1), 1 - beta2)
+    columns: Tensor = state["columns"].lerp_(square.mean(dim=-2), 1 - beta2)
     row_factor = (rows / rows.mean(dim=-1, keepdim=True)).rsqrt_().unsqueeze(-1)
     return (row_factor * columns.unsqueeze(-2).rsqrt()).mul_(grad)
 

@@ -27,7 +27,7 @@ def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> A
         _choose_gpu(device)
     elif device not in (None, "cpu"):
         raise HumanbenchError(f"--device {device}: choose cpu, cuda or cuda:N")
-    if PartialState().num_processes == 1:
+    if PartialState(cpu=device == "cpu").num_processes == 1:
         PartialState._reset_state()  # another device than the cell before
     AcceleratorState._reset_state()
     GradientState._reset_state()

@@ -1,7 +1,7 @@
 """Samples and trunk outputs on disk: safetensors shards, memory-mapped when read.
 
-A store is a folder: `store.json` says what is in it, `*.safetensors` hold the samples without their images, and for each
-view the tensors that the frozen trunk made of the image.
+A store is a folder: `store.json` says what is in it, `*.safetensors` hold the samples without their images, and for
+each view the tensors that the frozen trunk made of the image.
 """
 
 from __future__ import annotations
@@ -79,11 +79,15 @@ def _unplain(value: Any, get: Any) -> Any:
     return get(inner).clone() if kind == "tensor" else get(inner).numpy().copy()
 
 
+def _opened(path: Path) -> Any:  # safetensors' own type hints lack these methods
+    return safe_open(path, framework="pt")
+
+
 class Shard:
     """One file of a store, mapped into memory."""
 
     def __init__(self, path: Path) -> None:
-        self._file = safe_open(path, framework="pt")
+        self._file = _opened(path)
         names = list(self._file.keys())
         metadata = self._file.metadata()
         self.indices: list[int] = json.loads(metadata["indices"])

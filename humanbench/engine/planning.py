@@ -1,0 +1,162 @@
+"""A request checked and turned into cells, before anything is computed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from humanbench.cards import DatasetCard, load_card
+from humanbench.engine.embedded import synthesized
+from humanbench.engine.folder import RunFolder
+from humanbench.engine.jobs import Job, jobs_for
+from humanbench.engine.jobs import shard as part_of
+from humanbench.engine.journal import Journal
+from humanbench.engine.selection import candidates, found, regime_and_scenario
+from humanbench.engine.work import Setting, pretrained_on
+from humanbench.errors import DataError, HumanbenchError, nearest
+from humanbench.paths import data_root as default_data_root
+from humanbench.recipes import SUITES, Suite, parse_override
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+PathLike = str | os.PathLike[str]
+Overrides = Mapping[str, Any] | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `humanbench.evaluate` is called with; its docstring says what each means."""
+
+    backbone: str | Backbone
+    protocol: str = "partial"
+    datasets: str | Sequence[str] | None = None
+    task: str | None = None
+    scenario: str | None = None
+    suite: Suite = "humanbench-v1"
+    data_root: PathLike | None = None
+    out: PathLike | None = None
+    seed: int = 0
+    seeds: int = 1
+    device: str | None = None
+    set: Overrides | None = None
+    checkpoint: PathLike | None = None
+    subset: PathLike | None = None
+    variant: str | None = None
+    inputs: Mapping[str, PathLike] | None = None
+    shard: str | None = None
+    workers: int | None = None
+    cache: bool = True
+    architecture: Mapping[str, Any] | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts: what its cells share, and the cells."""
+
+    setting: Setting
+    jobs: list[Job]
+
+
+def prepare(request: Request) -> Plan:
+    """Check a request and load its backbone; nothing is computed and nothing but the embedded suite written.
+
+    Raises `HumanbenchError` for input that no run can start with.
+    """
+    suite = request.suite
+    if suite not in SUITES:
+        raise HumanbenchError(f"no suite is called {suite!r}{nearest(suite, list(SUITES))} ({', '.join(SUITES)})")
+    regime, asked = regime_and_scenario(request.protocol, request.scenario)
+    named = request.datasets
+    patterns = named.split(",") if isinstance(named, str) else list(named or ())
+    overrides, files = _overrides(request.set), _files(request.inputs)
+    network = _loaded(request)
+    cards = candidates(patterns, request.task, regime, asked, pretrained_on(network))
+    _check_subset(request.subset, cards)
+    seeds = range(request.seed, request.seed + request.seeds)
+    jobs = jobs_for(cards, regime, suite, request.variant, overrides, seeds)
+    folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
+    journal = Journal(folder.log, is_main_process())
+    if suite == "mini" and request.data_root is None:
+        root = synthesized(_needed(jobs), journal)
+    else:
+        root = default_data_root(request.data_root)
+        there = found(cards, root, patterns)
+        jobs = [job for job in jobs if job.card in there]
+    setting = Setting(
+        backbone=network,
+        checkpoint=os.fspath(request.checkpoint) if request.checkpoint is not None else None,
+        folder=folder,
+        journal=journal,
+        data_root=root,
+        subset=Path(request.subset) if request.subset is not None else None,
+        inputs=files,
+        device=request.device,
+        workers=_workers(request.workers, request.device),
+        cache=request.cache,
+        command=request.command or f"humanbench.evaluate({network.name!r}, {request.protocol!r}, …)",
+    )
+    return Plan(setting, part_of(jobs, request.shard) if request.shard else jobs)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes, of those that `accelerate launch` or `torchrun` started."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _needed(jobs: Sequence[Job]) -> list[DatasetCard]:
+    """The datasets that jobs test or train on."""
+    names = {name for job in jobs for name in (job.card.id, *job.recipe.train.on)}
+    return [load_card(name) for name in sorted(names)]
+
+
+def _overrides(given: Overrides | None) -> dict[str, Any]:
+    if given is None or isinstance(given, Mapping):
+        return dict(given or {})
+    return dict(parse_override(text) for text in given)
+
+
+def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
+    files = {name: Path(path) for name, path in (inputs or {}).items()}
+    for name, path in files.items():
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file (the input {name!r})")
+    return files
+
+
+def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None:
+    if subset is not None and len(cards) > 1:
+        raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
+
+
+def _loaded(request: Request) -> Backbone:
+    if not isinstance(request.backbone, str):
+        return request.backbone
+    import torch
+
+    from humanbench.backbones import load_backbone
+
+    torch.manual_seed(0)  # weights that no checkpoint fills are the same in every run
+    checkpoint = os.fspath(request.checkpoint) if request.checkpoint is not None else None
+    loaded: Backbone = load_backbone(request.backbone, checkpoint, **(request.architecture or {}))
+    return loaded
+
+
+def _run_folder(out: PathLike | None, backbone: str, regime: str, suite: str) -> Path:
+    name = re.sub(r"[^\w.-]+", "_", f"{backbone}-{regime}") + ("-mini" if suite == "mini" else "")
+    return Path(out if out is not None else f"runs/{name}").expanduser().absolute()
+
+
+def _workers(given: int | None, device: str | None) -> int:
+    """Processes that read images: beside a GPU one per core up to 8; on the CPU training needs the cores itself."""
+    import torch
+
+    if given is not None:
+        return given
+    gpu = device != "cpu" and torch.cuda.is_available()
+    return min(8, os.cpu_count() or 1) if gpu else 0

@@ -1,0 +1,63 @@
+"""Where a number was computed: code, packages, machine."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = (
+    "accelerate",
+    "humanbench",
+    "numpy",
+    "pandas",
+    "pillow",
+    "safetensors",
+    "scipy",
+    "timm",
+    "torch",
+    "torchvision",
+)
+"""Packages whose versions can move a number."""
+
+
+def packages() -> dict[str, str]:
+    """Versions of what is installed of `PACKAGES`."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> tuple[str | None, bool | None]:
+    """Commit of the checkout this code runs from and whether it was changed since; None twice outside a checkout."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return None, None
+    commit = _git(here, "rev-parse", "HEAD")
+    status = _git(here, "status", "--porcelain", "--untracked-files=no")
+    return (commit, bool(status)) if commit is not None and status is not None else (None, None)
+
+
+def _git(folder: Path, *args: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def command_line() -> str:
+    """How this process was started, without the path of the program."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def machine() -> str:
+    """Operating system and processor."""
+    return f"{platform.system()} {platform.release()} {platform.machine()}"

@@ -1,0 +1,99 @@
+"""Which datasets a run is about: those of the benchmark, found on disk, and asked for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from humanbench.cards import SCENARIOS, TASKS, DatasetCard, evaluated, load_card, scenario, select_cards
+from humanbench.data.samples import dataset_folder
+from humanbench.errors import DataError, HumanbenchError, nearest
+from humanbench.paths import shipped
+from humanbench.recipes import Regime
+
+
+@lru_cache(maxsize=1)
+def benchmark() -> dict[str, Any]:
+    """`protocols/humanbench.toml`: the benchmark's datasets, and what there is to say of each regime."""
+    return tomllib.loads((shipped("protocols") / "humanbench.toml").read_text(encoding="utf-8"))
+
+
+def regime_and_scenario(protocol: str, asked: str | None) -> tuple[Regime, str | None]:
+    """The regime and the scenario of `--protocol` and `--scenario`.
+
+    The sources call both axes "protocol", so a scenario's name is taken as one (with the regime `partial`).
+    """
+    regimes: list[Regime] = list(benchmark()["regime"])
+    if asked is not None and asked not in SCENARIOS:
+        raise HumanbenchError(
+            f"no scenario is called {asked!r}{nearest(asked, list(SCENARIOS))} ({', '.join(SCENARIOS)})"
+        )
+    if protocol in SCENARIOS:
+        if asked not in (None, protocol):
+            raise HumanbenchError(f"--protocol {protocol} and --scenario {asked} contradict each other")
+        return "partial", protocol
+    for regime in regimes:
+        if regime == protocol:
+            return regime, asked
+    names: list[str] = [*regimes, *SCENARIOS]
+    raise HumanbenchError(f"no protocol is called {protocol!r}{nearest(protocol, names)} ({', '.join(names)})")
+
+
+def candidates(
+    patterns: Sequence[str], task: str | None, regime: Regime, asked: str | None, pretrained_on: Sequence[str] | None
+) -> list[DatasetCard]:
+    """Cards of the benchmark that fit what was asked for, on disk or not, in the benchmark's order.
+
+    With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left.
+    """
+    if task is not None and task not in TASKS:
+        raise HumanbenchError(f"no task is called {task!r}{nearest(task, list(TASKS))} ({', '.join(TASKS)})")
+    chosen = select_cards(patterns) if patterns else [load_card(name) for name in benchmark()["datasets"]]
+    if patterns:
+        _with_evaluation(chosen, patterns)
+    chosen = [card for card in chosen if card.evaluation is not None and task in (None, card.task)]
+    chosen = [card for card in chosen if asked in (None, scenario(card, pretrained_on))]
+    tasks = benchmark()["regime"][regime].get("tasks")
+    able = [card for card in chosen if tasks is None or card.task in tasks]
+    if not chosen:
+        asked_for = [*patterns, *([f"task {task}"] if task else []), *([f"scenario {asked}"] if asked else [])]
+        raise HumanbenchError(f"no dataset is left for {' and '.join(asked_for)} (see `humanbench datasets list`)")
+    if not able:
+        raise HumanbenchError(
+            f"--protocol {regime} is for {', '.join(tasks)}: {chosen[0].id} ({chosen[0].task}) "
+            f"{benchmark()['regime'][regime]['otherwise']}"
+        )
+    return able
+
+
+def _with_evaluation(chosen: Sequence[DatasetCard], patterns: Sequence[str]) -> None:
+    without = [card.id for card in chosen if card.evaluation is None and card.id in patterns]
+    if without:
+        names = [card.id for card in evaluated()]
+        raise HumanbenchError(
+            f"{', '.join(without)}: used in pretraining only, there is no evaluation{nearest(without[0], names)}"
+        )
+
+
+def found(cards: Sequence[DatasetCard], data_root: Path, named: Sequence[str]) -> list[DatasetCard]:
+    """Those of the cards whose folder is under the data root.
+
+    Raises `DataError` when none is, or one that was named outright is not.
+    """
+    there = [card for card in cards if dataset_folder(card, data_root).is_dir()]
+    missing = [card.id for card in cards if card not in there]
+    if not there:
+        raise DataError(
+            f"no dataset found under {data_root}; looked for the folders {', '.join(missing)} "
+            "(`humanbench datasets show ID` says how to get one; --suite mini needs none)"
+        )
+    lost = [name for name in missing if name in named]
+    if lost:
+        raise DataError(
+            f"{', '.join(lost)}: no such folder under {data_root} "
+            f"(`humanbench datasets show {lost[0]}` says how to get it; --suite mini needs none)"
+        )
+    return there

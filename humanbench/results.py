@@ -1,0 +1,233 @@
+"""Results: one JSON file per cell and run, never changed afterwards, with everything needed to doubt or repeat it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from humanbench.errors import HumanbenchError
+from humanbench.scoring import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+FOLDER = "results"
+"""Folder of a run that holds its results."""
+
+Document = dict[str, Any]
+_MIGRATIONS: dict[int, Callable[[Document], Document]] = {}
+"""For each older version, the function that turns its documents into the next version's."""
+
+
+class ResultError(HumanbenchError):
+    """A results file or folder that is absent or not what it should be."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cell(_Part):
+    """What a result is about. `id` is the hash of the content: of two runs with one id, one is enough.
+
+    `data_sha256` covers labels and pictures, `architecture` the network's structure, `inputs` the declared files of
+    the protocol (name to SHA-256), `humanbench` the major version.
+    """
+
+    id: str
+    dataset: str
+    data_sha256: str
+    weights_sha256: str
+    architecture: str
+    recipe_sha256: str
+    seed: int
+    subset: str | None
+    inputs: dict[str, str]
+    humanbench: str
+
+
+class Provenance(_Part):
+    """How a result came about.
+
+    `dataset_fingerprint`: of the labels alone, equal on every machine. `cache`: per part (`train`, `test`) whether the
+    stored outputs of the frozen trunk were `used`, or why not. `seconds` and `images_per_second` per step.
+    """
+
+    humanbench: str
+    git_commit: str | None
+    git_dirty: bool | None
+    packages: dict[str, str]
+    python: str
+    platform: str
+    device: str
+    processes: int
+    command: str
+    started: str
+    seconds: dict[str, float]
+    images_per_second: dict[str, float]
+    dataset_fingerprint: str
+    freeze_sha256: str
+    predictions_sha256: str
+    cache: dict[str, str]
+
+
+class Result(_Part):
+    """A cell, its metrics or the reason why there are none, and how it came about.
+
+    `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
+    predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
+    parameters.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    status: Literal["done", "failed"]
+    reason: str = ""
+    cell: Cell
+    dataset: str
+    task: str
+    scenario: str
+    backbone: str
+    checkpoint: str | None
+    regime: str
+    suite: str
+    variant: str | None
+    seed: int
+    synthetic: bool
+    subset: str | None
+    recipe_source: str
+    main: str = ""
+    split: str = ""
+    unit: str = ""
+    metrics: dict[str, Metric] = {}
+    info: dict[str, Any] = {}
+    trainable: int = 0
+    frozen: int = 0
+    epochs: int = 0
+    iterations: int = 0
+    history: list[dict[str, float | None]] = []
+    predictions: str | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def value(self) -> float:
+        """The main metric; `nan` for a failed cell."""
+        return self.metrics[self.main].value if self.main in self.metrics else float("nan")
+
+    def to_json(self) -> str:
+        """One JSON document; undefined values are null."""
+        return self.model_dump_json(indent=1)
+
+
+class Results(Sequence[Result]):
+    """Results of a run, or of several."""
+
+    def __init__(self, results: Iterable[Result], folder: Path | None = None) -> None:
+        self._results = tuple(results)
+        self.folder = folder
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._results[index]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._results)
+
+    @property
+    def failed(self) -> list[Result]:
+        """Results of cells that failed."""
+        return [r for r in self if r.status == "failed"]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per result: what it is, the main metric with its interval, and every metric by name."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(result) for result in self])
+
+    def over_seeds(self) -> pd.DataFrame:
+        """Mean and sample standard deviation of the main metric over the seeds of each cell (`nan` for one seed)."""
+        frame = self.to_frame()
+        by = ["dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "main"]
+        grouped = frame[frame["status"] == "done"].groupby(by, dropna=False, sort=False)["value"]
+        return grouped.agg(["mean", "std", "count"]).reset_index()
+
+
+def _row(result: Result) -> dict[str, Any]:
+    best = result.metrics.get(result.main)
+    row: dict[str, Any] = {
+        name: getattr(result, name)
+        for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
+    }
+    row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
+    row |= {"synthetic": result.synthetic, "subset": result.subset, "reason": result.reason, "cell": result.cell.id}
+    return row | {name: metric.value for name, metric in result.metrics.items()}
+
+
+def migrate(document: Document) -> Document:
+    """A document of any earlier version as one of today's; `ResultError` for one of a version not known here."""
+    version = document.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise ResultError(
+            f"a result of schema version {version!r}; this humanbench reads versions up to {SCHEMA_VERSION} "
+            "(a newer humanbench reads newer ones)"
+        )
+    while version < SCHEMA_VERSION:
+        document = _MIGRATIONS[version](document)
+        version += 1
+        document = document | {"schema_version": version}
+    return document
+
+
+def read_result(path: Path) -> Result:
+    """One results file; a `ResultError` names the file and what is wrong with it."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ResultError(f"{path}: not a result (a JSON object was expected)")
+        return Result.model_validate(migrate(document))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultError(f"{path}: not JSON ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"])
+        raise ResultError(f"{path}: not a result: {where}: {first['msg']}") from error
+    except ResultError as error:
+        raise error if str(error).startswith(str(path)) else ResultError(f"{path}: {error}") from error
+
+
+def result_files(folder: Path) -> list[Path]:
+    """The results files of a run folder, oldest first."""
+    files = (folder / FOLDER).glob("*.json")
+    return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def load_results(*paths: str | os.PathLike[str]) -> Results:
+    """Results of run folders or single files; of several for one cell the newest that is done, else the newest.
+
+    Raises `ResultError` where there are none or a file is none.
+    """
+    files: list[Path] = []
+    for path in (Path(p) for p in paths):
+        found = result_files(path) if path.is_dir() else [path] if path.is_file() else []
+        if not found:
+            raise ResultError(f"{path}: no results here (a run folder of `humanbench eval` holds {FOLDER}/*.json)")
+        files += found
+    return Results(latest(read_result(file) for file in files).values(), Path(paths[0]) if len(paths) == 1 else None)
+
+
+def latest(results: Iterable[Result]) -> Mapping[str, Result]:
+    """By cell id: the newest done result, else the newest failed one; results come oldest first."""
+    chosen: dict[str, Result] = {}
+    for result in results:
+        before = chosen.get(result.cell.id)
+        if before is None or result.status == "done" or before.status == "failed":
+            chosen[result.cell.id] = result
+    return chosen
