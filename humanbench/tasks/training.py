@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from humanbench.backbones.features import Backbone, Features, Preprocessing
+    from humanbench.backbones.backbone import Backbone
+    from humanbench.backbones.features import Features, Preprocessing
     from humanbench.cards import DatasetCard
     from humanbench.recipes import Recipe
 
