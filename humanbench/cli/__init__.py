@@ -12,8 +12,11 @@ from humanbench import __version__
 from humanbench.errors import HumanbenchError
 
 _VERBS = {
+    "cache": ("humanbench.cli.cache", "what is stored to save time, and clearing it"),
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
+    "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
+    "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
 }
 

@@ -1,0 +1,42 @@
+"""`humanbench cache`: what is stored to save time, and clearing it."""
+
+from __future__ import annotations
+
+import click
+
+from humanbench.cli.options import json_option
+
+
+@click.group(name="cache", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """What is kept under $HUMANBENCH_CACHE (default ~/.cache/humanbench); all of it can be computed again."""
+
+
+@command.command("info")
+@json_option
+def info(as_json: bool) -> None:
+    """List what is stored and how much room it takes."""
+    import dataclasses
+    import json
+
+    from humanbench.engine.cache import entries
+    from humanbench.paths import cache_folder
+
+    found = entries()
+    total = sum(entry.bytes for entry in found)
+    if as_json:
+        listed = [dataclasses.asdict(entry) for entry in found]
+        click.echo(json.dumps({"folder": str(cache_folder()), "bytes": total, "entries": listed}, indent=1))
+        return
+    for entry in found:
+        click.echo(f"{entry.part:<14}{entry.bytes / 1e6:>10.1f} MB  {entry.name}  {entry.about}")
+    click.echo(f"{total / 1e6:.1f} MB in {cache_folder()}", err=True)
+
+
+@command.command("clear")
+@click.argument("parts", nargs=-1)
+def clear_parts(parts: tuple[str, ...]) -> None:
+    """Remove PARTS of the cache: trunk (the default), mini, files.sqlite."""
+    from humanbench.engine.cache import clear
+
+    click.echo(f"freed {clear(parts or ('trunk',)) / 1e6:.1f} MB", err=True)

@@ -1,0 +1,129 @@
+"""`humanbench eval`: the main job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from humanbench.cli.finetuning import finetuning_options, request_from
+from humanbench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from humanbench.engine.planning import Plan, Request
+    from humanbench.results import Results
+
+
+@click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
+@finetuning_options
+@click.option("--dry-run", is_flag=True, help="Print freeze report, recipe and cost of each cell; train nothing.")
+@click.option(
+    "--submit", "cluster", type=click.Choice(["slurm", "local"]), help="Every cell as a job, through submitit."
+)
+@click.option(
+    "--job", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of --submit (timeout_min=600 …)."
+)
+@json_option
+def command(dry_run: bool, cluster: str | None, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Finetune a backbone on every evaluation dataset found, predict, score, and keep the results.
+
+    Cells that are done already with the same content are skipped, an interrupted one goes on after its last epoch.
+    One process, or many under `accelerate launch` and `torchrun`. Exit code 1 when a cell failed.
+    """
+    from humanbench.engine.planning import is_main_process, prepare
+    from humanbench.evaluation import carry_out
+
+    request = request_from(options)
+    plan = prepare(request)
+    if dry_run:
+        _describe(plan, as_json)
+        return
+    if cluster is not None:
+        results = _submitted(cluster, request, plan, settings)
+        if results is None:
+            return
+    else:
+        results = carry_out(plan)
+    if is_main_process():
+        _show(results, as_json)
+    if results.failed:
+        click.get_current_context().exit(1)
+
+
+def _describe(plan: Plan, as_json: bool) -> None:
+    import json
+
+    from humanbench.cli.plan import cost
+    from humanbench.engine.estimate import estimate
+
+    documents = []
+    for job in plan.jobs:
+        estimated, report = estimate(plan.setting, job)
+        documents.append(
+            {"cost": estimated.as_dict(), "freeze": report.as_dict(), "recipe": job.recipe.model_dump(mode="json")}
+        )
+        if not as_json:
+            click.echo(f"== {job.name}\n{report.to_text()}\n\nrecipe {job.recipe.sha256}")
+            click.echo(job.recipe.model_dump_json(indent=1))
+            click.echo(f"\n{cost(estimated)}\n")
+    if as_json:
+        click.echo(json.dumps(documents, indent=1))
+
+
+def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, ...]) -> Results | None:
+    """Submit; the results of a local cluster, which are waited for, or None."""
+    from typing import cast
+
+    from humanbench.engine.submit import Cluster, submit
+    from humanbench.recipes import parse_override
+    from humanbench.results import Result, Results
+
+    jobs = submit(cast(Cluster, cluster), request, plan, dict(parse_override(text) for text in settings))
+    for cell, job in zip(plan.jobs, jobs, strict=True):
+        click.echo(f"{cell.name}: job {job.job_id}", err=True)
+    if cluster != "local":
+        return None
+    return Results(
+        [Result.model_validate_json(text) for job in jobs for text in job.result()], plan.setting.folder.path
+    )
+
+
+def _show(results: Results, as_json: bool) -> None:
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        click.echo(json.dumps([json.loads(result.to_json()) for result in results], indent=1))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("dataset", "scenario", "protocol", "seed", "metric"):
+        table.add_column(column)
+    for column in ("value", "95 % interval"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for result in results:
+        best = result.metrics.get(result.main)
+        numbers = (f"{best.value:.2f}", f"{best.low:.2f} – {best.high:.2f}") if best else ("failed", "")
+        notes = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+        table.add_row(
+            result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,
+            result.reason or ", ".join(notes), style="red" * (best is None),
+        )  # fmt: skip
+    console = Console()
+    console.print(table)
+    if len({result.seed for result in results}) > 1:
+        console.print(_over_seeds(results))
+    console.print(f"results in {results.folder}", soft_wrap=True, style="dim", highlight=False)
+
+
+def _over_seeds(results: Results) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title="over seeds", title_justify="left")
+    for column in ("dataset", "metric", "mean", "standard deviation", "seeds"):
+        table.add_column(column)
+    for row in results.over_seeds().itertuples():
+        table.add_row(str(row.dataset), str(row.main), f"{row.mean:.2f}", f"{row.std:.2f}", str(row.count))
+    return table

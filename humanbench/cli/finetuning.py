@@ -1,0 +1,75 @@
+"""Options of the verbs that are about finetuning: `eval` and `plan`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from humanbench.cli.options import data_root_option
+
+if TYPE_CHECKING:
+    from humanbench.engine.planning import Request
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--backbone", required=True, metavar="NAME", help="A card, a timm or hub name, a local file."),
+    click.option("--checkpoint", metavar="FILE|hf-hub:…", help="Weights to load into it."),
+    click.option("--arch", multiple=True, metavar="KEY=VALUE", help="Architecture of --backbone vit (embed_dim=192)."),
+    click.option(
+        "--protocol", default="partial", show_default=True, metavar="NAME",
+        help="What is finetuned: full, partial, head, none. A scenario's name is taken as --scenario.",
+    ),
+    click.option("--datasets", metavar="A,B", help="Wildcards allowed.  [default: all that are found]"),
+    click.option("--task", metavar="NAME", help="Datasets of this task only."),
+    click.option("--scenario", metavar="NAME", help="Datasets that are in this scenario for the backbone only."),
+    click.option(
+        "--suite", default="humanbench-v1", show_default=True, metavar="NAME",
+        help="humanbench-v1, or mini: recipes of the embedded suite, and without --data-root its data.",
+    ),
+    click.option("--variant", metavar="NAME", help="A named variant of the recipes."),
+    data_root_option,
+    click.option("--subset", metavar="FILE", help="CSV or TOML file with ids: part of a dataset."),
+    click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A file the protocol declares."),
+    click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL]"),
+    click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
+    click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Runs per cell."),
+    click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]"),
+    click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]"),
+    click.option("--no-cache", is_flag=True, help="Do not store outputs of a frozen trunk."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a recipe (optim.lr=1e-4)."),
+    click.option("--shard", metavar="I/N", help="The I-th of N parts of the cells."),
+)  # fmt: skip
+
+
+def finetuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `request_from`."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def request_from(options: dict[str, Any]) -> Request:
+    """The request that these options make."""
+    from humanbench.engine.planning import Request
+    from humanbench.engine.provenance import command_line
+    from humanbench.recipes import parse_override
+
+    taken = dict(options)
+    return Request(
+        set=list(taken.pop("overrides")),
+        inputs=dict(_pair(text) for text in taken.pop("inputs")),
+        architecture=dict(parse_override(text) for text in taken.pop("arch")),
+        cache=not taken.pop("no_cache"),
+        command=command_line(),
+        **taken,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from humanbench.errors import HumanbenchError
+
+    name, sign, path = text.partition("=")
+    if not (name and sign and path):
+        raise HumanbenchError(f"--input {text}: give NAME=FILE, like boxes=detections.json")
+    return name, path

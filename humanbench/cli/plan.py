@@ -1,0 +1,73 @@
+"""`humanbench plan`: the cells of a run as independent jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from humanbench.cli.finetuning import finetuning_options, request_from
+from humanbench.cli.options import json_option
+
+if TYPE_CHECKING:
+    from humanbench.engine.estimate import Estimate
+
+
+@click.command(name="plan", context_settings={"help_option_names": ["-h", "--help"]})
+@finetuning_options
+@json_option
+def command(as_json: bool, **options: Any) -> None:
+    """Print a command per cell of the `eval` with the same options, and what the cell will cost.
+
+    The jobs are independent and may share the folder: run them in any order, anywhere, again after a failure.
+    """
+    import json
+
+    from humanbench.engine.estimate import estimate
+    from humanbench.engine.planning import prepare
+    from humanbench.engine.submit import request_of
+
+    request = request_from(options)
+    plan = prepare(request)
+    documents = []
+    for job in plan.jobs:
+        estimated, _ = estimate(plan.setting, job)
+        line = command_for(request_of(request, plan, job))
+        documents.append({"command": line} | estimated.as_dict())
+        if not as_json:
+            click.echo(f"# {cost(estimated)}\n{line}")
+    if as_json:
+        click.echo(json.dumps(documents, indent=1))
+
+
+def cost(estimated: Estimate) -> str:
+    """An estimate in a line."""
+    e = estimated
+    parts = [
+        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images",
+        f"{e.iterations:,} iterations ({e.epochs:,} epochs)",
+        f"{e.trainable:,} of {e.trainable + e.frozen:,} parameters train",
+        f"{e.gflops:.2f} GFLOPs an image, {e.training_gflops:.2f} in training, {e.total_tflops:,.1f} TFLOPs in all",
+        f"{e.memory_gb:.1f} GB a process",
+    ]
+    return "; ".join(parts + ([f"{e.trunk_gb:.1f} GB of trunk outputs to store"] if e.trunk_gb else []))
+
+
+def command_for(request: Any) -> str:
+    """The command line of a request for one cell."""
+    import shlex
+
+    words = ["humanbench", "eval", "--backbone", request.backbone, "--protocol", request.protocol]
+    words += ["--datasets", ",".join(request.datasets), "--suite", request.suite, "--seed", str(request.seed)]
+    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers"):
+        value = getattr(request, name)
+        words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    words += ["--no-cache"] * (not request.cache)
+    words += [word for text in request.set for word in ("--set", text)]
+    words += [word for name, path in request.inputs.items() for word in ("--input", f"{name}={path}")]
+    words += [word for name, value in request.architecture.items() for word in ("--arch", f"{name}={_toml(value)}")]
+    return shlex.join(words)
+
+
+def _toml(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
