@@ -66,10 +66,13 @@ def rotation(axis: int, angle: Floats) -> Floats:
 
 def _along(frame: Floats, x: Floats | float, y: Floats | float, z: Floats | float) -> Floats:
     """The vectors (x, y, z) of each person's frame, in the outer frame: N x 3."""
-    zero = np.zeros(len(frame))
-    local = np.stack([zero + x, zero + y, zero + z], axis=1)
-    turned: Floats = np.einsum("nij,nj->ni", frame, local)
-    return turned
+    total = np.zeros((len(frame), 3))
+    for axis, amount in enumerate((x, y, z)):
+        if isinstance(amount, np.ndarray):
+            total += frame[:, :, axis] * amount[:, None]
+        elif amount:
+            total += frame[:, :, axis] * amount
+    return total
 
 
 def kinematics(bodies: Bodies, angles: Floats) -> tuple[Floats, Floats]:

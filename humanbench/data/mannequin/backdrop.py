@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +20,13 @@ def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str, beyond: f
     far = max(beyond, float(rng.uniform(*_WALL_AT[kind])))
     base = _row_of(camera, far)
     image = np.empty((height, width, 3), np.float32)
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
-    x, z = camera.ground(columns, rows)
-    near = rows >= base
-    ground = _GROUND[kind](rng, np.nan_to_num(x), np.nan_to_num(z, nan=far))
-    image[:] = _WALL[kind](rng, height, width, base, max(4.0, camera.focal * _WALL_HEIGHT[kind] / far))
-    image[near] = ground[near]
-    return np.clip(image * (0.86 + 0.28 * noise(rng, height, width, 5)[..., None]), 0, 1)
+    first = int(np.clip(np.ceil(base), 0, height))  # row of the ground
+    x, z = camera.ground(np.arange(width, dtype=float)[None], np.arange(first, height, dtype=float)[:, None])
+    image[first:] = _GROUND[kind](rng, np.nan_to_num(x).astype(np.float32), np.nan_to_num(z).astype(np.float32))
+    if first:
+        image[:first] = _WALL[kind](rng, first, width, base, max(4.0, camera.focal * _WALL_HEIGHT[kind] / far))
+    image *= np.float32(0.86) + np.float32(0.28) * noise(rng, height, width, 5)[..., None]
+    return np.clip(image, 0, 1, out=image)
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: int) -> F32:
@@ -49,46 +48,50 @@ def _tone(rng: np.random.Generator, low: float, high: float, colour: float = 0.0
     return np.clip(rng.uniform(low, high) + rng.normal(0, colour, 3), 0.02, 0.98)
 
 
-def _lines(values: NDArray[Any], step: float, share: float) -> NDArray[np.bool_]:
-    return (values / step) % 1.0 < share
+def _lines(values: F32, step: float, share: float) -> NDArray[np.bool_]:
+    return (values / np.float32(step)) % 1 < share
 
 
-def _street_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
-    ground = np.broadcast_to(_tone(rng, 0.25, 0.45, 0.01), (*x.shape, 3)).copy()
+def _plane(tone: NDArray[np.float64], x: F32, z: F32) -> F32:
+    return np.broadcast_to(tone.astype(np.float32), (len(z), x.shape[1], 3)).copy()
+
+
+def _street_ground(rng: np.random.Generator, x: F32, z: F32) -> F32:
+    ground = _plane(_tone(rng, 0.25, 0.45, 0.01), x, z)
     angle = rng.uniform(-0.6, 0.6)
-    across = x * np.cos(angle) + z * np.sin(angle) - rng.uniform(-3, 3)
+    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    across = x * c + (z * s - np.float32(rng.uniform(-3, 3)))
     ground[np.abs(across) > 3.5] = _tone(rng, 0.45, 0.65, 0.02)
     if rng.random() < 0.6:
-        along = z * np.cos(angle) - x * np.sin(angle)
-        ground[(np.abs(across) < 0.08) & _lines(along, 3.0, 0.5)] = 0.82
+        ground[(np.abs(across) < 0.08) & _lines(z * c - x * s, 3.0, 0.5)] = 0.82
     if rng.random() < 0.3:
         ground[(np.abs(across) < 3.0) & _lines(across, 1.0, 0.5) & (np.abs(z - 8) < 1.5)] = 0.85
     return ground
 
 
-def _tile_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
-    ground = np.broadcast_to(_tone(rng, 0.45, 0.75), (*x.shape, 3)).copy()
+def _tile_ground(rng: np.random.Generator, x: F32, z: F32) -> F32:
+    tone = _tone(rng, 0.45, 0.75)
     step = rng.uniform(0.6, 2.0)
-    checker = ((np.floor(x / step) + np.floor(z / step)) % 2).astype(bool)
-    ground[checker] *= rng.uniform(0.85, 0.97)
-    ground[_lines(x, step, 0.04) | _lines(z, step, 0.04)] *= 0.75
-    return ground
+    odd = (np.floor(x / np.float32(step)) + np.floor(z / np.float32(step))) % 2 > 0
+    gain = np.where(odd, np.float32(rng.uniform(0.85, 0.97)), np.float32(1))
+    gain[_lines(x, step, 0.04) | _lines(z, step, 0.04)] *= np.float32(0.75)
+    return gain[..., None] * tone.astype(np.float32)
 
 
-def _grass_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
+def _grass_ground(rng: np.random.Generator, x: F32, z: F32) -> F32:
     green = np.array([rng.uniform(0.18, 0.32), rng.uniform(0.32, 0.46), rng.uniform(0.12, 0.20)])
-    ground = np.broadcast_to(green, (*x.shape, 3)).copy()
-    path = np.abs(x + rng.uniform(-3, 3) + 0.8 * np.sin(z / rng.uniform(3, 7))) < rng.uniform(0.8, 2.2)
-    ground[path] = (0.62, 0.56, 0.46)
+    ground = _plane(green, x, z)
+    winding = np.float32(rng.uniform(-3, 3)) + np.float32(0.8) * np.sin(z / np.float32(rng.uniform(3, 7)))
+    ground[np.abs(x + winding) < rng.uniform(0.8, 2.2)] = (0.62, 0.56, 0.46)
     return ground
 
 
-def _floor_ground(rng: np.random.Generator, x: NDArray[Any], z: NDArray[Any]) -> NDArray[Any]:
-    return np.broadcast_to(_tone(rng, 0.5, 0.85, 0.02), (*x.shape, 3)).copy()
+def _floor_ground(rng: np.random.Generator, x: F32, z: F32) -> F32:
+    return _plane(_tone(rng, 0.5, 0.85, 0.02), x, z)
 
 
-def _facades(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
-    wall = np.empty((height, width, 3))
+def _facades(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> F32:
+    wall = np.empty((height, width, 3), np.float32)
     sky = np.array([0.60, 0.72, 0.86]) if rng.random() < 0.6 else np.array([0.78, 0.79, 0.80])
     wall[:] = sky * np.linspace(0.9, 1.1, height)[:, None, None]
     left = 0
@@ -106,22 +109,24 @@ def _facades(rng: np.random.Generator, height: int, width: int, base: float, sto
     return wall
 
 
-def _trees(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
-    wall = np.empty((height, width, 3))
+def _trees(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> F32:
+    wall = np.empty((height, width, 3), np.float32)
     wall[:] = np.array([0.66, 0.77, 0.88]) * np.linspace(1.0, 1.1, height)[:, None, None]
-    rows, columns = np.mgrid[0:height, 0:width]
     for _ in range(int(rng.integers(8, 22))):
         cx, cy = rng.uniform(0, width), base - rng.uniform(0.1, 1.3) * storey
         rx, ry = rng.uniform(0.3, 0.9) * storey, rng.uniform(0.3, 0.8) * storey
-        crown = ((columns - cx) / rx) ** 2 + ((rows - cy) / ry) ** 2 < 1
+        left, right = max(0, int(cx - rx)), min(width, int(cx + rx) + 2)
+        top, bottom = max(0, int(cy - ry)), max(0, min(height, int(cy + ry) + 2))
+        rows, columns = np.ogrid[top:bottom, left:right]
         green = rng.uniform(0.5, 1.2)
-        wall[crown] = (0.16 * green, 0.33 * green, 0.12 * green)
-    wall *= 0.8 + 0.4 * noise(rng, height, width, 12)[..., None]
+        crown = ((columns - cx) / rx) ** 2 + ((rows - cy) / ry) ** 2 < 1
+        wall[top:bottom, left:right][crown] = (0.16 * green, 0.33 * green, 0.12 * green)
+    wall *= np.float32(0.8) + np.float32(0.4) * noise(rng, height, width, 12)[..., None]
     return wall
 
 
-def _interior(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
-    wall = np.empty((height, width, 3))
+def _interior(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> F32:
+    wall = np.empty((height, width, 3), np.float32)
     wall[:] = _tone(rng, 0.55, 0.9)
     for _ in range(int(rng.integers(3, 9))):
         w, h = rng.uniform(0.2, 0.9) * storey, rng.uniform(0.15, 0.6) * storey
@@ -133,12 +138,12 @@ def _interior(rng: np.random.Generator, height: int, width: int, base: float, st
     return wall
 
 
-def _plain(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> NDArray[Any]:
-    return np.broadcast_to(_tone(rng, 0.55, 0.95, 0.05), (height, width, 3)).copy()
+def _plain(rng: np.random.Generator, height: int, width: int, base: float, storey: float) -> F32:
+    return np.broadcast_to(_tone(rng, 0.55, 0.95, 0.05).astype(np.float32), (height, width, 3)).copy()
 
 
-Ground = Callable[[np.random.Generator, NDArray[Any], NDArray[Any]], NDArray[Any]]
-Wall = Callable[[np.random.Generator, int, int, float, float], NDArray[Any]]
+Ground = Callable[[np.random.Generator, F32, F32], F32]
+Wall = Callable[[np.random.Generator, int, int, float, float], F32]
 _GROUND: dict[str, Ground] = {
     "street": _street_ground,
     "plaza": _tile_ground,

@@ -55,12 +55,15 @@ class Camera:
         return np.stack([viewed[..., 0] / z * self.focal + self.cx, viewed[..., 1] / z * self.focal + self.cy], axis=-1)
 
     def ground(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Where the rays through pixels meet the ground: world x and distance forward (-z); nan above the horizon."""
-        rays = np.stack([(x - self.cx) / self.focal, (y - self.cy) / self.focal, np.ones_like(x)], axis=-1)
-        rays = rays @ self.rotation
-        down = np.where(rays[..., 1] < -1e-4, rays[..., 1], np.nan)
-        reach = -self.height / down
-        return rays[..., 0] * reach, -rays[..., 2] * reach
+        """Where the rays through pixels meet the ground: world x and distance forward (-z); nan above the horizon.
+
+        `x` and `y` broadcast; the distance has the shape of `y`, as all of a row is equally far.
+        """
+        c, s = np.cos(self.tilt), np.sin(self.tilt)
+        down = (y - self.cy) / self.focal
+        falling = c * down + s
+        reach = self.height / np.where(falling > 1e-4, falling, np.nan)
+        return (x - self.cx) / self.focal * reach, (c - s * down) * reach
 
     @property
     def horizon(self) -> float:

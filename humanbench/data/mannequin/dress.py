@@ -164,28 +164,29 @@ def _carried(rack: _Rack, look: Look) -> None:
 
 
 def _materials(look: Look) -> Floats:
-    table = np.zeros((len(MATERIALS), 9))
-    dark, grey = (0.05, 0.04, 0.04), (0.35, 0.33, 0.30)
     lips = (look.skin[0] * 0.85, look.skin[1] * 0.5, look.skin[2] * 0.5)
-    for name, row in {
+    rows = _FIXED | {
         "skin": material(look.skin, gloss=0.05),
-        "eye": material(dark),
         "lips": material(lips),
         "hair": material(look.hair_rgb, gloss=0.10),
-        "top": material((), look.top),
-        "outer": material((), look.outer or look.top),
-        "bottom": material((), look.bottom),
-        "shoe": material((), look.shoe, gloss=0.15),
-        "sock": material((0.85, 0.85, 0.82)),
-        "hat": material((), look.hat_cloth),
-        "glasses": material((0.03, 0.03, 0.04), gloss=0.35),
-        "scarf": material((), look.scarf or look.top),
-        "belt": material((0.16, 0.10, 0.06), gloss=0.2),
-        "glove": material((0.12, 0.12, 0.13)),
-        "bag": material((), look.bag),
-        "umbrella": material((), look.umbrella or look.top),
-        "mask": material((0.72, 0.82, 0.90)),
-        "object": material(grey),
-    }.items():
-        table[M[name]] = row
-    return table
+        "top": material(look.top),
+        "outer": material(look.outer or look.top),
+        "bottom": material(look.bottom),
+        "shoe": material(look.shoe, gloss=0.15),
+        "hat": material(look.hat_cloth or look.top),
+        "scarf": material(look.scarf or look.top),
+        "bag": material(look.bag or look.top),
+        "umbrella": material(look.umbrella or look.top),
+    }
+    return np.array([rows[name] for name in MATERIALS])
+
+
+_FIXED = {
+    "eye": material((0.05, 0.04, 0.04)),
+    "sock": material((0.85, 0.85, 0.82)),
+    "glasses": material((0.03, 0.03, 0.04), gloss=0.35),
+    "belt": material((0.16, 0.10, 0.06), gloss=0.2),
+    "glove": material((0.12, 0.12, 0.13)),
+    "mask": material((0.72, 0.82, 0.90)),
+    "object": material((0.35, 0.33, 0.30)),
+}

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from humanbench.data.mannequin.cast import Actor
 from humanbench.data.mannequin.looks import Cloth
-from humanbench.data.mannequin.scene import Actor
 
 Fact = Callable[[Actor], bool]
 
@@ -128,7 +128,7 @@ def _employee(a: Actor) -> bool:
 
 
 def _hand_bag(a: Actor, *colors: str) -> bool:
-    return any("hand_bag" in bag for bag in a.look.bags) and a.look.bag.color in colors
+    return any("hand_bag" in bag for bag in a.look.bags) and a.look.bag is not None and a.look.bag.color in colors
 
 
 def _nothing_worn(a: Actor) -> bool:
@@ -339,9 +339,10 @@ def _uav_cloth(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
     return lambda name: lambda actor: color(actor) == name
 
 
-def _uav_thing(has: Fact, part: Callable[[Actor], Cloth], known: tuple[str, ...]) -> Callable[[str], Fact]:
+def _uav_thing(has: Fact, part: Callable[[Actor], Cloth | None], known: tuple[str, ...]) -> Callable[[str], Fact]:
     def color(actor: Actor) -> str:
-        return _color_of(part(actor), known, known[0]) if has(actor) else "none"
+        cloth = part(actor) if has(actor) else None
+        return "none" if cloth is None else _color_of(cloth, known, known[0])
 
     return lambda name: lambda actor: color(actor) == name
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from humanbench.data.mannequin.anatomy import Floats
 from humanbench.data.mannequin.raster import PATTERNS
 
-COLORS: dict[str, tuple[float, float, float]] = {
+Rgb = tuple[float, float, float]
+
+COLORS: dict[str, Rgb] = {
     "black": (0.07, 0.07, 0.08), "white": (0.90, 0.90, 0.88), "gray": (0.46, 0.47, 0.48), "red": (0.68, 0.10, 0.11),
     "green": (0.14, 0.44, 0.20), "blue": (0.12, 0.24, 0.60), "yellow": (0.85, 0.72, 0.16),
     "purple": (0.38, 0.16, 0.48), "brown": (0.36, 0.22, 0.12), "pink": (0.88, 0.52, 0.60), "orange": (0.86, 0.42, 0.10),
@@ -28,9 +29,9 @@ class Cloth:
     """Colour name, its jittered rgb, pattern with second rgb and scale in metres."""
 
     color: str
-    rgb: tuple[float, float, float]
+    rgb: Rgb
     pattern: str = "plain"
-    rgb2: tuple[float, float, float] = (0.9, 0.9, 0.9)
+    rgb2: Rgb = (0.9, 0.9, 0.9)
     scale: float = 0.08
 
 
@@ -44,9 +45,9 @@ class Look:
     build: float
     shoulders: float
     hips: float
-    skin: tuple[float, float, float]
+    skin: Rgb
     hair: str  # short, long, bun, bald
-    hair_rgb: tuple[float, float, float]
+    hair_rgb: Rgb
     beard: bool
     sleeve: str  # none, short, long
     top: Cloth
@@ -58,13 +59,13 @@ class Look:
     shoe: Cloth
     socks: bool
     hat: str  # "", hat, cap
-    hat_cloth: Cloth
+    hat_cloth: Cloth | None
     glasses: bool
     scarf: Cloth | None
     belt: bool
     gloves: bool
     bags: tuple[str, ...]
-    bag: Cloth
+    bag: Cloth | None
     umbrella: Cloth | None
     mask: bool
     formal: bool  # leather shoes, shirt and plain trousers or skirt
@@ -88,12 +89,12 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         return bool(rng.random() < chance.get(name, 0.0) * factor)
 
     gender = "female" if happens("female") else "male"
-    age = _pick(rng, {a: chance.get(a, 0.0) for a in ("child", "teen", "adult", "old")})
+    age = pick(rng, {a: chance.get(a, 0.0) for a in ("child", "teen", "adult", "old")})
     warm = happens("warm")
     lower = _lower(rng, gender, warm)
     height = rng.normal({"child": 1.25, "teen": 1.62, "adult": 1.73, "old": 1.68}[age], 0.05)
     height -= 0.10 if gender == "female" and age != "child" else 0.0
-    hair = _pick(rng, {"long": 0.65, "bun": 0.15, "short": 0.2}) if gender == "female" else "short"
+    hair = pick(rng, {"long": 0.65, "bun": 0.15, "short": 0.2}) if gender == "female" else "short"
     if gender == "male" and rng.random() < (0.3 if age == "old" else 0.06):
         hair = "bald"
     hair_rgb = (0.62, 0.62, 0.60) if age == "old" else _jitter(rng, _HAIR[int(rng.integers(len(_HAIR)))], 0.02)
@@ -101,6 +102,7 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         cloth(rng, wardrobe, plain=True) if happens("outer", 1.0 if not warm else 0.1) and lower != "dress" else None
     )
     bags = tuple(b for b in BAGS if happens(b))
+    hat = ("cap" if rng.random() < 0.6 else "hat") if happens("hat") else ""
     look = Look(
         gender=gender,
         age=age,
@@ -112,25 +114,25 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         hair=hair,
         hair_rgb=hair_rgb,
         beard=gender == "male" and age in ("adult", "old") and happens("beard"),
-        sleeve=_pick(rng, {"short": 0.8, "none": 0.12, "long": 0.08} if warm else {"long": 0.85, "short": 0.15}),
+        sleeve=pick(rng, {"short": 0.8, "none": 0.12, "long": 0.08} if warm else {"long": 0.85, "short": 0.15}),
         top=cloth(rng, wardrobe),
         outer=outer,
         long_coat=outer is not None and happens("long_coat"),
         lower=lower,
         bottom=cloth(rng, wardrobe, plain=rng.random() < 0.8),
-        shoes=_pick(
+        shoes=pick(
             rng, {"shoes": 0.4, "sneakers": 0.3, "boots": 0.05 if warm else 0.3, "sandals": 0.2 if warm else 0.0}
         ),
         shoe=cloth(rng, wardrobe, plain=True),
         socks=happens("socks"),
-        hat=("cap" if rng.random() < 0.6 else "hat") if happens("hat") else "",
-        hat_cloth=cloth(rng, wardrobe, plain=True),
+        hat=hat,
+        hat_cloth=cloth(rng, wardrobe, plain=True) if hat else None,
         glasses=happens("glasses"),
         scarf=cloth(rng, wardrobe, plain=True) if happens("scarf", 0.1 if warm else 1.0) else None,
         belt=happens("belt"),
         gloves=happens("gloves", 0.05 if warm else 1.0),
         bags=bags,
-        bag=cloth(rng, wardrobe, plain=True),
+        bag=cloth(rng, wardrobe, plain=True) if bags else None,
         umbrella=cloth(rng, wardrobe, plain=True) if happens("umbrella") and "left_hand_bag" not in bags else None,
         mask=happens("mask"),
         formal=happens("formal", 1.0 if age in ("adult", "old") else 0.0),
@@ -182,16 +184,18 @@ def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
 
 def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> Cloth:
     """A piece of cloth in the wardrobe's colours and patterns."""
-    color = _pick(rng, wardrobe.colors)
+    color = pick(rng, wardrobe.colors)
     rgb = _mute(_jitter(rng, COLORS[color], 0.035), wardrobe.muted)
-    second = _pick(rng, {c: w for c, w in wardrobe.colors.items() if c != color} or {color: 1.0})
-    pattern = "plain" if plain else _pick(rng, wardrobe.patterns)
-    return Cloth(color, rgb, pattern, _mute(COLORS[second], wardrobe.muted), float(rng.uniform(0.05, 0.12)))
+    pattern = "plain" if plain else pick(rng, wardrobe.patterns)
+    if pattern == "plain":
+        return Cloth(color, rgb)
+    second = pick(rng, {c: w for c, w in wardrobe.colors.items() if c != color} or {color: 1.0})
+    return Cloth(color, rgb, pattern, _mute(COLORS[second], wardrobe.muted), rng.uniform(0.05, 0.12))
 
 
 def _lower(rng: np.random.Generator, gender: str, warm: bool) -> str:
     if gender == "male":
-        return _pick(
+        return pick(
             rng, {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05} if warm else {"trousers": 0.95, "jumpsuit": 0.05}
         )
     weights = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
@@ -204,28 +208,40 @@ def _lower(rng: np.random.Generator, gender: str, warm: bool) -> str:
             "dress": 0.06,
             "jumpsuit": 0.04,
         }
-    return _pick(rng, weights)
+    return pick(rng, weights)
 
 
-def _pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
-    names = list(weights)
-    values = np.array([weights[n] for n in names], float)
-    return names[int(rng.choice(len(names), p=values / values.sum()))]
+def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
+    """One of the names, by their weights (`rng.choice` takes ten times as long)."""
+    left = rng.random() * sum(weights.values())
+    chosen = ""
+    for name, weight in weights.items():
+        chosen = name
+        left -= weight
+        if left < 0:
+            break
+    return chosen
 
 
-def _jitter(rng: np.random.Generator, rgb: Sequence[float], size: float) -> tuple[float, float, float]:
-    r, g, b = np.clip(np.asarray(rgb) * rng.normal(1.0, 0.08) + rng.normal(0, size, 3), 0.02, 0.97)
-    return float(r), float(g), float(b)
+def _jitter(rng: np.random.Generator, rgb: Rgb, size: float) -> Rgb:
+    gain, r, g, b = rng.standard_normal(4).tolist()
+    gain = 1 + 0.08 * gain
+    return _shown(rgb[0] * gain + size * r), _shown(rgb[1] * gain + size * g), _shown(rgb[2] * gain + size * b)
 
 
-def _mute(rgb: Sequence[float], share: float) -> tuple[float, float, float]:
-    grey = 0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2]
-    r, g, b = (c * (1 - share) + grey * share for c in rgb)
-    return r, g, b
+def _shown(value: float) -> float:
+    """Nothing is quite black or quite white."""
+    return 0.02 if value < 0.02 else 0.97 if value > 0.97 else value
 
 
-def material(rgb: Sequence[float], cloth: Cloth | None = None, gloss: float = 0.0) -> Floats:
+def _mute(rgb: Rgb, share: float) -> Rgb:
+    grey = share * (0.3 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2])
+    keep = 1 - share
+    return rgb[0] * keep + grey, rgb[1] * keep + grey, rgb[2] * keep + grey
+
+
+def material(stuff: Cloth | Rgb, gloss: float = 0.0) -> tuple[float, ...]:
     """A row of the material table (see `raster.shade`)."""
-    if cloth is None:
-        return np.array([*rgb, *rgb, 0, 1.0, gloss])
-    return np.array([*cloth.rgb, *cloth.rgb2, PATTERNS.index(cloth.pattern), cloth.scale, gloss])
+    if isinstance(stuff, Cloth):
+        return (*stuff.rgb, *stuff.rgb2, PATTERNS.index(stuff.pattern), stuff.scale, gloss)
+    return (*stuff, *stuff, 0, 1.0, gloss)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from humanbench.cards import DatasetCard, Split
+from humanbench.cards import DatasetCard
 from humanbench.data.mannequin.shots import World
 from humanbench.data.mannequin.styles import Style
 
@@ -15,7 +15,7 @@ _WITHOUT_COUNT = 0.15  # share of a split whose size no source states, of the la
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: of person `who` (crops) by the camera of place `where` in clothes `outfit`, or scene `number`."""
+    """Picture `number`, by the camera of place `where`: of person `who` in clothes `outfit` (crops), or a scene."""
 
     split: str
     number: int
@@ -27,8 +27,7 @@ class Shot:
 
 def sizes(card: DatasetCard, style: Style, scale: float) -> dict[str, int]:
     """Pictures per split that has labels: `style.images` x scale in the official ratio, at most the real number."""
-    splits = {name: split for name, split in card.splits.items() if split.labels != "withheld"}
-    real = {name: _official(split) for name, split in splits.items()}
+    real = {name: _official(card, name) for name, split in card.splits.items() if split.labels != "withheld"}
     largest = max((n for n in real.values() if n), default=style.images)
     weight = {name: n or _WITHOUT_COUNT * largest for name, n in real.items()}
     used = _used(card)
@@ -37,8 +36,11 @@ def sizes(card: DatasetCard, style: Style, scale: float) -> dict[str, int]:
     return {name: min(n, real[name] or n) for name, n in wanted.items()}
 
 
-def _official(split: Split) -> int:
-    return split.images or split.samples or 0
+def _official(card: DatasetCard, name: str) -> int:
+    """The real number of pictures (where only that is known: of samples), 0 if no source states it."""
+    split, paper = card.splits[name], card.pretraining
+    alone = paper.images if paper and paper.splits == (name,) else 0
+    return split.images or split.samples or alone
 
 
 def _used(card: DatasetCard) -> set[str]:
@@ -49,15 +51,24 @@ def _used(card: DatasetCard) -> set[str]:
 
 
 def plan(card: DatasetCard, world: World, scale: float) -> dict[str, list[Shot]]:
-    """The shots of every split."""
-    counts = sizes(card, world.style, scale)
+    """The shots of every split; shots of one number are one picture (splits that annotate the same pictures)."""
+    style, counts = world.style, sizes(card, world.style, scale)
+    own = {name: n for name, n in counts.items() if name not in style.same}
     if card.task == "reid":
-        return _reid(card, world.style, counts)
-    if world.style.shot == "crop":
-        return _crops(world.style, counts)
+        shots = _reid(card, style, own)
+    elif style.shot == "crop":
+        shots = _crops(style, own)
+    else:
+        shots = _scenes(world, own)
+    for name, others in style.same.items():
+        shots[name] = [replace(s, split=name) for other in others for s in shots[other]][: counts[name]]
+    return {name: shots[name] for name in counts}
+
+
+def _scenes(world: World, counts: dict[str, int]) -> dict[str, list[Shot]]:
     shots, number = {}, 0
     for split, count in counts.items():
-        shots[split] = [Shot(split, number + i) for i in range(count)]
+        shots[split] = [Shot(split, n, where=world.where(n)) for n in range(number, number + count)]
         number += count
     return shots
 

@@ -7,16 +7,36 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from humanbench.data.mannequin.anatomy import ANGLES, A, Floats
+from humanbench.data.mannequin.looks import pick
 
 Angles = dict[str, float]
 POSES: tuple[str, ...] = ("standing", "walking", "running", "sitting", "reaching", "phone", "dancing")
 
 
+_DEVIATIONS: dict[str, tuple[float, float]] = {  # mean and spread in radians
+    "torso_pitch": (0.03, 0.04),
+    "torso_roll": (0.0, 0.03),
+    "torso_yaw": (0.0, 0.08),
+    "head_pitch": (0.03, 0.12),
+    "head_yaw": (0.0, 0.25),
+    "head_roll": (0.0, 0.05),
+}
+_BOTH_SIDES: dict[str, tuple[float, float]] = {
+    "shoulder_flex": (0.0, 0.12),
+    "shoulder_abduct": (0.10, 0.06),
+    "shoulder_turn": (0.1, 0.2),
+    "elbow": (0.15, 0.12),
+    "hip_abduct": (0.05, 0.03),
+    "knee": (0.02, 0.03),
+}
+_LOOSE = _DEVIATIONS | {f"{side}_{name}": v for side in ("left", "right") for name, v in _BOTH_SIDES.items()}
+_OUTWARD = {name for name in _LOOSE if name.endswith(("shoulder_abduct", "elbow", "hip_abduct", "knee"))}
+_MEANS, _SPREADS = np.array(list(_LOOSE.values())).T
+
+
 def draw_pose(rng: np.random.Generator, mix: Mapping[str, float]) -> tuple[str, Floats]:
     """A pose by its name and its joint angles (len(ANGLES),) in radians; `mix` weights the names of `POSES`."""
-    names = list(mix)
-    weights = np.array([mix[n] for n in names], float)
-    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    name = pick(rng, mix)
     angles = np.zeros(len(ANGLES))
     for key, value in (_relaxed(rng) | _MAKERS[name](rng)).items():
         angles[A[key]] = value
@@ -25,24 +45,8 @@ def draw_pose(rng: np.random.Generator, mix: Mapping[str, float]) -> tuple[str, 
 
 def _relaxed(rng: np.random.Generator) -> Angles:
     """Small asymmetric deviations that every pose starts from."""
-    pose: Angles = {
-        "torso_pitch": rng.normal(0.03, 0.04),
-        "torso_roll": rng.normal(0, 0.03),
-        "torso_yaw": rng.normal(0, 0.08),
-        "head_pitch": rng.normal(0.03, 0.12),
-        "head_yaw": rng.normal(0, 0.25),
-        "head_roll": rng.normal(0, 0.05),
-    }
-    for side in ("left", "right"):
-        pose |= {
-            f"{side}_shoulder_flex": rng.normal(0.0, 0.12),
-            f"{side}_shoulder_abduct": abs(rng.normal(0.10, 0.06)),
-            f"{side}_shoulder_turn": rng.normal(0.1, 0.2),
-            f"{side}_elbow": abs(rng.normal(0.15, 0.12)),
-            f"{side}_hip_abduct": abs(rng.normal(0.05, 0.03)),
-            f"{side}_knee": abs(rng.normal(0.02, 0.03)),
-        }
-    return pose
+    drawn = (_MEANS + _SPREADS * rng.standard_normal(len(_MEANS))).tolist()
+    return {name: abs(value) if name in _OUTWARD else value for name, value in zip(_LOOSE, drawn, strict=True)}
 
 
 def _standing(rng: np.random.Generator) -> Angles:

@@ -24,7 +24,7 @@ def shoot(card: DatasetCard, world: World, shot: Shot) -> tuple[Taken, list[Row]
     if world.style.shot == "crop":
         taken = take_crop(world, shot.where, identity(world, shot.who, shot.outfit), shot.number)
     else:
-        taken = take_scene(world, shot.number)
+        taken = take_scene(world, shot.where, shot.number)
     return taken, _ROWS[card.task](card, world, shot, taken)
 
 

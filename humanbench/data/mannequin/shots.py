@@ -17,10 +17,11 @@ from PIL import Image
 from humanbench.data.mannequin.anatomy import Floats
 from humanbench.data.mannequin.backdrop import draw_backdrop
 from humanbench.data.mannequin.camera import Camera
+from humanbench.data.mannequin.cast import Actor, Cast, Obstacle, stand, things, together
 from humanbench.data.mannequin.develop import develop
 from humanbench.data.mannequin.looks import Look, draw_look, lookalike, redress
 from humanbench.data.mannequin.poses import carrying, draw_pose
-from humanbench.data.mannequin.scene import Actor, Light, Obstacle, Picture, full_boxes, photograph
+from humanbench.data.mannequin.scene import Light, Picture, photograph
 from humanbench.data.mannequin.styles import Style, style_of
 
 _WAIST = 0.9  # metres; cameras look at people's waists
@@ -44,6 +45,10 @@ class World:
         """A generator of its own for each thing in this world."""
         name = zlib.crc32(f"{self.name or self.dataset}/{what}".encode())
         return np.random.default_rng(np.random.SeedSequence([self.seed, name, *numbers]))
+
+    def where(self, number: int) -> int:
+        """The place at which scene `number` is taken."""
+        return int(self.rng("where", number).integers(self.style.places))
 
 
 @dataclass(frozen=True)
@@ -111,27 +116,32 @@ def take_crop(world: World, where: int, look: Look, number: int) -> Taken:
     style, rng = world.style, world.rng("crop", where, number)
     spot = place(world, where)
     actor = _actor(world, rng, look, *_ground(rng, spot.camera, style))
-    box = full_boxes(spot.camera, [actor])[0]
+    cast = stand(spot.camera, [actor])
+    box = cast.boxes(spot.camera)[0]
     (w0, h0), (w1, h1) = style.size
     share = rng.random()
     size = (round(w0 + share * (w1 - w0)), round(h0 + share * (h1 - h0)))
     window = _window(rng, style, box, size)
-    actors = [actor, *_bystanders(world, rng, actor)]
+    others = _bystanders(world, rng, actor)
+    obstacles = _obstacles(rng, style, spot.camera, [actor])
     camera = spot.camera.window(window[0], window[1], size[0] / window[2], size)
-    return _take(world, rng, spot, camera, window, actors, _obstacles(rng, style, spot.camera, [actor]))
+    cast = together(cast, stand(spot.camera, others), things(spot.camera, obstacles))
+    return _take(world, rng, spot, camera, window, cast, [actor, *others])
 
 
-def take_scene(world: World, number: int) -> Taken:
-    """A whole picture with people; `number` tells pictures apart."""
+def take_scene(world: World, where: int, number: int) -> Taken:
+    """The whole picture of the camera of place `where`, with people; `number` tells pictures apart."""
     style, rng = world.style, world.rng("scene", number)
-    spot = place(world, int(rng.integers(style.places)))
+    spot = place(world, where)
     count = int(rng.integers(style.people[0], style.people[1] + 1))
     actors = []
     for x, z in _spread(rng, spot.camera, style, count):
         actors.append(_actor(world, rng, draw_look(rng, style.wardrobe()), x, z))
     width, height = style.frame
     window = np.array([-0.5, -0.5, width, height])
-    return _take(world, rng, spot, spot.camera, window, actors, _obstacles(rng, style, spot.camera, actors))
+    obstacles = _obstacles(rng, style, spot.camera, actors)
+    cast = together(stand(spot.camera, actors), things(spot.camera, obstacles))
+    return _take(world, rng, spot, spot.camera, window, cast, actors)
 
 
 def _take(
@@ -140,12 +150,12 @@ def _take(
     spot: Place,
     camera: Camera,
     window: Floats,
+    cast: Cast,
     actors: list[Actor],
-    obstacles: list[Obstacle],
 ) -> Taken:
     style = world.style
-    canvas = np.asarray(_cut(spot.backdrop, window, camera.size), np.float32) / np.float32(255)
-    picture = photograph(camera, actors, canvas, spot.light, obstacles, style.supersample)
+    canvas = np.asarray(_cut(spot.backdrop, window, camera.size))
+    picture = photograph(camera, cast, canvas, spot.light, style.supersample)
     return Taken(develop(picture.image, style.developer(), rng), picture, actors, camera)
 
 
@@ -178,15 +188,18 @@ def _ground(rng: np.random.Generator, camera: Camera, style: Style) -> tuple[flo
 def _spread(rng: np.random.Generator, camera: Camera, style: Style, count: int) -> list[tuple[float, float]]:
     """Up to `count` places on the ground in view, at least `gap` apart, evenly over the ground."""
     near, far = style.distance
-    chosen = np.zeros((0, 2))
-    for _ in range(6 * count):
-        if len(chosen) == count:
+    tries = rng.random((6 * count, 2))
+    z = -np.sqrt(near**2 + tries[:, 1] * (far**2 - near**2))
+    spots = np.stack([(tries[:, 0] - 0.5) * camera.size[0] / camera.focal * -z, z], axis=1)
+    chosen = np.empty((count, 2))
+    taken = 0
+    for spot in spots:
+        if taken == count:
             break
-        z = -np.sqrt(rng.uniform(near**2, far**2))
-        x = rng.uniform(-0.5, 0.5) * camera.size[0] / camera.focal * -z
-        if not len(chosen) or np.min((chosen[:, 0] - x) ** 2 + (chosen[:, 1] - z) ** 2) > style.gap**2:
-            chosen = np.append(chosen, [[x, z]], axis=0)
-    return [(float(x), float(z)) for x, z in chosen]
+        if ((chosen[:taken] - spot) ** 2).sum(axis=1).min(initial=np.inf) > style.gap**2:
+            chosen[taken] = spot
+            taken += 1
+    return [(x, z) for x, z in chosen[:taken].tolist()]
 
 
 def _window(rng: np.random.Generator, style: Style, box: Floats, size: tuple[int, int]) -> Floats:

@@ -24,7 +24,8 @@ class Style(BaseModel):
     bystanders: others in a crop. margin: crop border relative to the person's height; shift: how far a crop is off.
     alike: share of identities made to resemble another. views: pictures of a person per camera. redress: chance
     that somebody wears other clothes before another camera. joints: keypoint names that mean another joint here.
-    world: dataset whose people and places these are. images: pictures at scale 1 (splits in the official ratio).
+    world: dataset whose people and places these are. same: splits that annotate the pictures of other ones. images:
+    pictures at scale 1 (splits in the official ratio).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +61,7 @@ class Style(BaseModel):
     film: dict[str, Any]
     joints: dict[str, str] = {}
     world: str = ""
+    same: dict[str, tuple[str, ...]] = {}
     boxes: Literal["full", "visible"] = "full"
     distractors: float = 0.0
     other_clothes: tuple[str, ...] = ()

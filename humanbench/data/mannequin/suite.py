@@ -6,15 +6,18 @@ import io
 import json
 import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from humanbench import __version__
@@ -25,19 +28,33 @@ from humanbench.data.mannequin.rows import Row, shoot
 from humanbench.data.mannequin.shots import World
 from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
-from humanbench.data.writers import writer_for
+from humanbench.data.writers import Save, writer_for
 from humanbench.data.writers.people import WITHOUT_PEOPLE
 from humanbench.errors import DataError
 from humanbench.progress import track
 
-_CHUNK = 16
+_CHUNK = 48
+T = TypeVar("T")
+
+
+class Record(NamedTuple):
+    """A picture as taken: file, (width, height) and the rows it gives in its split's table."""
+
+    path: Path
+    size: tuple[int, int]
+    rows: list[Row]
 
 
 @contextmanager
 def workers(count: int | None = None) -> Iterator[Executor]:
     """A pool of processes that take pictures; `count` defaults to the number of cores."""
-    with ProcessPoolExecutor(count or os.cpu_count() or 1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(count or os.cpu_count() or 1, get_context("spawn"), _leave_interrupts) as pool:
         yield pool
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is the main process' business: it stops the others when they have finished what they do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def world_of(card: DatasetCard, seed: int) -> World:
@@ -53,17 +70,17 @@ def synthesize(card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0,
     replaced; a folder with anything else in it is a `DataError`. The marker file says seed, scale and the counts.
     """
     target = out / card.id
-    if target.exists() and any(target.iterdir()) and not is_synthetic(target):
-        raise DataError(f"{target}: holds files that are no procedural copy; name another --out")
+    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not is_synthetic(target))):
+        raise DataError(f"{target}: is there and no procedural copy of a dataset; name another --out")
     out.mkdir(parents=True, exist_ok=True)
-    world = world_of(card, seed)
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{card.id}.") as made:
         pictures, content = Path(made) / "pictures", Path(made) / "content"
         pictures.mkdir()
         root = content / card.reader.roots[0]
         root.mkdir(parents=True)
-        tables = _tables(card, world, plan(card, world, scale), pool, pictures)
-        written = writer_for(card).write(card, root, tables, _place)
+        tables = record(card, pool, pictures, scale, seed)
+        with _saving(pool) as save:
+            written = writer_for(card).write(card, root, tables, save)
         counts = {split: measured(card, table) for split, table in written.items()}
         marker = {"dataset": card.id, "seed": seed, "scale": scale, "humanbench": __version__, "splits": counts}
         (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
@@ -73,24 +90,43 @@ def synthesize(card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0,
     return target
 
 
-def _tables(
-    card: DatasetCard, world: World, shots: dict[str, list[Shot]], pool: Executor, folder: Path
+def record(
+    card: DatasetCard, pool: Executor, folder: Path, scale: float = 1.0, seed: int = 0
 ) -> dict[str, pd.DataFrame]:
-    """Sample tables as writers take them; `image` is the path of the picture in `folder`."""
-    everything = [shot for listed in shots.values() for shot in listed]
-    chunks = [everything[i : i + _CHUNK] for i in range(0, len(everything), _CHUNK)]
-    jobs = [pool.submit(_shoot_all, card.id, world, chunk, folder) for chunk in chunks]
-    taken = [one for job in track(jobs, card.id) for one in job.result()]
-    tables: dict[str, pd.DataFrame] = {}
-    start = 0
-    for split, listed in shots.items():
-        tables[split] = _table(taken[start : start + len(listed)])
-        start += len(listed)
-    return tables
+    """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
+
+    One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
+    further columns as `humanbench.data.mannequin.rows` makes them, before any format rounds them.
+    """
+    world = world_of(card, seed)
+    shots = plan(card, world, scale)
+    jobs = [pool.submit(_shoot_all, card.id, world, chunk, folder) for chunk in _chunks(shots.values())]
+    taken = {number: one for part in _results(jobs, card.id) for number, one in part.items()}
+    return {split: _table([taken[shot.number] for shot in listed]) for split, listed in shots.items()}
 
 
-def _table(taken: list[tuple[Path, tuple[int, int], list[Row]]]) -> pd.DataFrame:
-    rows = [{"image": path, "size": size} | row for path, size, rows in taken for row in rows]
+def _chunks(splits: Iterable[Sequence[Shot]]) -> list[list[Shot]]:
+    """Every picture once; those of one place together, as drawing the empty place takes longer than a picture."""
+    places: dict[int, dict[int, Shot]] = {}
+    for listed in splits:
+        for shot in listed:
+            places.setdefault(shot.where, {}).setdefault(shot.number, shot)
+    ordered = [list(shots.values()) for shots in places.values()]
+    return [shots[i : i + _CHUNK] for shots in ordered for i in range(0, len(shots), _CHUNK)]
+
+
+def _results(jobs: list[Future[T]], text: str) -> list[T]:
+    """What the jobs return; when one fails or the user stops, none of them goes on."""
+    try:
+        return [job.result() for job in track(jobs, text)]
+    finally:
+        for job in jobs:
+            job.cancel()
+        wait(jobs)
+
+
+def _table(taken: list[Record]) -> pd.DataFrame:
+    rows = [{"image": one.path, "size": one.size} | row for one in taken for row in one.rows]
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
         cells = [row[name] for row in rows]
@@ -98,37 +134,56 @@ def _table(taken: list[tuple[Path, tuple[int, int], list[Row]]]) -> pd.DataFrame
     table = pd.DataFrame(columns)
     if "keypoints" in table:
         table["annotation_id"] = range(1, len(table) + 1)
-        table.attrs[WITHOUT_PEOPLE] = [(path, size) for path, size, rows in taken if not rows]
+        table.attrs[WITHOUT_PEOPLE] = [(one.path, one.size) for one in taken if not one.rows]
     return table
 
 
-def _shoot_all(
-    dataset: str, world: World, shots: Iterable[Shot], folder: Path
-) -> list[tuple[Path, tuple[int, int], list[Row]]]:
-    """Work of one process: take the pictures and store them as JPEG; paths, sizes and rows."""
+def _shoot_all(dataset: str, world: World, shots: Iterable[Shot], folder: Path) -> dict[int, Record]:
+    """Work of one process: take the pictures and store them as JPEG; what they are by number."""
     card = load_card(dataset)
-    done = []
+    done = {}
     for shot in shots:
         taken, rows = shoot(card, world, shot)
         path = folder / f"{shot.number:08d}.jpg"
-        low, high = world.style.developer().quality
-        quality = int(world.rng("quality", shot.number).integers(low, high + 1))
-        path.write_bytes(_jpeg(taken.pixels, quality))
-        done.append((path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows))
+        path.write_bytes(jpeg(world, shot.number, taken.pixels))
+        done[shot.number] = Record(path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows)
     return done
 
 
-def _jpeg(pixels: Any, quality: int) -> bytes:
+def jpeg(world: World, number: int, pixels: NDArray[np.uint8]) -> bytes:
+    """Picture `number` (H x W x 3) as the file that is written, in a quality of this world's film."""
+    low, high = world.style.developer().quality
+    quality = int(world.rng("quality", number).integers(low, high + 1))
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()
 
 
-def _place(key: Path, path: Path) -> None:
-    """What writers call to store a picture: a hard link for JPEGs, else a conversion."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
+@contextmanager
+def _saving(pool: Executor) -> Iterator[Save]:
+    """What writers call to store a picture: a hard link for JPEGs, else a conversion by the pool, done at the end."""
+    conversions: list[tuple[Path, Path]] = []
+
+    def save(key: Path, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() in (".jpg", ".jpeg"):
+            path.unlink(missing_ok=True)
+            _link(key, path)
+        else:
+            conversions.append((key, path))
+
+    yield save
+    parts = [conversions[i : i + _CHUNK] for i in range(0, len(conversions), _CHUNK)]
+    _results([pool.submit(_convert, part) for part in parts], "pictures")
+
+
+def _link(key: Path, path: Path) -> None:
+    try:
+        os.link(key, path)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(key, path)
+
+
+def _convert(pairs: Iterable[tuple[Path, Path]]) -> None:
+    for key, path in pairs:
         Image.open(key).save(path)
-        return
-    path.unlink(missing_ok=True)
-    os.link(key, path)

@@ -6,10 +6,11 @@ reader module and offers
     def write(card: DatasetCard, root: Path, tables: Mapping[str, pandas.DataFrame], save: Save) -> dict[str, DataFrame]
 
 `root` is an empty folder that stands for the archive's top folder. `tables` has one table per split with the task's
-columns (`humanbench.data.samples`); `image` holds an opaque key of the picture, `size` its (width, height), and `label`
-of parsing an H x W uint8 array of class indices. Optional extra columns are named in each writer's docstring. The
-result is the tables as the reader must return them: final `id` and `image` (absolute path), values as the format can
-hold them (an integer format rounds).
+columns (`humanbench.data.samples`); `image` holds a hashable key of the picture (equal keys are one picture), `size`
+its (width, height), and `label` of parsing an H x W uint8 array of class indices. Optional extra columns are named in
+each writer's docstring. The result is the tables as the reader must return them: final `id` and `image` (absolute
+path), values as the format can hold them (an integer format rounds). Files have the same bytes whenever and wherever
+they are written.
 """
 
 from __future__ import annotations

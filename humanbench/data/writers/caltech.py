@@ -23,25 +23,33 @@ VIDEOS = {"text": "V000", "video": "V001", "list": "V002"}
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Frames 29, 59, ... of one video per split; boxes become whole pixels.
 
-    The official archive holds videos; the pictures are what extractors make of them. Optional columns: `visible`
-    (boxes or ratios), `labels` (class indices; without them the first person label, and the first ignored one).
+    Pictures that several splits show are frames of the first one's video. The official archive holds videos; the
+    pictures are what extractors make of them. Optional columns: `visible` (boxes or ratios), `labels` (class indices;
+    without them the first person label, and the first ignored one).
     """
     options = card.reader.options
+    stored: dict[Any, tuple[str, int]] = {}
     written = {}
     for split, table in tables.items():
         kind = options["kinds"][split]
         name = options["sets"][split][0]
         rows = []
         for number, row in enumerate(records(table)):
-            frame = options["step"] * (number + 1) - 1
-            stem = f"{name}_{VIDEOS[kind]}_I{frame:05d}"
-            path = root / options["images"][0] / f"{stem}.jpg"
-            save(row["image"], path)
-            rows.append(_row(card, kind, row) | {"id": stem, "image": str(path), "size": SIZE, "frame": frame})
+            if row["image"] not in stored:
+                stored[row["image"]] = (VIDEOS[kind], options["step"] * (number + 1) - 1)
+                save(row["image"], _path(card, root, name, *stored[row["image"]]))
+            video, frame = stored[row["image"]]
+            path = _path(card, root, name, video, frame)
+            more = {"id": path.stem, "image": str(path), "size": SIZE, "video": video, "frame": frame}
+            rows.append(_row(card, kind, row) | more)
         target = root / options["folders"][split][0]
         _WRITE[kind](card, target, name, rows)
         written[split] = detection_table(rows, ("labels", "size"))
     return written
+
+
+def _path(card: DatasetCard, root: Path, name: str, video: str, frame: int) -> Path:
+    return root / str(card.reader.options["images"][0]) / f"{name}_{video}_I{frame:05d}.jpg"
 
 
 def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,16 +92,13 @@ def _write_text(card: DatasetCard, folder: Path, name: str, rows: list[dict[str,
 
 
 def _write_video(card: DatasetCard, folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
-    frames = {
-        row["frame"]: [
-            (card.labels.classes[label], box, occluded, shown)
-            for label, box, occluded, shown in zip(
-                row["labels"], row["boxes"], row["occluded"], row["shown"], strict=True
-            )
-        ]
-        for row in rows
-    }
-    save_vbb(folder / name / f"{VIDEOS['video']}.vbb", max(frames, default=0) + 1, frames)
+    videos: dict[str, dict[int, list[tuple[str, Any, Any, Any]]]] = {}
+    for row in rows:
+        objects = zip(row["labels"], row["boxes"], row["occluded"], row["shown"], strict=True)
+        listed = [(card.labels.classes[label], box, occluded, shown) for label, box, occluded, shown in objects]
+        videos.setdefault(row["video"], {})[row["frame"]] = listed
+    for video, frames in videos.items():
+        save_vbb(folder / name / f"{video}.vbb", max(frames) + 1, frames)
 
 
 def _write_list(card: DatasetCard, path: Path, name: str, rows: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,16 +27,18 @@ JOINTS = (
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """`center`, `scale` and `headbox` of the table where it has them, else from the box and the head joints.
 
-    Hidden joints become visible ones, boxes the squares of side 200 * scale, `iscrowd` 0.
+    Pictures that several splits show are stored once. Hidden joints become visible ones, boxes the squares of side
+    200 * scale, `iscrowd` 0.
     """
     written = {}
-    number = 0
+    stored: dict[Any, str] = {}
     for split, table in tables.items():
         found = pictures(table)
-        names = [f"{number + i:09d}.jpg" for i in range(1, len(found) + 1)]
-        number += len(found)
-        for picture, name in zip(found, names, strict=True):
-            save(picture.key, root / "images" / name)
+        for picture in found:
+            if picture.key not in stored:
+                stored[picture.key] = f"{len(stored) + 1:09d}.jpg"
+                save(picture.key, root / "images" / stored[picture.key])
+        names = [stored[picture.key] for picture in found]
         rows = [(name, row) for name, picture in zip(names, found, strict=True) for row in picture.rows]
         order = [row for _, row in rows]
         keypoints = stacked(table, "keypoints", order)
