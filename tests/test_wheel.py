@@ -23,10 +23,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("humanbench-*.whl"))
 
 
-def test_the_wheel_holds_every_card_and_nothing_of_the_tests(wheel: Path) -> None:
+def test_the_wheel_holds_every_card_and_recipe_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    shipped = {Path(n).name for n in names if n.startswith("humanbench/_data/datasets/") and n.endswith(".toml")}
-    assert shipped == {p.name for p in (ROOT / "datasets").glob("*.toml")}
+    for folder in ("datasets", "protocols", "baselines"):
+        tree = {p.relative_to(ROOT).as_posix() for p in (ROOT / folder).rglob("*.toml")}
+        assert tree, f"{folder} holds no TOML files"
+        assert {n.removeprefix("humanbench/_data/") for n in names if f"_data/{folder}/" in n} >= tree
     assert "humanbench/py.typed" in names
     assert not [n for n in names if n.startswith(("tests/", "bench/", "datasets/"))]
 
