@@ -22,7 +22,7 @@ class Backbone(nn.Module):
     bottom to a multiple of `multiple`; returns `Features`.
 
     `layer_groups`: ordered, first the embeddings (or stem), then one per block, then the final norm if there is one.
-    `stride`, `width`: pixels per cell and channels of `Features.map`; `strides`, `channels`: of each of `Features.maps`.
+    `stride`, `width`: pixels per cell and channels of `Features.map`; `strides`, `channels`: those of `Features.maps`.
     `pyramid`: hierarchical networks only; set it to False to leave all levels but the last out of `Features.maps`
     (and out of the state of `until`), where only `map` is used.
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.

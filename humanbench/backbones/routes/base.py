@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
@@ -30,7 +30,7 @@ class Route(ABC):
 
     @abstractmethod
     def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
-        """Run the groups `start` .. `stop - 1`; `visit` sees the tokens after each block, `pyramid` keeps all levels."""
+        """Run the groups `start` .. `stop - 1`. `visit` sees the tokens after each block; `pyramid` keeps all levels."""
 
     @abstractmethod
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
@@ -44,3 +44,32 @@ class Route(ABC):
 def channels_first(x: Tensor) -> Tensor:
     """N x h x w x C to N x C x h x w."""
     return x.permute(0, 3, 1, 2)
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether the module is a normalisation layer: batch, layer, group, RMS ..., with an activation or without."""
+    return "norm" in type(module).__name__.lower()
+
+
+def holds_norms_only(module: nn.Module) -> bool:
+    """Whether all parameters of the module (at least one) belong to normalisation layers."""
+    owners = [m for m in module.modules() if next(m.parameters(recurse=False), None) is not None]
+    return bool(owners) and all(is_norm(m) for m in owners)
+
+
+def cover(trunk: nn.Module, members: Iterable[str]) -> list[str]:
+    """The fewest modules and single parameters that hold exactly the parameters of these names."""
+    wanted = set(members)
+    chosen: list[str] = []
+
+    def visit(module: nn.Module, path: str) -> None:
+        inside = {f"{path}{name}" for name, _ in module.named_parameters()}
+        if path and inside and inside <= wanted:
+            chosen.append(path[:-1])
+        elif inside & wanted:
+            chosen.extend(f"{path}{n}" for n, _ in module.named_parameters(recurse=False) if f"{path}{n}" in wanted)
+            for name, child in module.named_children():
+                visit(child, f"{path}{name}.")
+
+    visit(trunk, "")
+    return chosen

@@ -13,17 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.features import LayerGroup
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first, cover, holds_norms_only
 
 TRUNKS = {
     "ByobNet": "stem stages final_conv",
     "ConvNeXt": "stem stages norm_pre head.norm",
-    "CspNet": "stem stages",
     "DenseNet": "features",
     "EdgeNeXt": "stem stages norm_pre head.norm",
     "EfficientNet": "conv_stem bn1 blocks conv_head bn2",
     "FocalNet": "stem layers norm",
-    "HighPerfGpuNet": "stem stages",
     "MobileNetV3": "conv_stem bn1 blocks",
     "PyramidVisionTransformerV2": "patch_embed stages",
     "RegNet": "stem s1 s2 s3 s4 final_conv",
@@ -33,7 +31,7 @@ TRUNKS = {
     "SwinTransformerV2": "patch_embed layers norm",
     "TinyVit": "patch_embed stages head.norm",
 }
-"""Class of the trunk -> its sequence. `head.norm` is a norm that timm applies to the pooled vector: here to each cell."""
+"""Class of the trunk -> its sequence. `head.norm`, which timm applies to the pooled vector, is applied to each cell."""
 
 OPENED = {
     "ConvNeXtStage": "downsample blocks",
@@ -47,8 +45,8 @@ OPENED = {
 }
 """Classes of stages that are themselves sequences (`*`: all their children); `>` changes the layout of the tensor."""
 
-_BETWEEN = ("downsample", "transition", "pool")
-"""Names of steps that belong to the block after them: they open a stage."""
+_BETWEEN = ("downsample", "transition")
+"""Names of modules that open a stage."""
 
 _PROBE = 64
 """Side of the picture that a network is measured with; every network above halves it five times at most."""
@@ -72,6 +70,7 @@ class SequenceRoute(Route):
             LayerGroup(name, tuple(f"trunk.{step}" for step in steps if not step.startswith(">")))
             for name, steps in zip(names, parts, strict=True)
         )
+        _prune(trunk, self.groups)
         measured = _measure(trunk, parts)
         ends = [i > 0 and (i == len(parts) - 1 or measured[i][0] != measured[i + 1][0]) for i in range(len(parts))]
         self._plan = tuple(
@@ -124,7 +123,7 @@ def _open(parent: nn.Module, parts: list[str], path: str = "") -> Iterator[str]:
         full = f"{path}{part}"
         inner = OPENED.get(type(module).__name__)
         children = [name for name, _ in module.named_children()]
-        if type(module) is nn.Sequential or inner == "*":
+        if type(module) in (nn.Sequential, nn.ModuleList) or inner == "*":
             yield from _open(module, children, f"{full}.")
         elif inner is not None:
             yield from _open(module, inner.split(), f"{full}.")
@@ -133,7 +132,7 @@ def _open(parent: nn.Module, parts: list[str], path: str = "") -> Iterator[str]:
 
 
 def _group(trunk: nn.Module, steps: list[str]) -> list[list[str]]:
-    """Steps joined into layer groups: the stem, one a block, a final norm. Steps without parameters join a neighbour."""
+    """Steps joined into layer groups: the stem, one a block, a final norm. A step without parameters joins another."""
     groups: list[list[str]] = [[]]
     pending: list[str] = []
     body = False
@@ -141,7 +140,7 @@ def _group(trunk: nn.Module, steps: list[str]) -> list[list[str]]:
         if step.startswith(">"):
             (pending if step == ">NHWC" else groups[-1]).append(step)
             continue
-        opens = step.rpartition(".")[2].startswith(_BETWEEN)
+        opens = _opens_stage(step)
         inner = body or _in_body(step)
         if not inner:
             groups[-1].append(step)
@@ -156,6 +155,11 @@ def _group(trunk: nn.Module, steps: list[str]) -> list[list[str]]:
             (pending if pending else groups[-1]).append(step)
     groups[-1].extend(pending)
     return _merge_tail(trunk, groups)
+
+
+def _opens_stage(step: str) -> bool:
+    """Whether a step is a downsampling that belongs to the block after it."""
+    return any(part.startswith(_BETWEEN) for part in step.split("."))
 
 
 def _in_body(step: str) -> bool:
@@ -184,27 +188,24 @@ def _is_projection(group: list[str]) -> bool:
     return group[-1] in ("conv_head", "final_conv")
 
 
-def holds_norms_only(module: nn.Module) -> bool:
-    """Whether all parameters of the module (at least one) belong to normalisation layers."""
-    owners = [m for m in module.modules() if next(m.parameters(recurse=False), None) is not None]
-    return bool(owners) and all(is_norm(m) for m in owners)
-
-
-def is_norm(module: nn.Module) -> bool:
-    """Whether the module is a normalisation layer: batch, layer, group, RMS ... with or without an activation."""
-    return "norm" in type(module).__name__.lower() or "FilterResponse" in type(module).__name__
-
-
 def _names(groups: list[list[str]]) -> list[str]:
     """`stem`, the path of each block, `norm`."""
     names = ["stem"]
     for group in groups[1:]:
-        own = [s for s in group if s[0] != ">" and not s.rpartition(".")[2].startswith(_BETWEEN)]
+        own = [s for s in group if s[0] != ">" and not _opens_stage(s)]
         names.append((own or group)[0])
     last = groups[-1]
     if len(groups) > 1 and all(s in ("norm", "norm_pre", "head.norm", "features.norm5") for s in last):
         names[-1] = "norm"
     return names
+
+
+def _prune(trunk: nn.Module, groups: tuple[LayerGroup, ...]) -> None:
+    """Take out the modules that the sequence does not use (what follows the pooling), so that all parameters count."""
+    rest = [n for n, _ in trunk.named_parameters() if not any(g.holds(f"trunk.{n}") for g in groups)]
+    for path in cover(trunk, rest):
+        parent, _, name = path.rpartition(".")
+        setattr(trunk.get_submodule(parent), name, nn.Identity())
 
 
 @torch.no_grad()

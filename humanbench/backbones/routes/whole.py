@@ -1,18 +1,17 @@
-"""Any other timm network: run as one, through timm's `forward_intermediates`, or `forward_features` where it lacks it."""
+"""Any other timm network: run as one, through `forward_intermediates`, or `forward_features` where that is lacking."""
 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
 
 from humanbench.backbones.features import LayerGroup
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first
-from humanbench.backbones.routes.sequence import holds_norms_only
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first, cover, holds_norms_only
 from humanbench.errors import BackboneError
 
 
@@ -24,16 +23,19 @@ class WholeRoute(Route):
     """
 
     def __init__(self, trunk: nn.Module, input_size: tuple[int, int]) -> None:
-        self.groups = tuple(_groups(trunk))
+        self.size = input_size
         self._isotropic = "return_prefix_tokens" in _options(trunk) and hasattr(trunk, "num_prefix_tokens")
         self._stepwise = hasattr(trunk, "forward_intermediates")
         self.prefix = int(getattr(trunk, "num_prefix_tokens", 0)) if self._isotropic else 0
         self.has_class_token = self.prefix > 0 and getattr(trunk, "cls_token", None) is not None
         self.multiple = 1
         maps = self._measure(trunk, input_size)
-        self.strides = tuple(round(input_size[0] / m.shape[-2]) for m in maps)
+        stated = [int(info["reduction"]) for info in getattr(trunk, "feature_info", ()) if isinstance(info, dict)]
+        measured = [round(input_size[0] / m.shape[-2]) for m in maps]
+        self.strides = tuple(stated if len(stated) == len(measured) else measured)
         self.channels = tuple(int(m.shape[1]) for m in maps)
         self.multiple = self.strides[-1]
+        self.groups = tuple(_groups(trunk))
 
     def splittable(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
@@ -41,10 +43,23 @@ class WholeRoute(Route):
     def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
         if start == stop:
             return state
-        if visit is not None:
-            for tokens in self._tokens(trunk, state[0]):
-                visit(tokens)
-        return self._state(trunk, state[0], pyramid)
+        try:
+            if visit is not None:
+                for tokens in self._tokens(trunk, state[0]):
+                    visit(tokens)
+            return self._state(trunk, state[0], pyramid)
+        except (AssertionError, RuntimeError) as error:
+            raise self._wrong_size(trunk, state[0], error) from error
+
+    def _wrong_size(self, trunk: nn.Module, images: Tensor, error: Exception) -> Exception:
+        """The error as a sentence about sizes, where it can be one; else the error itself."""
+        given = tuple(images.shape[-2:])
+        if given == tuple(self.size) or isinstance(error, torch.OutOfMemoryError):
+            return error
+        return BackboneError(
+            f"{type(trunk).__name__} was built for images of {self.size[0]}x{self.size[1]} and cannot take "
+            f"{given[0]}x{given[1]} ({error}); build it with img_size=({given[0]}, {given[1]}) or take another one"
+        )
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         class_token = state[1] if self.has_class_token else None
@@ -79,9 +94,29 @@ class WholeRoute(Route):
     def _measure(self, trunk: nn.Module, size: tuple[int, int]) -> tuple[Tensor, ...]:
         training = trunk.training
         trunk.eval()
-        maps, _ = self.read(self._state(trunk, torch.zeros(1, 3, *size), True))
+        with _called(trunk) as called:
+            maps, _ = self.read(self._state(trunk, torch.zeros(1, 3, *size), True))
+        for name, child in trunk.named_children():  # what follows the pooling has no part in the features
+            if name not in called and any(True for _ in child.parameters()):
+                setattr(trunk, name, nn.Identity())
         trunk.train(training)
         return maps
+
+
+@contextmanager
+def _called(trunk: nn.Module) -> Iterator[set[str]]:
+    """The names of the trunk's children that take part in what runs inside the context."""
+    seen: set[str] = set()
+    handles = [
+        module.register_forward_pre_hook(lambda *_, top=path.split(".")[0]: seen.add(top))
+        for path, module in trunk.named_modules()
+        if path
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _options(trunk: nn.Module) -> set[str]:
@@ -103,7 +138,7 @@ def _as_map(trunk: nn.Module, features: object, level: Tensor | None) -> Tensor:
 
 
 def _groups(trunk: nn.Module) -> Iterator[LayerGroup]:
-    """timm's own order of the layers; a final norm that it counts to the last block stays there."""
+    """timm's own order of the layers; norms at its end that stand outside the blocks become a group of their own."""
     matcher = getattr(trunk, "group_matcher", None)
     names = [name for name, _ in trunk.named_parameters()]
     layers: list[list[str]] = (
@@ -112,38 +147,24 @@ def _groups(trunk: nn.Module) -> Iterator[LayerGroup]:
         else [[n for n in names if n.split(".")[0] == top] for top in dict.fromkeys(n.split(".")[0] for n in names)]
     )
     for index, members in enumerate(layers):
-        prefixes = _cover(trunk, members)
-        norms = index == len(layers) - 1 and all(_is_norm_path(trunk, p) for p in prefixes)
-        yield LayerGroup(_name(index, members, norms), tuple(f"trunk.{p}" for p in prefixes))
+        prefixes = cover(trunk, members)
+        norms = [p for p in prefixes if index == len(layers) - 1 and _is_last_norm(trunk, p)]
+        rest = [p for p in prefixes if p not in norms]
+        if rest:
+            yield LayerGroup(_name(trunk, index, rest), tuple(f"trunk.{p}" for p in rest))
+        if norms:
+            yield LayerGroup("norm", tuple(f"trunk.{p}" for p in norms))
 
 
-def _is_norm_path(trunk: nn.Module, path: str) -> bool:
-    return path in dict(trunk.named_modules()) and holds_norms_only(trunk.get_submodule(path))
+def _is_last_norm(trunk: nn.Module, path: str) -> bool:
+    """Whether the path is a norm outside the numbered blocks."""
+    known = dict(trunk.named_modules())
+    return path in known and holds_norms_only(known[path]) and not any(part.isdigit() for part in path.split("."))
 
 
-def _name(index: int, members: list[str], norms: bool) -> str:
-    if norms:
-        return "norm"
-    if index == 0:
-        return "stem"
-    common = os.path.commonprefix([m.split(".") for m in members])  # type: ignore[type-var]
-    return ".".join(common) or f"layer {index}"
-
-
-def _cover(trunk: nn.Module, members: list[str]) -> list[str]:
-    """The fewest modules and parameters that hold exactly these parameters."""
-    wanted, chosen = set(members), []
-
-    def visit(module: nn.Module, path: str) -> None:
-        inside = {f"{path}{name}" for name, _ in module.named_parameters()}
-        if path and inside and inside <= wanted:
-            chosen.append(path[:-1])
-            return
-        if not inside & wanted:
-            return
-        chosen.extend(f"{path}{n}" for n, _ in module.named_parameters(recurse=False) if f"{path}{n}" in wanted)
-        for name, child in module.named_children():
-            visit(child, f"{path}{name}.")
-
-    visit(trunk, "")
-    return chosen
+def _name(trunk: nn.Module, index: int, prefixes: list[str]) -> str:
+    """`stem`, else the path of the largest part."""
+    sizes = {
+        p: sum(v.numel() for n, v in trunk.named_parameters() if n == p or n.startswith(f"{p}.")) for p in prefixes
+    }
+    return "stem" if index == 0 else max(prefixes, key=lambda p: sizes[p])
