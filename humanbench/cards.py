@@ -175,10 +175,14 @@ class Known(_Part):
 
 
 class DatasetCard(_Part):
-    """Everything known about a dataset; see ARCHITECTURE in the docs for how it is used."""
+    """Everything known about a dataset; see ARCHITECTURE in the docs for how it is used.
+
+    `short` heads the dataset's column in a table, where the task is named above it.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
     name: str
+    short: str = ""
     task: Task
     paper: Paper
     homepage: str
