@@ -161,27 +161,34 @@ def jpeg(world: World, number: int, pixels: NDArray[np.uint8]) -> bytes:
 
 @contextmanager
 def _saving(pool: Executor) -> Iterator[Save]:
-    """What writers call to store a picture: a hard link for JPEGs, else a conversion by the pool, done at the end."""
-    conversions: list[tuple[Path, Path]] = []
+    """What writers call to store a picture: a hard link, after a conversion by the pool unless it is a JPEG.
+
+    Conversions are done when the writer is.
+    """
+    linked: list[tuple[Path, Path]] = []
+    converted: dict[tuple[Path, str], Path] = {}
 
     def save(key: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix.lower() in (".jpg", ".jpeg"):
-            path.unlink(missing_ok=True)
-            _link(key, path)
-        else:
-            conversions.append((key, path))
+        source = key
+        if path.suffix.lower() not in (".jpg", ".jpeg"):
+            source = converted.setdefault((key, path.suffix), path)
+        if source != path:
+            linked.append((source, path))
 
     yield save
-    parts = [conversions[i : i + _CHUNK] for i in range(0, len(conversions), _CHUNK)]
+    pairs = [(key, path) for (key, _), path in converted.items()]
+    parts = [pairs[i : i + _CHUNK] for i in range(0, len(pairs), _CHUNK)]
     _results([pool.submit(_convert, part) for part in parts], "pictures")
+    for source, path in linked:
+        _link(source, path)
 
 
-def _link(key: Path, path: Path) -> None:
+def _link(source: Path, path: Path) -> None:
     try:
-        os.link(key, path)
+        os.link(source, path)
     except OSError:  # a file system without hard links
-        shutil.copyfile(key, path)
+        shutil.copyfile(source, path)
 
 
 def _convert(pairs: Iterable[tuple[Path, Path]]) -> None:

@@ -13,6 +13,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
+from humanbench.data.writers.files import save_mat
 
 CITIES = {"train": "aachen", "val": "frankfurt"}
 FIRST_INSTANCE = 24000  # Cityscapes instance ids: class id 24 (person) times 1,000
@@ -58,7 +59,5 @@ def _struct(city: str, name: str, matrix: Any) -> Any:
 
 
 def _save(path: Path, variable: str, cells: Any) -> None:
-    import scipy.io
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    scipy.io.savemat(path, {variable: cells}, do_compression=True)
+    save_mat(path, {variable: cells})

@@ -12,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.cuhk03 import CONFIG, IMAGES, INDEX, boxes_and_part
 from humanbench.data.readers.matlab import cells
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
@@ -49,12 +50,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 def _write_config(
     path: Path, names: list[str], labels: list[int], cameras: list[int], index: dict[str, list[int]]
 ) -> None:
-    import scipy.io
-
     def column(values: list[int], kind: type[np.unsignedinteger]) -> np.ndarray:
         return np.array(values, kind).reshape(-1, 1)
 
-    scipy.io.savemat(
+    save_mat(
         path,
         {
             "camId": column(cameras, np.uint8),
@@ -62,5 +61,4 @@ def _write_config(
             "labels": column(labels, np.uint16),
             **{INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")},
         },
-        do_compression=True,
     )

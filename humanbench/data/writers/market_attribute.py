@@ -12,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.market_attribute import AGES, ARCHIVE
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers.files import save_mat
 
 _FIRST = ("age", "backpack", "bag", "handbag")
 _DOWN = ("black", "blue", "brown", "gray", "green", "pink", "purple", "white", "yellow")
@@ -35,8 +36,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Unknown labels become absent, and exactly one age is stored: the first that holds, else adult.
     """
-    import scipy.io
-
     written, parts = {}, {}
     people = 0
     for split, table in tables.items():
@@ -53,7 +52,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         out = written_table(card, names, paths, labels, pid=pids)
         written[split] = out.sort_values("id").reset_index(drop=True)
         parts[split] = _struct(card, split, labels, first)
-    scipy.io.savemat(root / "market_attribute.mat", {"market_attribute": parts}, do_compression=True)
+    save_mat(root / "market_attribute.mat", {"market_attribute": parts})
     return written
 
 

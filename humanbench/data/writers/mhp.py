@@ -13,6 +13,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.mhp import BOX, JOINTS
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, pictures, stacked
 
 CODES = np.array([2.0, 1.0, 0.0])
@@ -23,8 +24,6 @@ HEAD = [8, 9]
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """`iscrowd` becomes 0, `area` that of the box; the parsing annotations of the archive are not written."""
-    import scipy.io
-
     written = {}
     number = 0
     for split, table in tables.items():
@@ -41,7 +40,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         for key, picture in zip(keys, found, strict=True):
             save(picture.key, root / split / "images" / f"{key}.jpg")
             people = {f"person_{n}": next(matrices) for n in range(len(picture.rows))}
-            scipy.io.savemat(root / split / "pose_annos" / f"{key}.mat", people)
+            save_mat(root / split / "pose_annos" / f"{key}.mat", people)
         (root / "list").mkdir(exist_ok=True)
         (root / "list" / f"{split}.txt").write_text("\n".join(keys) + "\n", encoding="ascii")
         ids = [key for key, picture in zip(keys, found, strict=True) for _ in picture.rows]

@@ -13,6 +13,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpi_inf_3dhp import STORED
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import Picture, order_of, singles, stacked
 
 CAMERAS = 14
@@ -49,8 +50,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 def _train(
     card: DatasetCard, root: Path, found: list[Picture], points: NDArray[np.float64]
 ) -> tuple[list[str], list[Path]]:
-    import scipy.io
-
     options = card.reader.options
     cameras = options["cameras"]
     takes = [f"{subject}/Seq{n}" for subject, frames in options["frames"].items() for n in range(1, len(frames) + 1)]
@@ -65,7 +64,7 @@ def _train(
             cells[camera, 0] = stored.reshape(len(part), 2 * STORED)
             keys += [f"{take.replace('/', '_')}_Cam{camera}_{frame:06d}" for frame in range(1, len(part) + 1)]
         (root / take).mkdir(parents=True)
-        scipy.io.savemat(root / take / "annot.mat", {"annot2": cells})
+        save_mat(root / take / "annot.mat", {"annot2": cells})
     return keys, [root / options["images"][0] / f"{key}.jpg" for key in keys]
 
 

@@ -14,6 +14,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpii import PERSON_HEIGHT
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import dump, pictures, stacked
 
 HEAD = [8, 9]
@@ -92,8 +93,6 @@ def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> ND
 def _write_heads(
     path: Path, points: NDArray[np.float64], heads: NDArray[np.float64], missing: NDArray[np.bool_]
 ) -> None:
-    import scipy.io
-
     stored = points.transpose(1, 2, 0)
     content = {
         "pos_gt_src": stored,
@@ -102,4 +101,4 @@ def _write_heads(
         "headboxes_src": heads.transpose(1, 2, 0),
         "dataset_joints": np.array(JOINTS, object)[None],
     }
-    scipy.io.savemat(path, content)
+    save_mat(path, content)

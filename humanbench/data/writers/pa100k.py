@@ -14,12 +14,11 @@ from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.pa100k import ANNOTATIONS, IMAGES
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers.files import save_mat
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Names run on over train, val and test, as in the original; unknown labels become absent."""
-    import scipy.io
-
     content: dict[str, Any] = {"attributes": cells(card.labels.attributes)}
     written = {}
     count = 0
@@ -37,5 +36,5 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             written[split] = written_table(card, names, paths, labels)
     target = root / ANNOTATIONS[0]
     target.parent.mkdir(parents=True, exist_ok=True)
-    scipy.io.savemat(target, dict(sorted(content.items())), do_compression=True)
+    save_mat(target, dict(sorted(content.items())))
     return written

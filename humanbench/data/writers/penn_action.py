@@ -12,13 +12,12 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.penn_action import TRAIN
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, sequences, singles, stacked
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One person per picture; hidden joints become visible ones, `iscrowd` 0, `area` that of the box."""
-    import scipy.io
-
     (root / "labels").mkdir(parents=True, exist_ok=True)
     written = {}
     clip = 0
@@ -47,7 +46,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 "dimensions": np.array([[height, width, len(frames)]], np.float64),
                 "nframes": len(frames),
             }
-            scipy.io.savemat(root / "labels" / f"{clip:04d}.mat", content)
+            save_mat(root / "labels" / f"{clip:04d}.mat", content)
         written[split] = person_table(
             image=[str(root / "frames" / f"{key}.jpg") for key in keys],
             image_id=keys,

@@ -13,6 +13,7 @@ from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.peta import METADATA, PARTS
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers.files import save_mat
 
 ATTRIBUTES = 105
 PARTITIONS = 5
@@ -23,8 +24,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     All partitions are the same. The struct's field names are ours: only positions are certain.
     """
-    import scipy.io
-
     count = 0
     index = {part: np.zeros((0, 1), np.uint16) for part in PARTS}
     blocks, written = [], {}
@@ -50,5 +49,5 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         partitions[k, 0] = {f"{part}_index": index[part] for part in PARTS}
     selected = np.arange(1.0, len(card.labels.attributes) + 1).reshape(-1, 1)
     content = {"data": data, "attribute": cells(names), "selected": selected, "partition": partitions}
-    scipy.io.savemat(root / "PETA.mat", {"peta": content}, do_compression=True)
+    save_mat(root / "PETA.mat", {"peta": content})
     return written

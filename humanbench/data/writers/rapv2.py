@@ -13,6 +13,7 @@ from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.rapv2 import ANNOTATION
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers.files import save_mat
 
 ATTRIBUTES = 152
 PARTITIONS = 5
@@ -56,8 +57,6 @@ def _write_annotation(
     selected: np.ndarray,
     index: dict[str, np.ndarray],
 ) -> None:
-    import scipy.io
-
     stored_name = {new: old for old, new in card.reader.options["aliases"].items()}
     attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
     for column, name in zip(selected, card.labels.attributes, strict=True):
@@ -74,4 +73,4 @@ def _write_annotation(
         "selected_attribute": (selected + 1).reshape(1, -1),
         "partition_attribute": partitions,
     }
-    scipy.io.savemat(target, {"RAP_annotation": annotation}, do_compression=True)
+    save_mat(target, {"RAP_annotation": annotation})

@@ -12,12 +12,11 @@ import pandas as pd
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column, records
 from humanbench.data.writers import Save
+from humanbench.data.writers.files import save_mat
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
-    import scipy.io
-
     options = card.reader.options
     written = {}
     for split, table in tables.items():
@@ -28,7 +27,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             path = folder / "images" / f"IMG_{number}.jpg"
             save(row["image"], path)
             heads = np.asarray(row["points"], np.float64).reshape(-1, 2)
-            scipy.io.savemat(folder / "ground_truth" / f"GT_IMG_{number}.mat", {"image_info": _info(heads + 1)})
+            save_mat(folder / "ground_truth" / f"GT_IMG_{number}.mat", {"image_info": _info(heads + 1)})
             ids.append(f"{folder.name}/{path.name}")
             images.append(str(path))
             points.append(heads)

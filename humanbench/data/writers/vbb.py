@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from humanbench.data.writers.files import save_mat
+
 FIELDS = ("id", "pos", "occl", "lock", "posv")
 
 
@@ -16,8 +18,6 @@ def save_vbb(path: Path, length: int, frames: Mapping[int, Sequence[tuple[str, A
 
     Each object of each frame is a track of its own. The struct is version 1.4 of the authors' toolbox (vbb.m).
     """
-    import scipy.io
-
     lists = np.empty((1, length), object)
     labels: list[str] = []
     seen_in: list[int] = []
@@ -38,4 +38,4 @@ def save_vbb(path: Path, length: int, frames: Mapping[int, Sequence[tuple[str, A
     video |= {"objLbl": names, "objStr": tracks, "objEnd": tracks, "objHide": np.zeros_like(tracks)}
     video |= {"altered": 0, "log": 0.0, "logLen": 0}
     path.parent.mkdir(parents=True, exist_ok=True)
-    scipy.io.savemat(path, {"A": video, "vers": 1.4}, appendmat=False)
+    save_mat(path, {"A": video, "vers": 1.4})
