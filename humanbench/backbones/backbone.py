@@ -26,6 +26,7 @@ class Backbone(nn.Module):
     `pyramid`: hierarchical networks only; set it to False to leave all levels but the last out of `Features.maps`
     (and out of the state of `until`), where only `map` is used.
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
+    `pretrained_on`: names of the sets the weights have seen, empty for random weights, None where nobody says.
     `weights_sha256`: SHA-256 over the names, shapes and bytes of all tensors as they were when the backbone was built.
     """
 
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
         name: str = "",
         card: BackboneCard | None = None,
         report: LoadReport | None = None,
+        pretrained_on: tuple[str, ...] | None = None,
         weights_sha256: str = "",
     ) -> None:
         super().__init__()
@@ -47,6 +49,7 @@ class Backbone(nn.Module):
         self.name = name
         self.card = card
         self.report = report
+        self.pretrained_on = pretrained_on
         self.weights_sha256 = weights_sha256
         self.pyramid = len(route.strides) > 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from torch import nn
 
 _NAMES = ("drop_path", "drop_path1", "drop_path2")

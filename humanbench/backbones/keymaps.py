@@ -6,6 +6,7 @@ keys); transformers' `CLIPVisionModel`; OpenGVLab/HumanBench (its training dumps
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _timm(tensors: Tensors) -> Translation:
 
 def is_square(count: int) -> bool:
     """Whether a number of positions is a square grid (so there is none for a class token)."""
-    return round(count**0.5) ** 2 == count
+    return math.isqrt(count) ** 2 == count
 
 
 def _split(tensors: Tensors, prefix: str, reason: Callable[[str], str]) -> tuple[Tensors, dict[str, str]]:

@@ -54,7 +54,7 @@ def file_sha256(path: Path) -> str:
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the sorted names, types, shapes and bytes: equal weights have it equal, whatever file they lay in."""
+    """SHA-256 over sorted names, types, shapes and bytes: equal for equal weights, whatever file they lay in."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
@@ -84,7 +84,9 @@ def _looks_like_safetensors(path: Path) -> bool:
 
 
 def _load_pickle(path: Path) -> Any:
-    if path.read_bytes()[:2] == b"PK" and not zipfile.is_zipfile(path):
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start == b"PK" and not zipfile.is_zipfile(path):
         raise BackboneError(f"{path}: truncated checkpoint (a zip archive without its end); fetch it again")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # MAE and DINO keep their arguments in one

@@ -30,7 +30,7 @@ class Route(ABC):
 
     @abstractmethod
     def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
-        """Run the groups `start` .. `stop - 1`. `visit` sees the tokens after each block; `pyramid` keeps all levels."""
+        """Run groups `start` .. `stop - 1`. `visit` sees the tokens after each block; `pyramid` keeps all levels."""
 
     @abstractmethod
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
@@ -73,3 +73,11 @@ def cover(trunk: nn.Module, members: Iterable[str]) -> list[str]:
 
     visit(trunk, "")
     return chosen
+
+
+def prune(trunk: nn.Module, groups: tuple[LayerGroup, ...]) -> None:
+    """Take out the modules that no group holds (what follows the pooling), so that all parameters count."""
+    rest = [n for n, _ in trunk.named_parameters() if not any(g.holds(f"trunk.{n}") for g in groups)]
+    for path in cover(trunk, rest):
+        parent, _, name = path.rpartition(".")
+        setattr(trunk.get_submodule(parent), name, nn.Identity())

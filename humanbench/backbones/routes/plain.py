@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from timm.models.vision_transformer import PatchEmbed, VisionTransformer
-from torch import Tensor, nn
+from timm.layers.patch_embed import PatchEmbed
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
 from torch.nn import functional
 
 from humanbench.backbones.features import LayerGroup
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first, prune
 
 
 def resize_positions(grid: Tensor, size: tuple[int, int]) -> Tensor:
@@ -40,6 +43,7 @@ class PlainRoute(Route):
             *(LayerGroup(f"blocks.{i}", (f"trunk.blocks.{i}",)) for i in range(depth)),
             LayerGroup("norm", ("trunk.norm", "trunk.fc_norm")),
         )
+        prune(trunk, self.groups)
         self.strides = (int(patch[0]),)
         self.channels = (int(trunk.embed_dim),)
         self.multiple = int(patch[0])
@@ -48,7 +52,7 @@ class PlainRoute(Route):
         self.prefix = int(trunk.num_prefix_tokens)
 
     @staticmethod
-    def fits(trunk: nn.Module) -> bool:
+    def fits(trunk: Any) -> bool:
         """Whether the trunk is exactly that class (its subclasses change the forward pass) with square patches."""
         return (
             type(trunk) is VisionTransformer
@@ -56,7 +60,7 @@ class PlainRoute(Route):
             and trunk.patch_embed.patch_size[0] == trunk.patch_embed.patch_size[1]
         )
 
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
         if start == stop:
             return state
         tokens, grid = self._embed(trunk, state[0]) if start == 0 else self._join(state)
@@ -73,7 +77,7 @@ class PlainRoute(Route):
         class_token = state[1][:, 0] if self.has_class_token else None
         return (channels_first(state[0]),), class_token
 
-    def _embed(self, trunk: nn.Module, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    def _embed(self, trunk: Any, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         patches = trunk.patch_embed.proj(images)
         grid = (patches.shape[-2], patches.shape[-1])
         tokens = trunk.patch_embed.norm(patches.flatten(2).transpose(1, 2))
@@ -87,7 +91,7 @@ class PlainRoute(Route):
             tokens = torch.cat([*prefix, tokens], dim=1) + positions
         return trunk.norm_pre(trunk.patch_drop(trunk.pos_drop(tokens))), grid
 
-    def _positions(self, trunk: nn.Module, grid: tuple[int, int]) -> Tensor | None:
+    def _positions(self, trunk: Any, grid: tuple[int, int]) -> Tensor | None:
         stored = trunk.pos_embed
         if stored is None:
             return None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.features import LayerGroup
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first, cover, holds_norms_only
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first, holds_norms_only, prune
 
 TRUNKS = {
     "ByobNet": "stem stages final_conv",
@@ -23,6 +23,7 @@ TRUNKS = {
     "EfficientNet": "conv_stem bn1 blocks conv_head bn2",
     "FocalNet": "stem layers norm",
     "MobileNetV3": "conv_stem bn1 blocks",
+    "MetaFormer": "stem stages",
     "PyramidVisionTransformerV2": "patch_embed stages",
     "RegNet": "stem s1 s2 s3 s4 final_conv",
     "ResNet": "conv1 bn1 act1 maxpool layer1 layer2 layer3 layer4",
@@ -70,7 +71,7 @@ class SequenceRoute(Route):
             LayerGroup(name, tuple(f"trunk.{step}" for step in steps if not step.startswith(">")))
             for name, steps in zip(names, parts, strict=True)
         )
-        _prune(trunk, self.groups)
+        prune(trunk, self.groups)
         measured = _measure(trunk, parts)
         ends = [i > 0 and (i == len(parts) - 1 or measured[i][0] != measured[i + 1][0]) for i in range(len(parts))]
         self._plan = tuple(
@@ -198,14 +199,6 @@ def _names(groups: list[list[str]]) -> list[str]:
     if len(groups) > 1 and all(s in ("norm", "norm_pre", "head.norm", "features.norm5") for s in last):
         names[-1] = "norm"
     return names
-
-
-def _prune(trunk: nn.Module, groups: tuple[LayerGroup, ...]) -> None:
-    """Take out the modules that the sequence does not use (what follows the pooling), so that all parameters count."""
-    rest = [n for n, _ in trunk.named_parameters() if not any(g.holds(f"trunk.{n}") for g in groups)]
-    for path in cover(trunk, rest):
-        parent, _, name = path.rpartition(".")
-        setattr(trunk.get_submodule(parent), name, nn.Identity())
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from timm.models import group_parameters
@@ -22,7 +23,7 @@ class WholeRoute(Route):
     if there is one, then the finer levels.
     """
 
-    def __init__(self, trunk: nn.Module, input_size: tuple[int, int]) -> None:
+    def __init__(self, trunk: Any, input_size: tuple[int, int]) -> None:
         self.size = input_size
         self._isotropic = "return_prefix_tokens" in _options(trunk) and hasattr(trunk, "num_prefix_tokens")
         self._stepwise = hasattr(trunk, "forward_intermediates")
@@ -40,7 +41,7 @@ class WholeRoute(Route):
     def splittable(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
 
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
         if start == stop:
             return state
         try:
@@ -51,7 +52,7 @@ class WholeRoute(Route):
         except (AssertionError, RuntimeError) as error:
             raise self._wrong_size(trunk, state[0], error) from error
 
-    def _wrong_size(self, trunk: nn.Module, images: Tensor, error: Exception) -> Exception:
+    def _wrong_size(self, trunk: Any, images: Tensor, error: Exception) -> Exception:
         """The error as a sentence about sizes, where it can be one; else the error itself."""
         given = tuple(images.shape[-2:])
         if given == tuple(self.size) or isinstance(error, torch.OutOfMemoryError):
@@ -65,7 +66,7 @@ class WholeRoute(Route):
         class_token = state[1] if self.has_class_token else None
         return (*state[2 if self.has_class_token else 1 :], state[0]), class_token
 
-    def _state(self, trunk: nn.Module, images: Tensor, pyramid: bool) -> State:
+    def _state(self, trunk: Any, images: Tensor, pyramid: bool) -> State:
         if self._isotropic:
             levels = trunk.forward_intermediates(
                 images, indices=1, norm=True, return_prefix_tokens=True, intermediates_only=True
@@ -78,7 +79,7 @@ class WholeRoute(Route):
         finer = [level for level in levels if level.shape[-2:] != levels[-1].shape[-2:]]
         return (_as_map(trunk, last, levels[-1]), *(finer if pyramid else ()))
 
-    def _tokens(self, trunk: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    def _tokens(self, trunk: Any, images: Tensor) -> Iterator[Tensor]:
         if not self._stepwise:
             return
         if not self._isotropic:
@@ -91,7 +92,7 @@ class WholeRoute(Route):
             yield tokens if prefix is None else torch.cat([prefix, tokens], dim=1)
 
     @torch.no_grad()
-    def _measure(self, trunk: nn.Module, size: tuple[int, int]) -> tuple[Tensor, ...]:
+    def _measure(self, trunk: Any, size: tuple[int, int]) -> tuple[Tensor, ...]:
         training = trunk.training
         trunk.eval()
         with _called(trunk) as called:
@@ -104,13 +105,13 @@ class WholeRoute(Route):
 
 
 @contextmanager
-def _called(trunk: nn.Module) -> Iterator[set[str]]:
+def _called(trunk: Any) -> Iterator[set[str]]:
     """The names of the trunk's children that take part in what runs inside the context."""
     seen: set[str] = set()
+    tops = {path: path.split(".")[0] for path, _ in trunk.named_modules() if path}
     handles = [
-        module.register_forward_pre_hook(lambda *_, top=path.split(".")[0]: seen.add(top))
-        for path, module in trunk.named_modules()
-        if path
+        trunk.get_submodule(path).register_forward_pre_hook(lambda *_, top=top: seen.add(top))
+        for path, top in tops.items()
     ]
     try:
         yield seen
@@ -119,12 +120,12 @@ def _called(trunk: nn.Module) -> Iterator[set[str]]:
             handle.remove()
 
 
-def _options(trunk: nn.Module) -> set[str]:
+def _options(trunk: Any) -> set[str]:
     method = getattr(trunk, "forward_intermediates", None)
     return set(inspect.signature(method).parameters) if method else set()
 
 
-def _as_map(trunk: nn.Module, features: object, level: Tensor | None) -> Tensor:
+def _as_map(trunk: Any, features: object, level: Tensor | None) -> Tensor:
     """The network's last output as N x C x h x w; its last level where the output has another form."""
     if isinstance(features, Tensor) and features.ndim == 4:
         return channels_first(features) if getattr(trunk, "output_fmt", "NCHW") == "NHWC" else features
@@ -137,7 +138,7 @@ def _as_map(trunk: nn.Module, features: object, level: Tensor | None) -> Tensor:
     raise BackboneError(f"{type(trunk).__name__} returns no feature map, so no head can stand on it")
 
 
-def _groups(trunk: nn.Module) -> Iterator[LayerGroup]:
+def _groups(trunk: Any) -> Iterator[LayerGroup]:
     """timm's own order of the layers; norms at its end that stand outside the blocks become a group of their own."""
     matcher = getattr(trunk, "group_matcher", None)
     names = [name for name, _ in trunk.named_parameters()]
@@ -156,13 +157,13 @@ def _groups(trunk: nn.Module) -> Iterator[LayerGroup]:
             yield LayerGroup("norm", tuple(f"trunk.{p}" for p in norms))
 
 
-def _is_last_norm(trunk: nn.Module, path: str) -> bool:
+def _is_last_norm(trunk: Any, path: str) -> bool:
     """Whether the path is a norm outside the numbered blocks."""
     known = dict(trunk.named_modules())
     return path in known and holds_norms_only(known[path]) and not any(part.isdigit() for part in path.split("."))
 
 
-def _name(trunk: nn.Module, index: int, prefixes: list[str]) -> str:
+def _name(trunk: Any, index: int, prefixes: list[str]) -> str:
     """`stem`, else the path of the largest part."""
     sizes = {
         p: sum(v.numel() for n, v in trunk.named_parameters() if n == p or n.startswith(f"{p}.")) for p in prefixes

