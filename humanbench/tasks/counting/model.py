@@ -18,7 +18,7 @@ from humanbench.tasks import only
 from humanbench.tasks.counting import Counts
 from humanbench.tasks.counting.data import CrowdsToCount, TrainingCrowds
 from humanbench.tasks.counting.head import CountingHead
-from humanbench.tasks.counting.options import Augment, Head, Loss, Test
+from humanbench.tasks.counting.options import Augment, Head, Loss, Trial
 from humanbench.tasks.options import fits, section
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ __all__ = ["build_head", "check", "collate", "predictions", "test_data", "test_v
 def check(recipe: Recipe) -> None:
     """Raise `RecipeError` where a section has an unknown key or a value that does not fit."""
     fits(recipe, "as_is")
-    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Test)):
+    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Trial)):
         section(recipe, name, kind)
 
 

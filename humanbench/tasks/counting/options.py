@@ -51,5 +51,5 @@ class Loss(Options):
     count: Annotated[float, Field(ge=0)]
 
 
-class Test(Options):
+class Trial(Options):
     """The whole picture is counted once; there are no settings."""

@@ -17,7 +17,7 @@ from humanbench.tasks import only
 from humanbench.tasks.options import fits, section
 from humanbench.tasks.parsing.data import PicturesToParse, TrainingMaps
 from humanbench.tasks.parsing.head import ParsingHead
-from humanbench.tasks.parsing.options import Augment, Head, Loss, Test
+from humanbench.tasks.parsing.options import Augment, Head, Loss, Trial
 from humanbench.tasks.parsing.packing import Map, PackedMap
 from humanbench.tasks.parsing.transforms import mirrored_classes
 
@@ -30,7 +30,7 @@ __all__ = ["build_head", "check", "collate", "predictions", "test_data", "test_v
 def check(recipe: Recipe) -> None:
     """Raise `RecipeError` where a section has an unknown key or a value that does not fit."""
     fits(recipe, "stretch")
-    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Test)):
+    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Trial)):
         section(recipe, name, kind)
 
 
@@ -63,7 +63,7 @@ def build_head(card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Re
 
 def test_views(recipe: Recipe) -> Sequence[str]:
     """The picture, and with `test.flip` its mirror image."""
-    return ("plain", "flip") if section(recipe, "test", Test).flip else ("plain",)
+    return ("plain", "flip") if section(recipe, "test", Trial).flip else ("plain",)
 
 
 def predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[PackedMap]) -> Iterable[Map]:

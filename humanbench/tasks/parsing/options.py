@@ -39,7 +39,7 @@ class Loss(Options):
     """The loss is the plain mean cross entropy over pixels that have a class; it has no settings."""
 
 
-class Test(Options):
+class Trial(Options):
     """flip: average in the mirror image (the paper does not)."""
 
     flip: bool

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
-from humanbench.tasks.pose.options import Head, Loss, Test
+from humanbench.tasks.pose.options import Head, Loss, Trial
 from humanbench.tasks.pose.rescoring import Found
 from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
 
@@ -32,7 +32,7 @@ class PoseHead(nn.Module):
 
     def __init__(
         self, channels: int, stride: int, joints: int, flip_pairs: Sequence[tuple[int, int]], head: Head, loss: Loss,
-        test: Test,
+        test: Trial,
     ) -> None:  # fmt: skip
         super().__init__()
         times = doublings(stride, head.stride)

@@ -26,7 +26,7 @@ from humanbench.tasks.pose import METRICS, People
 from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, labelled
 from humanbench.tasks.pose.detections import read_detections
 from humanbench.tasks.pose.head import PoseHead
-from humanbench.tasks.pose.options import Augment, Head, Loss, Test
+from humanbench.tasks.pose.options import Augment, Head, Loss, Trial
 from humanbench.tasks.pose.rescoring import Found, kept_people, person_score
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ __all__ = [
 def check(recipe: Recipe) -> None:
     """Raise `RecipeError` where a section has an unknown key or a value that does not fit."""
     fits(recipe, "box")
-    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Test)):
+    for name, kind in (("augment", Augment), ("head", Head), ("loss", Loss), ("test", Trial)):
         section(recipe, name, kind)
 
 
@@ -67,7 +67,7 @@ def test_data(
     """Every given person, or those that average precision counts, or what a detector found."""
     table = only(tables)
     given = METRICS[metric_name(card, tables, METRICS)].given
-    if section(recipe, "test", Test).boxes == "annotations":
+    if section(recipe, "test", Trial).boxes == "annotations":
         return PeopleToFind(table if given else labelled(table), recipe, preprocessing)
     if given:
         raise RecipeError(f"{card.id}: its people are given, so test.boxes must be annotations")
@@ -81,7 +81,7 @@ def test_data(
 
 def build_head(card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone) -> nn.Module:
     """A fresh head with a heatmap per joint of the card."""
-    head, loss, test = section(recipe, "head", Head), section(recipe, "loss", Loss), section(recipe, "test", Test)
+    head, loss, test = section(recipe, "head", Head), section(recipe, "loss", Loss), section(recipe, "test", Trial)
     return PoseHead(
         backbone.width, backbone.stride, len(card.labels.keypoints), card.labels.flip_pairs, head, loss, test
     )
@@ -89,7 +89,7 @@ def build_head(card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Re
 
 def test_views(recipe: Recipe) -> Sequence[str]:
     """The picture, and with `test.flip` its mirror image."""
-    return ("plain", "flip") if section(recipe, "test", Test).flip else ("plain",)
+    return ("plain", "flip") if section(recipe, "test", Trial).flip else ("plain",)
 
 
 def predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[Found]) -> People:

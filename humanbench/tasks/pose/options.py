@@ -43,7 +43,7 @@ class Loss(Options):
     sigma: Positive
 
 
-class Test(Options):
+class Trial(Options):
     """flip: average in the mirror image. boxes: whose windows are cropped. blur: kernel of the refinement, in cells.
 
     boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).

@@ -45,15 +45,16 @@ def kept_people(people: Sequence[Found], scores: ArrayLike, sigmas: ArrayLike, t
     for position, found in enumerate(people):
         rows[found.image_id].append(position)
     variances = (2 * np.asarray(sigmas, np.float64)) ** 2
+    points = np.array([found.keypoints[:, :2] for found in people])
+    areas = np.array([found.area for found in people])
     kept: list[int] = []
     for members in rows.values():
         left = np.array(members)[np.argsort(-score[members], kind="stable")]
-        points = {i: people[i].keypoints[:, :2] for i in members}
         while len(left):
             best, left = left[0], left[1:]
             kept.append(int(best))
-            apart = np.array([((points[i] - points[best]) ** 2).sum(-1) for i in left]).reshape(len(left), -1)
-            areas = (people[best].area + np.array([people[i].area for i in left])) / 2
-            similar = np.exp(-apart / variances / (areas[:, None] + np.spacing(1)) / 2).mean(axis=1)
+            apart = ((points[left] - points[best]) ** 2).sum(axis=-1)
+            area = (areas[left, None] + areas[best]) / 2
+            similar = np.exp(-apart / variances / (area + np.spacing(1)) / 2).mean(axis=1)
             left = left[similar <= threshold]
     return sorted(kept)
