@@ -32,15 +32,14 @@ class Share:
 def portion(batch: Sequence[int], share: Share) -> list[int]:
     """This process's consecutive part of a training batch; all parts are of one size.
 
-    Where the batch does not divide, its first samples fill up the last part, so that no process waits for another.
+    Where the batch does not divide, its first samples fill up the last parts, so that no process waits for another.
     Consecutive, because identity-balanced batches list the pictures of a person side by side.
 
     >>> [portion([5, 6, 7], Share(rank, 2)) for rank in (0, 1)]
     [[5, 6], [7, 5]]
     """
     size = -(-len(batch) // share.processes)
-    padded = [*batch, *batch[: size * share.processes - len(batch)]]
-    return padded[share.rank * size : (share.rank + 1) * size]
+    return [batch[i % len(batch)] for i in range(share.rank * size, (share.rank + 1) * size)]
 
 
 class _Drawn(Dataset[Sample]):
@@ -133,7 +132,7 @@ def from_store(kept: Sequence[Kept], store: Store, collate: Collate) -> dict[str
     return {view: batch | {"state": stacked([one.states[view] for one in kept])} for view in kept[0].states}
 
 
-def test_batches(count: int, recipe: Recipe) -> list[list[int]]:
+def ordered_batches(count: int, recipe: Recipe) -> list[list[int]]:
     """Testing in order: the same batches however many processes share them, so that results are equal to the bit.
 
     Where pictures differ in size a batch holds one, so that no prediction depends on the padding its neighbours need.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate.utils import send_to_device
+from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
 from humanbench.engine.adafactor import Adafactor
@@ -120,6 +120,8 @@ class Fit:
                 self._accelerator.wait_for_everyone()
         if self._average is not None:
             put_back(self._model, self._average.values)
+        # Running statistics of batch norms are each process's own until here; the saved weights have the first one's.
+        put_back(self._model, broadcast(learnt(self._model)))
         return self.progress
 
     def _epoch(self, advance: Any) -> None:
@@ -146,6 +148,9 @@ class Fit:
         progress.seconds += time.perf_counter() - started
         progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})
         progress.epoch += 1
+        terms = ", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items())
+        speed = f"{progress.images_per_second:,.0f} images/s"
+        self._journal.note(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
 
     def _step(self, batches: list[Batch]) -> tuple[dict[str, Tensor], int]:
         """One optimiser step over one or more batches; their mean losses and the number of images of all processes."""

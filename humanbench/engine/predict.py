@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
 
-from humanbench.engine.feeds import from_store, loader, share_batches, test_batches, with_input_size
+from humanbench.engine.feeds import from_store, loader, share_batches, ordered_batches, with_input_size
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.journal import Journal
 from humanbench.engine.launch import gathered_at_first, share_of
@@ -47,7 +47,7 @@ def predict(
     started = time.perf_counter()
     model.to(accelerator.device).eval()
     views = list(task.test_views(recipe))
-    batches = share_batches(test_batches(len(data), recipe), share_of(accelerator))
+    batches = share_batches(ordered_batches(len(data), recipe), share_of(accelerator))
     mine: list[tuple[int, Any]] = []
     source = (
         _stored(store, batches, task) if store is not None else _fresh(data, batches, task, views, accelerator, workers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import errno
-import gc
 import json
 import math
 import platform
@@ -70,8 +69,8 @@ def run_job(setting: Setting, job: Job) -> Result:
             raise  # the other processes are waiting for this one: end them all
         return result
     finally:
-        accelerator.free_memory()
-        gc.collect()
+        if accelerator.device.type != "cpu":
+            accelerator.free_memory()
 
 
 def headline(result: Result) -> str:

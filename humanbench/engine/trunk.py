@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import send_to_device
 
-from humanbench.engine.feeds import Collate, Share, loader, share_batches, test_batches
+from humanbench.engine.feeds import Collate, Share, loader, share_batches, ordered_batches
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.identity import key
 from humanbench.engine.journal import Journal
@@ -110,7 +110,7 @@ class TrunkCache:
 
     def _write(self, wanted: Wanted, folder: Path) -> None:
         """Write this process's batches as shards."""
-        batches = share_batches(test_batches(len(wanted.data), self._recipe), self._share)
+        batches = share_batches(ordered_batches(len(wanted.data), self._recipe), self._share)
         draws = [[(wanted.draw, index) for index in batch] for batch in batches]
         pin = self._accelerator.device.type == "cuda"
         samples_of = loader(wanted.data, draws, list, self._workers, pin)

@@ -1,0 +1,218 @@
+"""A cell from its data to its record: skipping, failing, repeating, and what the record holds."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+import humanbench
+from humanbench import scoring
+from humanbench.cards import load_card
+from humanbench.data.samples import load_samples
+from humanbench.engine import checkpoint, fit
+from humanbench.engine import run as engine_run
+from humanbench.engine.folder import BusyError, RunFolder
+from humanbench.errors import HumanbenchError
+from humanbench.predictions.files import content_sha256
+from humanbench.results import Result
+from humanbench.tasks.attribute import model as attribute_model
+from tests.engine.toy import FAST, toy_backbone
+
+Run = Callable[..., Result]
+
+
+def results(folder: Path) -> list[Path]:
+    return sorted((folder / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("protocol", ["full", "partial", "head"])
+def test_the_record_says_what_was_done(run: Run, data_root: Path, tmp_path: Path, protocol: str) -> None:
+    result = run("pa100k", protocol)
+    folder = tmp_path / "run"
+    assert (result.status, result.regime, result.main, result.task) == ("done", protocol, "mA", "attribute")
+    assert result.scenario == "undisclosed"
+    path = folder / result.predictions
+    assert result.provenance.predictions_sha256 == content_sha256(path)
+    rescored = scoring.score("pa100k", path, data_root=data_root)
+    assert rescored.metrics == result.metrics
+    stem = path.stem
+    report = json.loads((folder / "freeze" / f"{stem}.json").read_text())
+    assert report["regime"] == protocol
+    assert sum(n for _, n in report["trainable"]) == result.trainable
+    assert json.loads((folder / "recipes" / f"{stem}.json").read_text())["optim"]["name"] == "adamw"
+    assert {"packages", "python", "git_commit"} <= json.loads((folder / "environment.json").read_text()).keys()
+    assert "epoch 3/" in (folder / "log.txt").read_text()
+    assert len(result.history) == result.epochs
+    assert result.provenance.images_per_second["fit"] > 0
+
+
+def test_direct_evaluation_of_features(run: Run) -> None:
+    direct = run("market1501", "none")
+    assert (direct.status, direct.epochs, direct.trainable) == ("done", 0, 0)
+    # The tested feature lies under the head, so training the head alone changes nothing.
+    assert run("market1501", "head").metrics == direct.metrics
+    with pytest.raises(HumanbenchError, match="--protocol none is for reid"):
+        run("pa100k", "none")
+
+
+def test_a_finished_cell_is_found_by_its_content(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = run()
+    (path,) = results(tmp_path / "run")
+    with monkeypatch.context() as context:
+        context.setattr(fit.Fit, "run", lambda self: pytest.fail("was fitted again"))
+        assert run() == first
+        assert run(backbone=toy_backbone()) == first
+    renamed = path.with_name(f"renamed-{path.name}")
+    path.rename(renamed)
+    assert run() == first
+    assert results(tmp_path / "run") == [renamed]
+
+
+@pytest.mark.parametrize("change", ["weights", "recipe", "seed", "picture"])
+def test_other_content_is_another_cell(run: Run, data_root: Path, tmp_path: Path, change: str) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_root / "pa100k", copy / "pa100k")
+    before = run("pa100k", "head", data_root=copy)
+    changed: dict[str, Any] = {"weights": {"backbone": toy_backbone(1)}, "recipe": {"set": {"optim.lr": 0.02}}}.get(
+        change, {}
+    )
+    changed |= {"seed": 5} if change == "seed" else {}
+    if change == "picture":
+        picture = load_samples(load_card("pa100k"), "test", copy)["image"].iloc[0]
+        Image.new("RGB", (32, 40), "red").save(picture)
+    after = run("pa100k", "head", data_root=copy, **changed)
+    assert after.cell.id != before.cell.id
+    assert len(results(tmp_path / "run")) == 2
+
+
+def test_a_loss_that_is_not_finite_fails_its_cell_only(data_root: Path, tmp_path: Path) -> None:
+    done = humanbench.evaluate(
+        toy_backbone(), "partial", ["pa100k", "peta"], suite="mini", data_root=data_root, out=tmp_path, device="cpu",
+        set=FAST["attribute"] | {"optim.lr": 1e30},
+    )  # fmt: skip
+    assert [r.status for r in done] == ["failed", "failed"]
+    assert "the loss is nan in epoch" in done[0].reason
+    assert "smaller optim.lr" in done[0].reason
+    again = humanbench.evaluate(
+        toy_backbone(), "partial", ["pa100k", "peta"], suite="mini", data_root=data_root, out=tmp_path, device="cpu",
+        set=FAST["attribute"],
+    )  # fmt: skip
+    assert [r.status for r in again] == ["done", "done"]
+    assert len(results(tmp_path)) == 4
+    assert {r.status for r in humanbench.load_results(tmp_path)} == {"done", "failed"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), "out of memory (CUDA"),
+        (MemoryError("no more"), "out of memory (no more)"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "out of memory (Default"),
+        (KeyError("odd"), "KeyError: 'odd'"),
+    ],
+)
+def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    build = attribute_model.build_head
+
+    def fail_once(card: Any, *rest: Any) -> Any:
+        if card.id == "pa100k":
+            raise error
+        return build(card, *rest)
+
+    monkeypatch.setattr(attribute_model, "build_head", fail_once)
+    done = humanbench.evaluate(
+        toy_backbone(), "head", ["pa100k", "peta"], suite="mini", data_root=data_root, out=tmp_path, device="cpu",
+        set=FAST["attribute"],
+    )  # fmt: skip
+    assert [r.status for r in done] == ["failed", "done"]
+    assert done.failed[0].reason.startswith(said)
+    assert "Traceback" in (tmp_path / "log.txt").read_text()
+    assert [json.loads(p.read_text())["status"] for p in results(tmp_path)] == ["failed", "done"]
+
+
+def test_a_picture_that_does_not_decode_fails_its_cell(run: Run, data_root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_root / "pa100k", copy / "pa100k")
+    picture = Path(load_samples(load_card("pa100k"), "test", copy)["image"].iloc[3])
+    picture.write_bytes(picture.read_bytes()[:100])
+    result = run(data_root=copy)
+    assert result.status == "failed"
+    assert picture.name in result.reason
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing_half_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(state: Any, file: Any) -> None:
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", "checkpoint")
+
+    with monkeypatch.context() as context:
+        context.setattr(checkpoint.torch, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            run()
+    assert not [p for p in (tmp_path / "run").rglob("*") if "checkpoints" in p.parts and p.is_file()]
+    assert not results(tmp_path / "run")
+    assert run().status == "done"
+
+
+def test_a_damaged_checkpoint_is_not_used(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(out=tmp_path / "undisturbed")
+    with monkeypatch.context() as context:
+        context.setattr(engine_run, "predict", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    (path,) = (tmp_path / "run" / "checkpoints").glob("*.pt")
+    path.write_bytes(path.read_bytes()[:1000])
+    assert run().history == whole.history
+
+
+def test_two_runs_in_one_folder(run: Run, tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run").claim(["pa100k-partial-s0"]):
+        with pytest.raises(BusyError, match=r"pa100k-partial-s0 is being worked on by process \d+ on .* --out"):
+            run()
+        assert run(seed=1).status == "done"  # another cell of the same folder is free
+    assert run().status == "done"
+
+
+def test_all_locks_or_none(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    with folder.claim(["b"]), pytest.raises(BusyError), folder.claim(["a", "b"]):
+        pass
+    with folder.claim(["a", "b"]):  # the failed claim let go of "a"
+        pass
+
+
+def test_seeds_give_mean_and_spread(data_root: Path, tmp_path: Path) -> None:
+    done = humanbench.evaluate(
+        toy_backbone(), "head", "pa100k", suite="mini", data_root=data_root, out=tmp_path, device="cpu",
+        seeds=3, seed=4, set=FAST["attribute"],
+    )  # fmt: skip
+    frame = done.to_frame()
+    assert list(frame["seed"]) == [4, 5, 6]
+    (row,) = done.over_seeds().to_dict("records")
+    assert row["mean"] == pytest.approx(frame["value"].mean())
+    assert row["std"] == pytest.approx(frame["value"].std(ddof=1))
+    assert row["count"] == 3
+    assert len(humanbench.load_results(tmp_path)) == 3
+
+
+def test_part_of_a_dataset_is_labelled(run: Run, data_root: Path, tmp_path: Path) -> None:
+    rows = ["split,id"]
+    for split in ("train", "val", "test"):
+        rows += [f"{split},{i}" for i in load_samples("pa100k", split, data_root)["id"].iloc[:9]]
+    (tmp_path / "few.csv").write_text("\n".join(rows))
+    result = run(subset=tmp_path / "few.csv")
+    assert (result.status, result.subset, result.metrics["F1"].n) == ("done", "few", 9)
+    with pytest.raises(HumanbenchError, match="names samples of one dataset"):
+        humanbench.evaluate(toy_backbone(), task="attribute", data_root=data_root, subset=tmp_path / "few.csv")

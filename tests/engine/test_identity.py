@@ -1,0 +1,63 @@
+"""Identities change with content and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from humanbench.cards import load_card
+from humanbench.data.samples import load_samples
+from humanbench.engine import identity
+from humanbench.engine.identity import FileHashes, data_sha256
+from humanbench.errors import DataError
+
+
+def test_one_changed_pixel_is_another_dataset(data_root: Path, tmp_path: Path) -> None:
+    card = load_card("market1501")
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(data_root / "market1501", copy / "market1501")
+
+    def sha256(root: Path) -> str:
+        return data_sha256(card, {"train": load_samples(card, "train", root)})
+
+    assert sha256(copy) == sha256(data_root)
+    picture = Path(load_samples(card, "train", copy)["image"].iloc[0])
+    with Image.open(picture) as opened:
+        changed = opened.convert("RGB")
+    changed.putpixel((3, 3), (1, 2, 3))
+    changed.save(picture)
+    assert sha256(copy) != sha256(data_root)
+
+
+def test_hashes_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashes, file = FileHashes(tmp_path / "memory.sqlite"), tmp_path / "file"
+    file.write_bytes(b"one")
+    monkeypatch.setattr(identity, "_RACY_NS", 0)
+    first = hashes([file])
+    with monkeypatch.context() as context:
+        context.setattr(identity, "file_sha256", lambda path: pytest.fail("was read again"))
+        assert hashes([file]) == first
+    times = file.stat()
+    time.sleep(0.02)  # longer than the file system's clock ticks
+    file.write_bytes(b"two")  # of the same size, and with the old times
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert hashes([file]) != first
+
+
+def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
+    memory = FileHashes(tmp_path / "memory.sqlite")
+    file = tmp_path / "file"
+    file.write_bytes(b"one")
+    before = memory([file])
+    file.write_bytes(b"two")
+    assert memory([file]) != before
+
+
+def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        FileHashes(tmp_path / "memory.sqlite")([tmp_path / "gone.jpg"])

@@ -1,0 +1,83 @@
+"""Two processes: the same predictions to the bit, every sample once; and cells as jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from humanbench.engine.finetune import put_back
+from humanbench.engine.jobs import Job
+from humanbench.engine.journal import Journal
+from humanbench.engine.launch import accelerator_for
+from humanbench.engine.planning import Plan, Request, prepare
+from humanbench.engine.predict import predict
+from humanbench.engine.work import build, cell_of, tables_for
+from humanbench.predictions.files import content_sha256
+from humanbench.results import Result, load_results
+from humanbench.tasks import task_for
+from tests.engine.toy import FAST, toy_backbone
+
+ROOT = Path(__file__).resolve().parents[2]
+SET = FAST["attribute"] | {"train.views": 1}
+
+
+def in_two_processes(data_root: Path, out: Path) -> Result:
+    overrides = [word for key, value in SET.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "tests.engine.toy_cli", "eval", "--backbone", "toy", "--suite", "mini", "--device", "cpu",
+        "--data-root", str(data_root), "--out", str(out), "--datasets", "pa100k", "--json", *overrides,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (document,) = json.loads(done.stdout)  # only one of the processes speaks
+    return Result.model_validate(document)
+
+
+def test_two_processes_fit_and_predict_like_one(data_root: Path, tmp_path: Path) -> None:
+    result = in_two_processes(data_root, tmp_path / "two")
+    assert (result.status, result.provenance.processes) == ("done", 2)
+    assert result.provenance.cache["train"].startswith("used")
+    assert load_results(tmp_path / "two")[0] == result
+
+    plan = prepare(
+        Request(toy_backbone(), datasets="pa100k", suite="mini", data_root=data_root, out=tmp_path / "one", set=SET)
+    )
+    (job,) = plan.jobs
+    assert with_weights(plan, job, tmp_path / "two" / "weights") == result.provenance.predictions_sha256
+
+
+def with_weights(plan: Plan, job: Job, weights: Path) -> str:
+    """Hash of the predictions that one process makes with the weights two have fitted, from images."""
+    tables = tables_for(plan.setting, job)
+    work = build(plan.setting, job, tables, cell_of(plan.setting, job, tables))
+    (path,) = weights.glob("*.safetensors")
+    put_back(work.model, load_file(path))
+    data = work.task.test_data(work.card, tables.test, job.recipe, work.model.backbone.preprocessing, {})
+    made = predict(accelerator_for("cpu", "no"), work.model, work.task, data, job.recipe, Journal(loud=False))
+    assert len(made.decoded) == len(data)
+    decoded = work.task.predictions(work.card, tables.test, made.decoded)
+    file = plan.setting.folder.path / "predictions.csv"
+    file.parent.mkdir(parents=True)
+    task_for(work.card).write_predictions(work.card, tables.test, decoded, file)
+    return content_sha256(file)
+
+
+def test_cells_as_jobs_of_the_local_executor(data_root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="submitit is not installed (extra slurm)")
+    from humanbench.engine.submit import submit
+
+    request = Request(
+        toy_backbone(), "head", ["pa100k"], suite="mini", data_root=data_root, out=tmp_path, device="cpu", set=SET
+    )
+    (job,) = submit("local", request, prepare(request), {"timeout_min": 5})
+    (text,) = job.result()
+    assert load_results(tmp_path)[0] == Result.model_validate_json(text)

@@ -1,0 +1,107 @@
+"""Results: one file each, read back equal, old versions migrated, others refused in a sentence."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from humanbench import load_results, results
+from humanbench.results import Cell, Result, ResultError, Results, migrate, read_result
+from humanbench.scoring import Metric
+
+
+def result(cell: str = "a" * 64, seed: int = 0, value: float | None = 50.0, **changes: Any) -> Result:
+    content = Cell(
+        id=cell, dataset="pa100k", data_sha256="d", weights_sha256="w", architecture="a", recipe_sha256="r", seed=seed,
+        subset=None, inputs={}, humanbench="0",
+    )  # fmt: skip
+    known = {
+        "cell": content, "dataset": "pa100k", "task": "attribute", "scenario": "undisclosed", "backbone": "toy",
+        "checkpoint": None, "regime": "head", "suite": "mini", "variant": None, "seed": seed, "synthetic": True,
+        "subset": None, "recipe_source": "ours",
+    }  # fmt: skip
+    if value is None:
+        return Result(**known | {"status": "failed", "reason": "out of memory"} | changes)
+    metrics = {
+        "mA": Metric(value=value, low=value - 1, high=value + 1, n=9),
+        "F1": Metric(value=math.nan, low=1, high=2, n=9),
+    }
+    return Result(**known | {"status": "done", "main": "mA", "metrics": metrics} | changes)
+
+
+def write(folder: Path, name: str, one: Result) -> Path:
+    path = folder / "results" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(one.to_json())
+    return path
+
+
+def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
+    first = result()
+    back = read_result(write(tmp_path, "a", first))
+    assert math.isnan(back.metrics["F1"].value)
+    assert back.to_json() == first.to_json()
+    json.loads(first.to_json(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def test_of_one_cell_the_newest_done_result_counts(tmp_path: Path) -> None:
+    for number, value in enumerate([None, 50.0, 60.0, None]):
+        path = write(tmp_path, str(number), result(value=value))
+        os.utime(path, ns=(number, number))
+    (only,) = load_results(tmp_path)
+    assert only.value == 60.0
+    (failed,) = load_results(write(tmp_path / "b", "x", result(value=None)))
+    assert math.isnan(failed.value)
+
+
+def test_as_a_table(tmp_path: Path) -> None:
+    listed = Results([result("a" * 64, 0, 50.0), result("b" * 64, 1, 54.0), result("c" * 64, 2, None)])
+    frame = listed.to_frame()
+    assert list(frame["value"].iloc[:2]) == [50.0, 54.0]
+    assert list(frame["low"].iloc[:2]) == [49.0, 53.0]
+    assert list(frame["mA"].iloc[:2]) == [50.0, 54.0]
+    assert list(frame["status"]) == ["done", "done", "failed"]
+    (row,) = listed.over_seeds().to_dict("records")
+    # mean 52; sample deviation sqrt(((50 - 52)^2 + (54 - 52)^2) / 1) = sqrt(8)
+    assert (row["mean"], row["std"], row["count"]) == (52.0, pytest.approx(math.sqrt(8)), 2)
+
+
+def test_older_versions_are_migrated_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(result().to_json())
+    assert migrate(document) == document
+    monkeypatch.setattr(results, "SCHEMA_VERSION", 3)
+    monkeypatch.setitem(results._MIGRATIONS, 1, lambda d: d | {"steps": ["1 to 2"]})
+    monkeypatch.setitem(results._MIGRATIONS, 2, lambda d: d | {"steps": [*d["steps"], "2 to 3"]})
+    assert migrate(document) == document | {"steps": ["1 to 2", "2 to 3"], "schema_version": 3}
+
+
+def test_every_older_version_has_a_migration() -> None:
+    assert sorted(results._MIGRATIONS) == list(range(1, results.SCHEMA_VERSION))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "a JSON object was expected"),
+        ('{"schema_version": 99}', "schema version 99"),
+        ("{}", "schema version None"),
+        ('{"schema_version": 1, "status": "done"}', "not a result: cell"),
+    ],
+)
+def test_what_is_no_result_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "one.json"
+    path.write_text(text)
+    with pytest.raises(ResultError, match=said) as caught:
+        load_results(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="no results here"):
+        load_results(tmp_path)
