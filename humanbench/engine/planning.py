@@ -16,7 +16,7 @@ from humanbench.engine.jobs import Job, jobs_for
 from humanbench.engine.jobs import shard as part_of
 from humanbench.engine.journal import Journal
 from humanbench.engine.selection import candidates, found, regime_and_scenario
-from humanbench.engine.work import Setting, pretrained_on
+from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError, nearest
 from humanbench.paths import data_root as default_data_root
 from humanbench.recipes import SUITES, Suite, parse_override
@@ -76,7 +76,7 @@ def prepare(request: Request) -> Plan:
     patterns = named.split(",") if isinstance(named, str) else list(named or ())
     overrides, files = _overrides(request.set), _files(request.inputs)
     network = _loaded(request)
-    cards = candidates(patterns, request.task, regime, asked, pretrained_on(network))
+    cards = candidates(patterns, request.task, regime, asked, network.pretrained_on)
     _check_subset(request.subset, cards)
     seeds = range(request.seed, request.seed + request.seeds)
     jobs = jobs_for(cards, regime, suite, request.variant, overrides, seeds)
@@ -137,11 +137,8 @@ def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None
 def _loaded(request: Request) -> Backbone:
     if not isinstance(request.backbone, str):
         return request.backbone
-    import torch
-
     from humanbench.backbones import load_backbone
 
-    torch.manual_seed(0)  # weights that no checkpoint fills are the same in every run
     checkpoint = os.fspath(request.checkpoint) if request.checkpoint is not None else None
     loaded: Backbone = load_backbone(request.backbone, checkpoint, **(request.architecture or {}))
     return loaded

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
 
-from humanbench.engine.feeds import from_store, loader, share_batches, ordered_batches, with_input_size
+from humanbench.engine.feeds import from_store, loader, ordered_batches, share_batches, with_input_size
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.journal import Journal
 from humanbench.engine.launch import gathered_at_first, share_of

@@ -30,7 +30,7 @@ from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.provenance import git_state, machine, packages
 from humanbench.engine.shards import Store
 from humanbench.engine.trunk import NotCached, TrunkCache, Wanted
-from humanbench.engine.work import Setting, Work, build, cell_of, pretrained_on, tables_for, unread_cell
+from humanbench.engine.work import Setting, Work, build, cell_of, tables_for, unread_cell
 from humanbench.errors import HumanbenchError
 from humanbench.predictions.files import SUFFIX
 from humanbench.results import Cell, Provenance, Result
@@ -107,7 +107,7 @@ def _subject(setting: Setting, job: Job, cell: Cell) -> dict[str, Any]:
         "cell": cell,
         "dataset": job.card.id,
         "task": job.card.task,
-        "scenario": scenario(job.card, pretrained_on(backbone)),
+        "scenario": scenario(job.card, backbone.pretrained_on),
         "backbone": backbone.name,
         "checkpoint": setting.checkpoint,
         "regime": recipe.regime,

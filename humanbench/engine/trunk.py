@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelerate.utils import send_to_device
 
-from humanbench.engine.feeds import Collate, Share, loader, share_batches, ordered_batches
+from humanbench.engine.feeds import Collate, Share, loader, ordered_batches, share_batches
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.identity import key
 from humanbench.engine.journal import Journal

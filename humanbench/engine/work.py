@@ -143,11 +143,6 @@ def architecture(backbone: Backbone) -> str:
     return key(repr(backbone.trunk), type(backbone.route).__name__)
 
 
-def pretrained_on(backbone: Backbone) -> tuple[str, ...] | None:
-    """Dataset ids of the card; None where nobody says."""
-    return None if backbone.card is None else backbone.card.pretrained_on
-
-
 def _content(tables: Mapping[str, pd.DataFrame]) -> str:
     """Identity of tables that may be of several datasets."""
     by_dataset: dict[str, dict[str, pd.DataFrame]] = {}
