@@ -12,6 +12,7 @@ from humanbench import __version__
 from humanbench.errors import HumanbenchError
 
 _VERBS = {
+    "backbones": ("humanbench.cli.backbones", "the backbone cards, and how to get their weights"),
     "cache": ("humanbench.cli.cache", "what is stored to save time, and clearing it"),
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),

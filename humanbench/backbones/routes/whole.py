@@ -72,7 +72,9 @@ class WholeRoute(Route):
                 images, indices=1, norm=True, return_prefix_tokens=True, intermediates_only=True
             )
             cells, prefix = levels[-1] if isinstance(levels[-1], tuple | list) else (levels[-1], None)
-            return (cells, prefix[:, 0]) if self.has_class_token else (cells,)
+            after = getattr(trunk, "fc_norm", None) or nn.Identity()  # the only norm of some, made for the pooled token
+            cells = channels_first(after(cells.permute(0, 2, 3, 1)))
+            return (cells, after(prefix)[:, 0]) if self.has_class_token else (cells,)
         if not self._stepwise:
             return (_as_map(trunk, trunk.forward_features(images), None),)
         last, levels = trunk.forward_intermediates(images)
