@@ -10,6 +10,7 @@ from humanbench.data.mannequin.styles import Style
 
 _LEAST = 12  # pictures of the smallest split
 _TEST = ("query", "gallery", "test", "val")
+_STRANGERS = 1 << 32  # people of their own, apart from everybody who is counted
 _WITHOUT_COUNT = 0.15  # share of a split whose size no source states, of the largest
 
 
@@ -65,6 +66,22 @@ def plan(card: DatasetCard, world: World, scale: float) -> dict[str, list[Shot]]
     return {name: shots[name] for name in counts}
 
 
+def further(shots: dict[str, list[Shot]], split: str, index: int, world: World) -> Shot:
+    """Shot `index` of a split whose plan goes on for ever: round after round the same, of other people and numbers."""
+    again, position = divmod(index, len(shots[split]))
+    shot = shots[split][position]
+    if not again:
+        return shot
+    everything = [s for listed in shots.values() for s in listed]
+    number = shot.number + again * (1 + max(s.number for s in everything))
+    if world.style.shot == "scene":
+        return replace(shot, number=number, where=world.where(number))
+    if shot.who >= _STRANGERS:
+        return replace(shot, number=number, who=_STRANGERS + number)
+    people = again * (1 + max(s.who for s in everything if s.who < _STRANGERS))
+    return replace(shot, number=number, who=shot.who + people, pid=shot.pid + people)
+
+
 def _scenes(world: World, counts: dict[str, int]) -> dict[str, list[Shot]]:
     shots, number = {}, 0
     for split, count in counts.items():
@@ -111,7 +128,7 @@ def _portrait(style: Style, split: str, number: int, where: int, who: int, distr
     changed = split in style.other_clothes or str(where) in style.other_clothes
     drawn = style.redress > 0 and (who * 31 + where * 17) % 100 < 100 * style.redress
     if distractor:  # somebody of their own
-        return Shot(split, number, where, who=100_000 + number)
+        return Shot(split, number, where, who=_STRANGERS + number)
     return Shot(split, number, where, who, outfit=int(changed or drawn), pid=who + 1)
 
 

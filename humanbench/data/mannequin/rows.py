@@ -41,8 +41,8 @@ def _clipped(box: np.ndarray[Any, Any], size: tuple[int, int]) -> np.ndarray[Any
 
 
 def _reid(card: DatasetCard, world: World, shot: Shot, taken: Taken) -> list[Row]:
-    camera = shot.where % (card.splits[shot.split].cameras or world.style.places)
-    return [{"pid": shot.pid, "camid": camera}]
+    cameras = max((split.cameras or 0 for split in card.splits.values()), default=0)
+    return [{"pid": shot.pid, "camid": shot.where % (cameras or world.style.places)}]
 
 
 def _attribute(card: DatasetCard, world: World, shot: Shot, taken: Taken) -> list[Row]:

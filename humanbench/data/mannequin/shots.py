@@ -6,14 +6,16 @@ key and on nothing that was drawn before it.
 
 from __future__ import annotations
 
+import io
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanbench.cards import DatasetCard
 from humanbench.data.mannequin.anatomy import Floats
 from humanbench.data.mannequin.backdrop import draw_backdrop
 from humanbench.data.mannequin.camera import Camera
@@ -49,6 +51,12 @@ class World:
     def where(self, number: int) -> int:
         """The place at which scene `number` is taken."""
         return int(self.rng("where", number).integers(self.style.places))
+
+
+def world_of(card: DatasetCard, seed: int) -> World:
+    """The world of a dataset; datasets made of the same pictures share one."""
+    own = World(card.id, card.task, seed)
+    return replace(own, name=own.style.world or card.id)
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,15 @@ def take_scene(world: World, where: int, number: int) -> Taken:
     obstacles = _obstacles(rng, style, spot.camera, actors)
     cast = together(stand(spot.camera, actors), things(spot.camera, obstacles))
     return _take(world, rng, spot, spot.camera, window, cast, actors)
+
+
+def jpeg(world: World, number: int, taken: Taken) -> bytes:
+    """Picture `number` as the file it is stored in, in a quality of this world's film."""
+    low, high = world.style.developer().quality
+    quality = int(world.rng("quality", number).integers(low, high + 1))
+    buffer = io.BytesIO()
+    Image.fromarray(taken.pixels).save(buffer, format="JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def _take(

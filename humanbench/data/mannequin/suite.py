@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from PIL import Image
 
 from humanbench import __version__
@@ -25,7 +22,7 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.data.boxes import object_column
 from humanbench.data.mannequin.plans import Shot, plan
 from humanbench.data.mannequin.rows import Row, shoot
-from humanbench.data.mannequin.shots import World
+from humanbench.data.mannequin.shots import World, jpeg, world_of
 from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
 from humanbench.data.writers import Save, writer_for
@@ -35,6 +32,7 @@ from humanbench.progress import track
 
 _CHUNK = 48
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Record(NamedTuple):
@@ -47,9 +45,34 @@ class Record(NamedTuple):
 
 @contextmanager
 def workers(count: int | None = None) -> Iterator[Executor]:
-    """A pool of processes that take pictures; `count` defaults to the number of cores."""
-    with ProcessPoolExecutor(count or os.cpu_count() or 1, get_context("spawn"), _leave_interrupts) as pool:
+    """A pool of processes that take pictures; `count` defaults to the number of cores, 1 is this process alone."""
+    count = count or os.cpu_count() or 1
+    if count == 1:
+        yield _Here()
+        return
+    with ProcessPoolExecutor(count, get_context("spawn"), _leave_interrupts) as pool:
         yield pool
+
+
+class _Here(Executor):
+    """Does each job in this process, when its result is asked for."""
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        return _Deferred(lambda: fn(*args, **kwargs))
+
+
+class _Deferred(Future[T]):
+    def __init__(self, work: Callable[[], T]) -> None:
+        super().__init__()
+        self._work = work
+
+    def result(self, timeout: float | None = None) -> T:
+        if not self.done() and self.set_running_or_notify_cancel():
+            try:
+                self.set_result(self._work())
+            except BaseException as error:
+                self.set_exception(error)
+        return super().result(timeout)
 
 
 def _leave_interrupts() -> None:
@@ -57,37 +80,16 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def world_of(card: DatasetCard, seed: int) -> World:
-    """The world of a dataset; datasets made of the same pictures share one."""
-    own = World(card.id, card.task, seed)
-    return World(card.id, card.task, seed, name=own.style.world or card.id)
-
-
 def synthesize(card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0, seed: int = 0) -> Path:
     """Write the procedural copy of a dataset to `out`/<id> in its official layout; the folder.
 
-    Everything is written under a temporary name and renamed at the end. A procedural copy that is there already is
-    replaced; a folder with anything else in it is a `DataError`. The marker file says seed, scale and the counts.
+    A procedural copy that is there already is replaced at the end; anything else there is a `DataError`. The same seed
+    and scale give the same bytes, whatever the pool, the time and the folder.
     """
-    target = out / card.id
-    if target.exists() and (not target.is_dir() or (any(target.iterdir()) and not is_synthetic(target))):
-        raise DataError(f"{target}: is there and no procedural copy of a dataset; name another --out")
+    _check_free(out / card.id)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=f".{card.id}.") as made:
-        pictures, content = Path(made) / "pictures", Path(made) / "content"
-        pictures.mkdir()
-        root = content / card.reader.roots[0]
-        root.mkdir(parents=True)
-        tables = record(card, pool, pictures, scale, seed)
-        with _saving(pool) as save:
-            written = writer_for(card).write(card, root, tables, save)
-        counts = {split: measured(card, table) for split, table in written.items()}
-        marker = {"dataset": card.id, "seed": seed, "scale": scale, "humanbench": __version__, "splits": counts}
-        (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        content.replace(target)
-    return target
+    with _scratch(out, card) as folder:
+        return write_copy(card, record(card, pool, folder, scale, seed), out, pool, scale, seed)
 
 
 def record(
@@ -96,13 +98,49 @@ def record(
     """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
 
     One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
-    further columns as `humanbench.data.mannequin.rows` makes them, before any format rounds them.
+    further columns are as `humanbench.data.mannequin.rows` makes them, before any format rounds them.
     """
     world = world_of(card, seed)
     shots = plan(card, world, scale)
     jobs = [pool.submit(_shoot_all, card.id, world, chunk, folder) for chunk in _chunks(shots.values())]
     taken = {number: one for part in _results(jobs, card.id) for number, one in part.items()}
     return {split: _table([taken[shot.number] for shot in listed]) for split, listed in shots.items()}
+
+
+def write_copy(
+    card: DatasetCard, tables: Mapping[str, pd.DataFrame], out: Path, pool: Executor, scale: float, seed: int
+) -> Path:
+    """Write what `record` returned to `out`/<id>, with a marker file that says seed, scale and the counts.
+
+    Everything is written under a temporary name and renamed at the end.
+    """
+    target = out / card.id
+    _check_free(target)
+    with _scratch(out, card) as folder:
+        content = folder / card.id
+        root = content / card.reader.roots[0]
+        root.mkdir(parents=True)
+        with _saving(pool) as save:
+            written = writer_for(card).write(card, root, tables, save)
+        counts = {split: measured(card, table) for split, table in written.items()}
+        marker = {"dataset": card.id, "seed": seed, "scale": scale, "humanbench": __version__, "splits": counts}
+        (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
+        if target.exists():
+            target.replace(folder / "before")
+        content.replace(target)
+    return target
+
+
+def _check_free(target: Path) -> None:
+    if target.exists() and not (target.is_dir() and (is_synthetic(target) or not any(target.iterdir()))):
+        raise DataError(f"{target}: is there already and no procedural copy of a dataset; name another folder")
+
+
+@contextmanager
+def _scratch(out: Path, card: DatasetCard) -> Iterator[Path]:
+    """A folder beside the result, so that files can be linked and renamed; removed at the end."""
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{card.id}.") as folder:
+        yield Path(folder)
 
 
 def _chunks(splits: Iterable[Sequence[Shot]]) -> list[list[Shot]]:
@@ -120,9 +158,7 @@ def _results(jobs: list[Future[T]], text: str) -> list[T]:
     try:
         return [job.result() for job in track(jobs, text)]
     finally:
-        for job in jobs:
-            job.cancel()
-        wait(jobs)
+        wait([job for job in jobs if not job.cancel()])
 
 
 def _table(taken: list[Record]) -> pd.DataFrame:
@@ -145,18 +181,9 @@ def _shoot_all(dataset: str, world: World, shots: Iterable[Shot], folder: Path) 
     for shot in shots:
         taken, rows = shoot(card, world, shot)
         path = folder / f"{shot.number:08d}.jpg"
-        path.write_bytes(jpeg(world, shot.number, taken.pixels))
+        path.write_bytes(jpeg(world, shot.number, taken))
         done[shot.number] = Record(path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows)
     return done
-
-
-def jpeg(world: World, number: int, pixels: NDArray[np.uint8]) -> bytes:
-    """Picture `number` (H x W x 3) as the file that is written, in a quality of this world's film."""
-    low, high = world.style.developer().quality
-    quality = int(world.rng("quality", number).integers(low, high + 1))
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality)
-    return buffer.getvalue()
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]
     boxes = np.round(box_array(row["boxes"]))
     ratios = visible_ratios(box_array(row["boxes"]), row.get("visible"))
     shown = boxes.copy()
-    shown[:, 3] = np.clip(np.round(boxes[:, 3] * ratios), 1, None)
+    shown[:, 3] = np.clip(np.round(boxes[:, 3] * np.minimum(ratios, 1)), 1, None)
     occluded = shown[:, 3] < boxes[:, 3]
     result: dict[str, Any] = {"boxes": boxes, "shown": shown, "occluded": occluded}
     result["visible"] = np.where(occluded, shown[:, 3] / np.maximum(boxes[:, 3], 1), 1.0)

@@ -36,8 +36,11 @@ def pictures(table: pd.DataFrame) -> list[Picture]:
 
 
 def singles(table: pd.DataFrame) -> list[Picture]:
-    """Pictures of a format that holds exactly one person in each; a `ValueError` for a table with more."""
-    found = pictures(table)
+    """Pictures of a format that holds exactly one person in each: those without people are left out.
+
+    Raises `ValueError` for a table with more people in a picture.
+    """
+    found = [p for p in pictures(table) if p.rows]
     if any(len(p.rows) != 1 for p in found):
         raise ValueError("this format holds exactly one person per picture")
     return found
