@@ -109,10 +109,12 @@ def _show(results: Results, as_json: bool) -> None:
         notes = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
         table.add_row(
             result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,
-            result.reason or ", ".join(notes), style="red" * (best is None),
+            ", ".join(notes), style="red" * (best is None),
         )  # fmt: skip
     console = Console()
     console.print(table)
+    for result in results.failed:
+        console.print(f"{result.dataset}, seed {result.seed}: {result.reason}", markup=False, soft_wrap=True)
     if len({result.seed for result in results}) > 1:
         console.print(_over_seeds(results))
     console.print(f"results in {results.folder}", soft_wrap=True, style="dim", highlight=False)

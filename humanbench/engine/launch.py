@@ -17,16 +17,13 @@ if TYPE_CHECKING:
 def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> Accelerator:
     """An accelerator for this process, under `accelerate launch`, `torchrun` or alone.
 
-    `device`: None picks a GPU if there is one; else `cpu`, `cuda` or `cuda:N`. Raises `HumanbenchError` for a device
-    that is not there.
+    `device`: None picks a GPU if there is one; else `cpu`, `cuda` or `cuda:N` (see `check_device`).
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState, GradientState, PartialState
 
-    if device is not None and device.startswith("cuda"):
-        _choose_gpu(device)
-    elif device not in (None, "cpu"):
-        raise HumanbenchError(f"--device {device}: choose cpu, cuda or cuda:N")
+    if device is not None and ":" in device:
+        torch.cuda.set_device(device)
     if PartialState(cpu=device == "cpu").num_processes == 1:
         PartialState._reset_state()  # another device than the cell before
     AcceleratorState._reset_state()
@@ -35,12 +32,15 @@ def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> A
     return Accelerator(mixed_precision=amp, cpu=device == "cpu", kwargs_handlers=[unused])
 
 
-def _choose_gpu(device: str) -> None:
-    number = int(device[5:] or 0) if device[4:5] in ("", ":") and (device[5:] or "0").isdigit() else -1
-    if not 0 <= number < torch.cuda.device_count():
+def check_device(device: str | None) -> None:
+    """Raise `HumanbenchError` for a device that is not `cpu`, `cuda` or `cuda:N`, or not there."""
+    if device in (None, "cpu"):
+        return
+    kind, colon, number = str(device).partition(":")
+    if kind != "cuda" or (colon and not number.isdecimal()):
+        raise HumanbenchError(f"--device {device}: choose cpu, cuda or cuda:N")
+    if int(number or 0) >= torch.cuda.device_count():
         raise HumanbenchError(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA devices")
-    if ":" in device:
-        torch.cuda.set_device(number)
 
 
 def share_of(accelerator: Accelerator) -> Share:

@@ -15,6 +15,7 @@ from humanbench.engine.folder import RunFolder
 from humanbench.engine.jobs import Job, jobs_for
 from humanbench.engine.jobs import shard as part_of
 from humanbench.engine.journal import Journal
+from humanbench.engine.launch import check_device
 from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError, nearest
@@ -71,6 +72,7 @@ def prepare(request: Request) -> Plan:
     suite = request.suite
     if suite not in SUITES:
         raise HumanbenchError(f"no suite is called {suite!r}{nearest(suite, list(SUITES))} ({', '.join(SUITES)})")
+    check_device(request.device)
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     named = request.datasets
     patterns = named.split(",") if isinstance(named, str) else list(named or ())
@@ -132,6 +134,8 @@ def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
 def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None:
     if subset is not None and len(cards) > 1:
         raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
+    if subset is not None and not Path(subset).is_file():
+        raise DataError(f"{subset}: there is no such subset file")
 
 
 def _loaded(request: Request) -> Backbone:

@@ -85,15 +85,15 @@ def found(cards: Sequence[DatasetCard], data_root: Path, named: Sequence[str]) -
     """
     there = [card for card in cards if dataset_folder(card, data_root).is_dir()]
     missing = [card.id for card in cards if card not in there]
-    if not there:
-        raise DataError(
-            f"no dataset found under {data_root}; looked for the folders {', '.join(missing)} "
-            "(`humanbench datasets show ID` says how to get one; --suite mini needs none)"
-        )
     lost = [name for name in missing if name in named]
     if lost:
         raise DataError(
             f"{', '.join(lost)}: no such folder under {data_root} "
             f"(`humanbench datasets show {lost[0]}` says how to get it; --suite mini needs none)"
+        )
+    if not there:
+        raise DataError(
+            f"no dataset found under {data_root}; looked for the folders {', '.join(missing)} "
+            "(`humanbench datasets show ID` says how to get one; --suite mini needs none)"
         )
     return there
