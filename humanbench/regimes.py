@@ -144,10 +144,10 @@ def train_mode(backbone: Backbone, head: nn.Module | None, report: FreezeReport)
     """
     backbone.train(report.regime == "full")
     if report.regime != "full":
+        prefixes = {prefix for i in report.trained_groups for prefix in backbone.layer_groups[i].prefixes}
         for path, module in backbone.named_modules():
-            module.training = any(backbone.layer_groups[i].holds(path) for i in report.trained_groups) or any(
-                p.requires_grad for p in module.parameters(recurse=False)
-            )
+            if path in prefixes or any(p.requires_grad for p in module.parameters(recurse=False)):
+                module.train()  # not by setting `training`: some modules drop what they keep for evaluation here
     if head is not None:
         head.train(report.regime != "none")
 

