@@ -17,6 +17,7 @@ _VERBS = {
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
+    "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
     "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
 }

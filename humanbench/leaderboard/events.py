@@ -1,0 +1,70 @@
+"""What happened on the leaderboard, newest first: for the page of changes, its feed, and the history of a dataset."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from humanbench.leaderboard.frames import Entry
+from humanbench.leaderboard.names import shown
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+PUBLISHED = "2023-06-18"
+"""First day of CVPR 2023, where the paper was presented."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """`anchor` is permanent and unique, `link` leads from the site's top."""
+
+    date: str
+    anchor: str
+    title: str
+    text: str
+    link: str
+
+    @property
+    def stamp(self) -> str:
+        """The date as a time, which feeds need."""
+        return f"{self.date}T00:00:00Z"
+
+
+def events_of(entries: Iterable[Entry], withdrawn: Iterable[tuple[str, Entry]] = ()) -> list[Event]:
+    """An event per entry, one more per withdrawal (date and entry), and the paper's."""
+    found = [
+        Event(
+            day(entry.date),
+            f"entered-{entry.id}",
+            entry.name,
+            f"entered: {entry.board.regime}, {_count(entry)}{_labels(entry)}",
+            f"entries/{entry.id}.html",
+        )
+        for entry in entries
+    ]
+    found += [
+        Event(
+            day(date),
+            f"withdrawn-{entry.id}",
+            entry.name,
+            f"withdrawn: {shown(entry.withdrawn, 200)}",
+            f"entries/{entry.id}.html",
+        )
+        for date, entry in withdrawn
+    ]
+    found.append(Event(PUBLISHED, "published", "The paper’s table 3", "150 published numbers", "published.html"))
+    return sorted(found, key=lambda event: (event.date, event.anchor), reverse=True)
+
+
+def day(text: str) -> str:
+    """The text if it is a date, else the day of publication, so that a feed stays valid whatever a result says."""
+    return text if _DAY.fullmatch(text) else PUBLISHED
+
+
+def _count(entry: Entry) -> str:
+    number = len(entry.scores)
+    return f"{number} dataset" if number == 1 else f"{number} datasets"
+
+
+def _labels(entry: Entry) -> str:
+    return f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""

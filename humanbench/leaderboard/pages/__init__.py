@@ -1,0 +1,24 @@
+"""What stands on each page of the site, as plain values for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from humanbench.cards import TASKS, cards
+from humanbench.leaderboard.pages import boards, datasets, entries, overview
+from humanbench.leaderboard.pages.page import Content, Page
+
+__all__ = ["Content", "Page", "pages"]
+
+
+def pages(content: Content) -> Iterable[Page]:
+    """Every page of the site."""
+    yield overview.index(content)
+    yield overview.published(content)
+    yield overview.reading()
+    yield overview.changes(content)
+    yield datasets.overview()
+    yield from (datasets.dataset(content, card) for card in cards().values())
+    yield from (datasets.task(content, task) for task in TASKS)
+    yield from boards.boards(content)
+    yield from entries.entries(content)

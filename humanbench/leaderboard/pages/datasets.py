@@ -1,0 +1,199 @@
+"""Pages of datasets and tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from humanbench.cards import TASKS, DatasetCard, Split, cards, evaluated, load_card
+from humanbench.leaderboard import charts, tables
+from humanbench.leaderboard.events import PUBLISHED, day
+from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
+from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.pages.page import LISTED, Content, Page
+from humanbench.leaderboard.pages.words import TASK_TEXT, board_title
+from humanbench.leaderboard.published import published_rows
+from humanbench.leaderboard.ranking import surely_differ
+from humanbench.leaderboard.tables import REGIME_SHORT, Column, columns_of, number
+from humanbench.metrics.directions import direction
+
+BARS = 20
+"""Bars of a chart."""
+
+
+def overview() -> Page:
+    """All datasets by task."""
+    groups = []
+    for task in TASKS:
+        members = sorted((c for c in cards().values() if c.task == task), key=lambda c: (c.evaluation is None, c.id))
+        groups.append((task, TASK_TEXT[task][1], [_dataset_line(card) for card in members]))
+    context = {"evaluated": len(evaluated()), "total": len(cards()), "groups": groups}
+    return Page("datasets.html", "datasets.html.j2", "Datasets and tasks", "datasets", context)
+
+
+def _dataset_line(card: DatasetCard) -> dict[str, Any]:
+    roles = ["evaluated"] * (card.evaluation is not None) + ["pretraining"] * (card.pretraining is not None)
+    return {
+        "id": card.id,
+        "name": card.name,
+        "role": ", ".join(roles),
+        "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}" if card.evaluation else "",
+        "licence": card.licence,
+        "access": card.access.kind,
+    }
+
+
+def dataset(content: Content, card: DatasetCard) -> Page:
+    """A dataset: its card, how it is scored, who has which value, what happened when."""
+    published = [
+        (tables.published_name(*key), tables.published_anchor(*key), REGIME_SHORT[key[2]], row[card.id].text)
+        for key, row in published_rows().items()
+        if card.id in row
+    ]
+    bars = [charts.Bar(f"{name}, {regime}", float(v), math.nan, math.nan, v) for name, _, regime, v in published]
+    arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
+    context = {
+        "card": card,
+        "arrow": arrow,
+        "fields": _card_fields(card),
+        "splits": [_split(name, split) for name, split in card.splits.items()],
+        "published": published,
+        "published_chart": charts.bars("bars-published", "Published values", bars, main_metric(card.id))
+        if bars
+        else "",
+        "rankings": list(_rankings(content, card)) if card.evaluation else [],
+        "history": _history(content, card, len(published)),
+    }
+    return Page(f"datasets/{card.id}.html", "dataset.html.j2", card.name, "datasets", context)
+
+
+def _card_fields(card: DatasetCard) -> list[tuple[str, str]]:
+    paper = f"{card.paper.title} ({card.paper.venue} {card.paper.year})"
+    known = [
+        ("Paper", paper),
+        ("Homepage", card.homepage),
+        ("Licence", card.licence),
+        ("Consent", card.consent),
+        ("Access", f"{card.access.kind}: {card.access.how}"),
+        ("Size", card.access.size),
+    ]
+    if card.pretraining:
+        known.append(("Pretraining", f"{card.pretraining.images:,} images in the paper’s collection"))
+    return [(name, value) for name, value in known if value]
+
+
+def _split(name: str, split: Split) -> tuple[str, str, str, str]:
+    counts = [f"{value:,} {what}{'?' if what in split.unsure else ''}" for what, value in split.counts().items()]
+    return name, ", ".join(counts) or "not stated", str(split.labels), split.note
+
+
+def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
+    for board in content.boards:
+        for one in content.ranked[board.key.slug]:
+            if card.id in one.columns:
+                yield _ranking(board, one, card)
+
+
+def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
+    ranks = one.ranking.columns[one.columns.index(card.id)]
+    order = sorted((i for i in range(len(one.entries)) if ranks.rank[i]), key=lambda i: int(ranks.rank[i]))
+    rows, bars = [], []
+    for i, after in zip(order[:LISTED], [*order[1:], None], strict=False):
+        entry, score = one.entries[i], one.entries[i].scores[card.id]
+        rows.append(
+            {
+                "rank": ranks.rank[i],
+                "ranks": f"{ranks.low[i]}–{ranks.high[i]}" if score.interval else "",
+                "id": entry.id,
+                "name": entry.name,
+                "value": number(score.value, 2),
+                "interval": tables.interval_text(score.low, score.high, 2),
+                "scenario": shown(score.scenario, 30),
+                "next": "" if after is None else _against(score, one.entries[after].scores[card.id]),
+            }
+        )
+        link = f"../entries/{entry.id}.html"
+        bars.append(charts.Bar(entry.name, score.value, score.low, score.high, number(score.value), link))
+    key = f"{board.key.slug}-{one.evidence}"
+    return {
+        "anchor": key,
+        "slug": board.key.slug,
+        "title": board_title(board),
+        "labels": (*board.key.labels, one.evidence),
+        "chart": charts.bars(f"bars-{key}", board_title(board), bars[:BARS], main_metric(card.id)),
+        "rows": rows,
+        "more": max(0, len(order) - LISTED),
+    }
+
+
+def _against(score: Score, after: Score) -> str:
+    """What is to say of two neighbours, the better one first."""
+    if not (score.interval and after.interval):
+        return "no interval"
+    values, bounds = (score.value, after.value), ((score.low, score.high), (after.low, after.high))
+    return "told apart" if surely_differ(values, bounds) else "cannot be told apart"
+
+
+def _history(content: Content, card: DatasetCard, published: int) -> list[tuple[str, str, str, str, str]]:
+    rows = []
+    for entry in content.entries:
+        if (score := entry.scores.get(card.id)) is not None:
+            kind = ", ".join([score.evidence, *entry.board.labels, *["withdrawn"] * bool(entry.withdrawn)])
+            rows.append((day(entry.date), entry.name, f"entries/{entry.id}.html", number(score.value, 2), kind))
+    rows.sort(key=lambda row: row[:3], reverse=True)
+    rows = rows[:LISTED]
+    if published:
+        text = f"{published} values"
+        rows.append((PUBLISHED, "the paper’s table 3", "published.html", text, "published"))
+    return rows
+
+
+def task(content: Content, name: str) -> Page:
+    """A task: its datasets and the boards reduced to them."""
+    names = tuple(n for n in benchmark_columns() if load_card(n).task == name)
+    columns = columns_of(names)
+    narrowed = [Board(b.key, [_narrowed(e, names) for e in b.entries]) for b in content.boards]
+    listed = [_task_table(b, one, columns) for b in narrowed for one in b.ranked()]
+    keep = {key: row for key, row in published_rows().items() if any(n in row for n in names)}
+    context = {
+        "task": name,
+        "name": TASK_TEXT[name][0],
+        "about": TASK_TEXT[name][1],
+        "datasets": [_task_line(load_card(n)) for n in names],
+        "columns": columns,
+        "spans": tables.task_spans(columns),
+        "published_rows": tables.published_table(keep, columns),
+        "tables": listed,
+    }
+    return Page(f"tasks/{name}.html", "task.html.j2", TASK_TEXT[name][0], "datasets", context)
+
+
+def _narrowed(entry: Entry, names: tuple[str, ...]) -> Entry:
+    return replace(entry, scores={n: s for n, s in entry.scores.items() if n in names})
+
+
+def _task_table(board: Board, ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
+    prefix = f"{board.key.slug}-{ranked.evidence}-"
+    rows = tables.board_rows(ranked, columns, "../", LISTED)
+    return {
+        "slug": board.key.slug,
+        "evidence": ranked.evidence,
+        "title": board_title(board),
+        "labels": (*board.key.labels, ranked.evidence),
+        "rows": [replace(row, anchor=prefix + row.anchor) for row in rows],
+        "more": max(0, len(ranked.entries) - LISTED),
+    }
+
+
+def _task_line(card: DatasetCard) -> dict[str, Any]:
+    assert card.evaluation is not None
+    counts = [card.splits[name].samples for name in card.evaluation.test]
+    return {
+        "id": card.id,
+        "name": card.name,
+        "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}",
+        "samples": " + ".join(f"{n:,}" if n is not None else "?" for n in counts),
+        "access": card.access.kind,
+    }

@@ -1,0 +1,176 @@
+"""A page per entry, with everything needed to run it again."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterable
+from typing import Any
+
+from humanbench.cards import load_card
+from humanbench.leaderboard import charts, tables
+from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
+from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.pages.page import Content, Page
+from humanbench.leaderboard.pages.words import board_title, regime_about, regime_title, suite_title
+from humanbench.leaderboard.tables import columns_of, number
+from humanbench.metrics.directions import direction
+from humanbench.results import Provenance, Result
+
+
+def entries(content: Content) -> Iterable[Page]:
+    """All entries, withdrawn ones too."""
+    place = {board.key: board for board in content.boards}
+    best = {key: _best(content.ranked[board.key.slug]) for key, board in place.items()}
+    ranks = _ranks(content)
+    for entry in content.entries:
+        yield _entry(entry, place.get(entry.board), best.get(entry.board, {}), ranks.get(entry.id, {}))
+
+
+def _ranks(content: Content) -> dict[str, dict[str, str]]:
+    """By entry and dataset, the rank with its interval."""
+    found: dict[str, dict[str, str]] = {}
+    for ranked in (one for several in content.ranked.values() for one in several):
+        for column, ranks in zip(ranked.columns, ranked.ranking.columns, strict=True):
+            of = int((ranks.rank > 0).sum())
+            for entry, rank, low, high in zip(ranked.entries, ranks.rank, ranks.low, ranks.high, strict=True):
+                if rank:
+                    span = f" ({low}–{high})" if low != high else ""
+                    found.setdefault(entry.id, {})[column] = f"{rank} of {of}{span}"
+    return found
+
+
+def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
+    """By dataset, the best and the worst value of a board."""
+    found: dict[str, tuple[float, float]] = {}
+    for name in benchmark_columns():
+        values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
+        if values:
+            ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
+            found[name] = (ordered[0], ordered[-1])
+    return found
+
+
+def _entry(entry: Entry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str]) -> Page:
+    results = entry.results
+    provenance = next((r.provenance for r in results if r.provenance), None)
+    series, axes = _against_board(entry, best)
+    context = {
+        "entry": entry,
+        "regime_text": regime_title(entry.board.regime),
+        "board_link": f"../boards/{board.key.slug}.html#{entry.id}" if board and not entry.withdrawn else "",
+        "board_title": board_title(board) if board else "",
+        "fields": _entry_fields(entry),
+        "rows": [_entry_row(score, ranks.get(score.dataset, "")) for score in entry.scores.values()],
+        "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
+        "radar": charts.radar("radar", "Against the board", axes, series) if series else "",
+        "radar_names": [one.name for one in series],
+        "commands": rerun_commands(entry),
+        "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
+        "cells": [_cell(r) for r in results],
+        "environment": _environment(provenance) if provenance else [],
+    }
+    return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
+
+
+def _against_board(entry: Entry, best: dict[str, tuple[float, float]]) -> tuple[list[charts.Series], list[charts.Axis]]:
+    """The entry between the best and the worst of its board, where it has enough numbers and company."""
+    columns = columns_of([name for name in benchmark_columns() if name in entry.scores and name in best])
+    if len(columns) < 3 or all(best[c.id][0] == best[c.id][1] for c in columns):
+        return [], []
+    series = tables.entry_series([entry], columns)
+    series += [charts.Series(text, [best[c.id][i] for c in columns]) for i, text in enumerate(("best", "worst"))]
+    return series, tables.radar_axes(columns)
+
+
+def _entry_fields(entry: Entry) -> list[tuple[str, str]]:
+    known = [
+        ("Backbone", shown(entry.backbone)),
+        ("Checkpoint", shown(entry.checkpoint or "", 200)),
+        ("Weights (SHA-256)", shown(entry.weights_sha256)),
+        ("Pretrained on", entry.pretraining),
+        ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
+        ("Suite", suite_title(entry.board.suite)),
+        ("Parameters", _count(entry.parameters)),
+        ("Trained parameters", _count(entry.trained)),
+        ("Images per second", _count(entry.speed)),
+        ("Submitted by", shown(entry.submitter, 100)),
+        ("Submission", entry.submission),
+        ("Date", entry.date),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def _count(value: float) -> str:
+    return charts.quantity(value) if math.isfinite(value) else ""
+
+
+def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:
+    card = load_card(score.dataset)
+    last = score.results[0]
+    reported = card.evaluation.report[1:] if card.evaluation else ()
+    beside = [f"{name} {number(last.metrics[name].value, 2)}" for name in reported if name in last.metrics]
+    return {
+        "dataset": card.id,
+        "name": card.name,
+        "task": card.task,
+        "scenario": shown(score.scenario, 30),
+        "metric": score.metric,
+        "arrow": direction(score.metric).arrow,
+        "value": number(score.value, 2),
+        "interval": tables.interval_text(score.low, score.high, 2),
+        "rank": rank_text,
+        "n": f"{score.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.n:,}",
+        "evidence": score.evidence,
+        "beside": ", ".join(beside),
+    }
+
+
+def _cell(result: Result) -> dict[str, Any]:
+    p, cell = result.provenance, result.cell
+    hashes = [cell.recipe_sha256, cell.data_sha256]
+    hashes += [p.dataset_fingerprint, p.freeze_sha256, p.predictions_sha256] if p else ["", "", ""]
+    return {
+        "dataset": shown(result.dataset, 40),
+        "id": shown(cell.id),
+        "seed": result.seed,
+        "value": number(result.value, 2),
+        "hashes": [shown(h) for h in hashes],
+        "trainable": f"{result.trainable:,}",
+        "epochs": result.epochs,
+    }
+
+
+def _environment(provenance: Provenance) -> list[tuple[str, str]]:
+    state = {True: " with changes", False: "", None: ""}[provenance.git_dirty]
+    packages = ", ".join(f"{shown(k, 30)} {shown(v, 30)}" for k, v in list(provenance.packages.items())[:40])
+    known = [
+        ("humanbench", shown(provenance.humanbench, 30)),
+        ("Commit", shown(provenance.git_commit or "", 60) + state),
+        ("Python", shown(provenance.python, 30)),
+        ("System", shown(provenance.platform)),
+        ("Device", shown(provenance.device)),
+        ("Processes", str(provenance.processes)),
+        ("Started", shown(provenance.started, 40)),
+        ("Packages", packages),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def rerun_commands(entry: Entry) -> list[str]:
+    """A command per seed that finetunes all cells of the entry again."""
+    key = entry.board
+    seeds: dict[int, list[str]] = {}
+    for result in entry.results:
+        names = seeds.setdefault(result.seed, [])
+        names += [shown(result.dataset, 40)] if result.dataset not in names else []
+    commands = []
+    for seed, datasets in sorted(seeds.items()):
+        words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
+        words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
+        words += ["--protocol", shown(key.regime, 30), "--datasets", ",".join(datasets)]
+        words += ["--suite", shown(key.suite, 30)] if key.suite != "humanbench-v1" else []
+        words += ["--variant", shown(key.variant, 60)] if key.variant else []
+        words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
+        commands.append(shlex.join([*words, "--seed", str(seed)]))
+    return commands

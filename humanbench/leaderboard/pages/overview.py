@@ -1,0 +1,109 @@
+"""Pages about the whole: the first one, the published numbers, the guide, the changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from humanbench.cards import TASKS, load_card
+from humanbench.engine.selection import benchmark
+from humanbench.leaderboard import charts, tables
+from humanbench.leaderboard.frames import Board, Ranked, benchmark_columns, main_metric
+from humanbench.leaderboard.pages.page import Content, Page
+from humanbench.leaderboard.pages.words import EVIDENCE_TEXT, REGIME_TEXT, UNIT_TEXT, board_title, regime_about
+from humanbench.leaderboard.published import SOURCE, load_published, published_rows
+from humanbench.leaderboard.tables import Column
+from humanbench.metrics.directions import direction
+
+PREVIEW = 10
+"""Rows of a board on the first page."""
+PREVIEWS = 8
+"""Boards with such rows; the others are in the list of boards."""
+CHANGES = 300
+"""Events on the page of changes."""
+
+
+def index(content: Content) -> Page:
+    """The first page: what the benchmark is, the boards, the paper's numbers, the best of each board."""
+    columns = content.columns
+    listed = [(board, content.ranked[board.key.slug]) for board in content.boards]
+    context = {
+        "facts": [
+            (len(benchmark_columns()), "datasets", "datasets.html"),
+            (len(TASKS), "tasks", "datasets.html"),
+            (3, "scenarios", "reading.html#scenarios"),
+            (len(benchmark()["regime"]), "regimes", "reading.html#regimes"),
+            (len(load_published()), "published numbers", "published.html"),
+            (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
+        ],
+        "board_list": [_listing(board, ranked) for board, ranked in listed],
+        "previews": [_preview(board, one, columns) for board, ranked in listed[:PREVIEWS] for one in ranked],
+        **_published(columns),
+    }
+    return Page("index.html", "index.html.j2", "Leaderboard", "index", context)
+
+
+def published(content: Content) -> Page:
+    """The paper's table with notes and charts."""
+    context = {**_published(content.columns), "source": SOURCE}
+    return Page("published.html", "published.html.j2", "Published numbers", "published", context)
+
+
+def _published(columns: list[Column]) -> dict[str, Any]:
+    rows = tables.published_table(published_rows(), columns)
+    series = tables.published_series(published_rows(), columns)
+    return {
+        "columns": columns,
+        "spans": tables.task_spans(columns),
+        "published_rows": rows,
+        "published_options": tables.filters_of(rows, ("backbone", "regime", "pretraining")),
+        "scenarios": list(dict.fromkeys(column.scenario for column in columns)),
+        "radar": charts.radar("radar", "The paper’s results on 19 datasets", tables.radar_axes(columns), series),
+        "radar_names": [one.name for one in series],
+    }
+
+
+def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
+    leader = ranked[0].entries[ranked[0].ranking.order[0]]
+    return {
+        "slug": board.key.slug,
+        "title": board_title(board),
+        "about": regime_about(board.key.regime),
+        "labels": board.key.labels,
+        "count": len(board.entries),
+        "cells": len({name for entry in board.entries for name in entry.scores if name in benchmark_columns()}),
+        "leader": leader.name,
+        "leader_id": leader.id,
+    }
+
+
+def _preview(board: Board, ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
+    rows = tables.board_rows(ranked, columns, "", PREVIEW)
+    return {
+        "slug": board.key.slug,
+        "title": board_title(board),
+        "labels": board.key.labels,
+        "evidence": ranked.evidence,
+        "count": len(ranked.entries),
+        # The anchor of an entry is on its board's own page.
+        "rows": [replace(row, anchor=f"top-{ranked.evidence}-{row.anchor}") for row in rows],
+    }
+
+
+def reading() -> Page:
+    """The guide: scenarios, regimes, evidence, ranks, metrics."""
+    regimes = [(name, REGIME_TEXT[name], about["about"]) for name, about in benchmark()["regime"].items()]
+    metrics = []
+    for name in benchmark_columns():
+        way = direction(main_metric(name))
+        better = "more" if way.higher_is_better else "less"
+        metrics.append((name, load_card(name).name, main_metric(name), UNIT_TEXT[way.unit], better))
+    context = {"regimes": regimes, "metrics": metrics, "evidence_text": EVIDENCE_TEXT}
+    return Page("reading.html", "reading.html.j2", "How to read the boards", "reading", context)
+
+
+def changes(content: Content) -> Page:
+    """What was entered and withdrawn when."""
+    latest = list(content.events)[:CHANGES]
+    context = {"events": latest, "more": len(content.events) - len(latest)}
+    return Page("changes.html", "changes.html.j2", "Changes", "changes", context)

@@ -1,0 +1,50 @@
+"""A page before it is written, and what all pages are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from humanbench.leaderboard.events import Event
+from humanbench.leaderboard.frames import Board, Entry, Ranked, benchmark_columns
+from humanbench.leaderboard.tables import Column, columns_of
+
+LISTED = 50
+"""Rows of a ranking on the page of a dataset or a task; the board has them all."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Its place from the site's top, its template and what that is given. `here`: its part of the navigation."""
+
+    path: str
+    template: str
+    title: str
+    here: str = ""
+    context: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def root(self) -> str:
+        """From the page to the site's top."""
+        return "../" * self.path.count("/")
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything the site is about. `entries` has those that were withdrawn too."""
+
+    boards: Sequence[Board]
+    entries: Sequence[Entry]
+    events: Sequence[Event]
+
+    @cached_property
+    def ranked(self) -> dict[str, list[Ranked]]:
+        """By board (its slug), its rankings over all scenarios."""
+        return {board.key.slug: board.ranked() for board in self.boards}
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The columns of the benchmark."""
+        return columns_of(benchmark_columns())

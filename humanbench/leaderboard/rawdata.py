@@ -1,0 +1,132 @@
+"""The numbers as files: CSV for spreadsheets, JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from humanbench.leaderboard.frames import Entry, Ranked
+from humanbench.leaderboard.names import shown, spreadsheet
+from humanbench.leaderboard.published import Published
+
+COLUMNS = (
+    "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
+    "synthetic", "subset", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value", "low", "high",
+    "n", "seeds", "parameters", "trained", "images_per_second",
+)  # fmt: skip
+
+
+def rows_of(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+    """A row per entry and dataset."""
+    for entry in entries:
+        key = entry.board
+        about = {
+            "entry": entry.id,
+            "backbone": shown(entry.backbone),
+            "checkpoint": shown(entry.checkpoint or "", 120),
+            "weights_sha256": shown(entry.weights_sha256),
+            "pretrained_on": entry.pretraining,
+            "suite": shown(key.suite),
+            "regime": shown(key.regime),
+            "variant": shown(key.variant),
+            "recipe": key.recipe,
+            "synthetic": key.synthetic,
+            "subset": shown(key.subset),
+            "withdrawn": shown(entry.withdrawn, 200),
+            "date": entry.date,
+            "parameters": _finite(entry.parameters),
+            "trained": _finite(entry.trained),
+            "images_per_second": _finite(entry.speed),
+        }
+        for score in entry.scores.values():
+            own = {
+                "evidence": score.evidence,
+                "dataset": score.dataset,
+                "scenario": score.scenario,
+                "metric": score.metric,
+                "value": _finite(score.value),
+                "low": _finite(score.low),
+                "high": _finite(score.high),
+                "n": score.n,
+                "seeds": len(score.results),
+            }
+            row = about | own
+            yield {name: row[name] for name in COLUMNS}
+
+
+def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
+    """CSV whose texts no spreadsheet takes for formulas; absent values are empty."""
+    file = io.StringIO(newline="")
+    writer = csv.writer(file, lineterminator="\n")
+    names = list(columns)
+    writer.writerow(names)
+    writer.writerows([_cell(row[name]) for name in names] for row in rows)
+    return file.getvalue()
+
+
+def json_of(value: Any) -> str:
+    """One JSON document; what is not finite is null already, so anything else is an error here."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n"
+
+
+def board_csv(ranked: Ranked) -> str:
+    """A row per entry as on the board, a column per dataset."""
+    ranking = ranked.ranking
+    rows = []
+    for i in ranking.order:
+        entry = ranked.entries[i]
+        row: dict[str, Any] = {
+            "rank": int(ranking.rank[i]),
+            "rank_low": int(ranking.low[i]),
+            "rank_high": int(ranking.high[i]),
+            "mean_rank": round(float(ranking.mean_rank[i]), 3),
+            "entry": entry.id,
+            "backbone": shown(entry.backbone),
+        }
+        for name in ranked.columns:
+            score = ranked.score(int(i), name)
+            row[name] = _finite(score.value) if score else None
+        rows.append(row)
+    return csv_of(rows, ["rank", "rank_low", "rank_high", "mean_rank", "entry", "backbone", *ranked.columns])
+
+
+def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
+    """The paper's numbers, as in its table."""
+    return [
+        {
+            "method": n.method,
+            "backbone": n.backbone,
+            "regime": n.regime,
+            "dataset": n.dataset,
+            "metric": n.metric,
+            "higher_is_better": n.higher_is_better,
+            "value": n.value,
+        }
+        for n in numbers
+    ]
+
+
+def entry_record(entry: Entry) -> dict[str, Any]:
+    """An entry with everything its results say, but for the course of the training."""
+    return {
+        "entry": entry.id,
+        "withdrawn": entry.withdrawn,
+        "submission": entry.submission,
+        "pretrained_on": list(entry.pretrained_on) if entry.pretrained_on is not None else None,
+        "evidence": {name: score.evidence for name, score in entry.scores.items()},
+        "results": [json.loads(result.model_dump_json(exclude={"history"})) for result in entry.results],
+    }
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return spreadsheet(value) if isinstance(value, str) else value
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,129 @@
+"""Writing the site: pages from templates, raw data, assets, the feed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from humanbench import __version__
+from humanbench.errors import HumanbenchError
+from humanbench.leaderboard import charts, rawdata
+from humanbench.leaderboard.events import Event
+from humanbench.leaderboard.frames import Entry, boards
+from humanbench.leaderboard.pages import Content, Page, pages
+from humanbench.leaderboard.published import load_published
+from humanbench.paths import shipped
+
+NAVIGATION = (
+    ("index", "Boards", "index.html"),
+    ("published", "Published", "published.html"),
+    ("datasets", "Datasets", "datasets.html"),
+    ("reading", "Guide", "reading.html"),
+    ("changes", "Changes", "changes.html"),
+)
+MARK = ".humanbench-leaderboard"
+"""A file in every site, which tells that its folder may be replaced by the next one."""
+
+
+class SiteError(HumanbenchError):
+    """A site cannot be written where it should be, or what is there is none."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """What was written: its folder, how many pages, and the entries on them."""
+
+    folder: Path
+    pages: int
+    entries: int
+
+    @property
+    def front(self) -> Path:
+        """The first page."""
+        return self.folder / "index.html"
+
+
+def build_site(out: Path, entries: Sequence[Entry], events: Sequence[Event]) -> Site:
+    """Write the site into `out`: all of it or, on an error, nothing. The same input gives the same bytes.
+
+    Raises `SiteError` where `out` holds something that is not an earlier site.
+    """
+    out = out.expanduser().absolute()
+    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
+        raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    content = Content(boards(entries), entries, events)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+        folder = Path(place) / "site"
+        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+        (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
+        count = _write_pages(folder, content)
+        _write_data(folder, content)
+        if out.exists():
+            out.rename(Path(place) / "before")
+        folder.rename(out)
+    out.chmod(0o755)
+    return Site(out, count, len(entries))
+
+
+def _write_pages(folder: Path, content: Content) -> int:
+    environment = templates()
+    compiled: dict[str, Any] = {}
+    count = 0
+    for page in pages(content):
+        template = compiled.setdefault(page.template, None) or environment.get_template(page.template)
+        compiled[page.template] = template
+        _write(folder / page.path, template.render(_context(page)))
+        count += 1
+    updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
+    feed = environment.get_template("changes.xml.j2")
+    _write(folder / "changes.xml", feed.render(events=content.events[:100], updated=updated))
+    return count
+
+
+def templates() -> Environment:
+    """The templates' environment: everything is escaped, and a name that is not given is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(shipped("leaderboard") / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["marker"] = lambda number: Markup(charts.marker(number, 15, 6, 4))
+    environment.globals["version"] = __version__
+    environment.globals["navigation"] = NAVIGATION
+    return environment
+
+
+def _context(page: Page) -> dict[str, Any]:
+    return {**page.context, "title": page.title, "here": page.here, "root": page.root}
+
+
+def _write_data(folder: Path, content: Content) -> None:
+    rows = list(rawdata.rows_of(content.entries))
+    _write(folder / "data/results.csv", rawdata.csv_of(rows))
+    _write(folder / "data/results.json", rawdata.json_of(rows))
+    published = rawdata.published_records(load_published())
+    _write(folder / "data/published.csv", rawdata.csv_of(published, list(published[0])))
+    _write(folder / "data/published.json", rawdata.json_of(published))
+    for entry in content.entries:
+        _write(folder / f"data/entries/{entry.id}.json", rawdata.json_of(rawdata.entry_record(entry)))
+    for board in content.boards:
+        slug = board.key.slug
+        rankings = {slug: content.ranked[slug]} | {f"{slug}-{name}": board.ranked(name) for name in board.scenarios()}
+        for name, ranked in rankings.items():
+            for one in ranked:
+                _write(folder / f"data/boards/{name}-{one.evidence}.csv", rawdata.board_csv(one))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")

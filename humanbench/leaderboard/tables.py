@@ -1,0 +1,285 @@
+"""Tables as the templates show them: text is made here, once, and escaped there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from humanbench.cards import collection, scenario
+from humanbench.leaderboard.charts import Axis, Point, Series
+from humanbench.leaderboard.frames import (
+    Entry,
+    Ranked,
+    column_groups,
+    main_metric,
+    of_card,
+    pretraining_text,
+    short_name,
+)
+from humanbench.leaderboard.names import shown, slug
+from humanbench.leaderboard.published import Published
+from humanbench.metrics.directions import direction
+
+REGIME_SHORT = {"full": "full", "partial": "partial", "head": "head", "none": "w/o finetuning", "published": "own"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A dataset's column: `scenario` is that of a backbone pretrained on the paper's collection."""
+
+    id: str
+    short: str
+    name: str
+    task: str
+    metric: str
+    arrow: str
+    better: str
+    scenario: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of a table: `mark` is `best`, `second`, `tied` (with the best) or empty."""
+
+    text: str
+    interval: str = ""
+    mark: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: who, where more is said, overall rank, and the cells."""
+
+    anchor: str
+    name: str
+    about: str
+    link: str
+    backbone: str
+    regime: str
+    pretraining: str
+    date: str
+    rank: str
+    ranks: str
+    tied: bool
+    mean_rank: str
+    cells: tuple[Cell, ...]
+
+
+def columns_of(names: Sequence[str]) -> list[Column]:
+    """Columns in the order given, with their task, metric and direction."""
+    seen = [card.id for card in collection("full")]
+    columns = []
+    for task, members in column_groups(names):
+        for number, card in enumerate(members):
+            way = direction(main_metric(card.id))
+            columns.append(
+                Column(
+                    card.id,
+                    short_name(card),
+                    card.name,
+                    task,
+                    main_metric(card.id),
+                    way.arrow,
+                    "higher is better" if way.higher_is_better else "lower is better",
+                    scenario(card, seen),
+                    number == 0,
+                )
+            )
+    return columns
+
+
+def task_spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Tasks over neighbouring columns, with how many each spans."""
+    spans: list[tuple[str, int]] = []
+    for column in columns:
+        if column.first or not spans:
+            spans.append((column.task, 0))
+        spans[-1] = (column.task, spans[-1][1] + 1)
+    return spans
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A value for people; absurd sizes in few characters.
+
+    >>> number(87.06), number(float("nan")), number(1e308)
+    ('87.1', '–', '1e+308')
+    """
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def interval_text(low: float, high: float, digits: int = 1) -> str:
+    """`86.9–88.1`, empty where there is none."""
+    return f"{number(low, digits)}–{number(high, digits)}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: int | None = None) -> list[Row]:
+    """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
+    ranking, places = ranked.ranking, {name: i for i, name in enumerate(ranked.columns)}
+    rows = []
+    for i in ranking.order[:best_of]:
+        entry = ranked.entries[i]
+        cells = tuple(_cell(ranked, int(i), places.get(column.id), column) for column in columns)
+        rows.append(
+            Row(
+                anchor=entry.id,
+                name=entry.name,
+                about=_about(entry),
+                link=f"{root}entries/{entry.id}.html",
+                backbone=shown(entry.backbone, 40),
+                regime=shown(entry.board.regime, 20),
+                pretraining=entry.pretraining,
+                date=entry.date,
+                rank=str(ranking.rank[i]),
+                ranks=_span(ranking.low[i], ranking.high[i]),
+                tied=bool(ranking.tied[i]),
+                mean_rank=f"{ranking.mean_rank[i]:.1f}",
+                cells=cells,
+            )
+        )
+    return rows
+
+
+def _about(entry: Entry) -> str:
+    from humanbench.leaderboard.charts import quantity
+
+    size = [f"{quantity(entry.parameters)} parameters"] if math.isfinite(entry.parameters) else []
+    return " · ".join([entry.pretraining, *size])
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low}–{high}" if low != high else ""
+
+
+_EMPTY = Cell("–")
+MARKS = {"best": "best", "second": "second best", "tied": "cannot be told apart from the best"}
+
+
+def _cell(ranked: Ranked, row: int, place: int | None, column: Column) -> Cell:
+    score = ranked.score(row, column.id)
+    if score is None or place is None:
+        return _EMPTY
+    ranks = ranked.ranking.columns[place]
+    return Cell(number(score.value), interval_text(score.low, score.high), _mark(ranks.rank[row], ranks.low[row]))
+
+
+def _mark(rank: int, low: int) -> str:
+    if rank == 1:
+        return "best"
+    return "second" if rank == 2 else "tied" if low == 1 else ""
+
+
+def published_table(rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[Column]) -> list[Row]:
+    """The paper's rows in the paper's order, every number as it is printed there."""
+    made = []
+    for (method, backbone, regime), numbers in rows.items():
+        cells = [_published_cell(rows, numbers, column) for column in columns]
+        external = regime == "published"
+        made.append(
+            Row(
+                anchor=published_anchor(method, backbone, regime),
+                name=published_name(method, backbone, regime),
+                about="best published results of others" if external else REGIME_SHORT[regime],
+                link="",
+                backbone=backbone,
+                regime=regime,
+                pretraining=pretraining_text(of_card(_CARDS[method])) if method in _CARDS else "several",
+                date="2023-06",
+                rank="",
+                ranks="",
+                tied=False,
+                mean_rank="",
+                cells=tuple(cells),
+            )
+        )
+    return made
+
+
+def _published_cell(
+    rows: dict[tuple[str, str, str], dict[str, Published]], numbers: dict[str, Published], column: Column
+) -> Cell:
+    """Equal values share a place: the paper's colours call a tie a win."""
+    found = numbers.get(column.id)
+    if found is None:
+        return _EMPTY
+    others = {row[column.id].value for row in rows.values() if column.id in row}
+    place = sorted(others, reverse=found.higher_is_better).index(found.value)
+    mark = ("best", "second")[place] if place < 2 else ""
+    return Cell(found.text, mark=mark, note=found.metric if found.metric != column.metric else "")
+
+
+_CARDS = {"MAE": "mae_vitb", "CLIP": "clip_vitb", "PATH": "path_vitb"}
+"""Cards that say what the paper's methods were pretrained on (its ViT-L and ViT-B saw the same)."""
+
+
+def published_name(method: str, backbone: str, regime: str) -> str:
+    """The row in words."""
+    return method if regime == "published" else f"{method} · {backbone}"
+
+
+def published_anchor(method: str, backbone: str, regime: str) -> str:
+    """Permanent address of a row of the paper's table; `SoTA+` and `SoTA` differ."""
+    return "-".join(slug(part.replace("+", " plus")) for part in (method, backbone, regime))
+
+
+def radar_axes(columns: Sequence[Column]) -> list[Axis]:
+    """An axis per column; datasets of one short name are told apart by their task."""
+    shorts = [column.short for column in columns]
+    return [
+        Axis(
+            column.short if shorts.count(column.short) == 1 else f"{column.short} {column.task}",
+            column.arrow == "↑",
+            column.task,
+        )
+        for column in columns
+    ]
+
+
+def published_series(rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[Column]) -> list[Series]:
+    """For each method and backbone with numbers in most columns, its fullest row."""
+    best: dict[tuple[str, str], tuple[str, str, str]] = {}
+    for key, numbers in rows.items():
+        before = best.get(key[:2])
+        if len(numbers) >= 0.8 * len(columns) and (before is None or len(numbers) > len(rows[before])):
+            best[key[:2]] = key
+    return [
+        Series(
+            f"{key[0]}" if key[2] == "published" else f"{key[0]} {key[1]}, {REGIME_SHORT[key[2]]}",
+            [rows[key][c.id].value if c.id in rows[key] else math.nan for c in columns],
+        )
+        for key in best.values()
+    ]
+
+
+def entry_series(entries: Sequence[Entry], columns: Sequence[Column]) -> list[Series]:
+    """A radar line per entry."""
+    return [Series(e.name, [e.scores[c.id].value if c.id in e.scores else math.nan for c in columns]) for e in entries]
+
+
+def trade_offs(ranked: Ranked, root: str) -> list[tuple[str, str, list[Point]]]:
+    """Key, name of the cost, and points of mean rank against it, where known for two entries and more."""
+    found = []
+    for key, text in (("parameters", "parameters"), ("trained", "trained parameters"), ("speed", "images per second")):
+        points = [
+            Point(entry.name, getattr(entry, key), float(mean), f"{root}entries/{entry.id}.html")
+            for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
+        ]
+        if sum(math.isfinite(p.x) for p in points) >= 2:
+            found.append((key, text, points[:300]))
+    return found
+
+
+FILTERS = {"backbone": "Backbone", "regime": "Regime", "pretraining": "Pretraining data", "date": "Entered since"}
+
+
+def filters_of(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+    """Name, label and values of the filters of a table: at most 200 values each, dates from the newest."""
+    found = []
+    for name in names:
+        values = list(dict.fromkeys(getattr(row, name) for row in rows if getattr(row, name)))
+        found.append((name, FILTERS[name], sorted(values, reverse=True)[:200] if name == "date" else values[:200]))
+    return found

@@ -1,0 +1,101 @@
+// Sorting and filtering of the boards. Without this file the tables stand in the order of their ranks.
+(function () {
+  "use strict";
+
+  function value(row, index) {
+    var cell = row.cells[index];
+    if (!cell || cell.hidden && !cell.firstChild) return NaN;
+    return parseFloat((cell.firstChild && cell.firstChild.textContent) || "");
+  }
+
+  function text(row) {
+    return row.cells[0].textContent.trim().toLowerCase();
+  }
+
+  // Rows without a value stay last whichever way the column is sorted.
+  function sort(table, index, kind, ascending) {
+    var body = table.tBodies[0];
+    var rows = Array.prototype.slice.call(body.rows);
+    var keys = new Map(rows.map(function (row) { return [row, kind === "text" ? text(row) : value(row, index)]; }));
+    rows.sort(function (a, b) {
+      var x = keys.get(a), y = keys.get(b);
+      if (kind === "text") return ascending ? x.localeCompare(y) : y.localeCompare(x);
+      if (isNaN(x) || isNaN(y)) return (isNaN(x) ? 1 : 0) - (isNaN(y) ? 1 : 0);
+      return ascending ? x - y : y - x;
+    });
+    var all = document.createDocumentFragment();
+    rows.forEach(function (row) { all.appendChild(row); });
+    body.appendChild(all);
+  }
+
+  function sortable(table) {
+    var heads = table.querySelectorAll("tr.heads th");
+    heads.forEach(function (head, index) {
+      var kind = head.dataset.sort;
+      if (!kind) return;
+      var button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      var name = head.querySelector("a") ? head.querySelector("a").textContent : head.textContent;
+      button.setAttribute("aria-label", "Sort by " + name.trim());
+      head.appendChild(button);
+      button.addEventListener("click", function () {
+        var first = kind === "down" ? "descending" : "ascending";
+        var now = head.getAttribute("aria-sort");
+        var next = now === first ? (first === "ascending" ? "descending" : "ascending") : first;
+        heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
+        head.setAttribute("aria-sort", next);
+        sort(table, index, kind, next === "ascending");
+      });
+    });
+  }
+
+  function showColumns(table, scenario) {
+    var heads = Array.prototype.slice.call(table.querySelectorAll("tr.heads th"));
+    var hidden = heads.map(function (head) { return !!(scenario && head.dataset.scenario && head.dataset.scenario !== scenario); });
+    heads.forEach(function (head, index) { head.hidden = hidden[index]; });
+    Array.prototype.forEach.call(table.tBodies[0].rows, function (row) {
+      hidden.forEach(function (hide, index) { row.cells[index].hidden = hide; });
+    });
+    var index = heads.findIndex(function (head) { return head.className.indexOf("t-") === 0; });
+    table.querySelectorAll("tr.tasks th").forEach(function (task) {
+      var span = parseInt(task.dataset.span = task.dataset.span || task.colSpan, 10);
+      var left = hidden.slice(index, index + span).filter(function (hide) { return !hide; }).length;
+      task.hidden = left === 0;
+      task.colSpan = Math.max(left, 1);
+      index += span;
+    });
+  }
+
+  function filterable(form) {
+    var table = document.getElementById(form.dataset.for);
+    if (!table) return;
+    var output = form.querySelector("output");
+    form.hidden = false;
+    function apply() {
+      var shown = 0;
+      var wanted = {};
+      form.querySelectorAll("select").forEach(function (select) { if (select.value) wanted[select.name] = select.value; });
+      var words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
+      Array.prototype.forEach.call(table.tBodies[0].rows, function (row) {
+        var fits = Object.keys(wanted).every(function (name) {
+          if (name === "scenario") return true;
+          return name === "date" ? row.dataset.date >= wanted.date : row.dataset[name] === wanted[name];
+        });
+        var about = text(row);
+        fits = fits && words.every(function (word) { return about.indexOf(word) >= 0; });
+        row.hidden = !fits;
+        shown += fits ? 1 : 0;
+      });
+      showColumns(table, wanted.scenario);
+      var total = table.tBodies[0].rows.length;
+      output.textContent = shown === total ? total + " rows" : shown + " of " + total + " rows";
+    }
+    form.addEventListener("input", apply);
+    form.addEventListener("submit", function (event) { event.preventDefault(); });
+    apply();
+  }
+
+  document.querySelectorAll("table.board").forEach(sortable);
+  document.querySelectorAll("form.filters").forEach(filterable);
+})();
