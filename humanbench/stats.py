@@ -7,7 +7,7 @@ drew, say) leave that resample out for that metric; a metric that is `nan` every
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,15 +56,61 @@ def paired_difference(
     Both must be scores of the same units in the same order (the same dataset, split and subset); a `ValueError` when
     their number or kind differs.
     """
-    if (base.n, base.unit) != (new.n, new.unit):
-        raise ValueError(f"not paired: {base.n} x {base.unit} against {new.n} x {new.unit}")
     values = {name: new[name] - base[name] for name in base if name in new}
-    drawn = np.full((resamples, len(values)), math.nan)
+    return _intervals(values, paired_draws([base], [new], list(values), rng, resamples), base.n)
+
+
+def paired_draws(
+    base: Sequence[Scores], new: Sequence[Scores], metrics: Sequence[str], rng: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    """Differences `mean of new - mean of base` in every resample, resamples x metrics; all get the same units.
+
+    Several scores on a side are those of several trainings. A `ValueError` when number or kind of units differ.
+    """
+    first = base[0]
+    for other in (*base, *new):
+        if (first.n, first.unit) != (other.n, other.unit):
+            raise ValueError(f"not paired: {first.n} x {first.unit} against {other.n} x {other.unit}")
+    drawn = np.full((resamples, len(metrics)), math.nan)
     for row in range(resamples):
-        index = rng.integers(0, base.n, base.n)
-        a, b = base.resample(index), new.resample(index)
-        drawn[row] = [b[name] - a[name] for name in values]
-    return _intervals(values, drawn, base.n)
+        index = rng.integers(0, first.n, first.n)
+        a, b = ([side.resample(index) for side in sides] for sides in (base, new))
+        drawn[row] = [_mean(b, name) - _mean(a, name) for name in metrics]
+    return drawn
+
+
+def _mean(scores: Sequence[Scores], name: str) -> float:
+    return sum(one[name] for one in scores) / len(scores)
+
+
+def p_value(drawn: NDArray[np.float64]) -> float:
+    """Two-sided p-value of bootstrap draws of a difference: how seldom they lie beyond zero; `nan` without draws.
+
+    The observed data count as one more draw, so it is never zero. Source: Davison and Hinkley, Bootstrap Methods and
+    their Application (1997), sections 4.2.1 and 5.4 (an interval's confidence at which it just reaches zero).
+    """
+    kept = drawn[~np.isnan(drawn)]
+    if not len(kept):
+        return math.nan
+    beyond = min(int((kept <= 0).sum()), int((kept >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(kept) + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected so that the chance of any false finding among them stays at the level each is compared with.
+
+    `nan` is no test: it stays and does not count. Source: Holm, A Simple Sequentially Rejective Multiple Test
+    Procedure (1979).
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted((i for i, p in enumerate(p_values) if not math.isnan(p)), key=lambda i: p_values[i])
+    corrected, largest = list(p_values), 0.0
+    for place, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - place) * p_values[i]))
+        corrected[i] = largest
+    return corrected
 
 
 def _intervals(values: dict[str, float], drawn: NDArray[np.float64], n: int) -> dict[str, Interval]:

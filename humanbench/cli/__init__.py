@@ -14,6 +14,7 @@ from humanbench.errors import HumanbenchError
 _VERBS = {
     "backbones": ("humanbench.cli.backbones", "the backbone cards, and how to get their weights"),
     "cache": ("humanbench.cli.cache", "what is stored to save time, and clearing it"),
+    "compare": ("humanbench.cli.compare", "two runs cell by cell; a gate for continuous integration"),
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),

@@ -1,0 +1,104 @@
+"""`humanbench compare`: two runs cell by cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from humanbench.cli.options import data_root_option, json_option
+
+if TYPE_CHECKING:
+    from humanbench.comparison import Comparison
+
+
+@click.command(name="compare", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("base")
+@click.argument("new")
+@click.option("--gate", is_flag=True, help="Exit 1 when NEW is worse by more than the margin beyond doubt.")
+@click.option(
+    "--margin",
+    type=float,
+    metavar="X",
+    help="Points of metrics in percent, percent of BASE's value for errors.  [default: 1 point, 5 percent]",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "markdown", "json", "junit"]), default="text", show_default=True
+)
+@click.option("--save", multiple=True, metavar="FILE", help="Also write FILE.md, FILE.json or FILE.xml (JUnit).")
+@data_root_option
+@click.option("--subset", metavar="FILE", help="The file of sample ids of results on a subset.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
+@json_option
+def command(
+    base: str,
+    new: str,
+    gate: bool,
+    margin: float | None,
+    form: str,
+    save: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare the runs BASE and NEW: run folders of eval, results files, or names of shipped baselines.
+
+    Per cell both values, their difference with its interval, a p-value corrected over the cells and a verdict. With the
+    predictions of both runs and the ground truth here, intervals are paired over the same test units.
+
+    Exit code 1 with --gate and a regression, 2 when no cell can be compared.
+    """
+    from humanbench.comparison import compare
+    from humanbench.comparison.formats import FORMATS, headline
+    from humanbench.comparison.saving import check_names, write
+
+    check_names(save)
+    report = compare(base, new, margin=margin, **options)
+    for name in save:
+        write(report, name)
+    form = "json" if as_json else form
+    if form == "text":
+        _show(report)
+    else:
+        click.echo(FORMATS[form](report).rstrip("\n"))
+    if not report.comparable:
+        click.echo(f"humanbench: {headline(report)}", err=True)
+        click.get_current_context().exit(2)
+    if gate and report.regressions:
+        click.echo(f"humanbench: {headline(report)}", err=True)
+        click.get_current_context().exit(1)
+
+
+def _show(report: Comparison) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    from humanbench.comparison.formats import average_row, cell_row, headline, notes, sides
+    from humanbench.comparison.report import boards
+
+    console = Console(highlight=False)
+    for name, side in zip(("BASE", "NEW "), sides(report), strict=True):
+        console.print(f"{name} {escape(side)}", soft_wrap=True)
+    styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
+    for board, cells in boards(report.cells).items():
+        rows = [(cell_row(cell), styles.get(cell.verdict, "")) for cell in cells]
+        console.print(_table(board, ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p", ""), rows))
+        own = [(average_row(average), "") for average in report.averages if average.board == board]
+        if own:
+            head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
+            console.print(_table("", head, own))
+    for note in notes(report):
+        console.print(escape(note), style="dim", soft_wrap=True)
+    console.print(escape(headline(report)), soft_wrap=True, style="bold")
+
+
+def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], str]]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    words = {"dataset", "metric", "", "mean over"}
+    table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
+    for column in head:
+        table.add_column(column, justify="left" if column in words else "right")
+    for row, style in rows:
+        table.add_row(*map(escape, row), style=style)
+    return table

@@ -1,0 +1,115 @@
+"""`compare`: two runs cell by cell, with the certainty that their test units and training seeds allow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Any
+
+import numpy as np
+
+from humanbench import __version__
+from humanbench.comparison.evidence import Evidence, Ground, NotComparable, evidence
+from humanbench.comparison.matching import Pair, pairs
+from humanbench.comparison.noise import Trained
+from humanbench.comparison.report import Average, CellReport, Comparison, averages
+from humanbench.comparison.runs import Cell, Run, read_run
+from humanbench.comparison.verdicts import Judged, Measured, judge, resamples_for
+from humanbench.errors import HumanbenchError
+from humanbench.progress import track
+
+__all__ = ["Average", "CellReport", "Comparison", "compare"]
+
+
+def compare(
+    base: str | os.PathLike[str],
+    new: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
+    margin: float | None = None,
+    subset: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two runs: per cell both values, their difference with its interval, and a verdict; averages over cells.
+
+    `base` and `new` are run folders, results files or names of shipped baselines. Cells are matched by dataset, regime,
+    suite, variant and subset; seeds of a cell are averaged, and their spread widens the interval. With predictions and
+    ground truth at hand the bootstrap is paired over test units, otherwise the recorded intervals are used, and the
+    cell says so. `margin` is the smallest difference that makes a regression: points for metrics in percent, percent
+    of BASE's value for errors (default: 1 point, 5 percent). `subset` is the file of a subset's sample ids, `seed`
+    that of the bootstrap. docs/compare.md defines every number.
+
+    Raises `ResultError` for what is no run, `HumanbenchError` for a margin below zero.
+    """
+    if margin is not None and not 0 <= margin < float("inf"):
+        raise HumanbenchError(f"a margin of {margin} was given; it must be zero or more")
+    first, second = read_run(base), read_run(new)
+    matched = pairs(first, second)
+    resamples = resamples_for(sum(not pair.problem for pair in matched))
+    found = _evidence(matched, Ground(data_root, subset), seed, resamples)
+    return _report(first, second, found, margin, resamples)
+
+
+Found = tuple[Pair, Evidence | None, np.random.Generator]
+
+
+def _evidence(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> list[Found]:
+    found: list[Found] = []
+    for pair in track(matched, "comparing cells"):
+        rng = np.random.default_rng([seed, int(hashlib.sha256(repr(pair.key).encode()).hexdigest()[:8], 16)])
+        if pair.problem:
+            found.append((pair, None, rng))
+            continue
+        try:
+            found.append((pair, evidence(pair, ground, rng, resamples), rng))
+        except NotComparable as problem:
+            found.append((Pair(pair.key, pair.base, pair.new, str(problem), pair.notes), None, rng))
+    return found
+
+
+def _report(base: Run, new: Run, found: list[Found], margin: float | None, resamples: int) -> Comparison:
+    judged = iter(judge([_measured(pair, known, rng) for pair, known, rng in found if known is not None], margin))
+    cells = [_cell(pair, known, next(judged) if known is not None else None) for pair, known, _ in found]
+    return Comparison(
+        base=base.name,
+        new=new.name,
+        base_backbones=base.backbones,
+        new_backbones=new.backbones,
+        margin=margin,
+        resamples=resamples,
+        humanbench=__version__,
+        cells=tuple(cells),
+        averages=tuple(averages(cells)),
+    )
+
+
+def _measured(pair: Pair, known: Evidence, rng: np.random.Generator) -> Measured:
+    base, new = _sides(pair)
+    first = new.first.result
+    values = Trained(first.main, first.suite, base.values, new.values, trained=first.regime != "none")
+    return Measured(values, known.draws, known.n, rng)
+
+
+def _sides(pair: Pair) -> tuple[Cell, Cell]:
+    assert pair.base is not None
+    assert pair.new is not None
+    return pair.base, pair.new
+
+
+def _cell(pair: Pair, known: Evidence | None, judged: Judged | None) -> CellReport:
+    shown = pair.new or pair.base
+    assert shown is not None
+    result = shown.first.result
+    about = {
+        name: getattr(result, name)
+        for name in ("dataset", "task", "scenario", "suite", "regime", "variant", "subset", "synthetic")
+    }
+    metric = next((c.first.result.main for c in (pair.new, pair.base) if c and c.first.result.main), "")
+    numbers: dict[str, Any] = {"metric": metric, "notes": pair.notes}
+    for name, cell in (("base", pair.base), ("new", pair.new)):
+        if cell is not None and not cell.problem:
+            numbers |= {name: float(np.mean(cell.values)), f"{name}_seeds": len(cell.values)}
+    if known is None or judged is None:
+        return CellReport(**about, **numbers, verdict="not comparable", problem=pair.problem)
+    numbers |= vars(judged)
+    numbers |= {"method": known.method, "n": known.n, "unit": known.unit, "notes": (*pair.notes, *known.notes)}
+    return CellReport(**about, **numbers)

@@ -1,0 +1,166 @@
+"""What is known of a difference: draws of it over test units, from predictions where possible, else from intervals."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.cards import DatasetCard, load_card
+from humanbench.comparison.matching import Pair
+from humanbench.comparison.runs import Cell, Entry
+from humanbench.data.samples import load_samples
+from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
+from humanbench.paths import data_root as default_data_root
+from humanbench.predictions.files import content_sha256
+from humanbench.stats import CONFIDENCE, paired_draws
+from humanbench.tasks import task_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from humanbench.metrics import Scores
+
+Method = Literal["paired", "unpaired"]
+PathLike = str | os.PathLike[str]
+
+
+class NotComparable(HumanbenchError):
+    """Two results whose difference would mean nothing; the message says why."""
+
+
+class _NotHere(HumanbenchError):
+    """Predictions or ground truth are not on this machine."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Draws of `new - base` of the main metric in the metric's unit; `n` units of kind `unit`."""
+
+    draws: NDArray[np.float64]
+    method: Method
+    n: int
+    unit: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where ground truth is looked for; `None`: where `eval` looks."""
+
+    data_root: PathLike | None = None
+    subset: PathLike | None = None
+
+
+def evidence(pair: Pair, ground: Ground, rng: np.random.Generator, resamples: int) -> Evidence:
+    """Paired draws from the predictions of both runs, or unpaired ones from their recorded intervals, with the reason.
+
+    Raises `NotComparable` where predictions are not those of their result, or nothing says how certain a number is.
+    """
+    assert pair.base is not None
+    assert pair.new is not None
+    try:
+        found = _paired(pair.base, pair.new, ground, rng, resamples)
+    except _NotHere as reason:
+        found = _unpaired(pair.base, pair.new, rng, resamples, str(reason))
+    if found.n < 2:
+        raise NotComparable(f"a single {found.unit} was tested: nothing says how certain its number is")
+    if np.isnan(found.draws).all():
+        raise NotComparable(f"{pair.base.first.result.main} is undefined in every resample")
+    return found
+
+
+def _paired(base: Cell, new: Cell, ground: Ground, rng: np.random.Generator, resamples: int) -> Evidence:
+    files = {name: [_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
+    card, tables = _tables(base, ground)
+    first, second = (
+        [_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files[name], strict=True)]
+        for name, cell in (("BASE", base), ("NEW", new))
+    )
+    drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
+    return Evidence(drawn, "paired", first[0].n, first[0].unit)
+
+
+def _predictions(entry: Entry, name: str) -> Path:
+    """The predictions file of a result, which must be as it was when it was scored."""
+    result = entry.result
+    if not result.predictions or result.provenance is None:
+        raise _NotHere(f"{name} records no predictions")
+    path = entry.folder / result.predictions
+    if not path.resolve().is_relative_to(entry.folder.resolve()):
+        raise NotComparable(f"{name} names predictions outside its folder ({result.predictions})")
+    if not path.exists():
+        raise _NotHere(f"the predictions of {name} are not here ({path})")
+    if content_sha256(path) != result.provenance.predictions_sha256:
+        raise NotComparable(f"the predictions of {name} were changed after they were scored ({path})")
+    return path
+
+
+def _tables(cell: Cell, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
+    """The ground truth that the cell was scored against, as far as labels and names can tell."""
+    result = cell.first.result
+    root = _root(result.suite, ground)
+    subset = ground.subset if result.subset is not None else None
+    if result.subset is not None and (subset is None or Path(subset).stem != result.subset):
+        raise _NotHere(f"no --subset file called {result.subset} is given")
+    try:
+        card = load_card(result.dataset)
+        tables = {split: load_samples(card, split, root, subset) for split in result.split.split("+")}
+    except (CardError, DataError) as error:
+        raise _NotHere(f"no ground truth here: {error}") from error
+    if any(table.attrs["synthetic"] != result.synthetic for table in tables.values()):
+        kinds = ("synthetic", "real") if not result.synthetic else ("real", "synthetic")
+        raise _NotHere(f"the data under {root} are {kinds[0]}, those of the runs {kinds[1]}")
+    return card, tables
+
+
+def _root(suite: str, ground: Ground) -> Path:
+    if suite == "mini" and ground.data_root is None:
+        from humanbench.engine.embedded import embedded_root
+
+        return embedded_root()
+    return default_data_root(ground.data_root)
+
+
+def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: Entry, path: Path, name: str) -> Scores:
+    """The scores of a predictions file, which must be what the result says."""
+    task, result = task_for(card), entry.result
+    try:
+        scores = task.score(card, tables, task.read_predictions(card, tables, path))
+    except PredictionError as error:
+        raise _NotHere(f"the data here are not those of {name}: {error}") from error
+    again = scores.get(result.main, math.nan)
+    if not math.isclose(again, result.value, rel_tol=1e-5, abs_tol=1e-5):
+        raise NotComparable(
+            f"{name} records {result.main} {result.value:.4f}, and its predictions score {again:.4f} against the data "
+            "here (other data, another version of the metric, or an edited result)"
+        )
+    return scores
+
+
+def _unpaired(base: Cell, new: Cell, rng: np.random.Generator, resamples: int, reason: str) -> Evidence:
+    """Normal draws as wide as both runs' own intervals say, as if they were of different test units.
+
+    Wider than the truth where both runs find the same units hard, which is usual.
+    """
+    variances, units = zip(*(_variance(cell) for cell in (base, new)), strict=True)
+    difference = float(np.mean(new.values) - np.mean(base.values))
+    drawn = rng.normal(difference, math.sqrt(sum(variances)), resamples)
+    return Evidence(drawn, "unpaired", min(units), base.first.result.unit, (f"unpaired: {reason}",))
+
+
+def _variance(cell: Cell) -> tuple[float, int]:
+    """Variance of the mean over seeds by its recorded intervals (seeds share the test units), and the units."""
+    metrics = [entry.result.metrics[entry.result.main] for entry in cell.entries]
+    half_widths = [(metric.high - metric.low) / 2 for metric in metrics]
+    width = float(np.mean(half_widths))
+    if math.isnan(width):
+        raise NotComparable("predictions or ground truth are not here, and the results hold no intervals")
+    from scipy.stats import norm
+
+    return (width / float(norm.ppf((1 + CONFIDENCE) / 2))) ** 2, min(metric.n for metric in metrics)

@@ -1,0 +1,168 @@
+"""A comparison as Markdown and as JUnit XML; names in it may be anything, so all text is escaped."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from xml.etree import ElementTree as ET
+
+from humanbench.comparison.report import Average, CellReport, Comparison, boards
+from humanbench.metrics.directions import direction
+
+MARKER = "<!-- humanbench compare -->"
+"""First line of the Markdown: how an earlier comment is found again."""
+
+MARKS = {"better": "▲ better", "worse": "▼ worse", "no difference": "no difference", "not comparable": "not comparable"}
+
+_LONGEST = 400
+"""Characters of a name or message that are shown."""
+
+_CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p (Holm)", "verdict")
+_AVERAGES = ("scenario", "cells", "mean rank BASE", "mean rank NEW", "mean relative change")
+
+
+def headline(report: Comparison) -> str:
+    """The outcome in one sentence."""
+    compared, found = len(report.comparable), report.regressions
+    verdicts = [cell.verdict for cell in report.cells]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("better", "worse", "no difference", "not comparable"))
+    if not compared:
+        return f"None of {len(verdicts)} cells can be compared."
+    if not found:
+        return f"No regression in {compared} cells ({counts})."
+    named = ", ".join(f"{cell.dataset} {cell.metric} {signed(cell.difference)}" for cell in found)
+    return f"{len(found)} regression{'s' * (len(found) > 1)} in {compared} cells: {named} ({counts})."
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, two decimals."""
+    return "–" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def cell_row(cell: CellReport) -> tuple[str, ...]:
+    """The columns of a cell's row, as plain text."""
+    metric = f"{cell.metric} {direction(cell.metric).arrow}" if cell.metric else ""
+    base, new = _value(cell.base, cell.base_seeds), _value(cell.new, cell.new_seeds)
+    if not cell.comparable:
+        return cell.dataset, metric, base, new, "", "", "", f"not comparable: {cell.problem}"
+    interval = f"{signed(cell.low)} to {signed(cell.high)}"
+    verdict = MARKS[cell.verdict]
+    if cell.verdict == "worse":
+        verdict += f" by more than {cell.margin:.2f}" if cell.regression else f" within the margin of {cell.margin:.2f}"
+    verdict += " (unpaired)" if cell.method == "unpaired" else ""
+    return cell.dataset, metric, base, new, signed(cell.difference), interval, p_text(cell.corrected), verdict
+
+
+def average_row(average: Average) -> tuple[str, ...]:
+    """The columns of an average's row."""
+    change = "–" if math.isnan(average.change) else f"{signed(average.change)} %"
+    return average.scenario, str(average.cells), f"{average.base_rank:.2f}", f"{average.new_rank:.2f}", change
+
+
+def notes(report: Comparison) -> list[str]:
+    """What was noted of cells, each said once with the cells it is about."""
+    about: dict[str, list[str]] = {}
+    for cell in report.cells:
+        for note in cell.notes:
+            about.setdefault(note, []).append(cell.dataset)
+    return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
+
+
+def sides(report: Comparison) -> tuple[str, str]:
+    """Both runs with their backbones."""
+    return (
+        f"{report.base} ({', '.join(report.base_backbones)})",
+        f"{report.new} ({', '.join(report.new_backbones)})",
+    )
+
+
+def markdown(report: Comparison) -> str:
+    """Tables per board, averages, notes."""
+    base, new = (code(text) for text in sides(report))
+    parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
+    for board, cells in boards(report.cells).items():
+        own = [average for average in report.averages if average.board == board]
+        parts += [f"**{escaped(board)}**", table(_CELLS, map(cell_row, cells), "llrrrrrl")]
+        if own:
+            parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
+    if listed := notes(report):
+        parts.append("\n".join(f"- {escaped(note)}" for note in listed))
+    seeds = "Values are means over the training seeds. " if _several(report) else ""
+    parts.append(
+        f"<sub>{seeds}Differences are NEW − BASE. Intervals and p-values hold test units ({report.resamples} paired "
+        "resamples) and training seeds; p is corrected over all cells. ▲ ▼ where p &lt; 0.05.</sub>"
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _several(report: Comparison) -> bool:
+    return any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
+    """A Markdown table of escaped text; `alignment` has `l` or `r` per column."""
+    rule = ["---:" if side == "r" else "---" for side in alignment]
+    lines = [head, rule, *([escaped(text) for text in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, links, mentions or line breaks."""
+    flat = html.escape(" ".join(_printable(text).split()), quote=False)
+    return re.sub(r"([\\`*_\[\]|~#@!])", lambda found: f"&#{ord(found[0])};", flat)
+
+
+def code(text: str) -> str:
+    """Text in a monospaced span."""
+    return f"<code>{escaped(text)}</code>"
+
+
+def _printable(text: str) -> str:
+    """Without control characters and marks that turn the direction of writing, and not endless."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return "".join(c if c.isprintable() else " " for c in shown)
+
+
+def _value(value: float, seeds: int) -> str:
+    text = "–" if math.isnan(value) else f"{value:.2f}"
+    return f"{text} ({seeds} seeds)" if seeds > 1 else text
+
+
+def p_text(p: float) -> str:
+    """A p-value with three decimals, never shown as 0."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def junit(report: Comparison) -> str:
+    """A suite per board; what CI systems show as test results."""
+    root = ET.Element("testsuites", name="humanbench compare")
+    for board, cells in boards(report.cells).items():
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=_printable(board),
+            tests=str(len(cells)),
+            failures=str(sum(cell.regression for cell in cells)),
+            skipped=str(sum(not cell.comparable for cell in cells)),
+            errors="0",
+        )
+        for cell in cells:
+            _case(suite, board, cell)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _case(suite: ET.Element, board: str, cell: CellReport) -> None:
+    case = ET.SubElement(suite, "testcase", classname=_printable(board), name=_printable(cell.dataset))
+    said = _printable(", ".join(f"{name} {text}" for name, text in zip(_CELLS, cell_row(cell), strict=True) if text))
+    if cell.regression:
+        ET.SubElement(case, "failure", message=said)
+    elif not cell.comparable:
+        ET.SubElement(case, "skipped", message=_printable(cell.problem))
+    ET.SubElement(case, "system-out").text = said
+
+
+FORMATS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "json": Comparison.to_json, "junit": junit}
+"""What a comparison can be turned into, by name."""

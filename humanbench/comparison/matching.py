@@ -1,0 +1,92 @@
+"""Which cells of two runs belong together, and why some cannot be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from humanbench.comparison.runs import SHORT, Cell, Key, Run
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A cell of each run; `problem` says why they are not comparable, `notes` what a reader should know."""
+
+    key: Key
+    base: Cell | None
+    new: Cell | None
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def pairs(base: Run, new: Run) -> list[Pair]:
+    """All cells of both runs, matched by suite, regime, variant, subset and dataset, in that order.
+
+    What finds no partner is matched with a leftover of the same dataset, to say in what they differ.
+    """
+    both = [_checked(key, base.cells[key], new.cells[key]) for key in base.cells if key in new.cells]
+    left = {key: cell for key, cell in base.cells.items() if key not in new.cells}
+    right = {key: cell for key, cell in new.cells.items() if key not in base.cells}
+    return sorted([*both, *_leftovers(left, right)], key=lambda pair: pair.key)
+
+
+def _leftovers(left: Mapping[Key, Cell], right: Mapping[Key, Cell]) -> Iterator[Pair]:
+    taken: set[Key] = set()
+    for key, cell in left.items():
+        near = [other for other in right if other.dataset == key.dataset and other not in taken]
+        if not near:
+            yield Pair(key, cell, None, "only in BASE")
+            continue
+        closest = min(near, key=lambda other: len(_differences(key, other)))
+        taken.add(closest)
+        yield Pair(closest, cell, right[closest], f"different {' and '.join(_differences(key, closest))}")
+    for key, cell in right.items():
+        if key not in taken:
+            yield Pair(key, None, cell, "only in NEW")
+
+
+def _differences(one: Key, other: Key) -> list[str]:
+    found = []
+    for name in (field.name for field in fields(Key)):
+        a, b = getattr(one, name), getattr(other, name)
+        if a != b:
+            none = "all of it" if name == "subset" else "none"
+            found.append(f"{name} ({a or none} against {b or none})")
+    return found
+
+
+def _checked(key: Key, base: Cell, new: Cell) -> Pair:
+    for cell, name in ((base, "BASE"), (new, "NEW")):
+        if cell.problem:
+            return Pair(key, base, new, f"{name} {cell.problem}")
+    problems = list(_incompatible(base, new))
+    if problems:
+        return Pair(key, base, new, "; ".join(problems))
+    a, b = base.first.result, new.first.result
+    notes = []
+    if a.cell.data_sha256 != b.cell.data_sha256:
+        notes.append("the labels are the same, files of pictures differ")
+    if a.scenario != b.scenario:
+        notes.append(f"{a.scenario} for BASE, {b.scenario} for NEW")
+    return Pair(key, base, new, notes=tuple(notes))
+
+
+def _incompatible(base: Cell, new: Cell) -> Iterator[str]:
+    a, b = base.first.result, new.first.result
+    if a.synthetic != b.synthetic:
+        yield f"{_kind(a.synthetic)} against {_kind(b.synthetic)} data"
+    elif base.first.fingerprint != new.first.fingerprint:
+        yield f"different data (fingerprint {base.first.fingerprint[:SHORT]} against {new.first.fingerprint[:SHORT]})"
+    if a.cell.recipe_sha256 != b.cell.recipe_sha256:
+        yield f"different protocol (recipe {a.cell.recipe_sha256[:SHORT]} against {b.cell.recipe_sha256[:SHORT]})"
+    if a.cell.inputs != b.cell.inputs:
+        differing = sorted(dict(a.cell.inputs.items() ^ b.cell.inputs.items()))
+        yield f"different inputs ({', '.join(differing)})"
+    if (a.main, a.split) != (b.main, b.split):
+        yield f"different metric ({a.main} on {a.split} against {b.main} on {b.split})"
+    if a.cell.humanbench != b.cell.humanbench:
+        yield f"different major version of humanbench ({a.cell.humanbench} against {b.cell.humanbench})"
+
+
+def _kind(synthetic: bool) -> str:
+    return "synthetic" if synthetic else "real"

@@ -1,0 +1,166 @@
+"""What a comparison says: a record per cell, averages, and whether a gate would pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from humanbench.comparison.verdicts import Verdict
+from humanbench.metrics.directions import direction
+from humanbench.scoring import Number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OVERALL = "overall"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CellReport(_Part):
+    """A cell of both runs.
+
+    `base`, `new`: main metric, mean over `base_seeds` and `new_seeds` trainings. `difference` is `new - base` in the
+    metric's unit, [low, high] its 95 % interval, `p` two-sided, `corrected` by Holm over the cells. `method` is
+    `paired` (same test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `problem` says
+    why a cell is not comparable. Numbers are `nan` (null in JSON) where there are none.
+    """
+
+    dataset: str
+    task: str
+    scenario: str
+    suite: str
+    regime: str
+    variant: str | None
+    subset: str | None
+    synthetic: bool
+    metric: str
+    verdict: Verdict
+    regression: bool = False
+    base: Number = float("nan")
+    new: Number = float("nan")
+    base_seeds: int = 0
+    new_seeds: int = 0
+    difference: Number = float("nan")
+    low: Number = float("nan")
+    high: Number = float("nan")
+    p: Number = float("nan")
+    corrected: Number = float("nan")
+    margin: Number = float("nan")
+    seed_sd: Number = float("nan")
+    method: str = ""
+    n: int = 0
+    unit: str = ""
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def comparable(self) -> bool:
+        return self.verdict != "not comparable"
+
+    @property
+    def board(self) -> str:
+        """What must not be mixed in a table or an average: suite, regime, variant, subset, synthetic or real."""
+        words = [f"{self.suite}, {self.regime}"]
+        words += [f"variant {self.variant}"] * bool(self.variant) + [f"subset {self.subset}"] * bool(self.subset)
+        return ", ".join(words + ["synthetic"] * self.synthetic)
+
+
+class Average(_Part):
+    """Over the comparable cells of a board in a scenario, or `overall`.
+
+    `base_rank`, `new_rank`: mean rank, 1 for the better run of a cell, 2 for the worse, 1.5 for both where no
+    difference is established. `change`: mean relative change in percent, positive where NEW is better.
+    """
+
+    board: str
+    scenario: str
+    cells: int
+    base_rank: Number
+    new_rank: Number
+    change: Number
+
+
+class Comparison(_Part):
+    """All cells of two runs. `margin` is the one given (None: the default of each metric)."""
+
+    base: str
+    new: str
+    base_backbones: tuple[str, ...]
+    new_backbones: tuple[str, ...]
+    margin: float | None
+    resamples: int
+    humanbench: str
+    cells: tuple[CellReport, ...]
+    averages: tuple[Average, ...]
+
+    @property
+    def comparable(self) -> list[CellReport]:
+        """Cells with a verdict."""
+        return [cell for cell in self.cells if cell.comparable]
+
+    @property
+    def regressions(self) -> list[CellReport]:
+        """Cells that are worse by more than their margin: what a gate fails for."""
+        return [cell for cell in self.cells if cell.regression]
+
+    def to_json(self) -> str:
+        """One JSON document; undefined values are null."""
+        return self.model_dump_json(indent=1)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per cell."""
+        import pandas as pd
+
+        return pd.DataFrame([cell.model_dump() for cell in self.cells])
+
+    def to_markdown(self) -> str:
+        """Tables for a comment or a job summary."""
+        from humanbench.comparison.formats import markdown
+
+        return markdown(self)
+
+    def to_junit(self) -> str:
+        """JUnit XML: a test case per cell, failed where it is a regression, skipped where not comparable."""
+        from humanbench.comparison.formats import junit
+
+        return junit(self)
+
+
+def boards(cells: Sequence[CellReport]) -> dict[str, list[CellReport]]:
+    """Cells by board, in the order of their first cells."""
+    found: dict[str, list[CellReport]] = {}
+    for cell in cells:
+        found.setdefault(cell.board, []).append(cell)
+    return found
+
+
+def averages(cells: Sequence[CellReport]) -> list[Average]:
+    """Averages of each board over its scenarios (NEW's, where the runs differ) and overall."""
+    rows = []
+    for board, members in boards([cell for cell in cells if cell.comparable]).items():
+        scenarios = sorted({cell.scenario for cell in members})
+        rows += [_average(board, name, [cell for cell in members if cell.scenario == name]) for name in scenarios]
+        rows.append(_average(board, OVERALL, members))
+    return rows
+
+
+def _average(board: str, scenario: str, cells: Sequence[CellReport]) -> Average:
+    rank = float(np.mean([{"better": 1.0, "worse": 2.0}.get(cell.verdict, 1.5) for cell in cells]))
+    changes = [change for cell in cells if (change := relative_change(cell)) == change]
+    change = float(np.mean(changes)) if changes else float("nan")
+    return Average(
+        board=board, scenario=scenario, cells=len(cells), base_rank=3 - rank, new_rank=rank, change=change
+    )  # fmt: skip
+
+
+def relative_change(cell: CellReport) -> float:
+    """Percent of BASE's value by which NEW is better; `nan` where BASE's value is 0."""
+    if cell.base == 0:
+        return float("nan")
+    return 100 * direction(cell.metric).gain(cell.base, cell.new) / abs(cell.base)

@@ -1,0 +1,27 @@
+"""A comparison in files; the end of a name says the format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from humanbench.comparison.formats import FORMATS
+from humanbench.comparison.report import Comparison
+from humanbench.errors import HumanbenchError
+from humanbench.predictions.files import replacing
+
+_FORMAT = {".md": "markdown", ".json": "json", ".xml": "junit"}
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises `HumanbenchError` for a file whose name says no format, before anything is computed."""
+    for name in names:
+        if Path(name).suffix not in _FORMAT:
+            raise HumanbenchError(f"--save {name}: the name must end in {', '.join(_FORMAT)}")
+
+
+def write(report: Comparison, name: str) -> None:
+    """Write the comparison in the format of the name."""
+    path = Path(name)
+    with replacing(path) as temporary:
+        temporary.write_text(FORMATS[_FORMAT[path.suffix]](report), encoding="utf-8")
