@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _API = {
+    "compare": "humanbench.comparison:compare",
     "evaluate": "humanbench.evaluation:evaluate",
     "load_backbone": "humanbench.backbones.loading:load_backbone",
     "load_card": "humanbench.cards:load_card",
@@ -22,12 +23,13 @@ _API = {
 if TYPE_CHECKING:
     from humanbench.backbones.loading import load_backbone as load_backbone
     from humanbench.cards import load_card as load_card
+    from humanbench.comparison import compare as compare
     from humanbench.data.samples import load_samples as load_samples
     from humanbench.evaluation import evaluate as evaluate
     from humanbench.results import load_results as load_results
     from humanbench.scoring import score as score
 
-__all__ = ["__version__", "evaluate", "load_backbone", "load_card", "load_results", "load_samples", "score"]
+__all__ = ["__version__", "compare", "evaluate", "load_backbone", "load_card", "load_results", "load_samples", "score"]
 
 
 def __getattr__(name: str) -> Any:
