@@ -20,7 +20,7 @@ Sample = dict[str, Any]
 
 
 class TrainingMaps:
-    """Pictures cut at random, with their classes: `image`, `label` H x W int64 (255 = ignore), `index`."""
+    """Pictures cut at random, with their classes: `image`, `label` H x W uint8 (255 = ignore), `index`."""
 
     def __init__(
         self, card: DatasetCard, rows: pd.DataFrame, size: Size, augment: Augment, preprocessing: Preprocessing,
@@ -57,7 +57,7 @@ class TrainingMaps:
         return {
             "index": index,
             "image": to_input(image, self.preprocessing),
-            "label": torch.from_numpy(label.astype("int64")),
+            "label": torch.from_numpy(label),
         }
 
 

@@ -56,8 +56,9 @@ class ParsingHead(nn.Module):
 
     def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Mean cross entropy over the pixels that have a class; 0 where none has."""
-        counted = (batch["label"] != IGNORE).sum().clamp_min(1)
-        total = functional.cross_entropy(outputs.float(), batch["label"], ignore_index=IGNORE, reduction="sum")
+        label = batch["label"].long()
+        counted = (label != IGNORE).sum().clamp_min(1)
+        total = functional.cross_entropy(outputs.float(), label, ignore_index=IGNORE, reduction="sum")
         return {"cross_entropy": total / counted}
 
     def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[PackedMap]:
