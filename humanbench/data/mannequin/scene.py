@@ -8,13 +8,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import Floats
+from humanbench.data.mannequin.anatomy import JOINTS, Floats
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.cast import HEAD, IN_BOX, Cast
 from humanbench.data.mannequin.raster import cover, shade
 
-# A joint lies inside its limb: what covers it by less than this much (metres) is the person's own surface.
-_INSIDE = 0.17
+# A joint lies inside its limb and clothes: what of the person itself is nearer by less than this is its surface (metres).
+_DEEP = 0.19
+_DEPTHS = {
+    **dict.fromkeys(("nose", "left_eye", "right_eye"), 0.05),
+    **dict.fromkeys(("left_ear", "right_ear", "chin"), 0.08),
+    **{f"{side}_{joint}": 0.12 for side in ("left", "right") for joint in ("elbow", "wrist", "hand", "ankle", "toe")},
+}
+_INSIDE = np.array([_DEPTHS.get(name, _DEEP) for name in JOINTS])
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ def photograph(camera: Camera, cast: Cast, backdrop: NDArray[np.uint8], light: L
     if len(cast.owner):
         counted = np.stack([IN_BOX[cast.shape], HEAD[cast.shape]])
         _read_off(hit, k, cast.owner, cast.shape, cast.garment, counted, labels, extents)
-    people = _people(camera, cast, depth[k // 2 :: k, k // 2 :: k], extents)
+    people = _people(camera, cast, depth[k // 2 :: k, k // 2 :: k], labels[0], extents)
     return Picture(image, people, *labels)
 
 
@@ -168,14 +174,17 @@ def _read_off(
                     e[4] += 1
 
 
-def _people(camera: Camera, cast: Cast, depth: NDArray[np.float32], extents: NDArray[np.int64]) -> list[Person]:
+def _people(
+    camera: Camera, cast: Cast, depth: NDArray[np.float32], owner: NDArray[np.int32], extents: NDArray[np.int64]
+) -> list[Person]:
     width, height = camera.size
     boxes, heads = cast.boxes(camera), cast.boxes(camera, HEAD)
     x, y = np.moveaxis(camera.project(cast.joints), -1, 0)
     with np.errstate(invalid="ignore"):
         inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
     column, row = np.rint(np.where(inside, x, 0)).astype(int), np.rint(np.where(inside, y, 0)).astype(int)
-    in_view = depth[row, column] > cast.joints[..., 2] - _INSIDE
+    own = owner[row, column] == np.arange(len(x))[:, None]
+    in_view = depth[row, column] > cast.joints[..., 2] - np.where(own, _INSIDE, 0)
     joints = np.stack([x, y, np.where(inside, np.where(in_view, 2.0, 1.0), 0.0)], axis=-1)
     people = []
     for i, (left, top, right, bottom, pixels) in enumerate(extents[0].tolist()):

@@ -1,0 +1,178 @@
+"""Writing procedural copies: the same bytes always, all or nothing, mistakes in one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from humanbench.cards import cards, load_card
+from humanbench.cli import main
+from humanbench.data.mannequin import suite
+from humanbench.data.mannequin.plans import plan, sizes
+from humanbench.data.mannequin.shots import world_of
+from humanbench.data.mannequin.suite import synthesize
+from humanbench.data.samples import MARKER, load_samples
+from humanbench.errors import DataError
+from tests.mannequin.copies import SCALE, Copies
+
+FORMATS = (
+    "caltech",  # text, MATLAB structs in cells, an odgt list, splits of the same pictures
+    "cihp",  # index PNGs
+    "coco_pose",  # JSON
+    "cuhk03",  # PNG pictures
+    "mpi_inf_3dhp",  # HDF5
+    "parse27k",  # SQLite
+    "threedpw",  # pickles
+)
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(main, ["datasets", "synthesize", *(str(a) for a in args)])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.xdist_group("mannequin")
+def test_same_seed_same_bytes(copies: Copies, tmp_path: Path) -> None:
+    """Two processes, another folder, another order of datasets and a later time change nothing."""
+    out = tmp_path / "another" / "folder with a space"
+    with suite.workers(2) as pool:
+        for name in reversed(FORMATS):
+            synthesize(load_card(name), out, pool, SCALE)
+    for name in FORMATS:
+        copies.record(name)
+        mine, theirs = tree(out / name), tree(copies.root / name)
+        assert mine.keys() == theirs.keys()
+        assert [path for path in mine if mine[path] != theirs[path]] == []
+    assert sorted(p.name for p in out.iterdir()) == sorted(FORMATS)
+
+
+@pytest.mark.xdist_group("mannequin")
+def test_another_seed_is_another_world(copies: Copies, tmp_path: Path) -> None:
+    card, records = copies.record("shanghaitech_b")
+    with suite.workers(1) as pool:
+        synthesize(card, tmp_path, pool, SCALE, seed=1)
+    other = load_samples(card, "test", tmp_path)
+    assert list(other["count"]) != list(records["test"]["count"])
+    assert json.loads((tmp_path / card.id / MARKER).read_text())["seed"] == 1
+
+
+@pytest.mark.xdist_group("mannequin")
+def test_marker_tells_what_was_made(copies: Copies) -> None:
+    _, records = copies.record("mpii")
+    marker = json.loads((copies.root / "mpii" / MARKER).read_text())
+    assert (marker["dataset"], marker["scale"], marker["seed"]) == ("mpii", SCALE, 0)
+    assert {s: n["persons"] for s, n in marker["splits"].items()} == {s: len(t) for s, t in records.items()}
+
+
+@pytest.mark.parametrize("name", sorted(cards()))
+def test_splits_have_their_official_proportion(name: str) -> None:
+    """Pictures per split at scale 1, where sources state the real numbers; at least 12, at most the real number."""
+    card = load_card(name)
+    counts = sizes(card, world_of(card, 0).style, scale=1.0)
+    real = {s: n for s in counts if (n := card.splits[s].images or card.splits[s].samples)}
+    large = [s for s in real if counts[s] > 12]
+    if large:  # one factor, rounded to whole pictures everywhere
+        assert max((counts[s] - 0.5) / real[s] for s in large) <= min((counts[s] + 0.5) / real[s] for s in large)
+    assert all(12 <= counts[s] <= real.get(s, counts[s]) for s in counts)
+
+
+def test_scale_goes_up_to_the_real_counts() -> None:
+    card = load_card("pa100k")
+    shots = plan(card, world_of(card, 0), scale=1000.0)
+    assert {s: len(listed) for s, listed in shots.items()} == {"train": 80_000, "val": 10_000, "test": 10_000}
+
+
+def test_a_copy_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
+    card = load_card("human36m_pose")
+    with suite.workers(1) as pool:
+        synthesize(card, tmp_path, pool, SCALE)
+        (tmp_path / card.id / "old").write_text("of the copy before")
+        synthesize(card, tmp_path, pool, SCALE)
+        assert not (tmp_path / card.id / "old").exists()
+        (tmp_path / card.id / MARKER).unlink()
+        before = tree(tmp_path)
+        with pytest.raises(DataError, match=r"human36m_pose: is there already and no procedural copy"):
+            synthesize(card, tmp_path, pool, SCALE)
+    assert tree(tmp_path) == before
+
+
+def test_a_failing_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(28, "No space left on device", "picture.jpg")
+
+    monkeypatch.setattr(suite, "_link", fail)
+    result = run("human36m_pose", "--out", tmp_path, "--scale", str(SCALE), "--workers", "1")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "humanbench: picture.jpg: No space left on device"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["market1502"], "did you mean market1501"),
+        (["no*such"], "no dataset matches"),
+        ([], "name the datasets to write"),
+        (["market1501", "--scale", "0"], "0"),
+        (["market1501", "--workers", "0"], "0"),
+        (["market1501", "--seed", "-1"], "-1"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_written(args: list[str], said: str, tmp_path: Path) -> None:
+    result = run(*args, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "real data", "file in place", "not allowed"])
+def test_places_that_cannot_be_written_to(kind: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if kind == "file":
+        out.write_text("a file")
+    elif kind == "below a file":
+        out.write_text("a file")
+        out = out / "deeper"
+    elif kind == "not allowed":
+        if os.geteuid() == 0:
+            pytest.skip("root may write everywhere")
+        out.mkdir()
+        out.chmod(0o500)
+    else:
+        out.mkdir()
+        place = out / "pa100k" if kind == "file in place" else out / "pa100k" / "annotation.mat"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text("not ours")
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    result = run("pa100k", "--out", out, "--scale", str(SCALE), "--workers", "1")
+    assert result.exit_code == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert str(out) in result.stderr
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(tmp_path)]
+    process = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".*/*.jpg")):  # the first pictures
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert said.strip() == "humanbench: interrupted"
+    assert list(tmp_path.iterdir()) == []
