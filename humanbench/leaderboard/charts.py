@@ -91,12 +91,12 @@ def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
 
 def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) -> Markup:
     """One polygon per series; the best value on an axis is its rim, the worst lies at a third of the radius."""
-    size, radius, inner = 640.0, 218.0, 0.3
+    width, size, radius, inner = 720.0, 600.0, 218.0, 0.3
     scales = [_scale([s.values[i] for s in series], axis.higher_is_better) for i, axis in enumerate(axes)]
 
     def at(i: int, r: float) -> tuple[float, float]:
         angle = 2 * math.pi * i / len(axes) - math.pi / 2
-        return size / 2 + r * math.cos(angle), size / 2 + r * math.sin(angle)
+        return width / 2 + r * math.cos(angle), size / 2 + r * math.sin(angle)
 
     body = []
     for share in (inner, (1 + inner) / 2, 1.0):
@@ -104,13 +104,13 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
         body.append(f'<polygon class="grid" points="{ring}"/>')
     for i, axis in enumerate(axes):
         x, y = at(i, radius)
-        body.append(f'<line class="grid" x1="{size / 2:g}" y1="{size / 2:g}" x2="{x:.1f}" y2="{y:.1f}"/>')
+        body.append(f'<line class="grid" x1="{width / 2:g}" y1="{size / 2:g}" x2="{x:.1f}" y2="{y:.1f}"/>')
         x, y = at(i, radius + 22)
-        anchor = "middle" if abs(x - size / 2) < 30 else "start" if x > size / 2 else "end"
+        anchor = "middle" if abs(x - width / 2) < 30 else "start" if x > width / 2 else "end"
         best = scales[i].best
         rim = f" {best:.1f}" if math.isfinite(best) else ""
         body.append(
-            f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
+            f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
             f'<tspan class="rim">{rim}</tspan></text>'
         )
     for number, one in enumerate(series):
@@ -125,7 +125,7 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
     about = (
         f"Radar chart of {', '.join(s.name for s in series)} over {len(axes)} datasets; the numbers are in the table."
     )
-    return _svg(size, size, key, title, body, about, "radar")
+    return _svg(width, size, key, title, body, about, "radar")
 
 
 def bars(key: str, title: str, rows: Sequence[Bar], unit: str, zero: bool = False) -> Markup:
@@ -187,15 +187,27 @@ def scatter(
     middle = (left + width - right) / 2
     body.append(f'<text class="name" x="{middle:g}" y="{height - 8:g}" text-anchor="middle">{escape(x_label)}</text>')
     body.append(f'<text class="name" x="12" y="12">{escape(y_label)}</text>')
-    named = len(kept) <= 12
-    for p, px, py in zip(kept, xs, ys, strict=True):
-        x, y = place(px, py)
-        side, anchor = (10, "start") if x < width * 0.66 else (-10, "end")
-        label = _label(x + side, y - 6, anchor, p.name, 30)
-        dot = f'<g class="s{p.kind % SERIES}">{marker(p.kind, x, y, 5)}</g>{label if named else ""}'
-        body.append(_linked(dot, p.link, p.name))
+    places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
+    labels = _labels([p.name for p in kept], places, width) if len(kept) <= 12 else [""] * len(kept)
+    for p, (x, y), label in zip(kept, places, labels, strict=True):
+        body.append(_linked(f'<g class="s{p.kind % SERIES}">{marker(p.kind, x, y, 5)}</g>{label}', p.link, p.name))
     about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
     return _svg(width, height, key, title, body, about, "scatter")
+
+
+def _labels(names: Sequence[str], places: Sequence[tuple[float, float]], width: float) -> list[str]:
+    """A label beside each dot, moved down while it would cover another."""
+    taken: list[tuple[float, float, float]] = []
+    labels = []
+    for name, (x, y) in zip(names, places, strict=True):
+        right, extent = x < width * 0.62, 6.6 * min(len(name), 30)
+        x = x + 10 if right else x - 10
+        start, end, line = (x, x + extent, y + 4) if right else (x - extent, x, y + 4)
+        while any(start < b and a < end and abs(line - other) < 14 for a, b, other in taken):
+            line += 14
+        taken.append((start, end, line))
+        labels.append(_label(x, line, "start" if right else "end", name, 30))
+    return labels
 
 
 @dataclass(frozen=True)

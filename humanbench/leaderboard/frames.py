@@ -100,8 +100,8 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """The backbone's name, and the checkpoint's where there is one."""
-        given = shown(self.backbone, 60)
+        """The name on the backbone's card, else the backbone's own, and the checkpoint's where there is one."""
+        given = shown(_card_names().get(self.backbone, self.backbone), 60)
         return f"{given} · {shown(self.checkpoint.rsplit('/', 1)[-1], 30)}" if self.checkpoint else given
 
     @property
@@ -187,6 +187,13 @@ def _only(entry: Entry, evidence: Evidence, only: str | None) -> Entry:
         if score.evidence == evidence and only in (None, score.scenario)
     }
     return entry if len(scores) == len(entry.scores) else replace(entry, scores=scores)
+
+
+@lru_cache(maxsize=1)
+def _card_names() -> dict[str, str]:
+    from humanbench.backbones.cards import backbone_cards
+
+    return {name: card.name for name, card in backbone_cards().items()}
 
 
 @lru_cache(maxsize=1)

@@ -116,7 +116,8 @@ def _drawn(points: Floats, better: Floats, worse: Floats, seed: int) -> Floats:
     draws = 1000 if len(points) <= 100 else 200
     noise = np.random.default_rng(seed).standard_normal((draws, *points.shape))
     with np.errstate(over="ignore"):
-        return np.asarray(points + noise * np.where(noise < 0, better, worse) / _Z)
+        drawn: Floats = points + noise * np.where(noise < 0, better, worse) / _Z
+    return drawn
 
 
 def _mean_ranks(points: Floats) -> Floats:
@@ -124,7 +125,8 @@ def _mean_ranks(points: Floats) -> Floats:
     total = np.zeros(points.shape[:2])
     for column in range(points.shape[2]):
         total += _ranks(np.nan_to_num(points[:, :, column], nan=np.inf), shared=True)
-    return total / max(points.shape[2], 1)
+    mean: Floats = total / max(points.shape[2], 1)
+    return mean
 
 
 def _ranks(points: Floats, shared: bool = False) -> Floats:

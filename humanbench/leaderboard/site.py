@@ -75,12 +75,9 @@ def build_site(out: Path, entries: Sequence[Entry], events: Sequence[Event]) -> 
 
 def _write_pages(folder: Path, content: Content) -> int:
     environment = templates()
-    compiled: dict[str, Any] = {}
     count = 0
     for page in pages(content):
-        template = compiled.setdefault(page.template, None) or environment.get_template(page.template)
-        compiled[page.template] = template
-        _write(folder / page.path, template.render(_context(page)))
+        _write(folder / page.path, environment.get_template(page.template).render(_context(page)))
         count += 1
     updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
     feed = environment.get_template("changes.xml.j2")

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from humanbench.cards import collection, scenario
-from humanbench.leaderboard.charts import Axis, Point, Series
+from humanbench.leaderboard.charts import Axis, Point, Series, quantity
 from humanbench.leaderboard.frames import (
     Entry,
     Ranked,
+    Score,
     column_groups,
     main_metric,
     of_card,
@@ -21,7 +22,7 @@ from humanbench.leaderboard.names import shown, slug
 from humanbench.leaderboard.published import Published
 from humanbench.metrics.directions import direction
 
-REGIME_SHORT = {"full": "full", "partial": "partial", "head": "head", "none": "w/o finetuning", "published": "own"}
+REGIME_SHORT = {"full": "full", "partial": "partial", "head": "head", "none": "w/o finetuning", "published": "others"}
 
 
 @dataclass(frozen=True)
@@ -41,17 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A number of a table: `mark` is `best`, `second`, `tied` (with the best) or empty."""
+    """A number of a table, with half of its interval; `mark` is `best`, `second`, `tied` (with the best) or empty."""
 
     text: str
-    interval: str = ""
+    spread: str = ""
     mark: str = ""
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: who, where more is said, overall rank, and the cells."""
+    """A row: who, where more is said, overall rank, the cells, and whether a rule separates it from the next."""
 
     anchor: str
     name: str
@@ -66,6 +67,7 @@ class Row:
     tied: bool
     mean_rank: str
     cells: tuple[Cell, ...]
+    rule: bool = False
 
 
 def columns_of(names: Sequence[str]) -> list[Column]:
@@ -145,10 +147,9 @@ def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: in
 
 
 def _about(entry: Entry) -> str:
-    from humanbench.leaderboard.charts import quantity
-
     size = [f"{quantity(entry.parameters)} parameters"] if math.isfinite(entry.parameters) else []
-    return " · ".join([entry.pretraining, *size])
+    data = "undisclosed data" if entry.pretrained_on is None else entry.pretraining
+    return " · ".join([data, *size])
 
 
 def _span(low: int, high: int) -> str:
@@ -156,7 +157,6 @@ def _span(low: int, high: int) -> str:
 
 
 _EMPTY = Cell("–")
-MARKS = {"best": "best", "second": "second best", "tied": "cannot be told apart from the best"}
 
 
 def _cell(ranked: Ranked, row: int, place: int | None, column: Column) -> Cell:
@@ -164,7 +164,11 @@ def _cell(ranked: Ranked, row: int, place: int | None, column: Column) -> Cell:
     if score is None or place is None:
         return _EMPTY
     ranks = ranked.ranking.columns[place]
-    return Cell(number(score.value), interval_text(score.low, score.high), _mark(ranks.rank[row], ranks.low[row]))
+    return Cell(number(score.value), _spread(score), _mark(ranks.rank[row], ranks.low[row]))
+
+
+def _spread(score: Score) -> str:
+    return f"±{number((score.high - score.low) / 2)}" if score.interval else ""
 
 
 def _mark(rank: int, low: int) -> str:
@@ -176,7 +180,10 @@ def _mark(rank: int, low: int) -> str:
 def published_table(rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[Column]) -> list[Row]:
     """The paper's rows in the paper's order, every number as it is printed there."""
     made = []
-    for (method, backbone, regime), numbers in rows.items():
+    groups = [_family(key) for key in rows]
+    for ((method, backbone, regime), numbers), family, after in zip(
+        rows.items(), groups, [*groups[1:], None], strict=True
+    ):
         cells = [_published_cell(rows, numbers, column) for column in columns]
         external = regime == "published"
         made.append(
@@ -194,9 +201,15 @@ def published_table(rows: dict[tuple[str, str, str], dict[str, Published]], colu
                 tied=False,
                 mean_rank="",
                 cells=tuple(cells),
+                rule=after not in (None, family),
             )
         )
     return made
+
+
+def _family(key: tuple[str, str, str]) -> tuple[bool, str]:
+    """What stands together: the rows of others, then those of one backbone."""
+    return key[2] == "published", key[1]
 
 
 def _published_cell(

@@ -13,7 +13,7 @@ REGIME_TEXT = {
     "none": "Without finetuning",
 }
 EVIDENCE_TEXT = {
-    "rescored": "recomputed here from the submitted predictions against the ground truth, and equal to what was reported",
+    "rescored": "recomputed here from the submitted predictions against the ground truth, and equal to the report",
     "claimed": "as reported by whoever ran it; not recomputed here, for want of the data or of a check",
 }
 TASK_TEXT = {
