@@ -13,7 +13,7 @@ from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.cast import HEAD, IN_BOX, Cast
 from humanbench.data.mannequin.raster import cover, shade
 
-# A joint lies inside its limb and clothes: what of the person itself is nearer by less than this is its surface (metres).
+# A joint lies inside its limb and clothes: what of the person itself is less nearer than this (metres) is its surface.
 _DEEP = 0.19
 _DEPTHS = {
     **dict.fromkeys(("nose", "left_eye", "right_eye"), 0.05),
