@@ -12,6 +12,7 @@ import pytest
 import timm
 import torch
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from humanbench import load_backbone
 from humanbench.backbones import cards as card_module
@@ -226,3 +227,37 @@ def test_real_weights_from_packages(name: str) -> None:
     assert backbone.pretrained_on == backbone_cards()[name].datasets()
     with torch.no_grad():
         assert torch.isfinite(backbone(torch.randn(1, 3, 64, 64)).pooled).all()
+
+
+@pytest.mark.parametrize("name", ["timm:test_vit", "hf-hub:someone/something", "hf-hub checkpoint"])
+@torch.no_grad()
+def test_weights_of_a_hub_repository(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a repository of timm's layout holds, with the hub's client replaced by a folder."""
+    from humanbench.backbones import sources
+
+    torch.manual_seed(5)
+    theirs = timm.create_model("test_vit", num_classes=7).eval()
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    config = {"architecture": "test_vit", "pretrained_cfg": {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    asked: list[str] = []
+
+    def from_hub(repository: str, file: str = "") -> Path:
+        asked.append(repository)
+        return tmp_path / (file or "model.safetensors")
+
+    monkeypatch.setattr(sources, "from_hub", from_hub)
+    if name.endswith("checkpoint"):
+        backbone = load_backbone("timm:test_vit", "hf-hub:someone/something")
+    else:
+        backbone = load_backbone(name)
+    x = torch.randn(1, 3, 160, 160)
+    features = backbone(x)
+    assert features.class_token is not None
+    assert torch.allclose(features.class_token, theirs.forward_features(x)[:, 0], atol=1e-5)
+    assert asked[-1] == ("timm/test_vit.r160_in1k" if name.startswith("timm") else "someone/something")
+    assert backbone.report is not None
+    assert set(backbone.report.left_over) == {"head.weight", "head.bias"}
+    assert backbone.pretrained_on is None
+    if name.startswith("hf-hub:"):
+        assert backbone.preprocessing.mean == (0.1, 0.2, 0.3)
