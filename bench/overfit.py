@@ -99,7 +99,7 @@ def fit(
 
 
 @torch.no_grad()
-def test(card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Any, head: Any, folder: Path) -> Scores:
+def scored(card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Any, head: Any, folder: Path) -> Scores:
     """The score of what is predicted, through the predictions file."""
     task, module = model_for(card), task_for(card)
     data = task.test_data(card, tables, recipe, PREPROCESSING, {})
@@ -181,7 +181,7 @@ def run(pictures: Pictures, samples: Path) -> tuple[float, bool, float]:
         torch.manual_seed(0)
         backbone = TinyNet(stride=pictures.stride)
         head, _ = fit(card, tables, recipe, backbone, pictures.iterations)
-        value = test(card, tables, recipe, backbone, head, Path(folder))[pictures.metric]
+        value = scored(card, tables, recipe, backbone, head, Path(folder))[pictures.metric]
         return value, pictures.reached(value, tables[pictures.split]), time.perf_counter() - started
 
 
