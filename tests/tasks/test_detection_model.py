@@ -80,7 +80,7 @@ def test_padding_changes_nothing():
     torch.manual_seed(0)
     x = torch.randn(1, 8, 3, 5)
     for content in ("learned", "sampled"):
-        head = decoder.AnchorDecoder(8, 16, options(content=content)).eval()
+        head = decoder.AnchorDecoder(8, 16, options(content=content, anchors=200)).eval()
         torch.nn.init.normal_(head.bbox_embed.layers[-1].weight)
         padded = torch.full((2, 8, 4, 7), 9.0)
         padded[0, :, :3, :5], padded[1] = x[0], torch.randn(8, 4, 7)
@@ -118,7 +118,8 @@ def test_grid_covers_the_picture_evenly():
         assert points.shape == (count, 2)
         assert torch.allclose(points.mean(0), torch.tensor([0.5, 0.5]), atol=0.05)
         assert len({tuple(p.tolist()) for p in points}) == count
-    assert decoder.start_points(4, "grid").tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
+    twelve = [[(x + 0.5) / 6, y] for y in (0.25, 0.75) for x in range(6)]
+    assert torch.allclose(decoder.start_points(12, "grid"), torch.tensor(twelve))
 
 
 def test_boxes_start_at_their_anchors_with_low_scores():

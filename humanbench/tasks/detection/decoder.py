@@ -171,10 +171,13 @@ class AnchorDecoder(nn.Module):
 
 
 def start_points(count: int, how: str) -> Tensor:
-    """Anchor points in the unit square (count x 2, x and y): drawn at random, or rows of a grid, evenly spread."""
+    """Anchor points in the unit square (count x 2, x and y): drawn at random, or rows of a grid, evenly spread.
+
+    A grid has about three times as many columns as rows: people are about as much higher than wide.
+    """
     if how == "uniform":
         return torch.rand(count, 2)
-    rows = max(1, round(math.sqrt(count)))
+    rows = max(1, round(math.sqrt(count / 3)))
     points = []
     for row in range(rows):
         columns = count * (row + 1) // rows - count * row // rows
@@ -197,9 +200,14 @@ def cells(shape: torch.Size, stride: int, sizes: Tensor) -> tuple[Tensor, Tensor
 
 
 def sample(level: Tensor, points: Tensor, stride: int, sizes: Tensor) -> Tensor:
-    """What a map (N x C x h x w) holds at points (P x 2, shares of each image's size): N x P x C, bilinear."""
-    extent = sizes.new_tensor([level.shape[-1] * stride, level.shape[-2] * stride])
-    places = 2 * points * (sizes.flip(1) / extent)[:, None] - 1
+    """What a map (N x C x h x w) holds at points (P x 2, shares of each image's size): N x P x C, bilinear.
+
+    Beyond the centre of an image's last cell it is that cell's value, whatever the batch holds behind it.
+    """
+    extents = sizes.flip(1).float()
+    last = (torch.ceil(extents / stride) - 0.5) * stride
+    pixels = torch.minimum(points * extents[:, None], last[:, None])
+    places = 2 * pixels / pixels.new_tensor([level.shape[-1] * stride, level.shape[-2] * stride]) - 1
     held = functional.grid_sample(level, places[:, None].to(level.dtype), padding_mode="border", align_corners=False)
     return held[:, :, 0].transpose(1, 2)
 
