@@ -125,7 +125,7 @@ def _clothes(rack: _Rack, look: Look) -> None:
     if look.outer is not None:
         rack.put((*trunk, *_both("sleeve", "upper_arm", "forearm")), "coat", "outer", 0.014)
         if look.long_coat:
-            rack.put("coat_tail", "coat", "outer", 0.004)
+            rack.put(("hips", "coat_tail"), "coat", "outer", 0.012)
     if look.belt and look.outer is None and look.lower in ("trousers", "shorts"):
         rack.put("belt", "belt", "belt")
     if look.scarf is not None:

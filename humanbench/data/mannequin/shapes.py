@@ -135,7 +135,7 @@ def _extras() -> list[Shape]:
         Shape("skirt_short", "hips", waist, _between("pelvis", "mid_knee", 0.70), 0.074, 0.100, True, spread=0.35),
         Shape("skirt_knee", "hips", waist, _between("pelvis", "mid_knee", 1.08), 0.074, 0.105, True, spread=0.55),
         Shape("skirt_long", "hips", waist, _between("pelvis", "mid_ankle", 0.88), 0.074, 0.110, True, spread=0.60),
-        Shape("coat_tail", "hips", waist, _between("pelvis", "mid_knee", 0.85), 0.088, 0.098, True, spread=0.40),
+        Shape("coat_tail", "hips", waist, _between("pelvis", "mid_knee", 0.85), 0.092, 0.108, True, spread=0.40),
         Shape(
             "belt", "torso", _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074), 0.086, 0.086, True
         ),
