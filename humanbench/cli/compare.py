@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from humanbench.comparison import Comparison
 
 
+_WIDTH = 130
+"""Columns of a table that goes to a file or a log."""
+
+
 @click.command(name="compare", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("base")
 @click.argument("new")
@@ -76,6 +80,8 @@ def _show(report: Comparison) -> None:
     from humanbench.comparison.report import boards
 
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     for name, side in zip(("BASE", "NEW "), sides(report), strict=True):
         console.print(f"{name} {escape(side)}", soft_wrap=True)
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}

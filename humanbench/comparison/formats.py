@@ -16,6 +16,8 @@ MARKER = "<!-- humanbench compare -->"
 
 MARKS = {"better": "▲ better", "worse": "▼ worse", "no difference": "no difference", "not comparable": "not comparable"}
 
+REGRESSION = "▼ regression"
+
 _LONGEST = 400
 """Characters of a name or message that are shown."""
 
@@ -48,9 +50,7 @@ def cell_row(cell: CellReport) -> tuple[str, ...]:
     if not cell.comparable:
         return cell.dataset, metric, base, new, "", "", "", f"not comparable: {cell.problem}"
     interval = f"{signed(cell.low)} to {signed(cell.high)}"
-    verdict = MARKS[cell.verdict]
-    if cell.verdict == "worse":
-        verdict += f" by more than {cell.margin:.2f}" if cell.regression else f" within the margin of {cell.margin:.2f}"
+    verdict = REGRESSION if cell.regression else MARKS[cell.verdict]
     verdict += " (unpaired)" if cell.method == "unpaired" else ""
     return cell.dataset, metric, base, new, signed(cell.difference), interval, p_text(cell.corrected), verdict
 
@@ -92,7 +92,8 @@ def markdown(report: Comparison) -> str:
     seeds = "Values are means over the training seeds. " if _several(report) else ""
     parts.append(
         f"<sub>{seeds}Differences are NEW − BASE. Intervals and p-values hold test units ({report.resamples} paired "
-        "resamples) and training seeds; p is corrected over all cells. ▲ ▼ where p &lt; 0.05.</sub>"
+        "resamples) and training seeds; p is corrected over all cells. ▲ ▼ where p "
+        "&lt; 0.05; a regression is larger than its margin too.</sub>"
     )
     return "\n\n".join(parts) + "\n"
 

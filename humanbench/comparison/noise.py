@@ -14,11 +14,11 @@ import numpy as np
 
 from humanbench.metrics.directions import direction
 
-POINTS = 0.3
-"""Assumed standard deviation over seeds of a metric in percent, in points."""
+ASSUMED = {"%": 0.3, "px": 2.0, "people": 4.0}
+"""Standard deviation over seeds by unit: points of a metric in percent, else percent of the value."""
 
-RELATIVE = 0.02
-"""Assumed standard deviation over seeds of an error in pixels or people, as a part of its value."""
+MISS_RATE = 1.0
+"""In points: a log-average miss rate hangs on few false positives, those in its first images."""
 
 SUITE = {"mini": 4.0}
 """Factor on both where a suite's few pictures and short trainings make it larger."""
@@ -48,9 +48,10 @@ class Trained:
     @property
     def assumed(self) -> float:
         """The standard deviation over seeds to expect."""
-        if direction(self.metric).unit == "%":
-            return POINTS * SUITE.get(self.suite, 1.0)
-        return RELATIVE * SUITE.get(self.suite, 1.0) * abs(float(np.mean(self.base)))
+        unit = direction(self.metric).unit
+        usual = MISS_RATE if self.metric.startswith("MR-2") else ASSUMED[unit]
+        scale = 1.0 if unit == "%" else abs(float(np.mean(self.base))) / 100
+        return usual * scale * SUITE.get(self.suite, 1.0)
 
     @property
     def freedom(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -117,6 +118,7 @@ def _widened(cell: Measured, level: float) -> Floats:
     return drawn
 
 
+@lru_cache(maxsize=256)
 def _widening(n: int, level: float) -> float:
     """How much wider than its bootstrap draws the interval of a mean of `n` units is, at this level.
 

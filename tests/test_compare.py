@@ -1,0 +1,346 @@
+"""`humanbench compare`: what it says of two runs, and what it refuses to say."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+import humanbench
+from humanbench.cards import load_card
+from humanbench.comparison import Comparison, runs
+from humanbench.comparison.report import CellReport, averages
+from humanbench.errors import HumanbenchError
+from humanbench.results import load_results
+from humanbench.stats import holm, p_value
+from tests.evaluated import run as command
+from tests.evaluated import write_dataset
+from tests.made_runs import write_run
+
+NAMES = ("pa100k", "shanghaitech_a")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of two datasets and three runs: `base`, `same` (another seed) and `poor`.
+
+    The twelve crowds are dominated by one, so that their root mean square says little for certain.
+    """
+    folder = tmp_path_factory.mktemp("compare")
+    for name in NAMES:
+        write_dataset(load_card(name), folder / "data")
+    write_run(folder / "base", folder / "data", NAMES, 0.2)
+    write_run(folder / "same", folder / "data", NAMES, 0.2, seeds=(1,))
+    write_run(folder / "poor", folder / "data", NAMES, 1.5)
+    return folder
+
+
+Compared = Callable[..., Comparison]
+
+
+@pytest.fixture
+def against(made: Path, tmp_path: Path) -> Compared:
+    """Compare a changed copy of `base` (fields of its results by name) with `base`."""
+
+    def compared(name: str = "pa100k", **changes: Any) -> Comparison:
+        write_run(tmp_path / "new", made / "data", [name], 0.2, **changes)
+        (made / "one").mkdir(exist_ok=True)
+        return humanbench.compare(made / "base", tmp_path / "new", data_root=made / "data")
+
+    return compared
+
+
+def cell_of(report: Comparison, dataset: str = "pa100k") -> CellReport:
+    return next(cell for cell in report.cells if cell.dataset == dataset)
+
+
+def test_a_cell_holds_both_values_and_their_paired_difference(made: Path) -> None:
+    report = humanbench.compare(made / "base", made / "poor", data_root=made / "data")
+    values = [{r.dataset: r.value for r in load_results(made / name)} for name in ("base", "poor")]
+    for cell in report.cells:
+        base, new = (side[cell.dataset] for side in values)
+        assert (cell.base, cell.new, cell.difference) == pytest.approx((base, new, new - base))
+        assert cell.low < cell.difference < cell.high
+        assert (cell.method, cell.base_seeds, cell.new_seeds) == ("paired", 1, 1)
+        assert cell.p <= cell.corrected
+    assert [cell.dataset for cell in report.cells] == list(NAMES)
+    assert cell_of(report, "shanghaitech_a").margin == pytest.approx(values[0]["shanghaitech_a"] * 0.05)
+    assert cell_of(report).margin == 1.0
+    assert report == humanbench.compare(made / "base", made / "poor", data_root=made / "data")
+
+
+def test_a_paired_interval_is_narrower_than_an_unpaired_one(made: Path, tmp_path: Path) -> None:
+    """Both runs find the same images hard, which only the paired one knows."""
+    wide, narrow = (
+        cell_of(humanbench.compare(made / "base", made / "same", data_root=root), "shanghaitech_a")
+        for root in (tmp_path, made / "data")
+    )
+    assert (wide.method, narrow.method) == ("unpaired", "paired")
+    assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def test_the_gate_fails_for_a_regression_only(made: Path) -> None:
+    def gate(new: str, *options: str) -> Any:
+        return command("compare", made / "base", made / new, "--data-root", made / "data", "--gate", *options)
+
+    assert gate("base").exit_code == 0
+    assert gate("same").exit_code == 0
+    failed = gate("poor")
+    assert failed.exit_code == 1
+    assert "humanbench: 1 regression in 2 cells: pa100k mA −" in failed.stderr
+    assert "▼ regression" in failed.stdout
+    assert gate("poor", "--margin", "1000").exit_code == 0
+    assert command("compare", made / "base", made / "poor", "--data-root", made / "data").exit_code == 0
+    better = command("compare", made / "poor", made / "base", "--data-root", made / "data", "--gate")
+    assert better.exit_code == 0
+    assert "▲ better" in better.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"provenance": {"dataset_fingerprint": "9" * 64}}, "different data (fingerprint ffffffff against 99999999)"),
+        ({"cell": {"recipe_sha256": "9" * 64}}, "different protocol (recipe cccccccc against 99999999)"),
+        ({"cell": {"inputs": {"boxes": "9" * 64}}}, "different inputs (boxes)"),
+        ({"cell": {"humanbench": "9"}}, "different major version of humanbench (0 against 9)"),
+        ({"synthetic": True}, "real against synthetic data"),
+        ({"subset": "tenth"}, "different subset (all of it against tenth)"),
+        ({"regime": "full"}, "different regime (head against full)"),
+        ({"suite": "humanbench-v1"}, "different suite (mini against humanbench-v1)"),
+        ({"variant": "open_norms"}, "different variant (none against open_norms)"),
+        ({"main": "F1"}, "different metric (mA on test against F1 on test)"),
+        ({"status": "failed", "reason": "the loss is nan", "metrics": {}}, "NEW failed: the loss is nan"),
+    ],
+)
+def test_what_is_not_comparable_says_why(against: Compared, changes: dict[str, Any], said: str) -> None:
+    cell = cell_of(against(**changes))
+    assert (cell.verdict, cell.problem) == ("not comparable", said)
+    assert math.isnan(cell.difference)
+    assert not cell.regression
+
+
+def test_a_cell_of_one_run_is_named_and_nothing_in_common_is_exit_2(made: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(NAMES):
+        write_run(tmp_path / str(number), made / "data", [name], 0.2)
+    said = command("compare", tmp_path / "0", tmp_path / "1", "--data-root", made / "data", "--gate")
+    assert said.exit_code == 2
+    assert "None of 2 cells can be compared" in said.stderr
+    assert "only in BASE" in said.stdout
+    assert "only in NEW" in said.stdout
+
+
+def test_results_that_should_differ_in_their_seed_alone(made: Path, tmp_path: Path) -> None:
+    mixed, twice = tmp_path / "mixed", tmp_path / "twice"
+    write_run(mixed, made / "data", ["pa100k"], 0.2, seeds=(0,))
+    write_run(mixed, made / "data", ["pa100k"], 0.2, seeds=(1,), backbone="other", cell={"weights_sha256": "1" * 64})
+    (cell,) = [c for c in humanbench.compare(mixed, made / "base", made / "data").cells if c.dataset == "pa100k"]
+    assert cell.problem == "BASE holds results of it that differ in backbone and weights; name one results file"
+    write_run(twice, made / "data", ["pa100k"], 0.2)
+    file = next((twice / "results").iterdir())
+    document = json.loads(file.read_text())
+    document["cell"] |= {"id": "another", "architecture": "another"}
+    file.with_name("again.json").write_text(json.dumps(document))
+    (cell,) = [c for c in humanbench.compare(twice, made / "base", made / "data").cells if c.dataset == "pa100k"]
+    assert cell.problem == "BASE holds 2 results of it for seed 0; name one of the files"
+    one = humanbench.compare(file, made / "base", made / "data")
+    assert cell_of(one).method == "paired"
+
+
+def test_several_seeds_are_averaged_and_their_spread_counts(made: Path, tmp_path: Path) -> None:
+    seeds = write_run(tmp_path / "seeds", made / "data", ["pa100k"], 0.4, seeds=(1, 2, 3))
+    cell = cell_of(humanbench.compare(made / "base", seeds, data_root=made / "data"))
+    values = [r.value for r in load_results(seeds)]
+    assert cell.new == pytest.approx(np.mean(values))
+    assert (cell.base_seeds, cell.new_seeds, cell.method) == (1, 3, "paired")
+    # Assumed: 1.2 points with 8 degrees of freedom; seen: the spread of three values, 2 degrees of freedom.
+    squares = float(np.sum((np.array(values) - np.mean(values)) ** 2))
+    factor = (8 + squares / 1.44) / 10
+    assert cell.seed_sd == pytest.approx(((8 * factor * 1.44 + squares) / 10) ** 0.5)
+
+
+@pytest.mark.parametrize("lost", ["predictions", "data"])
+def test_without_predictions_or_ground_truth_it_is_unpaired_and_says_so(made: Path, tmp_path: Path, lost: str) -> None:
+    shutil.copytree(made / "same", tmp_path / "new")
+    if lost == "predictions":
+        shutil.rmtree(tmp_path / "new" / "predictions")
+    root = made / "data" if lost == "predictions" else tmp_path / "nowhere"
+    done = command("compare", made / "base", tmp_path / "new", "--data-root", root, "--json")
+    cells = json.loads(done.stdout)["cells"]
+    said = "unpaired: the predictions of NEW are not here" if lost == "predictions" else "there is no folder"
+    for cell in cells:
+        assert cell["method"] == "unpaired"
+        assert said in cell["notes"][0]
+        assert cell["low"] < cell["difference"] < cell["high"]
+
+
+def test_what_was_changed_after_the_run_is_not_compared(made: Path, tmp_path: Path) -> None:
+    for name in ("predictions", "value", "path"):
+        shutil.copytree(made / "base", tmp_path / name)
+    file = next((tmp_path / "predictions" / "predictions").glob("pa100k*"))
+    file.write_text(file.read_text().replace("0.", "0.0"))
+    for name, change in (
+        ("value", {"metrics": {"mA": {"value": 99.0, "low": 98.0, "high": 99.5, "n": 12}}}),
+        ("path", {"predictions": "../base/predictions/pa100k-head-s0.csv"}),
+    ):
+        file = next((tmp_path / name / "results").glob("pa100k*"))
+        file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    problems = [
+        cell_of(humanbench.compare(made / "base", tmp_path / name, made / "data")).problem
+        for name in ("predictions", "value", "path")
+    ]
+    assert "were changed after they were scored" in problems[0]
+    assert "NEW records mA 99.0000, and its predictions score" in problems[1]
+    assert "outside its folder" in problems[2]
+
+
+def test_a_subset_is_paired_with_its_file(made: Path, tmp_path: Path) -> None:
+    tables = humanbench.load_samples("shanghaitech_a", "test", made / "data")
+    kept = tmp_path / "half.csv"
+    kept.write_text("split,id\n" + "\n".join(f"test,{i}" for i in tables["id"][: len(tables) // 2]))
+    for name in ("a", "b"):
+        folder = write_run(tmp_path / name, made / "data", ["shanghaitech_a"], 0.3, subset="half")
+        (file,) = (folder / "predictions").iterdir()
+        lines = file.read_text().splitlines()
+        file.write_text("\n".join(lines[: 1 + len(tables) // 2]) + "\n")
+        report = humanbench.score("shanghaitech_a", file, made / "data", subset=kept)
+        (result,) = (folder / "results").iterdir()
+        document = json.loads(result.read_text())
+        document["metrics"] = json.loads(report.to_json())["metrics"]
+        document["provenance"]["predictions_sha256"] = report.predictions_sha256
+        result.write_text(json.dumps(document))
+    (without,) = humanbench.compare(tmp_path / "a", tmp_path / "b", made / "data").cells
+    assert without.notes == ("unpaired: no --subset file called half is given",)
+    (paired,) = humanbench.compare(tmp_path / "a", tmp_path / "b", made / "data", subset=kept).cells
+    assert (paired.method, paired.n, paired.subset) == ("paired", len(tables) // 2, "half")
+    assert paired.board == "mini, head, subset half"
+
+
+def test_bad_input_is_one_sentence_and_exit_2(made: Path, tmp_path: Path) -> None:
+    base = made / "base"
+    (tmp_path / "empty" / "results").mkdir(parents=True)
+    files = {
+        "future.json": json.dumps(json.loads(next((base / "results").iterdir()).read_text()) | {"schema_version": 99}),
+        "other.json": '{"hello": 1}',
+        "less.json": '{"schema_version": 1}',
+        "list.json": "[]",
+        "broken.json": '{"schema_version": ',
+        "binary.json": "\udcff",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, errors="surrogateescape")
+    expected = {
+        "nowhere": "there is no such run folder or results file, and no baseline of this name",
+        "empty": "no results here (a run folder of `humanbench eval` holds results/*.json)",
+        "future.json": "a result of schema version 99; this humanbench reads versions up to",
+        "other.json": "a result of schema version None",
+        "less.json": "not a result: status: Field required",
+        "list.json": "not a result (a JSON object was expected)",
+        "broken.json": "not JSON",
+        "binary.json": "not JSON",
+    }
+    for name, said in expected.items():
+        for sides in ((base, tmp_path / name), (tmp_path / name, base)):
+            done = command("compare", *sides)
+            assert done.exit_code == 2, name
+            assert said in done.stderr
+            assert len(done.stderr.strip().splitlines()) == 1
+            assert done.stdout == ""
+    for option, value, said in (
+        ("--margin", "-1", "must be zero or more"),
+        ("--margin", "nan", "must be zero or more"),
+    ):
+        assert said in command("compare", base, base, option, value).stderr
+    refused = command("compare", base, base, "--save", tmp_path / "report.pdf")
+    assert (refused.exit_code, "must end in .md, .json, .xml" in refused.stderr) == (2, True)
+
+
+def test_a_shipped_baseline_is_found_by_its_name(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(made / "base", tmp_path / "results" / "reference")
+    monkeypatch.setattr(runs, "shipped", lambda name: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cell_of(humanbench.compare("reference", made / "same", made / "data")).method == "paired"
+    with pytest.raises(HumanbenchError, match="did you mean reference"):
+        humanbench.compare("referense", made / "same")
+
+
+HOSTILE = "<script>alert(1)</script> |\u202e[x](http://x) @all `a` ![i](j)\n# *b* " + "x" * 10_000
+
+
+def test_names_cannot_inject_markup(made: Path, tmp_path: Path) -> None:
+    hostile = write_run(tmp_path / "new", made / "data", ["pa100k"], 0.2, backbone=HOSTILE, variant=HOSTILE)
+    report = humanbench.compare(hostile, hostile, made / "data")
+    text = report.to_markdown()
+    for bad in ("<script", "\u202e", "[x]", "@all", "`", "![i]", "*b*", "\n# "):
+        assert bad not in text.replace("### humanbench", "").replace("**mini", "")
+    assert len(text) < 10_000
+    rows = [line for line in text.splitlines() if line.startswith("| pa100k")]
+    assert [line.count("|") for line in rows] == [9]
+    suite = ET.fromstring(report.to_junit()).find("testsuite")
+    assert suite is not None
+    assert "<script>" in suite.attrib["name"]
+    assert command("compare", hostile, hostile, "--data-root", made / "data").exit_code == 0
+
+
+def test_formats_say_the_same(made: Path, tmp_path: Path) -> None:
+    files = [tmp_path / f"report{suffix}" for suffix in (".md", ".json", ".xml")]
+    args = ["compare", made / "base", made / "poor", "--data-root", made / "data"]
+    saved = command(*args, "--format", "markdown", *(part for file in files for part in ("--save", file)))
+    assert saved.stdout == files[0].read_text()
+    document = json.loads(files[1].read_text())
+    assert json.loads(command(*args, "--json").stdout) == document
+    assert document["cells"][0]["verdict"] == "worse"
+    assert "1 regression in 2 cells" in saved.stdout
+    assert f"| {document['cells'][0]['base']:.2f} | {document['cells'][0]['new']:.2f} |" in saved.stdout
+    root = ET.fromstring(files[2].read_text())
+    assert [(s.attrib["tests"], s.attrib["failures"]) for s in root] == [("2", "1")]
+    assert [case.attrib["name"] for case in root.iter("testcase")] == list(NAMES)
+    assert all("regression" in (f.attrib["message"]) for f in root.iter("failure"))
+    frame = humanbench.compare(made / "base", made / "poor", made / "data").to_frame()
+    assert list(frame["dataset"]) == list(NAMES)
+
+
+def report_of(**fields: Any) -> CellReport:
+    about = {"task": "reid", "suite": "mini", "regime": "head", "variant": None, "subset": None, "synthetic": False}
+    return CellReport(**(about | {"dataset": "x", "scenario": "in-dataset", "metric": "mAP"} | fields))
+
+
+def test_averages_by_hand() -> None:
+    cells = [
+        report_of(verdict="better", base=80.0, new=84.0),  # + 5 %
+        report_of(verdict="no difference", base=50.0, new=49.0),  # - 2 %
+        report_of(verdict="worse", base=10.0, new=12.0, metric="EPE", scenario="unseen-task"),  # - 20 %
+        report_of(verdict="no difference", base=0.0, new=1.0, scenario="unseen-task"),  # undefined
+        report_of(verdict="not comparable", base=1.0, new=99.0),
+        report_of(verdict="better", base=10.0, new=20.0, synthetic=True),
+    ]
+    rows = {(a.board, a.scenario): (a.cells, a.base_rank, a.new_rank, a.change) for a in averages(cells)}
+    real = "mini, head"
+    assert rows[real, "in-dataset"] == (2, 1.75, 1.25, pytest.approx(1.5))
+    assert rows[real, "unseen-task"] == (2, 1.25, 1.75, pytest.approx(-20))
+    assert rows[real, "overall"] == (4, 1.5, 1.5, pytest.approx((5 - 2 - 20) / 3))
+    assert rows["mini, head, synthetic", "overall"] == (1, 2.0, 1.0, pytest.approx(100))
+
+
+def test_p_values_and_their_correction_by_hand() -> None:
+    assert p_value(np.array([1.0] * 9 + [-1.0])) == pytest.approx(2 * 2 / 11)
+    assert p_value(np.array([-1.0] * 99)) == pytest.approx(2 / 100)
+    assert p_value(np.zeros(50)) == 1.0
+    assert p_value(np.array([np.nan, 2.0, 3.0, 4.0])) == pytest.approx(2 / 4)
+    assert math.isnan(p_value(np.array([np.nan])))
+    # Sorted 0.01 x 4, 0.02 x 3, 0.04 x 2 = 0.08, 0.05 x 1 -> not below the one before.
+    assert holm([0.04, 0.01, 0.05, 0.02]) == pytest.approx([0.08, 0.04, 0.08, 0.06])
+    assert holm([math.nan, 0.6, 0.9])[1:] == [1.0, 1.0]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from humanbench.cli import compare; print({'numpy', 'pandas', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
