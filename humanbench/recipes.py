@@ -96,6 +96,7 @@ class Schedule(_Part):
 class Train(_Part):
     """How long, in what portions. One of `epochs` and `iterations` counts; `batch_size` is over all processes.
 
+    `accumulate` batches make one optimiser step, with the mean of their gradients; `iterations` are optimiser steps.
     `views`: with a frozen trunk, the number of fixed augmentations per sample whose trunk outputs are cached; 0 draws
     a new augmentation every epoch (no cache). `ema`: decay of averaged weights that are tested instead, 0 = none.
     `on`: ids of the datasets whose training splits are used, instead of the tested dataset's own: one that has none, or

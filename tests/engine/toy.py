@@ -17,7 +17,10 @@ from tests.evaluated import write_dataset
 FAST = {
     "attribute": {"input.size": [32, 32], "train.epochs": 3, "train.batch_size": 8},
     "reid": {"input.size": [32, 32], "train.epochs": 2, "train.batch_size": 8},
-    "counting": {"train.epochs": 2, "train.batch_size": 4},
+    "pose": {"input.size": [32, 32], "head.channels": 8, "train.epochs": 2, "train.batch_size": 8},
+    "parsing": {"input.size": [32, 32], "head.channels": 8, "train.epochs": 2, "train.batch_size": 8},
+    "detection": {"input.size": [32, 64], "head.hidden": 16, "head.ffn": 16, "train.epochs": 2, "train.batch_size": 4},
+    "counting": {"augment.crop": [32, 32], "head.channels": 8, "train.epochs": 2, "train.batch_size": 4},
 }
 """Overrides of the mini recipes by task."""
 

@@ -1,0 +1,107 @@
+"""Epochs from stored outputs of a frozen trunk against epochs from images, ViT-S at 256 x 128."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from PIL import Image
+
+from humanbench.engine.feeds import FreshFeed, Share, StoredFeed
+from humanbench.engine.fit import Fit
+from humanbench.engine.journal import Journal
+from humanbench.engine.launch import accelerator_for
+from humanbench.engine.planning import Plan, Request, prepare
+from humanbench.engine.trunk import TrunkCache, Wanted
+from humanbench.engine.work import build, tables_for, unread_cell
+
+IMAGES = 64
+EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan of one cell on a small Market-shaped dataset that lives as long as this object, and a cache folder."""
+
+    plan: Plan
+    folder: Path
+    epochs: int
+    holder: tempfile.TemporaryDirectory[str] = field(repr=False)
+
+
+def _pictures(root: Path, count: int) -> None:
+    """Random JPEGs of Market's size and names: 4 pictures of each identity."""
+    rng = np.random.default_rng(0)
+    for name, number in (("bounding_box_train", count), ("query", 4), ("bounding_box_test", 4)):
+        place = root / "market1501" / name
+        place.mkdir(parents=True)
+        for i in range(number):
+            pixels = rng.integers(0, 255, (16, 8, 3), np.uint8)
+            picture = Image.fromarray(pixels).resize((64, 128), Image.Resampling.BICUBIC)
+            picture.save(place / f"{i // 4 + 1:04d}_c{i % 4 + 1}s1_{i:06d}_00.jpg", quality=95)
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A finetuning of re-identification with the recipe of the benchmark and one view."""
+
+    regime: str
+    wanted: str
+    epochs: int
+    tolerance: float = 1e-4
+    peer_name: str = "the same fit from images"
+
+    @property
+    def name(self) -> str:
+        return f"{self.regime} finetuning of ViT-S, {IMAGES} images of 256 x 128, from stored trunk outputs"
+
+    @property
+    def aim(self) -> str:
+        return f"{self.wanted} the peer's epochs per second"
+
+    def inputs(self, small: bool) -> Prepared:
+        holder = tempfile.TemporaryDirectory()
+        folder = Path(holder.name)
+        epochs = 1 if small else self.epochs
+        _pictures(folder / "data", 16 if small else IMAGES)
+        request = Request(
+            "random:timm:vit_small_patch16_224", self.regime, "market1501", data_root=folder / "data",
+            out=folder / "run", device="cpu",
+            set={"train.views": 1, "train.epochs": epochs, "train.batch_size": 32, "train.drop_path": 0.0},
+        )  # fmt: skip
+        made = Prepared(prepare(request), folder, epochs, holder)
+        self._fit(made, stored=True, epochs=0)  # fills the cache
+        return made
+
+    def ours(self, inputs: Prepared) -> dict[str, float]:
+        return self._fit(inputs, stored=True, epochs=inputs.epochs)
+
+    def peer(self, inputs: Prepared) -> dict[str, float]:
+        return self._fit(inputs, stored=False, epochs=inputs.epochs)
+
+    def _fit(self, inputs: Prepared, stored: bool, epochs: int) -> dict[str, float]:
+        setting, (job,) = inputs.plan.setting, inputs.plan.jobs
+        work = build(setting, job, tables_for(setting, job), unread_cell(setting, job))
+        data = work.task.training_data(
+            work.card, work.tables.train, work.recipe, work.model.backbone.preprocessing, job.seed
+        )
+        accelerator, journal = accelerator_for("cpu", "no"), Journal(loud=False)
+        common = (data, work.recipe, job.seed, Share(), work.task.collate)
+        feed = FreshFeed(*common, workers=0, pin=False)
+        if stored:
+            with mock.patch.dict("os.environ", {"HUMANBENCH_CACHE": str(inputs.folder / "cache")}):
+                cache = TrunkCache(accelerator, work.model, work.recipe, work.task.collate, 0, journal)
+                store = cache.store(Wanted(data, 0, ("plain",), 1, {"regime": self.regime}))
+            feed = StoredFeed(*common, [store])
+        if not epochs:
+            return {}
+        fit = Fit(accelerator, work.model, work.recipe, job.seed, feed, journal, inputs.folder / "none.pt", "none")
+        with mock.patch("humanbench.engine.fit.save_checkpoint"):
+            progress = fit.run()
+        return dict(progress.history[-1])
+
+
+CASES = (Cached("head", ">= 10 x", epochs=2), Cached("partial", ">= 3 x", epochs=1))
