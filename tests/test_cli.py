@@ -20,7 +20,9 @@ def run(*args: str) -> Result:
     return CliRunner().invoke(main, args)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["datasets", "--help"], ["score", "--help"], ["eval", "--help"], ["cache", "--help"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["datasets", "--help"], ["score", "--help"], ["eval", "--help"], ["cache", "--help"]]
+)
 def test_help_imports_nothing_heavy(args: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "humanbench", *args], capture_output=True, text=True, check=True
