@@ -15,7 +15,9 @@ from typing import Any, Protocol
 class Case(Protocol):
     """One row of the table. A module of `bench/` lists its cases in `CASES`.
 
-    A case may also say `tolerance`: the relative difference up to which both sides' numbers are the same (1e-6).
+    A case may also say `tolerance`: the relative difference up to which both sides' numbers are the same (1e-6), and
+    `repeats`: how many runs of ours are timed (3). Without a peer `peer_name` is empty and `peer` is left out; then the
+    table shows the numbers themselves.
     """
 
     name: str
