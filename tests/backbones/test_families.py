@@ -30,7 +30,8 @@ FAMILIES = {
     "pvt_v2_b0": SequenceRoute,
     "edgenext_xx_small": SequenceRoute,
     "tiny_vit_5m_224": SequenceRoute,
-    "swin_s3_tiny_224": SequenceRoute,
+    "swin_tiny_patch4_window7_224": SequenceRoute,
+    "swinv2_tiny_window8_256": SequenceRoute,
     "densenet121": SequenceRoute,
     "poolformer_s12": SequenceRoute,
     "eva02_tiny_patch14_224": WholeRoute,
@@ -39,6 +40,9 @@ FAMILIES = {
 }
 """Network of timm -> the route it must get; the first layers of each family's classes differ."""
 
+NARROW = {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)}
+"""Swins are large: these are the same classes with fewer blocks and channels."""
+
 SIZES = ((64, 64), (70, 106))
 """A multiple of all strides, and a size that needs padding and is not square."""
 
@@ -46,7 +50,7 @@ SIZES = ((64, 64), (70, 106))
 @cache
 def network(name: str) -> Backbone:
     torch.set_num_threads(1)
-    return load_backbone(f"random:timm:{name}", seed=3)
+    return load_backbone(f"random:timm:{name}", seed=3, **(NARROW if name.startswith("swin") else {}))
 
 
 def images(size: tuple[int, int]) -> Tensor:
