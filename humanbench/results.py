@@ -174,7 +174,8 @@ def _row(result: Result) -> dict[str, Any]:
 def migrate(document: Document) -> Document:
     """A document of any earlier version as one of today's; `ResultError` for one of a version not known here."""
     version = document.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
+    known = {SCHEMA_VERSION, *_MIGRATIONS}
+    if type(version) is not int or version not in known:
         raise ResultError(
             f"a result of schema version {version!r}; this humanbench reads versions up to {SCHEMA_VERSION} "
             "(a newer humanbench reads newer ones)"

@@ -19,8 +19,10 @@ _VERBS = {
     "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
+    "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
     "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
+    "submit": ("humanbench.cli.submit", "a run as a submission to the leaderboard, checked as the board does"),
 }
 
 INTERRUPTED = 130

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import json_option
+from humanbench.cli.options import data_root_option, json_option
+
+if TYPE_CHECKING:
+    from humanbench.leaderboard.checking import Report
+    from humanbench.leaderboard.site import Site
 
 _HELP = {"help_option_names": ["-h", "--help"]}
+_store_option = click.option(
+    "--submissions",
+    "store",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of accepted submissions.  [default: leaderboard/submissions of this installation]",
+)
 
 
 @click.group(name="leaderboard", context_settings=_HELP)
@@ -18,22 +30,113 @@ def command() -> None:
 
 @command.command("build", context_settings=_HELP)
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
-@click.option("--out", type=click.Path(path_type=Path), default="site", show_default=True, metavar="DIR")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default="site", show_default=True, metavar="DIR", help="Where to write."
+)
+@_store_option
+@click.option("--check", is_flag=True, help="Fail on invalid HTML and dead links.")
 @json_option
-def build(runs: tuple[str, ...], out: Path, as_json: bool) -> None:
-    """Write the site: the published numbers and the results of RUN folders or files."""
+def build(runs: tuple[str, ...], out: Path, store: Path | None, check: bool, as_json: bool) -> None:
+    """Write the site: the published numbers, accepted submissions, and the results of RUN folders or files.
+
+    The site needs no server and no network: its index.html opens from the disk.
+    """
     import json
 
+    site = _built(runs, out, store)
+    found: list[str] = []
+    if check:
+        from humanbench.leaderboard.validity import problems
+
+        found = problems(site.folder)
+    if as_json:
+        about = {"index": str(site.front), "pages": site.pages, "entries": site.entries}
+        click.echo(json.dumps(about | ({"problems": found} if check else {}), indent=1))
+    else:
+        for text in found:
+            click.echo(text)
+        click.echo(site.front)
+    if found:
+        click.get_current_context().exit(1)
+
+
+def _built(runs: tuple[str, ...], out: Path, store: Path | None) -> Site:
     from humanbench.leaderboard.events import events_of
     from humanbench.leaderboard.frames import entries_of, seen_by
     from humanbench.leaderboard.site import build_site
+    from humanbench.leaderboard.store import default_store, load_store
     from humanbench.results import load_results
 
-    results = load_results(*runs) if runs else []
-    entries = entries_of(results, seen_by)
-    site = build_site(out, entries, events_of(entries))
-    click.echo(
-        json.dumps({"index": str(site.front), "pages": site.pages, "entries": site.entries})
-        if as_json
-        else str(site.front)
-    )
+    accepted = load_store(store or default_store())
+    submitted = [(one, entry) for one in accepted for entry in one.entries()]
+    own = entries_of(load_results(*runs), seen_by) if runs else []
+    entries = [entry for _, entry in submitted] + own
+    withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
+    return build_site(out, entries, events_of(entries, withdrawn))
+
+
+@command.command("serve", context_settings=_HELP)
+@click.argument("site", type=click.Path(path_type=Path), default="site", metavar="[SITE]")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+def serve(site: Path, port: int) -> None:
+    """Show a built site at http://127.0.0.1:PORT, to this machine alone, until Ctrl-C."""
+    from humanbench.leaderboard.serving import server_of
+
+    with server_of(site, port) as server:
+        click.echo(f"http://127.0.0.1:{server.server_port}/")
+        server.serve_forever()
+
+
+@command.command("check", context_settings=_HELP)
+@click.argument("submission", type=click.Path(path_type=Path))
+@data_root_option
+@json_option
+def check(submission: Path, data_root: str | None, as_json: bool) -> None:
+    """Check a SUBMISSION (.zip or folder) and compute its numbers again. Exit code 1 if it is rejected."""
+    from humanbench.leaderboard.checking import check_submission
+
+    _finish(check_submission(submission, _path(data_root)), as_json)
+
+
+@command.command("accept", context_settings=_HELP)
+@click.argument("submission", type=click.Path(path_type=Path))
+@data_root_option
+@_store_option
+@json_option
+def accept(submission: Path, data_root: str | None, store: Path | None, as_json: bool) -> None:
+    """Check a SUBMISSION and add it to the accepted ones. Nothing that was accepted is ever replaced."""
+    from humanbench.leaderboard import store as stored
+
+    report, name = stored.accept(submission, store or stored.default_store(), _path(data_root))
+    _finish(report, as_json, submission=name)
+
+
+@command.command("withdraw", context_settings=_HELP)
+@click.argument("entry")
+@click.option("--reason", required=True, help="Why; it stays on the entry's page.")
+@_store_option
+def withdraw(entry: str, reason: str, store: Path | None) -> None:
+    """Take an accepted submission (by its id, or that of an ENTRY) out of the rankings. It stays on record."""
+    from humanbench.leaderboard import store as stored
+
+    click.echo(f"withdrawn: {stored.withdraw(entry, reason, store or stored.default_store())}")
+
+
+def _path(data_root: str | None) -> Path | None:
+    return Path(data_root).expanduser() if data_root is not None else None
+
+
+def _finish(report: Report, as_json: bool, **about: Any) -> None:
+    import json
+
+    from humanbench.leaderboard.checking import summary
+
+    if as_json:
+        click.echo(json.dumps({**about, **report.as_dict()}, indent=1, allow_nan=False))
+    else:
+        click.echo(summary(report))
+        for name, value in about.items():
+            if value:
+                click.echo(f"  {name}: {value}")
+    if not report.ok:
+        click.get_current_context().exit(1)

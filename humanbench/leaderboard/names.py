@@ -20,6 +20,8 @@ def shown(text: str, longest: int = LONGEST) -> str:
     >>> shown("a\\u202eb\\n c"), shown("abcdef", 4)
     ('ab c', 'abc…')
     """
+    if text.isprintable() and "  " not in text and text == text.strip() and len(text) <= longest:
+        return text  # nearly always
     kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     line = " ".join(kept.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

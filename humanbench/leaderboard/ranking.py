@@ -93,7 +93,8 @@ def _column(points: Floats, better: Floats, worse: Floats) -> ColumnRanks:
     if len(there):
         with np.errstate(over="ignore"):
             # Row i against column j: j is surely better than i when it lies below by more than both halves allow.
-            surely = p[None, :] + np.hypot(b[:, None], w[None, :]) < p[:, None]
+            below = np.maximum(p[:, None] - p[None, :], 0.0)
+            surely = below * below > (b * b)[:, None] + (w * w)[None, :]
         ordered = np.sort(p)
         rank[there] = np.searchsorted(ordered, p, "left") + 1
         low[there] = 1 + surely.sum(axis=1)

@@ -110,16 +110,17 @@ def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
     ]
 
 
-def entry_record(entry: Entry) -> dict[str, Any]:
-    """An entry with everything its results say, but for the course of the training."""
-    return {
+def entry_json(entry: Entry) -> str:
+    """An entry with everything its results say, but for the course of the training, as one JSON document."""
+    about = {
         "entry": entry.id,
         "withdrawn": entry.withdrawn,
         "submission": entry.submission,
         "pretrained_on": list(entry.pretrained_on) if entry.pretrained_on is not None else None,
         "evidence": {name: score.evidence for name, score in entry.scores.items()},
-        "results": [json.loads(result.model_dump_json(exclude={"history"})) for result in entry.results],
     }
+    results = ",\n".join(result.model_dump_json(exclude={"history"}) for result in entry.results)
+    return json_of(about).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
 
 
 def _cell(value: Any) -> Any:

@@ -112,12 +112,11 @@ def _write_data(folder: Path, content: Content) -> None:
     _write(folder / "data/published.csv", rawdata.csv_of(published, list(published[0])))
     _write(folder / "data/published.json", rawdata.json_of(published))
     for entry in content.entries:
-        _write(folder / f"data/entries/{entry.id}.json", rawdata.json_of(rawdata.entry_record(entry)))
+        _write(folder / f"data/entries/{entry.id}.json", rawdata.entry_json(entry))
     for board in content.boards:
-        slug = board.key.slug
-        rankings = {slug: content.ranked[slug]} | {f"{slug}-{name}": board.ranked(name) for name in board.scenarios()}
-        for name, ranked in rankings.items():
-            for one in ranked:
+        for scenario in (None, *board.scenarios()):
+            name = board.key.slug if scenario is None else f"{board.key.slug}-{scenario}"
+            for one in content.rankings(board, scenario):
                 _write(folder / f"data/boards/{name}-{one.evidence}.csv", rawdata.board_csv(one))
 
 

@@ -25,7 +25,7 @@ def boards(content: Content) -> Iterable[Page]:
 
 def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
-    ranked = content.ranked[slug] if scenario is None else board.ranked(scenario)
+    ranked = content.rankings(board, scenario)
     # All 19 columns over all scenarios; of one scenario, those it has.
     columns = content.columns if scenario is None else columns_of(_used(ranked))
     title = board_title(board) if scenario is None else f"{board_title(board)}, {scenario}"

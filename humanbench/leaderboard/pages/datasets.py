@@ -91,7 +91,7 @@ def _split(name: str, split: Split) -> tuple[str, str, str, str]:
 
 def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
     for board in content.boards:
-        for one in content.ranked[board.key.slug]:
+        for one in content.rankings(board):
             if card.id in one.columns:
                 yield _ranking(board, one, card)
 

@@ -21,7 +21,7 @@ from humanbench.results import Provenance, Result
 def entries(content: Content) -> Iterable[Page]:
     """All entries, withdrawn ones too."""
     place = {board.key: board for board in content.boards}
-    best = {key: _best(content.ranked[board.key.slug]) for key, board in place.items()}
+    best = {key: _best(content.rankings(board)) for key, board in place.items()}
     ranks = _ranks(content)
     for entry in content.entries:
         yield _entry(entry, place.get(entry.board), best.get(entry.board, {}), ranks.get(entry.id, {}))
@@ -30,7 +30,7 @@ def entries(content: Content) -> Iterable[Page]:
 def _ranks(content: Content) -> dict[str, dict[str, str]]:
     """By entry and dataset, the rank with its interval."""
     found: dict[str, dict[str, str]] = {}
-    for ranked in (one for several in content.ranked.values() for one in several):
+    for ranked in (one for board in content.boards for one in content.rankings(board)):
         for column, ranks in zip(ranked.columns, ranked.ranking.columns, strict=True):
             of = int((ranks.rank > 0).sum())
             for entry, rank, low, high in zip(ranked.entries, ranks.rank, ranks.low, ranks.high, strict=True):

@@ -26,7 +26,7 @@ CHANGES = 300
 def index(content: Content) -> Page:
     """The first page: what the benchmark is, the boards, the paper's numbers, the best of each board."""
     columns = content.columns
-    listed = [(board, content.ranked[board.key.slug]) for board in content.boards]
+    listed = [(board, content.rankings(board)) for board in content.boards]
     context = {
         "facts": [
             (len(benchmark_columns()), "datasets", "datasets.html"),

@@ -39,10 +39,18 @@ class Content:
     entries: Sequence[Entry]
     events: Sequence[Event]
 
+    def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
+        """The rankings of a board, over all scenarios or one; each is computed once."""
+        known = self._rankings.get((board.key.slug, scenario))
+        if known is None:
+            whole = scenario is not None and board.scenarios() == [scenario]
+            known = self.rankings(board) if whole else board.ranked(scenario)
+            self._rankings[board.key.slug, scenario] = known
+        return known
+
     @cached_property
-    def ranked(self) -> dict[str, list[Ranked]]:
-        """By board (its slug), its rankings over all scenarios."""
-        return {board.key.slug: board.ranked() for board in self.boards}
+    def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
+        return {}
 
     @cached_property
     def columns(self) -> list[Column]:

@@ -1,0 +1,78 @@
+"""`humanbench submit`: a run as a submission to the leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from humanbench.cli.options import data_root_option, json_option
+
+if TYPE_CHECKING:
+    from humanbench.leaderboard.checking import Report
+
+
+@click.command(name="submit", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="RUN_DIR")
+@click.option("--out", type=click.Path(path_type=Path), metavar="PATH", help="A .zip file, or a folder to make.")
+@click.option("--name", help="What the submission is called.  [default: backbone and regimes]")
+@click.option("--submitter", default="", help="Who submits it; shown on the entry's page.")
+@click.option(
+    "--pretrained-on",
+    metavar="NAMES",
+    help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
+    "[default: as its card says]",
+)
+@click.option("--check", is_flag=True, help="Only say what the board would; write nothing.")
+@click.option("--push", "place", metavar="hf:ORG/REPO", help="Open a pull request on a dataset repository of the hub.")
+@data_root_option
+@json_option
+def command(
+    run: Path,
+    out: Path | None,
+    name: str | None,
+    submitter: str,
+    pretrained_on: str | None,
+    check: bool,
+    place: str | None,
+    data_root: str | None,
+    as_json: bool,
+) -> None:
+    """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
+
+    A submission holds results, predictions, recipes, freeze reports, environment and what is known of the backbone.
+    """
+    from humanbench.leaderboard.bundle import default_name, gathered, write_submission
+    from humanbench.leaderboard.checking import check_submission
+    from humanbench.leaderboard.pushing import push, repository
+
+    if place is not None:
+        repository(place)
+    named = pretrained_on not in (None, "undisclosed")
+    seen = [n.strip() for n in (pretrained_on or "").split(",") if n.strip() and n != "nothing"] if named else None
+    with gathered(run, name, submitter, seen, pretrained_on == "undisclosed") as folder:
+        report = check_submission(folder, Path(data_root).expanduser() if data_root is not None else None)
+        report.source = str(run)
+        done: dict[str, str] = {}
+        if report.ok and not check:
+            if place is None or out is not None:
+                done["written"] = str(write_submission(folder, out or Path(default_name(run))))
+            if place is not None:
+                done["pull request"] = push(folder, place)
+    _show(report, done, as_json)
+    if not report.ok:
+        click.get_current_context().exit(1)
+
+
+def _show(report: Report, done: dict[str, str], as_json: bool) -> None:
+    import json
+
+    from humanbench.leaderboard.checking import summary
+
+    if as_json:
+        click.echo(json.dumps({**done, **report.as_dict()}, indent=1, allow_nan=False))
+        return
+    click.echo(summary(report))
+    for what, where in done.items():
+        click.echo(f"{what}: {where}")

@@ -1,0 +1,140 @@
+"""`submit`: a run made into a submission."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from humanbench import __version__
+from humanbench.errors import HumanbenchError
+from humanbench.leaderboard.consistency import artefact
+from humanbench.leaderboard.frames import seen_by
+from humanbench.leaderboard.manifest import BackboneRecord, FileEntry, Manifest, file_sha256
+from humanbench.leaderboard.names import mark, slug
+from humanbench.results import Result, load_results
+
+_STORED = (".npz", ".png")
+"""Kinds of files that compression does not make smaller."""
+_EPOCH = (2020, 1, 1, 0, 0, 0)
+"""Time of every member: equal runs make equal archives."""
+
+
+def default_name(run: Path) -> str:
+    """Name of a run's archive."""
+    return f"{slug(run.resolve().name)}-submission.zip"
+
+
+@contextmanager
+def gathered(
+    run: Path,
+    name: str | None = None,
+    submitter: str = "",
+    pretrained_on: Iterable[str] | None = None,
+    undisclosed: bool = False,
+) -> Iterator[Path]:
+    """The submission of a run folder as a folder, for as long as the block lasts.
+
+    Takes its finished results with their predictions, recipes and freeze reports, the environment and what is known of
+    the backbone. What it was pretrained on is taken from its card unless `pretrained_on` names it, or `undisclosed`.
+    Raises `HumanbenchError` for a run without finished results, with several backbones, or with files missing.
+    """
+    results = [result for result in load_results(run) if result.status == "done"]
+    if not results:
+        raise HumanbenchError(f"{run}: no cell is finished, so there is nothing to submit")
+    record = _backbone(run, results, pretrained_on, undisclosed)
+    with tempfile.TemporaryDirectory(prefix="humanbench-submit-") as place:
+        folder = Path(place)
+        for result in results:
+            _copy_cell(run, result, folder)
+        (folder / "backbone.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if (run / "environment.json").is_file():
+            shutil.copyfile(run / "environment.json", folder / "environment.json")
+        manifest = Manifest(
+            humanbench=__version__,
+            name=name or f"{record.name} {'/'.join(sorted({r.regime for r in results}))}",
+            submitter=submitter,
+            files=_listed(folder),
+        )
+        (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        yield folder
+
+
+def write_submission(folder: Path, out: Path) -> Path:
+    """Write a gathered submission: an archive if `out` ends in .zip, else a folder; whole or not at all.
+
+    Raises `HumanbenchError` where something is there already.
+    """
+    if out.exists():
+        raise HumanbenchError(f"{out}: is there already; remove it or give another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+        temporary = Path(place) / out.name
+        if out.suffix == ".zip":
+            with zipfile.ZipFile(temporary, "w") as archive:
+                for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                    _add(archive, path, path.relative_to(folder).as_posix())
+        else:
+            shutil.copytree(folder, temporary)
+        temporary.rename(out)
+    return out
+
+
+def submission_id(name: str, manifest_sha256: str) -> str:
+    """The permanent name of a submission."""
+    return f"{slug(name, 40)}-{mark(manifest_sha256)}"
+
+
+def _backbone(
+    run: Path, results: list[Result], pretrained_on: Iterable[str] | None, undisclosed: bool
+) -> BackboneRecord:
+    from humanbench.backbones.cards import backbone_cards
+
+    first = results[0]
+    found = {(r.backbone, r.checkpoint, r.cell.weights_sha256) for r in results}
+    if len(found) > 1:
+        names = ", ".join(sorted({r.backbone for r in results}))
+        raise HumanbenchError(f"{run}: holds results of {len(found)} sets of weights ({names}); submit one run of each")
+    card = backbone_cards().get(first.backbone)
+    seen = tuple(pretrained_on) if pretrained_on is not None else None if undisclosed else seen_by(first)
+    return BackboneRecord(
+        name=first.backbone,
+        checkpoint=first.checkpoint,
+        weights_sha256=first.cell.weights_sha256,
+        pretrained_on=seen,
+        card=card.model_dump(mode="json") if card is not None and first.checkpoint is None else None,
+    )
+
+
+def _copy_cell(run: Path, result: Result, folder: Path) -> None:
+    if result.predictions is None:
+        raise HumanbenchError(f"{run}: the result on {result.dataset} has no predictions, so nobody can check it")
+    name = artefact(result)
+    parts = [f"recipes/{name}.json", f"freeze/{name}.json", f"freeze/{name}.txt", result.predictions]
+    for part in parts:
+        source, target = run / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.is_file():
+            shutil.copyfile(source, target)
+        elif part != f"freeze/{name}.txt":
+            raise HumanbenchError(f"{run}: {part} is missing; a submission needs it (run `humanbench eval` again)")
+    (folder / "results").mkdir(exist_ok=True)
+    (folder / "results" / f"{name}.json").write_text(result.to_json() + "\n", encoding="utf-8")
+
+
+def _listed(folder: Path) -> dict[str, FileEntry]:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(p), size=p.stat().st_size) for p in files}
+
+
+def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.external_attr = 0o100644 << 16
+    info.compress_type = zipfile.ZIP_STORED if path.suffix in _STORED else zipfile.ZIP_DEFLATED
+    with path.open("rb") as source, archive.open(info, "w", force_zip64=path.stat().st_size > 1 << 31) as target:
+        shutil.copyfileobj(source, target, 1 << 20)

@@ -1,0 +1,273 @@
+"""`leaderboard check`: every claim of a submission held against its files, every number computed again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from humanbench.cards import load_card
+from humanbench.data.samples import dataset_folder, load_samples
+from humanbench.errors import CardError, DataError, HumanbenchError
+from humanbench.leaderboard.archive import SubmissionError, opened
+from humanbench.leaderboard.consistency import inconsistencies
+from humanbench.leaderboard.manifest import (
+    BackboneRecord,
+    Manifest,
+    file_sha256,
+    read_document,
+    read_manifest,
+    read_result_strictly,
+    validated,
+)
+from humanbench.leaderboard.names import shown
+from humanbench.paths import data_root as default_data_root
+from humanbench.results import Result
+from humanbench.scoring import Metric, ScoreReport, score
+
+Verdict = Literal["rescored", "claimed", "rejected"]
+TOLERANCE = 0.005
+"""Half of the last digit that the pages show. Sums in another order move a number by far less."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number that came out otherwise."""
+
+    metric: str
+    part: str
+    claimed: float
+    recomputed: float
+
+    def __str__(self) -> str:
+        part = "" if self.part == "value" else f" ({self.part})"
+        return f"{self.metric}{part}: claimed {self.claimed:g}, recomputed {self.recomputed:g}"
+
+
+@dataclass(frozen=True)
+class CellVerdict:
+    """What became of one result. `main`: the name of the main metric, with both numbers where there are two."""
+
+    cell: str
+    dataset: str
+    regime: str
+    seed: int
+    verdict: Verdict
+    main: str
+    claimed: float
+    recomputed: float | None
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass
+class Report:
+    """What the board says to a submission. `problems` are reasons to reject it as a whole."""
+
+    source: str
+    name: str = ""
+    submitter: str = ""
+    manifest_sha256: str = ""
+    problems: list[str] = field(default_factory=list)
+    cells: list[CellVerdict] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it would be accepted."""
+        return not self.problems and bool(self.cells) and all(cell.verdict != "rejected" for cell in self.cells)
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        cells = [
+            {
+                "cell": c.cell,
+                "dataset": c.dataset,
+                "regime": c.regime,
+                "seed": c.seed,
+                "verdict": c.verdict,
+                "metric": c.main,
+                "claimed": _plain(c.claimed),
+                "recomputed": None if c.recomputed is None else _plain(c.recomputed),
+                "reason": c.reason,
+                "differences": [
+                    vars(d) | {"claimed": _plain(d.claimed), "recomputed": _plain(d.recomputed)} for d in c.differences
+                ],
+            }
+            for c in self.cells
+        ]
+        about = {"source": self.source, "name": self.name, "submitter": self.submitter}
+        return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
+
+
+def check_submission(path: Path, data_root: Path | None = None) -> Report:
+    """What the board says to the submission at `path`; its content never raises, it is a problem in the report.
+
+    A number that can be computed from the predictions and the ground truth under `data_root` must come out as it is
+    claimed (`rescored`) or the submission is rejected; where the data is not here, it is `claimed`. Results of the
+    embedded suite are recomputed on its data unless `data_root` is given.
+    """
+    report = Report(str(path))
+    try:
+        with opened(path) as folder:
+            check_folder(folder, report, data_root)
+    except SubmissionError as error:
+        report.problems.append(str(error))
+    return report
+
+
+def check_folder(folder: Path, report: Report, data_root: Path | None) -> None:
+    """`check_submission` of an opened one, into the report."""
+    manifest = read_manifest(folder)
+    report.name, report.submitter = manifest.name, manifest.submitter
+    report.manifest_sha256 = file_sha256(folder / "manifest.json")
+    report.problems += _wrong_files(folder, manifest)
+    if report.problems:
+        return
+    backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
+    files = sorted((folder / "results").glob("*.json"))
+    if not files:
+        report.problems.append("it holds no results")
+    seen: set[str] = set()
+    for file in files:
+        result = read_result_strictly(file)
+        wrong = [f"results/{file.name}: {text}" for text in inconsistencies(folder, result, backbone)]
+        if result.cell.id in seen:
+            wrong.append(f"results/{file.name}: its cell is there twice")
+        seen.add(result.cell.id)
+        report.problems += [shown(text, 500) for text in wrong]
+        report.results.append(result)
+    if not report.problems:
+        report.cells = [_rescored(folder, result, data_root) for result in report.results]
+
+
+def _wrong_files(folder: Path, manifest: Manifest) -> list[str]:
+    """Files that the manifest does not list, lists otherwise, or lists in vain."""
+    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name}
+    there.pop("manifest.json")
+    wrong = [f"the manifest does not list {name!r}" for name in sorted(set(there) - set(manifest.files))]
+    for name, entry in manifest.files.items():
+        if name not in there:
+            wrong.append(f"the manifest lists {shown(name)!r}, which is not there")
+        elif there[name].stat().st_size != entry.size or file_sha256(there[name]) != entry.sha256:
+            wrong.append(f"{name!r} is not what the manifest says: it was changed after the submission was made")
+    wrong += [f"{name} is not there" for name in ("backbone.json",) if name not in manifest.files]
+    return wrong[:20]
+
+
+def _rescored(folder: Path, result: Result, data_root: Path | None) -> CellVerdict:
+    try:
+        root = _root(result, data_root)
+        recomputed = _score(folder, result, root)
+        differences = tuple(_differences(result, recomputed))
+    except (DataError, CardError) as error:
+        return _verdict(result, "claimed", reason=str(error))
+    except HumanbenchError as error:
+        return _verdict(result, "rejected", reason=str(error))
+    except Exception as error:  # a file made to break its reader must not end the check of the others
+        return _verdict(result, "rejected", reason=f"its predictions cannot be read ({type(error).__name__}: {error})")
+    value = recomputed.metrics[recomputed.main].value
+    if not differences:
+        return _verdict(result, "rescored", value)
+    if not _same_data(result, root):
+        return _verdict(result, "claimed", value, "the data here is not what it was measured on", differences)
+    return _verdict(result, "rejected", value, "; ".join(map(str, differences[:6])), differences)
+
+
+def _verdict(
+    result: Result,
+    verdict: Verdict,
+    recomputed: float | None = None,
+    reason: str = "",
+    differences: tuple[Difference, ...] = (),
+) -> CellVerdict:
+    about = (result.cell.id, result.dataset, result.regime, result.seed, verdict, result.main, result.value)
+    return CellVerdict(*about, recomputed, shown(reason, 600), differences)
+
+
+def _root(result: Result, data_root: Path | None) -> Path:
+    """Where the data is; `DataError` where it is not."""
+    card = load_card(result.dataset)
+    if result.subset is not None:
+        raise DataError(f"the list of the subset {shown(result.subset, 60)!r} is not a part of the submission")
+    if data_root is None and result.suite == "mini" and result.synthetic:
+        from humanbench.engine.embedded import synthesized
+        from humanbench.engine.journal import Journal
+
+        return synthesized([card], Journal())
+    root = default_data_root(data_root)
+    if not dataset_folder(card, root).exists():
+        raise DataError(f"{card.id} is not under {root}")
+    return root
+
+
+def _score(folder: Path, result: Result, root: Path) -> ScoreReport:
+    assert result.predictions is not None
+    return score(result.dataset, folder / result.predictions, root, split=result.split)
+
+
+def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
+    found = []
+    absent = Metric(value=math.nan, low=math.nan, high=math.nan, n=0)
+    for name in {**result.metrics, **recomputed.metrics}:
+        claimed, again = result.metrics.get(name, absent), recomputed.metrics.get(name, absent)
+        for part in ("value", "low", "high", "n"):
+            a, b = float(getattr(claimed, part)), float(getattr(again, part))
+            if not _equal(a, b):
+                found.append(Difference(name, part, a, b))
+    texts = (("main metric", result.main, recomputed.main), ("unit", result.unit, recomputed.unit))
+    for name, text, right in texts:
+        if text != right:
+            raise HumanbenchError(f"its {name} is {shown(text, 40)!r}, recomputed {right!r}")
+    if result.synthetic != recomputed.synthetic:
+        kinds = {True: "synthetic", False: "not synthetic"}
+        raise HumanbenchError(f"it is said to be {kinds[result.synthetic]}, the data is {kinds[recomputed.synthetic]}")
+    return found
+
+
+def _equal(a: float, b: float) -> bool:
+    return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
+
+
+def _same_data(result: Result, root: Path) -> bool:
+    """Whether the labels here are those that the result was measured on, by their fingerprint."""
+    from humanbench.data.fingerprint import fingerprint
+
+    assert result.provenance is not None
+    card = load_card(result.dataset)
+    assert card.evaluation is not None
+    tables: Mapping[str, Any] = {split: load_samples(card, split, root) for split in card.evaluation.test}
+    wanted = result.provenance.dataset_fingerprint
+    if fingerprint(card, tables) == wanted:
+        return True
+    if result.regime == "none":
+        return False
+    try:  # what was trained on counts too
+        own = {split: load_samples(card, split, root) for split in card.evaluation.train}
+    except HumanbenchError:
+        return False
+    return fingerprint(card, {**tables, **own}) == wanted
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def summary(report: Report) -> str:
+    """The report for people."""
+    lines = [f"{shown(report.name) or report.source}: {'accepted' if report.ok else 'rejected'}"]
+    lines += [f"  {text}" for text in report.problems]
+    for c in report.cells:
+        value = f"{c.main} {c.claimed:.2f}"
+        value += f" (recomputed {c.recomputed:.2f})" if c.recomputed is not None and c.verdict != "rescored" else ""
+        reason = f": {c.reason}" if c.reason else ""
+        lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime} seed {c.seed}  {value}{reason}")
+    return "\n".join(lines)
+
+
+def report_json(report: Report) -> str:
+    """The report for programs."""
+    return json.dumps(report.as_dict(), indent=1, allow_nan=False)

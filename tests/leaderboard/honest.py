@@ -1,0 +1,77 @@
+"""Run folders with everything that a submission needs, made of perfect predictions on small random datasets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from humanbench.cards import load_card
+from humanbench.data.fingerprint import fingerprint
+from humanbench.data.samples import load_samples
+from humanbench.predictions.files import SUFFIX
+from humanbench.recipes import load_recipe
+from humanbench.results import Result
+from humanbench.scoring import score
+from humanbench.tasks import task_for
+from tests.evaluated import perfect, scored_tables
+from tests.leaderboard.made import made_result
+
+
+def write_honest_run(folder: Path, data_root: Path, datasets: Sequence[str], regime: str = "head") -> Path:
+    """A run on datasets that lie under the data root."""
+    for name in datasets:
+        _write_cell(folder, data_root, name, regime)
+    (folder / "environment.json").write_text('{"python": "3.11.9"}\n')
+    return folder
+
+
+def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
+    card = load_card(dataset)
+    assert card.evaluation is not None
+    tables = scored_tables(card, root)
+    draft = made_result(dataset, regime=regime)
+    name = f"{dataset}-{regime}-s0-{draft.cell.id[:12]}"
+    path = folder / "predictions" / f"{name}{SUFFIX[card.task]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    task_for(card).write_predictions(card, tables, perfect(card, tables), path)
+    report = score(card, path, root)
+    freeze = {"regime": regime, "trainable": [["head.weight", 14_200_000]], "frozen": [["trunk.weight", 72_200_000]]}
+    canonical = json.dumps(freeze, sort_keys=True, separators=(",", ":"))
+    train = {split: load_samples(card, split, root) for split in card.evaluation.train}
+    assert draft.provenance is not None
+    provenance = draft.provenance.model_copy(
+        update={
+            "predictions_sha256": report.predictions_sha256,
+            "freeze_sha256": hashlib.sha256(canonical.encode()).hexdigest(),
+            "dataset_fingerprint": fingerprint(card, tables | train),
+        }
+    )
+    result = draft.model_copy(
+        update={
+            "metrics": report.metrics,
+            "unit": report.unit,
+            "split": report.split,
+            "info": report.info,
+            "predictions": f"predictions/{path.name}",
+            "provenance": provenance,
+            "synthetic": report.synthetic,
+        }
+    )
+    _write(folder / "freeze" / f"{name}.json", json.dumps(freeze, indent=1))
+    _write(folder / "recipes" / f"{name}.json", load_recipe(card, regime).model_dump_json(indent=1))  # type: ignore[arg-type]
+    _write(folder / "results" / f"{name}.json", result.to_json())
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def edit_result(folder: Path, dataset: str, **changes: object) -> Result:
+    """Change fields of a dataset's result file, as somebody with an editor would."""
+    (path,) = (folder / "results").glob(f"{dataset}-*.json")
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | changes))
+    return Result.model_validate(document)
