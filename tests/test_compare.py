@@ -175,7 +175,7 @@ def test_without_predictions_or_ground_truth_it_is_unpaired_and_says_so(made: Pa
     root = made / "data" if lost == "predictions" else tmp_path / "nowhere"
     done = command("compare", made / "base", tmp_path / "new", "--data-root", root, "--json")
     cells = json.loads(done.stdout)["cells"]
-    said = "unpaired: the predictions of NEW are not here" if lost == "predictions" else "there is no folder"
+    said = "unpaired: the predictions of NEW are not here" if lost == "predictions" else "unpaired: the dataset is not under"
     for cell in cells:
         assert cell["method"] == "unpaired"
         assert said in cell["notes"][0]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from humanbench.cards import DatasetCard, load_card
 from humanbench.comparison.matching import Pair
 from humanbench.comparison.runs import Cell, Entry
-from humanbench.data.samples import load_samples
+from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
 from humanbench.paths import data_root as default_data_root
 from humanbench.predictions.files import content_sha256
@@ -95,7 +95,7 @@ def _predictions(entry: Entry, name: str) -> Path:
     if not path.resolve().is_relative_to(entry.folder.resolve()):
         raise NotComparable(f"{name} names predictions outside its folder ({result.predictions})")
     if not path.exists():
-        raise _NotHere(f"the predictions of {name} are not here ({path})")
+        raise _NotHere(f"the predictions of {name} are not here (in {path.parent})")
     if content_sha256(path) != result.provenance.predictions_sha256:
         raise NotComparable(f"the predictions of {name} were changed after they were scored ({path})")
     return path
@@ -110,6 +110,8 @@ def _tables(cell: Cell, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataF
         raise _NotHere(f"no --subset file called {result.subset} is given")
     try:
         card = load_card(result.dataset)
+        if not dataset_folder(card, root).is_dir():
+            raise _NotHere(f"the dataset is not under {root} (--data-root names another place)")
         tables = {split: load_samples(card, split, root, subset) for split in result.split.split("+")}
     except (CardError, DataError) as error:
         raise _NotHere(f"no ground truth here: {error}") from error

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from humanbench.comparison.report import Average, CellReport, Comparison, boards
+from humanbench.leaderboard.names import shown
 from humanbench.metrics.directions import direction
 
 MARKER = "<!-- humanbench compare -->"
@@ -104,14 +105,19 @@ def _several(report: Comparison) -> bool:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
     """A Markdown table of escaped text; `alignment` has `l` or `r` per column."""
+    return rows_of(head, ([escaped(text) for text in row] for row in rows), alignment)
+
+
+def rows_of(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
+    """A Markdown table of cells that are Markdown already."""
     rule = ["---:" if side == "r" else "---" for side in alignment]
-    lines = [head, rule, *([escaped(text) for text in row] for row in rows)]
+    lines = [head, rule, *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, links, mentions or line breaks."""
-    flat = html.escape(" ".join(_printable(text).split()), quote=False)
+    flat = html.escape(_printable(text), quote=False)
     return re.sub(r"([\\`*_\[\]|~#@!])", lambda found: f"&#{ord(found[0])};", flat)
 
 
@@ -121,9 +127,7 @@ def code(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Without control characters and marks that turn the direction of writing, and not endless."""
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    return "".join(c if c.isprintable() else " " for c in shown)
+    return shown(text, _LONGEST)
 
 
 def _value(value: float, seeds: int) -> str:

@@ -53,11 +53,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Cell:
-    """The results of a cell, one per seed. `problem`: why it has no number, or none that means anything."""
+    """The results of a cell, one per seed. `problem`: why it has no number (`failed`), or none that means anything."""
 
     key: Key
     entries: tuple[Entry, ...]
     problem: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether no seed of it was finished."""
+        return all(entry.result.status == "failed" for entry in self.entries)
 
     @property
     def first(self) -> Entry:
@@ -87,7 +92,7 @@ def read_run(given: str | os.PathLike[str]) -> Run:
 
     Raises `ResultError` where there is none, or a file in it is no result of a version known here.
     """
-    return Run(os.fspath(given), _grouped(read_entries([given])))
+    return Run(os.fspath(given), grouped(read_entries([given])))
 
 
 def read_entries(paths: Iterable[str | os.PathLike[str]]) -> list[Entry]:
@@ -118,7 +123,8 @@ def _baseline(name: str) -> Path:
     raise ResultError(f"{name}: there is no such run folder or results file, and no baseline of this name{listed}")
 
 
-def _grouped(entries: Iterable[Entry]) -> dict[Key, Cell]:
+def grouped(entries: Iterable[Entry]) -> dict[Key, Cell]:
+    """Results as cells over seeds, sorted by key."""
     groups: dict[Key, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(Key.of(entry.result), []).append(entry)

@@ -1,0 +1,59 @@
+"""`export`: results as tables in the paper's layout, as CSV, and as model-card metadata."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from humanbench.comparison.runs import Entry, read_entries
+from humanbench.errors import HumanbenchError, nearest
+
+Form = Literal["model-card", "latex", "markdown", "csv"]
+FORMS: tuple[Form, ...] = get_args(Form)
+Kind = Literal["real", "synthetic"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+PathLike = str | os.PathLike[str]
+
+_WRITER = {
+    "model-card": "humanbench.export.model_card:model_card",
+    "latex": "humanbench.export.latex:latex",
+    "markdown": "humanbench.export.markdown:markdown",
+    "csv": "humanbench.export.table:csv_table",
+}
+
+_ONE_TABLE = ("model-card", "csv")
+"""Forms that hold everything in one place, and so cannot hold synthetic and real numbers."""
+
+
+def export(*runs: PathLike, form: str = "markdown", only: str | None = None, name: str | None = None) -> str:
+    """Results of run folders and results files as text in a form: model-card, latex, markdown or csv.
+
+    Synthetic numbers, and those of a subset, are labelled and in tables of their own. `only` keeps `real` or
+    `synthetic` results. `name` is the model's name on its card (default: the backbone's).
+
+    Raises `ResultError` for what is no run, `HumanbenchError` for an unknown form and for results that do not go
+    together: synthetic and real ones where there is one table, or two of one cell and seed.
+    """
+    for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
+        if given is not None and given not in known:
+            raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
+    entries = _kept(read_entries(runs), only)
+    if form in _ONE_TABLE and len({entry.result.synthetic for entry in entries}) > 1:
+        raise HumanbenchError(
+            f"these runs hold real and synthetic results, which do not go into one {form}: choose with --only real or "
+            "--only synthetic"
+        )
+    module, function = _WRITER[form].split(":")
+    writer = getattr(importlib.import_module(module), function)
+    text: str = writer(entries, name) if form == "model-card" else writer(entries)
+    return text
+
+
+def _kept(entries: Sequence[Entry], only: str | None) -> list[Entry]:
+    kept = [entry for entry in entries if only is None or entry.result.synthetic == (only == "synthetic")]
+    if not kept:
+        raise HumanbenchError(f"none of {len(entries)} results is {only}")
+    return kept

@@ -1,0 +1,169 @@
+"""Results laid out as the paper's table 3: a row per backbone and regime, columns in two blocks of tasks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from humanbench.cards import DatasetCard, Task, load_card
+from humanbench.comparison.runs import Cell, Entry, grouped
+from humanbench.errors import HumanbenchError
+from humanbench.leaderboard.frames import benchmark_columns, short_name
+from humanbench.leaderboard.names import shown
+from humanbench.metrics.directions import Direction, direction
+
+BLOCKS: tuple[tuple[Task, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
+"""Tasks of the upper and the lower half, in the paper's order."""
+
+TASK: dict[Task, str] = {
+    "parsing": "Human parsing",
+    "reid": "Person ReID",
+    "detection": "Pedestrian detection",
+    "pose": "Pose estimation",
+    "attribute": "Attribute recognition",
+    "counting": "Crowd counting",
+}
+
+REGIME = {
+    "full": "full finetuning",
+    "partial": "partial finetuning",
+    "head": "head finetuning",
+    "none": "without finetuning",
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A main metric, mean over `seeds` trainings with the standard deviation over them (0 for one)."""
+
+    value: float
+    sd: float = 0.0
+    seeds: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """Numbers of one backbone in one regime, by dataset; None for a cell that failed."""
+
+    backbone: str
+    regime: str
+    numbers: dict[str, Number | None]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A dataset with its main metric."""
+
+    card: DatasetCard
+    metric: str
+
+    @property
+    def name(self) -> str:
+        return short_name(self.card)
+
+    @property
+    def way(self) -> Direction:
+        return direction(self.metric)
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows whose numbers may stand in one table, and the columns of each block that has any."""
+
+    suite: str
+    synthetic: bool
+    subset: str
+    rows: tuple[Row, ...]
+    blocks: tuple[tuple[Column, ...], ...]
+
+    @property
+    def title(self) -> str:
+        """Suite and what a reader must know of the numbers."""
+        words = [self.suite] + ["synthetic data"] * self.synthetic
+        return ", ".join(words + [f"subset {shown(self.subset)}"] * bool(self.subset))
+
+    def best(self, column: Column) -> float | None:
+        """The best value as shown, where there are several to choose from."""
+        values = [text_value(n) for row in self.rows if (n := row.numbers.get(column.card.id)) is not None]
+        return (max if column.way.higher_is_better else min)(values) if len(values) > 1 else None
+
+    @property
+    def several_seeds(self) -> bool:
+        return any(n is not None and n.seeds > 1 for row in self.rows for n in row.numbers.values())
+
+
+def text_value(number: Number) -> float:
+    """The value to the one decimal that the paper gives."""
+    return round(number.value, 1)
+
+
+def boards(entries: Iterable[Entry]) -> list[Board]:
+    """One board per suite, subset, and synthetic or real data.
+
+    Raises `HumanbenchError` where two results of a cell differ in more than their seed.
+    """
+    groups: dict[tuple[str, bool, str], list[Entry]] = {}
+    for entry in entries:
+        r = entry.result
+        groups.setdefault((r.suite, r.synthetic, r.subset or ""), []).append(entry)
+    return [_board(*key, members) for key, members in sorted(groups.items())]
+
+
+def cells_by_row(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Cell]]:
+    """Cells over seeds by backbone and regime as they are called in tables, each cell checked."""
+    groups: dict[tuple[str, str, str, str, str], list[Entry]] = {}
+    for entry in entries:
+        r = entry.result
+        key = (r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or "")
+        groups.setdefault(key, []).append(entry)
+    names = {key: shown(key[0]) for key in groups}
+    if len({(names[key], *key[3:]) for key in groups}) < len(groups):
+        names = {key: _precise(key) for key in groups}
+    rows = {}
+    for key, members in groups.items():
+        variant = f", {shown(key[4])}" if key[4] else ""
+        label = (names[key], REGIME.get(key[3], shown(key[3])) + variant)
+        rows[label] = [_checked(cell) for cell in grouped(members).values()]
+    return rows
+
+
+def _precise(key: tuple[str, str, str, str, str]) -> str:
+    """A name for weights of which several share the backbone's: with the checkpoint's and the hash's beginning."""
+    checkpoint = f"{shown(Path(key[1]).name)}, " if key[1] else ""
+    return f"{shown(key[0])} ({checkpoint}{key[2][:8]})"
+
+
+def _checked(cell: Cell) -> Cell:
+    if cell.problem and not cell.failed:
+        raise HumanbenchError(f"{cell.first.folder} {cell.problem} ({cell.key.dataset}, {cell.key.regime})")
+    return cell
+
+
+def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[Entry]) -> Board:
+    rows = tuple(
+        Row(backbone, regime, {cell.key.dataset: _number(cell) for cell in cells})
+        for (backbone, regime), cells in cells_by_row(entries).items()
+    )
+    metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
+    failed = [e.result.dataset for e in entries if e.result.dataset not in metrics]
+    metrics |= {name: main for name in failed if (main := _main(load_card(name)))}
+    order = [*benchmark_columns(), *sorted(metrics)]
+    cards = [load_card(name) for name in dict.fromkeys(order) if name in metrics]
+    blocks = (
+        tuple(Column(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
+        for tasks in BLOCKS
+    )
+    return Board(suite, synthetic, subset, rows, tuple(block for block in blocks if block))
+
+
+def _main(card: DatasetCard) -> str:
+    return card.evaluation.main if card.evaluation else ""
+
+
+def _number(cell: Cell) -> Number | None:
+    if cell.failed:
+        return None
+    values = cell.values
+    return Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))

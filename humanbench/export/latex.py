@@ -1,0 +1,89 @@
+"""Boards as LaTeX tables; they need the package booktabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from humanbench.comparison.runs import Entry
+from humanbench.export.boards import TASK, Board, Column, Row, boards, text_value
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    **{c: f"\\{c}" for c in "&%$#_{}"},
+}
+
+
+def latex(entries: Iterable[Entry]) -> str:
+    """A table environment per board, a tabular per block; the best of a column is bold."""
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(_board(board) for board in boards(entries))
+
+
+def escape(text: str) -> str:
+    r"""Text that LaTeX prints as it is.
+
+    >>> escape("vit_b 50% \\input{x}")
+    'vit\\_b 50\\% \\textbackslash{}input\\{x\\}'
+    """
+    return re.sub(r"[\\~^<>|&%$#_{}]", lambda found: _SPECIAL[found[0]], text)
+
+
+def _board(board: Board) -> str:
+    note = " Values with $\\pm$: mean and standard deviation over training seeds." * board.several_seeds
+    lines = [
+        r"\begin{table*}[t]",
+        r"\centering",
+        rf"\caption{{{escape(board.title)}. $\uparrow$ higher, $\downarrow$ lower is better.{note}}}",
+    ]
+    for number, block in enumerate(board.blocks):
+        lines += [r"\par\medskip"] * (number > 0) + _tabular(board, block)
+    return "\n".join([*lines, r"\end{table*}"]) + "\n"
+
+
+def _tabular(board: Board, block: Sequence[Column]) -> list[str]:
+    groups = [(task, len(list(members))) for task, members in groupby(block, key=lambda c: c.card.task)]
+    heads = [rf"\multicolumn{{{width}}}{{c}}{{{TASK[task]}}}" for task, width in groups]
+    rules, start = [], 3
+    for _, width in groups:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    metrics = [
+        rf"{escape(c.metric)}\,$\{'up' if c.way.higher_is_better else 'down'}arrow$" for c in block
+    ]  # fmt: skip
+    return [
+        rf"\begin{{tabular}}{{ll{'c' * len(block)}}}",
+        r"\toprule",
+        _line(["", "", *heads]),
+        "".join(rules),
+        _line(["Backbone", "Protocol", *(escape(column.name) for column in block)]),
+        _line(["", "", *metrics]),
+        r"\midrule",
+        *(_line([escape(row.backbone), escape(row.regime), *_cells(board, row, block)]) for row in board.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _cells(board: Board, row: Row, block: Sequence[Column]) -> list[str]:
+    return [_cell(board, row, column) for column in block]
+
+
+def _cell(board: Board, row: Row, column: Column) -> str:
+    if column.card.id not in row.numbers:
+        return "--"
+    number = row.numbers[column.card.id]
+    if number is None:
+        return "failed"
+    value = text_value(number)
+    text = rf"\textbf{{{value:.1f}}}" if value == board.best(column) else f"{value:.1f}"
+    return text + (rf"\,{{\scriptsize$\pm${number.sd:.1f}}}" if number.seeds > 1 else "")

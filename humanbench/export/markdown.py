@@ -1,0 +1,41 @@
+"""Boards as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from humanbench.comparison.formats import escaped, rows_of
+from humanbench.comparison.runs import Entry
+from humanbench.export.boards import TASK, Board, Column, Row, boards, text_value
+
+
+def markdown(entries: Iterable[Entry]) -> str:
+    """A heading per board, a table per block; the best of a column is bold."""
+    return "\n\n".join(_board(board) for board in boards(entries)) + "\n"
+
+
+def _board(board: Board) -> str:
+    parts = [f"### {escaped(board.title)}"]
+    for block in board.blocks:
+        tasks = dict.fromkeys(column.card.task for column in block)
+        head = ["backbone", "protocol", *(escaped(f"{c.name} ({c.metric} {c.way.arrow})") for c in block)]
+        rows = [_row(board, row, block) for row in board.rows]
+        parts += [f"**{', '.join(TASK[task] for task in tasks)}**", rows_of(head, rows, "ll" + "r" * len(block))]
+    if board.several_seeds:
+        parts.append("Values with ± are the mean and the standard deviation over training seeds.")
+    return "\n\n".join(parts)
+
+
+def _row(board: Board, row: Row, block: Sequence[Column]) -> list[str]:
+    return [escaped(row.backbone), escaped(row.regime), *(_cell(board, row, column) for column in block)]
+
+
+def _cell(board: Board, row: Row, column: Column) -> str:
+    if column.card.id not in row.numbers:
+        return "–"
+    number = row.numbers[column.card.id]
+    if number is None:
+        return "failed"
+    value = text_value(number)
+    text = f"{value:.1f}" + (f" ± {number.sd:.1f}" if number.seeds > 1 else "")
+    return f"**{text}**" if value == board.best(column) else text
