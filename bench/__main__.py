@@ -17,12 +17,14 @@ from bench.case import Case, Measured, measure
 def main(words: list[str]) -> None:
     """Measure and print; where both sides' numbers differ beyond the tolerance, show them and end with 1."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file or pipe: no terminal's width to fit
     table = Table("work", "ours", "extra MB", "peer", "peer time", "peer MB", "ratio", "aim", "same numbers")
     differ = False
     for info in pkgutil.iter_modules(bench.__path__):
         cases = getattr(importlib.import_module(f"bench.{info.name}"), "CASES", ()) if info.name != "__main__" else ()
         for case in cases:
-            if words and not any(w in case.name for w in words):
+            if words and not any(w.lower() in case.name.lower() for w in words):
                 continue
             Console(stderr=True).print(f"measuring {case.name} …")
             ours = measure(f"bench.{info.name}", case.name, "ours", repeats=getattr(case, "repeats", 3))
