@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,26 +48,27 @@ def part_map(picture: Picture, looks: list[Look], heights: list[float], labels: 
         if "left-elbow" in index:
             result[mine] = _anatomy(picture, mine, picture.people[i], heights[i], index)
         else:
-            table = _wardrobe(look, index)
+            table = _wardrobe(look.sleeve, look.lower, look.shoes, tuple(index))
             result[mine] = table[picture.garment[mine], picture.shape[mine]]
     return result
 
 
-def _wardrobe(look: Look, index: Mapping[str, int]) -> NDArray[np.uint8]:
+@lru_cache(maxsize=1024)
+def _wardrobe(sleeve: str, lower: str, shoes: str, classes: tuple[str, ...]) -> NDArray[np.uint8]:
     """Class of every (garment, shape) of somebody, for vocabularies of clothes and skin."""
     table = np.zeros((len(GARMENTS), len(SHAPES)), np.uint8)
     for g, garment in enumerate(GARMENTS):
         for s, shape in enumerate(SHAPES):
-            names = _names(look, garment, shape.region)
-            table[g, s] = next((index[n] for n in names if n in index), 0)
+            names = _names(sleeve, lower, shoes, garment, shape.region)
+            table[g, s] = next((classes.index(n) for n in names if n in classes), 0)
     return table
 
 
-def _names(look: Look, garment: str, region: str) -> tuple[str, ...]:
+def _names(worn_sleeve: str, lower: str, shoes: str, garment: str, region: str) -> tuple[str, ...]:
     """Class names for a piece of clothing or skin, best first, over all vocabularies."""
     side = region.split("_")[0]
     leg = region.endswith(("thigh", "shin", "foot"))
-    sleeve = {"none": "vest", "short": "short-sleeve", "long": "long-sleeve"}[look.sleeve]
+    sleeve = {"none": "vest", "short": "short-sleeve", "long": "long-sleeve"}[worn_sleeve]
     top = ("upper-clothes", "top", "vest" if sleeve == "vest" else f"{sleeve}-top")
     if garment == "skin":
         return _skin(region, side, leg)
@@ -79,9 +81,9 @@ def _names(look: Look, garment: str, region: str) -> tuple[str, ...]:
     if garment == "jumpsuit":
         return ("jumpsuits", *(("pants", "trousers") if leg or region == "hips" else top))
     if garment == "pants":
-        return ("shorts", "pants") if look.lower == "shorts" else ("pants", "trousers")
+        return ("shorts", "pants") if lower == "shorts" else ("pants", "trousers")
     if garment == "shoe":
-        return ("boots" if look.shoes == "boots" else "footwear", "footwear", f"{side}-shoe")
+        return ("boots" if shoes == "boots" else "footwear", "footwear", f"{side}-shoe")
     if garment == "belt":
         return ("belt", "pants", "trousers")
     return {
