@@ -32,11 +32,15 @@ def headline(report: Comparison) -> str:
     verdicts = [cell.verdict for cell in report.cells]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("better", "worse", "no difference", "not comparable"))
     if not compared:
-        return f"None of {len(verdicts)} cells can be compared."
+        return f"None of {_number_of(len(verdicts), 'cell')} can be compared."
     if not found:
-        return f"No regression in {compared} cells ({counts})."
+        return f"No regression in {_number_of(compared, 'cell')} ({counts})."
     named = ", ".join(f"{cell.dataset} {cell.metric} {signed(cell.difference)}" for cell in found)
-    return f"{len(found)} regression{'s' * (len(found) > 1)} in {compared} cells: {named} ({counts})."
+    return f"{_number_of(len(found), 'regression')} in {_number_of(compared, 'cell')}: {named} ({counts})."
+
+
+def _number_of(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def signed(value: float) -> str:

@@ -1,0 +1,102 @@
+"""Puts a Markdown file into a comment of the pull or merge request a CI job runs for, in place of its earlier one.
+
+`python ci/comment.py FILE`. GitHub: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_EVENT_PATH and GITHUB_TOKEN, the job
+needs `pull-requests: write`. GitLab: CI_API_V4_URL, CI_PROJECT_ID, CI_MERGE_REQUEST_IID and GITLAB_TOKEN (a project
+token that may write through the API). The earlier comment is the one that starts with the file's first line.
+
+A job that may not comment, like one for a fork, says so and does not fail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST = 60_000
+"""Characters of a comment; GitHub takes 65,536."""
+
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where comments of a request are listed and made, how one is changed, and the header that allows it."""
+
+    comments: str
+    one: str
+    update: str
+    header: dict[str, str]
+
+    def call(self, method: str, address: str, content: dict[str, str] | None = None) -> Any:
+        """The answer of the service."""
+        data = json.dumps(content).encode() if content is not None else None
+        headers = self.header | {"Content-Type": "application/json", "Accept": "application/json"}
+        request = urllib.request.Request(address, data, headers, method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
+
+    def existing(self) -> Iterator[dict[str, Any]]:
+        """All comments there are."""
+        page = 1
+        while found := self.call("GET", f"{self.comments}?per_page={PAGE}&page={page}"):
+            yield from found
+            if len(found) < PAGE:
+                return
+            page += 1
+
+
+def place() -> Place | None:
+    """The request this job runs for, or None."""
+    known = os.environ.get
+    if (event := known("GITHUB_EVENT_PATH")) and (token := known("GITHUB_TOKEN")):
+        number = json.loads(Path(event).read_text(encoding="utf-8")).get("pull_request", {}).get("number")
+        if number is None:
+            return None
+        issues = f"{known('GITHUB_API_URL', 'https://api.github.com')}/repos/{known('GITHUB_REPOSITORY')}/issues"
+        header = {"Authorization": f"Bearer {token}"}
+        return Place(f"{issues}/{int(number)}/comments", f"{issues}/comments", "PATCH", header)
+    if (request := known("CI_MERGE_REQUEST_IID")) and (token := known("GITLAB_TOKEN")):
+        project = urllib.parse.quote(known("CI_PROJECT_ID", ""), safe="")
+        notes = f"{known('CI_API_V4_URL')}/projects/{project}/merge_requests/{int(request)}/notes"
+        return Place(notes, notes, "PUT", {"PRIVATE-TOKEN": token})
+    return None
+
+
+def comment(where: Place, text: str) -> str:
+    """Change the earlier comment or make one; says which."""
+    marker = text.splitlines()[0]
+    for earlier in where.existing():
+        if str(earlier.get("body", "")).startswith(marker):
+            where.call(where.update, f"{where.one}/{int(earlier['id'])}", {"body": text})
+            return "changed"
+    where.call("POST", where.comments, {"body": text})
+    return "made"
+
+
+def main() -> None:
+    """Comment, or say why not."""
+    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    if len(text) > LONGEST:
+        text = text[: text.rfind("\n", 0, LONGEST)] + "\n\nThe rest is in the job's files."
+    where = place()
+    if where is None:
+        print("no comment: this job runs for no pull or merge request, or has no token", file=sys.stderr)
+        return
+    try:
+        print(f"comment {comment(where, text)}", file=sys.stderr)
+    except urllib.error.HTTPError as error:
+        print(f"no comment: the service answered {error.code} {error.reason}", file=sys.stderr)
+    except urllib.error.URLError as error:
+        print(f"no comment: {error.reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Evaluates a backbone, compares it with a base run, and leaves the comparison in files. Any CI system can call it.
+#
+#   HB_BACKBONE       name of the backbone (required)
+#   HB_CHECKPOINT     weights to load into it
+#   HB_BASE           base run: a run folder, a results file, or the name of a shipped baseline; without it the base is
+#   HB_BASE_BACKBONE, HB_BASE_CHECKPOINT   evaluated here too (backbone: HB_BACKBONE)
+#   HB_PROTOCOL       what is finetuned (head)
+#   HB_SUITE          mini, the embedded suite, or humanbench-v1 (mini)
+#   HB_DATASETS       some datasets, separated by commas (all that are found)
+#   HB_DATA_ROOT      folder of the datasets (the embedded suite's own, or $HUMANBENCH_DATA)
+#   HB_SEEDS          trainings per cell (2)
+#   HB_MARGIN         smallest difference that fails the gate (1 point, 5 % of an error)
+#   HB_GATE           false: never fail for a regression (true)
+#   HB_EVAL_ARGS      further arguments of `humanbench eval`, separated by spaces
+#   HB_OUT            folder for the runs and the comparison (humanbench-ci)
+#   HUMANBENCH        the command (humanbench)
+#
+# Writes compare.md, compare.json and compare.xml (JUnit) to HB_OUT, and adds the Markdown to $GITHUB_STEP_SUMMARY.
+# Exit code: 0 no regression; 1 a regression, or a cell that failed; 2 nothing to compare, or wrong input.
+set -euo pipefail
+
+: "${HB_BACKBONE:?names the backbone to evaluate}"
+out="${HB_OUT:-humanbench-ci}"
+read -ra humanbench <<<"${HUMANBENCH:-humanbench}"
+read -ra extra <<<"${HB_EVAL_ARGS:-}"
+
+failed=0
+
+evaluate() { # folder, backbone, checkpoint
+    local arguments=(
+        --backbone "$2" --protocol "${HB_PROTOCOL:-head}" --suite "${HB_SUITE:-mini}" --seeds "${HB_SEEDS:-2}" --out "$1"
+    )
+    [[ -z "$3" ]] || arguments+=(--checkpoint "$3")
+    [[ -z "${HB_DATASETS:-}" ]] || arguments+=(--datasets "$HB_DATASETS")
+    [[ -z "${HB_DATA_ROOT:-}" ]] || arguments+=(--data-root "$HB_DATA_ROOT")
+    local status=0
+    "${humanbench[@]}" eval "${arguments[@]}" "${extra[@]}" || status=$?
+    [[ $status -le 1 ]] || exit "$status"
+    [[ $status -eq 0 ]] || failed=1 # cells that failed; those that did not are compared
+}
+
+mkdir -p "$out"
+base="${HB_BASE:-}"
+if [[ -z "$base" ]]; then
+    base="$out/base"
+    evaluate "$base" "${HB_BASE_BACKBONE:-$HB_BACKBONE}" "${HB_BASE_CHECKPOINT:-}"
+fi
+evaluate "$out/new" "$HB_BACKBONE" "${HB_CHECKPOINT:-}"
+
+arguments=("$base" "$out/new" --save "$out/compare.md" --save "$out/compare.json" --save "$out/compare.xml")
+[[ "${HB_GATE:-true}" == false ]] || arguments+=(--gate)
+[[ -z "${HB_MARGIN:-}" ]] || arguments+=(--margin "$HB_MARGIN")
+[[ -z "${HB_DATA_ROOT:-}" ]] || arguments+=(--data-root "$HB_DATA_ROOT")
+status=0
+"${humanbench[@]}" compare "${arguments[@]}" || status=$?
+
+if [[ -n "${GITHUB_STEP_SUMMARY:-}" && -f "$out/compare.md" ]]; then
+    cat "$out/compare.md" >>"$GITHUB_STEP_SUMMARY"
+fi
+[[ $status -ne 0 ]] || status=$failed
+exit "$status"

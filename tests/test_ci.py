@@ -1,0 +1,279 @@
+"""What CI systems run: the script, the comment, and the files that call them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+
+from humanbench.results import read_result, result_files
+from tests.engine.toy import FAST, write_datasets
+from tests.evaluated import run
+from tests.made_runs import write_run
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "ci" / "compare.sh"
+
+
+def script(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`ci/compare.sh` with these variables and no others of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HB_", "GITHUB_"))}
+    return subprocess.run([SCRIPT], cwd=ROOT, env=kept | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A toy backbone, a tiny dataset, one epoch."""
+    folder = tmp_path_factory.mktemp("ci")
+    write_datasets(folder / "data", "pa100k")
+    overrides = FAST["attribute"] | {"train.epochs": 1}
+    return {
+        "HUMANBENCH": f"{sys.executable} -m tests.engine.toy_cli",
+        "HUMANBENCH_CACHE": str(folder / "cache"),
+        "OMP_NUM_THREADS": "1",
+        "HB_BACKBONE": "toy",
+        "HB_DATA_ROOT": str(folder / "data"),
+        "HB_DATASETS": "pa100k",
+        "HB_SEEDS": "1",
+        "HB_EVAL_ARGS": " ".join(f"--set {k}={v}".replace(", ", ",") for k, v in overrides.items())
+        + " --device cpu --workers 0",
+        "HB_OUT": str(folder / "out"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    }
+
+
+def test_the_script_evaluates_compares_and_reports(setting: dict[str, str], tmp_path: Path) -> None:
+    """Twice the same backbone; then against a base with perfect predictions in place of its own."""
+    done = script(setting)
+    assert done.returncode == 0, done.stderr
+    out = Path(setting["HB_OUT"])
+    assert Path(setting["GITHUB_STEP_SUMMARY"]).read_text() == (out / "compare.md").read_text()
+    (cell,) = json.loads((out / "compare.json").read_text())["cells"]
+    assert (cell["verdict"], cell["difference"], cell["method"]) == ("no difference", 0, "paired")
+    (suite,) = ET.fromstring((out / "compare.xml").read_text())
+    assert (suite.attrib["tests"], suite.attrib["failures"]) == ("1", "0")
+
+    (file,) = result_files(out / "base")
+    trained = read_result(file)
+    assert trained.provenance is not None
+    write_run(
+        tmp_path / "perfect", Path(setting["HB_DATA_ROOT"]), ["pa100k"], 0.0,
+        cell=trained.cell.model_dump(exclude={"id"}),
+        provenance=trained.provenance.model_dump(exclude={"predictions_sha256"}),
+    )  # fmt: skip
+    gate = run("compare", tmp_path / "perfect", out / "new", "--data-root", setting["HB_DATA_ROOT"], "--gate")
+    assert gate.exit_code == 1
+    assert "1 regression in 1 cell: pa100k mA" in gate.stderr
+
+
+FAKE = """#!/bin/sh
+echo "$@" >>"$LOG"
+case "$1" in eval) exit "$EVAL" ;; esac
+exit "$COMPARE"
+"""
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "compared", "returned", "calls"),
+    [(0, 0, 0, 3), (0, 1, 1, 3), (0, 2, 2, 3), (1, 0, 1, 3), (1, 2, 2, 3), (2, 0, 2, 1), (130, 0, 130, 1)],
+)
+def test_the_scripts_exit_code(tmp_path: Path, evaluated: int, compared: int, returned: int, calls: int) -> None:
+    """A failed cell fails the job after the comparison; wrong input and an interruption end it at once."""
+    done, log = with_fake(tmp_path, {"EVAL": str(evaluated), "COMPARE": str(compared)})
+    assert (done.returncode, len(log)) == (returned, calls)
+
+
+def with_fake(tmp_path: Path, environment: dict[str, str]) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """The script with a command in place of humanbench that notes its arguments."""
+    fake, log = tmp_path / "fake", tmp_path / "log"
+    fake.write_text(FAKE)
+    fake.chmod(0o755)
+    common = {"HUMANBENCH": str(fake), "LOG": str(log), "HB_BACKBONE": "vit", "HB_OUT": str(tmp_path / "out")}
+    done = script(common | environment)
+    return done, log.read_text().splitlines() if log.exists() else []
+
+
+def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
+    zero = {"EVAL": "0", "COMPARE": "0"}
+    out = tmp_path / "out"
+    files = " ".join(f"--save {out}/compare.{suffix}" for suffix in ("md", "json", "xml"))
+    plain = "eval --backbone {} --protocol head --suite mini --seeds 2 --out {}"
+    assert with_fake(tmp_path, zero)[1] == [
+        plain.format("vit", out / "base"),
+        plain.format("vit", out / "new"),
+        f"compare {out}/base {out}/new {files} --gate",
+    ]
+    (tmp_path / "log").unlink()
+    names = {
+        "CHECKPOINT": "n.pt",
+        "BASE_BACKBONE": "old",
+        "BASE_CHECKPOINT": "b c.pt",
+        "PROTOCOL": "full",
+        "SUITE": "s",
+    }
+    names |= {"DATASETS": "a,b", "DATA_ROOT": "/d", "SEEDS": "3", "MARGIN": "2", "GATE": "false", "EVAL_ARGS": "--x 1"}
+    given = "--protocol full --suite s --seeds 3 --out {} --checkpoint {} --datasets a,b --data-root /d --x 1"
+    assert with_fake(tmp_path, zero | {f"HB_{name}": value for name, value in names.items()})[1] == [
+        f"eval --backbone old {given.format(out / 'base', 'b c.pt')}",
+        f"eval --backbone vit {given.format(out / 'new', 'n.pt')}",
+        f"compare {out}/base {out}/new {files} --margin 2 --data-root /d",
+    ]
+    (tmp_path / "log").unlink()
+    assert with_fake(tmp_path, zero | {"HB_BASE": "main"})[1][-1] == f"compare main {out}/new {files} --gate"
+    unnamed, _ = with_fake(tmp_path, zero | {"HB_BACKBONE": ""})
+    assert "HB_BACKBONE: names the backbone" in unnamed.stderr
+    assert unnamed.returncode != 0
+
+
+class Service(ThreadingHTTPServer):
+    """As much of the comment services of GitHub and GitLab as a comment needs."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.comments: list[dict[str, Any]] = [{"id": n, "body": "somebody's words"} for n in range(1, 131)]
+        self.calls: list[str] = []
+        self.refuse = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Service
+
+    def answer(self) -> None:
+        path, _, query = self.path.partition("?")
+        self.server.calls.append(f"{self.command} {path}")
+        content = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "null")
+        allowed = "secret" in (self.headers["Authorization"] or self.headers["PRIVATE-TOKEN"] or "")
+        if self.server.refuse or not allowed:
+            self.send_error(403)
+            return
+        result: Any = {}
+        if self.command == "GET":
+            size, page = (int(found) for found in re.findall(r"=(\d+)", query))
+            result = self.server.comments[(page - 1) * size : page * size]
+        elif self.command == "POST":
+            self.server.comments.append({"id": 1000, **content})
+        else:
+            self.server.comments[[c["id"] for c in self.server.comments].index(int(path.split("/")[-1]))] |= content
+        body = json.dumps(result).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PATCH = do_PUT = answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with Service() as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+
+
+def comment(path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """`python ci/comment.py PATH` with these variables."""
+    known = {"PATH": os.environ["PATH"], "no_proxy": "127.0.0.1"}
+    command = [sys.executable, str(ROOT / "ci" / "comment.py"), str(path)]
+    return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("system", ["github", "gitlab"])
+def test_the_table_is_one_comment_that_is_kept_up_to_date(service: Service, tmp_path: Path, system: str) -> None:
+    (tmp_path / "event.json").write_text(json.dumps({"pull_request": {"number": 7}}))
+    environment = {
+        "github": {
+            "GITHUB_API_URL": service.address, "GITHUB_REPOSITORY": "who/what", "GITHUB_TOKEN": "secret",
+            "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        },
+        "gitlab": {
+            "CI_API_V4_URL": service.address, "CI_PROJECT_ID": "who/what", "CI_MERGE_REQUEST_IID": "7",
+            "GITLAB_TOKEN": "secret",
+        },
+    }[system]  # fmt: skip
+    notes = "/projects/who%2Fwhat/merge_requests/7/notes"
+    expected = {
+        "github": ("POST /repos/who/what/issues/7/comments", "PATCH /repos/who/what/issues/comments/1000"),
+        "gitlab": (f"POST {notes}", f"PUT {notes}/1000"),
+    }[system]  # fmt: skip
+    table = tmp_path / "compare.md"
+    for number, call in enumerate(expected):
+        table.write_text(f"<!-- humanbench compare -->\ntable {number}\n" + "x\n" * 50_000)
+        done = comment(table, environment)
+        assert done.returncode == 0, done.stderr
+        assert service.calls[-1] == call
+        mine = [c["body"] for c in service.comments if "humanbench" in c["body"]]
+        assert len(mine) == 1
+        assert f"table {number}" in mine[0]
+        assert len(mine[0]) < 65_536
+    service.refuse = True
+    refused = comment(table, environment)
+    assert (refused.returncode, "the service answered 403" in refused.stderr) == (0, True)
+    assert "secret" not in refused.stderr + refused.stdout
+
+
+def test_without_a_request_or_a_token_nothing_is_commented(tmp_path: Path) -> None:
+    (tmp_path / "table.md").write_text("text")
+    (tmp_path / "event.json").write_text("{}")
+    for environment in ({}, {"GITHUB_EVENT_PATH": str(tmp_path / "event.json"), "GITHUB_TOKEN": "secret"}):
+        done = comment(tmp_path / "table.md", environment)
+        assert (done.returncode, "no comment: this job runs for no" in done.stderr) == (0, True)
+
+
+def test_the_action_is_whole() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    steps = action["runs"]["steps"]
+    text = (ROOT / "action.yml").read_text()
+    used = set(re.findall(r"inputs\.([\w-]+)", text))
+    assert used == set(action["inputs"])
+    assert all("description" in described for described in action["inputs"].values())
+    assert set(re.findall(r"steps\.(\w+)\.outputs", text)) == {step["id"] for step in steps if "id" in step}
+    for step in steps:
+        assert ("run" in step) != ("uses" in step)
+        assert "${{" not in step.get("run", ""), "inputs in a script's text could run as code"
+        assert step.get("shell") == "bash" or "uses" in step
+    read = set(re.findall(r"HB_\w+", SCRIPT.read_text()))
+    given = {name for step in steps for name in step.get("env", {}) if name.startswith("HB_")}
+    assert given == read
+    for name in re.findall(r"\$GITHUB_ACTION_PATH/([\w./]+)", text):
+        assert (ROOT / name).is_file()
+    assert os.access(SCRIPT, os.X_OK)
+
+
+def test_the_gitlab_job_is_whole() -> None:
+    job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".humanbench-compare"]
+    read = set(re.findall(r"HB_\w+", SCRIPT.read_text()))
+    assert {name for name in job["variables"] if name.startswith("HB_")} <= read
+    out = job["variables"]["HB_OUT"]
+    assert all(
+        path.startswith(f"{out}/") for path in [*job["artifacts"]["paths"], job["artifacts"]["reports"]["junit"]]
+    )
+    for line in [*job["script"], *job["after_script"]]:
+        for name in re.findall(r"\.humanbench/(ci/[\w.]+)", line):
+            assert (ROOT / name).is_file()
+        assert subprocess.run(["bash", "-n", "-c", line], check=False).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_shellcheck_has_nothing_to_say() -> None:
+    assert subprocess.run(["shellcheck", SCRIPT], check=False).returncode == 0
