@@ -1,7 +1,7 @@
 """Charts as inline SVG: small functions from numbers to markup, coloured by the page's own style sheet.
 
 Every series has a colour, a dash and a marker of its own, so that none is told apart by colour alone. The numbers of
-every chart stand in a table beside it; the description says which. Values that are not finite are left out.
+every chart stand in a table beside it; the description says which. Values that are not finite, or absurd, are left out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,12 @@ from markupsafe import Markup, escape
 
 SERIES = 6
 """How many series the style sheet tells apart."""
+_LARGEST = 1e12
+"""No parameter count or metric is larger; a scale that reached there would show nothing else."""
+
+
+def _drawable(value: float) -> bool:
+    return math.isfinite(value) and abs(value) <= _LARGEST
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
         x, y = at(i, radius + 22)
         anchor = "middle" if abs(x - width / 2) < 30 else "start" if x > width / 2 else "end"
         best = scales[i].best
-        rim = f" {best:.1f}" if math.isfinite(best) else ""
+        rim = f" {best:.1f}" if _drawable(best) else ""
         body.append(
             f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
             f'<tspan class="rim">{rim}</tspan></text>'
@@ -117,7 +123,7 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
         points = [
             at(i, radius * (inner + (1 - inner) * scales[i](value)))
             for i, value in enumerate(one.values)
-            if math.isfinite(value)
+            if _drawable(value)
         ]
         outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         marks = "".join(marker(number, x, y, 3.2) for x, y in points)
@@ -130,9 +136,9 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
 
 def bars(key: str, title: str, rows: Sequence[Bar], unit: str, zero: bool = False) -> Markup:
     """Horizontal bars with their intervals, in the order given."""
-    rows = [row for row in rows if math.isfinite(row.value)]
+    rows = [row for row in rows if _drawable(row.value)]
     width, height, left, right = 760.0, 26.0 * len(rows) + 34, 250.0, 70.0
-    ends = [v for row in rows for v in (row.value, row.low, row.high) if math.isfinite(v)]
+    ends = [v for row in rows for v in (row.value, row.low, row.high) if _drawable(v)]
     low, high = (0.0 if zero else _floor(ends)), max(ends, default=1.0)
     span = (high - low) or 1.0
 
@@ -149,10 +155,10 @@ def bars(key: str, title: str, rows: Sequence[Bar], unit: str, zero: bool = Fals
         text = _label(left - 10, y + 13, "end", row.name, 34)
         wide = max(x(row.value) - left, 1)
         bar = f'<rect class="bar" x="{left:g}" y="{y + 2:g}" width="{wide:.1f}" height="14" rx="2"/>'
-        if math.isfinite(row.low) and math.isfinite(row.high):
+        if _drawable(row.low) and _drawable(row.high):
             a, b = x(row.low), x(row.high)
             bar += f'<path class="whisker" d="M{a:.1f} {y + 9:g}H{b:.1f}M{a:.1f} {y + 5:g}v8M{b:.1f} {y + 5:g}v8"/>'
-        end = x(row.high if math.isfinite(row.high) else row.value)
+        end = x(row.high if _drawable(row.high) else row.value)
         bar += f'<text class="value" x="{max(end, x(row.value)) + 8:.1f}" y="{y + 13:g}">{escape(row.text)}</text>'
         body.append(_linked(text + bar, row.link, row.name))
     about = f"Bar chart of {len(rows)} values in {unit}; the numbers are in the table."
@@ -163,7 +169,7 @@ def scatter(
     key: str, title: str, points: Sequence[Point], x_label: str, y_label: str, up: bool = True, log: bool = True
 ) -> Markup:
     """Dots of x (logarithmic where `log`) against y; the better side is up (`up` says whether that is more)."""
-    kept = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y) and (p.x > 0 or not log)]
+    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and (p.x > 0 or not log)]
     if not kept:
         return Markup("")
     width, height, left, bottom, top, right = 560.0, 360.0, 62.0, 52.0, 18.0, 24.0
@@ -222,7 +228,7 @@ class _Scale:
 
 
 def _scale(values: Sequence[float], higher: bool) -> _Scale:
-    kept = [v for v in values if math.isfinite(v)] or [math.nan]
+    kept = [v for v in values if _drawable(v)] or [math.nan]
     return _Scale(min(kept), max(kept)) if higher else _Scale(max(kept), min(kept))
 
 
@@ -233,8 +239,8 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
     [70.0, 80.0]
     """
     span = high - low
-    if not (math.isfinite(span) and span > 0):
-        return [low] if math.isfinite(low) else []
+    if not (_drawable(span) and span > 0):
+        return [low] if _drawable(low) else []
     rough = span / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= rough)

@@ -28,6 +28,7 @@ from humanbench.paths import data_root as default_data_root
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 
+_OTHER = "the data here is not what it was measured on"
 Verdict = Literal["rescored", "claimed", "rejected"]
 TOLERANCE = 0.005
 """Half of the last digit that the pages show. Sums in another order move a number by far less."""
@@ -161,19 +162,22 @@ def _wrong_files(folder: Path, manifest: Manifest) -> list[str]:
 def _rescored(folder: Path, result: Result, data_root: Path | None) -> CellVerdict:
     try:
         root = _root(result, data_root)
+    except DataError as error:
+        return _verdict(result, "claimed", reason=str(error))
+    try:
         recomputed = _score(folder, result, root)
         differences = tuple(_differences(result, recomputed))
     except (DataError, CardError) as error:
         return _verdict(result, "claimed", reason=str(error))
     except HumanbenchError as error:
-        return _verdict(result, "rejected", reason=str(error))
+        return _verdict(result, "rejected", reason=f"{error}{_hint(result, root)}")
     except Exception as error:  # a file made to break its reader must not end the check of the others
         return _verdict(result, "rejected", reason=f"its predictions cannot be read ({type(error).__name__}: {error})")
     value = recomputed.metrics[recomputed.main].value
     if not differences:
         return _verdict(result, "rescored", value)
     if not _same_data(result, root):
-        return _verdict(result, "claimed", value, "the data here is not what it was measured on", differences)
+        return _verdict(result, "claimed", value, _OTHER, differences)
     return _verdict(result, "rejected", value, "; ".join(map(str, differences[:6])), differences)
 
 
@@ -250,6 +254,14 @@ def _same_data(result: Result, root: Path) -> bool:
     except HumanbenchError:
         return False
     return fingerprint(card, {**tables, **own}) == wanted
+
+
+def _hint(result: Result, root: Path) -> str:
+    """What else may explain predictions that do not fit. They are rejected nevertheless."""
+    try:
+        return "" if _same_data(result, root) else f" ({_OTHER})"
+    except HumanbenchError:
+        return ""
 
 
 def _plain(value: float) -> float | None:

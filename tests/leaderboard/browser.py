@@ -79,9 +79,7 @@ class Browser:
 
     def size(self, width: int, height: int, phone: bool = False) -> None:
         """The window's size."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def prefer(self, theme: str) -> None:
         """What the system prefers: dark or light."""

@@ -24,7 +24,9 @@ def entries(content: Content) -> Iterable[Page]:
     best = {key: _best(content.rankings(board)) for key, board in place.items()}
     ranks = _ranks(content)
     for entry in content.entries:
-        yield _entry(entry, place.get(entry.board), best.get(entry.board, {}), ranks.get(entry.id, {}))
+        yield _entry(
+            entry, place.get(entry.board) if entry.scores else None, best.get(entry.board, {}), ranks.get(entry.id, {})
+        )
 
 
 def _ranks(content: Content) -> dict[str, dict[str, str]]:

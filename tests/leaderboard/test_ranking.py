@@ -1,0 +1,96 @@
+"""Ranks and their uncertainty, on tables small enough to work out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from humanbench.leaderboard.ranking import rank_entries, surely_differ
+
+NAN = float("nan")
+
+
+def ranked(values: list[list[float]], half: float, higher: list[bool] | None = None):  # type: ignore[no-untyped-def]
+    table = np.array(values, float)
+    way = np.array(higher or [True] * table.shape[1])
+    return rank_entries(table, table - half, table + half, way)
+
+
+def test_ranks_of_a_column_by_its_direction() -> None:
+    up = ranked([[80.0], [90.0], [70.0]], 1.0)
+    down = ranked([[80.0], [90.0], [70.0]], 1.0, [False])
+    assert up.columns[0].rank.tolist() == [2, 1, 3]
+    assert down.columns[0].rank.tolist() == [2, 3, 1]
+    assert up.order.tolist() == [1, 0, 2]
+
+
+def test_what_lies_within_both_intervals_is_a_tie() -> None:
+    """Half intervals of 1: two differ surely above sqrt(2) = 1.414. 90.0 and 89.0 do not, 90.0 and 88.0 do, and
+    89.0 and 88.0 do not: so ranks 1-2, 1-3, 2-3, and 80 is last for sure."""
+    column = ranked([[90.0], [89.0], [88.0], [80.0]], 1.0).columns[0]
+    assert column.low.tolist() == [1, 1, 2, 4]
+    assert column.high.tolist() == [2, 3, 3, 4]
+
+
+def test_the_half_intervals_that_face_each_other_decide() -> None:
+    """80 (78..80.1) below 81 (80.9..90): sqrt(0.1^2 + 0.1^2) = 0.14 < 1, though the other sides are wide."""
+    assert surely_differ((81.0, 80.0), ((80.9, 90.0), (78.0, 80.1)))
+    assert not surely_differ((81.0, 80.0), ((79.0, 81.1), (79.9, 82.0)))
+
+
+def test_equal_values_share_the_better_rank() -> None:
+    column = ranked([[90.0], [90.0], [80.0]], 0.5).columns[0]
+    assert column.rank.tolist() == [1, 1, 3]
+
+
+def test_an_absent_value_counts_as_shared_last() -> None:
+    """Columns: A 1, B 2, C absent = 3; and A absent, B absent (both 2.5), C 1. Means 1.75, 2.25, 2.0."""
+    table = ranked([[90.0, NAN], [80.0, NAN], [NAN, 60.0]], 0.1)
+    assert table.mean_rank.tolist() == [1.75, 2.25, 2.0]
+    assert table.order.tolist() == [0, 2, 1]
+    assert table.columns[1].rank.tolist() == [0, 0, 1]
+
+
+def test_leaving_out_a_bad_cell_does_not_help() -> None:
+    complete = ranked([[90.0, 50.0], [80.0, 60.0], [70.0, 55.0]], 0.1)
+    without = ranked([[90.0, NAN], [80.0, 60.0], [70.0, 55.0]], 0.1)
+    assert without.mean_rank[0] >= complete.mean_rank[0]
+
+
+def test_neighbours_are_tied_when_their_scores_are_and_not_when_far_apart() -> None:
+    near = ranked([[90.0] * 3, [89.9] * 3, [70.0] * 3], 1.0)
+    assert near.tied.tolist() == [True, False, False]
+    assert (near.low.tolist(), near.high.tolist()) == ([1, 1, 3], [2, 2, 3])
+
+
+def test_same_input_gives_the_same_ranking() -> None:
+    values = np.random.default_rng(1).normal(80, 1, (12, 5)).tolist()
+    assert ranked(values, 1.0).low.tolist() == ranked(values, 1.0).low.tolist()
+
+
+def test_absurd_numbers_do_no_harm() -> None:
+    table = ranked([[1e308], [80.0], [float("inf")], [-1e308]], 0.5)
+    assert table.columns[0].rank.tolist() == [1, 2, 0, 3]
+    assert table.order.tolist()[:2] == [0, 1]
+
+
+@given(st.lists(st.lists(st.one_of(st.just(NAN), st.floats(0, 100)), min_size=3, max_size=3), min_size=1, max_size=8))
+def test_intervals_hold_the_rank(values: list[list[float]]) -> None:
+    table = ranked(values, 2.0)
+    assert (table.low <= table.rank).all()
+    assert (table.rank <= table.high).all()
+    assert sorted(table.order.tolist()) == list(range(len(values)))
+    for column in table.columns:
+        there = column.rank > 0
+        assert (column.low[there] >= 1).all()
+        assert (column.low <= column.rank).all()
+        assert (column.rank <= column.high).all()
+        assert (column.high <= there.sum()).all()
+
+
+def test_a_single_entry_is_first() -> None:
+    table = ranked([[80.0, NAN]], 1.0)
+    assert (table.rank[0], table.low[0], table.high[0], bool(table.tied[0])) == (1, 1, 1, False)
+    assert table.mean_rank[0] == pytest.approx(1.0)

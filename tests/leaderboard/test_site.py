@@ -1,0 +1,243 @@
+"""The site as files: valid, complete, repeatable, and unimpressed by hostile names and numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.request import urlopen
+
+import html5lib
+import pytest
+
+from humanbench.leaderboard.events import events_of
+from humanbench.leaderboard.frames import entries_of, seen_by
+from humanbench.leaderboard.serving import server_of
+from humanbench.leaderboard.site import MARK, SiteError, build_site
+from humanbench.leaderboard.validity import problems
+from humanbench.results import Result
+from tests.evaluated import run
+from tests.leaderboard.made import made_result, made_run
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "abc\u202egnp.exe\u2066",
+    "x" * 10_240,
+    "../../etc/passwd",
+    '=HYPERLINK("http://evil")',
+    "{{ 7*7 }}{% raw %}",
+    "\x00\x1b[31m",
+    "",
+    "😀 café 模型",
+]
+
+
+def built(folder: Path, results: Sequence[Result], rescored: Sequence[str] = ()) -> Path:
+    """A site of results, those of the named backbones rescored."""
+    evidence = {r.cell.id: "rescored" for r in results if r.backbone in rescored}
+    entries = entries_of(results, seen_by, evidence)  # type: ignore[arg-type]
+    return build_site(folder, entries, events_of(entries)).folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two regimes, two kinds of evidence, synthetic results and a subset."""
+    results = [
+        *made_run("path_vitb", strength=1),
+        *made_run("mae_vitb"),
+        *made_run("clip_vitb", "full", seen=None),
+        *made_run("mae_vitb", suite="mini", synthetic=True)[:3],
+        made_result(subset="first100"),
+    ]
+    return built(tmp_path_factory.mktemp("site") / "site", results, ["path_vitb"])
+
+
+def test_pages_are_valid_and_every_link_leads_somewhere(site: Path) -> None:
+    assert problems(site) == []
+
+
+def test_there_is_a_page_for_everything(site: Path) -> None:
+    names = {p.relative_to(site).as_posix() for p in site.rglob("*.html")}
+    assert {"index.html", "published.html", "datasets.html", "reading.html", "changes.html"} <= names
+    assert {f"tasks/{t}.html" for t in ("reid", "pose", "parsing", "attribute", "detection", "counting")} <= names
+    assert sum(n.startswith("datasets/") for n in names) == 44
+    assert sum(n.startswith("entries/") for n in names) == 5
+    assert {"boards/humanbench-v1-partial.html", "boards/humanbench-v1-partial-unseen-task.html"} <= names
+    assert {"boards/mini-partial-synthetic.html"} <= names
+    assert any(n.startswith("boards/humanbench-v1-partial-subset-first100") for n in names)
+
+
+def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
+    root = html5lib.parse((site / "boards/humanbench-v1-partial.html").read_text(), namespaceHTMLElements=False)
+    table = next(t for t in root.iter("table") if t.get("id") == "board-rescored")
+    tasks, heads = table.find("thead").findall("tr")
+    spans = {"".join(th.itertext()): int(th.get("colspan")) for th in tasks.findall("th")}
+    assert spans == {"parsing": 4, "reid": 4, "detection": 2, "pose": 4, "attribute": 3, "counting": 2}
+    texts = ["".join(th.itertext()) for th in heads.findall("th")][3:]
+    assert len(texts) == 19
+    assert [("↓" in text) for text in texts] == [t.split("lower")[0] != t for t in texts]
+    assert sum("↓" in text for text in texts) == 4  # Caltech, Human3.6M pose, ShanghaiTech A and B
+
+
+def test_labels_are_shown(site: Path) -> None:
+    text = (site / "index.html").read_text()
+    for label in ("published", "rescored", "claimed", "synthetic", "subset first100"):
+        assert f">{label}</span>" in text
+
+
+def test_an_entry_says_how_to_run_it_again(site: Path) -> None:
+    (path,) = (site / "entries").glob("clip-vitb-full-*.html")
+    text = path.read_text()
+    assert "humanbench eval --backbone clip_vitb --protocol full --datasets human36m_parsing,lip," in text
+    result = made_run("clip_vitb", "full", seen=None)[0]
+    assert result.provenance is not None
+    for hash_ in (result.cell.weights_sha256, result.cell.recipe_sha256, result.provenance.predictions_sha256):
+        assert hash_ in text
+    record = json.loads((site / "data/entries" / f"{path.stem}.json").read_text())
+    assert len(record["results"]) == 19
+
+
+def test_a_dataset_page_has_card_metric_and_history(site: Path) -> None:
+    text = (site / "datasets/caltech.html").read_text()
+    for part in ("free for research", "Log-average miss rate", 'id="history"', "28.3"):
+        assert part in text
+
+
+def test_neighbours_that_cannot_be_told_apart_say_so(tmp_path: Path) -> None:
+    close = [made_result("lip", name, value=value, half=1.0) for name, value in (("a", 60), ("b", 59.5), ("c", 50))]
+    site = built(tmp_path / "site", close)
+    text = (site / "datasets/lip.html").read_text()
+    assert (text.count(">cannot be told apart<"), text.count(">told apart<")) == (1, 1)
+    assert (site / "boards/humanbench-v1-partial.html").read_text().count(
+        "cannot be told apart from the next</span>"
+    ) == 1
+
+
+def test_raw_data_is_complete(site: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO((site / "data/results.csv").read_text())))
+    assert len(rows) == 19 * 3 + 3 + 1
+    assert len(json.loads((site / "data/results.json").read_text())) == len(rows)
+    assert {row["evidence"] for row in rows} == {"rescored", "claimed"}
+    assert len(json.loads((site / "data/published.json").read_text())) == 150
+
+
+def test_the_feed_is_atom_with_one_entry_per_change(site: Path) -> None:
+    root = ET.parse(site / "changes.xml").getroot()
+    atom = "{http://www.w3.org/2005/Atom}"
+    ids = [entry.findtext(f"{atom}id") for entry in root.iter(f"{atom}entry")]
+    assert len(ids) == len(set(ids)) == 6
+    assert root.findtext(f"{atom}updated") == "2026-03-14T00:00:00Z"
+
+
+def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
+    one, two = (built(tmp_path / name, made_run("mae_vitb")[:2]) for name in ("one", "two"))
+    files = sorted(p.relative_to(one) for p in one.rglob("*") if p.is_file())
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
+
+
+def test_nothing_of_a_page_runs_or_comes_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        root = html5lib.parse(path.read_text(encoding="utf-8"), namespaceHTMLElements=False)
+        for script in root.iter("script"):
+            assert script.get("src", "").endswith((".js",))
+            assert not (script.text or "").strip()
+        sources = [e.get("src") or e.get("href") for tag in ("script", "link", "img") for e in root.iter(tag)]
+        assert not [s for s in sources if s and "//" in s]
+
+
+def _named(name: str, dataset: str, **fields: object) -> Result:
+    """A result with this name in every text of it."""
+    hostile = {"backbone": name, "checkpoint": name, "unit": name, "subset": name or None}
+    result = made_result(dataset, **fields).model_copy(update=hostile)  # type: ignore[arg-type]
+    assert result.provenance is not None
+    texts = {"command": name, "device": name, "platform": name, "started": name, "packages": {name: name}}
+    return result.model_copy(update={"provenance": result.provenance.model_copy(update=texts)})
+
+
+def test_hostile_names_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    results = [_named(name, "lip") for name in HOSTILE]
+    results += [_named(name, "atr", status="failed", reason=name, metrics={}, main="") for name in HOSTILE]
+    site = built(tmp_path / "site", results)
+    assert problems(site) == []
+    for path in [*site.rglob("*.html"), site / "changes.xml"]:
+        text = path.read_text(encoding="utf-8")
+        for part in ("<script>alert", "<img", "\u202e", "\u2066", "\x00", "\x1b", "x" * 2000, ">49<"):
+            assert part not in text
+    assert not [row for row in csv.reader(io.StringIO((site / "data/results.csv").read_text())) if row[1][:1] == "="]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in (site / "changes.html").read_text()
+
+
+def test_absurd_numbers_do_not_break_a_page(tmp_path: Path) -> None:
+    values = [float("nan"), float("inf"), 1e308, -1e308]
+    results = [made_result("lip", f"net{i}", value=v, trainable=10**30, frozen=10**30) for i, v in enumerate(values)]
+    site = built(tmp_path / "site", [*results, *made_run("clip_vitb")])
+    assert problems(site) == []
+    json.loads((site / "data/results.json").read_text(), parse_constant=pytest.fail)
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(SiteError, match="holds something that is not a leaderboard"):
+        build_site(tmp_path, [], [])
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_site_is_replaced_by_the_next(tmp_path: Path) -> None:
+    first = built(tmp_path / "site", made_run("mae_vitb")[:1])
+    (page,) = (first / "entries").glob("*.html")
+    build_site(tmp_path / "site", [], [])
+    assert not page.exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('href="published.html"', 'href="gone.html"'), "gone.html"),
+        (('href="reading.html#evidence"', 'href="reading.html#nowhere"'), "whose anchor is not there"),
+        (('id="boards"', 'id="published"'), "occurs 2 times"),
+        (("</main>", "</div></main>"), "end-tag"),
+        (('href="datasets.html"', 'href="javascript:alert(1)"'), "neither relative nor http"),
+        (('href="datasets.html"', 'href="../../etc/passwd"'), "outside the site"),
+        (('aria-labelledby="boards-h"', 'aria-labelledby="nobody"'), "which is not there"),
+        (("<h1>", '<h1 onclick="x()">'), "inline script"),
+    ],
+)
+def test_the_check_finds_what_is_wrong(site: Path, tmp_path: Path, change: tuple[str, str], said: str) -> None:
+    text = (site / "index.html").read_text()
+    assert change[0] in text
+    (tmp_path / "index.html").write_text(text.replace(*change, 1))
+    (tmp_path / "reading.html").write_bytes((site / "reading.html").read_bytes())
+    assert any(said in problem for problem in problems(tmp_path) if problem.startswith("index.html"))
+
+
+def test_build_check_and_serve(tmp_path: Path) -> None:
+    out, store = tmp_path / "site", tmp_path / "none"
+    done = run("leaderboard", "build", "--out", out, "--submissions", store, "--check", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["problems"]) == (0, [])
+    with server_of(out) as server:
+        import threading
+
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert server.server_address[0] == "127.0.0.1"
+        assert b"HumanBench" in urlopen(f"{address}/").read()
+        with pytest.raises(OSError, match="404"):
+            urlopen(f"{address}/static/")
+        server.shutdown()
+    (out / MARK).unlink()
+    with pytest.raises(SiteError, match="is no leaderboard"):
+        server_of(out)
+
+
+def test_a_thousand_entries_leave_the_first_page_small(tmp_path: Path) -> None:
+    """Two datasets stand for 19: rows and pages are what grows."""
+    results = [made_result(d, f"timm:net_{i}", value=60 + i % 37) for i in range(1000) for d in ("lip", "pa100k")]
+    site = built(tmp_path / "site", results)
+    assert (site / "index.html").stat().st_size < 1_000_000
+    assert (site / "boards/humanbench-v1-partial.html").stat().st_size < 2_000_000
+    assert len(list((site / "entries").glob("*.html"))) == 1000

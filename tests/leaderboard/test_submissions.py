@@ -1,0 +1,342 @@
+"""Submissions end to end: the honest one comes in, whatever was touched does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from humanbench import results
+from humanbench.cards import load_card
+from humanbench.data.samples import load_samples
+from humanbench.leaderboard.bundle import gathered, write_submission
+from humanbench.leaderboard.checking import Report, check_submission, summary
+from humanbench.leaderboard.manifest import FileEntry, Manifest, file_sha256
+from humanbench.leaderboard.names import shown
+from tests.evaluated import run, write_dataset
+from tests.leaderboard.honest import edit_result, write_honest_run
+
+DATASETS = ("pa100k", "market1501", "shanghaitech_a", "lip")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with four small datasets."""
+    folder = tmp_path_factory.mktemp("data")
+    for name in DATASETS:
+        write_dataset(load_card(name), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def honest(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on them."""
+    return write_honest_run(tmp_path_factory.mktemp("honest") / "run", root, DATASETS)
+
+
+@pytest.fixture
+def submission(honest: Path, tmp_path: Path) -> Path:
+    """The run as a folder to tamper with."""
+    with gathered(honest, submitter="A. Student") as folder:
+        return write_submission(folder, tmp_path / "submission")
+
+
+def renewed(folder: Path) -> None:
+    """The manifest made to fit again, as a careful forger would."""
+    path = folder / "manifest.json"
+    manifest = Manifest.model_validate_json(path.read_text())
+    files = {
+        p.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(p), size=p.stat().st_size)
+        for p in folder.rglob("*")
+        if p.is_file() and p != path
+    }
+    path.write_text(manifest.model_copy(update={"files": files}).model_dump_json())
+
+
+def checked(folder: Path, root: Path | None) -> Report:
+    renewed(folder)
+    return check_submission(folder, root)
+
+
+def result_file(folder: Path, dataset: str) -> Path:
+    (path,) = (folder / "results").glob(f"{dataset}-*.json")
+    return path
+
+
+def test_an_honest_run_is_rescored_from_archive_and_folder(honest: Path, root: Path, tmp_path: Path) -> None:
+    for out in (tmp_path / "a.zip", tmp_path / "folder"):
+        done = run("submit", honest, "--out", out, "--data-root", root, "--json")
+        document = json.loads(done.stdout)
+        assert (done.exit_code, document["accepted"], document["written"]) == (0, True, str(out))
+        report = check_submission(out, root)
+        assert report.ok, report.problems
+        assert {c.dataset: c.verdict for c in report.cells} == dict.fromkeys(DATASETS, "rescored")
+
+
+def test_check_only_says_and_writes_nothing(
+    honest: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run("submit", honest, "--check", "--data-root", root)
+    assert done.exit_code == 0
+    assert "rescored  market1501 head seed 0  mAP 100.00" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_runs_make_equal_archives(honest: Path, tmp_path: Path) -> None:
+    for name in ("a.zip", "b.zip"):
+        with gathered(honest) as folder:
+            write_submission(folder, tmp_path / name)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_without_the_data_numbers_are_claimed(submission: Path, tmp_path: Path) -> None:
+    report = check_submission(submission, tmp_path / "nothing")
+    assert report.ok
+    assert {c.verdict for c in report.cells} == {"claimed"}
+    assert "pa100k is not under" in summary(report)
+
+
+def test_on_other_labels_numbers_are_claimed(submission: Path, root: Path, tmp_path: Path) -> None:
+    """One label map here was drawn anew: nobody can say that the submitted number is wrong, or that it is right."""
+    other = tmp_path / "data"
+    shutil.copytree(root / "lip", other / "lip")
+    path = Path(load_samples("lip", "val", other)["label"][0])
+    label = np.array(Image.open(path))
+    Image.fromarray(np.where(label == 0, 1, 0).astype(np.uint8)).save(path)
+    verdicts = {c.dataset: c for c in check_submission(submission, other).cells}
+    assert verdicts["lip"].verdict == "claimed"
+    assert verdicts["lip"].reason == "the data here is not what it was measured on"
+    assert verdicts["lip"].recomputed is not None
+    assert verdicts["lip"].recomputed < 100 == verdicts["lip"].claimed
+
+
+def test_predictions_that_fit_no_image_here_are_rejected_with_a_hint(
+    submission: Path, root: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "data"
+    shutil.copytree(root / "market1501", other / "market1501")
+    path = sorted(next(other.rglob("query")).iterdir())[0]
+    path.rename(path.with_name(path.name.replace(path.name[:4], "0099", 1)))
+    (cell,) = [c for c in check_submission(submission, other).cells if c.verdict == "rejected"]
+    assert (cell.dataset, cell.recomputed) == ("market1501", None)
+    assert "(the data here is not what it was measured on)" in cell.reason
+
+
+def test_a_number_edited_in_the_result_is_rejected_with_both(submission: Path, root: Path) -> None:
+    metrics = json.loads(result_file(submission, "pa100k").read_text())["metrics"]
+    metrics["mA"]["value"] -= 1.25
+    edit_result(submission, "pa100k", metrics=metrics)
+    done = run("leaderboard", "check", submission, "--data-root", root)
+    assert done.exit_code == 1
+    assert "was changed after the submission was made" in done.output
+    report = checked(submission, root)
+    (cell,) = [c for c in report.cells if c.verdict == "rejected"]
+    assert (cell.dataset, cell.claimed, cell.recomputed) == ("pa100k", 98.75, 100.0)
+    assert "mA: claimed 98.75, recomputed 100" in summary(report)
+
+
+@pytest.mark.parametrize("part", ["low", "high", "n"])
+def test_an_interval_that_was_narrowed_is_rejected_too(submission: Path, root: Path, part: str) -> None:
+    metrics = json.loads(result_file(submission, "shanghaitech_a").read_text())["metrics"]
+    metrics["MAE"][part] += {"low": 0, "high": 1, "n": 5}[part]
+    metrics["MAE"]["high"] += 1
+    edit_result(submission, "shanghaitech_a", metrics=metrics)
+    assert [c.dataset for c in checked(submission, root).cells if c.verdict == "rejected"] == ["shanghaitech_a"]
+
+
+def test_a_metric_left_out_or_added_is_rejected(submission: Path, root: Path) -> None:
+    metrics = json.loads(result_file(submission, "market1501").read_text())["metrics"]
+    metrics.pop("rank-1")
+    edit_result(submission, "market1501", metrics=metrics)
+    report = checked(submission, root)
+    assert "rank-1: claimed nan, recomputed 100" in summary(report)
+
+
+def test_predictions_of_another_dataset_are_rejected(submission: Path, root: Path) -> None:
+    """Those of ShanghaiTech (CSV too) in place of PA-100K's, every hash made to fit."""
+    (target,) = (submission / "predictions").glob("pa100k-*")
+    (source,) = (submission / "predictions").glob("shanghaitech_a-*")
+    shutil.copyfile(source, target)
+    _fit_predictions(submission, "pa100k", target)
+    (cell,) = [c for c in checked(submission, root).cells if c.verdict == "rejected"]
+    assert cell.dataset == "pa100k"
+    assert "column" in cell.reason
+
+
+def _fit_predictions(folder: Path, dataset: str, predictions: Path) -> None:
+    provenance = json.loads(result_file(folder, dataset).read_text())["provenance"]
+    edit_result(folder, dataset, provenance=provenance | {"predictions_sha256": file_sha256(predictions)})
+
+
+def test_pickles_in_predictions_are_never_loaded(submission: Path, root: Path, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+            return Path.touch, (tmp_path / "pwned",)  # type: ignore[return-value]
+
+    (target,) = (submission / "predictions").glob("market1501-*")
+    np.savez(target, query_names=np.array([Bomb()], object), gallery_names=np.array(["a"]), distances=np.ones((1, 1)))
+    _fit_predictions(submission, "market1501", target)
+    report = checked(submission, root)
+    assert [c.dataset for c in report.cells if c.verdict == "rejected"] == ["market1501"]
+    assert "pickled" in summary(report)
+    assert not (tmp_path / "pwned").exists()
+
+
+def _deep(document: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for name in path:
+        document = document[name]
+    document[last] = value
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("metrics.mA.value", "99.9", "metrics.mA.value: Input should be a valid number"),
+        ("metrics.mA.value", True, "Input should be a valid number"),
+        ("metrics.mA.value", 1e308, "outside 0 to 100"),
+        ("metrics.mA.value", 100.5, "outside 0 to 100"),
+        ("metrics.mA.low", -3.0, "outside 0 to 100"),
+        ("metrics.mA.value", None, "the main metric mA is undefined"),
+        ("metrics.mA.high", 50.0, "upside down"),
+        ("metrics.mA.n", 0, "measured on 0 units"),
+        ("metrics.cuteness", {"value": 1.0, "low": 1.0, "high": 1.0, "n": 1}, "no metric is called 'cuteness'"),
+        ("schema_version", 99, "schema version 99"),
+        ("schema_version", 0, "schema version 0"),
+        ("schema_version", "1", "schema version '1'"),
+        ("schema_version", None, "schema version None"),
+        ("seed", "0", "seed: Input should be a valid integer"),
+        ("extra", 1, "extra: Extra inputs are not permitted"),
+        ("dataset", "imagenet", "'imagenet' is no dataset that is evaluated here"),
+        ("dataset", "dgmarket", "'dgmarket' is no dataset that is evaluated here"),
+        ("task", "reid", "its task is 'reid', the dataset's is attribute"),
+        ("scenario", "in-dataset", "its scenario is 'in-dataset'"),
+        ("regime", "turbo", "regime 'turbo'"),
+        ("split", "secret", "the split 'secret'"),
+        ("backbone", "other", "two different values of backbone"),
+        ("backbone", "x" * 10_240, "backbone has 10,240 characters"),
+        ("cell.seed", 3, "the cell's id is not the hash of its content"),
+        ("cell.weights_sha256", "0" * 64, "two different values of weights"),
+        ("trainable", 5, "the freeze report counts"),
+        ("status", "failed", "not the result of a finished cell"),
+        ("predictions", "../../etc/passwd", "not in predictions/"),
+        ("predictions", "/etc/passwd", "not in predictions/"),
+        ("predictions", "predictions/none.csv", "are not there"),
+        ("provenance.freeze_sha256", "0" * 64, "the freeze report is not the one"),
+        ("provenance.predictions_sha256", "0" * 64, "are not those whose hash"),
+        ("provenance.packages.evil", "y" * 500, "evil has 500 characters"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named(submission: Path, key: str, value: Any, said: str) -> None:
+    path = result_file(submission, "pa100k")
+    document = json.loads(path.read_text())
+    _deep(document, key, value)
+    path.write_text(json.dumps(document))
+    report = checked(submission, None)
+    assert not report.ok
+    assert said in "\n".join(report.problems)
+    assert report.cells == []
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "01", '{"a":', "[" * 100_000, '"\\ud800"'])
+def test_numbers_and_documents_that_json_does_not_have_are_refused(submission: Path, text: str) -> None:
+    path = result_file(submission, "pa100k")
+    path.write_text(path.read_text().replace('"value": 100.0', f'"value": {text}', 1))
+    assert text in path.read_text()
+    report = checked(submission, None)
+    assert not report.ok
+    assert path.name in report.problems[0]
+
+
+def test_a_key_twice_is_refused(submission: Path) -> None:
+    path = result_file(submission, "pa100k")
+    path.write_text(path.read_text().replace('"seed": 0,', '"seed": 0, "seed": 0,', 1))
+    assert "a key occurs twice" in checked(submission, None).problems[0]
+
+
+def test_a_result_of_an_earlier_schema_is_migrated(
+    submission: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 0, in which the dataset was called `data`."""
+
+    def rename(document: dict[str, Any]) -> dict[str, Any]:
+        return {("dataset" if k == "data" else k): v for k, v in document.items()}
+
+    monkeypatch.setitem(results._MIGRATIONS, 0, rename)
+    path = result_file(submission, "pa100k")
+    document = json.loads(path.read_text())
+    path.write_text(
+        json.dumps({("data" if k == "dataset" else k): v for k, v in document.items()} | {"schema_version": 0})
+    )
+    report = checked(submission, root)
+    assert report.ok, report.problems
+
+
+def test_another_recipe_or_freeze_report_is_named(submission: Path) -> None:
+    (recipe,) = (submission / "recipes").glob("pa100k-*")
+    document = json.loads(recipe.read_text())
+    document["optim"]["lr"] *= 10
+    recipe.write_text(json.dumps(document))
+    (freeze,) = (submission / "freeze").glob("lip-*")
+    freeze.write_text("{}")
+    (absent,) = (submission / "recipes").glob("market1501-*")
+    absent.unlink()
+    text = "\n".join(checked(submission, None).problems)
+    for said in ("the recipe has the hash", "not a freeze report", "its recipe recipes/market1501"):
+        assert said in text
+
+
+@pytest.mark.parametrize("version", [2, 0, "1", None, True])
+def test_a_manifest_of_another_schema_is_refused(submission: Path, version: Any) -> None:
+    path = submission / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": version}))
+    assert "manifest.json: schema version" in check_submission(submission).problems[0]
+
+
+def test_files_beside_the_manifest_are_named(submission: Path) -> None:
+    (submission / "results" / "extra.json").write_text("{}")
+    (submission / "environment.json").unlink()
+    text = "\n".join(check_submission(submission).problems)
+    assert "does not list 'results/extra.json'" in text
+    assert "lists 'environment.json', which is not there" in text
+
+
+def test_a_hostile_name_of_a_submission_is_shown_safely(submission: Path) -> None:
+    path = submission / "manifest.json"
+    name = "<script>\u202e\x1b[2Jx"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"name": name}))
+    text = summary(check_submission(submission))
+    assert text.startswith(f"{shown(name)}: ")
+    assert "\x1b" not in text
+
+
+def test_weights_of_two_kinds_are_two_submissions(honest: Path, tmp_path: Path) -> None:
+    shutil.copytree(honest, tmp_path / "run")
+    edit_result(tmp_path / "run", "lip", backbone="other")
+    done = run("submit", tmp_path / "run", "--check")
+    assert done.exit_code == 2
+    assert "results of 2 sets of weights" in done.stderr
+
+
+def test_what_the_backbone_saw_decides_the_scenario(honest: Path, root: Path) -> None:
+    """The made results are of an unseen task; a submitter who now says `market1501` contradicts them."""
+    done = run("submit", honest, "--check", "--pretrained-on", "market1501", "--data-root", root)
+    assert done.exit_code == 1
+    assert "its scenario is 'unseen-task'" in done.output
+    assert "what the backbone was pretrained on makes it in-dataset" in done.output
+    assert "makes it undisclosed" in run("submit", honest, "--check", "--pretrained-on", "undisclosed").output
+
+
+def test_a_run_without_predictions_cannot_be_submitted(honest: Path, tmp_path: Path) -> None:
+    shutil.copytree(honest, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "predictions")
+    done = run("submit", tmp_path / "run", "--check")
+    assert done.exit_code == 2
+    assert "is missing; a submission needs it" in done.stderr
