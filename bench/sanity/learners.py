@@ -82,11 +82,11 @@ def untrained(job: Job, pictures: Pictures, targets: Floats, seed: int) -> Net:
     return net.eval()
 
 
-def trained(job: Job, pictures: Pictures, targets: Floats, seed: int) -> Net:
+def trained(job: Job, pictures: Pictures, targets: Floats, seed: int, work: float = WORK) -> Net:
     """A network trained for a fixed number of pixels, on pictures mirrored, moved and lit at random."""
     net = untrained(job, pictures, targets, seed).train()
     rng = np.random.default_rng(seed)
-    epochs = min(EPOCHS, round(WORK / pictures[:, 0].size))
+    epochs = min(EPOCHS, round(work / pictures[:, 0].size))
     order = np.concatenate([rng.permutation(len(pictures)) for _ in range(epochs)])
     batches = np.array_split(order, max(1, len(order) // BATCH))
     groups = [

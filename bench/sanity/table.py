@@ -50,7 +50,7 @@ def _lines(rows: Sequence[Row], suite: Suite) -> Iterator[str]:
         sum(row.beats("trained", "chance", clearly=True) for row in rows),
         sum(row.beats("trained", "random", clearly=True) for row in rows),
         sum(row.beats("trained", "untouched") for row in tried),
-        sum(row.beats("neighbour", "random") for row in rows if row.cells["neighbour"]),
+        sum(row.beats("neighbour", "random") for row in rows),
     ]
     yield ""
     yield f"- Intervals of the trained net and of chance are apart on {counts[0]} of {len(rows)} datasets,"

@@ -242,7 +242,7 @@ def _bystanders(world: World, rng: np.random.Generator, actor: Actor) -> list[Ac
 
 
 def _obstacles(rng: np.random.Generator, style: Style, camera: Camera, actors: list[Actor]) -> list[Obstacle]:
-    """Posts, railings, bushes and bins, some of them between the camera and somebody."""
+    """Things of the style's kinds, some of them between the camera and somebody."""
     things: list[Obstacle] = []
     while rng.random() < style.obstacles and len(things) < 4:
         if actors and rng.random() < 0.7:
@@ -251,8 +251,8 @@ def _obstacles(rng: np.random.Generator, style: Style, camera: Camera, actors: l
             x = behind.x * z / behind.z + rng.normal(0, 0.3)
         else:
             x, z = _ground(rng, camera, style)
-        kind = _THINGS[int(rng.integers(len(_THINGS)))]
-        things.append(kind(rng, float(x), float(z)))
+        kind = style.things[int(rng.integers(len(style.things)))]
+        things.append(_THINGS[kind](rng, float(x), float(z)))
     return things
 
 
@@ -281,4 +281,13 @@ def _bin(rng: np.random.Generator, x: float, z: float) -> Obstacle:
     return Obstacle(start, end, np.array([rng.uniform(0.2, 0.3)]), (float(shade[0]), float(shade[1]), float(shade[2])))
 
 
-_THINGS = (_post, _railing, _bush, _bin)
+def _car(rng: np.random.Generator, x: float, z: float) -> Obstacle:
+    """A parked car seen from its side: what hides legs in streets."""
+    shade = rng.uniform(0.1, 0.8) * rng.uniform(0.7, 1.0, 3)
+    half, cabin = float(rng.uniform(1.3, 1.8)), float(rng.uniform(0.9, 1.1))
+    starts = np.array([[x - half, 0.5, z], [x - 0.4 * half, cabin, z]])
+    ends = np.array([[x + half, 0.5, z], [x + 0.5 * half, cabin, z]])
+    return Obstacle(starts, ends, np.array([0.42, 0.38]), (float(shade[0]), float(shade[1]), float(shade[2])))
+
+
+_THINGS = {"post": _post, "railing": _railing, "bush": _bush, "bin": _bin, "car": _car}

@@ -21,11 +21,11 @@ class Style(BaseModel):
     shot: `crop` cuts one person out of a camera's picture, `scene` is the whole picture. frame: the camera's
     picture in pixels; tilt: added to the angle that aims at the people; size: crops' (width, height) range as two
     corners. focal: focal length over frame width. people: in a scene. gap: least distance between people.
-    bystanders: others in a crop. margin: crop border relative to the person's height; shift: how far a crop is off.
-    alike: share of identities made to resemble another. views: pictures of a person per camera. redress: chance
-    that somebody wears other clothes before another camera. joints: keypoint names that mean another joint here.
-    world: dataset whose people and places these are. same: splits that annotate the pictures of other ones. images:
-    pictures at scale 1 (splits in the official ratio).
+    bystanders: others in a crop. obstacles: chance of one, and of one more; things: their kinds. margin: crop border
+    relative to the person's height; shift: how far a crop is off. alike: share of identities made to resemble another.
+    views: pictures of a person per camera. redress: chance that somebody wears other clothes before another camera.
+    joints: keypoint names that mean another joint here. world: dataset whose people and places these are. same: splits
+    that annotate the pictures of other ones. images: pictures at scale 1 (splits in the official ratio).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +44,7 @@ class Style(BaseModel):
     gap: float
     bystanders: float
     obstacles: float
+    things: tuple[Literal["post", "railing", "bush", "bin", "car"], ...]
     margin: Range
     shift: float
     facing: Literal["any", "front"]
