@@ -9,7 +9,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.bundle import submission_id
 from humanbench.leaderboard.manifest import file_sha256, read_manifest
 
-_PLACE = re.compile(r"hf:([\w.-]+/[\w.-]+)")
+_PLACE = re.compile(r"hf:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)")
 
 
 class PushError(HumanbenchError):

@@ -1,7 +1,8 @@
 """The accepted submissions: a folder of each, and a log that only grows.
 
 Every line of `log.jsonl` holds the SHA-256 of the line before it, and of the manifest it is about, which holds those of
-the files. So nothing that was accepted can be changed or taken away without the next reader seeing it.
+the files. So nothing that was accepted can be changed or taken away without the next reader seeing it (the newest line
+is protected by the one that will follow it, and by the history of the repository that the folder lies in).
 """
 
 from __future__ import annotations

@@ -1,0 +1,207 @@
+"""The site in a browser, opened from the disk: with and without its scripts, on a desk and on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from humanbench.leaderboard.events import events_of
+from humanbench.leaderboard.frames import entries_of, seen_by
+from humanbench.leaderboard.site import build_site
+from tests.leaderboard.browser import CHROMIUM, Browser
+from tests.leaderboard.made import made_run
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+
+NETS = {
+    "path_vitb": 2.0,
+    "mae_vitb": 0.0,
+    "clip_vitb": -1.0,
+    "<b>bold</b><script>document.title='pwned'</script>": -3.0,
+}
+BOARD = "boards/humanbench-v1-partial.html"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = [r for name, strength in NETS.items() for r in made_run(name, strength=strength)]
+    results += made_run("clip_vitb", "full", seen=None)
+    entries = entries_of(results, seen_by)
+    return build_site(tmp_path_factory.mktemp("chromium") / "site", entries, events_of(entries)).folder
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(started: Browser) -> Iterator[Browser]:
+    """The browser on a desk, in a light room; its console must be silent at the end."""
+    started.size(1400, 1000)
+    started.prefer("light")
+    started.problems.clear()
+    yield started
+    assert started.problems == []
+
+
+def at(site: Path, page: str) -> str:
+    return f"{site.as_uri()}/{page}"
+
+
+def first_cells(browser: Browser, table: str, column: int = 0) -> list[str]:
+    """Texts of a column's visible cells, from the top."""
+    return list(
+        browser.run(
+            f"Array.from(document.getElementById('{table}').tBodies[0].rows).filter(r => !r.hidden)"
+            f".map(r => r.cells[{column}].firstChild.textContent.trim())"
+        )
+    )
+
+
+def click(browser: Browser, selector: str) -> None:
+    browser.run(f"document.querySelector({selector!r}).click()")
+
+
+def choose(browser: Browser, name: str, value: str) -> None:
+    """Set a field of the first filter form as a reader would."""
+    browser.run(
+        f"(() => {{ const field = document.querySelector('form.filters').elements[{name!r}]; field.value = {value!r};"
+        " field.dispatchEvent(new Event('input', {bubbles: true})); })()"
+    )
+
+
+def test_every_kind_of_page_loads_in_silence(browser: Browser, site: Path) -> None:
+    pages = ["index.html", "published.html", "datasets.html", "reading.html", "changes.html", BOARD, "tasks/pose.html"]
+    pages += ["datasets/caltech.html", *(p.relative_to(site).as_posix() for p in (site / "entries").glob("*.html"))]
+    for page in pages:
+        browser.open(at(site, page))
+        assert browser.run("document.title").endswith("HumanBench"), page
+        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(251, 250, 247)", page
+
+
+def test_sorting_by_a_column_and_back(browser: Browser, site: Path) -> None:
+    browser.open(at(site, BOARD))
+    head = "#board-claimed tr.heads th:nth-child(4)"
+    click(browser, f"{head} .sort")
+    values = [float(v) for v in first_cells(browser, "board-claimed", 3)]
+    assert values == sorted(values, reverse=True)
+    assert browser.run(f"document.querySelector('{head}').getAttribute('aria-sort')") == "descending"
+    click(browser, f"{head} .sort")
+    assert [float(v) for v in first_cells(browser, "board-claimed", 3)] == values[::-1]
+    click(browser, "#board-claimed tr.heads th:nth-child(1) .sort")
+    names = first_cells(browser, "board-claimed")
+    assert names == sorted(names, key=str.lower)
+    assert browser.run("document.querySelectorAll('th[aria-sort]').length") == 1
+
+
+def test_what_is_absent_stays_last_whichever_way(browser: Browser, site: Path) -> None:
+    browser.open(at(site, "published.html"))
+    for _ in range(2):
+        click(browser, "#published-table tr.heads th:nth-child(2) .sort")  # Human3.6M parsing: SoTA+ has none
+        assert first_cells(browser, "published-table", 1)[-1] == "–"
+    click(browser, "#published-table tr.heads th:nth-child(20) .sort")  # ShanghaiTech B: less is better
+    assert first_cells(browser, "published-table", 19)[:2] == ["10.8", "11.0"]
+
+
+def test_filters_narrow_rows_and_say_so(browser: Browser, site: Path) -> None:
+    browser.open(at(site, "published.html"))
+    choose(browser, "regime", "partial")
+    assert first_cells(browser, "published-table") == ["PATH · ViT-B/16", "PATH · ViT-L/16"]
+    choose(browser, "backbone", "ViT-L/16")
+    assert first_cells(browser, "published-table") == ["PATH · ViT-L/16"]
+    assert browser.run("document.querySelector('form.filters output').textContent") == "1 of 10 rows"
+    choose(browser, "regime", "")
+    choose(browser, "backbone", "")
+    choose(browser, "text", "mae")
+    assert first_cells(browser, "published-table") == ["MAE · ViT-B/16"]
+    choose(browser, "text", "")
+    choose(browser, "pretraining", "undisclosed")
+    assert first_cells(browser, "published-table") == ["CLIP · ViT-B/16"]
+
+
+def test_the_scenario_filter_keeps_its_columns(browser: Browser, site: Path) -> None:
+    browser.open(at(site, "published.html"))
+    columns = "Array.from(document.querySelectorAll('tr.heads th')).filter(h => !h.hidden).length - 1"
+    spans = (
+        "Array.from(document.querySelectorAll('tr.tasks th')).filter(h => !h.hidden).reduce((n, h) => n + h.colSpan, 0)"
+    )
+    for scenario, count in (("in-dataset", 12), ("out-of-dataset", 5), ("unseen-task", 2), ("", 19)):
+        choose(browser, "scenario", scenario)
+        assert (browser.run(columns), browser.run(spans)) == (count, count)
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(browser: Browser, site: Path) -> None:
+    color = "getComputedStyle(document.body).backgroundColor"
+    browser.prefer("dark")
+    browser.open(at(site, "index.html"))
+    assert browser.run(color) == "rgb(20, 23, 26)"
+    click(browser, "button.theme")
+    assert browser.run(color) == "rgb(251, 250, 247)"
+    browser.open(at(site, "published.html"))
+    assert browser.run(color) == "rgb(251, 250, 247)"
+    browser.prefer("light")
+    browser.run("localStorage.clear()")
+
+
+def test_a_deep_link_shows_its_row(browser: Browser, site: Path) -> None:
+    (page,) = (site / "entries").glob("mae-vitb-partial-*.html")
+    browser.size(1400, 500)
+    browser.open(at(site, f"{BOARD}#{page.stem}"))
+    assert browser.run("document.querySelector(':target a').textContent") == "MAE ViT-B/16"
+    box = browser.run(
+        "(() => {const b = document.querySelector(':target').getBoundingClientRect(); return [b.top, b.bottom];})()"
+    )
+    assert 0 <= box[0] < box[1] <= 500
+
+
+def test_a_hostile_name_is_text(browser: Browser, site: Path) -> None:
+    browser.open(at(site, BOARD))
+    assert any(name.startswith("<b>bold</b><script>") for name in first_cells(browser, "board-claimed"))
+    assert browser.run("document.querySelectorAll('td b, th b, main script').length") == 0
+    assert browser.run("document.title") != "pwned"
+
+
+def test_without_scripts_everything_is_there(browser: Browser, site: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(at(site, "index.html"))
+        root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+
+        def count(selector: str) -> int:
+            return len(browser.call("DOM.querySelectorAll", nodeId=root, selector=selector)["nodeIds"])
+
+        assert count("#published-table tbody tr") == 10
+        assert count("svg.radar") == 1
+        assert count("button") == 0  # what would do nothing is not shown
+        assert count("form.filters:not([hidden])") == 0
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@pytest.mark.parametrize("page", ["index.html", BOARD, "tasks/pose.html", "datasets/caltech.html", "reading.html"])
+def test_a_phone_scrolls_tables_not_pages(browser: Browser, site: Path, page: str) -> None:
+    browser.size(390, 844, phone=True)
+    browser.open(at(site, page))
+    assert browser.run("document.documentElement.scrollWidth") == 390
+    if browser.run("!!document.querySelector('table.board')"):
+        browser.run("document.querySelector('.scroll').scrollLeft = 300")
+        left = "document.querySelector('tbody .who').getBoundingClientRect().left"
+        assert browser.run(left) < 30, "the first column stays in sight"
+
+
+def test_the_keyboard_reaches_content_tables_and_buttons(browser: Browser, site: Path) -> None:
+    browser.open(at(site, BOARD))
+    browser.run("document.activeElement.blur()")
+
+    def press() -> str:
+        for kind in ("keyDown", "keyUp"):
+            browser.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        return str(browser.run("document.activeElement.className || document.activeElement.tagName"))
+
+    seen = [press() for _ in range(60)]
+    assert seen[0] == "skip"
+    assert {"brand", "theme", "scroll", "sort"} <= set(seen)
