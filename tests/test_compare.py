@@ -117,6 +117,7 @@ def test_the_gate_fails_for_a_regression_only(made: Path) -> None:
         ({"regime": "full"}, "different regime (head against full)"),
         ({"suite": "humanbench-v1"}, "different suite (mini against humanbench-v1)"),
         ({"variant": "open_norms"}, "different variant (none against open_norms)"),
+        ({"metrics": {"mA": {"value": math.inf, "low": 1.0, "high": 2.0, "n": 3}}}, "NEW has no finite mA"),
         ({"main": "F1"}, "different metric (mA on test against F1 on test)"),
         ({"status": "failed", "reason": "the loss is nan", "metrics": {}}, "NEW failed: the loss is nan"),
     ],
@@ -175,7 +176,11 @@ def test_without_predictions_or_ground_truth_it_is_unpaired_and_says_so(made: Pa
     root = made / "data" if lost == "predictions" else tmp_path / "nowhere"
     done = command("compare", made / "base", tmp_path / "new", "--data-root", root, "--json")
     cells = json.loads(done.stdout)["cells"]
-    said = "unpaired: the predictions of NEW are not here" if lost == "predictions" else "unpaired: the dataset is not under"
+    said = (
+        "unpaired: the predictions of NEW are not here"
+        if lost == "predictions"
+        else "unpaired: the dataset is not under"
+    )
     for cell in cells:
         assert cell["method"] == "unpaired"
         assert said in cell["notes"][0]

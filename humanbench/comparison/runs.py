@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -143,8 +144,8 @@ def _cell(key: Key, entries: list[Entry]) -> Cell:
         return Cell(
             key, tuple(done), f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
         )
-    if any(value != value for value in Cell(key, tuple(done)).values):
-        return Cell(key, tuple(done), f"{done[0].result.main} is undefined")
+    if not all(math.isfinite(entry.result.value) for entry in done):
+        return Cell(key, tuple(done), f"has no finite {done[0].result.main}")
     return Cell(key, tuple(done))
 
 
