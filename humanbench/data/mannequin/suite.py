@@ -220,4 +220,5 @@ def _link(source: Path, path: Path) -> None:
 
 def _convert(pairs: Iterable[tuple[Path, Path]]) -> None:
     for key, path in pairs:
-        Image.open(key).save(path)
+        with Image.open(key) as picture:
+            picture.save(path, compress_level=4)  # PNG: twice as fast as the default, 5 % larger
