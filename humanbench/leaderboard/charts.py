@@ -41,14 +41,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Bar:
-    """A value with its interval (`nan` where there is none) and an address to lead to."""
+    """A value with its interval (`nan` where there is none)."""
 
     name: str
     value: float
     low: float
     high: float
     text: str
-    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,6 @@ class Point:
     name: str
     x: float
     y: float
-    link: str = ""
     kind: int = 0
 
 
@@ -75,8 +73,9 @@ def _label(x: float, y: float, anchor: str, text: str, longest: int) -> str:
     return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(cut)}</text>'
 
 
-def _linked(body: str, link: str, name: str) -> str:
-    return f'<a href="{escape(link)}" aria-label="{escape(name)}">{body}</a>' if link else body
+def _named(body: str, name: str) -> str:
+    """With a name that appears under the pointer."""
+    return f"<g><title>{escape(name)}</title>{body}</g>"
 
 
 def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
@@ -134,12 +133,12 @@ def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) 
     return _svg(width, size, key, title, body, about, "radar")
 
 
-def bars(key: str, title: str, rows: Sequence[Bar], unit: str, zero: bool = False) -> Markup:
-    """Horizontal bars with their intervals, in the order given."""
+def bars(key: str, title: str, rows: Sequence[Bar], unit: str) -> Markup:
+    """Horizontal bars from zero with their intervals, in the order given."""
     rows = [row for row in rows if _drawable(row.value)]
     width, height, left, right = 760.0, 26.0 * len(rows) + 34, 250.0, 70.0
     ends = [v for row in rows for v in (row.value, row.low, row.high) if _drawable(v)]
-    low, high = (0.0 if zero else _floor(ends)), max(ends, default=1.0)
+    low, high = min([0.0, *ends]), max(ends, default=1.0)
     span = (high - low) or 1.0
 
     def x(value: float) -> float:
@@ -160,7 +159,7 @@ def bars(key: str, title: str, rows: Sequence[Bar], unit: str, zero: bool = Fals
             bar += f'<path class="whisker" d="M{a:.1f} {y + 9:g}H{b:.1f}M{a:.1f} {y + 5:g}v8M{b:.1f} {y + 5:g}v8"/>'
         end = x(row.high if _drawable(row.high) else row.value)
         bar += f'<text class="value" x="{max(end, x(row.value)) + 8:.1f}" y="{y + 13:g}">{escape(row.text)}</text>'
-        body.append(_linked(text + bar, row.link, row.name))
+        body.append(_named(text + bar, row.name))
     about = f"Bar chart of {len(rows)} values in {unit}; the numbers are in the table."
     return _svg(width, height, key, title, body, about, "bars")
 
@@ -196,7 +195,7 @@ def scatter(
     places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
     labels = _labels([p.name for p in kept], places, width) if len(kept) <= 12 else [""] * len(kept)
     for p, (x, y), label in zip(kept, places, labels, strict=True):
-        body.append(_linked(f'<g class="s{p.kind % SERIES}">{marker(p.kind, x, y, 5)}</g>{label}', p.link, p.name))
+        body.append(_named(f'<g class="s{p.kind % SERIES}">{marker(p.kind, x, y, 5)}</g>{label}', p.name))
     about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
     return _svg(width, height, key, title, body, about, "scatter")
 
@@ -275,12 +274,6 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     return low - pad, high + pad
-
-
-def _floor(values: Sequence[float]) -> float:
-    """Where bars of these values may start: zero, or nearer where they lie close together."""
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    return 0.0 if low <= 0 or (high - low) > 0.4 * high else max(0.0, low - (high - low))
 
 
 def _frame(left: float, top: float, right: float, bottom: float) -> str:

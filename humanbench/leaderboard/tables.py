@@ -273,12 +273,12 @@ def entry_series(entries: Sequence[Entry], columns: Sequence[Column]) -> list[Se
     return [Series(e.name, [e.scores[c.id].value if c.id in e.scores else math.nan for c in columns]) for e in entries]
 
 
-def trade_offs(ranked: Ranked, root: str) -> list[tuple[str, str, list[Point]]]:
+def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
     """Key, name of the cost, and points of mean rank against it, where known for two entries and more."""
     found = []
     for key, text in (("parameters", "parameters"), ("trained", "trained parameters"), ("speed", "images per second")):
         points = [
-            Point(entry.name, getattr(entry, key), float(mean), f"{root}entries/{entry.id}.html")
+            Point(entry.name, getattr(entry, key), float(mean))
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
         ]
         if sum(math.isfinite(p.x) for p in points) >= 2:

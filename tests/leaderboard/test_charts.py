@@ -47,14 +47,8 @@ def test_what_is_not_finite_is_left_out(value: float) -> None:
 
 
 def test_huge_and_hostile_input_stays_well_formed() -> None:
-    parsed(
-        bars("b", HOSTILE, [Bar(HOSTILE, 1e308, 0.0, 1e308, HOSTILE, HOSTILE), Bar("x" * 10_000, 1.0, 0, 2, "")], "%")
-    )
-    parsed(
-        scatter(
-            "s", HOSTILE, [Point(HOSTILE, 1e308, 1e308, HOSTILE), Point(HOSTILE, 1.0, 2.0, HOSTILE)], HOSTILE, HOSTILE
-        )
-    )
+    parsed(bars("b", HOSTILE, [Bar(HOSTILE, 1e308, 0.0, 1e308, HOSTILE), Bar("x" * 10_000, 1.0, 0, 2, "")], "%"))
+    parsed(scatter("s", HOSTILE, [Point(HOSTILE, 1e308, 1e308), Point(HOSTILE, 1.0, 2.0)], HOSTILE, HOSTILE))
     parsed(radar("r", HOSTILE, AXES, [Series(HOSTILE, [1e308, -1e308, 0.0])]))
 
 

@@ -87,7 +87,7 @@ def _charts(ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
     title = "Mean rank and {}"
     trades = [
         (charts.scatter(f"{key}-{ranked.evidence}", title.format(text), points, text, "mean rank", up=False), text)
-        for key, text, points in tables.trade_offs(ranked, "../")
+        for key, text, points in tables.trade_offs(ranked)
     ]
     axes = tables.radar_axes(used)
     return {

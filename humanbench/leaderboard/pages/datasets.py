@@ -114,8 +114,7 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
                 "next": "" if after is None else _against(score, one.entries[after].scores[card.id]),
             }
         )
-        link = f"../entries/{entry.id}.html"
-        bars.append(charts.Bar(entry.name, score.value, score.low, score.high, number(score.value), link))
+        bars.append(charts.Bar(entry.name, score.value, score.low, score.high, number(score.value)))
     key = f"{board.key.slug}-{one.evidence}"
     return {
         "anchor": key,

@@ -1,0 +1,72 @@
+"""The whole way, with a real finetuning: eval on the embedded suite, submit, accept, the board; and a forgery."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import humanbench
+from humanbench.leaderboard.validity import problems
+from tests.evaluated import run
+from tests.leaderboard.honest import edit_result
+
+TINY = {"embed_dim": 48, "depth": 3, "num_heads": 2, "patch_size": 16, "img_size": 64}
+DATASETS = ("pa100k", "shanghaitech_a")
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a small transformer with random weights, on two datasets of the embedded suite."""
+    place = tmp_path_factory.mktemp("story")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HUMANBENCH_CACHE", str(place / "cache"))
+        results = humanbench.evaluate(
+            "vit", "head", DATASETS, suite="mini", out=place / "run", device="cpu", workers=0, architecture=TINY
+        )
+    assert not results.failed, [r.reason for r in results]
+    return place
+
+
+@pytest.fixture(autouse=True)
+def cache(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(story / "cache"))
+
+
+def test_an_honest_run_comes_onto_the_board_rescored(story: Path, tmp_path: Path) -> None:
+    archive, store, out = tmp_path / "s.zip", tmp_path / "store", tmp_path / "site"
+    done = run("submit", story / "run", "--out", archive)
+    assert done.exit_code == 0, done.output
+    done = run("leaderboard", "accept", archive, "--submissions", store, "--json")
+    document = json.loads(done.stdout)
+    assert [cell["verdict"] for cell in document["cells"]] == ["rescored", "rescored"]
+    done = run("leaderboard", "build", "--submissions", store, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert problems(out) == []
+    page = (out / "boards" / "mini-head-synthetic.html").read_text()
+    assert ">rescored</span>" in page
+    assert ">synthetic</span>" in page
+
+
+def test_a_number_edited_after_the_run_is_rejected(story: Path, tmp_path: Path) -> None:
+    shutil.copytree(story / "run", tmp_path / "run")
+    (path,) = (tmp_path / "run" / "results").glob("pa100k-*.json")
+    metrics = json.loads(path.read_text())["metrics"]
+    honest = metrics["mA"]["value"]
+    metrics["mA"]["value"] = metrics["mA"]["high"]
+    edit_result(tmp_path / "run", "pa100k", metrics=metrics)
+    done = run("submit", tmp_path / "run", "--check", "--json")
+    assert done.exit_code == 1
+    (cell,) = [cell for cell in json.loads(done.stdout)["cells"] if cell["verdict"] == "rejected"]
+    assert (cell["dataset"], cell["claimed"]) == ("pa100k", metrics["mA"]["high"])
+    assert cell["recomputed"] == pytest.approx(honest)
+
+
+def test_a_run_is_shown_without_a_submission_as_claimed(story: Path, tmp_path: Path) -> None:
+    done = run("leaderboard", "build", story / "run", "--submissions", tmp_path / "none", "--out", tmp_path / "site")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "site" / "boards" / "mini-head-synthetic.html").read_text()
+    assert ">claimed</span>" in page
+    assert ">rescored</span>" not in page
