@@ -125,7 +125,7 @@ def _clothes(rack: _Rack, look: Look) -> None:
     if look.outer is not None:
         rack.put((*trunk, *_both("sleeve", "upper_arm", "forearm")), "coat", "outer", 0.014)
         if look.long_coat:
-            rack.put(("hips", "coat_tail"), "coat", "outer", 0.012)
+            rack.put(("hips", "coat_tail", *_both("thigh")), "coat", "outer", 0.012)
     if look.belt and look.outer is None and look.lower in ("trousers", "shorts"):
         rack.put("belt", "belt", "belt")
     if look.scarf is not None:
@@ -142,11 +142,19 @@ def _legs(rack: _Rack, look: Look) -> None:
         rack.put(("hips", *legs, *ends), garment, cloth, 0.007)
     elif look.lower == "shorts":
         rack.put(("hips", *_both("thigh")), "pants", "bottom", 0.010)
-    elif look.lower == "dress":
-        rack.put(("hips", "skirt_knee"), "dress", "top", 0.006)
     else:
-        shape = {"short_skirt": "skirt_short", "skirt": "skirt_knee", "long_skirt": "skirt_long"}[look.lower]
-        rack.put(("hips", shape), "skirt", "bottom", 0.006)
+        shape = _SKIRTS[look.lower]
+        garment, cloth = ("dress", "top") if look.lower == "dress" else ("skirt", "bottom")
+        rack.put(("hips", shape, *_both(*_UNDER[shape])), garment, cloth, 0.006)
+
+
+_SKIRTS = {"dress": "skirt_knee", "short_skirt": "skirt_short", "skirt": "skirt_knee", "long_skirt": "skirt_long"}
+# What of the legs the cloth falls over: it clings to them where they are wider than the skirt.
+_UNDER = {
+    "skirt_short": ("thigh",),
+    "skirt_knee": ("thigh", "lower_thigh"),
+    "skirt_long": ("thigh", "lower_thigh", "shin"),
+}
 
 
 def _carried(rack: _Rack, look: Look) -> None:
