@@ -114,7 +114,7 @@ def surely_differ(values: tuple[float, float], bounds: tuple[tuple[float, float]
 
 def _drawn(points: Floats, better: Floats, worse: Floats, seed: int) -> Floats:
     """Draws x E x D values around the points, with the spread of either side; fewer draws of many entries."""
-    draws = 1000 if len(points) <= 100 else 200
+    draws = 1000 if len(points) <= 100 else 100
     noise = np.random.default_rng(seed).standard_normal((draws, *points.shape))
     with np.errstate(over="ignore"):
         drawn: Floats = points + noise * np.where(noise < 0, better, worse) / _Z

@@ -4,8 +4,7 @@
 
   function value(row, index) {
     var cell = row.cells[index];
-    if (!cell || cell.hidden && !cell.firstChild) return NaN;
-    return parseFloat((cell.firstChild && cell.firstChild.textContent) || "");
+    return cell && cell.firstChild ? parseFloat(cell.firstChild.textContent) : NaN;
   }
 
   function text(row) {
@@ -46,6 +45,7 @@
         heads.forEach(function (other) { other.removeAttribute("aria-sort"); });
         head.setAttribute("aria-sort", next);
         sort(table, index, kind, next === "ascending");
+        table.dispatchEvent(new Event("sorted"));
       });
     });
   }
@@ -67,13 +67,20 @@
     });
   }
 
+  // Shows the rows that fit, of a long table the first hundred of them until all are asked for.
   function filterable(form) {
     var table = document.getElementById(form.dataset.for);
     if (!table) return;
     var output = form.querySelector("output");
+    var more = document.createElement("button");
+    var limit = table.classList.contains("long") ? 100 : Infinity;
+    more.type = "button";
+    more.className = "all";
+    form.appendChild(more);
     form.hidden = false;
+
     function apply() {
-      var shown = 0;
+      var fitting = 0, shown = 0;
       var wanted = {};
       form.querySelectorAll("select").forEach(function (select) { if (select.value) wanted[select.name] = select.value; });
       var words = form.elements.text.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -82,18 +89,28 @@
           if (name === "scenario") return true;
           return name === "date" ? row.dataset.date >= wanted.date : row.dataset[name] === wanted[name];
         });
-        var about = text(row);
+        var about = words.length ? text(row) : "";
         fits = fits && words.every(function (word) { return about.indexOf(word) >= 0; });
-        row.hidden = !fits;
-        shown += fits ? 1 : 0;
+        fitting += fits ? 1 : 0;
+        row.hidden = !fits || fitting > limit;
+        shown += row.hidden ? 0 : 1;
       });
-      showColumns(table, wanted.scenario);
+      table.classList.add("managed");
+      if (table.querySelector("[data-scenario]")) showColumns(table, wanted.scenario);
       var total = table.tBodies[0].rows.length;
       output.textContent = shown === total ? total + " rows" : shown + " of " + total + " rows";
+      more.hidden = shown === fitting;
+      more.textContent = "Show all " + fitting;
     }
+
+    more.addEventListener("click", function () { limit = Infinity; apply(); });
     form.addEventListener("input", apply);
     form.addEventListener("submit", function (event) { event.preventDefault(); });
+    table.addEventListener("sorted", apply);
+    var linked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (linked && table.contains(linked) && linked.rowIndex > limit) limit = Infinity;
     apply();
+    if (linked && table.contains(linked)) linked.scrollIntoView({ block: "center" });
   }
 
   document.querySelectorAll("table.board").forEach(sortable);

@@ -11,7 +11,7 @@ from humanbench.leaderboard.events import events_of
 from humanbench.leaderboard.frames import entries_of, seen_by
 from humanbench.leaderboard.site import build_site
 from tests.leaderboard.browser import CHROMIUM, Browser
-from tests.leaderboard.made import made_run
+from tests.leaderboard.made import made_result, made_run
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
 
@@ -156,6 +156,27 @@ def test_a_deep_link_shows_its_row(browser: Browser, site: Path) -> None:
         "(() => {const b = document.querySelector(':target').getBoundingClientRect(); return [b.top, b.bottom];})()"
     )
     assert 0 <= box[0] < box[1] <= 500
+
+
+def test_a_long_table_begins_with_a_hundred_rows(browser: Browser, tmp_path: Path) -> None:
+    results = [made_result("lip", f"timm:net_{i}", value=60 + 0.1 * i) for i in range(140)]
+    entries = entries_of(results, seen_by)
+    site = build_site(tmp_path / "site", entries, events_of(entries)).folder
+    browser.open(at(site, BOARD))
+    assert len(first_cells(browser, "board-claimed")) == 100
+    assert first_cells(browser, "board-claimed")[0] == "timm:net_139"
+    click(browser, "#board-claimed tr.heads th:nth-child(5) .sort")
+    click(browser, "#board-claimed tr.heads th:nth-child(5) .sort")
+    assert first_cells(browser, "board-claimed")[0] == "timm:net_0", "sorting takes in what is not shown"
+    choose(browser, "text", "net_77")
+    assert first_cells(browser, "board-claimed") == ["timm:net_77"]
+    choose(browser, "text", "")
+    click(browser, "form.filters button.all")
+    assert len(first_cells(browser, "board-claimed")) == 140
+    last = next(entry.id for entry in entries if entry.backbone == "timm:net_0")
+    browser.open(at(site, f"index.html#{last}"))
+    browser.open(at(site, f"{BOARD}#{last}"))
+    assert browser.run("document.querySelector(':target').hidden") is False
 
 
 def test_a_hostile_name_is_text(browser: Browser, site: Path) -> None:

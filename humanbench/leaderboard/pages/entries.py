@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
+from markupsafe import Markup
+
 from humanbench.cards import load_card
 from humanbench.leaderboard import charts, tables
 from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
@@ -137,10 +139,18 @@ def _cell(result: Result) -> dict[str, Any]:
         "id": shown(cell.id),
         "seed": result.seed,
         "value": number(result.value, 2),
-        "hashes": [shown(h) for h in hashes],
+        "hashes": Markup("").join(_hash(h) for h in hashes),
         "trainable": f"{result.trainable:,}",
         "epochs": result.epochs,
     }
+
+
+def _hash(text: str) -> Markup:
+    """A table cell with the first digits, and all of them under the pointer."""
+    whole = shown(text)
+    if not (whole.isascii() and whole.isalnum()):
+        return Markup('<td><span title="{}">{}</span></td>').format(whole, whole[:12])
+    return Markup(f'<td><span title="{whole}">{whole[:12]}</span></td>')
 
 
 def _environment(provenance: Provenance) -> list[tuple[str, str]]:
