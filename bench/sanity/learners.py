@@ -21,7 +21,7 @@ PIXELS = 768  # values a picture is shrunk to for ridge regression
 ROWS = 40_000  # cells that ridge regression sees at most
 CELLS = (4, 2)  # what features of a whole picture are averaged over
 BATCH = 16
-WORK = 100e6  # pixels a network sees in training, at most
+WORK = 150e6  # pixels a network sees in training, at most
 EPOCHS = 60
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from threadpoolctl import threadpool_limits
 
 from bench.sanity.jobs import JOBS, Floats, Job
 from bench.sanity.learners import WORK, Net, Pictures, estimates, ridge_on_features, ridge_on_pixels, trained, untrained
@@ -147,6 +150,17 @@ class Suite:
             task_for(card).write_predictions(card, tables, job.predictions(card, tables, found), path)
             report = score(card, path, data_root=self.root, seed=self.seed)
         return report.metrics[report.main]
+
+
+def rows_of(names: Sequence[str], data_root: str, seed: int) -> list[Row]:
+    """Work of one process, on one core: datasets of one task, which share their networks."""
+    torch.set_num_threads(1)
+    suite, rows = Suite(Path(data_root), seed), []
+    with threadpool_limits(1):
+        for name in names:
+            rows.append(suite.row(load_card(name)))
+            print(f"{name}: {rows[-1].brief()}", file=sys.stderr, flush=True)
+    return rows
 
 
 Answer = tuple[Job, Floats] | None
