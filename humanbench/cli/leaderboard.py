@@ -122,6 +122,43 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
     click.echo(f"withdrawn: {stored.withdraw(entry, reason, store or stored.default_store())}")
 
 
+@command.command("rerun", context_settings=_HELP)
+@click.argument("entry")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/rerun-ENTRY]")
+@click.option("--checkpoint", metavar="FILE", help="Where the weights lie here.  [default: where the entry says]")
+@click.option("--device", metavar="D", help="cpu, cuda, cuda:1 …")
+@data_root_option
+@_store_option
+@json_option
+def rerun(
+    entry: str,
+    out: Path | None,
+    checkpoint: str | None,
+    device: str | None,
+    data_root: str | None,
+    store: Path | None,
+    as_json: bool,
+) -> None:
+    """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
+    import json
+
+    from humanbench.leaderboard import rerunning
+    from humanbench.leaderboard.store import default_store
+
+    found = rerunning.find_entry(entry, store or default_store())
+    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, _path(data_root), device)
+    if as_json:
+        documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
+        click.echo(json.dumps(documents, indent=1))
+    else:
+        for cell in cells:
+            said = cell.note or ("agrees" if cell.agrees else "differs")
+            numbers = f"{cell.metric} {cell.before:.2f}, again {cell.now:.2f}"
+            click.echo(f"{cell.dataset} seed {cell.seed}: {numbers}: {said}")
+    if not all(cell.agrees for cell in cells):
+        click.get_current_context().exit(1)
+
+
 def _path(data_root: str | None) -> Path | None:
     return Path(data_root).expanduser() if data_root is not None else None
 

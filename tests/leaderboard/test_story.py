@@ -7,13 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
 
 import humanbench
+from humanbench.backbones import load_backbone
 from humanbench.leaderboard.validity import problems
 from tests.evaluated import run
 from tests.leaderboard.honest import edit_result
 
-TINY = {"embed_dim": 48, "depth": 3, "num_heads": 2, "patch_size": 16, "img_size": 64}
+TINY = {"embed_dim": 48, "depth": 3, "patch_size": 16, "img_size": 64}
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +24,17 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("story")
     done = run("datasets", "synthesize", "pa100k", "--out", place / "mini", "--scale", "0.05")
     assert done.exit_code == 0, done.output
-    where = {"data_root": place / "mini", "out": place / "run", "device": "cpu", "workers": 0}
+    trunk = load_backbone("vit", **TINY).trunk
+    save_file({name: tensor.contiguous() for name, tensor in trunk.state_dict().items()}, place / "tiny.safetensors")
+    where = {"checkpoint": place / "tiny.safetensors"} | {
+        "data_root": place / "mini",
+        "out": place / "run",
+        "device": "cpu",
+        "workers": 0,
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUMANBENCH_CACHE", str(place / "cache"))
-        results = humanbench.evaluate("vit", "head", "pa100k", suite="mini", architecture=TINY, **where)
+        results = humanbench.evaluate("vit", "head", "pa100k", suite="mini", **where)
     assert not results.failed, [r.reason for r in results]
     return place
 
@@ -62,6 +71,24 @@ def test_a_number_edited_after_the_run_is_rejected(story: Path, tmp_path: Path) 
     (cell,) = [cell for cell in json.loads(done.stdout)["cells"] if cell["verdict"] == "rejected"]
     assert (cell["dataset"], cell["claimed"]) == ("pa100k", metrics["mA"]["high"])
     assert cell["recomputed"] == pytest.approx(honest)
+
+
+def test_an_accepted_entry_is_finetuned_again(story: Path, tmp_path: Path) -> None:
+    """On the same machine with the same seed, the same number to the last digit; with other weights, a refusal."""
+    archive, store = tmp_path / "s.zip", tmp_path / "store"
+    run("submit", story / "run", "--out", archive)
+    name = json.loads(run("leaderboard", "accept", archive, "--submissions", store, "--json").stdout)["submission"]
+    common = ("leaderboard", "rerun", name, "--submissions", store, "--device", "cpu")
+    done = run(*common, "--out", tmp_path / "again", "--json")
+    assert done.exit_code == 0, done.output
+    (cell,) = json.loads(done.stdout)
+    assert (cell["dataset"], cell["agrees"], cell["before"]) == ("pa100k", True, cell["now"])
+    other = load_backbone("vit", seed=1, **TINY).trunk.state_dict()
+    save_file({n: t.contiguous() for n, t in other.items()}, tmp_path / "other.safetensors")
+    done = run(*common, "--out", tmp_path / "other", "--checkpoint", tmp_path / "other.safetensors")
+    assert done.exit_code == 2
+    assert "the weights here are not the entry's" in done.stderr
+    assert run("leaderboard", "rerun", "nobody", "--submissions", store).exit_code == 2
 
 
 def test_a_run_is_shown_without_a_submission_as_claimed(story: Path, tmp_path: Path) -> None:

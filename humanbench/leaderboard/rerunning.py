@@ -1,0 +1,94 @@
+"""`leaderboard rerun`: finetune an accepted entry again, and hold the new numbers against the accepted ones."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from humanbench.errors import HumanbenchError
+from humanbench.leaderboard.frames import Entry
+from humanbench.leaderboard.store import StoreError, load_store
+from humanbench.results import Result
+
+if TYPE_CHECKING:
+    from humanbench.recipes import Suite
+
+
+@dataclass(frozen=True)
+class Again:
+    """A cell that was run again. `agrees`: the 95 % intervals of both runs meet; False where it failed now."""
+
+    dataset: str
+    seed: int
+    metric: str
+    before: float
+    now: float
+    agrees: bool
+    note: str = ""
+
+
+def find_entry(name: str, store: Path) -> Entry:
+    """The accepted entry of this id; `StoreError` where there is none, or a submission has several."""
+    entries = {entry.id: entry for accepted in load_store(store) for entry in accepted.entries()}
+    if name in entries:
+        return entries[name]
+    members = [entry for entry in entries.values() if entry.submission == name]
+    if len(members) > 1:
+        raise StoreError(f"{name} has {len(members)} entries: {', '.join(entry.id for entry in members)}; name one")
+    if not members:
+        raise StoreError(f"{store}: no accepted submission or entry is called {name!r}")
+    return members[0]
+
+
+def rerun(
+    entry: Entry,
+    out: Path,
+    checkpoint: str | os.PathLike[str] | None = None,
+    data_root: Path | None = None,
+    device: str | None = None,
+) -> list[Again]:
+    """Run all cells of an entry again into the run folder `out`.
+
+    `checkpoint` is where the weights lie here, if not where the entry says. Raises `HumanbenchError` for weights that
+    are not the entry's, for results of a subset, and for recipes that this version does not ship.
+    """
+    from humanbench.backbones import load_backbone
+    from humanbench.evaluation import evaluate
+
+    key = entry.board
+    if key.subset or key.recipe != "shipped":
+        raise HumanbenchError(f"{entry.id}: was made with {', '.join(key.labels)}, which its submission does not hold")
+    where = checkpoint if checkpoint is not None else entry.checkpoint
+    backbone = load_backbone(entry.backbone, where)
+    if backbone.weights_sha256 != entry.weights_sha256:
+        raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
+    suite: Suite = "mini" if key.suite == "mini" else "humanbench-v1"
+    done = [result for score in entry.scores.values() for result in score.results]
+    found: list[Again] = []
+    for seed in sorted({result.seed for result in done}):
+        before = {result.dataset: result for result in done if result.seed == seed}
+        results = evaluate(
+            backbone,
+            key.regime,
+            list(before),
+            suite=suite,
+            variant=key.variant or None,
+            seed=seed,
+            checkpoint=where,
+            data_root=data_root,
+            out=out,
+            device=device,
+            command=f"humanbench leaderboard rerun {entry.id}",
+        )
+        found += [_again(before[result.dataset], result) for result in results]
+    return found
+
+
+def _again(before: Result, now: Result) -> Again:
+    about = (before.dataset, before.seed, before.main, before.value, now.value)
+    if now.status != "done":
+        return Again(*about, False, now.reason)
+    old, new = before.metrics[before.main], now.metrics[now.main]
+    return Again(*about, old.low <= new.high and new.low <= old.high)
