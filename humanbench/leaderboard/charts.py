@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -94,14 +95,22 @@ def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
     return f'<polygon class="m" points="{points}"/>'
 
 
+@lru_cache(maxsize=64)
+def _rays(count: int) -> list[tuple[float, float]]:
+    """Directions of axes, the first upwards, clockwise."""
+    angles = [2 * math.pi * i / count - math.pi / 2 for i in range(count)]
+    return [(math.cos(angle), math.sin(angle)) for angle in angles]
+
+
 def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) -> Markup:
     """One polygon per series; the best value on an axis is its rim, the worst lies at a third of the radius."""
     width, size, radius, inner = 720.0, 600.0, 218.0, 0.3
     scales = [_scale([s.values[i] for s in series], axis.higher_is_better) for i, axis in enumerate(axes)]
 
+    rays = _rays(len(axes))
+
     def at(i: int, r: float) -> tuple[float, float]:
-        angle = 2 * math.pi * i / len(axes) - math.pi / 2
-        return width / 2 + r * math.cos(angle), size / 2 + r * math.sin(angle)
+        return width / 2 + r * rays[i][0], size / 2 + r * rays[i][1]
 
     body = []
     for share in (inner, (1 + inner) / 2, 1.0):

@@ -316,6 +316,7 @@ def boards(entries: Iterable[Entry]) -> list[Board]:
     return [found[key] for key in sorted(found, key=place)]
 
 
+@lru_cache(maxsize=1024)
 def pretraining_text(seen: tuple[str, ...] | None) -> str:
     """What a backbone was pretrained on, in few words; the paper's collections by name."""
     if seen is None:

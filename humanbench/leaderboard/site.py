@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,7 @@ def build_site(out: Path, entries: Sequence[Entry], events: Sequence[Event]) -> 
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     content = Content(boards(entries), entries, events)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
+    with _uncollected(), tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
         folder = Path(place) / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
@@ -71,6 +73,18 @@ def build_site(out: Path, entries: Sequence[Entry], events: Sequence[Event]) -> 
         folder.rename(out)
     out.chmod(0o755)
     return Site(out, count, len(entries))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: what is made here is many small objects without cycles."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def _write_pages(folder: Path, content: Content) -> int:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from humanbench.cards import load_card
 from humanbench.leaderboard import charts, tables
@@ -139,18 +139,16 @@ def _cell(result: Result) -> dict[str, Any]:
         "id": shown(cell.id),
         "seed": result.seed,
         "value": number(result.value, 2),
-        "hashes": Markup("").join(_hash(h) for h in hashes),
+        "hashes": Markup("".join(_hash(h) for h in hashes)),
         "trainable": f"{result.trainable:,}",
         "epochs": result.epochs,
     }
 
 
-def _hash(text: str) -> Markup:
+def _hash(text: str) -> str:
     """A table cell with the first digits, and all of them under the pointer."""
-    whole = shown(text)
-    if not (whole.isascii() and whole.isalnum()):
-        return Markup('<td><span title="{}">{}</span></td>').format(whole, whole[:12])
-    return Markup(f'<td><span title="{whole}">{whole[:12]}</span></td>')
+    whole, start = escape(shown(text)), escape(shown(text)[:12])
+    return f'<td><span title="{whole}">{start}</span></td>'
 
 
 def _environment(provenance: Provenance) -> list[tuple[str, str]]:
