@@ -21,7 +21,7 @@ class Film:
     contrast: tuple[float, float] = (0.9, 1.1)
     warmth: tuple[float, float] = (-0.06, 0.06)
     blur: tuple[float, float] = (0.0, 0.6)  # Gaussian sigma in pixels
-    motion: tuple[float, float] = (0.0, 0.0)  # pixels of horizontal shake
+    motion: tuple[float, float] = (0.0, 0.0)  # pixels of horizontal shake, about the middle
     noise: tuple[float, float] = (0.005, 0.025)
     grey: float = 0.0  # share of black-and-white pictures
     quality: tuple[int, int] = (75, 95)  # JPEG
@@ -31,72 +31,87 @@ def develop(image: F32, film: Film, rng: np.random.Generator) -> NDArray[np.uint
     """An H x W x 3 picture in 0..1 as H x W x 3 uint8."""
     gain, contrast, warm = (rng.uniform(*between) for between in (film.exposure, film.contrast, film.warmth))
     grey = bool(film.grey) and rng.random() < film.grey
-    result = _expose(image, gain, contrast, np.array([1 + warm, 1.0, 1 - warm], np.float32), grey)
-    shake = round(rng.uniform(*film.motion))
-    if shake > 1:
-        padded = np.pad(result, ((0, 0), (shake, 0), (0, 0)), mode="edge").cumsum(axis=1, dtype=np.float64)
-        result = ((padded[:, shake:] - padded[:, :-shake]) / shake).astype(np.float32)
-    sigma = rng.uniform(*film.blur)
-    if sigma > _SHARP:
-        result = _smooth(result, np.exp(-0.5 * (np.arange(int(3 * sigma + 1)) / sigma) ** 2).astype(np.float32))
-    grain = rng.standard_normal(result.shape[:2], np.float32)
-    return _printed(result, grain, rng.uniform(*film.noise))
+    tone = np.array([gain * contrast, 0.5 - 0.5 * contrast, 1 + warm, 1.0, 1 - warm], np.float32)
+    shake, sigma = rng.uniform(*film.motion), rng.uniform(*film.blur)
+    down = _gaussian(sigma)
+    across = np.convolve(down, _box(shake))
+    grain = rng.standard_normal(image.shape[:2], np.float32)
+    grain *= np.float32(rng.uniform(*film.noise))
+    return _print(image, tone, grey, across.astype(np.float32), down.astype(np.float32), grain)
+
+
+def _gaussian(sigma: float) -> NDArray[np.float64]:
+    """Weights of a blur, symmetric about the middle one."""
+    if sigma <= _SHARP:
+        return np.ones(1)
+    at = np.arange(-int(3 * sigma), int(3 * sigma) + 1)
+    weights = np.exp(-0.5 * (at / sigma) ** 2)
+    blur: NDArray[np.float64] = weights / weights.sum()
+    return blur
+
+
+def _box(width: float) -> NDArray[np.float64]:
+    """Weights of a mean over `width` pixels about the middle one."""
+    if width <= 1:
+        return np.ones(1)
+    at = np.arange(-int(width / 2 + 0.5), int(width / 2 + 0.5) + 1)
+    weights = np.clip(width / 2 + 0.5 - np.abs(at), 0, 1)
+    mean: NDArray[np.float64] = weights / weights.sum()
+    return mean
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _expose(image: F32, gain: float, contrast: float, gains: F32, grey: bool) -> F32:
-    """Brightness, contrast about the middle and gains per channel (after which it may turn grey), in 0..1."""
-    result = np.empty_like(image)
-    scale, offset = np.float32(gain * contrast), np.float32(0.5 - 0.5 * contrast)
-    low, high = np.float32(0), np.float32(1)
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            r = (image[y, x, 0] * scale + offset) * gains[0]
-            g = (image[y, x, 1] * scale + offset) * gains[1]
-            b = (image[y, x, 2] * scale + offset) * gains[2]
-            if grey:
-                r = g = b = (r + g + b) * np.float32(1 / 3)
-            result[y, x, 0], result[y, x, 1] = min(max(r, low), high), min(max(g, low), high)
-            result[y, x, 2] = min(max(b, low), high)
-    return result
+def _print(image: F32, tone: F32, grey: bool, across: F32, down: F32, grain: F32) -> NDArray[np.uint8]:
+    """Tone, blur and grain in one pass over the rows, of which only those under the vertical blur are kept.
 
-
-@njit(cache=True, fastmath=True, nogil=True)
-def _smooth(image: F32, weights: F32) -> F32:
-    """Blurred by the symmetric kernel whose half, from the middle on, is `weights` (of any sum); edges repeat."""
+    tone: factor and offset, then a gain per channel. across, down: odd numbers of weights; edges repeat. grain: H x W,
+    added to all channels alike.
+    """
     height, width, channels = image.shape
-    n, margin = width * channels, (len(weights) - 1) * channels
-    share = weights / (weights[0] + np.float32(2) * weights[1:].sum())
-    rows, across = image.reshape(height, n), np.empty((height, n), np.float32)
+    n, margin, reach = width * channels, (len(across) // 2) * channels, len(down) // 2
+    result = np.empty((height, n), np.uint8)
     wide = np.empty(n + 2 * margin, np.float32)
-    for y in range(height):
-        wide[margin : margin + n] = rows[y]
-        for j in range(margin):
-            wide[j] = rows[y, j % channels]
-            wide[margin + n + j] = rows[y, n - channels + j % channels]
-        across[y] = share[0] * rows[y]
-        for i in range(1, len(share)):
-            before, after = wide[margin - i * channels :], wide[margin + i * channels :]
-            for j in range(n):
-                across[y, j] += share[i] * (before[j] + after[j])
-    result = np.empty((height, n), np.float32)
-    for y in range(height):
-        result[y] = share[0] * across[y]
-        for i in range(1, len(share)):
-            above, below = across[max(0, y - i)], across[min(height - 1, y + i)]
-            for j in range(n):
-                result[y, j] += share[i] * (above[j] + below[j])
+    kept = np.empty((len(down), n), np.float32)
+    for y in range(height + reach):
+        if y < height:
+            _expose(image[y], tone, grey, wide[margin : margin + n])
+            for j in range(margin):
+                wide[j] = wide[margin + j % channels]
+                wide[margin + n + j] = wide[margin + n - channels + j % channels]
+            _weighted(across, wide, channels, kept[y % len(down)])
+        line = y - reach
+        if line >= 0:
+            total = np.zeros(n, np.float32)
+            for i in range(len(down)):
+                row = kept[min(max(line + i - reach, 0), height - 1) % len(down)]
+                for j in range(n):
+                    total[j] += down[i] * row[j]
+            for x in range(width):
+                for c in range(channels):
+                    value = min(max(total[x * channels + c] + grain[line, x], np.float32(0)), np.float32(1))
+                    result[line, x * channels + c] = np.uint8(value * np.float32(255) + np.float32(0.5))
     return result.reshape(height, width, channels)
 
 
 @njit(cache=True, fastmath=True, nogil=True)
-def _printed(image: F32, grain: F32, strength: float) -> NDArray[np.uint8]:
-    """As bytes, with grain (H x W) on all channels alike."""
-    result = np.empty(image.shape, np.uint8)
-    low, high, full, half = np.float32(0), np.float32(1), np.float32(255), np.float32(0.5)
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            noise = np.float32(strength) * grain[y, x]
-            for c in range(3):
-                result[y, x, c] = np.uint8(min(max(image[y, x, c] + noise, low), high) * full + half)
-    return result
+def _expose(row: F32, tone: F32, grey: bool, result: F32) -> None:
+    """A row of W x 3 through the tone (and perhaps to grey), in 0..1."""
+    low, high = np.float32(0), np.float32(1)
+    for x in range(row.shape[0]):
+        r = (row[x, 0] * tone[0] + tone[1]) * tone[2]
+        g = (row[x, 1] * tone[0] + tone[1]) * tone[3]
+        b = (row[x, 2] * tone[0] + tone[1]) * tone[4]
+        if grey:
+            r = g = b = (r + g + b) * np.float32(1 / 3)
+        result[3 * x], result[3 * x + 1] = min(max(r, low), high), min(max(g, low), high)
+        result[3 * x + 2] = min(max(b, low), high)
+
+
+@njit(cache=True, fastmath=True, nogil=True)
+def _weighted(weights: F32, values: F32, step: int, result: F32) -> None:
+    """Sums of values `step` apart."""
+    result[:] = 0
+    for i in range(len(weights)):
+        part = values[i * step : i * step + len(result)]
+        for j in range(len(result)):
+            result[j] += weights[i] * part[j]

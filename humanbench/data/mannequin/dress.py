@@ -40,21 +40,13 @@ class Dressed:
 
 
 class _Rack:
-    """Fills the per-shape arrays while somebody gets dressed."""
+    """Fills a row per shape (exists, thickness, material, garment) while somebody gets dressed."""
 
     def __init__(self) -> None:
-        n = len(SHAPES)
-        self.active = np.zeros(n, bool)
-        self.inflate = np.zeros(n)
-        self.material = np.zeros(n, np.int32)
-        self.garment = np.zeros(n, np.int32)
+        self.rows = np.zeros((len(SHAPES), 4))
 
     def put(self, names: tuple[str, ...] | str, garment: str, cloth: str, thick: float = 0.0) -> None:
-        index = _indices(names)
-        self.active[index] = True
-        self.inflate[index] = thick
-        self.material[index] = M[cloth]
-        self.garment[index] = G[garment]
+        self.rows[_indices(names)] = (1.0, thick, M[cloth], G[garment])
 
 
 @lru_cache(maxsize=256)
@@ -62,6 +54,7 @@ def _indices(names: tuple[str, ...] | str) -> list[int]:
     return [SHAPE[n] for n in ((names,) if isinstance(names, str) else names)]
 
 
+@lru_cache(maxsize=64)
 def _both(*parts: str) -> tuple[str, ...]:
     return tuple(f"{side}_{part}" for side in ("left", "right") for part in parts)
 
@@ -84,7 +77,8 @@ def dress(look: Look, sitting: bool = False) -> Dressed:
     _carried(rack, look)
     if sitting:
         rack.put(("seat", "seat_leg"), "object", "object")
-    return Dressed(rack.active, rack.inflate, rack.material, rack.garment, _materials(look))
+    exists, thickness, cloth, garment = rack.rows.T
+    return Dressed(exists > 0, thickness, cloth.astype(np.int32), garment.astype(np.int32), _materials(look))
 
 
 def _hair(rack: _Rack, look: Look) -> None:

@@ -90,16 +90,10 @@ def photograph(camera: Camera, cast: Cast, backdrop: NDArray[np.uint8], light: L
     return Picture(image, people, *labels)
 
 
-@njit(cache=True, nogil=True)
 def _enlarged(backdrop: NDArray[np.uint8], k: int) -> NDArray[np.float32]:
     """Every pixel as k x k pixels, 0..255 as 0..1."""
-    height, width, channels = backdrop.shape
-    image = np.empty((height * k, width * k, channels), np.float32)
-    for y in range(height * k):
-        for x in range(width * k):
-            for c in range(channels):
-                image[y, x, c] = backdrop[y // k, x // k, c] * np.float32(1 / 255)
-    return image
+    image = backdrop * np.float32(1 / 255)
+    return image if k == 1 else image.repeat(k, axis=0).repeat(k, axis=1)
 
 
 @njit(cache=True, nogil=True)
