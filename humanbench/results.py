@@ -16,13 +16,15 @@ from humanbench.scoring import Metric
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 FOLDER = "results"
 """Folder of a run that holds its results."""
 
 Document = dict[str, Any]
-_MIGRATIONS: dict[int, Callable[[Document], Document]] = {}
+_MIGRATIONS: dict[int, Callable[[Document], Document]] = {
+    1: lambda document: document,  # 2 added `cost`, which may be absent
+}
 """For each older version, the function that turns its documents into the next version's."""
 
 
@@ -78,12 +80,24 @@ class Provenance(_Part):
     cache: dict[str, str]
 
 
+class Cost(_Part):
+    """Work of the backbone for one picture: `gflops` of a forward pass without the head, a multiply-add as two.
+
+    At the height and width in pixels of the first test picture as the recipe shows it to the network (where all have
+    one size: at that size), once; a mirrored view comes on top.
+    """
+
+    gflops: float
+    height: int
+    width: int
+
+
 class Result(_Part):
     """A cell, its metrics or the reason why there are none, and how it came about.
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters.
+    parameters. `cost`: None where it was not counted.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -109,6 +123,7 @@ class Result(_Part):
     info: dict[str, Any] = {}
     trainable: int = 0
     frozen: int = 0
+    cost: Cost | None = None
     epochs: int = 0
     iterations: int = 0
     history: list[dict[str, float | None]] = []

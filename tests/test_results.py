@@ -77,7 +77,15 @@ def test_older_versions_are_migrated_step_by_step(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(results, "SCHEMA_VERSION", 3)
     monkeypatch.setitem(results._MIGRATIONS, 1, lambda d: d | {"steps": ["1 to 2"]})
     monkeypatch.setitem(results._MIGRATIONS, 2, lambda d: d | {"steps": [*d["steps"], "2 to 3"]})
-    assert migrate(document) == document | {"steps": ["1 to 2", "2 to 3"], "schema_version": 3}
+    old = document | {"schema_version": 1}
+    assert migrate(old) == document | {"steps": ["1 to 2", "2 to 3"], "schema_version": 3}
+
+
+def test_a_result_of_version_1_is_read_as_one_without_cost(tmp_path: Path) -> None:
+    document = json.loads(result().to_json()) | {"schema_version": 1}
+    del document["cost"]
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    assert read_result(tmp_path / "old.json").to_json() == result().to_json()
 
 
 def test_every_older_version_has_a_migration() -> None:

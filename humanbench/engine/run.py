@@ -21,6 +21,7 @@ from humanbench import __version__
 from humanbench.cards import scenario
 from humanbench.data.fingerprint import fingerprint
 from humanbench.engine.checkpoint import write_text, write_whole
+from humanbench.engine.cost import forward_cost
 from humanbench.engine.feeds import FreshFeed, StoredFeed
 from humanbench.engine.finetune import learnt
 from humanbench.engine.fit import Fit, Progress, length
@@ -33,7 +34,7 @@ from humanbench.engine.trunk import NotCached, TrunkCache, Wanted
 from humanbench.engine.work import Setting, Work, build, cell_of, tables_for, unread_cell
 from humanbench.errors import HumanbenchError
 from humanbench.predictions.files import SUFFIX
-from humanbench.results import Cell, Provenance, Result
+from humanbench.results import Cell, Cost, Provenance, Result
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks import task_for
 
@@ -128,6 +129,7 @@ class _Run:
     accelerator: Accelerator
     work: Work
     cache: dict[str, str] = field(default_factory=dict)
+    cost: Cost | None = None
     started: str = field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
 
     def result(self) -> Result:
@@ -238,6 +240,8 @@ class _Run:
         data = work.task.test_data(
             work.card, work.tables.test, work.recipe, work.model.backbone.preprocessing, self.setting.files
         )
+        if self.accelerator.is_main_process:
+            self.cost = forward_cost(work.model.backbone, *data[0]["image"].shape[-2:])
         store = None
         if (reason := self._no_cache()) is not None:
             self.cache["test"] = f"not used: {reason}"
@@ -313,6 +317,7 @@ class _Run:
             info=report.info,
             trainable=work.model.report.trainable_values,
             frozen=work.model.report.frozen_values,
+            cost=self.cost,
             epochs=progress.epoch,
             iterations=progress.iteration,
             history=[{k: v if math.isfinite(v) else None for k, v in entry.items()} for entry in progress.history],

@@ -52,6 +52,11 @@ def test_the_record_says_what_was_done(run: Run, data_root: Path, tmp_path: Path
     assert "epoch 3/" in (folder / "log.txt").read_text()
     assert len(result.history) == result.epochs
     assert result.provenance.images_per_second["fit"] > 0
+    assert (result.cost.height, result.cost.width) == (32, 32)
+    # 4 patches of 3 x 16 x 16 and a class token, 16 wide; per block: qkv, attention (2 heads of 8), projection, mlp
+    embedding = 2 * 4 * (3 * 256) * 16
+    block = 2 * 5 * 16 * 48 + 2 * (2 * 2 * 5 * 5 * 8) + 2 * 5 * 16 * 16 + 2 * (2 * 5 * 16 * 64)
+    assert result.cost.gflops == pytest.approx((embedding + 3 * block) / 1e9)
 
 
 def test_direct_evaluation_of_features(run: Run) -> None:
