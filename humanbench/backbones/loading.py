@@ -21,7 +21,7 @@ from humanbench.backbones.build import (
     plain_architecture,
     timm_reference,
 )
-from humanbench.backbones.cards import BackboneCard, Weights, backbone_cards
+from humanbench.backbones.cards import BackboneCard, Weights, backbone_cards, parse_backbone_card
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.keymaps import Translation, by_order, translate
@@ -32,6 +32,7 @@ from humanbench.errors import BackboneError, nearest
 
 TIMM = "timm:"
 _VIT = "vit"
+_CARD = ".toml"
 RANDOM = "random:"
 _IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", (224, 224))
 _CLIP = Preprocessing((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), "bicubic", (224, 224))
@@ -71,9 +72,9 @@ def load_backbone(
     """A feature extractor, in evaluation mode, on the CPU.
 
     `name`: a card (`humanbench backbones list`), any network of timm (`timm:NAME`, or the name alone), a hub
-    repository in timm's layout (`hf-hub:ORG/REPO`), the file of a plain transformer's checkpoint, or `vit` with
-    `embed_dim, depth, num_heads, patch_size, img_size, class_token` (see `PlainArchitecture`). `random:NAME`, or
-    `random=True`, leaves the weights as `seed` initialises them.
+    repository in timm's layout (`hf-hub:ORG/REPO`), a file: that of a card (`run/card.toml`) or the checkpoint of a
+    plain transformer; or `vit` with `embed_dim, depth, num_heads, patch_size, img_size, class_token` (see
+    `PlainArchitecture`). `random:NAME`, or `random=True`, leaves the weights as `seed` initialises them.
     `checkpoint`: a file or `hf-hub:ORG/REPO[:FILE]` in place of the name's own weights; its naming scheme is
     recognised, and whether a plain transformer has a class token follows it unless `class_token` is given.
     `architecture`: further arguments of the network, as timm has them (`img_size`, `class_token` ...).
@@ -81,7 +82,7 @@ def load_backbone(
     """
     bare = name.removeprefix(RANDOM)
     random = random or bare != name
-    if _is_file(bare):
+    if _is_file(bare) and not bare.endswith(_CARD):
         bare, checkpoint = _VIT, _only(bare, checkpoint)
     if random and checkpoint is not None:
         raise BackboneError(f"{name}: random weights and a checkpoint exclude each other")
@@ -107,11 +108,11 @@ def _only(file: str, checkpoint: str | os.PathLike[str] | None) -> str:
 
 def _resolve(name: str) -> _Wanted:
     cards = backbone_cards()
-    if name in cards:
-        card = cards[name]
+    if name in cards or name.endswith(_CARD):
+        card = cards[name] if name in cards else parse_backbone_card(Path(name).expanduser())
         own = card.architecture
         stated = {k: v for k in ("mean", "std", "interpolation") if (v := getattr(card, k)) is not None}
-        return _Wanted(name, own.timm, own.builder, dict(own.arguments), card.weights, card, stated)
+        return _Wanted(card.id, own.timm, own.builder, dict(own.arguments), card.weights, card, stated)
     if name == _VIT:
         return _Wanted(name)
     if name.startswith(sources.HUB):

@@ -1,4 +1,4 @@
-"""Getting weights: from the Hugging Face hub, a web address, or a file inside an installed package."""
+"""Getting weights: from the Hugging Face hub, a web address, a file in an installed package or beside the card."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ LOCAL = "pass a file you have with --checkpoint FILE (checkpoint=FILE), or start
 
 def fetch(weights: Weights) -> Path:
     """The local file of a card's weights, downloaded when it is not there yet; its SHA-256 checked where stated."""
-    if weights.package:
+    if weights.beside:
+        path = Path(weights.file)
+        if not path.is_file():
+            raise BackboneError(f"{path} is not there; its card says that it lies beside it")
+    elif weights.package:
         path = _from_package(weights)
     else:
         path = _download(weights.url) if weights.url else from_hub(weights.hub, weights.file)

@@ -10,7 +10,7 @@ import click
 from humanbench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from humanbench.backbones.cards import BackboneCard
+    from humanbench.backbones.cards import BackboneCard, Weights
 
 _TIMM = "timm:"
 
@@ -69,9 +69,13 @@ def _row(card: BackboneCard) -> dict[str, Any]:
         "name": card.name,
         "architecture": card.architecture.timm or card.architecture.builder,
         "pretrained_on": _seen(card),
-        "from": ", ".join("package" if w.package else "hub" if w.hub else "url" for w in card.weights) or "none",
+        "from": ", ".join(_from(w) for w in card.weights) or "none",
         "licence": card.licence,
     }
+
+
+def _from(place: Weights) -> str:
+    return next((kind for kind in ("package", "hub", "url") if getattr(place, kind)), "humanbench")
 
 
 def _seen(card: BackboneCard) -> str:
@@ -81,6 +85,11 @@ def _seen(card: BackboneCard) -> str:
     return ", ".join(names)
 
 
+def _all_seen(card: BackboneCard) -> str:
+    names = card.datasets()
+    return "undisclosed" if names is None else ", ".join(names) or "nothing"
+
+
 def _page(card: BackboneCard) -> str:
     """The card in plain text."""
     own = ", ".join(f"{key}={value!r}" for key, value in card.architecture.arguments.items())
@@ -88,7 +97,7 @@ def _page(card: BackboneCard) -> str:
         "network": f"{card.architecture.timm or card.architecture.builder}{f' ({own})' if own else ''}",
         "paper": f"{card.paper.title} ({card.paper.venue} {card.paper.year})",
         "licence": card.licence,
-        "pretrained": ", ".join(card.datasets() or ("undisclosed",)),
+        "pretrained": _all_seen(card),
         "mean, std": f"{card.mean}, {card.std}" if card.mean else "timm's for the network",
         "resizing": card.interpolation or "timm's for the network",
     }

@@ -20,6 +20,7 @@ from humanbench.backbones.cards import backbone_cards, parse_backbone_card
 from humanbench.cards import collection, load_card, scenario
 from humanbench.cli import main
 from humanbench.errors import BackboneError, CardError
+from humanbench.paths import shipped as shipped_folder
 from tests.backbones.tiny import TINY
 
 CARD = """
@@ -41,7 +42,8 @@ def test_cards_name_networks_that_there_are() -> None:
         assert timm.is_model(card.architecture.timm.partition(".")[0]), card.id
         timm.get_pretrained_cfg(card.architecture.timm)
         assert card.weights, card.id
-        assert any(place.hub or place.package for place in card.weights), card.id
+        assert any(place.hub or place.package or place.beside for place in card.weights), card.id
+        assert all(Path(place.file).is_file() for place in card.weights if place.beside), card.id
 
 
 def test_scenarios_of_the_cards() -> None:
@@ -261,3 +263,20 @@ def test_weights_of_a_hub_repository(name: str, monkeypatch: pytest.MonkeyPatch,
     assert backbone.pretrained_on is None
     if name.startswith("hf-hub:"):
         assert backbone.preprocessing.mean == (0.1, 0.2, 0.3)
+
+
+def test_a_card_of_ones_own_with_its_file_beside_it(tmp_path: Path) -> None:
+    """What pretraining writes: a card that names a file; the scenario of later results follows from the card."""
+    shipped = next(p for p in backbone_cards()["mini_random"].weights)
+    (tmp_path / "mine.safetensors").write_bytes(Path(shipped.file).read_bytes())
+    text = (shipped_folder("baselines") / "backbones" / "mini_random.toml").read_text()
+    text = text.replace("mini_random", "mine").replace("pretrained_on = []", 'pretrained_on = ["market1501"]')
+    (tmp_path / "card.toml").write_text(text)
+    made = load_backbone(str(tmp_path / "card.toml"))
+    assert (made.name, made.pretrained_on) == ("mine", ("market1501",))
+    assert made.weights_sha256 == load_backbone("mini_random").weights_sha256
+    (tmp_path / "mine.safetensors").unlink()
+    with pytest.raises(BackboneError, match="lies beside it"):
+        load_backbone(str(tmp_path / "card.toml"))
+    with pytest.raises(CardError, match="no such card"):
+        load_backbone(str(tmp_path / "other.toml"))

@@ -1,0 +1,116 @@
+"""The shared backbone of pretraining: its start, its hidden states, and the class tokens that entries own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from humanbench.backbones.routes.plain import resize_positions
+
+Grid = tuple[int, int]
+
+
+class ClassToken(nn.Module):
+    """A class token and its position, 1 x 1 x C each, under the names of the released code."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
+        self.cls_token_pos_embed = nn.Parameter(torch.empty(1, 1, dim))
+        for parameter in self.parameters():
+            nn.init.trunc_normal_(parameter, std=0.02)
+
+    def embedded(self) -> Tensor:
+        """The token at its position."""
+        return self.cls_token + self.cls_token_pos_embed
+
+
+def restart(trunk: Any, seed: int) -> None:
+    """The released code's start of a network without weights.
+
+    Truncated normal values (0.02) in linear layers and the class token, the two output layers of block i (from 1)
+    divided by sqrt(2 i), positions of sines and cosines (MAE's), torch's own start of the patch convolution.
+    """
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        for module in trunk.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        trunk.patch_embed.proj.reset_parameters()
+        for number, block in enumerate(trunk.blocks, 1):
+            for layer in (block.attn.proj, block.mlp.fc2):
+                layer.weight.div_(math.sqrt(2.0 * number))
+        if trunk.cls_token is not None:
+            nn.init.trunc_normal_(trunk.cls_token, std=0.02)
+        cells = sines(trunk.patch_embed.grid_size, trunk.embed_dim)
+        trunk.pos_embed.zero_()
+        trunk.pos_embed[:, trunk.pos_embed.shape[1] - cells.shape[1] :] = cells
+
+
+def sines(grid: Grid, dim: int) -> Tensor:
+    """Positions 1 x (h w) x C of sines and cosines: half of the channels for the column, then those for the row.
+
+    MAE's (facebookresearch/mae, util/pos_embed.py): sines before cosines, temperature 10,000.
+    """
+    frequency = 1.0 / 10000 ** (torch.arange(dim // 4, dtype=torch.float64) / (dim / 4))
+    rows, columns = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in grid), indexing="ij")
+    parts = []
+    for place in (columns, rows):
+        angle = place.reshape(-1, 1) * frequency
+        parts += [angle.sin(), angle.cos()]
+    return torch.cat(parts, dim=1).float()[None]
+
+
+def embed(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
+    """Patch tokens N x L x C with their positions, and the grid; images are padded right and below to whole patches."""
+    patch = trunk.patch_embed.patch_size[0]
+    bottom, right = (-side % patch for side in images.shape[-2:])
+    patches = trunk.patch_embed.proj(functional.pad(images, (0, right, 0, bottom)))
+    grid = (patches.shape[-2], patches.shape[-1])
+    own = trunk.pos_embed.shape[1] - trunk.patch_embed.num_patches
+    cells = trunk.pos_embed[:, own:].reshape(1, *trunk.patch_embed.grid_size, -1)
+    return patches.flatten(2).transpose(1, 2) + resize_positions(cells, grid).flatten(1, 2), grid
+
+
+def states(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> Iterator[Tensor]:
+    """The embedding, then each block's output as it is asked for: N x L' x C, class token first if there is one.
+
+    `recompute` keeps no activations inside a block (activation checkpointing).
+    """
+    tokens, _ = embed(trunk, images)
+    if token is not None:
+        tokens = torch.cat([token.embedded().expand(len(tokens), -1, -1), tokens], dim=1)
+    tokens = trunk.norm_pre(tokens)
+    yield tokens
+    for block in trunk.blocks:
+        tokens = checkpoint(block, tokens, use_reentrant=False) if recompute else block(tokens)
+        yield tokens
+
+
+def hidden(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> list[Tensor]:
+    """The states that a projector takes: the embedding and the outputs of all blocks but the last.
+
+    The last block feeds nothing in PATH, so it is not run (the released code runs it and drops its output).
+    """
+    return list(islice(states(trunk, images, token, recompute), len(trunk.blocks)))
+
+
+def final(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> Tensor:
+    """Tokens of the last block after the final norm: the features without a projector."""
+    *_, last = states(trunk, images, token, recompute)
+    normed: Tensor = trunk.norm(last)
+    return normed
+
+
+def grid_of(trunk: Any, images: Tensor) -> Grid:
+    """Rows and columns of the patches of a batch of images, padded to whole patches."""
+    patch = trunk.patch_embed.patch_size[0]
+    return -(-images.shape[-2] // patch), -(-images.shape[-1] // patch)
