@@ -53,8 +53,7 @@ class TinyNet(nn.Module):
     def forward(self, images: Tensor) -> Features:
         bottom, right = (-side % self.stride for side in images.shape[-2:])
         x = self.layers(nn.functional.pad(images, (0, right, 0, bottom)))
-        tokens = x.flatten(2).transpose(1, 2)
-        return Features(x, tokens, None, tokens.mean(1), (x,))
+        return Features((x,))
 
 
 def fit(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.backbones.features import Features, LayerGroup, Preprocessing
+from humanbench.backbones.features import Features, LayerGroup, Preprocessing, Wanted
 from humanbench.backbones.routes import Route, State
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ class Backbone(nn.Module):
 
     `layer_groups`: ordered, first the embeddings (or stem), then one per block, then the final norm if there is one.
     `stride`, `width`: pixels per cell and channels of `Features.map`; `strides`, `channels`: those of `Features.maps`.
-    `pyramid`: hierarchical networks only; set it to False to leave all levels but the last out of `Features.maps`
-    (and out of the state of `until`), where only `map` is used.
+    `wanted`: what of the features is used, `maps` unless set otherwise. `map` leaves all levels but the last out of
+    `Features.maps` and of the state of `until`; `class_token` leaves out the maps altogether where there is a class
+    token (elsewhere it is `map`), and a plain transformer's last block then computes that token only.
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
     `pretrained_on`: names of the sets the weights have seen, empty for random weights, None where nobody says.
     `weights_sha256`: SHA-256 over the names, shapes and bytes of all tensors as they were when the backbone was built.
@@ -51,7 +52,7 @@ class Backbone(nn.Module):
         self.report = report
         self.pretrained_on = pretrained_on
         self.weights_sha256 = weights_sha256
-        self.pyramid = len(route.strides) > 1
+        self.wanted: Wanted = "maps"
 
     @property
     def layer_groups(self) -> tuple[LayerGroup, ...]:
@@ -86,7 +87,7 @@ class Backbone(nn.Module):
         Hierarchical and convolutional networks give the cells of each block's output, so L' and C change.
         """
         seen: list[Tensor] = []
-        self.route.run(self.trunk, (self._padded(images),), 0, len(self.layer_groups), False, seen.append)
+        self.route.run(self.trunk, (self._padded(images),), 0, len(self.layer_groups), "map", seen.append)
         return seen
 
     def splittable(self, group_index: int) -> bool:
@@ -97,7 +98,7 @@ class Backbone(nn.Module):
         """What all layer groups before `group_index` make of the images: tensors with the batch first.
 
         `group_index == len(layer_groups)` runs the whole network. `beyond(until(x, k), k)` equals `backbone(x)` bit
-        for bit, as long as `pyramid` stays as it is.
+        for bit, as long as `wanted` stays as it is.
         """
         state = self._run((self._padded(images),), 0, self._checked(group_index))
         return state[0] if len(state) == 1 else state
@@ -122,13 +123,10 @@ class Backbone(nn.Module):
         return group_index
 
     def _run(self, state: State, start: int, stop: int) -> State:
-        return self.route.run(self.trunk, state, start, stop, self.pyramid, None)
+        return self.route.run(self.trunk, state, start, stop, self.wanted, None)
 
     def _features(self, state: State) -> Features:
-        maps, class_token = self.route.read(state)
-        last = maps[-1]
-        tokens = last.flatten(2).transpose(1, 2)
-        return Features(last, tokens, class_token, tokens.mean(1), maps)
+        return Features(*self.route.read(state))
 
     def _padded(self, images: Tensor) -> Tensor:
         """Zeros right and below up to the next multiple (after normalisation, so padding is the mean colour)."""

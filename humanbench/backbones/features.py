@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from humanbench.errors import BackboneError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Wanted = Literal["maps", "map", "class_token"]
+"""How much of the features is computed: all levels, the last level, or the class token alone (where there is one)."""
 
 
 @dataclass(frozen=True)
 class Features:
     """Features of a batch of N images, after the backbone's final norm.
 
-    `map` N x C x h x w: the level the heads use, `backbone.stride` pixels a cell and `backbone.width` channels: the
-    patch grid of a plain transformer, the last (coarsest) level of a convolutional or hierarchical network.
-    `tokens` N x L x C: the same cells row by row, L = h * w, without class or register tokens.
+    `maps`: the pyramid, finest first; strides and channels are `backbone.strides` and `backbone.channels`. A plain
+    transformer has one level. Empty where only the class token was wanted (`backbone.wanted`).
     `class_token` N x C, or None where the network has none.
-    `pooled` N x C: the mean over the cells of `map`, for every architecture (the class token is beside it).
-    `maps`: the pyramid, finest first, `maps[-1] is map`; strides and channels are `backbone.strides` and
-    `backbone.channels`. A plain transformer has one level.
     """
 
-    map: Tensor
-    tokens: Tensor
-    class_token: Tensor | None
-    pooled: Tensor
     maps: tuple[Tensor, ...]
+    class_token: Tensor | None = None
+
+    @property
+    def map(self) -> Tensor:
+        """N x C x h x w: the level the heads use, `backbone.stride` pixels a cell and `backbone.width` channels: the
+        patch grid of a plain transformer, the last (coarsest) level of a convolutional or hierarchical network."""
+        if not self.maps:
+            raise BackboneError("there is no feature map: the backbone was asked for its class token alone")
+        return self.maps[-1]
+
+    @property
+    def tokens(self) -> Tensor:
+        """N x L x C: the cells of `map` row by row, L = h * w, without class or register tokens."""
+        return self.map.flatten(2).transpose(1, 2)
+
+    @property
+    def pooled(self) -> Tensor:
+        """N x C: the mean over the cells of `map`, for every architecture (the class token is beside it)."""
+        return self.tokens.mean(1)
 
 
 class LayerGroup(NamedTuple):

@@ -34,6 +34,7 @@ class Finetune(nn.Module):
         self.backbone = backbone
         self.head = head
         self.report = report
+        backbone.wanted = getattr(head, "needs", "maps")
         self.parting = max(k for k in range(report.first_trainable_group + 1) if backbone.splittable(k))
 
     def train(self, mode: bool = True) -> Finetune:

@@ -228,7 +228,7 @@ class _Run:
             "weights": work.cell.weights_sha256,
             "architecture": work.cell.architecture,
             "parting": work.model.parting,
-            "pyramid": bool(work.model.backbone.pyramid),
+            "wanted": work.model.backbone.wanted,
             "preprocessing": [preprocessing.mean, preprocessing.std, preprocessing.interpolation],
             "recipe": decisive,
             "amp": recipe.train.amp,

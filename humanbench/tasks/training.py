@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from humanbench.backbones.backbone import Backbone
-    from humanbench.backbones.features import Features, Preprocessing
+    from humanbench.backbones.features import Features, Preprocessing, Wanted
     from humanbench.cards import DatasetCard
     from humanbench.recipes import Recipe
 
@@ -49,7 +49,13 @@ class TaskDataset(Protocol):
 
 
 class TaskHead(Protocol):
-    """The part on top of the backbone, an nn.Module."""
+    """The part on top of the backbone, an nn.Module.
+
+    `needs` says what of the features it reads (`Backbone.wanted`), so that nothing else is computed or stored; without
+    it all levels are.
+    """
+
+    needs: Wanted
 
     def __call__(self, features: Features, batch: Batch) -> Any:
         """Raw outputs for a batch."""

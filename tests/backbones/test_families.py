@@ -151,7 +151,7 @@ def test_state_without_the_pyramid_is_one_tensor() -> None:
     backbone = copy.deepcopy(network("test_convnext"))
     full = backbone(images(SIZES[0]))
     assert len(backbone.until(images(SIZES[0]), 9)) == 4
-    backbone.pyramid = False
+    backbone.wanted = "map"
     state = backbone.until(images(SIZES[0]), 9)
     assert isinstance(state, Tensor)
     features = backbone.beyond(state, 9)

@@ -44,9 +44,7 @@ class SmallNet(nn.Module):
         x = functional.pad(images, (0, right, 0, bottom))
         for layer, norm in zip(self.layers, self.norms, strict=True):
             x = functional.gelu(norm(layer(x)))
-        tokens = x.flatten(2).transpose(1, 2)
-        pooled = tokens.mean(1)
-        return Features(x, tokens, self.token(pooled) if self.token else None, pooled, (x,))
+        return Features((x,), self.token(x.mean((2, 3))) if self.token else None)
 
 
 class _Here(Executor):

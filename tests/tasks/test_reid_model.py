@@ -38,8 +38,7 @@ def head(people: int = 4, width: int = 3) -> model.ReidHead:
 
 
 def features(values: torch.Tensor, token: torch.Tensor | None = None) -> Features:
-    maps = values[:, :, None, None]
-    return Features(maps, values[:, None], token, values, (maps,))
+    return Features((values[:, :, None, None],), token)
 
 
 def test_batches_hold_k_different_images_of_p_identities():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
-from humanbench.backbones.features import LayerGroup
+from humanbench.backbones.features import LayerGroup, Wanted
 
 State = tuple[Tensor, ...]
 """All that has to be kept between two layer groups; tensors with the batch first."""
@@ -29,8 +29,11 @@ class Route(ABC):
     multiple: int
 
     @abstractmethod
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
-        """Run groups `start` .. `stop - 1`. `visit` sees the tokens after each block; `pyramid` keeps all levels."""
+    def run(self, trunk: nn.Module, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+        """Run groups `start` .. `stop - 1`. `visit` sees the tokens after each block.
+
+        `wanted`: `maps` keeps all levels. What is not wanted may be left out, of what `read` returns as well.
+        """
 
     @abstractmethod
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:

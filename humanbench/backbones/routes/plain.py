@@ -10,8 +10,9 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
-from humanbench.backbones.features import LayerGroup
+from humanbench.backbones.features import LayerGroup, Wanted
 from humanbench.backbones.routes.base import Route, State, Visit, channels_first, prune
+from humanbench.backbones.routes.first_tokens import first_tokens
 
 
 def resize_positions(grid: Tensor, size: tuple[int, int]) -> Tensor:
@@ -32,6 +33,7 @@ class PlainRoute(Route):
 
     The state between groups is the patch tokens N x h x w x C and, where there are any, the class and register
     tokens N x P x C. A model whose only norm follows the pooling (`fc_norm`) has it applied to every token.
+    Where only the class token is wanted there are no patch tokens after the last block (h = w = 0).
     """
 
     def __init__(self, trunk: VisionTransformer) -> None:
@@ -60,13 +62,15 @@ class PlainRoute(Route):
             and trunk.patch_embed.patch_size[0] == trunk.patch_embed.patch_size[1]
         )
 
-    def run(self, trunk: Any, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
         if start == stop:
             return state
         tokens, grid = self._embed(trunk, state[0]) if start == 0 else self._join(state)
         for index in range(max(start, 1), stop):
             if index == len(self.groups) - 1:
                 tokens = trunk.fc_norm(trunk.norm(tokens))
+            elif index == len(self.groups) - 2 and wanted == "class_token" and self.has_class_token:
+                tokens, grid = first_tokens(trunk.blocks[index - 1], tokens, self.prefix), (0, 0)
             else:
                 tokens = trunk.blocks[index - 1](tokens)
                 if visit is not None:
@@ -75,7 +79,7 @@ class PlainRoute(Route):
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         class_token = state[1][:, 0] if self.has_class_token else None
-        return (channels_first(state[0]),), class_token
+        return ((channels_first(state[0]),) if state[0].shape[1] else ()), class_token
 
     def _embed(self, trunk: Any, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
         patches = trunk.patch_embed.proj(images)
@@ -100,7 +104,7 @@ class PlainRoute(Route):
         return torch.cat([stored[:, :own], resize_positions(cells, grid).flatten(1, 2)], dim=1)
 
     def _part(self, tokens: Tensor, grid: tuple[int, int]) -> State:
-        cells = tokens[:, self.prefix :].reshape(len(tokens), *grid, -1)
+        cells = tokens[:, self.prefix :].reshape(len(tokens), *grid, tokens.shape[-1])
         return (cells, tokens[:, : self.prefix]) if self.prefix else (cells,)
 
     def _join(self, state: State) -> tuple[Tensor, tuple[int, int]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from humanbench.backbones.features import LayerGroup
+from humanbench.backbones.features import LayerGroup, Wanted
 from humanbench.backbones.routes.base import Route, State, Visit, channels_first, holds_norms_only, prune
 
 TRUNKS = {
@@ -87,11 +87,11 @@ class SequenceRoute(Route):
         """Whether the trunk's class is one whose sequence is known."""
         return type(trunk).__name__ in TRUNKS
 
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+    def run(self, trunk: nn.Module, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
         x, *levels = state
         for index in range(start, stop):
             before = self._plan[index - 1] if index else None
-            if pyramid and before is not None and before.ends_level:
+            if wanted == "maps" and before is not None and before.ends_level:
                 levels.append(channels_first(x) if before.channels_last else x)
             group = self._plan[index]
             for step in group.steps:

@@ -11,7 +11,7 @@ import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
 
-from humanbench.backbones.features import LayerGroup
+from humanbench.backbones.features import LayerGroup, Wanted
 from humanbench.backbones.routes.base import Route, State, Visit, channels_first, cover, holds_norms_only
 from humanbench.errors import BackboneError
 
@@ -41,14 +41,14 @@ class WholeRoute(Route):
     def splittable(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
 
-    def run(self, trunk: Any, state: State, start: int, stop: int, pyramid: bool, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
         if start == stop:
             return state
         try:
             if visit is not None:
                 for tokens in self._tokens(trunk, state[0]):
                     visit(tokens)
-            return self._state(trunk, state[0], pyramid)
+            return self._state(trunk, state[0], wanted == "maps")
         except (AssertionError, RuntimeError) as error:
             raise self._wrong_size(trunk, state[0], error) from error
 

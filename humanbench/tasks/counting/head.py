@@ -21,7 +21,7 @@ from humanbench.tasks.counting.options import Head, Loss
 from humanbench.tasks.maps import cells, cover, doublings
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features
+    from humanbench.backbones.features import Features, Wanted
 
 Batch = dict[str, Any]
 
@@ -32,6 +32,8 @@ class CountingHead(nn.Module):
     3 x 3 convolution and ReLU; the same again after each bilinear doubling, until the stride is at most the recipe's;
     1 x 1 convolution. The last layer is linear, as in MCNN and CSRNet: cells may be below zero, a count may not.
     """
+
+    needs: Wanted = "map"
 
     def __init__(self, channels: int, stride: int, head: Head, loss: Loss) -> None:
         super().__init__()

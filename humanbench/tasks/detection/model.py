@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.features import Features, Preprocessing
+from humanbench.backbones.features import Features, Preprocessing, Wanted
 from humanbench.cards import DatasetCard
 from humanbench.data.collate import collate as collate
 from humanbench.errors import DataError
@@ -52,6 +52,8 @@ class Boxes(NamedTuple):
 class DetectionHead(nn.Module):
     """The decoder, its losses and its answers."""
 
+    needs: Wanted = "map"
+
     def __init__(self, width: int, stride: int, options: Head, loss: Loss, test: Test) -> None:
         super().__init__()
         self.predictor = AnchorDecoder(width, stride, options)
@@ -64,7 +66,8 @@ class DetectionHead(nn.Module):
 
     def loss(self, outputs: list[Found], batch: Batch) -> dict[str, Tensor]:
         """Losses over all decoder layers, alike."""
-        return losses(outputs, list(batch["boxes"]), list(batch["ignored"]), self.options)
+        people, ignored = list(batch["boxes"]), list(batch["ignored"])
+        return losses(outputs, people, ignored, self.options, batch.get("people"))
 
     def decode(self, outputs: Sequence[list[Found]], batch: Batch) -> list[Boxes]:
         """The last layer's boxes of each picture, in original pixels."""

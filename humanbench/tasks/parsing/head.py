@@ -16,7 +16,7 @@ from humanbench.tasks.parsing.options import Head
 from humanbench.tasks.parsing.packing import PackedMap
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features
+    from humanbench.backbones.features import Features, Wanted
 
 Batch = dict[str, Any]
 
@@ -29,6 +29,8 @@ class ParsingHead(nn.Module):
     bilinear to the input size. All resizing keeps corners on corners (align_corners), as in the paper. What the
     backbone padded is cut off.
     """
+
+    needs: Wanted = "map"
 
     def __init__(self, channels: int, stride: int, classes: int, mirrored: Sequence[int], head: Head) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from humanbench.tasks.pose.rescoring import Found
 from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features
+    from humanbench.backbones.features import Features, Wanted
 
 Batch = dict[str, Any]
 
@@ -29,6 +29,8 @@ class PoseHead(nn.Module):
     recipe's: twice from a patch of 16 pixels to stride 4, as in the paper, three times from stride 32. Then a 1 x 1
     convolution. Padding of the input is cut off, and a patch of 14 pixels (stride 3.5) is resampled to the recipe's.
     """
+
+    needs: Wanted = "map"
 
     def __init__(
         self, channels: int, stride: int, joints: int, flip_pairs: Sequence[tuple[int, int]], head: Head, loss: Loss,
