@@ -162,7 +162,7 @@ class Results(Sequence[Result]):
         return [r for r in self if r.status == "failed"]
 
     def to_frame(self) -> pd.DataFrame:
-        """A row per result: what it is, the main metric with its interval, and every metric by name."""
+        """A row per result: what it is, the main metric with its interval, costs, and every metric by name."""
         import pandas as pd
 
         return pd.DataFrame([_row(result) for result in self])
@@ -183,6 +183,9 @@ def _row(result: Result) -> dict[str, Any]:
     }
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
     row |= {"synthetic": result.synthetic, "subset": result.subset, "reason": result.reason, "cell": result.cell.id}
+    speeds = result.provenance.images_per_second if result.provenance else {}
+    row |= {"trainable": result.trainable, "frozen": result.frozen, "images_per_second": speeds.get("predict")}
+    row |= {"gflops": result.cost.gflops if result.cost else None}
     return row | {name: metric.value for name, metric in result.metrics.items()}
 
 

@@ -11,7 +11,6 @@ from humanbench.cli.options import data_root_option, json_option
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.checking import Report
-    from humanbench.leaderboard.site import Site
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _store_option = click.option(
@@ -35,15 +34,26 @@ def command() -> None:
 )
 @_store_option
 @click.option("--check", is_flag=True, help="Fail on invalid HTML and dead links.")
+@click.option(
+    "--data-root",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Where the procedural pictures lie on which predictions are drawn.  [default: the embedded suite's]",
+)
 @json_option
-def build(runs: tuple[str, ...], out: Path, store: Path | None, check: bool, as_json: bool) -> None:
+def build(
+    runs: tuple[str, ...], out: Path, store: Path | None, check: bool, data_root: str | None, as_json: bool
+) -> None:
     """Write the site: the published numbers, accepted submissions, and the results of RUN folders or files.
 
-    The site needs no server and no network: its index.html opens from the disk.
+    The site needs no server and no network: its index.html opens from the disk. The task pages show predictions of
+    synthetic runs, where these and the procedural pictures are at hand; no picture of a real dataset is copied.
     """
     import json
 
-    site = _built(runs, out, store)
+    from humanbench.leaderboard.gathering import build as build_from
+
+    site = build_from(runs, out, store, _path(data_root))
     found: list[str] = []
     if check:
         from humanbench.leaderboard.validity import problems
@@ -58,21 +68,6 @@ def build(runs: tuple[str, ...], out: Path, store: Path | None, check: bool, as_
         click.echo(site.front)
     if found:
         click.get_current_context().exit(1)
-
-
-def _built(runs: tuple[str, ...], out: Path, store: Path | None) -> Site:
-    from humanbench.leaderboard.events import events_of
-    from humanbench.leaderboard.frames import entries_of, seen_by
-    from humanbench.leaderboard.site import build_site
-    from humanbench.leaderboard.store import default_store, load_store
-    from humanbench.results import load_results
-
-    accepted = load_store(store or default_store())
-    submitted = [(one, entry) for one in accepted for entry in one.entries()]
-    own = entries_of(load_results(*runs), seen_by) if runs else []
-    entries = [entry for _, entry in submitted] + own
-    withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
-    return build_site(out, entries, events_of(entries, withdrawn))
 
 
 @command.command("serve", context_settings=_HELP)

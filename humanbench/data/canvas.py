@@ -64,7 +64,7 @@ class Tile:
         """`share` below 1 keeps the picture in that left part of the frame."""
         self.canvas = Image.new("RGB", (SUPER * width, SUPER * (height + self.CAPTION)), MOUNT)
         self.draw = ImageDraw.Draw(self.canvas)
-        self.window = _whole_pixels(crop, image.size)
+        self.window = whole_pixels(crop, image.size)
         part = image.crop(self.window)
         self.scale = min(SUPER * width * share / part.width, SUPER * height / part.height)
         self.size = max(1, round(part.width * self.scale)), max(1, round(part.height * self.scale))
@@ -151,7 +151,7 @@ def blank(width: int, height: int) -> Tile:
     return Tile(Image.new("RGB", (1, 1), MOUNT), width, height, "")
 
 
-def _whole_pixels(crop: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def whole_pixels(crop: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """A crop inside the picture, of at least one pixel."""
     if crop is None:
         return 0, 0, *size

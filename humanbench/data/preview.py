@@ -74,7 +74,7 @@ def _records(table: pd.DataFrame, rng: Random) -> Iterator[dict[str, Any]]:
         yield {str(k): v for k, v in table.iloc[int(position)].items()}
 
 
-def _around(boxes: Sequence[Any], points: Sequence[Any] = ()) -> Box | None:
+def around(boxes: Sequence[Any], points: Sequence[Any] = ()) -> Box | None:
     """A crop that holds these boxes [x, y, w, h] and points with a margin, so that small people can be seen."""
     corners = [(b[0], b[1]) for b in boxes] + [(b[0] + b[2], b[1] + b[3]) for b in boxes] + list(points)
     xy = np.array(corners, float).reshape(-1, 2)
@@ -99,14 +99,14 @@ def _pose(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: 
         people = [{str(k): v for k, v in p.items()} for p in table[table["image"] == path].to_dict("records")]
         joints = [np.asarray(p["keypoints"], float) for p in people]
         seen = [xy for person in joints for xy in person[person[:, 2] > 0, :2]]
-        crop = _around([p["bbox"] for p in people if not p["iscrowd"]], seen)
+        crop = around([p["bbox"] for p in people if not p["iscrowd"]], seen)
         caption = f"{PurePath(path).name}  {len(people)} annotated"
         tile = Tile(canvas.picture(path), CELL, CELL, caption, crop)
         for person, keypoints in zip(people, joints, strict=True):
             tile.box(
                 person["bbox"], canvas.VERMILION if person["iscrowd"] else canvas.PAPER, 1, bool(person["iscrowd"])
             )
-            _skeleton(card, tile, keypoints, float(np.sqrt(np.prod(person["bbox"][2:]))))
+            draw_skeleton(card, tile, keypoints, float(np.sqrt(np.prod(person["bbox"][2:]))))
         tiles.append(tile)
     legend = [
         Key(canvas.ORANGE, "left of the person"),
@@ -127,7 +127,7 @@ def side_color(name: str) -> Color:
     return canvas.SKY if "right" in words or words[0] == "r" else canvas.GREEN
 
 
-def _skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64], size: float) -> None:
+def draw_skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64], size: float) -> None:
     radius = float(np.clip(size * tile.scale / 60, 1.5, 4))  # a person in the distance shall not vanish under dots
     colors = [side_color(name) for name in card.labels.keypoints]
     for start, end in card.labels.skeleton:
@@ -151,7 +151,7 @@ def _detection(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, 
         shown = visible_boxes(boxes, row["visible"])
         people, ignored = int((~ignore).sum()), int(ignore.sum())
         caption = f"{PurePath(row['image']).name}  {people} people, {ignored} ignored"
-        tile = Tile(canvas.picture(row["image"]), CELL, CELL, caption, _around(list(boxes[~ignore])))
+        tile = Tile(canvas.picture(row["image"]), CELL, CELL, caption, around(list(boxes[~ignore])))
         for box, part, skip in zip(boxes, shown, ignore, strict=True):
             if not skip and np.abs(box - part).max() > 1:
                 tile.box(part, canvas.SKY, 1)
@@ -178,10 +178,10 @@ def _parsing(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rn
             size = f"{label.shape[1]} x {label.shape[0]}"
             raise DataError(f"{row['label']}: the map is {size}, its image {image.width} x {image.height}")
         parts = np.argwhere((label > 0) & (label < IGNORE))[:, ::-1]
-        crop = _around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
+        crop = around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
         tile = Tile(image, CELL, CELL, str(row["id"]), crop)
         left, top, right, bottom = tile.window
-        present |= _blend(tile, label[top:bottom, left:right])
+        present |= blend_parts(tile, label[top:bottom, left:right])
         tiles.append(tile)
     classes = sorted(present - {0, IGNORE})
     legend = [Key(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
@@ -203,7 +203,7 @@ def part_color(number: int) -> Color:
     return red, green, blue
 
 
-def _blend(tile: Tile, label: Map) -> set[int]:
+def blend_parts(tile: Tile, label: Map) -> set[int]:
     """Colour the parts of the (cropped) map on a tile and number them; the classes there are."""
     small = np.array(Image.fromarray(label).resize(tile.size, Image.Resampling.NEAREST))
     colors = np.array([canvas.INK, *map(part_color, range(1, 255)), canvas.PAPER], float)

@@ -176,7 +176,7 @@ def _rescored(folder: Path, result: Result, data_root: Path | None) -> CellVerdi
     value = recomputed.metrics[recomputed.main].value
     if not differences:
         return _verdict(result, "rescored", value)
-    if not _same_data(result, root):
+    if not same_labels(result, root):
         return _verdict(result, "claimed", value, _OTHER, differences)
     return _verdict(result, "rejected", value, "; ".join(map(str, differences[:6])), differences)
 
@@ -236,7 +236,7 @@ def _equal(a: float, b: float) -> bool:
     return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
 
 
-def _same_data(result: Result, root: Path) -> bool:
+def same_labels(result: Result, root: Path) -> bool:
     """Whether the labels here are those that the result was measured on, by their fingerprint."""
     from humanbench.data.fingerprint import fingerprint
 
@@ -259,7 +259,7 @@ def _same_data(result: Result, root: Path) -> bool:
 def _hint(result: Result, root: Path) -> str:
     """What else may explain predictions that do not fit. They are rejected nevertheless."""
     try:
-        return "" if _same_data(result, root) else f" ({_OTHER})"
+        return "" if same_labels(result, root) else f" ({_OTHER})"
     except HumanbenchError:
         return ""
 

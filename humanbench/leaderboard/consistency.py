@@ -26,6 +26,10 @@ _MOST = 1e7
 """No count or distance in pixels is larger."""
 
 
+_SIDE = 100_000
+"""Pixels; no picture is larger."""
+
+
 def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> Iterator[str]:
     """What does not fit in one result; nothing if all does."""
     if result.status != "done" or result.provenance is None or result.predictions is None:
@@ -47,6 +51,7 @@ def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> I
     if any(name not in card.splits for name in result.split.split("+")):
         yield f"the split {result.split!r} is not one of the dataset"
     yield from _metrics(result)
+    yield from _cost(result)
     yield from _recipe(folder, result)
     yield from _freezing(folder, result, result.provenance)
     yield from _predictions(folder, result, result.provenance)
@@ -75,6 +80,16 @@ def _identity(result: Result, backbone: BackboneRecord) -> Iterator[str]:
         ("checkpoint", result.checkpoint, backbone.checkpoint),
     ]
     yield from (f"two different values of {name}: {a!r} and {b!r}" for name, a, b in pairs if a != b)
+
+
+def _cost(result: Result) -> Iterator[str]:
+    cost = result.cost
+    if cost is None:
+        return
+    if not 0 < cost.gflops <= _MOST:
+        yield f"{cost.gflops!r} GFLOPs for one picture are none"
+    if not (0 < cost.height <= _SIDE and 0 < cost.width <= _SIDE):
+        yield f"a picture of {cost.height} x {cost.width} pixels is none"
 
 
 def _metrics(result: Result) -> Iterator[str]:

@@ -119,6 +119,11 @@ class Entry:
         return _median(r.trainable for r in self.results if r.trainable + r.frozen)
 
     @cached_property
+    def gflops(self) -> float:
+        """Of the backbone for one picture (a multiply-add is two operations), the median over its cells."""
+        return _median(r.cost.gflops for r in self.results if r.cost)
+
+    @cached_property
     def speed(self) -> float:
         """Images per second in prediction, the median over its cells, on whatever machine it ran."""
         speeds = (r.provenance.images_per_second.get("predict", 0.0) for r in self.results if r.provenance)

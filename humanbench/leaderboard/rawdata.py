@@ -16,7 +16,7 @@ from humanbench.leaderboard.published import Published
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
     "synthetic", "subset", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value", "low", "high",
-    "n", "seeds", "parameters", "trained", "images_per_second",
+    "n", "seeds", "parameters", "trained", "gflops", "images_per_second",
 )  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def rows_of(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
             "date": entry.date,
             "parameters": _finite(entry.parameters),
             "trained": _finite(entry.trained),
+            "gflops": _finite(entry.gflops),
             "images_per_second": _finite(entry.speed),
         }
         for score in entry.scores.values():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,9 @@ from humanbench.leaderboard import charts, rawdata
 from humanbench.leaderboard.events import Event
 from humanbench.leaderboard.frames import Entry, boards
 from humanbench.leaderboard.pages import Content, Page, pages
+from humanbench.leaderboard.pages.samples import sample_files
 from humanbench.leaderboard.published import load_published
+from humanbench.leaderboard.showing import Shown
 from humanbench.paths import shipped
 
 NAVIGATION = (
@@ -52,22 +54,25 @@ class Site:
         return self.folder / "index.html"
 
 
-def build_site(out: Path, entries: Sequence[Entry], events: Sequence[Event]) -> Site:
+def build_site(
+    out: Path, entries: Sequence[Entry], events: Sequence[Event], samples: Mapping[str, Shown] | None = None
+) -> Site:
     """Write the site into `out`: all of it or, on an error, nothing. The same input gives the same bytes.
 
-    Raises `SiteError` where `out` holds something that is not an earlier site.
+    `samples` are drawn predictions by task. Raises `SiteError` where `out` holds something that is not an earlier site.
     """
     out = out.expanduser().absolute()
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
-    content = Content(boards(entries), entries, events)
+    content = Content(boards(entries), entries, events, samples or {})
     with _uncollected(), tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
         folder = Path(place) / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
         count = _write_pages(folder, content)
         _write_data(folder, content)
+        _write_samples(folder, content)
         if out.exists():
             out.rename(Path(place) / "before")
         folder.rename(out)
@@ -132,6 +137,14 @@ def _write_data(folder: Path, content: Content) -> None:
             name = board.key.slug if scenario is None else f"{board.key.slug}-{scenario}"
             for one in content.rankings(board, scenario):
                 _write(folder / f"data/boards/{name}-{one.evidence}.csv", rawdata.board_csv(one))
+
+
+def _write_samples(folder: Path, content: Content) -> None:
+    for task, shown in content.samples.items():
+        for path, picture in sample_files(task, shown):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture.data)
 
 
 def _write(path: Path, text: str) -> None:

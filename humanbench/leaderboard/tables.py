@@ -273,10 +273,19 @@ def entry_series(entries: Sequence[Entry], columns: Sequence[Column]) -> list[Se
     return [Series(e.name, [e.scores[c.id].value if c.id in e.scores else math.nan for c in columns]) for e in entries]
 
 
+COSTS = (
+    ("parameters", "parameters"),
+    ("gflops", "GFLOPs of the backbone per picture (a multiply-add is two)"),
+    ("trained", "trained parameters"),
+    ("speed", "images per second"),
+)
+"""What the trade-off charts set ranks against: a field of `Entry`, and its name on the axis."""
+
+
 def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
     """Key, name of the cost, and points of mean rank against it, where known for two entries and more."""
     found = []
-    for key, text in (("parameters", "parameters"), ("trained", "trained parameters"), ("speed", "images per second")):
+    for key, text in COSTS:
         points = [
             Point(entry.name, getattr(entry, key), float(mean))
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)

@@ -14,7 +14,7 @@ from humanbench.leaderboard.frames import benchmark_columns, main_metric
 from humanbench.leaderboard.published import load_published
 from humanbench.metrics.directions import direction
 from humanbench.recipes import load_recipe
-from humanbench.results import Cell, Provenance, Result
+from humanbench.results import Cell, Cost, Provenance, Result
 from humanbench.scoring import Metric
 
 USUAL = {n.dataset: n.value for n in load_published() if n.row == ("PATH", "ViT-B/16", "full")}
@@ -77,6 +77,7 @@ def made_result(
         "metrics": metrics,
         "trainable": 14_200_000,
         "frozen": 72_200_000,
+        "cost": Cost(gflops=4.0 * len(backbone), height=256, width=128),
         "epochs": 10,
         "iterations": 1000,
         "predictions": f"predictions/{dataset}-{regime}-s{seed}.npz",

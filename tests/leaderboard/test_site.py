@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
     assert len(texts) == 19
     assert [("↓" in text) for text in texts] == [t.split("lower")[0] != t for t in texts]
     assert sum("↓" in text for text in texts) == 4  # Caltech, Human3.6M pose, ShanghaiTech A and B
+
+
+def test_ranks_stand_against_every_cost(tmp_path: Path) -> None:
+    nets = [made_result("lip", name, value=value) for name, value in (("small", 60), ("much_larger", 70))]
+    text = (built(tmp_path / "site", nets) / "boards/humanbench-v1-partial.html").read_text()
+    for cost in (
+        "parameters",
+        "GFLOPs of the backbone per picture (a multiply-add is two)",
+        "trained parameters",
+        "images per second",
+    ):
+        assert f"<title>Mean rank and {cost}</title>" in re.sub(r' id="[^"]*"', "", text)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "site/data/results.csv").read_text())))
+    assert {row["backbone"]: float(row["gflops"]) for row in rows} == {"small": 20.0, "much_larger": 44.0}
+    (page,) = (tmp_path / "site/entries").glob("small-*.html")
+    assert "20 in the backbone" in page.read_text()
 
 
 def test_labels_are_shown(site: Path) -> None:

@@ -13,6 +13,7 @@ from humanbench.leaderboard.events import PUBLISHED, day
 from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
 from humanbench.leaderboard.names import shown
 from humanbench.leaderboard.pages.page import LISTED, Content, Page
+from humanbench.leaderboard.pages.samples import samples
 from humanbench.leaderboard.pages.words import TASK_TEXT, board_title
 from humanbench.leaderboard.published import published_rows
 from humanbench.leaderboard.ranking import surely_differ
@@ -165,6 +166,7 @@ def task(content: Content, name: str) -> Page:
         "spans": tables.task_spans(columns),
         "published_rows": tables.published_table(keep, columns),
         "tables": listed,
+        "shown": samples(name, content.samples[name]) if name in content.samples else None,
     }
     return Page(f"tasks/{name}.html", "task.html.j2", TASK_TEXT[name][0], "datasets", context)
 

@@ -97,6 +97,7 @@ def _entry_fields(entry: Entry) -> list[tuple[str, str]]:
         ("Suite", suite_title(entry.board.suite)),
         ("Parameters", _count(entry.parameters)),
         ("Trained parameters", _count(entry.trained)),
+        ("GFLOPs per picture", f"{_count(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else ""),
         ("Images per second", _count(entry.speed)),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
@@ -141,8 +142,14 @@ def _cell(result: Result) -> dict[str, Any]:
         "value": number(result.value, 2),
         "hashes": Markup("".join(_hash(h) for h in hashes)),
         "trainable": f"{result.trainable:,}",
+        "cost": _cost(result),
         "epochs": result.epochs,
     }
+
+
+def _cost(result: Result) -> str:
+    cost = result.cost
+    return f"{number(cost.gflops, 2)} at {cost.height} × {cost.width}" if cost else ""
 
 
 def _hash(text: str) -> str:

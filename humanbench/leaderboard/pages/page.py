@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from humanbench.leaderboard.events import Event
 from humanbench.leaderboard.frames import Board, Entry, Ranked, benchmark_columns
+from humanbench.leaderboard.showing import Shown
 from humanbench.leaderboard.tables import Column, columns_of
 
 LISTED = 50
@@ -33,11 +34,12 @@ class Page:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything the site is about. `entries` has those that were withdrawn too."""
+    """Everything the site is about. `entries` has those that were withdrawn too; `samples` is by task."""
 
     boards: Sequence[Board]
     entries: Sequence[Entry]
     events: Sequence[Event]
+    samples: Mapping[str, Shown] = field(default_factory=dict)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""

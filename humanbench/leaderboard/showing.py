@@ -1,0 +1,145 @@
+"""Which predictions the task pages show: of procedural pictures alone, as licences forbid to copy real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from humanbench.cards import TASKS, DatasetCard, load_card
+from humanbench.leaderboard.frames import Entry, benchmark_columns
+from humanbench.metrics.directions import direction
+from humanbench.results import Result
+
+if TYPE_CHECKING:
+    from humanbench.leaderboard.drawing import Guess, Sample
+
+COUNT = {"reid": 4, "pose": 3, "parsing": 3, "attribute": 4, "detection": 3, "counting": 4}
+"""Pictures by task."""
+ENTRIES = 3
+"""Entries whose predictions stand beside the labels."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The samples of a task: the dataset, the entries whose predictions are drawn, the pictures."""
+
+    card: DatasetCard
+    entries: tuple[Entry, ...]
+    samples: tuple[Sample, ...]
+
+
+def samples_of(
+    entries: Sequence[Entry], predictions: Mapping[str, Path], data_root: Path | None = None
+) -> dict[str, Shown]:
+    """By task, samples of the dataset for which most entries can be shown; tasks without any are left out.
+
+    `predictions` are files by cell id. An entry can be shown where it is synthetic and not withdrawn, its predictions
+    are those that were scored, and procedural pictures with the labels it was measured on lie under `data_root` (by
+    default the embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
+    fail for want of a picture.
+    """
+    found: dict[str, Shown] = {}
+    for task in TASKS:
+        by_dataset = [(name, _candidates(entries, name, predictions)) for name in _datasets(task)]
+        for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
+            if candidates and (shown := _shown(load_card(name), candidates, predictions, data_root)) is not None:
+                found[task] = shown
+                break
+    return found
+
+
+def _datasets(task: str) -> list[str]:
+    return [name for name in benchmark_columns() if load_card(name).task == task]
+
+
+def _candidates(entries: Sequence[Entry], dataset: str, predictions: Mapping[str, Path]) -> list[tuple[Entry, Result]]:
+    """Entries with the result to show (that of the first seed), the best entry first."""
+    found = []
+    for entry in entries:
+        score = entry.scores.get(dataset)
+        if score is None or entry.withdrawn or not entry.board.synthetic or entry.board.subset:
+            continue
+        at_hand = [r for r in score.results if r.cell.id in predictions]
+        if at_hand:
+            found.append((entry, at_hand[0], score))
+    sign = -1 if found and direction(found[0][2].metric).higher_is_better else 1
+    return [(entry, result) for entry, result, score in sorted(found, key=lambda f: sign * f[2].value)]
+
+
+def _shown(
+    card: DatasetCard,
+    candidates: Sequence[tuple[Entry, Result]],
+    predictions: Mapping[str, Path],
+    data_root: Path | None,
+) -> Shown | None:
+    root = _root(card, data_root)
+    if root is None:
+        return None
+    tables = _tables(card, root)
+    if tables is None:
+        return None
+    chosen: list[Entry] = []
+    guesses: list[Guess] = []
+    for entry, result in candidates:
+        if (guess := _read(card, tables, result, predictions[result.cell.id], root)) is not None:
+            chosen.append(entry)
+            guesses.append((label(entry), guess))
+        if len(chosen) == ENTRIES:
+            break
+    samples = _drawn(card, tables, guesses)
+    if not samples:  # predictions that the reader takes but that cannot be drawn: those of others still can
+        kept = [pair for pair in zip(chosen, guesses, strict=True) if _drawn(card, tables, [pair[1]])]
+        chosen = [entry for entry, _ in kept]
+        samples = _drawn(card, tables, [guess for _, guess in kept]) if kept else []
+    return Shown(card, tuple(chosen), tuple(samples)) if samples else None
+
+
+def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[Sample]:
+    from humanbench.leaderboard.drawing import draw
+
+    try:
+        return draw(card, tables, guesses, COUNT[card.task]) if guesses else []
+    except Exception:  # whatever a file holds, the site is written; see `samples_of`
+        return []
+
+
+def label(entry: Entry) -> str:
+    """The entry in a few words: a backbone in several regimes is told apart."""
+    return f"{entry.name}, {entry.board.regime}"
+
+
+def _root(card: DatasetCard, data_root: Path | None) -> Path | None:
+    """Where procedural pictures of the dataset lie; None where there are none or they are real."""
+    from humanbench.data.samples import dataset_folder, is_synthetic
+    from humanbench.engine.embedded import embedded_root
+
+    root = embedded_root() if data_root is None else data_root
+    return root if is_synthetic(dataset_folder(card, root)) else None
+
+
+def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
+    from humanbench.data.samples import load_samples
+    from humanbench.errors import HumanbenchError
+
+    assert card.evaluation is not None
+    try:
+        return {split: load_samples(card, split, root) for split in card.evaluation.test}
+    except HumanbenchError:
+        return None
+
+
+def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, path: Path, root: Path) -> Any:
+    """The predictions, if they are the scored ones and were made for these labels."""
+    from humanbench.leaderboard.checking import same_labels
+    from humanbench.predictions.files import content_sha256
+    from humanbench.tasks import task_for
+
+    known = result.provenance
+    try:
+        if known is None or content_sha256(path) != known.predictions_sha256 or not same_labels(result, root):
+            return None
+        return task_for(card).read_predictions(card, tables, path)
+    except Exception:  # a file made to break its reader; see `samples_of`
+        return None
