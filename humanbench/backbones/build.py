@@ -79,6 +79,13 @@ def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
     )
 
 
+def plain(**keywords: Any) -> VisionTransformer:
+    """A plain transformer by `PlainArchitecture`'s keywords, for the `builder` of a card."""
+    if isinstance(keywords.get("img_size"), list):
+        keywords["img_size"] = tuple(keywords["img_size"])
+    return build_plain(plain_architecture(keywords))
+
+
 def infer_plain(tensors: dict[str, Tensor], clip: bool) -> dict[str, Any]:
     """Keywords of the plain transformer that tensors under timm's names belong to; empty when they are none."""
     patches, first = tensors.get("patch_embed.proj.weight"), tensors.get("blocks.0.attn.qkv.weight")

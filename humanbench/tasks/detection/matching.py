@@ -67,15 +67,20 @@ def cost(logits: Tensor, boxes: Tensor, people: Tensor, options: Loss) -> Tensor
 
 
 def losses(
-    layers: Sequence[Found], people: Sequence[Tensor], ignored: Sequence[Tensor], options: Loss
+    layers: Sequence[Found],
+    people: Sequence[Tensor],
+    ignored: Sequence[Tensor],
+    options: Loss,
+    count: float | None = None,
 ) -> dict[str, Tensor]:
     """The weighted classification, L1 and GIoU loss, each summed over decoder layers and divided by the people.
 
-    The number of people is the batch's, averaged over processes, at least 1.
+    The number of people is `count`, or without it the batch's, averaged over processes, at least 1.
     """
     total = {"classification": layers[0].logits.new_zeros(()), "l1": layers[0].logits.new_zeros(())}
     total["giou"] = layers[0].logits.new_zeros(())
-    count = _people_per_process(people)
+    if count is None:
+        count = _people_per_process(people)
     for found in layers:
         pairs = match(found, people, options)
         batch = torch.cat([torch.full_like(p.query, i) for i, p in enumerate(pairs)])

@@ -1,0 +1,151 @@
+"""What a pretraining leaves: dumps in the layout of the released code, the backbone alone, and its card.
+
+A dump `ckpt_task{N}_iter_newest.pth.tar` per entry holds `step`, `state_dict` and `optimizer`; the names of its state
+dict are `module.backbone_module.*`, `module.neck_module.*` (the entry's projector) and `module.decoder_module.*` (its
+head). They can be gone on from. `backbone.safetensors` has timm's names, as the released conversion writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from humanbench.engine.checkpoint import write_text, write_whole
+from humanbench.errors import BackboneError
+from humanbench.pretrain.entries import Source
+from humanbench.pretrain.network import Network
+
+BACKBONE, NECK, HEAD = "module.backbone_module.", "module.neck_module.", "module.decoder_module."
+NAME = "ckpt_task{}_iter_newest.pth.tar"
+WEIGHTS = "backbone.safetensors"
+CARD = "card.toml"
+
+Tensors = dict[str, Tensor]
+Moments = dict[str, dict[str, Any]]
+
+
+def dump_names(network: Network, source: Source) -> dict[str, tuple[str, str]]:
+    """Names in an entry's dump -> (unit, name in the unit)."""
+    names: dict[str, tuple[str, str]] = {}
+    for unit in network.unit_names(source):
+        kind = unit.partition(".")[0]
+        prefix = {"trunk": BACKBONE, "tokens": BACKBONE, "projectors": NECK, "heads": HEAD}[kind]
+        for name in network.unit(unit).state_dict():
+            names[prefix + (name.removeprefix("trunk.") if kind == "trunk" else name)] = (unit, name)
+    return names
+
+
+def write_dumps(folder: Path, network: Network, sources: Sequence[Source], step: int, moments: Moments) -> None:
+    """A dump of every entry; each is written under another name first."""
+    states = {unit: network.unit(unit).state_dict() for source in sources for unit in network.unit_names(source)}
+    for number, source in enumerate(sources):
+        names = dump_names(network, source)
+        content = {
+            "step": step,
+            "entry": source.name,
+            "state_dict": {name: states[unit][own].cpu() for name, (unit, own) in names.items()},
+            "optimizer": {name: moments[unit].get(own, {}) for name, (unit, own) in names.items()},
+        }
+        write_whole(folder / NAME.format(number), partial(torch.save, content))
+
+
+def read_dump(path: Path) -> dict[str, Any]:
+    """A dump's content, safely; `BackboneError` for a file that is none."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise BackboneError(f"{path}: there is no such dump") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise BackboneError(f"{path}: no dump of a pretraining that can be read safely") from error
+    if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
+        raise BackboneError(f"{path}: holds no state_dict, so it is no dump of a pretraining")
+    return found
+
+
+def gathered(folder: Path, network: Network, sources: Sequence[Source]) -> tuple[dict[str, Tensors], Moments, int]:
+    """Weights and moments by unit, and the step, from the dumps of a folder.
+
+    Raises `BackboneError` where a dump is missing or is of another architecture.
+    """
+    weights: dict[str, Tensors] = {}
+    moments: Moments = {}
+    step = 0
+    for number, source in enumerate(sources):
+        path = folder / NAME.format(number)
+        found = read_dump(path)
+        tensors = checked(found["state_dict"], network, source, path)
+        for name, (unit, own) in dump_names(network, source).items():
+            weights.setdefault(unit, {})[own] = tensors[name]
+            moments.setdefault(unit, {})[own] = found.get("optimizer", {}).get(name, {})
+        step = int(found.get("step", 0))
+    return weights, moments, step
+
+
+def checked(tensors: Mapping[str, Tensor], network: Network, source: Source, path: Path) -> Tensors:
+    """The tensors, if they are those of this network and entry; `BackboneError` else."""
+    wanted = dump_names(network, source)
+    given = {name if name.startswith("module.") else f"module.{name}": value for name, value in tensors.items()}
+    states = {unit: network.unit(unit).state_dict() for unit in network.unit_names(source)}
+    wrong = [n for n, (unit, own) in wanted.items() if n not in given or given[n].shape != states[unit][own].shape]
+    foreign = [name for name in given if name not in wanted and not name.endswith("num_batches_tracked")]
+    if wrong or foreign:
+        first = (wrong or foreign)[0]
+        what = "x".join(map(str, given[first].shape)) if first in given else "absent"
+        raise BackboneError(
+            f"{path}: a dump of another architecture or entry than {source.name}: {len(wanted) - len(wrong)} of "
+            f"{len(wanted)} tensors fit, {first} is {what}"
+        )
+    return {name: given[name] for name in wanted}
+
+
+def backbone_tensors(network: Network, sources: Sequence[Source]) -> Tensors:
+    """The backbone under timm's names; with the class token of the first entry that has one of its own."""
+    tensors = {name: t.detach().cpu().clone().contiguous() for name, t in network.trunk.state_dict().items()}
+    own = [unit for s in sources for unit in network.unit_names(s) if unit.startswith("tokens.")]
+    if own and "cls_token" not in tensors:
+        token = {name: t.detach().cpu() for name, t in network.unit(own[0]).state_dict().items()}
+        tensors["cls_token"] = token["cls_token"].clone()
+        tensors["pos_embed"] = torch.cat([token["cls_token_pos_embed"], tensors["pos_embed"]], dim=1)
+    return tensors
+
+
+def write_backbone(folder: Path, tensors: Tensors, about: Mapping[str, str]) -> None:
+    """`backbone.safetensors`."""
+    content = save(tensors, dict(about))
+    write_whole(folder / WEIGHTS, lambda path: _write(path, content))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def write_card(folder: Path, fields: Mapping[str, Any]) -> None:
+    """`card.toml` beside the weights: top-level values, then tables."""
+    values = {k: v for k, v in fields.items() if not isinstance(v, Mapping)}
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+    for key, table in fields.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{key}]", *(f"{k} = {_toml(v)}" for k, v in table.items())]
+    lines += ["", "[[weights]]", f'file = "{WEIGHTS}"', ""]
+    write_text(folder / CARD, "\n".join(lines))
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)

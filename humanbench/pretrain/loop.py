@@ -1,0 +1,330 @@
+"""The loop of pretraining: every step takes all entries, in one process or many, and can be interrupted at any moment.
+
+Random numbers of a part are seeded by (seed, step, entry, part), its batch by the step: so a run that was interrupted
+and a run on several processes give the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from humanbench.engine.adafactor import Adafactor
+from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
+from humanbench.engine.journal import Journal
+from humanbench.errors import HumanbenchError
+from humanbench.pretrain.entries import Parts, Source, draws
+from humanbench.pretrain.network import Network, statistics
+from humanbench.pretrain.ranks import Groups, Part, assign, sharers
+from humanbench.pretrain.recipe import Optim, PretrainRecipe, Rate
+from humanbench.regimes import freeze, parameter_groups
+from humanbench.tasks.training import Batch
+
+COUNTED = "people"
+"""Key of a detection batch: people of a part, averaged over the parts of the entry; losses are divided by it."""
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all, and where it computes."""
+
+    rank: int = 0
+    processes: int = 1
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass
+class Course:
+    """How far a pretraining is: steps done, images seen, seconds, and per save the mean loss of every entry since."""
+
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def rate_at(schedule: Rate, step: int, total: int) -> float:
+    """The factor on the peak learning rate at a step.
+
+    >>> rate = Rate(name="step", warmup=2, start=0.5, milestones=(0.5, 0.75), factors=(0.5, 0.2))
+    >>> [rate_at(rate, step, 8) for step in range(8)]
+    [0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.1, 0.1]
+    """
+    warmup = min(schedule.warmup, total // 2)
+    if step < warmup:
+        return schedule.start + (1 - schedule.start) * step / warmup
+    if schedule.name == "step":
+        passed = [f for share, f in zip(schedule.milestones, schedule.factors, strict=True) if step >= share * total]
+        return math.prod(passed)
+    done = (step - warmup) / max(1, total - warmup)
+    return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
+
+
+class Pretraining:
+    """A pretraining by a recipe. `run` goes from the checkpoint, or the start, to the end."""
+
+    def __init__(
+        self,
+        network: Network,
+        sources: Sequence[Source],
+        recipe: PretrainRecipe,
+        seed: int,
+        world: World,
+        checkpoint: Path,
+        identity: str,
+        journal: Journal,
+        workers: int = 0,
+    ) -> None:
+        self.network, self.sources, self.recipe, self.seed = network.to(world.device), sources, recipe, seed
+        self.world, self._journal, self._workers = world, journal, workers
+        self._checkpoint, self._identity = checkpoint, identity
+        assigned = assign(sources, world.processes)
+        self.parts: list[Part] = assigned[world.rank]
+        users = {number: network.unit_names(source) for number, source in enumerate(sources)}
+        self._sharers = sharers(assigned, users)
+        entries = sharers(assigned, {number: (source.name,) for number, source in enumerate(sources)})
+        self._entry_ranks = [entries[source.name] for source in sources]
+        self._groups = Groups([*self._sharers.values(), *self._entry_ranks])
+        self._units = {name: network.unit(name) for name, ranks in self._sharers.items() if world.rank in ranks}
+        self._optimiser, self._peaks = _optimiser(network, recipe, set(self._units))
+        self._foreign: dict[str, dict[str, Any]] = {}
+        self.course = Course()
+
+    def run(self) -> Course:
+        """Train to the end; afterwards the first process holds the whole network as trained.
+
+        Raises `HumanbenchError` when the loss of an entry is no longer finite.
+        """
+        self._resume()
+        recipe, course = self.recipe, self.course
+        self.network.train()
+        batches = self._batches(course.step, recipe.iterations)
+        sums = torch.zeros(len(self.sources), device=self.world.device)
+        since = 0
+        with self._journal.bar("pretrain", recipe.iterations - course.step) as advance:
+            while course.step < recipe.iterations:
+                started = time.perf_counter()
+                sums += self.step(course.step, batches)
+                since += 1
+                images = sum(source.entry.images for source in self.sources)
+                course.step += 1
+                course.images += images
+                course.seconds += time.perf_counter() - started
+                advance(images, f"step {course.step}/{recipe.iterations}")
+                if course.step % recipe.save_every == 0 or course.step == recipe.iterations:
+                    self._record(sums, since)
+                    sums, since = torch.zeros_like(sums), 0
+        self._collect()
+        self.network.eval()
+        return course
+
+    def step(self, step: int, batches: Iterator[Batch]) -> Tensor:
+        """One update from the next batches of this process's parts; the loss of each entry (0 of foreign ones)."""
+        factor = rate_at(self.recipe.schedule, step, self.recipe.iterations)
+        for group, peak in zip(self._optimiser.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * factor
+        losses = torch.zeros(len(self.sources), device=self.world.device)
+        for entry in sorted({entry for entry, _ in self.parts}):
+            own = [part for number, part in self.parts if number == entry]
+            held = [_moved(next(batches), self.world.device) for _ in own]
+            self._count_people(entry, held)
+            losses[entry] = self._entry(step, entry, own, held)
+        for name, ranks in self._sharers.items():
+            if name in self._units:
+                self._groups.sum_gradients(self._units[name], ranks)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        return losses
+
+    def _entry(self, step: int, entry: int, parts: Sequence[int], batches: Sequence[Batch]) -> Tensor:
+        """Backward passes of an entry's parts; the sum of their shares of the entry's loss.
+
+        Running statistics are those of all parts: each starts from the step's, and their mean is kept.
+        """
+        source = self.sources[entry]
+        share = 1.0 / source.entry.parts
+        weight = self.recipe.weights[source.name] * share
+        kept = [s for name in self.network.unit_names(source) for s in statistics(self.network.unit(name))]
+        before = [s.clone() for s in kept]
+        after = [torch.zeros_like(s) for s in kept]
+        total = torch.zeros((), device=self.world.device)
+        for part, batch in zip(parts, batches, strict=True):
+            torch.manual_seed(_mixed(self.seed, step, entry, part))
+            for now, then in zip(kept, before, strict=True):
+                now.copy_(then)
+            with self._autocast():
+                terms = self.network.losses(source, batch)
+            loss = torch.stack([term.float() for term in terms.values()]).sum()
+            (loss * weight).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach() * share
+            for mean, now in zip(after, kept, strict=True):
+                mean += now.detach() * share
+        for now, mean in zip(kept, after, strict=True):
+            self._groups.sum(mean, self._entry_ranks[entry])
+            now.copy_(mean)
+        return total
+
+    def _count_people(self, entry: int, batches: Sequence[Batch]) -> None:
+        if "boxes" not in batches[0]:
+            return
+        people = torch.tensor(float(sum(len(boxes) for batch in batches for boxes in batch["boxes"])))
+        people = people.to(self.world.device)
+        self._groups.sum(people, self._entry_ranks[entry])
+        mean = max(float(people) / self.sources[entry].entry.parts, 1.0)
+        for batch in batches:
+            batch[COUNTED] = mean
+
+    def _batches(self, start: int, stop: int) -> Iterator[Batch]:
+        listed = draws(self.sources, self.parts, self.seed, start, stop)
+        return iter(
+            DataLoader(
+                Parts(self.sources),
+                batch_size=None,
+                sampler=_Once(listed),
+                num_workers=self._workers,
+                collate_fn=_same,
+                pin_memory=self.world.device.type == "cuda",
+                generator=torch.Generator().manual_seed(0),
+            )
+        )
+
+    def _autocast(self) -> Any:
+        if self.recipe.amp == "no":
+            return nullcontext()
+        return torch.autocast(self.world.device.type, torch.bfloat16)
+
+    def _record(self, sums: Tensor, steps: int) -> None:
+        if self.world.processes > 1:
+            torch.distributed.all_reduce(sums)
+        means = {source.name: float(value) / steps for source, value in zip(self.sources, sums, strict=True)}
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            raise HumanbenchError(
+                f"the loss of {', '.join(bad)} is not finite by step {self.course.step}; the checkpoint before stays; "
+                "a smaller optim.lr or amp=no may help"
+            )
+        self.course.history.append({"step": float(self.course.step)} | means)
+        self._journal.note("  ".join([f"step {self.course.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
+        self._collect()
+        if self.world.rank == 0:
+            save_checkpoint(self._checkpoint, self._identity, self._state())
+        if self.world.processes > 1:
+            torch.distributed.barrier()
+
+    def _collect(self) -> None:
+        """Bring units and their optimiser state that other processes trained to the first one."""
+        if self.world.processes == 1:
+            return
+        mine = {name for name, ranks in self._sharers.items() if ranks[0] == self.world.rank}
+        states = {name: self._unit_state(name) for name in sorted(mine)}
+        gathered: list[Any] | None = [None] * self.world.processes if self.world.rank == 0 else None
+        torch.distributed.gather_object(states, gathered, dst=0)
+        for found in gathered or []:
+            for name, (weights, moments) in found.items():
+                if name not in self._units:
+                    self.network.unit(name).load_state_dict(weights)
+                    self._foreign[name] = moments
+
+    def _unit_state(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        module = self.network.unit(name)
+        weights = {key: tensor.detach().cpu() for key, tensor in module.state_dict().items()}
+        return weights, {key: _cpu(self._optimiser.state.get(p, {})) for key, p in module.named_parameters()}
+
+    def moments(self) -> dict[str, dict[str, Any]]:
+        """State of the optimiser by unit and parameter (on the first process that of all units)."""
+        return {n: self._unit_state(n)[1] if n in self._units else self._foreign[n] for n in self._sharers}
+
+    def _state(self) -> dict[str, Any]:
+        weights = {n: self.network.unit(n).state_dict() for n in self._sharers}
+        return {"weights": weights, "moments": self.moments(), "course": vars(self.course)}
+
+    def checkpointed(self) -> bool:
+        """Whether a run of the same content was interrupted here."""
+        return load_checkpoint(self._checkpoint, self._identity) is not None
+
+    def _resume(self) -> None:
+        state = load_checkpoint(self._checkpoint, self._identity)
+        if state is None:
+            return
+        self.load(state["weights"], state["moments"])
+        self.course = Course(**state["course"])
+        self._journal.say(f"  going on after step {self.course.step} of {self.recipe.iterations}")
+
+    def load(self, weights: dict[str, dict[str, Tensor]], moments: dict[str, dict[str, Any]]) -> None:
+        """Weights and moments of the optimiser by unit."""
+        for name, tensors in weights.items():
+            module = self.network.unit(name)
+            module.load_state_dict(tensors)
+            self._foreign[name] = moments[name]
+            if name in self._units:
+                for key, parameter in module.named_parameters():
+                    if moments[name].get(key):
+                        self._optimiser.state[parameter] = _placed(moments[name][key], parameter.device)
+
+
+class _Once:
+    """A sampler over draws that are made as they are needed."""
+
+    def __init__(self, listed: Iterator[Any]) -> None:
+        self._listed = listed
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._listed
+
+
+def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tuple[torch.optim.Optimizer, list[float]]:
+    """The optimiser over the parameters of these units, and the peak rate of each of its groups."""
+    options: Optim = recipe.optim
+    fixed = {"freeze_pos_embed": recipe.method == "mae"}  # MAE's positions are sines and cosines and stay so
+    report = freeze(network.backbone, network.upper, "full", fixed)
+    groups = parameter_groups(
+        network.backbone, network.upper, report, options.lr,
+        layer_decay=options.layer_decay, weight_decay=options.weight_decay,
+    )  # fmt: skip
+    held = {id(p) for name in units for p in network.unit(name).parameters()}
+    for group in groups:
+        group["params"] = [p for p in group["params"] if id(p) in held]
+    groups = [{k: v for k, v in group.items() if k != "names"} for group in groups if group["params"]]
+    peaks = [group["lr"] for group in groups]
+    if options.name == "adamw":
+        return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas), peaks
+    made = Adafactor(
+        groups, options.lr, beta1=options.betas[0], clip_beta2=options.betas[1], clip_threshold=options.clip_threshold
+    )
+    return made, peaks
+
+
+def _mixed(*numbers: int) -> int:
+    """One seed from several numbers."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _same(batch: Any) -> Any:
+    return batch
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    from accelerate.utils import send_to_device
+
+    moved: Batch = send_to_device(batch, device, non_blocking=True)
+    return moved
+
+
+def _cpu(state: Any) -> dict[str, Any]:
+    return {key: value.detach().cpu() if isinstance(value, Tensor) else value for key, value in state.items()}
+
+
+def _placed(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """An optimiser's state of a parameter on its device; AdamW keeps its step on the CPU."""
+    return {k: v.to(device) if isinstance(v, Tensor) and k != "step" else v for k, v in state.items()}

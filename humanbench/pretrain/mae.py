@@ -1,0 +1,101 @@
+"""Masked autoencoding: patches are hidden, and their pixels predicted from the others.
+
+He et al., Masked Autoencoders Are Scalable Vision Learners (CVPR 2022), after facebookresearch/mae with its names.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.routes.plain import resize_positions
+from humanbench.pretrain.recipe import Masking
+from humanbench.pretrain.trunk import embed, sines
+
+
+class MaskedDecoder(nn.Module):
+    """Predicts the hidden patches of images from the encoder's tokens of the visible ones."""
+
+    def __init__(self, trunk: Any, options: Masking) -> None:
+        super().__init__()
+        patch: int = trunk.patch_embed.patch_size[0]
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)
+        self.options, self.patch, self.size = options, patch, trunk.patch_embed.grid_size
+        self.decoder_embed = nn.Linear(trunk.embed_dim, options.dim)
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, options.dim))
+        block: Any = partial(Block, options.dim, options.heads, qkv_bias=True, norm_layer=norm)
+        self.decoder_blocks = nn.ModuleList(block() for _ in range(options.depth))
+        self.decoder_norm = norm(options.dim)
+        self.decoder_pred = nn.Linear(options.dim, patch**2 * 3)
+        positions = sines(self.size, options.dim).reshape(1, *self.size, -1)
+        self.register_buffer("positions", positions, persistent=False)
+        nn.init.normal_(self.mask_token, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, trunk: Any, images: Tensor) -> Tensor:
+        """Mean squared error over the hidden patches of normalised images N x 3 x H x W, whatever their size."""
+        tokens, grid = embed(trunk, images)
+        kept, back, hidden = choose(len(images), grid[0] * grid[1], self.options.ratio, images.device)
+        predicted = self.decode(encode(trunk, taken(tokens, kept)), back, grid)
+        target = patches(images, self.patch)
+        if self.options.norm_pixels:
+            variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
+            target = (target - mean) / (variance + 1e-6).sqrt()
+        error = (predicted.float() - target).square().mean(dim=-1)
+        return (error * hidden).sum() / hidden.sum()
+
+    def decode(self, encoded: Tensor, back: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Pixels N x L x (patch^2 * 3) of all patches; `back` N x L is where each one is among visible, then hidden."""
+        x = self.decoder_embed(encoded)
+        token, visible = x[:, :1], x[:, 1:]
+        count = back.shape[1] - visible.shape[1]
+        cells = torch.cat([visible, self.mask_token.expand(len(x), count, -1)], dim=1)
+        positions: Any = self.positions
+        cells = taken(cells, back) + resize_positions(positions, grid).flatten(1, 2)
+        x = torch.cat([token, cells], dim=1)
+        for block in self.decoder_blocks:
+            x = block(x)
+        pixels: Tensor = self.decoder_pred(self.decoder_norm(x))[:, 1:]
+        return pixels
+
+
+def encode(trunk: Any, tokens: Tensor) -> Tensor:
+    """The trunk's tokens after the final norm, from some embedded patches; the class token comes first."""
+    token = trunk.cls_token + trunk.pos_embed[:, :1]
+    x = torch.cat([token.expand(len(tokens), -1, -1), tokens], dim=1)
+    for block in trunk.blocks:
+        x = block(x)
+    normed: Tensor = trunk.norm(x)
+    return normed
+
+
+def choose(count: int, length: int, ratio: float, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Which patches stay: indices N x L', the way back from (visible, hidden) to their places N x L, and hidden N x L.
+
+    At least one patch stays and at least one is hidden.
+    """
+    left = min(max(int(length * (1 - ratio)), 1), length - 1)
+    order = torch.rand(count, length, device=device).argsort(dim=1)
+    back = order.argsort(dim=1)
+    return order[:, :left], back, (back >= left).float()
+
+
+def taken(tokens: Tensor, indices: Tensor) -> Tensor:
+    """Tokens N x L x C at indices N x L'."""
+    return tokens.gather(1, indices[..., None].expand(-1, -1, tokens.shape[-1]))
+
+
+def patches(images: Tensor, patch: int) -> Tensor:
+    """Pixels N x L x (patch^2 * 3) of the patches, row by row, colours of a pixel side by side."""
+    bottom, right = (-side % patch for side in images.shape[-2:])
+    whole = functional.pad(images, (0, right, 0, bottom))
+    cells = functional.unfold(whole, patch, stride=patch)
+    return cells.reshape(len(images), 3, patch**2, -1).permute(0, 3, 2, 1).flatten(2)

@@ -1,0 +1,162 @@
+"""What is pretrained: one backbone, and what entries share on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from humanbench.backbones.drop_path import set_drop_path
+from humanbench.backbones.features import Features
+from humanbench.pretrain.entries import Source
+from humanbench.pretrain.mae import MaskedDecoder
+from humanbench.pretrain.path import Projector
+from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection
+from humanbench.pretrain.trunk import ClassToken, final, grid_of, hidden
+from humanbench.tasks.training import Batch
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+TRUNK = "trunk"
+
+
+class Upper(nn.Module):
+    """Everything above the backbone: class tokens by entry, projectors by group, heads by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.ModuleDict()
+        self.projectors = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+
+
+class Network(nn.Module):
+    """A backbone and what is above it. `losses(entry, batch)` gives the named loss terms of an entry's batch.
+
+    `unit_names` of an entry are the parts of the network that its batches train: gradients of a unit are summed over
+    the entries that share it.
+    """
+
+    def __init__(self, backbone: Backbone, recipe: PretrainRecipe) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.upper = Upper()
+        self.recompute = recipe.recompute
+
+    @property
+    def trunk(self) -> Any:
+        return self.backbone.trunk
+
+    def unit_names(self, source: Source) -> tuple[str, ...]:
+        raise NotImplementedError
+
+    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
+        raise NotImplementedError
+
+    def unit(self, name: str) -> nn.Module:
+        """The module of a unit's name."""
+        if name == TRUNK:
+            return self.backbone
+        module: nn.Module = self.upper.get_submodule(name)
+        return module
+
+
+def head_name(name: str, entry: Entry) -> str:
+    """Name of the head of an entry."""
+    return entry.head or name
+
+
+def projector_name(name: str, entry: Entry, options: Projection) -> str:
+    """Name of the projector of an entry."""
+    return {"hierarchical": entry.group, "flat": "all", "separate": name}[options.sharing]
+
+
+class PathNetwork(Network):
+    """PATH: backbone shared by all entries, projectors by task, heads by dataset, class tokens by entry."""
+
+    def __init__(
+        self, backbone: Backbone, recipe: PretrainRecipe, sources: Sequence[Source], start: Tensor | None = None
+    ) -> None:
+        """`start`: 2 x C, the backbone's class token and its position, where it has them."""
+        super().__init__(backbone, recipe)
+        assert recipe.projector is not None
+        self.options, depth = recipe.projector, len(self.trunk.blocks)
+        for source in sources:
+            entry, width = source.entry, backbone.width
+            if entry.class_token:
+                self.upper.tokens[source.name] = _token(width, start)
+            name = projector_name(source.name, entry, self.options)
+            if self.options.enabled and name not in self.upper.projectors:
+                chosen = self.options
+                self.upper.projectors[name] = Projector(
+                    depth, width, chosen.reduction, chosen.heads, chosen.blocks, chosen.temperature
+                )
+            name = head_name(source.name, entry)
+            if name not in self.upper.heads:
+                self.upper.heads[name] = source.task.build_head(source.card, source.tables, source.recipe, backbone)
+
+    def unit_names(self, source: Source) -> tuple[str, ...]:
+        names = [TRUNK, f"heads.{head_name(source.name, source.entry)}"]
+        if self.options.enabled:
+            names.append(f"projectors.{projector_name(source.name, source.entry, self.options)}")
+        return (*names, *([f"tokens.{source.name}"] if source.entry.class_token else []))
+
+    def features(self, source: Source, images: Tensor) -> Features:
+        """What the entry's head sees of normalised images."""
+        token = self.upper.tokens[source.name] if source.entry.class_token else None
+        grid = grid_of(self.trunk, images)
+        if not self.options.enabled:
+            tokens = final(self.trunk, images, token, self.recompute)  # type: ignore[arg-type]
+        else:
+            states = hidden(self.trunk, images, token, self.recompute)  # type: ignore[arg-type]
+            tokens = self.upper.projectors[projector_name(source.name, source.entry, self.options)](states)
+        return as_features(tokens, grid)
+
+    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
+        set_drop_path(self.trunk, source.entry.drop_path)
+        head: Any = self.upper.heads[head_name(source.name, source.entry)]
+        terms: dict[str, Tensor] = head.loss(head(self.features(source, batch["image"]), batch), batch)
+        return terms
+
+
+class MaeNetwork(Network):
+    """Masked autoencoding: backbone and decoder shared by all entries."""
+
+    def __init__(self, backbone: Backbone, recipe: PretrainRecipe, masking: Masking) -> None:
+        super().__init__(backbone, recipe)
+        self.upper.heads["decoder"] = MaskedDecoder(self.trunk, masking)
+
+    def unit_names(self, source: Source) -> tuple[str, ...]:
+        return (TRUNK, "heads.decoder")
+
+    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
+        set_drop_path(self.trunk, source.entry.drop_path)
+        return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"])}
+
+
+def as_features(tokens: Tensor, grid: tuple[int, int]) -> Features:
+    """Tokens N x L' x C over a grid as `Features`; one token more than the grid has cells is the class token."""
+    first = tokens.shape[1] - grid[0] * grid[1]
+    cells = tokens[:, first:]
+    map_ = cells.transpose(1, 2).reshape(len(cells), -1, *grid)
+    return Features((map_,), tokens[:, 0] if first else None)
+
+
+def statistics(module: nn.Module) -> Iterator[Tensor]:
+    """Running statistics that are learnt: buffers of floating point that are stored."""
+    stored = module.state_dict(keep_vars=True)
+    own = {id(tensor) for tensor in stored.values()}
+    return (b for b in module.buffers() if id(b) in own and b.is_floating_point())
+
+
+def _token(width: int, start: Tensor | None) -> ClassToken:
+    import torch
+
+    made = ClassToken(width)
+    if start is not None:
+        with torch.no_grad():
+            made.cls_token.copy_(start[0])
+            made.cls_token_pos_embed.copy_(start[1])
+    return made

@@ -1,0 +1,251 @@
+"""Recipes of pretraining: which datasets in which entries, with what weight, and how long, as data.
+
+`protocols/pretrain/<method>.toml` holds `[default]`, named `[variant.NAME]`s and `[suite.mini]`, merged in that order
+before `--set` overrides; `entries_of = METHOD` takes over the entries of another one. Entries are a table by name, so
+that a layer can change one number of one entry; `every` and `group.NAME` of a layer hold what all entries, or those of
+a group, have in common.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from humanbench.cards import TASKS, DatasetCard, load_card
+from humanbench.errors import nearest
+from humanbench.paths import shipped
+from humanbench.recipes import Positive, Recipe, RecipeError, Share, Suite, load_recipe, merge
+
+Method = Literal["path", "mae"]
+METHODS: tuple[Method, ...] = get_args(Method)
+Sharing = Literal["hierarchical", "flat", "separate"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entry(_Part):
+    """One source of batches with one head: a dataset, or several with a joint label space.
+
+    A step takes `parts` batches of `batch` samples from it: the paper's GPUs, whoever computes them. `weight` is that
+    of one sample; `loss_weight` what the paper's table states. Entries of a `group` (a task) share a projector, those
+    that name the same `head` share that. `class_token`: the entry has a class token of its own. `set`: what differs
+    from the task's recipe of full finetuning.
+    """
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    group: str
+    head: str = ""
+    weight: Positive
+    batch: int = Field(ge=1)
+    parts: int = Field(default=1, ge=1)
+    drop_path: Share = 0.0
+    class_token: bool = False
+    set: dict[str, Any] = {}
+    note: str = ""
+
+    @property
+    def loss_weight(self) -> float:
+        return self.weight * self.batch * self.parts
+
+    @property
+    def images(self) -> int:
+        """Images of a step."""
+        return self.batch * self.parts
+
+    def cards(self) -> list[DatasetCard]:
+        return [load_card(name) for name in self.datasets]
+
+    @property
+    def task(self) -> str:
+        return self.cards()[0].task
+
+    def recipe(self, suite: Suite) -> Recipe:
+        """How its samples are made and what its head is: the task's recipe with the entry's changes."""
+        return load_recipe(self.cards()[0], "full", suite, overrides=self.set)
+
+
+class Projection(_Part):
+    """PATH's projectors. Without (`enabled = false`) heads take the last block's output after the final norm.
+
+    `sharing`: `hierarchical` is a projector per group, `flat` one for all, `separate` one per entry.
+    """
+
+    enabled: bool = True
+    sharing: Sharing = "hierarchical"
+    reduction: int = 8
+    heads: int = 2
+    blocks: int = 1
+    temperature: Positive = 1.0
+
+
+class Masking(_Part):
+    """Masked autoencoding: the share of patches that is hidden, and the decoder. `norm_pixels`: patches are predicted
+    with zero mean and unit variance."""
+
+    ratio: Share
+    dim: int
+    depth: int
+    heads: int
+    norm_pixels: bool
+
+
+class Optim(_Part):
+    """The optimiser; `clip_threshold` is Adafactor's."""
+
+    name: Literal["adafactor", "adamw"]
+    lr: Positive
+    betas: tuple[float, float]
+    clip_threshold: Positive = 1.0
+    weight_decay: float
+    layer_decay: Positive = 1.0
+
+
+class Rate(_Part):
+    """Linear warm-up over `warmup` iterations from `start` x lr; then `step`: times each of `factors` from its share
+    of all iterations in `milestones` on; or `cosine` to `end` x lr."""
+
+    name: Literal["step", "cosine"]
+    warmup: int
+    start: Share = 0.0
+    milestones: tuple[float, ...] = ()
+    factors: tuple[float, ...] = ()
+    end: Share = 0.0
+
+
+class PretrainRecipe(_Part):
+    """Everything that decides a pretraining besides the seed and the data on disk.
+
+    `backbone`: what it starts from when no other is named. `recompute`: activations of blocks are not kept but
+    computed again. `save_every`: iterations between checkpoints.
+    """
+
+    method: Method
+    suite: Suite
+    variant: str | None
+    source: str
+    notes: tuple[str, ...] = ()
+    backbone: str
+    seed: int
+    iterations: int = Field(ge=0)
+    save_every: int = Field(ge=1)
+    recompute: bool
+    amp: Literal["no", "bf16"]
+    projector: Projection | None = None
+    masking: Masking | None = None
+    optim: Optim
+    schedule: Rate
+    entries: dict[str, Entry]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the recipe's content."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"notes"}), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Share of each entry in the sum of all loss weights."""
+        total = sum(entry.loss_weight for entry in self.entries.values())
+        return {name: entry.loss_weight / total for name, entry in self.entries.items()}
+
+    @property
+    def datasets(self) -> list[DatasetCard]:
+        """The datasets of all entries, each once."""
+        return list({card.id: card for entry in self.entries.values() for card in entry.cards()}.values())
+
+    def only(self, names: Sequence[str]) -> PretrainRecipe:
+        """The recipe with these datasets alone; entries that lose all of theirs are gone."""
+        kept = {}
+        for name, entry in self.entries.items():
+            left = tuple(dataset for dataset in entry.datasets if dataset in names)
+            if left:
+                kept[name] = entry.model_copy(update={"datasets": left})
+        if not kept:
+            raise RecipeError("no dataset of the pretraining is left")
+        return self.model_copy(update={"entries": kept})
+
+
+def load_pretrain_recipe(
+    method: str, suite: Suite = "humanbench-v1", variant: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> PretrainRecipe:
+    """The recipe of a method; `overrides` are dotted keys (`optim.lr`, `entries.pose_coco.batch`, `every.batch`).
+
+    Raises `RecipeError` for an unknown method, variant or key, and for a value of the wrong type.
+    """
+    if method not in METHODS:
+        raise RecipeError(f"no method is called {method!r}{nearest(method, list(METHODS))} ({', '.join(METHODS)})")
+    tables = _tables(method)
+    layers = [tables["default"]]
+    if "entries_of" in tables:
+        other = _tables(tables["entries_of"])["default"]
+        layers.insert(0, {name: other[name] for name in ("group", "entries")})
+    if suite == "mini":
+        layers.append(tables.get("suite", {}).get("mini", {}))
+    if variant is not None:
+        known = tables.get("variant", {})
+        if variant not in known:
+            raise RecipeError(f"{method} has no variant {variant!r}{nearest(variant, list(known))}")
+        layers.append(known[variant])
+    layers += [_nested(layers[0], key, value) for key, value in (overrides or {}).items()]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = merge(merged, _spread(merged, layer))
+    return _validated(merged | {"method": method, "suite": suite, "variant": variant})
+
+
+def _tables(method: str) -> dict[str, Any]:
+    return tomllib.loads((shipped("protocols") / "pretrain" / f"{method}.toml").read_text(encoding="utf-8"))
+
+
+def _spread(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """The layer with `every` and `group` written out into the entries they are for."""
+    out = {key: value for key, value in layer.items() if key not in ("every", "group", "entries")}
+    own = layer.get("entries", {})
+    out["entries"] = {}
+    for name in {**below.get("entries", {}), **own}:
+        held = merge(below.get("entries", {}).get(name, {}), own.get(name, {}))
+        common = merge(layer.get("every", {}), layer.get("group", {}).get(held.get("group", ""), {}))
+        out["entries"][name] = merge(common, own.get(name, {}))
+    return out
+
+
+def _nested(default: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    parts = key.split(".")
+    known = [*PretrainRecipe.model_fields, "every", "group"]
+    if parts[0] not in known or parts[0] in ("method", "suite", "variant", "source"):
+        raise RecipeError(f"--set {key}: no such key{nearest(parts[0], known)} (keys: {', '.join(sorted(known))})")
+    places = {"entries": default["entries"], "group": {e["group"]: 0 for e in default["entries"].values()}}
+    if parts[0] in places and (len(parts) < 3 or parts[1] not in places[parts[0]]):
+        names = list(places[parts[0]])
+        hint = nearest(parts[1], names) if len(parts) > 1 else ""
+        raise RecipeError(f"--set {key}: give {parts[0]}.NAME.KEY{hint} (names: {', '.join(names)})")
+    split = parts.index("set") + 1 if "set" in parts else len(parts)  # a task's own key holds dots
+    path = [*parts[:split], *([".".join(parts[split:])] if split < len(parts) else [])]
+    for part in reversed(path):
+        value = {part: value}
+    return dict(value)
+
+
+def _validated(merged: dict[str, Any]) -> PretrainRecipe:
+    try:
+        recipe = PretrainRecipe.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"pretraining recipe: {where}: {first['msg']} (found {first['input']!r})") from error
+    for name, entry in recipe.entries.items():
+        tasks = {card.task for card in entry.cards()}
+        if len(tasks) > 1 or not tasks <= set(TASKS):
+            raise RecipeError(f"pretraining recipe: the datasets of {name} are of different tasks: {sorted(tasks)}")
+        if len(entry.datasets) > 1 and tasks & {"pose", "parsing"}:
+            raise RecipeError(f"pretraining recipe: {name}: {tasks.pop()} datasets have no joint label space")
+    if (recipe.method == "path") == (recipe.projector is None) or (recipe.method == "mae") == (recipe.masking is None):
+        raise RecipeError("pretraining recipe: path has a projector table, mae a masking table")
+    return recipe

@@ -1,0 +1,272 @@
+"""`pretrain`: a request checked, its data found, trained, and written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from humanbench import __version__
+from humanbench.cards import TASKS, Collection, collection
+from humanbench.engine.checkpoint import write_text
+from humanbench.engine.embedded import synthesized
+from humanbench.engine.folder import RunFolder
+from humanbench.engine.identity import key
+from humanbench.engine.journal import Journal
+from humanbench.engine.launch import check_device
+from humanbench.engine.planning import Overrides, PathLike, is_main_process
+from humanbench.errors import BackboneError, DataError, HumanbenchError, nearest
+from humanbench.paths import data_root as default_data_root
+from humanbench.pretrain import dumps
+from humanbench.pretrain.cost import check_affordable
+from humanbench.pretrain.entries import Source, content, missing, open_sources
+from humanbench.pretrain.loop import Course, Pretraining, World
+from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
+from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
+from humanbench.pretrain.trunk import restart
+from humanbench.recipes import Suite, parse_override
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class PretrainRequest:
+    """What `humanbench pretrain` is asked for; `pretrain`'s docstring says what each means."""
+
+    method: str = "path"
+    backbone: str | None = None
+    checkpoint: PathLike | None = None
+    collection: Collection | None = None
+    datasets: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    suite: Suite = "humanbench-v1"
+    variant: str | None = None
+    data_root: PathLike | None = None
+    allow_missing: bool = False
+    out: PathLike | None = None
+    seed: int | None = None
+    device: str | None = None
+    workers: int | None = None
+    set: Overrides | None = None
+    resume: PathLike | None = None
+    command: str | None = None
+
+
+def recipe_of(request: PretrainRequest) -> PretrainRecipe:
+    """The recipe with the datasets that are asked for: the method's, narrowed by collection, names and tasks."""
+    given = request.set
+    overrides = dict(given) if isinstance(given, Mapping) else dict(parse_override(text) for text in given or ())
+    recipe = load_pretrain_recipe(request.method, request.suite, request.variant, overrides)
+    known = [card.id for card in recipe.datasets]
+    for name in request.datasets:
+        if name not in known:
+            raise HumanbenchError(f"{name} is in no entry of {recipe.method}{nearest(name, known)}")
+    for task in request.tasks:
+        if task not in TASKS:
+            raise HumanbenchError(f"no task is called {task!r}{nearest(task, list(TASKS))} ({', '.join(TASKS)})")
+    wanted = set(known)
+    if request.collection:
+        wanted &= {card.id for card in collection(request.collection)}
+    if request.datasets:
+        wanted &= set(request.datasets)
+    if request.tasks:
+        wanted &= {card.id for card in recipe.datasets if card.task in request.tasks}
+    return recipe if wanted == set(known) else recipe.only(sorted(wanted))
+
+
+def pretrain(request: PretrainRequest) -> Path:
+    """Pretrain a backbone on registered datasets; the folder with `backbone.safetensors`, `card.toml` and dumps.
+
+    `method`: `path` or `mae`. `backbone` (and `checkpoint`): what it starts from, any plain transformer; the recipe's
+    by default. `collection` (full, subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the
+    embedded suite with its procedural copies. `allow_missing` goes on without datasets that are not on disk.
+    `resume`: a folder of dumps to go on from. An interrupted run of the same content in `out` goes on by itself.
+
+    Raises `HumanbenchError` for input that no run can start with.
+    """
+    recipe = recipe_of(request)
+    world = _world(request.device)
+    folder = RunFolder(_out(request, recipe))
+    journal = Journal(folder.log, is_main_process())
+    root, recipe = _data(request, recipe, journal)
+    network_start, token = _start(request, recipe)
+    check_affordable(recipe, network_start, world.device, request.device)
+    seed = recipe.seed if request.seed is None else request.seed
+    with folder.claim(["pretrain"] if is_main_process() else []):
+        journal.note(f"$ {request.command or 'humanbench.pretrain'}")
+        sources = open_sources(recipe, root, network_start.preprocessing, seed)
+        torch.manual_seed(seed)
+        network = _network(recipe, network_start, sources, token)
+        identity = key(recipe.sha256, content(sources), network_start.weights_sha256, seed, __version__.split(".")[0])
+        if request.resume is not None:
+            identity = key(identity, str(Path(request.resume)))
+        work = Pretraining(
+            network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, journal,
+            _workers(request.workers, world),
+        )  # fmt: skip
+        if request.resume is not None and not work.checkpointed():
+            weights, moments, step = dumps.gathered(Path(request.resume), network, sources)
+            work.load(weights, moments)
+            work.course.step = step
+            journal.say(f"  going on from the dumps of step {step} in {request.resume}")
+        course = work.run()
+        if is_main_process():
+            _write(folder.path, request, recipe, network_start, network, sources, course, work)
+            journal.say(f"backbone and card in {folder.path}")
+    return folder.path
+
+
+def _out(request: PretrainRequest, recipe: PretrainRecipe) -> Path:
+    name = f"pretrain-{recipe.method}" + ("-mini" if recipe.suite == "mini" else "")
+    return Path(request.out if request.out is not None else f"runs/{name}").expanduser().absolute()
+
+
+def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) -> tuple[Path, PretrainRecipe]:
+    """The data root, and the recipe with the datasets that are there."""
+    if recipe.suite == "mini" and request.data_root is None:
+        return synthesized(recipe.datasets, journal), recipe
+    root = default_data_root(request.data_root)
+    absent = missing(recipe, root)
+    if not absent:
+        return root, recipe
+    present = [card.id for card in recipe.datasets if card.id not in absent]
+    if not present or not request.allow_missing:
+        raise DataError(
+            f"{len(absent)} of {len(recipe.datasets)} datasets are not under {root}: {', '.join(absent)} "
+            "(--allow-missing goes on without them, `humanbench datasets show ID` says how to get one, --suite mini "
+            "needs none)"
+        )
+    journal.say(f"going on without {', '.join(absent)}")
+    return root, recipe.only(present)
+
+
+def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
+    """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
+    from humanbench.backbones import load_backbone
+    from humanbench.backbones.routes.plain import PlainRoute
+
+    name = request.backbone or recipe.backbone
+    given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
+    whole = load_backbone(name, given)
+    if not isinstance(whole.route, PlainRoute) or whole.trunk.reg_token is not None:
+        raise BackboneError(f"{name}: pretraining is for plain vision transformers without register tokens")
+    trunk: Any = whole.trunk
+    if recipe.method == "mae":
+        if trunk.cls_token is None:
+            raise BackboneError(f"{name}: masked autoencoding needs a class token, as MAE has one")
+        if whole.report is None:
+            restart(trunk, recipe.seed)
+        return whole, None
+    bare = load_backbone(name, given, class_token=False) if trunk.cls_token is not None else whole
+    if whole.report is None:
+        restart(bare.trunk, recipe.seed)
+        return bare, None
+    if trunk.cls_token is None:
+        return bare, None
+    return bare, torch.stack([trunk.cls_token.detach(), trunk.pos_embed[:, :1].detach()])
+
+
+def _network(recipe: PretrainRecipe, start: Backbone, sources: Sequence[Source], token: Any) -> Network:
+    if recipe.masking is not None:
+        return MaeNetwork(start, recipe, recipe.masking)
+    return PathNetwork(start, recipe, sources, token)
+
+
+def _world(device: str | None) -> World:
+    """This process: alone, or one of those that `torchrun` or `accelerate launch` started."""
+    check_device(device)
+    processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+    gpu = device != "cpu" and torch.cuda.is_available()
+    if gpu:
+        number = int(os.environ.get("LOCAL_RANK", "0"))
+        chosen = torch.device(device if device and processes == 1 else f"cuda:{number}")
+        torch.cuda.set_device(chosen)
+    else:
+        chosen = torch.device("cpu")
+    if processes > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if gpu else "gloo")
+    return World(rank, processes, chosen)
+
+
+def _workers(given: int | None, world: World) -> int:
+    if given is not None:
+        return given
+    cores = (os.cpu_count() or 1) // world.processes
+    return min(8, max(1, cores - 1)) if world.device.type == "cuda" else 0
+
+
+def _write(
+    folder: Path,
+    request: PretrainRequest,
+    recipe: PretrainRecipe,
+    start: Backbone,
+    network: Network,
+    sources: Sequence[Source],
+    course: Course,
+    work: Pretraining,
+) -> None:
+    """Backbone, card, dumps, recipe and course; then the checkpoint is not needed any more."""
+    about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(course.step), "humanbench": __version__}
+    dumps.write_backbone(folder, dumps.backbone_tensors(network, sources), about)
+    if recipe.method == "path":
+        dumps.write_dumps(folder / "dumps", network, sources, course.step, work.moments())
+    write_text(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
+    write_text(folder / "course.json", json.dumps(vars(course), indent=1) + "\n")
+    dumps.write_card(folder, _card(folder, request, recipe, start, sources))
+    (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+
+def _card(
+    folder: Path, request: PretrainRequest, recipe: PretrainRecipe, start: Backbone, sources: Sequence[Source]
+) -> dict[str, Any]:
+    """What the card of the backbone says."""
+    seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
+    name = "".join(c if c.isalnum() else "_" for c in folder.name.lower())
+    synthetic = " (procedural copies)" if any(source.synthetic for source in sources) else ""
+    paper = {
+        "path": {
+            "title": "HumanBench: Towards General Human-centric Perception with Projector Assisted Pretraining",
+            "year": 2023, "venue": "CVPR", "url": "https://arxiv.org/abs/2303.05675",
+        },
+        "mae": {
+            "title": "Masked Autoencoders Are Scalable Vision Learners",
+            "year": 2022, "venue": "CVPR", "url": "https://arxiv.org/abs/2111.06377",
+        },
+    }  # fmt: skip
+    own = start.preprocessing
+    return {
+        "id": name,
+        "name": f"{recipe.method} from {start.name}",
+        "pretrained_on": "undisclosed" if seen is None else seen,
+        "mean": own.mean,
+        "std": own.std,
+        "interpolation": own.interpolation,
+        "licence": "that of the datasets it was trained on",
+        "notes": [f"{recipe.iterations} steps of {recipe.method} on {len(recipe.datasets)} datasets{synthetic}"],
+        "architecture": _architecture(start),
+        "paper": paper[recipe.method],
+    }
+
+
+def _architecture(start: Backbone) -> dict[str, Any]:
+    if start.card is not None:
+        own = start.card.architecture
+        return {"timm": own.timm, "arguments": own.arguments} if own.timm else {"builder": own.builder}
+    trunk: Any = start.trunk
+    block = trunk.blocks[0]
+    return {
+        "builder": "humanbench.backbones.build:plain",
+        "arguments": {
+            "embed_dim": trunk.embed_dim,
+            "depth": len(trunk.blocks),
+            "num_heads": block.attn.num_heads,
+            "patch_size": trunk.patch_embed.patch_size[0],
+            "img_size": list(trunk.patch_embed.img_size),
+        },
+    }
