@@ -45,9 +45,10 @@ def evaluate(
     `backbone` is a name for `load_backbone` (with `checkpoint` and `architecture`), or a loaded one. `protocol` is a
     regime (full, partial, head, none) or a scenario. `datasets` names some (wildcards allowed), `task` and `scenario`
     narrow them. `suite="mini"` takes the recipes of the embedded suite and, without `data_root`, its data. `set`
-    overrides recipes: `{"optim.lr": 1e-4}` or `["optim.lr=1e-4"]`. `seeds` runs each cell for seeds `seed`,
-    `seed + 1` … `inputs` are files that a protocol declares (`boxes` of a detector). `shard` is `i/n`. `workers`
-    processes read images. `cache=False` computes a frozen trunk's output anew every time.
+    overrides recipes: `{"optim.lr": 1e-4}` or `["optim.lr=1e-4"]`; its key `datasets.ID.root` says where a dataset
+    lies. `seeds` runs each cell for seeds `seed`, `seed + 1` … `inputs` are files that a protocol declares (`boxes` of
+    a detector). `shard` is `i/n`. `workers` processes read images. `cache=False` computes a frozen trunk's output anew
+    every time.
 
     A finished cell of the same content in `out` is not computed again, an interrupted one goes on after its last
     epoch. Cells that fail are in the results with their reason.

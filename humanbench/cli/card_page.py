@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from humanbench.cards import DatasetCard, Split
 from humanbench.data.samples import dataset_folder
+from humanbench.paths import DataRoot
 
 _WIDTH = 100
 
 
-def card_page(card: DatasetCard, state: str, data_root: str | None) -> str:
+def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
     """The card in plain text: identity, access, layout, splits, labels, evaluation, pretraining use, open questions."""
     parts = [
         f"{card.name}  ({card.id}, {card.task})",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
@@ -30,7 +30,7 @@ _WIDTH = 130
     "--format", "form", type=click.Choice(["text", "markdown", "json", "junit"]), default="text", show_default=True
 )
 @click.option("--save", multiple=True, metavar="FILE", help="Also write FILE.md, FILE.json or FILE.xml (JUnit).")
-@data_root_option
+@data_options
 @click.option("--subset", metavar="FILE", help="The file of sample ids of results on a subset.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the bootstrap.")
 @json_option

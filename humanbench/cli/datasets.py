@@ -7,26 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import data_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
     from humanbench.data.report import Report
+    from humanbench.paths import DataRoot
 
 
 @click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """The 44 dataset cards and their state on disk.
 
-    A dataset lies in a folder of its id under the data root, as distributed; `show` prints the layout.
+    A dataset lies in a folder of its id under the data root (--data-root), or where --set or the configuration file
+    says, as distributed; `show` prints the layout.
     """
 
 
 command.add_command(synthesize_datasets)
 
 
-def _state(card: DatasetCard, data_root: str | None) -> str:
+def _state(card: DatasetCard, data_root: DataRoot | None) -> str:
     """`absent`, `present` or `synthetic`: what lies in the dataset's folder."""
     from humanbench.data.samples import dataset_folder, is_synthetic
 
@@ -47,12 +49,12 @@ def _roles(card: DatasetCard) -> str:
 @command.command("list")
 @click.argument("ids", nargs=-1)
 @click.option("--task", type=click.Choice(["reid", "pose", "parsing", "attribute", "detection", "counting"]))
-@data_root_option
+@data_options
 @json_option
-def list_datasets(ids: tuple[str, ...], task: str | None, data_root: str | None, as_json: bool) -> None:
+def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | None, as_json: bool) -> None:
     """List the datasets, or those that match IDS (wildcards allowed), and which are on disk."""
     from humanbench.cards import select_cards
-    from humanbench.paths import data_root as resolve
+    from humanbench.paths import find_data
 
     chosen = select_cards(ids, task)
     rows = [
@@ -80,14 +82,14 @@ def list_datasets(ids: tuple[str, ...], task: str | None, data_root: str | None,
         table.add_row(row["id"], row["task"], row["use"], row["metric"] or "", row["access"], row["state"])
     Console().print(table)
     present = sum(row["state"] != "absent" for row in rows)
-    click.echo(f"{len(rows)} datasets, {present} on disk under {resolve(data_root)}", err=True)
+    click.echo(f"{len(rows)} datasets, {present} on disk under {find_data(data_root)}", err=True)
 
 
 @command.command("show")
 @click.argument("dataset_id", metavar="ID")
-@data_root_option
+@data_options
 @json_option
-def show(dataset_id: str, data_root: str | None, as_json: bool) -> None:
+def show(dataset_id: str, data_root: DataRoot | None, as_json: bool) -> None:
     """Print the card of dataset ID: what it is, how to get it, how it must lie on disk, what is unsure."""
     from humanbench.cards import load_card
 
@@ -104,9 +106,11 @@ def show(dataset_id: str, data_root: str | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every dataset that is on disk.")
 @click.option("--every", default=100, show_default=True, type=click.IntRange(1), help="Decode every n-th image.")
-@data_root_option
+@data_options
 @json_option
-def verify_datasets(ids: tuple[str, ...], everything: bool, every: int, data_root: str | None, as_json: bool) -> None:
+def verify_datasets(
+    ids: tuple[str, ...], everything: bool, every: int, data_root: DataRoot | None, as_json: bool
+) -> None:
     """Check structure, counts, label ranges, images and fingerprint of IDS; exit 1 when one is not as its card says."""
     from humanbench.cards import select_cards
     from humanbench.data.verify import verify
@@ -144,9 +148,9 @@ def _print_report(report: Report) -> None:
 @click.option("--out", metavar="DIR", default=".", show_default=True, help="Folder for <id>.png.")
 @click.option("--subset", metavar="FILE", help="CSV or TOML of sample ids to draw from.")
 @click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
-@data_root_option
+@data_options
 def preview(
-    ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: str | None
+    ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: DataRoot | None
 ) -> None:
     """Write a contact sheet per dataset with the labels drawn on the images."""
     from pathlib import Path
@@ -164,8 +168,8 @@ def preview(
 
 @command.command("extract")
 @click.argument("dataset_id", metavar="ID")
-@data_root_option
-def extract(dataset_id: str, data_root: str | None) -> None:
+@data_options
+def extract(dataset_id: str, data_root: DataRoot | None) -> None:
     """Unpack the images of dataset ID where its archive keeps them inside one file; done once, before anything else."""
     from humanbench.cards import load_card
     from humanbench.data.readers import find_root, reader_for

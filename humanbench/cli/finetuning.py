@@ -37,7 +37,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]"),
     click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]"),
     click.option("--no-cache", is_flag=True, help="Do not store outputs of a frozen trunk."),
-    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a recipe (optim.lr=1e-4)."),
+    click.option(
+        "--set", "overrides", multiple=True, metavar="KEY=VALUE",
+        help="Override a recipe (optim.lr=1e-4), or say where one dataset lies (datasets.ID.root=DIR).",
+    ),
     click.option("--shard", metavar="I/N", help="The I-th of N parts of the cells."),
 )  # fmt: skip
 

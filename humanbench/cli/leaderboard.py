@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.checking import Report
+    from humanbench.paths import DataRoot
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _store_option = click.option(
@@ -53,7 +54,7 @@ def build(
 
     from humanbench.leaderboard.gathering import build as build_from
 
-    site = build_from(runs, out, store, _path(data_root))
+    site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
     found: list[str] = []
     if check:
         from humanbench.leaderboard.validity import problems
@@ -84,25 +85,25 @@ def serve(site: Path, port: int) -> None:
 
 @command.command("check", context_settings=_HELP)
 @click.argument("submission", type=click.Path(path_type=Path))
-@data_root_option
+@data_options
 @json_option
-def check(submission: Path, data_root: str | None, as_json: bool) -> None:
+def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
     """Check a SUBMISSION (.zip or folder) and compute its numbers again. Exit code 1 if it is rejected."""
     from humanbench.leaderboard.checking import check_submission
 
-    _finish(check_submission(submission, _path(data_root)), as_json)
+    _finish(check_submission(submission, data_root), as_json)
 
 
 @command.command("accept", context_settings=_HELP)
 @click.argument("submission", type=click.Path(path_type=Path))
-@data_root_option
+@data_options
 @_store_option
 @json_option
-def accept(submission: Path, data_root: str | None, store: Path | None, as_json: bool) -> None:
+def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_json: bool) -> None:
     """Check a SUBMISSION and add it to the accepted ones. Nothing that was accepted is ever replaced."""
     from humanbench.leaderboard import store as stored
 
-    report, name = stored.accept(submission, store or stored.default_store(), _path(data_root))
+    report, name = stored.accept(submission, store or stored.default_store(), data_root)
     _finish(report, as_json, submission=name)
 
 
@@ -122,7 +123,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/rerun-ENTRY]")
 @click.option("--checkpoint", metavar="FILE", help="Where the weights lie here.  [default: where the entry says]")
 @click.option("--device", metavar="D", help="cpu, cuda, cuda:1 …")
-@data_root_option
+@data_options
 @_store_option
 @json_option
 def rerun(
@@ -130,7 +131,7 @@ def rerun(
     out: Path | None,
     checkpoint: str | None,
     device: str | None,
-    data_root: str | None,
+    data_root: DataRoot | None,
     store: Path | None,
     as_json: bool,
 ) -> None:
@@ -141,7 +142,7 @@ def rerun(
     from humanbench.leaderboard.store import default_store
 
     found = rerunning.find_entry(entry, store or default_store())
-    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, _path(data_root), device)
+    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
         click.echo(json.dumps(documents, indent=1))
@@ -152,10 +153,6 @@ def rerun(
             click.echo(f"{cell.dataset} seed {cell.seed}: {numbers}: {said}")
     if not all(cell.agrees for cell in cells):
         click.get_current_context().exit(1)
-
-
-def _path(data_root: str | None) -> Path | None:
-    return Path(data_root).expanduser() if data_root is not None else None
 
 
 def _finish(report: Report, as_json: bool, **about: Any) -> None:

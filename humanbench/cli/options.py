@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from humanbench.paths import DataRoot
 
 data_root_option: Callable[[Any], Any] = click.option(
     "--data-root",
     metavar="DIR",
     help="Folder with one folder per dataset id.  [default: $HUMANBENCH_DATA or ~/humanbench-data]",
 )
+_place_option: Callable[[Any], Any] = click.option(
+    "--set", "settings", multiple=True, metavar="datasets.ID.root=DIR", help="Where one dataset lies instead."
+)
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--data-root` and `--set datasets.ID.root=DIR`; the command gets both as `data_root`, None without either."""
+
+    @wraps(command)
+    def with_data(*args: Any, data_root: str | None, settings: tuple[str, ...], **options: Any) -> Any:
+        return command(*args, data_root=_data(data_root, settings), **options)
+
+    both: Callable[..., Any] = data_root_option(_place_option(with_data))
+    return both
+
+
+def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
+    if data_root is None and not settings:
+        return None
+    from humanbench.paths import find_data, places
+    from humanbench.recipes import parse_override
+
+    return find_data(data_root, places(dict(parse_override(text) for text in settings)))

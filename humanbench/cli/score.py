@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
+    from humanbench.paths import DataRoot
     from humanbench.scoring import ScoreReport
 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("dataset")
 @click.option("--predictions", required=True, metavar="PATH", help="The file, or folder of label maps, to score.")
-@data_root_option
+@data_options
 @click.option("--split", metavar="NAME", help="Score this split.  [default: the test split of the card]")
 @click.option(
     "--subset", metavar="FILE", help="CSV or TOML file naming the sample ids to score, as a part of the split."
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def command(
     dataset: str,
     predictions: str,
-    data_root: str | None,
+    data_root: DataRoot | None,
     split: str | None,
     subset: str | None,
     seed: int,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.checking import Report
+    from humanbench.paths import DataRoot
 
 
 @click.command(name="submit", context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--check", is_flag=True, help="Only say what the board would; write nothing.")
 @click.option("--push", "place", metavar="hf:ORG/REPO", help="Open a pull request on a dataset repository of the hub.")
-@data_root_option
+@data_options
 @json_option
 def command(
     run: Path,
@@ -36,7 +37,7 @@ def command(
     pretrained_on: str | None,
     check: bool,
     place: str | None,
-    data_root: str | None,
+    data_root: DataRoot | None,
     as_json: bool,
 ) -> None:
     """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
@@ -52,7 +53,7 @@ def command(
     named = pretrained_on not in (None, "undisclosed")
     seen = [n.strip() for n in (pretrained_on or "").split(",") if n.strip() and n != "nothing"] if named else None
     with gathered(run, name, submitter, seen, pretrained_on == "undisclosed") as folder:
-        report = check_submission(folder, Path(data_root).expanduser() if data_root is not None else None)
+        report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}
         if report.ok and not check:

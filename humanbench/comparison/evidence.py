@@ -16,7 +16,7 @@ from humanbench.comparison.matching import Pair
 from humanbench.comparison.runs import Cell, Entry
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
-from humanbench.paths import data_root as default_data_root
+from humanbench.paths import find_data
 from humanbench.predictions.files import content_sha256
 from humanbench.stats import CONFIDENCE, paired_draws
 from humanbench.tasks import task_for
@@ -111,7 +111,9 @@ def _tables(cell: Cell, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataF
     try:
         card = load_card(result.dataset)
         if not dataset_folder(card, root).is_dir():
-            raise _NotHere(f"the dataset is not under {root} (--data-root names another place)")
+            raise _NotHere(
+                f"the dataset is not under {root} (--data-root or --set datasets.ID.root=DIR name another place)"
+            )
         tables = {split: load_samples(card, split, root, subset) for split in result.split.split("+")}
     except (CardError, DataError) as error:
         raise _NotHere(f"no ground truth here: {error}") from error
@@ -121,12 +123,12 @@ def _tables(cell: Cell, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataF
     return card, tables
 
 
-def _root(suite: str, ground: Ground) -> Path:
+def _root(suite: str, ground: Ground) -> PathLike:
     if suite == "mini" and ground.data_root is None:
         from humanbench.engine.embedded import embedded_root
 
         return embedded_root()
-    return default_data_root(ground.data_root)
+    return find_data(ground.data_root)
 
 
 def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: Entry, path: Path, name: str) -> Scores:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.readers import find_root, reader_for
 from humanbench.errors import DataError, WithheldError
-from humanbench.paths import data_root as default_data_root
+from humanbench.paths import find_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +31,8 @@ MARKER = "MANNEQUIN.json"
 
 
 def dataset_folder(card: DatasetCard, data_root: str | os.PathLike[str] | None = None) -> Path:
-    """Where this dataset is expected: `<data root>/<id>`."""
-    return default_data_root(data_root) / card.id
+    """Where this dataset is expected: `<data root>/<id>`, or the place of its own that `find_data` knows."""
+    return find_data(data_root).folder(card.id)
 
 
 def is_synthetic(folder: Path) -> bool:
@@ -62,7 +62,9 @@ def load_samples(
     `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
     `image_ids`, all images of the split whether or not they hold people.
 
-    `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per split) naming the samples to keep.
+    `data_root` holds a folder per dataset; the default, and places of single datasets, are those of
+    `humanbench.paths.find_data`. `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per split)
+    naming the samples to keep.
 
     Raises `CardError` for an unknown dataset or split, `WithheldError` where the labels of the split are not public,
     `DataError` where the files are not what the card says.

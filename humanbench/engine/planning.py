@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from humanbench.engine.launch import check_device
 from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError, nearest
-from humanbench.paths import data_root as default_data_root
+from humanbench.paths import PLACE, find_data, places
 from humanbench.recipes import SUITES, Suite, parse_override
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def prepare(request: Request) -> Plan:
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     named = request.datasets
     patterns = named.split(",") if isinstance(named, str) else list(named or ())
-    overrides, files = _overrides(request.set), _files(request.inputs)
+    (overrides, own), files = _divided(request.set), _files(request.inputs)
     network = _loaded(request)
     cards = candidates(patterns, request.task, regime, asked, network.pretrained_on)
     _check_subset(request.subset, cards)
@@ -85,9 +86,9 @@ def prepare(request: Request) -> Plan:
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
     journal = Journal(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:
-        root = synthesized(_needed(jobs), journal)
+        root = find_data(synthesized([card for card in _needed(jobs) if card.id not in own], journal), own)
     else:
-        root = default_data_root(request.data_root)
+        root = find_data(request.data_root, own)
         there = found(cards, root, patterns)
         jobs = [job for job in jobs if job.card in there]
     setting = Setting(
@@ -101,7 +102,7 @@ def prepare(request: Request) -> Plan:
         device=request.device,
         workers=_workers(request.workers, request.device),
         cache=request.cache,
-        command=request.command or f"humanbench.evaluate({network.name!r}, {request.protocol!r}, …)",
+        command=_command(request, network.name, root.settings(card.id for card in _needed(jobs))),
     )
     return Plan(setting, part_of(jobs, request.shard) if request.shard else jobs)
 
@@ -117,7 +118,32 @@ def _needed(jobs: Sequence[Job]) -> list[DatasetCard]:
     return [load_card(name) for name in sorted(names)]
 
 
-def _overrides(given: Overrides | None) -> dict[str, Any]:
+def relocated(given: Overrides | None, where: Mapping[str, str]) -> Overrides:
+    """Settings with these of where datasets lie, and no others of that kind."""
+    if isinstance(given, Mapping):
+        return {key: value for key, value in given.items() if not key.startswith(PLACE)} | dict(where)
+    kept = [text for text in given or () if not text.startswith(PLACE)]
+    return [*kept, *(f"{key}={value}" for key, value in where.items())]
+
+
+def _command(request: Request, backbone: str, where: Mapping[str, str]) -> str:
+    """What made the run, with the places of its datasets that the configuration file named."""
+    if request.command is None:
+        settings = f", set={dict(where)!r}" if where else ""
+        return f"humanbench.evaluate({backbone!r}, {request.protocol!r}{settings}, …)"
+    named = _settings(request.set)
+    words = [word for key, value in where.items() if key not in named for word in ("--set", f"{key}={value}")]
+    return f"{request.command} {shlex.join(words)}".rstrip()
+
+
+def _divided(given: Overrides | None) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Overrides of recipes, and the folders of datasets that lie in places of their own."""
+    settings = _settings(given)
+    where = {key: value for key, value in settings.items() if key.startswith(PLACE)}
+    return {key: value for key, value in settings.items() if key not in where}, places(where)
+
+
+def _settings(given: Overrides | None) -> dict[str, Any]:
     if given is None or isinstance(given, Mapping):
         return dict(given or {})
     return dict(parse_override(text) for text in given)

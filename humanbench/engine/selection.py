@@ -5,13 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from humanbench.cards import SCENARIOS, TASKS, DatasetCard, evaluated, load_card, scenario, select_cards
 from humanbench.data.samples import dataset_folder
 from humanbench.errors import DataError, HumanbenchError, nearest
-from humanbench.paths import shipped
+from humanbench.paths import DataRoot, shipped
 from humanbench.recipes import Regime
 
 
@@ -78,7 +77,7 @@ def _with_evaluation(chosen: Sequence[DatasetCard], patterns: Sequence[str]) -> 
         )
 
 
-def found(cards: Sequence[DatasetCard], data_root: Path, named: Sequence[str]) -> list[DatasetCard]:
+def found(cards: Sequence[DatasetCard], data_root: DataRoot, named: Sequence[str]) -> list[DatasetCard]:
     """Those of the cards whose folder is under the data root.
 
     Raises `DataError` when none is, or one that was named outright is not.

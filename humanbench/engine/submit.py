@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from humanbench.engine.planning import Request
+from humanbench.engine.planning import Request, relocated
 from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ Cluster = Literal["slurm", "local"]
 
 def request_of(request: Request, plan: Plan, job: Job) -> Request:
     """The request for one cell of a plan, with everything that the plan has settled."""
+    root = plan.setting.data_root
     return dataclasses.replace(
         request,
         datasets=[job.card.id],
@@ -29,7 +30,8 @@ def request_of(request: Request, plan: Plan, job: Job) -> Request:
         seeds=1,
         shard=None,
         out=os.fspath(plan.setting.folder.path),
-        data_root=os.fspath(plan.setting.data_root),
+        data_root=os.fspath(root),
+        set=relocated(request.set, root.settings([job.card.id, *job.recipe.train.on])),
     )
 
 

@@ -20,6 +20,7 @@ from humanbench.engine.folder import RunFolder
 from humanbench.engine.identity import data_sha256, key
 from humanbench.engine.jobs import Job
 from humanbench.engine.journal import Journal
+from humanbench.paths import DataRoot
 from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
@@ -39,7 +40,7 @@ class Setting:
     checkpoint: str | None
     folder: RunFolder
     journal: Journal
-    data_root: Path
+    data_root: DataRoot
     subset: Path | None = None
     inputs: Mapping[str, Path] | None = None
     device: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from humanbench.leaderboard.manifest import (
     validated,
 )
 from humanbench.leaderboard.names import shown
-from humanbench.paths import data_root as default_data_root
+from humanbench.paths import find_data
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 
@@ -104,7 +105,7 @@ class Report:
         return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
 
 
-def check_submission(path: Path, data_root: Path | None = None) -> Report:
+def check_submission(path: Path, data_root: os.PathLike[str] | None = None) -> Report:
     """What the board says to the submission at `path`; its content never raises, it is a problem in the report.
 
     A number that can be computed from the predictions and the ground truth under `data_root` must come out as it is
@@ -120,7 +121,7 @@ def check_submission(path: Path, data_root: Path | None = None) -> Report:
     return report
 
 
-def check_folder(folder: Path, report: Report, data_root: Path | None) -> None:
+def check_folder(folder: Path, report: Report, data_root: os.PathLike[str] | None) -> None:
     """`check_submission` of an opened one, into the report."""
     manifest = read_manifest(folder)
     report.name, report.submitter = manifest.name, manifest.submitter
@@ -159,7 +160,7 @@ def _wrong_files(folder: Path, manifest: Manifest) -> list[str]:
     return wrong[:20]
 
 
-def _rescored(folder: Path, result: Result, data_root: Path | None) -> CellVerdict:
+def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) -> CellVerdict:
     try:
         root = _root(result, data_root)
     except DataError as error:
@@ -192,7 +193,7 @@ def _verdict(
     return CellVerdict(*about, recomputed, shown(reason, 600), differences)
 
 
-def _root(result: Result, data_root: Path | None) -> Path:
+def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str]:
     """Where the data is; `DataError` where it is not."""
     card = load_card(result.dataset)
     if result.subset is not None:
@@ -202,13 +203,13 @@ def _root(result: Result, data_root: Path | None) -> Path:
         from humanbench.engine.journal import Journal
 
         return synthesized([card], Journal())
-    root = default_data_root(data_root)
+    root = find_data(data_root)
     if not dataset_folder(card, root).exists():
         raise DataError(f"{card.id} is not under {root}")
     return root
 
 
-def _score(folder: Path, result: Result, root: Path) -> ScoreReport:
+def _score(folder: Path, result: Result, root: os.PathLike[str]) -> ScoreReport:
     assert result.predictions is not None
     return score(result.dataset, folder / result.predictions, root, split=result.split)
 
@@ -236,7 +237,7 @@ def _equal(a: float, b: float) -> bool:
     return (math.isnan(a) and math.isnan(b)) or abs(a - b) <= TOLERANCE
 
 
-def same_labels(result: Result, root: Path) -> bool:
+def same_labels(result: Result, root: os.PathLike[str]) -> bool:
     """Whether the labels here are those that the result was measured on, by their fingerprint."""
     from humanbench.data.fingerprint import fingerprint
 
@@ -256,7 +257,7 @@ def same_labels(result: Result, root: Path) -> bool:
     return fingerprint(card, {**tables, **own}) == wanted
 
 
-def _hint(result: Result, root: Path) -> str:
+def _hint(result: Result, root: os.PathLike[str]) -> str:
     """What else may explain predictions that do not fit. They are rejected nevertheless."""
     try:
         return "" if same_labels(result, root) else f" ({_OTHER})"

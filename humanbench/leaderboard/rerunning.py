@@ -46,7 +46,7 @@ def rerun(
     entry: Entry,
     out: Path,
     checkpoint: str | os.PathLike[str] | None = None,
-    data_root: Path | None = None,
+    data_root: os.PathLike[str] | None = None,
     device: str | None = None,
 ) -> list[Again]:
     """Run all cells of an entry again into the run folder `out`.

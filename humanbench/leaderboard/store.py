@@ -11,6 +11,7 @@ import datetime
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def default_store() -> Path:
     return shipped("leaderboard") / "submissions"
 
 
-def accept(path: Path, store: Path, data_root: Path | None = None) -> tuple[Report, str]:
+def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -> tuple[Report, str]:
     """Check a submission and, if nothing is wrong with it, add it; the report, and its id (empty if rejected).
 
     Raises `SubmissionError` for one that is there already: what was accepted is never replaced.

@@ -1,0 +1,75 @@
+"""The user's configuration: where datasets lie on this machine. Nothing in it can move a number."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from humanbench.errors import CardError
+from humanbench.paths import known_dataset
+
+
+def _place(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError(f"a folder's full path is wanted (~ is allowed), found {str(path)!r}")
+    return path
+
+
+Place = Annotated[Path, AfterValidator(_place)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Dataset(_Part):
+    """`root`: the folder of the dataset, in place of the folder of its id under the data root."""
+
+    root: Place
+
+
+class Config(_Part):
+    """`data_root` holds one folder per dataset; `datasets` names places of single ones."""
+
+    data_root: Place | None = None
+    datasets: dict[str, Dataset] = {}
+
+    @property
+    def places(self) -> dict[str, Path]:
+        """Folders by dataset id."""
+        return {name: dataset.root for name, dataset in self.datasets.items()}
+
+
+def config_file() -> Path:
+    """`$HUMANBENCH_CONFIG`, else `humanbench/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`."""
+    if named := os.environ.get("HUMANBENCH_CONFIG"):
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "humanbench" / "config.toml"
+
+
+def user_config() -> Config:
+    """What the configuration file says; nothing where there is none.
+
+    Raises `CardError` for a file that is not TOML, an unknown key or dataset, or a path that is not a full one.
+    """
+    path = config_file()
+    try:
+        config = Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        if os.environ.get("HUMANBENCH_CONFIG"):
+            raise CardError(f"{path}: there is no such file ($HUMANBENCH_CONFIG names it)") from None
+        return Config()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"{path}: not a readable TOML file ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CardError(f"{path}: {where}: {first['msg']} (keys: data_root, datasets.ID.root)") from error
+    for name in config.datasets:
+        known_dataset(name, str(path))
+    return config
