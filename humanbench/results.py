@@ -208,7 +208,7 @@ def migrate(document: Document) -> Document:
 def read_result(path: Path) -> Result:
     """One results file; a `ResultError` names the file and what is wrong with it."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_bytes())
         if not isinstance(document, dict):
             raise ResultError(f"{path}: not a result (a JSON object was expected)")
         return Result.model_validate(migrate(document))

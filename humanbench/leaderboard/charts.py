@@ -102,44 +102,61 @@ def _rays(count: int) -> list[tuple[float, float]]:
     return [(math.cos(angle), math.sin(angle)) for angle in angles]
 
 
+_RADIUS, _INNER = 218.0, 0.3
+_MIDDLE = 360.0, 300.0
+
+
 def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) -> Markup:
     """One polygon per series; the best value on an axis is its rim, the worst lies at a third of the radius."""
-    width, size, radius, inner = 720.0, 600.0, 218.0, 0.3
     scales = [_scale([s.values[i] for s in series], axis.higher_is_better) for i, axis in enumerate(axes)]
-
-    rays = _rays(len(axes))
-
-    def at(i: int, r: float) -> tuple[float, float]:
-        return width / 2 + r * rays[i][0], size / 2 + r * rays[i][1]
-
-    body = []
-    for share in (inner, (1 + inner) / 2, 1.0):
-        ring = " ".join("{:.1f},{:.1f}".format(*at(i, radius * share)) for i in range(len(axes)))
-        body.append(f'<polygon class="grid" points="{ring}"/>')
-    for i, axis in enumerate(axes):
-        x, y = at(i, radius)
-        body.append(f'<line class="grid" x1="{width / 2:g}" y1="{size / 2:g}" x2="{x:.1f}" y2="{y:.1f}"/>')
-        x, y = at(i, radius + 22)
-        anchor = "middle" if abs(x - width / 2) < 30 else "start" if x > width / 2 else "end"
-        best = scales[i].best
-        rim = f" {best:.1f}" if _drawable(best) else ""
-        body.append(
-            f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
-            f'<tspan class="rim">{rim}</tspan></text>'
-        )
+    body = [_web(len(axes))]
+    for i, (axis, scale) in enumerate(zip(axes, scales, strict=True)):
+        rim = f" {scale.best:.1f}" if _drawable(scale.best) else ""
+        body.append(_axis_name(len(axes), i, axis, rim))
     for number, one in enumerate(series):
-        points = [
-            at(i, radius * (inner + (1 - inner) * scales[i](value)))
-            for i, value in enumerate(one.values)
-            if _drawable(value)
-        ]
-        outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        marks = "".join(marker(number, x, y, 3.2) for x, y in points)
-        body.append(f'<g class="s{number % SERIES}"><polygon class="area" points="{outline}"/>{marks}</g>')
+        shares = tuple((i, scales[i](value)) for i, value in enumerate(one.values) if _drawable(value))
+        body.append(_area(number, len(axes), shares))
     about = (
         f"Radar chart of {', '.join(s.name for s in series)} over {len(axes)} datasets; the numbers are in the table."
     )
-    return _svg(width, size, key, title, body, about, "radar")
+    return _svg(2 * _MIDDLE[0], 2 * _MIDDLE[1], key, title, body, about, "radar")
+
+
+def _on_axis(count: int, i: int, radius: float) -> tuple[float, float]:
+    x, y = _rays(count)[i]
+    return _MIDDLE[0] + radius * x, _MIDDLE[1] + radius * y
+
+
+@lru_cache(maxsize=64)
+def _web(count: int) -> str:
+    """Three rings and the axes."""
+    rings = [
+        " ".join("{:.1f},{:.1f}".format(*_on_axis(count, i, _RADIUS * share)) for i in range(count))
+        for share in (_INNER, (1 + _INNER) / 2, 1.0)
+    ]
+    ends = [_on_axis(count, i, _RADIUS) for i in range(count)]
+    lines = [f'<line class="grid" x1="{_MIDDLE[0]:g}" y1="{_MIDDLE[1]:g}" x2="{x:.1f}" y2="{y:.1f}"/>' for x, y in ends]
+    return "".join([*(f'<polygon class="grid" points="{ring}"/>' for ring in rings), *lines])
+
+
+@lru_cache(maxsize=512)
+def _axis_name(count: int, i: int, axis: Axis, rim: str) -> str:
+    """What stands at the end of an axis."""
+    x, y = _on_axis(count, i, _RADIUS + 22)
+    anchor = "middle" if abs(x - _MIDDLE[0]) < 30 else "start" if x > _MIDDLE[0] else "end"
+    return (
+        f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
+        f'<tspan class="rim">{rim}</tspan></text>'
+    )
+
+
+@lru_cache(maxsize=512)
+def _area(number: int, count: int, shares: tuple[tuple[int, float], ...]) -> str:
+    """The polygon of a series, from where it stands on its axes: 0 the worst, 1 the best."""
+    points = [_on_axis(count, i, _RADIUS * (_INNER + (1 - _INNER) * share)) for i, share in shares]
+    outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    marks = "".join(marker(number, x, y, 3.2) for x, y in points)
+    return f'<g class="s{number % SERIES}"><polygon class="area" points="{outline}"/>{marks}</g>'
 
 
 def bars(key: str, title: str, rows: Sequence[Bar], unit: str) -> Markup:

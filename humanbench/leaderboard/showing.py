@@ -31,20 +31,20 @@ class Shown:
 
 
 def samples_of(
-    entries: Sequence[Entry], predictions: Mapping[str, Path], data_root: Path | None = None
+    entries: Sequence[Entry], folders: Mapping[str, Path], data_root: Path | None = None
 ) -> dict[str, Shown]:
     """By task, samples of the dataset for which most entries can be shown; tasks without any are left out.
 
-    `predictions` are files by cell id. An entry can be shown where it is synthetic and not withdrawn, its predictions
+    `folders` are run folders by cell id. An entry can be shown where it is synthetic and not withdrawn, its predictions
     are those that were scored, and procedural pictures with the labels it was measured on lie under `data_root` (by
     default the embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
     fail for want of a picture.
     """
     found: dict[str, Shown] = {}
     for task in TASKS:
-        by_dataset = [(name, _candidates(entries, name, predictions)) for name in _datasets(task)]
+        by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
-            if candidates and (shown := _shown(load_card(name), candidates, predictions, data_root)) is not None:
+            if candidates and (shown := _shown(load_card(name), candidates, folders, data_root)) is not None:
                 found[task] = shown
                 break
     return found
@@ -54,14 +54,14 @@ def _datasets(task: str) -> list[str]:
     return [name for name in benchmark_columns() if load_card(name).task == task]
 
 
-def _candidates(entries: Sequence[Entry], dataset: str, predictions: Mapping[str, Path]) -> list[tuple[Entry, Result]]:
+def _candidates(entries: Sequence[Entry], dataset: str, folders: Mapping[str, Path]) -> list[tuple[Entry, Result]]:
     """Entries with the result to show (that of the first seed), the best entry first."""
     found = []
     for entry in entries:
         score = entry.scores.get(dataset)
         if score is None or entry.withdrawn or not entry.board.synthetic or entry.board.subset:
             continue
-        at_hand = [r for r in score.results if r.cell.id in predictions]
+        at_hand = [r for r in score.results if r.cell.id in folders and r.predictions]
         if at_hand:
             found.append((entry, at_hand[0], score))
     sign = -1 if found and direction(found[0][2].metric).higher_is_better else 1
@@ -71,7 +71,7 @@ def _candidates(entries: Sequence[Entry], dataset: str, predictions: Mapping[str
 def _shown(
     card: DatasetCard,
     candidates: Sequence[tuple[Entry, Result]],
-    predictions: Mapping[str, Path],
+    folders: Mapping[str, Path],
     data_root: Path | None,
 ) -> Shown | None:
     root = _root(card, data_root)
@@ -83,7 +83,7 @@ def _shown(
     chosen: list[Entry] = []
     guesses: list[Guess] = []
     for entry, result in candidates:
-        if (guess := _read(card, tables, result, predictions[result.cell.id], root)) is not None:
+        if (guess := _read(card, tables, result, folders[result.cell.id], root)) is not None:
             chosen.append(entry)
             guesses.append((label(entry), guess))
         if len(chosen) == ENTRIES:
@@ -130,15 +130,24 @@ def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
         return None
 
 
-def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, path: Path, root: Path) -> Any:
+def file_of(folder: Path, result: Result) -> Path | None:
+    """The predictions of a result, if they lie in their folder of the run."""
+    path = (folder / str(result.predictions)).resolve()
+    inside = path.is_relative_to((folder / "predictions").resolve())
+    return path if inside and path.exists() else None
+
+
+def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: Path, root: Path) -> Any:
     """The predictions, if they are the scored ones and were made for these labels."""
     from humanbench.leaderboard.checking import same_labels
     from humanbench.predictions.files import content_sha256
     from humanbench.tasks import task_for
 
-    known = result.provenance
+    known, path = result.provenance, file_of(folder, result)
+    if known is None or path is None:
+        return None
     try:
-        if known is None or content_sha256(path) != known.predictions_sha256 or not same_labels(result, root):
+        if content_sha256(path) != known.predictions_sha256 or not same_labels(result, root):
             return None
         return task_for(card).read_predictions(card, tables, path)
     except Exception:  # a file made to break its reader; see `samples_of`

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+from markupsafe import Markup, escape
 
 from humanbench.cards import collection, scenario
 from humanbench.leaderboard.charts import Axis, Point, Series, quantity
@@ -72,6 +75,11 @@ class Row:
 
 def columns_of(names: Sequence[str]) -> list[Column]:
     """Columns in the order given, with their task, metric and direction."""
+    return list(_columns(tuple(names)))
+
+
+@lru_cache(maxsize=256)
+def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
     seen = [card.id for card in collection("full")]
     columns = []
     for task, members in column_groups(names):
@@ -90,7 +98,7 @@ def columns_of(names: Sequence[str]) -> list[Column]:
                     number == 0,
                 )
             )
-    return columns
+    return tuple(columns)
 
 
 def task_spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -117,6 +125,18 @@ def number(value: float, digits: int = 1) -> str:
 def interval_text(low: float, high: float, digits: int = 1) -> str:
     """`86.9–88.1`, empty where there is none."""
     return f"{number(low, digits)}–{number(high, digits)}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
+def cells_of(texts: Sequence[str], tags: Sequence[str]) -> Markup:
+    """Table cells of these texts behind these opening tags (`<td>` with its attributes).
+
+    >>> cells_of(["<b>", "1"], ["<td>", '<td class="n">'])
+    Markup('<td>&lt;b&gt;</td><td class="n">1</td>')
+    """
+    parts = str(escape("\0".join(texts))).split("\0")  # escaped in one go: a site has a million cells
+    if len(parts) != len(texts):
+        parts = [str(escape(text)) for text in texts]
+    return Markup("".join([f"{tag}{part}</td>" for tag, part in zip(tags, parts, strict=True)]))
 
 
 def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: int | None = None) -> list[Row]:

@@ -18,8 +18,10 @@ from humanbench.cards import TASKS, load_card
 from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.samples import MARKER
 from humanbench.leaderboard.drawing import Picture, Sample, draw
-from humanbench.leaderboard.gathering import build, gather
+from humanbench.leaderboard.gathering import build
+from humanbench.leaderboard.showing import file_of
 from humanbench.leaderboard.validity import problems
+from humanbench.results import load_results
 from humanbench.tasks import task_for
 from humanbench.tasks.detection import Detections
 from humanbench.tasks.pose import People
@@ -135,8 +137,11 @@ def test_a_path_that_leaves_the_predictions_is_not_read(honest: Path, procedural
     (path,) = (honest / "predictions").glob("pa100k-*.csv")
     edit_result(tmp_path / "run", "pa100k", predictions=str(path))
     edit_result(tmp_path / "run", "lip", predictions="predictions/../environment.json")
-    at_hand = gather([tmp_path / "run"], tmp_path / "none").predictions
-    assert {p.name.split("-")[0] for p in at_hand.values()} == set(ONE_EACH) - {"pa100k", "lip"}
+    results = load_results(tmp_path / "run")
+    readable = {r.dataset for r in results if file_of(tmp_path / "run", r)}
+    assert readable == set(ONE_EACH) - {"pa100k", "lip"}
+    site = site_of([tmp_path / "run"], procedural, tmp_path)
+    assert {file.name.split("-")[0] for file in (site / "samples").iterdir()} == set(TASKS) - {"attribute", "parsing"}
 
 
 def test_a_hostile_name_is_text_on_the_picture_too(honest: Path, procedural: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from humanbench.cards import load_card
 from humanbench.leaderboard import charts, tables
-from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
+from humanbench.leaderboard.frames import EVIDENCE, Board, Entry, Ranked, Score, benchmark_columns, main_metric
 from humanbench.leaderboard.names import shown
 from humanbench.leaderboard.pages.page import Content, Page
 from humanbench.leaderboard.pages.words import board_title, regime_about, regime_title, suite_title
@@ -110,41 +110,42 @@ def _count(value: float) -> str:
     return charts.quantity(value) if math.isfinite(value) else ""
 
 
+_VALUE = ('<td class="tight">', '<td class="n strong">', '<td class="n">', '<td class="n">')
+"""Metric, value, interval, rank."""
+_ABOUT = ('<td class="tight">', "<td>", '<td class="n">', '<td class="muted">')
+"""Scenario, task, measured on, beside it."""
+_EVIDENCE = {name: f'<td><span class="label l-{name}">{name}</span></td>' for name in EVIDENCE}
+
+
 def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:
     card = load_card(score.dataset)
     last = score.results[0]
     reported = card.evaluation.report[1:] if card.evaluation else ()
     beside = [f"{name} {number(last.metrics[name].value, 2)}" for name in reported if name in last.metrics]
-    return {
-        "dataset": card.id,
-        "name": card.name,
-        "task": card.task,
-        "scenario": shown(score.scenario, 30),
-        "metric": score.metric,
-        "arrow": direction(score.metric).arrow,
-        "value": number(score.value, 2),
-        "interval": tables.interval_text(score.low, score.high, 2),
-        "rank": rank_text,
-        "n": f"{score.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.n:,}",
-        "evidence": score.evidence,
-        "beside": ", ".join(beside),
-    }
+    value = [
+        f"{score.metric} {direction(score.metric).arrow}",
+        number(score.value, 2),
+        tables.interval_text(score.low, score.high, 2),
+        rank_text,
+    ]
+    about = [
+        shown(score.scenario, 30),
+        card.task,
+        f"{score.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.n:,}",
+        ", ".join(beside),
+    ]
+    cells = [tables.cells_of(value, _VALUE), _EVIDENCE[score.evidence], tables.cells_of(about, _ABOUT)]
+    return {"dataset": card.id, "name": card.name, "cells": Markup("".join(cells))}
 
 
 def _cell(result: Result) -> dict[str, Any]:
     p, cell = result.provenance, result.cell
     hashes = [cell.recipe_sha256, cell.data_sha256]
     hashes += [p.dataset_fingerprint, p.freeze_sha256, p.predictions_sha256] if p else ["", "", ""]
-    return {
-        "dataset": shown(result.dataset, 40),
-        "id": shown(cell.id),
-        "seed": result.seed,
-        "value": number(result.value, 2),
-        "hashes": Markup("".join(_hash(h) for h in hashes)),
-        "trainable": f"{result.trainable:,}",
-        "cost": _cost(result),
-        "epochs": result.epochs,
-    }
+    before = [str(result.seed), number(result.value, 2)]
+    after = [f"{result.trainable:,}", _cost(result), str(result.epochs)]
+    cells = [tables.cells_of(before, ["<td>"] * 2), *map(_hash, hashes), tables.cells_of(after, ["<td>"] * 3)]
+    return {"dataset": shown(result.dataset, 40), "id": shown(cell.id), "cells": Markup("".join(cells))}
 
 
 def _cost(result: Result) -> str:
@@ -154,6 +155,8 @@ def _cost(result: Result) -> str:
 
 def _hash(text: str) -> str:
     """A table cell with the first digits, and all of them under the pointer."""
+    if text.isascii() and text.isalnum() and len(text) == 64:
+        return f'<td><span title="{text}">{text[:12]}</span></td>'
     whole, start = escape(shown(text)), escape(shown(text)[:12])
     return f'<td><span title="{whole}">{start}</span></td>'
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from humanbench.leaderboard.drawing import Picture
 from humanbench.leaderboard.showing import Shown, label
+
+if TYPE_CHECKING:
+    from humanbench.leaderboard.drawing import Picture
 
 ABOUT = {
     "reid": "A query, and the first five gallery pictures of each entry’s ranking: a tick and a solid frame where the "
