@@ -155,7 +155,7 @@ class Pretraining:
         weight = self.recipe.weights[source.name] * share
         kept = [s for name in self.network.unit_names(source) for s in statistics(self.network.unit(name))]
         before = [s.clone() for s in kept]
-        after = [torch.zeros_like(s) for s in kept]
+        after = [torch.zeros_like(s, dtype=torch.float32) for s in kept]
         total = torch.zeros((), device=self.world.device)
         for part, batch in zip(parts, batches, strict=True):
             torch.manual_seed(_mixed(self.seed, step, entry, part))
@@ -167,10 +167,10 @@ class Pretraining:
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total += loss.detach() * share
             for mean, now in zip(after, kept, strict=True):
-                mean += now.detach() * share
+                mean += now.detach().float() * share
         for now, mean in zip(kept, after, strict=True):
             self._groups.sum(mean, self._entry_ranks[entry])
-            now.copy_(mean)
+            now.copy_(mean if now.is_floating_point() else mean.round())
         return total
 
     def _count_people(self, entry: int, batches: Sequence[Batch]) -> None:

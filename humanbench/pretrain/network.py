@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -144,11 +144,10 @@ def as_features(tokens: Tensor, grid: tuple[int, int]) -> Features:
     return Features((map_,), tokens[:, 0] if first else None)
 
 
-def statistics(module: nn.Module) -> Iterator[Tensor]:
-    """Running statistics that are learnt: buffers of floating point that are stored."""
-    stored = module.state_dict(keep_vars=True)
-    own = {id(tensor) for tensor in stored.values()}
-    return (b for b in module.buffers() if id(b) in own and b.is_floating_point())
+def statistics(module: nn.Module) -> list[Tensor]:
+    """Running statistics and counters that are stored with the module."""
+    own = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
+    return [buffer for buffer in module.buffers() if id(buffer) in own]
 
 
 def _token(width: int, start: Tensor | None) -> ClassToken:

@@ -1,0 +1,178 @@
+"""The loop: the same weights in one process and two, interrupted or not; what is shared, and what is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from humanbench.engine import checkpoint as checkpoint_module
+from humanbench.errors import HumanbenchError
+from humanbench.pretrain import loop
+from humanbench.pretrain.entries import draws
+from humanbench.pretrain.network import projector_name
+from humanbench.pretrain.ranks import assign, sharers
+from tests.pretrain.small import build, recipe, weights, work
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+UNDECIDED = ("qkv.bias", "in_proj_bias", "logits.0.bias", "last_proj.bias", "fc2.bias", "running_mean")
+"""Endings of tensors whose gradient is zero but for rounding, which Adafactor scales up: biases of keys (softmax does
+not see them) and biases that only a batch normalisation reads, whose running mean follows them."""
+
+
+def largest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
+    assert a.keys() == b.keys()
+    return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
+
+
+@pytest.mark.parametrize("method", ["path", "mae"])
+def test_two_processes_make_the_same_update(method: str, root: Path, tmp_path: Path) -> None:
+    """Entries split over two gloo processes, two of them over both; up to the order of summation."""
+    one = work(recipe(method), root, tmp_path / "one.pt")
+    one.run()
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(ROOT / "tests" / "pretrain" / "two.py"), method, str(root), str(tmp_path),
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    two = torch.load(tmp_path / "two.pt", weights_only=True)
+    assert 0 < len(two["parts"]) < len(one.parts)  # the other process had something to do
+    start = weights(build(recipe(method), root)[0])
+    moved = largest(start, weights(one.network))
+    assert moved > 1e-3
+    mine = {name: tensor for name, tensor in weights(one.network).items() if not name.endswith(UNDECIDED)}
+    assert len(mine) > 0.8 * len(two["network"])
+    assert largest({name: two["network"][name] for name in mine}, mine) < 1e-5
+    assert largest(two["network"], weights(one.network)) < moved
+    for unit, moments in one.moments().items():
+        assert two["moments"][unit].keys() == moments.keys()
+
+
+def test_interrupted_and_resumed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in step 4, after the save of step 2: to the bit the weights of a run that was left alone."""
+    whole = work(recipe(), root, tmp_path / "whole.pt")
+    whole.run()
+    broken = work(recipe(), root, tmp_path / "broken.pt")
+    step = broken.step
+
+    def dies(number: int, batches: Any) -> torch.Tensor:
+        if number == 3:
+            raise KeyboardInterrupt
+        return step(number, batches)
+
+    monkeypatch.setattr(broken, "step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    again = work(recipe(), root, tmp_path / "broken.pt")
+    assert again.checkpointed()
+    course = again.run()
+    assert largest(weights(whole.network), weights(again.network)) == 0.0
+    assert [entry["step"] for entry in course.history] == [2.0, 4.0]
+    assert course.images == whole.course.images
+    other = work(recipe(optim__lr=1e-4), root, tmp_path / "broken.pt")
+    assert not other.checkpointed()  # another recipe starts anew
+
+
+def test_what_entries_share(root: Path, tmp_path: Path) -> None:
+    """Backbone: all; projector: a task; head: a dataset, one for both detectors; class token: an entry."""
+    chosen = recipe()
+    network, sources = build(chosen, root)
+    by_name = {source.name: set(network.unit_names(source)) for source in sources}
+    assert by_name["pose_coco"] == {"trunk", "projectors.pose", "heads.pose_coco"}
+    assert by_name["reid_4sets"] == {"trunk", "projectors.reid", "heads.reid_4sets", "tokens.reid_4sets"}
+    assert by_name["ped_CrowdHuman"] == {"trunk", "projectors.detection", "heads.pedestrians"}
+    entry = chosen.entries["pose_coco"]
+    names = [
+        projector_name("pose_coco", entry, recipe(projector__sharing=how).projector)  # type: ignore[arg-type]
+        for how in ("hierarchical", "flat", "separate")
+    ]
+    assert names == ["pose", "all", "pose_coco"]
+    flat, _ = build(recipe(projector__sharing="flat"), root)
+    assert list(flat.upper.projectors) == ["all"]
+    without, listed = build(recipe(projector__enabled=False), root)
+    assert not len(without.upper.projectors)
+    assert all("projectors" not in name for source in listed for name in without.unit_names(source))
+
+
+def test_the_last_block_trains_only_without_projector(root: Path, tmp_path: Path) -> None:
+    """With projectors the last block feeds nothing: its gradient is zero, weight decay alone shrinks its matrices."""
+    for enabled in (True, False):
+        made = work(recipe(projector__enabled=enabled, iterations=2), root, tmp_path / f"{enabled}.pt")
+        before = weights(made.network)
+        made.run()
+        after = weights(made.network)
+        block = "backbone.trunk.blocks.2.mlp.fc1."
+        shrunk = before[block + "weight"] * float(after[block + "weight"].norm() / before[block + "weight"].norm())
+        assert torch.allclose(after[block + "weight"], shrunk, atol=1e-7) == enabled
+        assert torch.equal(after[block + "bias"], before[block + "bias"]) == enabled
+        assert not torch.equal(after["backbone.trunk.blocks.1.mlp.fc1.bias"], torch.zeros(64))
+
+
+def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> None:
+    """The backbone's gradient of a step against each entry's loss by hand, weights from the recipe."""
+    chosen = recipe(every__drop_path=0.0, save_every=100, iterations=1)
+    made = work(chosen, root, tmp_path / "a.pt")
+    held: dict[str, torch.Tensor] = {}
+
+    def keep() -> None:
+        held["sum"] = made.network.trunk.blocks[0].attn.qkv.weight.grad.clone()
+
+    made._optimiser.step = keep  # type: ignore[assignment, method-assign]
+    made.network.train()
+    made.step(0, made._batches(0, 1))
+
+    network, sources = build(chosen, root)
+    network.train()
+    listed = list(draws(sources, made.parts, 0, 0, 1))
+    parts = loop.Parts(sources)
+    total = torch.zeros(())
+    for (number, _), draw in zip(made.parts, listed, strict=True):
+        source, batch = sources[number], parts[draw]
+        if "boxes" in batch:
+            both = [parts[d] for d, (n, _) in zip(listed, made.parts, strict=True) if n == number]
+            batch["people"] = max(sum(len(b) for one in both for b in one["boxes"]) / 2, 1.0)
+        share = source.entry.loss_weight / sum(e.loss_weight for e in chosen.entries.values()) / source.entry.parts
+        total = total + share * torch.stack(list(network.losses(source, batch).values())).sum()
+    total.backward()
+    expected = network.trunk.blocks[0].attn.qkv.weight.grad
+    assert float((held["sum"] - expected).norm() / expected.norm()) < 1e-4
+
+
+def test_parts_are_shared_out_evenly(root: Path) -> None:
+    _, sources = build(recipe(), root)
+    everything = [(n, p) for n, source in enumerate(sources) for p in range(source.entry.parts)]
+    for processes in (1, 2, 3, len(everything)):
+        assigned = assign(sources, processes)
+        assert sorted(part for share in assigned for part in share) == everything
+        assert min(len(share) for share in assigned) >= 1
+    with pytest.raises(HumanbenchError, match="start at most"):
+        assign(sources, len(everything) + 1)
+    users = {0: ("trunk", "a"), 1: ("trunk", "b")}
+    assert sharers([[(0, 0)], [(0, 1), (1, 0)]], users) == {"trunk": (0, 1), "a": (0, 1), "b": (1,)}
+
+
+def test_draws_do_not_depend_on_who_draws(root: Path) -> None:
+    _, sources = build(recipe(), root)
+    parts = [(n, p) for n, source in enumerate(sources) for p in range(source.entry.parts)]
+    whole = list(draws(sources, parts, 0, 0, 5))
+    assert list(draws(sources, parts, 0, 3, 5)) == whole[3 * len(parts) :]
+    alone = list(draws(sources, [parts[-1]], 0, 0, 5))
+    assert alone == whole[len(parts) - 1 :: len(parts)]
+    assert all(len(rows) for _, _, rows in whole)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = work(recipe(), root, tmp_path / "a.pt")
+    monkeypatch.setattr(made, "step", lambda number, batches: torch.tensor([float("nan"), 1, 1, 1]))
+    with pytest.raises(HumanbenchError, match="the loss of pose_coco is not finite by step 2"):
+        made.run()
+    assert checkpoint_module.load_checkpoint(tmp_path / "a.pt", recipe().sha256) is None

@@ -1,0 +1,93 @@
+"""Masked autoencoding against outputs of the released encoder, and against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from humanbench import load_backbone
+from humanbench.pretrain.mae import MaskedDecoder, choose, encode, patches, taken
+from humanbench.pretrain.recipe import Masking
+from humanbench.pretrain.trunk import embed
+from tests.pretrain.small import start
+from tests.samples import PARITY, needs_parity
+
+MASKING = Masking(ratio=0.75, dim=16, depth=1, heads=2, norm_pixels=True)
+
+
+@needs_parity
+@torch.no_grad()
+def test_encoder_like_the_released_one() -> None:
+    io, file = load_file(PARITY / "mae_tiny_io.safetensors"), PARITY / "mae_tiny_weights.safetensors"
+    trunk = load_backbone("vit", file, patch_size=16, img_size=64, embed_dim=64, depth=3, num_heads=4).trunk
+    tokens, _ = embed(trunk, io["image_normalized"])
+    assert float((encode(trunk, tokens) - io["norm"]).abs().max()) < 1e-5
+
+
+@needs_parity
+def test_names_of_the_released_decoder() -> None:
+    tensors = load_file(PARITY / "mae_tiny_weights.safetensors")
+    trunk = load_backbone("vit", patch_size=16, img_size=64, embed_dim=64, depth=3, num_heads=4).trunk
+    decoder = MaskedDecoder(trunk, Masking(ratio=0.75, dim=32, depth=1, heads=4, norm_pixels=True))
+    own = {k: v for k, v in tensors.items() if k.startswith(("decoder_", "mask_token"))}
+    positions = own.pop("decoder_pos_embed")
+    decoder.load_state_dict(own, strict=True)
+    found = torch.cat([torch.zeros(1, 1, 32), decoder.positions.flatten(1, 2)], dim=1)
+    assert float((found - positions).abs().max()) < 1e-6
+
+
+def test_patches_are_rows_of_pixels() -> None:
+    """Patch (1, 0) of a picture whose red is 10 y + x, two pixels a side: rows 2 and 3, columns 0 and 1."""
+    y, x = torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing="ij")
+    picture = torch.stack([10 * y + x, torch.zeros(4, 4), -x])[None]
+    found = patches(picture, 2)
+    assert found.shape == (1, 4, 12)
+    assert found[0, 2].tolist() == [20, 0, 0, 21, 0, -1, 30, 0, 0, 31, 0, -1]
+
+
+@pytest.mark.parametrize(("length", "ratio", "left"), [(16, 0.75, 4), (3, 0.9, 1), (2, 0.0, 1)])
+def test_what_is_hidden(length: int, ratio: float, left: int) -> None:
+    torch.manual_seed(0)
+    kept, back, hidden = choose(5, length, ratio, torch.device("cpu"))
+    assert kept.shape == (5, left)
+    assert hidden.sum(1).tolist() == [length - left] * 5
+    tokens = torch.randn(5, length, 3)
+    whole = torch.cat([taken(tokens, kept), torch.full((5, length - left, 3), torch.nan)], dim=1)
+    restored = taken(whole, back)
+    assert torch.equal(restored[hidden == 0], tokens[hidden == 0])
+    assert restored[hidden == 1].isnan().all()
+
+
+def test_loss_is_the_mean_over_hidden_patches(monkeypatch: pytest.MonkeyPatch) -> None:
+    trunk = start(class_token=True).trunk
+    decoder = MaskedDecoder(trunk, MASKING)
+    images = torch.randn(2, 3, 32, 40)
+    target = patches(images, 8)
+    target = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + 1e-6).sqrt()
+    seen: list[Tensor] = []
+
+    def decode(encoded: Tensor, back: Tensor, grid: tuple[int, int]) -> Tensor:
+        assert grid == (4, 5)
+        assert encoded.shape == (2, 1 + 5, 16)
+        hidden = back >= 5
+        seen.append(hidden)
+        wrong = torch.zeros_like(target)
+        wrong[~hidden] = 100.0  # visible patches do not count
+        wrong[0][hidden[0]] = 2.0
+        return target + wrong
+
+    monkeypatch.setattr(decoder, "decode", decode)
+    loss = float(decoder(trunk, images))
+    assert seen[0].sum(1).tolist() == [15, 15]
+    assert loss == pytest.approx(2.0)  # an error of 2, squared, over one of the two pictures
+
+
+def test_pictures_of_any_size_and_gradients_everywhere() -> None:
+    trunk = start(class_token=True).trunk
+    decoder = MaskedDecoder(trunk, MASKING)
+    for size in ((32, 32), (40, 24), (50, 33)):
+        decoder(trunk, torch.randn(2, 3, *size)).backward()
+    missing = [name for name, p in [*decoder.named_parameters(), *trunk.named_parameters()] if p.grad is None]
+    assert missing == []
