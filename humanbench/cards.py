@@ -175,7 +175,7 @@ class Known(_Part):
 
 
 class DatasetCard(_Part):
-    """Everything known about a dataset; see ARCHITECTURE in the docs for how it is used.
+    """Everything known about a dataset; docs/extending.md says how one is written.
 
     `short` heads the dataset's column in a table, where the task is named above it.
     """

@@ -1,0 +1,263 @@
+"""Writes what the pages under docs/ take from code, cards and recipes: `python -m bench.doc_blocks`.
+
+A block is what stands between `<!-- NAME ARGUMENTS -->` and `<!-- /NAME -->`, on lines of their own. A test holds the
+pages against what this writes, so they are what the software is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from humanbench.backbones.cards import backbone_cards
+from humanbench.cards import DatasetCard, collection, load_card, scenario
+from humanbench.cli import main as command_line
+from humanbench.engine.selection import benchmark
+from humanbench.metrics.directions import direction
+from humanbench.recipes import REGIMES, Recipe, Regime, load_recipe, variants
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+WIDTH = 100
+"""Columns of a help text."""
+_BLOCK = re.compile(r"^<!-- (?P<name>[a-z_]+)(?P<about>(?: [\w-]+)*) -->\n.*?^<!-- /(?P=name) -->$", re.M | re.S)
+
+
+def filled(text: str) -> str:
+    """A page with its blocks as they should be; blocks of other writers stay."""
+
+    def block(found: re.Match[str]) -> str:
+        name, about = found["name"], found["about"]
+        if name not in WRITERS:
+            return found[0]
+        return f"<!-- {name}{about} -->\n{WRITERS[name](*about.split())}\n<!-- /{name} -->"
+
+    return _BLOCK.sub(block, text)
+
+
+def pages() -> list[Path]:
+    """All pages."""
+    return sorted(DOCS.rglob("*.md"))
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def help_text(*words: str) -> str:
+    """What `--help` says of a verb, and of everything under it."""
+    command: click.Command = command_line
+    context = click.Context(command, info_name="humanbench", terminal_width=WIDTH, max_content_width=WIDTH)
+    for word in words:
+        assert isinstance(command, click.Group)
+        found = command.get_command(context, word)
+        assert found is not None, f"there is no verb {' '.join(words)}"
+        command = found
+        context = click.Context(command, info_name=word, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
+    texts = [f"    $ humanbench {' '.join(words)} --help\n{_indented(command.get_help(context))}"]
+    if isinstance(command, click.Group):
+        texts += [help_text(*words, name) for name in command.list_commands(context)]
+    return "\n\n".join(texts)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.strip().splitlines())
+
+
+def members(task: str) -> list[DatasetCard]:
+    """The evaluated datasets of a task in the paper's order; of `all`, of every task."""
+    cards = [load_card(name) for name in benchmark()["datasets"]]
+    return [card for card in cards if task in ("all", card.task)]
+
+
+def datasets(task: str) -> str:
+    """A row per evaluated dataset of a task."""
+    seen = [card.id for card in collection("full")]
+    rows = []
+    for card in members(task):
+        evaluation = card.evaluation
+        assert evaluation is not None
+        samples = [card.splits[name].samples for name in evaluation.test]
+        count = " + ".join(f"{n:,}" if n is not None else "?" for n in samples)
+        metric = f"{evaluation.main} {direction(evaluation.main).arrow}"
+        tested = f"{' + '.join(evaluation.test)} ({count})"
+        trained = " + ".join(evaluation.train) or "nothing of its own"
+        beside = ", ".join(evaluation.report[1:]) or "nothing"
+        rows.append([f"{card.name} (`{card.id}`)", trained, tested, metric, beside, scenario(card, seen)])
+    heads = ["dataset", "trained on", "tested on (samples)", "main metric", "beside it", "scenario of PATH"]
+    return table(heads, rows)
+
+
+def definitions(task: str) -> str:
+    """How the datasets are scored, as their cards say."""
+    found: dict[str, list[str]] = {}
+    for card in members(task):
+        assert card.evaluation is not None
+        found.setdefault(" ".join(card.evaluation.definition.split()), []).append(card.short or card.name)
+    return "\n".join(f"- **{', '.join(names)}**: {text}" for text, names in found.items())
+
+
+def _regimes(card: DatasetCard) -> list[Regime]:
+    """Regimes that train something on the dataset."""
+    return [name for name in REGIMES if name != "none"]
+
+
+def recipes(task: str, *wanted: str) -> str:
+    """How fast and how long what is trained, a row for datasets and regimes that have it in common."""
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for card in members(task):
+        for regime in _regimes(card):
+            if not wanted or regime in wanted:
+                row = tuple(_recipe(load_recipe(card, regime)))
+                found.setdefault(row, {}).setdefault(regime, []).append(f"`{card.id}`")
+    rows = [[", ".join(names), regime, *row] for row, by_regime in found.items() for regime, names in by_regime.items()]
+    if not wanted:
+        rows.sort(key=lambda row: REGIMES.index(row[1]))
+    heads = [
+        "dataset", "regime", "source", "optimiser, peak rate", "backbone’s rate", "layer decay", "weight decay", "clip",
+        "schedule", "length", "batch", "drop path",
+    ]  # fmt: skip
+    return table(heads, rows)
+
+
+def _recipe(recipe: Recipe) -> list[str]:
+    optim, schedule, train = recipe.optim, recipe.schedule, recipe.train
+    decay = f"{optim.weight_decay:g}"
+    decay += f", head {optim.head_weight_decay:g}" if optim.head_weight_decay is not None else ""
+    steps = ", ".join(f"{share:.0%}" for share in schedule.milestones)
+    shape = {"step": f"× {schedule.gamma:g} at {steps}", "cosine": "cosine", "constant": "constant"}[schedule.name]
+    length = (
+        _several(train.iterations, "step") if train.iterations is not None else _several(train.epochs or 0, "epoch")
+    )
+    batch = f"{train.batch_size}" + (f" × {train.accumulate}" if train.accumulate > 1 else "")
+    frozen = recipe.regime == "head"
+    return [
+        recipe.source,
+        f"{optim.name} {optim.lr:g}",
+        "–" if frozen else f"× {optim.backbone_scale:g}",
+        "–" if frozen else f"{optim.layer_decay:g}",
+        decay,
+        "–" if optim.clip is None else f"{optim.clip:g} ({optim.clip_of})",
+        f"{shape}, {schedule.warmup:,} warm-up",
+        length,
+        batch,
+        "–" if frozen else f"{train.drop_path:g}",
+    ]
+
+
+def _several(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+_SECTIONS = ("input", "augment", "head", "loss", "test")
+
+
+def settings(task: str) -> str:
+    """Input, augmentation, head, loss and test of a task's recipes, with the datasets that differ."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for card in members(task):
+        content = load_recipe(card, "full").model_dump(mode="json", include=set(_SECTIONS))
+        for section in _SECTIONS:
+            for key, value in content[section].items():
+                found.setdefault(f"{section}.{key}", {}).setdefault(_value(value), []).append(card.id)
+    rows = []
+    for key, values in found.items():
+        usual, *others = sorted(values, key=lambda v: -len(values[v]))
+        rows.append([f"`{key}`", usual, "; ".join(f"{v}: {', '.join(values[v])}" for v in others)])
+    return table(["setting", "value", "except"], rows)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def notes(task: str) -> str:
+    """The notes of a task's recipes: what deviates from the release, and what is ours."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for card in members(task):
+        for regime in _regimes(card):
+            for note in load_recipe(card, regime).notes:
+                found.setdefault(note, {}).setdefault(card.id, []).append(regime)
+    everything = {card.id: _regimes(card) for card in members(task)}
+    return "\n".join(f"- {note}{_whose(where, everything)}" for note, where in found.items())
+
+
+def _whose(where: dict[str, list[str]], everything: dict[str, list[Regime]]) -> str:
+    """Datasets and regimes in brackets, as far as it is not all of them."""
+    by_regimes: dict[str, list[str]] = {}
+    for name, regimes in where.items():
+        by_regimes.setdefault("" if regimes == everything[name] else f": {', '.join(regimes)}", []).append(name)
+    if list(where) == list(everything) and list(by_regimes) == [""]:
+        return ""
+    return f" ({'; '.join(', '.join(names) + regimes for regimes, names in by_regimes.items())})"
+
+
+def variant(task: str, name: str) -> str:
+    """What a named variant is for and changes."""
+    import tomllib
+
+    from humanbench.paths import shipped
+
+    only = variants(task)[name]
+    content = tomllib.loads((shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8"))["variant"][name]
+    changes = [
+        f"`{section}.{key} = {_value(value)}`"
+        for section, values in content.items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+    ]
+    lines = [f"- task: [{task}](../tasks/{task}.md), datasets: {', '.join(only) or 'all of the task'}"]
+    lines.append(f"- changes: {', '.join(changes)}")
+    lines += [f"- {note}" for note in content.get("notes", ())]
+    return "\n".join(lines)
+
+
+def backbones() -> str:
+    """A row per backbone card."""
+    rows = []
+    for card in backbone_cards().values():
+        network = card.architecture.timm or card.architecture.builder
+        seen = card.pretrained_on if isinstance(card.pretrained_on, str) else ", ".join(card.pretrained_on)
+        seen += " + the paper’s 37" if card.collection == "full" else " + the paper’s 15" if card.collection else ""
+        rows.append([f"`{card.id}`", card.name, f"`{network}`", seen or "nothing", card.licence])
+    return table(["card", "name", "network", "pretrained on", "licence of the weights"], rows)
+
+
+def verbs() -> str:
+    """All verbs with what they do."""
+    from humanbench.cli import _VERBS
+
+    return table(["verb", ""], [[f"[{name}]({name}.md)", text] for name, (_, text) in _VERBS.items()])
+
+
+WRITERS: dict[str, Callable[..., str]] = {
+    "help": help_text,
+    "datasets": datasets,
+    "definitions": definitions,
+    "recipes": recipes,
+    "settings": settings,
+    "notes": notes,
+    "variant": variant,
+    "backbones": backbones,
+    "verbs": verbs,
+}
+
+
+def main() -> None:
+    """Write all blocks of all pages."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        if (now := filled(text)) != text:
+            page.write_text(now, encoding="utf-8")
+            click.echo(page)
+
+
+if __name__ == "__main__":
+    main()
