@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +32,17 @@ def jobs_for(
     variant: str | None,
     overrides: Mapping[str, Any],
     seeds: Sequence[int],
+    own: Callable[[DatasetCard], Mapping[str, Any]] = lambda card: {},
 ) -> list[Job]:
-    """All jobs, dataset by dataset; `RecipeError` when any recipe, variant or override does not fit."""
+    """All jobs, dataset by dataset; `own` gives overrides of a dataset, below the others.
+
+    Raises `RecipeError` when any recipe, variant or override does not fit.
+    """
     from humanbench.tasks.training import model_for
 
     jobs = []
     for card in cards:
-        recipe = load_recipe(card, regime, suite, variant, overrides)
+        recipe = load_recipe(card, regime, suite, variant, {**own(card), **overrides})
         model_for(card).check(recipe)
         jobs += [Job(card, recipe, seed) for seed in seeds]
     return jobs

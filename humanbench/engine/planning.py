@@ -21,10 +21,11 @@ from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError, nearest
 from humanbench.paths import PLACE, find_data, places
-from humanbench.recipes import SUITES, Suite, parse_override
+from humanbench.recipes import SUITES, Regime, Suite, parse_override
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
+    from humanbench.pretrain.direct import Direct
 
 PathLike = str | os.PathLike[str]
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -78,11 +79,14 @@ def prepare(request: Request) -> Plan:
     named = request.datasets
     patterns = named.split(",") if isinstance(named, str) else list(named or ())
     (overrides, own), files = _divided(request.set), _files(request.inputs)
-    network = _loaded(request)
-    cards = candidates(patterns, request.task, regime, asked, network.pretrained_on)
+    direct = _direct(request, regime)
+    network = _loaded(request) if direct is None else direct.start
+    heads = None if direct is None else direct.datasets
+    cards = candidates(patterns, request.task, regime, asked, network.pretrained_on, heads)
     _check_subset(request.subset, cards)
     seeds = range(request.seed, request.seed + request.seeds)
-    jobs = jobs_for(cards, regime, suite, request.variant, overrides, seeds)
+    own_recipes = direct.overrides if direct is not None else _nothing
+    jobs = jobs_for(cards, regime, suite, request.variant, overrides, seeds, own_recipes)
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
     journal = Journal(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:
@@ -102,6 +106,7 @@ def prepare(request: Request) -> Plan:
         device=request.device,
         workers=_workers(request.workers, request.device),
         cache=request.cache,
+        direct=direct,
         command=_command(request, network.name, root.settings(card.id for card in _needed(jobs))),
     )
     return Plan(setting, part_of(jobs, request.shard) if request.shard else jobs)
@@ -162,6 +167,24 @@ def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None
         raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
     if subset is not None and not Path(subset).is_file():
         raise DataError(f"{subset}: there is no such subset file")
+
+
+def _nothing(card: DatasetCard) -> Mapping[str, Any]:
+    return {}
+
+
+def _direct(request: Request, regime: Regime) -> Direct | None:
+    """The dumps of a pretraining, where `checkpoint` names them; only they can be tested without finetuning."""
+    if request.checkpoint is None or not isinstance(request.backbone, str):
+        return None
+    from humanbench.pretrain.direct import is_dump, open_direct
+
+    path = Path(request.checkpoint).expanduser()
+    if not is_dump(path) or (path.is_file() and regime != "none"):
+        return None
+    if regime != "none":
+        raise HumanbenchError(f"{path}: a folder of dumps is for --protocol none; finetuning takes one file")
+    return open_direct(request.backbone, path, dict(request.architecture or {}))
 
 
 def _loaded(request: Request) -> Backbone:

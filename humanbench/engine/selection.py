@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -42,10 +42,16 @@ def regime_and_scenario(protocol: str, asked: str | None) -> tuple[Regime, str |
 
 
 def candidates(
-    patterns: Sequence[str], task: str | None, regime: Regime, asked: str | None, pretrained_on: Sequence[str] | None
+    patterns: Sequence[str],
+    task: str | None,
+    regime: Regime,
+    asked: str | None,
+    pretrained_on: Sequence[str] | None,
+    heads: Collection[str] | None = None,
 ) -> list[DatasetCard]:
     """Cards of the benchmark that fit what was asked for, on disk or not, in the benchmark's order.
 
+    `heads`: ids of the datasets whose heads a pretraining brought along; only they can be tested then.
     With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left.
     """
     if task is not None and task not in TASKS:
@@ -55,6 +61,8 @@ def candidates(
         _with_evaluation(chosen, patterns)
     chosen = [card for card in chosen if card.evaluation is not None and task in (None, card.task)]
     chosen = [card for card in chosen if asked in (None, scenario(card, pretrained_on))]
+    if heads is not None:
+        return _with_heads(chosen, heads)
     tasks = benchmark()["regime"][regime].get("tasks")
     able = [card for card in chosen if tasks is None or card.task in tasks]
     if not chosen:
@@ -64,6 +72,16 @@ def candidates(
         raise HumanbenchError(
             f"--protocol {regime} is for {', '.join(tasks)}: {chosen[0].id} ({chosen[0].task}) "
             f"{benchmark()['regime'][regime]['otherwise']}"
+        )
+    return able
+
+
+def _with_heads(chosen: Sequence[DatasetCard], heads: Collection[str]) -> list[DatasetCard]:
+    able = [card for card in chosen if card.id in heads]
+    if not able:
+        raise HumanbenchError(
+            f"the dumps hold no head of {', '.join(card.id for card in chosen) or 'any dataset that was asked for'} "
+            f"(they are of {', '.join(sorted(heads))})"
         )
     return able
 

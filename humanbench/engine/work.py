@@ -30,11 +30,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from humanbench.backbones.backbone import Backbone
+    from humanbench.pretrain.direct import Direct
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all cells of a run share. `inputs`: the declared files of protocols, by name."""
+    """What all cells of a run share. `inputs`: the declared files of protocols, by name.
+
+    `direct`: dumps of a pretraining, whose projectors and heads are tested as they are.
+    """
 
     backbone: Backbone
     checkpoint: str | None
@@ -47,6 +51,11 @@ class Setting:
     workers: int = 0
     cache: bool = True
     command: str = ""
+    direct: Direct | None = None
+
+    def network(self, card: DatasetCard) -> Backbone:
+        """The backbone of a dataset's cells: the run's, or with dumps that of the dataset's entry."""
+        return self.backbone if self.direct is None else self.direct.backbone(card)
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -119,11 +128,12 @@ def _training_splits(card: DatasetCard) -> tuple[str, ...]:
 
 def cell_of(setting: Setting, job: Job, tables: Tables) -> Cell:
     """The cell with its identity."""
+    network = setting.network(job.card)
     content: dict[str, Any] = {
         "dataset": job.card.id,
         "data_sha256": key(tables.hashes),
-        "weights_sha256": setting.backbone.weights_sha256,
-        "architecture": architecture(setting.backbone),
+        "weights_sha256": network.weights_sha256,
+        "architecture": architecture(network),
         "recipe_sha256": job.recipe.sha256,
         "seed": job.seed,
         "subset": setting.subset.stem if setting.subset else None,
@@ -155,10 +165,12 @@ def _content(tables: Mapping[str, pd.DataFrame]) -> str:
 def build(setting: Setting, job: Job, tables: Tables, cell: Cell) -> Work:
     """A fresh copy of the backbone with a fresh head, frozen as the regime says."""
     recipe = job.recipe
-    backbone = copy.deepcopy(setting.backbone)
+    backbone = copy.deepcopy(setting.network(job.card))
     backbone.set_drop_path(recipe.train.drop_path)
     torch.manual_seed(job.seed)
     head = model_for(job.card).build_head(job.card, tables.train or tables.test, recipe, backbone)
+    if setting.direct is not None:
+        setting.direct.fill(job.card, head)
     variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())
     report = freeze(backbone, head, recipe.regime, variant)
     return Work(job, tables, cell, Finetune(backbone, head, report))

@@ -23,6 +23,7 @@ from humanbench.engine.checkpoint import write_text, write_whole
 from humanbench.errors import BackboneError
 from humanbench.pretrain.entries import Source
 from humanbench.pretrain.network import Network
+from humanbench.pretrain.recipe import PretrainRecipe
 
 BACKBONE, NECK, HEAD = "module.backbone_module.", "module.neck_module.", "module.decoder_module."
 NAME = "ckpt_task{}_iter_newest.pth.tar"
@@ -44,14 +45,17 @@ def dump_names(network: Network, source: Source) -> dict[str, tuple[str, str]]:
     return names
 
 
-def write_dumps(folder: Path, network: Network, sources: Sequence[Source], step: int, moments: Moments) -> None:
-    """A dump of every entry; each is written under another name first."""
+def write_dumps(
+    folder: Path, network: Network, sources: Sequence[Source], recipe: PretrainRecipe, step: int, moments: Moments
+) -> None:
+    """A dump of every entry, with what it was trained as in `about`; each is written under another name first."""
+    projector = recipe.projector.model_dump() if recipe.projector else {}
     states = {unit: network.unit(unit).state_dict() for source in sources for unit in network.unit_names(source)}
     for number, source in enumerate(sources):
         names = dump_names(network, source)
         content = {
             "step": step,
-            "entry": source.name,
+            "about": {"name": source.name, "entry": source.entry.model_dump(mode="json"), "projector": projector},
             "state_dict": {name: states[unit][own].cpu() for name, (unit, own) in names.items()},
             "optimizer": {name: moments[unit].get(own, {}) for name, (unit, own) in names.items()},
         }

@@ -215,7 +215,7 @@ def _write(
     about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(course.step), "humanbench": __version__}
     dumps.write_backbone(folder, dumps.backbone_tensors(network, sources), about)
     if recipe.method == "path":
-        dumps.write_dumps(folder / "dumps", network, sources, course.step, work.moments())
+        dumps.write_dumps(folder / "dumps", network, sources, recipe, course.step, work.moments())
     write_text(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     write_text(folder / "course.json", json.dumps(vars(course), indent=1) + "\n")
     dumps.write_card(folder, _card(folder, request, recipe, start, sources))
@@ -257,7 +257,8 @@ def _card(
 def _architecture(start: Backbone) -> dict[str, Any]:
     if start.card is not None:
         own = start.card.architecture
-        return {"timm": own.timm, "arguments": own.arguments} if own.timm else {"builder": own.builder}
+        network = {"timm": own.timm} if own.timm else {"builder": own.builder}
+        return network | ({"arguments": own.arguments} if own.arguments else {})
     trunk: Any = start.trunk
     block = trunk.blocks[0]
     return {

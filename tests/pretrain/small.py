@@ -19,7 +19,7 @@ from humanbench.pretrain.trunk import restart
 from tests.evaluated import write_dataset
 
 DATASETS = ("coco_pose", "rapv2", "pa100k", "market1501", "cuhk03", "crowdhuman")
-TINY = {"embed_dim": 16, "depth": 3, "num_heads": 2, "patch_size": 8, "img_size": 32}
+TINY = {"embed_dim": 16, "depth": 3, "num_heads": 2, "patch_size": 16, "img_size": 64}
 SET: dict[str, Any] = {
     "iterations": 4,
     "save_every": 2,

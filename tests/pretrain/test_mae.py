@@ -63,8 +63,8 @@ def test_what_is_hidden(length: int, ratio: float, left: int) -> None:
 def test_loss_is_the_mean_over_hidden_patches(monkeypatch: pytest.MonkeyPatch) -> None:
     trunk = start(class_token=True).trunk
     decoder = MaskedDecoder(trunk, MASKING)
-    images = torch.randn(2, 3, 32, 40)
-    target = patches(images, 8)
+    images = torch.randn(2, 3, 64, 80)
+    target = patches(images, 16)
     target = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + 1e-6).sqrt()
     seen: list[Tensor] = []
 
@@ -87,7 +87,7 @@ def test_loss_is_the_mean_over_hidden_patches(monkeypatch: pytest.MonkeyPatch) -
 def test_pictures_of_any_size_and_gradients_everywhere() -> None:
     trunk = start(class_token=True).trunk
     decoder = MaskedDecoder(trunk, MASKING)
-    for size in ((32, 32), (40, 24), (50, 33)):
+    for size in ((64, 64), (80, 48), (100, 66)):
         decoder(trunk, torch.randn(2, 3, *size)).backward()
     missing = [name for name, p in [*decoder.named_parameters(), *trunk.named_parameters()] if p.grad is None]
     assert missing == []

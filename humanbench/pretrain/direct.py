@@ -1,0 +1,208 @@
+"""Direct evaluation: backbone, projector and head as a pretraining left them, tested without finetuning.
+
+From dumps of a pretraining (ours, or the released code's: a folder of `ckpt_task{N}_iter_….pth.tar` or one of them). A
+dataset is tested by the entry that was trained on it; of a joint attribute head its own columns are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import LayerGroup, Wanted
+from humanbench.backbones.routes.base import Route, State, Visit, channels_first
+from humanbench.backbones.weights import tensors_sha256
+from humanbench.cards import DatasetCard
+from humanbench.errors import BackboneError
+from humanbench.pretrain.dumps import BACKBONE, HEAD, NECK, read_dump
+from humanbench.pretrain.entries import joint_attributes
+from humanbench.pretrain.path import Projector
+from humanbench.pretrain.recipe import Entry, Projection, load_pretrain_recipe
+from humanbench.pretrain.trunk import ClassToken, final, grid_of, hidden
+
+_FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
+_POSITIONS = "cls_token_pos_embed"
+
+
+class Projected(nn.Module):
+    """A plain transformer without class token, with a class token of an entry and a projector where there are any."""
+
+    def __init__(self, vit: nn.Module, token: ClassToken | None, projector: Projector | None) -> None:
+        super().__init__()
+        self.vit, self.token, self.projector = vit, token, projector
+
+
+class ProjectedRoute(Route):
+    """All of it at once: a projector reads every block, so there is no place to part the network.
+
+    The state is the patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
+    """
+
+    def __init__(self, trunk: Projected) -> None:
+        vit: Any = trunk.vit
+        embeddings = ("trunk.token", "trunk.vit.pos_embed", "trunk.vit.patch_embed", "trunk.vit.norm_pre")
+        blocks = (LayerGroup(f"blocks.{i}", (f"trunk.vit.blocks.{i}",)) for i in range(len(vit.blocks)))
+        self.groups = (
+            LayerGroup("embeddings", embeddings),
+            *blocks,
+            LayerGroup("projector", ("trunk.projector", "trunk.vit.norm")),
+        )
+        self.strides = (int(vit.patch_embed.patch_size[0]),)
+        self.channels = (int(vit.embed_dim),)
+        self.multiple = self.strides[0]
+
+    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+        if start == stop:
+            return state
+        grid = grid_of(trunk.vit, state[0])
+        if trunk.projector is None:
+            tokens = final(trunk.vit, state[0], trunk.token)
+        else:
+            tokens = trunk.projector(hidden(trunk.vit, state[0], trunk.token))
+        first = tokens.shape[1] - grid[0] * grid[1]
+        cells = tokens[:, first:].reshape(len(tokens), *grid, tokens.shape[-1])
+        return (cells, tokens[:, :first]) if first else (cells,)
+
+    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        return (channels_first(state[0]),), state[1][:, 0] if len(state) > 1 else None
+
+    def splittable(self, group_index: int) -> bool:
+        return group_index in (0, len(self.groups))
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A dump: its file, the entry it is of, and what a projector's weights do not say."""
+
+    path: Path
+    entry: Entry
+    projection: Projection
+
+    def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors under a prefix, without it."""
+        found: dict[str, Tensor] = read_dump(self.path)["state_dict"]
+        given = {n if n.startswith("module.") else f"module.{n}": t for n, t in found.items()}
+        return {name.removeprefix(prefix): t for name, t in given.items() if name.startswith(prefix)}
+
+
+class Direct:
+    """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token)."""
+
+    def __init__(self, path: Path, start: Backbone) -> None:
+        self.start = start
+        self.dumps: dict[str, Dump] = {}
+        for dump in _dumps(path):
+            for dataset in dump.entry.datasets:
+                self.dumps[dataset] = dump
+        self._built: dict[Path, Backbone] = {}
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Ids of the datasets that the entries were trained on."""
+        return tuple(self.dumps)
+
+    def overrides(self, card: DatasetCard) -> dict[str, Any]:
+        """What the entry changes in the task's recipe: the head that was trained, its input."""
+        return self.dumps[card.id].entry.set
+
+    def backbone(self, card: DatasetCard) -> Backbone:
+        """Backbone with the entry's class token and projector; `BackboneError` where the dump is of another network."""
+        dump = self.dumps[card.id]
+        if dump.path not in self._built:
+            self._built[dump.path] = self._assembled(dump)
+        return self._built[dump.path]
+
+    def fill(self, card: DatasetCard, head: nn.Module) -> None:
+        """Put the entry's head into a fresh one for this dataset. ReID is ranked by features and needs none."""
+        dump = self.dumps[card.id]
+        if card.task == "reid":
+            return
+        tensors = dump.tensors(HEAD)
+        if card.task == "attribute" and len(dump.entry.datasets) > 1:
+            names = list(joint_attributes(dump.entry.cards()).attributes)
+            own = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
+            tensors = {name: t[own] if t.ndim else t for name, t in tensors.items()}
+        _loaded(head, tensors, f"{dump.path}: its head")
+
+    def _assembled(self, dump: Dump) -> Backbone:
+        import copy
+
+        vit: Any = copy.deepcopy(self.start.trunk)
+        tensors = dump.tensors(BACKBONE)
+        token: ClassToken | None = None
+        own = {name: tensors.pop(name) for name in ("cls_token", _POSITIONS) if name in tensors}
+        if _POSITIONS in own:
+            token = ClassToken(int(vit.embed_dim))
+            _loaded(token, own, f"{dump.path}: its class token")
+        _loaded(vit, tensors, f"{dump.path}: its backbone")
+        projector = _projector(dump, int(vit.embed_dim))
+        trunk = Projected(vit, token, projector)
+        return Backbone(
+            trunk, ProjectedRoute(trunk), self.start.preprocessing, name=self.start.name, card=self.start.card,
+            pretrained_on=self.start.pretrained_on, weights_sha256=tensors_sha256(read_dump(dump.path)["state_dict"]),
+        ).eval()  # fmt: skip
+
+
+def _projector(dump: Dump, dim: int) -> Projector | None:
+    tensors = dump.tensors(NECK)
+    if not tensors:
+        return None
+    features = sum(name.startswith("side_gate_params.") for name in tensors)
+    blocks = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("transformer_blocks.0."))
+    chosen = dump.projection
+    reduction = dim // tensors["reduction_layers.0.weight"].shape[0]
+    made = Projector(features, dim, reduction, chosen.heads, blocks, chosen.temperature)
+    _loaded(made, tensors, f"{dump.path}: its projector")
+    return made
+
+
+def _loaded(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
+    own = module.state_dict()
+    fit = [name for name in own if name in tensors and tensors[name].shape == own[name].shape]
+    if len(fit) < len(own) or len(tensors) > len(own):
+        raise BackboneError(f"{what} is of another architecture: {len(fit)} of {len(own)} tensors fit")
+    module.load_state_dict(tensors)
+
+
+def _dumps(path: Path) -> list[Dump]:
+    """The dumps of a folder, or the one of a file; `BackboneError` where there is none."""
+    files = [path] if path.is_file() else sorted(p for p in path.glob("*.pth.tar") if _FILE.fullmatch(p.name))
+    if not files:
+        raise BackboneError(f"{path}: holds no dump of a pretraining (ckpt_taskN_iter_newest.pth.tar)")
+    return [_described(file) for file in files]
+
+
+def _described(path: Path) -> Dump:
+    """A dump with its entry: what it says itself (ours), or the entry of the released recipe by its number."""
+    found = read_dump(path)
+    if "about" in found:
+        return Dump(path, Entry.model_validate(found["about"]["entry"]), Projection(**found["about"]["projector"]))
+    matched, recipe = _FILE.fullmatch(path.name), load_pretrain_recipe("path")
+    entries = list(recipe.entries.values())
+    if matched is None or int(matched[1]) >= len(entries) or recipe.projector is None:
+        raise BackboneError(f"{path}: its name does not say which entry it is of (ckpt_taskN_iter_….pth.tar)")
+    return Dump(path, entries[int(matched[1])], recipe.projector)
+
+
+def is_dump(path: Path) -> bool:
+    """Whether a checkpoint is a folder of dumps, or the file of one."""
+    return path.is_dir() or path.name.endswith(".pth.tar")
+
+
+def open_direct(name: str, checkpoint: Path, architecture: dict[str, Any]) -> Direct:
+    """The dumps of a checkpoint on the network of a backbone's name; what it has seen is what its card says."""
+    from humanbench.backbones import load_backbone
+
+    if not checkpoint.exists():
+        raise BackboneError(f"{checkpoint}: there is no such dump or folder of dumps")
+    with torch.random.fork_rng(devices=[]):
+        start = load_backbone(name, random=True, **(architecture | {"class_token": False}))
+    direct = Direct(checkpoint, start)
+    start.pretrained_on = start.card.datasets() if start.card is not None else direct.datasets
+    return direct

@@ -1,0 +1,308 @@
+"""What a pretraining leaves: names of the released code, files that load again, direct evaluation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from safetensors.torch import load_file
+
+import humanbench
+from humanbench import load_backbone
+from humanbench.cards import load_card, scenario
+from humanbench.cli import main
+from humanbench.errors import BackboneError, HumanbenchError
+from humanbench.pretrain import dumps
+from humanbench.pretrain.direct import open_direct
+from humanbench.pretrain.network import as_features
+from humanbench.pretrain.run import PretrainRequest, pretrain
+from humanbench.pretrain.trunk import grid_of
+from tests.pretrain.small import DATASETS, SET, TINY, build, recipe, start, weights, work
+from tests.samples import PARITY
+
+KEYS = PARITY.parent / "method" / "keys"
+
+
+@pytest.fixture(scope="module")
+def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished tiny pretraining that started from a card."""
+    out = tmp_path_factory.mktemp("run")
+    return pretrain(request(root, out / "path", start_card(out)))
+
+
+def start_card(folder: Path) -> Path:
+    """A card of a network without training, of the tiny size."""
+    backbone = start(class_token=True)
+    dumps.write_backbone(folder, {k: v.clone() for k, v in backbone.trunk.state_dict().items()}, {})
+    arguments = TINY | {"builder": "humanbench.backbones.build:plain"}
+    dumps.write_card(
+        folder,
+        {
+            "id": "tiny", "name": "tiny", "pretrained_on": ["imagenet-1k"], "licence": "none",
+            "architecture": {"builder": arguments.pop("builder"), "arguments": arguments},
+            "paper": {"title": "none", "year": 2024, "venue": "none"},
+        },
+    )  # fmt: skip
+    return folder / "card.toml"
+
+
+def request(root: Path, out: Path, card: Path, **more: Any) -> PretrainRequest:
+    given: dict[str, Any] = {"suite": "mini", "datasets": DATASETS, "set": SET, "device": "cpu"}
+    return PretrainRequest(data_root=root, out=out, backbone=str(card), **(given | more))
+
+
+def test_names_of_a_dump(run: Path) -> None:
+    """Those of the released code: `module.` and backbone_module, neck_module or decoder_module."""
+    found = {path.name: dumps.read_dump(path) for path in sorted((run / "dumps").iterdir())}
+    assert list(found) == [f"ckpt_task{n}_iter_newest.pth.tar" for n in range(4)]
+    pose, attributes, reid, detection = found.values()
+    assert pose["step"] == 4
+    assert {".".join(name.split(".")[:2]) for name in pose["state_dict"]} == {
+        "module.backbone_module", "module.neck_module", "module.decoder_module",
+    }  # fmt: skip
+    assert pose["state_dict"]["module.backbone_module.pos_embed"].shape == (1, 16, 16)
+    assert "module.backbone_module.cls_token" not in pose["state_dict"]
+    assert reid["state_dict"]["module.backbone_module.cls_token_pos_embed"].shape == (1, 1, 16)
+    assert attributes["state_dict"]["module.decoder_module.logits.0.weight"].shape == (80, 16)
+    assert "module.decoder_module.predictor.query_feat.weight" in detection["state_dict"] or any(
+        name.startswith("module.decoder_module.predictor.") for name in detection["state_dict"]
+    )
+    trunk = "module.backbone_module.blocks.0.mlp.fc1.weight"
+    assert torch.equal(pose["state_dict"][trunk], detection["state_dict"][trunk])
+
+
+@pytest.mark.skipif(not KEYS.is_dir(), reason=f"the released key lists are not at {KEYS}")
+@pytest.mark.parametrize(
+    ("entry", "part", "file"),
+    [
+        ("pose_coco", "module.backbone_module.", "path_vitb_keys.txt"),
+        ("pose_coco", "module.decoder_module.", "path_pose_head_keys.txt"),
+        ("attr_rap2_pa100k", "module.decoder_module.", "path_attr_head_keys.txt"),
+    ],
+)
+def test_released_names(entry: str, part: str, file: str, root: Path) -> None:
+    """Every name of the released lists (as far as three blocks reach), and no other."""
+    network, sources = build(recipe(), root)
+    source = next(s for s in sources if s.name == entry)
+    own = {name.removeprefix(part) for name in dumps.dump_names(network, source) if name.startswith(part)}
+    lines = (KEYS / file).read_text().split("\n")
+    released = {line.split("\t")[0].removeprefix(part.removeprefix("module.")) for line in lines if line}
+    deep = {f"blocks.{i}." for i in range(3, 12)}
+    assert own == {name for name in released if not any(name.startswith(prefix) for prefix in deep)}
+
+
+def test_gone_on_from_dumps(run: Path, root: Path, tmp_path: Path) -> None:
+    """Weights, optimiser and step of all entries, put together again."""
+    network, sources = build(recipe(), root)
+    found, moments, step = dumps.gathered(run / "dumps", network, sources)
+    again = work(recipe(iterations=6), root, tmp_path / "a.pt")
+    again.load(found, moments)
+    assert step == 4
+    state = dumps.read_dump(run / "dumps" / "ckpt_task0_iter_newest.pth.tar")
+    for name, (unit, own) in dumps.dump_names(again.network, again.sources[0]).items():
+        assert torch.equal(again.network.unit(unit).state_dict()[own], state["state_dict"][name])
+    moved = again.moments()["trunk"]["trunk.blocks.0.mlp.fc1.weight"]
+    assert moved["step"] == 4
+    stored = state["optimizer"]["module.backbone_module.blocks.0.mlp.fc1.weight"]["momentum"]
+    assert torch.equal(moved["momentum"], stored)
+    before = weights(again.network)
+    again.course.step = step
+    again.run()
+    assert again.course.step == 6
+    assert not torch.equal(before["backbone.trunk.pos_embed"], again.network.state_dict()["backbone.trunk.pos_embed"])
+
+
+def test_foreign_dumps_are_refused(run: Path, root: Path, tmp_path: Path) -> None:
+    network, sources = build(recipe(group__pose__set__head__channels=4), root)
+    with pytest.raises(BackboneError, match="a dump of another architecture or entry than pose_coco"):
+        dumps.gathered(run / "dumps", network, sources)
+    with pytest.raises(BackboneError, match="there is no such dump"):
+        dumps.gathered(tmp_path, network, sources)
+    (tmp_path / "ckpt_task0_iter_newest.pth.tar").write_text("<html>")
+    with pytest.raises(BackboneError, match="no dump of a pretraining that can be read safely"):
+        open_direct("vit", tmp_path, dict(TINY))
+    direct = open_direct("vit", run / "dumps", TINY | {"depth": 2})
+    with pytest.raises(BackboneError, match="another architecture"):
+        direct.backbone(load_card("coco_pose"))
+
+
+def test_backbone_and_card(run: Path) -> None:
+    """timm's names with the ReID entry's class token; what it has seen gives the scenario of later cells."""
+    tensors = load_file(run / "backbone.safetensors")
+    assert tensors["pos_embed"].shape == (1, 17, 16)
+    reid = dumps.read_dump(run / "dumps" / "ckpt_task2_iter_newest.pth.tar")["state_dict"]
+    assert torch.equal(tensors["cls_token"], reid["module.backbone_module.cls_token"])
+    assert torch.equal(tensors["pos_embed"][:, :1], reid["module.backbone_module.cls_token_pos_embed"])
+    backbone = load_backbone(str(run / "card.toml"))
+    assert backbone.pretrained_on == tuple(sorted({"imagenet-1k", *DATASETS}))
+    assert torch.equal(backbone.trunk.blocks[1].attn.qkv.weight, tensors["blocks.1.attn.qkv.weight"])
+    names = ("market1501", "msmt17", "shanghaitech_a")
+    found = [scenario(load_card(name), backbone.pretrained_on) for name in names]
+    assert found == ["in-dataset", "out-of-dataset", "unseen-task"]
+    course = json.loads((run / "course.json").read_text())
+    assert (course["step"], course["history"][-1]["step"]) == (4, 4.0)
+    assert not (run / "checkpoint.pt").exists()
+
+
+def test_dumps_load_as_backbones(run: Path) -> None:
+    """A dump is a checkpoint for finetuning too: `load_backbone` takes the backbone out of it."""
+    backbone = load_backbone("vit", run / "dumps" / "ckpt_task0_iter_newest.pth.tar", **TINY)
+    assert backbone.report is not None
+    assert backbone.report.scheme == "PATH training dump"
+    tensors = load_file(run / "backbone.safetensors")
+    assert torch.equal(backbone.trunk.blocks[0].attn.qkv.weight, tensors["blocks.0.attn.qkv.weight"])
+
+
+@torch.no_grad()
+def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> None:
+    network, sources = build(recipe(), root)
+    found, _, _ = dumps.gathered(run / "dumps", network, sources)
+    for unit, tensors in found.items():
+        network.unit(unit).load_state_dict(tensors)
+    network.eval()
+    direct = open_direct("vit", run / "dumps", dict(TINY))
+    images = torch.randn(2, 3, 40, 32)
+    for source in sources:
+        wanted = network.features(source, images)  # type: ignore[operator]
+        given = direct.backbone(load_card(source.entry.datasets[0]))(images)
+        assert torch.equal(given.map, wanted.map)
+        assert (given.class_token is None) == (not source.entry.class_token)
+        if given.class_token is not None and wanted.class_token is not None:
+            assert torch.equal(given.class_token, wanted.class_token)
+
+
+def test_features_of_tokens() -> None:
+    tokens = torch.arange(2 * 7 * 3.0).reshape(2, 7, 3)
+    found = as_features(tokens, (2, 3))
+    assert torch.equal(found.map[1, :, 1, 2], tokens[1, 6])
+    assert found.class_token is not None
+    assert torch.equal(found.class_token, tokens[:, 0])
+    assert as_features(tokens[:, 1:], (2, 3)).class_token is None
+    assert grid_of(start().trunk, torch.zeros(1, 3, 33, 16)) == (3, 1)
+
+
+def test_direct_evaluation(run: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--protocol none` on every dataset that an entry was trained on; of a joint head the dataset's own columns."""
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
+    results = humanbench.evaluate(
+        str(run / "card.toml"), "none", suite="mini", data_root=root, out=tmp_path / "eval", device="cpu",
+        checkpoint=run / "dumps",
+    )  # fmt: skip
+    assert not results.failed, [r.reason for r in results.failed]
+    assert {r.dataset for r in results} == set(DATASETS)
+    assert {(r.regime, r.scenario, r.epochs) for r in results} == {("none", "in-dataset", 0)}
+    weights_ = {r.dataset: r.cell.weights_sha256 for r in results}
+    assert weights_["rapv2"] == weights_["pa100k"] != weights_["coco_pose"]
+    sizes = {}
+    for name in ("rapv2", "pa100k"):
+        result = next(r for r in results if r.dataset == name)
+        sizes[name] = pd.read_csv(tmp_path / "eval" / str(result.predictions)).shape[1] - 1
+    assert sizes == {"rapv2": 54, "pa100k": 26}
+    again = humanbench.evaluate(
+        str(run / "card.toml"), "none", suite="mini", data_root=root, out=tmp_path / "eval", device="cpu",
+        checkpoint=run / "dumps", datasets="pa100k",
+    )  # fmt: skip
+    assert [r.cell.id for r in again] == [r.cell.id for r in results if r.dataset == "pa100k"]
+
+
+def test_columns_of_a_joint_head(run: Path) -> None:
+    direct = open_direct("vit", run / "dumps", dict(TINY))
+    joint = dumps.read_dump(run / "dumps" / "ckpt_task1_iter_newest.pth.tar")["state_dict"]
+    card = load_card("pa100k")
+    from humanbench.tasks.attribute.model import AttributeHead, Loss
+
+    head = AttributeHead(16, np.full(26, 0.5, np.float32), Loss(weighted=True))
+    direct.fill(card, head)
+    assert torch.equal(head.logits[0].weight, joint["module.decoder_module.logits.0.weight"][54:])
+    assert torch.equal(head.logits[1].running_var, joint["module.decoder_module.logits.1.running_var"][54:])  # type: ignore[arg-type]
+
+
+def test_what_direct_evaluation_refuses(run: Path, root: Path, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"suite": "mini", "data_root": root, "out": tmp_path / "x", "device": "cpu"}
+    with pytest.raises(HumanbenchError, match="is for --protocol none"):
+        humanbench.evaluate("vit", "head", checkpoint=run / "dumps", architecture=TINY, **given)
+    with pytest.raises(HumanbenchError, match="the dumps hold no head of lip"):
+        humanbench.evaluate("vit", "none", checkpoint=run / "dumps", architecture=TINY, datasets="lip", **given)
+    with pytest.raises(HumanbenchError, match="holds no dump"):
+        humanbench.evaluate("vit", "none", checkpoint=root, architecture=TINY, **given)
+    assert not (tmp_path / "x").exists()
+
+
+def cli(*words: str | Path) -> Result:
+    return CliRunner().invoke(main, ["pretrain", *(str(word) for word in words)])
+
+
+def test_dry_run_prints_the_paper_s_table() -> None:
+    shown = cli("--dry-run")
+    assert shown.exit_code == 0, shown.output
+    for text in ("11,019,187", "10,823,338", "25 entries", "37 datasets", "3,584,000", "DukeMTMC"):
+        assert text in shown.output
+    part = cli("--dry-run", "--collection", "subset", "--tasks", "pose,reid", "--json")
+    assert set(json.loads(part.stdout)["entries"]) == {
+        "pose_coco", "pose_aic", "pose_posetrack", "reid_4sets", "reid_LaST_PRCC_DGMarket",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--datasets", "market1502"], "market1502 is in no entry of path; did you mean market1501"),
+        (["--datasets", "atr"], "atr is in no entry of path"),
+        (["--tasks", "poses"], "no task is called 'poses'; did you mean pose?"),
+        (["--set", "optim.speed=1"], "optim.speed"),
+        (["--variant", "huge"], "no variant 'huge'"),
+        (["--suite", "tiny"], "no suite is called 'tiny'"),
+    ],
+)
+def test_wrong_requests_are_one_sentence(words: list[str], message: str) -> None:
+    done = cli(*words)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.strip().splitlines()) == 1
+
+
+def test_missing_datasets(root: Path, tmp_path: Path) -> None:
+    """All that are absent are named; `--allow-missing` goes on without them."""
+    overrides = [word for key, value in SET.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    words = ["--suite", "mini", "--backbone", start_card(tmp_path), "--data-root", root, "--out", tmp_path / "run"]
+    refused = cli(*words, *overrides)
+    assert refused.exit_code == 2
+    assert f"{37 - len(DATASETS)} of 37 datasets are not under" in refused.output
+    assert "--allow-missing" in refused.output
+    assert not (tmp_path / "run").exists()
+    made = cli(*words, *overrides, "--allow-missing", "--iterations", "1", "--device", "cpu", "--json")
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["card"] == str(tmp_path / "run" / "card.toml")
+    assert (tmp_path / "run" / "backbone.safetensors").is_file()
+
+
+def test_no_gpu_for_a_recipe_of_that_size(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """80,000 steps of the paper's batches on a processor: years; the sentence says so and what to do."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = cli(
+        "--backbone", "random:vit_tiny_patch16_224", "--data-root", root, "--allow-missing", "--out", tmp_path / "a"
+    )
+    assert done.exit_code == 2
+    assert "no GPU here: on this processor 80,000 steps would take about" in done.output.splitlines()[-1]
+    assert not (tmp_path / "a" / "backbone.safetensors").exists()
+
+
+def test_without_steps_the_start_is_written(root: Path, tmp_path: Path) -> None:
+    """How the mini backbone without training is made."""
+    card = start_card(tmp_path)
+    folder = pretrain(request(root, tmp_path / "r", card, method="mae", set={"iterations": 0, "masking.heads": 2}))
+    made, given = load_file(folder / "backbone.safetensors"), load_file(tmp_path / "backbone.safetensors")
+    assert made.keys() == given.keys()
+    assert all(torch.equal(made[name], given[name]) for name in made)
+
+
+def test_only_plain_transformers(root: Path, tmp_path: Path) -> None:
+    for name in ("random:resnet18", "random:vit_small_patch14_reg4_dinov2"):
+        with pytest.raises(BackboneError, match="plain vision transformers without register tokens"):
+            pretrain(request(root, tmp_path / "r", Path(name), set={}))
