@@ -274,10 +274,12 @@ def ticks(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Places and texts of 1, 2 and 5 times powers of ten, thinned to what fits."""
+    """Places and texts of 1, 2 and 5 times powers of ten, thinned to what fits; of a narrow range, of round numbers."""
     powers = range(math.floor(low), math.ceil(high) + 1)
     every = [(math.log10(m * 10.0**p), f"{quantity(m * 10.0**p)}") for p in powers for m in (1, 2, 5)]
     inside = [(place, text) for place, text in every if low <= place <= high]
+    if len(inside) < 2:
+        return [(math.log10(t), quantity(t)) for t in ticks(10**low, 10**high) if t > 0]
     if len(inside) > 7:
         inside = [(place, text) for place, text in inside if abs(place - round(place)) < 1e-9]
     step = max(1, math.ceil(len(inside) / 7))

@@ -65,3 +65,10 @@ def test_ticks_are_round() -> None:
     assert ticks(0, 100) == [0, 50, 100]
     assert ticks(61.2, 88.9) == [70.0, 80.0]
     assert quantity(304_000_000) == "304M"
+
+
+@pytest.mark.parametrize(("low", "high"), [(31.0, 34.0), (110.0, 190.0), (0.15, 0.24), (2e6, 3e8), (1.0, 1.0)])
+def test_an_axis_of_any_range_says_where_it_is(low: float, high: float) -> None:
+    chart = parsed(scatter("s", "t", [Point("a", low, 1.0), Point("b", high, 3.0)], "x", "y"))
+    along_x = [e for e in chart.iter("text") if e.get("class") == "tick" and e.get("text-anchor") == "middle"]
+    assert 2 <= len(along_x) <= 7

@@ -10,7 +10,15 @@ from humanbench.engine.selection import benchmark
 from humanbench.leaderboard import charts, tables
 from humanbench.leaderboard.frames import Board, Ranked, benchmark_columns, main_metric
 from humanbench.leaderboard.pages.page import Content, Page
-from humanbench.leaderboard.pages.words import EVIDENCE_TEXT, REGIME_TEXT, UNIT_TEXT, board_title, regime_about
+from humanbench.leaderboard.pages.samples import thumbnail
+from humanbench.leaderboard.pages.words import (
+    EVIDENCE_TEXT,
+    REGIME_TEXT,
+    TASK_TEXT,
+    UNIT_TEXT,
+    board_title,
+    regime_about,
+)
 from humanbench.leaderboard.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.tables import Column
 from humanbench.metrics.directions import direction
@@ -36,11 +44,18 @@ def index(content: Content) -> Page:
             (len(load_published()), "published numbers", "published.html"),
             (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
         ],
+        "tasks": [_task(content, task) for task in TASKS],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
         "previews": [_preview(board, one, columns) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),
     }
     return Page("index.html", "index.html.j2", "Leaderboard", "index", context)
+
+
+def _task(content: Content, task: str) -> tuple[str, str, str, str]:
+    """Key, name, question, and a picture where there is one."""
+    shown = content.samples.get(task)
+    return task, *TASK_TEXT[task], thumbnail(task, shown) if shown else ""
 
 
 def published(content: Content) -> Page:

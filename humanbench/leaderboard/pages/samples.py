@@ -39,6 +39,12 @@ def _place(task: str, number: int, part: int) -> str:
     return f"samples/{task}-{number + 1}-{part + 1}.webp"
 
 
+def thumbnail(task: str, shown: Shown) -> str:
+    """A picture that stands for the task, from the site's top: the best entry's first one."""
+    first = shown.samples[0].pictures
+    return _place(task, 0, 1 if LAYOUT.get(task) == "loose" and len(first) > 1 else 0)
+
+
 def samples(task: str, shown: Shown) -> dict[str, Any]:
     """What the template needs."""
     return {
