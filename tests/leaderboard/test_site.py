@@ -16,6 +16,7 @@ import pytest
 
 from humanbench.leaderboard.events import events_of
 from humanbench.leaderboard.frames import entries_of, seen_by
+from humanbench.leaderboard.pages.entries import rerun_commands
 from humanbench.leaderboard.serving import server_of
 from humanbench.leaderboard.site import MARK, SiteError, build_site
 from humanbench.leaderboard.validity import problems
@@ -116,6 +117,22 @@ def test_an_entry_says_how_to_run_it_again(site: Path) -> None:
         assert hash_ in text
     record = json.loads((site / "data/entries" / f"{path.stem}.json").read_text())
     assert len(record["results"]) == 19
+
+
+def test_running_again_takes_architecture_and_overrides(tmp_path: Path) -> None:
+    command = (
+        "humanbench eval --backbone vit --arch depth=3 --set optim.lr=1e-3 --set datasets.lip.root=/mine "
+        "--set 'x=$(reboot)' --protocol partial"
+    )
+    result = made_result("lip", "vit")
+    assert result.provenance is not None
+    given = result.model_copy(update={"provenance": result.provenance.model_copy(update={"command": command})})
+    again = "humanbench eval --backbone vit --protocol partial --datasets lip --arch depth=3 --set optim.lr=1e-3"
+    (entry,) = entries_of([given], seen_by)
+    assert rerun_commands(entry) == [f"{again} --set 'x=$(reboot)' --seed 0"]
+    broken = given.model_copy(update={"provenance": result.provenance.model_copy(update={"command": "'"})})
+    (entry,) = entries_of([broken], seen_by)
+    assert rerun_commands(entry) == ["humanbench eval --backbone vit --protocol partial --datasets lip --seed 0"]
 
 
 def test_a_dataset_page_has_card_metric_and_history(site: Path) -> None:

@@ -54,10 +54,16 @@ def _regimes(content: Content, board: Board) -> list[tuple[str, str, bool]]:
     """The boards that differ in their regime alone, or nearly so."""
     key = board.key
     return [
-        (board_title(other), f"{other.key.slug}.html", other.key == key)
+        (_tab(other), f"{other.key.slug}.html", other.key == key)
         for other in content.boards
         if (other.key.suite, other.key.synthetic, other.key.subset) == (key.suite, key.synthetic, key.subset)
     ]
+
+
+def _tab(board: Board) -> str:
+    """The board's title, with what tells it from others of its regime."""
+    special = [label for label in board.key.labels if label.startswith(("variant", "own"))]
+    return ", ".join([board_title(board), *special])
 
 
 def _used(ranked: list[Ranked]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -178,19 +179,31 @@ def _environment(provenance: Provenance) -> list[tuple[str, str]]:
 
 
 def rerun_commands(entry: Entry) -> list[str]:
-    """A command per seed that finetunes all cells of the entry again."""
+    """A command per seed and set of overrides that finetunes all cells of the entry again."""
     key = entry.board
-    seeds: dict[int, list[str]] = {}
+    groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for result in entry.results:
-        names = seeds.setdefault(result.seed, [])
+        own = _overrides(result.provenance.command) if result.provenance else ()
+        names = groups.setdefault((result.seed, own), [])
         names += [shown(result.dataset, 40)] if result.dataset not in names else []
     commands = []
-    for seed, datasets in sorted(seeds.items()):
+    for (seed, own), datasets in sorted(groups.items()):
         words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
         words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
         words += ["--protocol", shown(key.regime, 30), "--datasets", ",".join(datasets)]
         words += ["--suite", shown(key.suite, 30)] if key.suite != "humanbench-v1" else []
         words += ["--variant", shown(key.variant, 60)] if key.variant else []
         words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
-        commands.append(shlex.join([*words, "--seed", str(seed)]))
+        commands.append(shlex.join([*words, *own, "--seed", str(seed)]))
     return commands
+
+
+def _overrides(command: str) -> tuple[str, ...]:
+    """Architecture and overrides of a recorded command; where data lay on that machine is no part of them."""
+    try:
+        words = shlex.split(command[:4000])
+    except ValueError:
+        return ()
+    pairs = [(option, value) for option, value in pairwise(words) if option in ("--arch", "--set")]
+    kept = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
+    return tuple(word for pair in kept for word in pair)
