@@ -55,11 +55,18 @@ def write_dumps(
         names = dump_names(network, source)
         content = {
             "step": step,
-            "about": {"name": source.name, "entry": source.entry.model_dump(mode="json"), "projector": projector},
+            "about": {"name": source.name, "entry": _resolved(source), "projector": projector},
             "state_dict": {name: states[unit][own].cpu() for name, (unit, own) in names.items()},
             "optimizer": {name: moments[unit].get(own, {}) for name, (unit, own) in names.items()},
         }
         write_whole(folder / NAME.format(number), partial(torch.save, content))
+
+
+def _resolved(source: Source) -> dict[str, Any]:
+    """The entry with the whole head and input of its recipe: it can be built again when recipes have changed."""
+    recipe = source.recipe.model_dump(mode="json")
+    own = {f"{part}.{name}": value for part in ("head", "input", "loss") for name, value in recipe[part].items()}
+    return source.entry.model_copy(update={"set": source.entry.set | own}).model_dump(mode="json")
 
 
 def read_dump(path: Path) -> dict[str, Any]:
