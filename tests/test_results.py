@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from humanbench import load_results, results
-from humanbench.results import Cell, Result, ResultError, Results, migrate, read_result
+from humanbench.results import Cell, Cost, Result, ResultError, Results, migrate, read_result
 from humanbench.scoring import Metric
 
 
@@ -60,12 +60,15 @@ def test_of_one_cell_the_newest_done_result_counts(tmp_path: Path) -> None:
 
 
 def test_as_a_table(tmp_path: Path) -> None:
-    listed = Results([result("a" * 64, 0, 50.0), result("b" * 64, 1, 54.0), result("c" * 64, 2, None)])
+    costly = result("a" * 64, 0, 50.0, cost=Cost(gflops=35.1, height=256, width=192), trainable=7, frozen=9)
+    listed = Results([costly, result("b" * 64, 1, 54.0), result("c" * 64, 2, None)])
     frame = listed.to_frame()
     assert list(frame["value"].iloc[:2]) == [50.0, 54.0]
     assert list(frame["low"].iloc[:2]) == [49.0, 53.0]
     assert list(frame["mA"].iloc[:2]) == [50.0, 54.0]
     assert list(frame["status"]) == ["done", "done", "failed"]
+    assert (frame["gflops"].iloc[0], frame["trainable"].iloc[0], frame["frozen"].iloc[0]) == (35.1, 7, 9)
+    assert math.isnan(frame["gflops"].iloc[1])
     (row,) = listed.over_seeds().to_dict("records")
     # mean 52; sample deviation sqrt(((50 - 52)^2 + (54 - 52)^2) / 1) = sqrt(8)
     assert (row["mean"], row["std"], row["count"]) == (52.0, pytest.approx(math.sqrt(8)), 2)
