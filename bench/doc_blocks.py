@@ -7,6 +7,7 @@ pages against what this writes, so they are what the software is.
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from typing import Any
 import click
 
 from humanbench.backbones.cards import backbone_cards
-from humanbench.cards import DatasetCard, collection, load_card, scenario
+from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
 from humanbench.engine.selection import benchmark
 from humanbench.metrics.directions import direction
+from humanbench.paths import shipped
 from humanbench.recipes import REGIMES, Recipe, Regime, load_recipe, variants
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -199,24 +201,28 @@ def _whose(where: dict[str, list[str]], everything: dict[str, list[Regime]]) -> 
     return f" ({'; '.join(', '.join(names) + regimes for regimes, names in by_regimes.items())})"
 
 
-def variant(task: str, name: str) -> str:
+def variant(name: str) -> str:
     """What a named variant is for and changes."""
-    import tomllib
-
-    from humanbench.paths import shipped
-
-    only = variants(task)[name]
-    content = tomllib.loads((shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8"))["variant"][name]
-    changes = [
-        f"`{section}.{key} = {_value(value)}`"
-        for section, values in content.items()
+    content = {task: _variant_table(task, name) for task in TASKS if name in variants(task)}
+    links = ", ".join(f"[{task}](../tasks/{task}.md)" for task in content)
+    datasets = [only for task in content for only in variants(task)[name]]
+    lines = [f"- for: {links}{': ' + ', '.join(datasets) if datasets else ''}"]
+    changes = {
+        f"`{section}.{key} = {_value(value)}`": None
+        for table_ in content.values()
+        for section, values in table_.items()
         if isinstance(values, dict)
         for key, value in values.items()
-    ]
-    lines = [f"- task: [{task}](../tasks/{task}.md), datasets: {', '.join(only) or 'all of the task'}"]
-    lines.append(f"- changes: {', '.join(changes)}")
-    lines += [f"- {note}" for note in content.get("notes", ())]
+    }
+    lines += [f"- changes: {', '.join(changes)}"] if changes else []
+    lines += dict.fromkeys(f"- {note}" for table_ in content.values() for note in table_.get("notes", ()))
     return "\n".join(lines)
+
+
+def _variant_table(task: str, name: str) -> dict[str, Any]:
+    text = (shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8")
+    found: dict[str, Any] = tomllib.loads(text)["variant"][name]
+    return found
 
 
 def backbones() -> str:
