@@ -32,6 +32,8 @@ Regime = Literal["full", "partial", "head", "none"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
 Suite = Literal["humanbench-v1", "mini"]
 SUITES: tuple[Suite, ...] = get_args(Suite)
+DIRECT = "direct"
+"""The variant of `none` that tests the projector and the head of a pretraining's dumps."""
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -21,7 +21,7 @@ from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError, nearest
 from humanbench.paths import PLACE, find_data, places
-from humanbench.recipes import SUITES, Regime, Suite, parse_override
+from humanbench.recipes import DIRECT, SUITES, Regime, Suite, parse_override
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -86,7 +86,8 @@ def prepare(request: Request) -> Plan:
     _check_subset(request.subset, cards)
     seeds = range(request.seed, request.seed + request.seeds)
     own_recipes = direct.overrides if direct is not None else _nothing
-    jobs = jobs_for(cards, regime, suite, request.variant, overrides, seeds, own_recipes)
+    variant = request.variant if direct is None else DIRECT
+    jobs = jobs_for(cards, regime, suite, variant, overrides, seeds, own_recipes)
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
     journal = Journal(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:

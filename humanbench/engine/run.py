@@ -137,7 +137,7 @@ class _Run:
         if self.accelerator.is_main_process:
             self._describe()
         self.work.model.to(self.accelerator.device)
-        progress = self._fit() if self.work.recipe.regime != "none" else Progress()
+        progress = self._fit() if self.work.recipe.regime != "none" else self._remember()
         predicted = self._predict()
         written = self._finish(progress, predicted).to_json() if self.accelerator.is_main_process else ""
         return Result.model_validate_json(gathered(self.accelerator, written)[0])
@@ -176,6 +176,19 @@ class _Run:
             }
             write_whole(self._place("weights", ".safetensors"), lambda path: _write(path, save(tensors, about)))
         return progress
+
+    def _remember(self) -> Progress:
+        """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
+        work, head = self.work, self.work.model.head
+        if hasattr(head, "remember"):
+            preprocessing = work.model.backbone.preprocessing
+            data = work.task.test_data(work.card, work.tables.train, work.recipe, preprocessing, self.setting.files)
+            known = predict(
+                self.accelerator, work.model, work.task, data, work.recipe, self.setting.journal,
+                workers=self.setting.workers,
+            )  # fmt: skip
+            head.remember(gathered(self.accelerator, known.decoded)[0])  # type: ignore[operator]
+        return Progress()
 
     def _training_stores(self, data: Any, epochs: int) -> list[Store]:
         """A store per fixed view, or none where they do not apply; `cache` says which."""

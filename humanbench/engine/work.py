@@ -107,11 +107,14 @@ class Work:
 
 
 def tables_for(setting: Setting, job: Job) -> Tables:
-    """Read the tables that the recipe trains on (none without finetuning) and those that are tested."""
+    """Read the tables that the recipe trains on and those that are tested.
+
+    Without finetuning none are trained on, but nearest neighbours are looked for in the training tables.
+    """
     card, recipe = job.card, job.recipe
     assert card.evaluation is not None
     test = {split: load_samples(card, split, setting.data_root, setting.subset) for split in card.evaluation.test}
-    if recipe.regime == "none":
+    if recipe.regime == "none" and (setting.direct is not None or card.task != "attribute"):
         return Tables({}, test)
     if not recipe.train.on:
         own = {split: load_samples(card, split, setting.data_root, setting.subset) for split in card.evaluation.train}

@@ -19,9 +19,15 @@ from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.engine import checkpoint, fit
 from humanbench.engine import run as engine_run
+from humanbench.engine.finetune import Finetune
 from humanbench.engine.folder import BusyError, RunFolder
+from humanbench.engine.journal import Journal
+from humanbench.engine.launch import accelerator_for
+from humanbench.engine.predict import predict
 from humanbench.errors import HumanbenchError
 from humanbench.predictions.files import content_sha256
+from humanbench.recipes import load_recipe
+from humanbench.regimes import freeze
 from humanbench.results import Result
 from humanbench.tasks.attribute import model as attribute_model
 from tests.engine.toy import FAST, toy_backbone
@@ -64,8 +70,30 @@ def test_direct_evaluation_of_features(run: Run) -> None:
     assert (direct.status, direct.epochs, direct.trainable) == ("done", 0, 0)
     # The tested feature lies under the head, so training the head alone changes nothing.
     assert run("market1501", "head").metrics == direct.metrics
-    with pytest.raises(HumanbenchError, match="--protocol none is for reid"):
-        run("pa100k", "none")
+    with pytest.raises(HumanbenchError, match="--protocol none is for reid, attribute"):
+        run("crowdhuman", "none")
+
+
+def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path, tmp_path: Path) -> None:
+    """Remembered are the features of the training pictures, in the order of their labels."""
+    result = run("pa100k", "none")
+    assert (result.status, result.epochs, result.trainable) == ("done", 0, 0)
+    card = load_card("pa100k")
+    tables = {"train": load_samples("pa100k", "train", data_root)}
+    recipe = load_recipe(card, "none", "mini", overrides={"input.size": [32, 32]})
+    backbone = toy_backbone()
+    head = attribute_model.build_head(card, tables, recipe, backbone)
+    data = attribute_model.test_data(card, tables, recipe, backbone.preprocessing, {})
+    finetune = Finetune(backbone, head, freeze(backbone, head, "none"))
+    features = predict(
+        accelerator_for("cpu", "no"), finetune, attribute_model, data, recipe, Journal(loud=False)
+    ).decoded
+    head.remember(features)
+    assert torch.equal(head.labels, torch.from_numpy(attribute_model.labels_of(card, tables)).float())
+    for row in (0, len(data) - 1):
+        with torch.no_grad():
+            pooled = backbone(data[row]["image"][None]).pooled[0]
+        assert torch.allclose(head.bank[row], pooled / pooled.norm(), atol=1e-6)
 
 
 def test_a_finished_cell_is_found_by_its_content(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def test_a_scenario_is_taken_where_a_protocol_is_asked(data_root: Path, out: Pat
         (["--device", "cuda:99", "--datasets", "pa100k"], "CUDA devices"),
         (["--input", "boxes"], "NAME=FILE"),
         (["--input", "boxes=absent.json"], "no such file"),
-        (["--protocol", "none", "--datasets", "pa100k"], "is for reid"),
+        (["--protocol", "none", "--datasets", "crowdhuman"], "is for reid, attribute"),
         (["--subset", "few.csv"], "names samples of one dataset"),
         (["--subset", "absent.csv", "--datasets", "pa100k"], "no such subset file"),
     ],

@@ -16,6 +16,7 @@ from humanbench.data import transforms
 from humanbench.data.samples import load_samples
 from humanbench.recipes import Recipe, RecipeError, load_recipe
 from humanbench.tasks.attribute import model
+from humanbench.tasks.attribute.neighbours import NeighbourHead
 from tests.samples import SAMPLES, needs_samples
 from tests.tasks.dense import features, needs_parity, official
 from tests.tasks.small import PREPROCESSING, SmallNet, fitted, tables
@@ -177,3 +178,29 @@ def test_real_pictures_can_be_learnt():
     varied = (labels == 1).any(axis=0) & (labels == 0).any(axis=0)
     assert scores["mA"] > (80 * varied.sum() + 50 * (~varied).sum()) / len(varied)
     assert course[-1] < course[0] / 1.5
+
+
+def test_nearest_neighbours_vote_by_hand() -> None:
+    """Three training people at cosines 1, 0.6 and 0 from the picture, k = 2, T = 0.1.
+
+    Attribute 0 (present, absent): 1 / (1 + exp(-0.4 / 0.1)) = 0.98201. Attribute 1 is unknown of the nearest, so the
+    second alone votes: 1. Attribute 2 is unknown of both: its share in training, 0.25.
+    """
+    labels = np.array([[1, -1, -1], [0, 1, -1], [1, 0, 1]], np.int8)
+    head = NeighbourHead(labels, np.array([0.5, 0.5, 0.25], np.float32), k=2, temperature=0.1)
+    picture = torch.tensor([[1.0, 0.0]])
+    assert np.allclose(head.decode([picture], {}), [[1.0, 0.0]])  # nothing is remembered yet: the features
+    head.remember([np.float32([1, 0]), np.float32([0.6, 0.8]), np.float32([0, 1])])
+    (found,) = head.decode([picture], {})
+    assert found == pytest.approx([1 / (1 + np.exp(-4)), 1.0, 0.25], abs=1e-6)
+    with pytest.raises(ValueError, match="2 features for 3 training people"):
+        head.remember([np.float32([1, 0])] * 2)
+
+
+def test_heads_without_finetuning() -> None:
+    """Nearest neighbours, unless a pretraining brings its head along."""
+    table = tables("pa100k", SCALE, "train")
+    none = load_recipe(CARD, "none", "mini")
+    assert isinstance(model.build_head(CARD, table, none, SmallNet()), NeighbourHead)  # type: ignore[arg-type]
+    direct = load_recipe(CARD, "none", "mini", variant="direct")
+    assert isinstance(model.build_head(CARD, table, direct, SmallNet()), model.AttributeHead)  # type: ignore[arg-type]

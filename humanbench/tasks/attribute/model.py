@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,8 +23,9 @@ from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.recipes import Recipe, Share
+from humanbench.recipes import DIRECT, Recipe, Share
 from humanbench.tasks.attribute import Probabilities
+from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.options import Options, fits, section
 from humanbench.tasks.training import Batch, Sample
 
@@ -49,7 +51,10 @@ class Loss(Options):
 
 
 class Test(Options):
-    """Nothing to choose: the resized picture."""
+    """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`."""
+
+    neighbours: int = Field(default=20, ge=1)
+    temperature: float = Field(default=0.07, gt=0)
 
 
 SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}
@@ -172,9 +177,16 @@ def test_data(
 
 def build_head(
     card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone
-) -> AttributeHead:
-    """A fresh head for the card's attributes, with the positive ratios of the training tables."""
-    ratios = positive_ratios(labels_of(card, tables))
+) -> AttributeHead | NeighbourHead:
+    """A fresh head for the card's attributes, with the positive ratios of the training tables.
+
+    Without finetuning, and without the head of a pretraining (variant `direct`), nearest neighbours among them.
+    """
+    labels = labels_of(card, tables)
+    ratios = positive_ratios(labels)
+    if recipe.regime == "none" and recipe.variant != DIRECT:
+        chosen = section(recipe, "test", Test)
+        return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
     return AttributeHead(backbone.width, ratios, section(recipe, "loss", Loss))
 
 

@@ -1,0 +1,102 @@
+"""The scores as a page of Markdown, with averages over scenarios."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from bench.pretrainings.work import Trial
+from humanbench.cards import SCENARIOS, DatasetCard, collection, evaluated, scenario
+from humanbench.comparison import Comparison, compare
+from humanbench.comparison.report import CellReport
+from humanbench.metrics.directions import direction
+from humanbench.results import Results, load_results
+
+_HEAD = (
+    "**All numbers are synthetic**: backbones, training and test pictures are of the embedded procedural suite and say",
+    "nothing about real datasets. Written by `python -m bench.pretrainings`. Values are means over {seeds}; in",
+    "brackets the mean of the 95 % bootstrap intervals over test units. Scenarios are those of a backbone pretrained",
+    "on the 37 datasets.",
+)
+_GAINS = (
+    "Mean relative change over the datasets of a scenario in percent, positive where the second is better, with its",
+    "95 % interval from the paired intervals of the cells (`humanbench compare`); **bold** where the interval excludes",
+    "zero.",
+)
+
+
+def markdown(trials: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None) -> str:
+    """The page over all evaluations that are in the folder."""
+    return "\n".join(_lines(trials, protocols, runs, data_root)) + "\n"
+
+
+def _lines(trials: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None) -> Iterator[str]:
+    found = {p: {t.name: load_results(t.folder(runs, p)) for t in trials if _there(t, p, runs)} for p in protocols}
+    counts = {len({r.seed for r in results}) for p in found if p != "none" for results in found[p].values()}
+    yield from ("# Pretrainings on the embedded suite", "")
+    seeds = " or ".join(str(count) for count in sorted(counts))
+    yield from (line.format(seeds=f"{seeds} seed{'s' if seeds != '1' else ''}") for line in _HEAD)
+    yield from ("", "## Averages", "", *_GAINS, "")
+    yield "| protocol | comparison | " + " | ".join(f"{name} ({n})" for name, n in _sizes().items()) + " |"
+    yield "|---|---|" + "---|" * len(_sizes())
+    for protocol in protocols:
+        there = [trial for trial in trials if trial.name in found[protocol]]
+        for base, new in pairwise(there):
+            compared = compare(base.folder(runs, protocol), new.folder(runs, protocol), data_root)
+            yield f"| {protocol} | {base.name} → {new.name} | " + " | ".join(_averages(compared)) + " |"
+    for protocol in protocols:
+        if found[protocol]:
+            yield from ("", f"## {protocol}", "", *_values(found[protocol]))
+
+
+def _there(trial: Trial, protocol: str, runs: Path) -> bool:
+    return any(trial.folder(runs, protocol).glob("results/*.json"))
+
+
+def _grouped() -> dict[str, list[DatasetCard]]:
+    seen = [card.id for card in collection("full")]
+    groups = {name: [card for card in evaluated() if scenario(card, seen) == name] for name in SCENARIOS}
+    return {name: cards for name, cards in groups.items() if cards}
+
+
+def _sizes() -> dict[str, int]:
+    return {name: len(cards) for name, cards in _grouped().items()}
+
+
+def _averages(compared: Comparison) -> Iterator[str]:
+    for cards in _grouped().values():
+        ids = {card.id for card in cards}
+        cells = [cell for cell in compared.comparable if cell.dataset in ids and cell.base]
+        yield _average(cells)
+
+
+def _average(cells: Sequence[CellReport]) -> str:
+    """Mean of the relative changes; the cells are independent, so squares of the half intervals add up."""
+    if not cells:
+        return "–"
+    changes = [direction(c.metric).gain(c.base, c.new) / abs(c.base) * 100 for c in cells]
+    halves = [(c.high - c.low) / 2 / abs(c.base) * 100 for c in cells]
+    mean, half = sum(changes) / len(cells), math.sqrt(sum(h * h for h in halves)) / len(cells)
+    text = f"{mean:+.1f} ({mean - half:+.1f} – {mean + half:+.1f})"
+    return f"**{text}**" if abs(mean) > half else text
+
+
+def _values(found: dict[str, Results]) -> Iterator[str]:
+    yield "| dataset | scenario | metric | " + " | ".join(found) + " |"
+    yield "|---|---|---|" + "---|" * len(found)
+    for name, cards in _grouped().items():
+        for card in cards:
+            cells = [_value(results, card) for results in found.values()]
+            if any(cell != "–" for cell in cells) and card.evaluation is not None:
+                main = card.evaluation.main
+                yield f"| {card.id} | {name} | {main} {direction(main).arrow} | " + " | ".join(cells) + " |"
+
+
+def _value(results: Results, card: DatasetCard) -> str:
+    own = [r.metrics[r.main] for r in results if r.dataset == card.id and r.status == "done"]
+    if not own:
+        return "–"
+    value, low, high = (sum(getattr(m, name) for m in own) / len(own) for name in ("value", "low", "high"))
+    return f"{value:.1f} ({low:.1f} – {high:.1f})"

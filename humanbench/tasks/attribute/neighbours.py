@@ -1,0 +1,59 @@
+"""Attributes without finetuning: those of the training people whose pooled features are nearest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from humanbench.backbones.features import Features, Wanted
+from humanbench.tasks.training import Batch
+
+
+class NeighbourHead(nn.Module):
+    """Probabilities by weighted nearest neighbours, with nothing to train.
+
+    As in the evaluation of DINO (Caron et al., ICCV 2021; Wu et al., CVPR 2018), one attribute at a time: of the `k`
+    training people with the highest cosine similarity s those of whom the attribute is known vote with weight
+    exp(s / `temperature`). Where none is known the probability is the attribute's share in training.
+
+    Until `remember` is called, decoding gives the features themselves.
+    """
+
+    needs: Wanted = "map"
+    bank: Tensor
+    labels: Tensor
+
+    def __init__(self, labels: NDArray[np.int8], ratios: NDArray[np.float32], k: int, temperature: float) -> None:
+        super().__init__()
+        self.k, self.temperature = min(k, len(labels)), temperature
+        self.register_buffer("labels", torch.from_numpy(labels.astype(np.float32)), persistent=False)
+        self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
+        self.register_buffer("bank", torch.empty(0), persistent=False)
+
+    def remember(self, features: Sequence[NDArray[np.float32]]) -> None:
+        """The features of the training people, in the order of the labels."""
+        if len(features) != len(self.labels):
+            raise ValueError(f"{len(features)} features for {len(self.labels)} training people")
+        self.bank = torch.from_numpy(np.stack(features)).to(self.labels)
+
+    def forward(self, features: Features, batch: Batch) -> Tensor:
+        """Pooled features N x C at unit length."""
+        return functional.normalize(features.pooled.float(), dim=1)
+
+    def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[NDArray[np.float32]]:
+        """Probabilities (A) of each sample."""
+        (found,) = outputs
+        if not len(self.bank):
+            return list(found.cpu().numpy())
+        similarity, nearest = (found @ self.bank.T).topk(self.k, dim=1)
+        votes = torch.exp((similarity - 1) / self.temperature)[..., None]  # at most 1, so that nothing overflows
+        labels = self.labels[nearest]
+        known = votes * (labels >= 0)
+        share = (known * labels.clamp(min=0)).sum(1) / known.sum(1).clamp(min=1e-30)
+        ratios: Tensor = self.ratios  # type: ignore[assignment]
+        return list(torch.where(known.sum(1) > 0, share, ratios).cpu().numpy())
