@@ -1,0 +1,261 @@
+"""Every key of a recipe is consumed: another value changes what is seen, trained or predicted.
+
+No list of keys is written down here: they are those of the files under protocols/ and of the recipe's own types, so a
+key that no code reads fails as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product, zip_longest
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from humanbench.cards import TASKS, DatasetCard, evaluated
+from humanbench.engine.feeds import FreshFeed, Share
+from humanbench.engine.fit import Fit
+from humanbench.engine.folder import RunFolder
+from humanbench.engine.jobs import Job
+from humanbench.engine.journal import Journal
+from humanbench.engine.launch import accelerator_for
+from humanbench.engine.predict import predict
+from humanbench.engine.selection import benchmark
+from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
+from humanbench.paths import find_data, shipped
+from humanbench.recipes import DIRECT, REGIMES, SUITES, Recipe, RecipeError, load_recipe
+from humanbench.tasks.options import Options
+from humanbench.tasks.training import model_for
+from tests.engine.toy import FAST, toy_backbone, write_datasets
+
+ENGINE = ("input", "freezing", "optim", "schedule", "train")
+"""Sections that mean the same for all tasks."""
+
+TOLD = ("source", "notes", "only")
+"""Keys that are told and not computed with: in the result, in the recipe's page, in the choice of a variant."""
+
+QUICK = {"train.iterations": 2, "train.accumulate": 1, "train.amp": "no", "schedule.warmup": 1}
+SMALL = {
+    "detection": {
+        "augment.short_sides": [32], "augment.crop_short_sides": [40], "augment.crop_sides": [24, 40],
+        "head.layers": 2, "head.anchors": 8,
+    },
+}  # fmt: skip
+Key = tuple[str, str]
+
+
+def files() -> dict[str, dict[str, Any]]:
+    """The recipe files by task."""
+    return {task: tomllib.loads((shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8")) for task in TASKS}
+
+
+def layers(tables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every table of sections in a recipe file with its name, however deep."""
+    for name, table in tables.items():
+        if name == "default":
+            yield name, table
+        if name in ("regime", "dataset", "variant", "suite"):
+            for inner, layer in table.items():
+                yield f"{name}.{inner}", {k: v for k, v in layer.items() if k not in ("regime", "dataset")}
+                deeper = {k: v for k, v in layer.items() if k in ("regime", "dataset")}
+                yield from ((f"{name}.{inner}.{deep}", layer) for deep, layer in layers(deeper))
+
+
+def keys(task: str) -> set[Key]:
+    """Section and key of everything that recipes of the task say."""
+    found = {(s, k) for _, layer in layers(files()[task]) for s in layer if s not in TOLD for k in layer[s]}
+    return found | {(s, k) for s in ENGINE for k in Recipe.model_fields[s].annotation.model_fields}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> None:
+    tables = files()[task]
+    assert set(tables) <= {"default", "regime", "dataset", "variant", "suite"}
+    names = {card.id for card in evaluated() if card.task == task}
+    known = {"regime": set(REGIMES), "dataset": names, "suite": set(SUITES) - {"humanbench-v1"}}
+    for name, layer in layers(tables):
+        words = name.split(".")
+        for kind, value in zip(words[::2], words[1::2], strict=False):
+            assert kind == "variant" or value in known[kind], f"[{name}] is never looked up"
+        assert set(layer.get("only", ())) <= names
+        assert set(layer) <= {*TOLD, *ENGINE, "augment", "head", "loss", "test"}, f"[{name}] has an unknown section"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A data root with small datasets, and a toy backbone."""
+
+    setting: Setting
+    read: dict[Any, Tables] = field(default_factory=dict)
+    traced: dict[Any, str] = field(default_factory=dict)
+
+    def tables(self, card: DatasetCard, recipe: Recipe) -> Tables:
+        """Sample tables of a cell, read once."""
+        key = (card.id, recipe.train.on, recipe.regime == "none")
+        if key not in self.read:
+            self.read[key] = tables_for(self.setting, Job(card, recipe, 0))
+        return self.read[key]
+
+    def trace(self, card: DatasetCard, recipe: Recipe) -> str:
+        """Digest of what trains, the losses, the weights in the end and the predictions; computed once."""
+        key = (card.id, recipe.sha256)
+        if key not in self.traced:
+            self.traced[key] = self.traced_anew(card, recipe)
+        return self.traced[key]
+
+    def traced_anew(self, card: DatasetCard, recipe: Recipe) -> str:
+        """`trace`, computed in any case."""
+        job = Job(card, recipe, 0)
+        tables = self.tables(card, recipe)
+        work = build(self.setting, job, tables, unread_cell(self.setting, job))
+        accelerator, eyes = accelerator_for("cpu", recipe.train.amp), work.model.backbone.preprocessing
+        history = []
+        if recipe.regime != "none":
+            data = work.task.training_data(card, tables.train, recipe, eyes, 0)
+            feed = FreshFeed(data, recipe, 0, Share(), work.task.collate, 0, False)
+            checkpoint = self.setting.folder.path / "checkpoint.pt"
+            checkpoint.unlink(missing_ok=True)
+            history = Fit(accelerator, work.model, recipe, 0, feed, self.setting.journal, checkpoint, "").run().history
+        elif hasattr(work.model.head, "remember"):
+            work.model.head.remember(self.predicted(accelerator, work, tables.train))
+        found = self.predicted(accelerator, work, tables.test)
+        return _digest([work.model.report.sha256, history, work.model.state_dict(), found])
+
+    def predicted(self, accelerator: Any, work: Work, tables: dict[str, Any]) -> list[Any]:
+        """What is decoded for the samples of these tables."""
+        data = work.task.test_data(work.card, tables, work.recipe, work.model.backbone.preprocessing, {})
+        return predict(accelerator, work.model, work.task, data, work.recipe, self.setting.journal).decoded
+
+
+def _digest(value: Any) -> str:
+    digest = hashlib.sha256()
+
+    def feed(part: Any) -> None:
+        if isinstance(part, torch.Tensor):
+            part = part.detach().numpy()
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype}{part.shape}".encode() + part.tobytes())
+        elif isinstance(part, Mapping):
+            feed(list(part.items()))
+        elif isinstance(part, list | tuple):
+            digest.update(b"[")
+            for one in part:
+                feed(one)
+            digest.update(b"]")
+        else:
+            digest.update(repr(part).encode())
+
+    feed(value)
+    return digest.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("keys")
+    root = write_datasets(folder / "data", *(card.id for card in evaluated()))
+    (folder / "run").mkdir()
+    return Bench(Setting(toy_backbone(), None, RunFolder(folder / "run"), Journal(), find_data(root), device="cpu"))
+
+
+Context = tuple[DatasetCard, str, str, str | None]
+
+
+def contexts(task: str) -> list[Context]:
+    """Datasets, suites, regimes and variants that a recipe of the task is loaded for."""
+    cards = [card for card in evaluated() if card.task == task]
+    variants = [None, *(name for name in files()[task].get("variant", {}) if name != DIRECT)]
+    regimes = [name for name in REGIMES if task in benchmark()["regime"][name].get("tasks", TASKS)]
+    return [(card, suite, regime, name) for name, suite, regime, card in product(variants, SUITES, regimes, cards)]
+
+
+def recipe_for(context: Context, changed: Mapping[str, Any]) -> Recipe:
+    """The recipe of a context, made small, with changes."""
+    card, suite, regime, variant = context
+    small = {k: v for k, v in (FAST[card.task] | SMALL.get(card.task, {})).items() if k != "train.epochs"} | QUICK
+    if "train.epochs" in changed:
+        del small["train.iterations"]
+    recipe = load_recipe(card, regime, suite, variant, small | dict(changed))
+    model_for(card).check(recipe)
+    return recipe
+
+
+def value_of(recipe: Recipe, section: str, name: str) -> Any:
+    part = getattr(recipe, section)
+    return part[name] if isinstance(part, dict) else getattr(part, name)
+
+
+def words_for(task: str, name: str) -> list[str]:
+    """Words that the types of recipes allow for a key of this name."""
+    kinds = [kind for kind in Options.__subclasses__() if kind.__module__.startswith(f"humanbench.tasks.{task}.")]
+    kinds += [Recipe.model_fields[section].annotation for section in ENGINE]
+    fields = [kind.model_fields[name].annotation for kind in kinds if name in kind.model_fields]
+    return [word for field in fields for word in get_args(field) if isinstance(word, str)]
+
+
+def others(value: Any, words: list[str]) -> Iterator[Any]:
+    """Other values of the same kind; some may not be allowed."""
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, str):
+        yield from (word for word in words if word != value)
+    elif isinstance(value, int):
+        yield from (2 * value, value + 1, 1, 0, max(1, value // 2))
+    elif isinstance(value, float):
+        yield from (value / 2, 2 * value, 0.5, 0.0)
+    elif value is None:
+        yield from (1e-3, 0.5, 3)
+    elif value and isinstance(value[0], str):
+        yield list(value[:-1])
+    else:
+        yield from ([type(one)(one * factor) for one in value] for factor in (0.5, 2, 1 / 32))
+
+
+def effect(bench: Bench, places: Iterable[Context], key: Key, iterations: int = 2) -> str:
+    """What another value of the key does in some of the recipes: `changes`, `nothing`, or all were `refused`."""
+    dotted, tried = ".".join(key), False
+    start = {"train.epochs": 1} if dotted == "train.epochs" else {"train.iterations": iterations}
+    for context in places:
+        try:
+            recipe = recipe_for(context, start)
+            value = value_of(recipe, *key)
+        except (RecipeError, KeyError):
+            continue
+        for other in others(value, words_for(context[0].task, key[1])):
+            try:
+                changed = recipe_for(context, start | {dotted: other})
+            except RecipeError:
+                continue
+            tried = True
+            try:
+                if bench.trace(context[0], changed) != bench.trace(context[0], recipe):
+                    return "changes"
+            except RecipeError:  # the value asks for an input that is not given
+                return "changes"
+    return "nothing" if tried else "refused"
+
+
+def test_the_same_recipe_gives_the_same_trace(bench: Bench) -> None:
+    for task in TASKS:
+        context = contexts(task)[0]
+        recipe = recipe_for(context, {})
+        assert bench.traced_anew(context[0], recipe) == bench.traced_anew(context[0], recipe)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_key_of_a_task_does_something(bench: Bench, task: str) -> None:
+    own = sorted(key for key in keys(task) if key[0] not in ENGINE or key[0] == "input")
+    effects = {".".join(key): effect(bench, contexts(task), key) for key in own}
+    assert effects.pop("input.fit") in ("changes", "refused")
+    assert effects == dict.fromkeys(effects, "changes")
+
+
+def test_every_key_of_the_engine_does_something(bench: Bench) -> None:
+    shared = sorted(key for key in keys("attribute") if key[0] in ENGINE and key[0] != "input")
+    both = [one for pair in zip_longest(contexts("attribute"), contexts("reid")) for one in pair if one]
+    effects = {".".join(key): effect(bench, both, key, iterations=4) for key in shared}
+    assert effects == dict.fromkeys(effects, "changes")
