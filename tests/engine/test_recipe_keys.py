@@ -28,7 +28,7 @@ from humanbench.engine.predict import predict
 from humanbench.engine.selection import benchmark
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
 from humanbench.paths import find_data, shipped
-from humanbench.recipes import DIRECT, REGIMES, SUITES, Recipe, RecipeError, load_recipe
+from humanbench.recipes import REGIMES, SUITES, Recipe, RecipeError, load_recipe
 from humanbench.tasks.options import Options
 from humanbench.tasks.training import model_for
 from tests.engine.toy import FAST, toy_backbone, write_datasets
@@ -168,7 +168,7 @@ Context = tuple[DatasetCard, str, str, str | None]
 def contexts(task: str) -> list[Context]:
     """Datasets, suites, regimes and variants that a recipe of the task is loaded for."""
     cards = [card for card in evaluated() if card.task == task]
-    variants = [None, *(name for name in files()[task].get("variant", {}) if name != DIRECT)]
+    variants = [None, *(name for name in files()[task].get("variant", {}) if name != "direct")]  # needs dumps
     regimes = [name for name in REGIMES if task in benchmark()["regime"][name].get("tasks", TASKS)]
     return [(card, suite, regime, name) for name, suite, regime, card in product(variants, SUITES, regimes, cards)]
 
