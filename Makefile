@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 
 help:
 	@echo "make test    lint, types and all tests"
-	@echo "make demo    a small dataset is made, predictions are scored, the table is printed"
+	@echo "make demo    two small backbones on procedural data: finetuned, scored, compared, on a leaderboard"
 	@echo "make bench   our metrics and readers against their peers, at paper scale"
 
 $(READY): pyproject.toml constraints.txt

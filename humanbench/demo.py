@@ -1,97 +1,108 @@
-"""The demonstration: procedural datasets are written, simple pixel learners predict, `score` scores their files.
+"""The demonstration: part of the embedded suite is written, two small backbones are finetuned on it and compared, and a
+leaderboard is built.
 
-It shows every station of the path from a card to a number on data that everybody has. The learners are meant to be
-simple: thumbnails and ridge regression.
+Everything lies in one folder: `data/`, a run folder per backbone, `site/`. What is there with the same content is
+not made again, so the same call goes on where an interrupted one stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from humanbench import __version__
 from humanbench.cards import DatasetCard, load_card
-from humanbench.data.mannequin.suite import synthesize, workers
-from humanbench.data.samples import load_samples
-from humanbench.scoring import ScoreReport, score
-from humanbench.tasks import attribute, counting, reid
+from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from humanbench.comparison import Comparison
+    from humanbench.leaderboard.site import Site
+    from humanbench.results import Results
 
-Floats = NDArray[np.float64]
+BACKBONES = ("mini_random", "mini_path", "mini_mae", "random:timm:test_vit")
+"""The first two of these that come with the package; the base of the comparison first. The last needs no weights."""
 
-SHOWN = ("market1501", "pa100k", "shanghaitech_b")
-_SUFFIX = {"reid": ".npz", "attribute": ".csv", "counting": ".csv"}
+DATASETS = ("market1501", "mpii", "cihp", "peta", "crowdhuman", "shanghaitech_b")
+"""One of each task."""
+
+PROTOCOL = "partial"
 
 
-def demo(folder: Path, scale: float = 1.0, seed: int = 0) -> Iterator[ScoreReport]:
-    """Write the datasets of `SHOWN` to `folder`/data and predictions to `folder`/predictions; their scores."""
-    data, predictions = folder / "data", folder / "predictions"
-    predictions.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True)
+class Shown:
+    """What came out: the results of each backbone, how the second compares with the first, and the site."""
+
+    runs: tuple[Results, Results]
+    comparison: Comparison
+    site: Site
+
+
+def backbones() -> tuple[str, str]:
+    """The names of the two backbones."""
+    from humanbench.backbones.cards import backbone_cards
+
+    there = [name for name in BACKBONES if ":" in name or name in backbone_cards()]
+    if len(there) < 2:
+        raise HumanbenchError(f"the demonstration needs two of the backbones {', '.join(BACKBONES)}; found {there}")
+    return there[0], there[1]
+
+
+def demo(
+    folder: Path,
+    scale: float = 1.0,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Shown:
+    """Write data, finetune, score, compare and build the site in `folder`; `say` hears what is being done.
+
+    `scale` and `seed` are those of `datasets synthesize`, the seed that of finetuning too; `overrides` change recipes.
+    Raises `HumanbenchError` where no cell of the two can be compared.
+    """
+    from humanbench import compare
+    from humanbench.evaluation import evaluate
+    from humanbench.leaderboard.gathering import build
+
+    data = folder / "data"
+    write_data(data, scale, seed, say)
+    first, second = backbones()
+    places = [folder / re.sub(r"[^\w.-]+", "_", name) for name in (first, second)]
+    runs = []
+    for name, place in zip((first, second), places, strict=True):
+        say(f"finetuning {name} ({PROTOCOL}): {', '.join(DATASETS)}")
+        results = evaluate(
+            name, PROTOCOL, DATASETS, suite="mini", data_root=data, out=place, seed=seed, set=overrides or {},
+            command="humanbench demo",
+        )  # fmt: skip
+        runs.append(results)
+    say(f"comparing {second} with {first}")
+    comparison = compare(places[0], places[1], data_root=data)
+    say("building the leaderboard")
+    return Shown((runs[0], runs[1]), comparison, build([str(place) for place in places], folder / "site", None, data))
+
+
+def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None]) -> None:
+    """Write the procedural copies that are not there with this scale and seed."""
+    from humanbench.data.mannequin.suite import synthesize, workers
+
+    absent = [card for card in map(load_card, DATASETS) if not _written(card, root, scale, seed)]
+    if not absent:
+        return
+    say(f"writing procedural datasets to {root}")
     with workers() as pool:
-        for name in SHOWN:
-            synthesize(load_card(name), data, pool, scale=scale, seed=seed)
-    for name in SHOWN:
-        card = load_card(name)
-        path = predictions / f"{name}{_SUFFIX[card.task]}"
-        _predict(card, data, path)
-        yield score(card, path, data_root=data, seed=seed)
+        for card in absent:
+            synthesize(card, root, pool, scale=scale, seed=seed)
 
 
-def _predict(card: DatasetCard, data: Path, path: Path) -> None:
-    assert card.evaluation is not None
-    import pandas as pd
+def _written(card: DatasetCard, root: Path, scale: float, seed: int) -> bool:
+    from humanbench.data.samples import MARKER
 
-    train = pd.concat([load_samples(card, split, data) for split in card.evaluation.train])
-    tests = {split: load_samples(card, split, data) for split in card.evaluation.test}
-    _PREDICT[card.task](card, train, tests, path)
-
-
-def _reid(card: DatasetCard, train: pd.DataFrame, tests: Mapping[str, pd.DataFrame], path: Path) -> None:
-    """Thumbnails, whitened with what the training images vary in: no identity is learnt."""
-    pixels = _thumbnails(train, (8, 16))
-    mean, spread = pixels.mean(axis=0), pixels.std(axis=0) + 0.05
-    query, gallery = (((_thumbnails(t, (8, 16)) - mean) / spread).astype(np.float32) for t in tests.values())
-    reid.write_predictions(card, tests, reid.Features(query, gallery), path)
-
-
-def _attribute(card: DatasetCard, train: pd.DataFrame, tests: Mapping[str, pd.DataFrame], path: Path) -> None:
-    (test,) = tests.values()
-    wanted = train[list(card.labels.attributes)].to_numpy(float)
-    share = wanted.mean(axis=0)
-    fitted = _ridge(_thumbnails(train, (12, 24)), wanted, _thumbnails(test, (12, 24)))
-    # Rare attributes never reach one half: compare with each attribute's own share instead.
-    attribute.write_predictions(card, tests, np.clip(0.5 + fitted - share, 0, 1), path)
-
-
-def _counting(card: DatasetCard, train: pd.DataFrame, tests: Mapping[str, pd.DataFrame], path: Path) -> None:
-    (test,) = tests.values()
-    counts = train["count"].to_numpy(float)[:, None]
-    fitted = _ridge(_thumbnails(train, (32, 24)), counts, _thumbnails(test, (32, 24)))
-    counting.write_predictions(card, tests, np.maximum(fitted[:, 0], 0), path)
-
-
-_PREDICT = {"reid": _reid, "attribute": _attribute, "counting": _counting}
-
-
-def _thumbnails(table: pd.DataFrame, size: tuple[int, int]) -> Floats:
-    """Pictures shrunk to `size` (width, height), a row of values 0..1 each."""
-    from PIL import Image
-
-    rows = []
-    for path in table["image"]:
-        with Image.open(path) as picture:
-            rows.append(np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BOX), float).ravel() / 255)
-    return np.array(rows)
-
-
-def _ridge(inputs: Floats, wanted: Floats, asked: Floats) -> Floats:
-    from sklearn.linear_model import RidgeCV
-
-    model = RidgeCV(alphas=np.logspace(0, 4, 9)).fit(inputs, wanted)
-    result: Floats = np.asarray(model.predict(asked), float).reshape(len(asked), -1)
-    return result
+    marker = root / card.id / MARKER
+    if not marker.is_file():
+        return False
+    told = json.loads(marker.read_text(encoding="utf-8"))
+    return (told["scale"], told["seed"], told["humanbench"]) == (scale, seed, __version__)

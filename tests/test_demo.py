@@ -1,14 +1,78 @@
-"""The demonstration runs, and says that its numbers are synthetic."""
+"""The demonstration goes from pictures to pages, says that its numbers are synthetic, and goes on when interrupted."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from humanbench.demo import SHOWN, demo
+import pytest
+from click.testing import CliRunner
+
+from humanbench import demo as story
+from humanbench.cards import TASKS, load_card
+from humanbench.cli import main
+from humanbench.data.mannequin import suite
+from humanbench.engine import run as engine_run
+
+SCALE = 0.04
+FAST = {"train.epochs": 1, "train.views": 0}
 
 
-def test_demo_scores_every_dataset_it_shows(tmp_path: Path) -> None:
-    reports = list(demo(tmp_path, scale=0.1))
-    assert [r.dataset for r in reports] == list(SHOWN)
-    assert all(r.synthetic for r in reports)
-    assert all(r.metrics[r.main].low <= r.metrics[r.main].value <= r.metrics[r.main].high for r in reports)
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(suite, "workers", partial(suite.workers, 1))
+
+
+def test_one_dataset_of_each_task() -> None:
+    assert sorted(load_card(name).task for name in story.DATASETS) == sorted(TASKS)
+
+
+def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "DATASETS", ("peta", "shanghaitech_b"))
+    finish = engine_run._Run._finish
+
+    def interrupted(run: engine_run._Run, *rest: object) -> object:
+        if run.work.card.id == "shanghaitech_b":
+            raise KeyboardInterrupt
+        return finish(run, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as context:
+        context.setattr(engine_run._Run, "_finish", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            story.demo(tmp_path / "demo", SCALE, overrides=FAST)
+    done = {path.name: path.read_bytes() for path in (tmp_path / "demo").glob("*/results/*.json")}
+    written = (tmp_path / "demo" / "data" / "peta" / "MANNEQUIN.json").stat().st_mtime_ns
+    assert len(done) == 1
+    said: list[str] = []
+    shown = story.demo(tmp_path / "demo", SCALE, overrides=FAST, say=said.append)
+    assert not any("writing" in text for text in said)
+    assert (tmp_path / "demo" / "data" / "peta" / "MANNEQUIN.json").stat().st_mtime_ns == written
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "demo").glob("*/results/*.json")}
+    assert len(kept) == 4
+    assert done.items() <= kept.items()
+    assert all(result.synthetic and result.status == "done" for results in shown.runs for result in results)
+    assert [len(results) for results in shown.runs] == [2, 2]
+    assert shown.comparison.comparable
+    assert "synthetic" in shown.site.front.read_text(encoding="utf-8")
+
+
+def test_what_a_person_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "DATASETS", ("peta",))
+    asked = story.demo
+    monkeypatch.setattr(story, "demo", lambda *args, **options: asked(*args, **options, overrides=FAST))
+    told = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "demo"), "--scale", str(SCALE)])
+    assert told.exit_code == 0, told.output
+    assert "synthetic data" in told.stdout
+    for name in story.backbones():
+        assert name.removeprefix("random:") in told.stdout
+    assert told.stdout.rstrip().endswith(str(tmp_path / "demo" / "site" / "index.html"))
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("  humanbench score ")]
+    again = CliRunner().invoke(main, [*line.split()[1:], "--json"])
+    assert again.exit_code == 0, again.output
+
+
+def test_without_two_backbones_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "BACKBONES", ("mini_random", "no_such_card"))
+    with pytest.raises(story.HumanbenchError, match="needs two of the backbones mini_random, no_such_card"):
+        story.backbones()

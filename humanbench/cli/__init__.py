@@ -16,7 +16,7 @@ _VERBS = {
     "cache": ("humanbench.cli.cache", "what is stored to save time, and clearing it"),
     "compare": ("humanbench.cli.compare", "two runs cell by cell; a gate for continuous integration"),
     "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
-    "demo": ("humanbench.cli.demo", "three procedural datasets, simple predictions, their scores"),
+    "demo": ("humanbench.cli.demo", "two small backbones on procedural data, from pictures to a leaderboard"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),

@@ -61,7 +61,7 @@ def command(
         write(report, name)
     form = "json" if as_json else form
     if form == "text":
-        _show(report)
+        show(report)
     else:
         click.echo(FORMATS[form](report).rstrip("\n"))
     if not report.comparable:
@@ -72,7 +72,8 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _show(report: Comparison) -> None:
+def show(report: Comparison) -> None:
+    """Print the tables of a comparison, and what they come to."""
     from rich.console import Console
     from rich.markup import escape
 

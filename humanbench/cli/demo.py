@@ -2,27 +2,86 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from humanbench.demo import Shown
+    from humanbench.results import Result
 
 
 @click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--out", metavar="DIR", default="runs/demo", show_default=True, help="Folder for data and predictions.")
+@click.option("--out", metavar="DIR", default="runs/demo", show_default=True, help="Folder for all that is made.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-def command(out: str, seed: int) -> None:
-    """Write three procedural datasets, predict with simple pixel learners, and score their predictions files.
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Size of the datasets: 1 is a few hundred pictures each.",
+)
+def command(out: str, seed: int, scale: float) -> None:
+    """Write six procedural datasets, one of each task, finetune two small backbones on them, score what they predict,
+    compare the two, and build the pages of a leaderboard.
 
-    Needs no data, no GPU and about a minute. The numbers are synthetic: they show that the machinery works, no more.
+    Needs no data, no GPU and a few minutes. An interrupted run goes on with the same command. The numbers are
+    synthetic: they show that the machinery works, no more. Exit code 1 when a cell failed.
     """
     from pathlib import Path
 
-    from humanbench.cli.score import show
+    from humanbench.cli.compare import show
     from humanbench.demo import demo
 
     folder = Path(out).expanduser().absolute()
-    click.echo(f"writing procedural datasets to {folder / 'data'}", err=True)
-    for report in demo(folder, seed=seed):
-        show(report)
+    shown = demo(folder, scale, seed, say=lambda text: click.echo(f"{text} …", err=True))
+    _table(shown)
+    click.echo()
+    show(shown.comparison)
     click.echo(
-        f"\nData: {folder / 'data'}, predictions: {folder / 'predictions'}. To score one of them again:\n"
-        f"  humanbench score pa100k --predictions {out}/predictions/pa100k.csv --data-root {out}/data"
+        f"\nAll of it is synthetic. Data, predictions and results: {folder}. To score one of them again:\n"
+        f"  {_again(shown, folder)}\nThe leaderboard: {shown.site.front}"
+    )
+    if any(results.failed for results in shown.runs):
+        click.get_current_context().exit(1)
+
+
+def _table(shown: Shown) -> None:
+    """Both backbones' main metric of each dataset, with its interval."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from humanbench.cards import load_card
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title="synthetic data", title_justify="left")
+    for column in ("dataset", "task", "metric"):
+        table.add_column(column)
+    for results in shown.runs:
+        table.add_column(results[0].backbone, justify="right")
+        table.add_column("95 % interval", justify="right")
+    for pair in zip(*shown.runs, strict=True):
+        card = load_card(pair[0].dataset)
+        assert card.evaluation is not None
+        cells = [text for result in pair for text in _numbers(result)]
+        table.add_row(card.id, card.task, card.evaluation.main, *cells)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)
+    for results in shown.runs:
+        for failed in results.failed:
+            console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
+
+
+def _numbers(result: Result) -> tuple[str, str]:
+    best = result.metrics.get(result.main)
+    return (f"{best.value:.2f}", f"{best.low:.2f} – {best.high:.2f}") if best else ("failed", "")
+
+
+def _again(shown: Shown, folder: object) -> str:
+    """A command that scores predictions of the run once more."""
+    results = shown.runs[-1]
+    done = next((result for result in results if result.status == "done"), results[0])
+    return (
+        f"humanbench score {done.dataset} --predictions {results.folder}/{done.predictions} --data-root {folder}/data"
     )
