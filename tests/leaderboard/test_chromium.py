@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from humanbench.cards import TASKS, load_card
+from humanbench.data.samples import MARKER
 from humanbench.leaderboard.events import events_of
 from humanbench.leaderboard.frames import entries_of, seen_by
+from humanbench.leaderboard.gathering import build
 from humanbench.leaderboard.site import build_site
+from tests.evaluated import write_dataset
 from tests.leaderboard.browser import CHROMIUM, Browser
+from tests.leaderboard.honest import write_honest_run
 from tests.leaderboard.made import made_result, made_run
+from tests.leaderboard.test_samples import ONE_EACH
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
 
@@ -226,3 +232,26 @@ def test_the_keyboard_reaches_content_tables_and_buttons(browser: Browser, site:
     seen = [press() for _ in range(60)]
     assert seen[0] == "skip"
     assert {"brand", "theme", "scroll", "sort"} <= set(seen)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with predictions on its task pages."""
+    root = tmp_path_factory.mktemp("data")
+    for name in ONE_EACH:
+        write_dataset(load_card(name), root)
+        (root / name / MARKER).write_text("{}")
+    place = tmp_path_factory.mktemp("drawn")
+    run = write_honest_run(place / "run", root, ONE_EACH)
+    return build([run], place / "site", place / "none", root).folder
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("width", [390, 1400])
+def test_drawn_predictions_are_seen_and_fit(browser: Browser, drawn: Path, task: str, width: int) -> None:
+    browser.size(width, 844, phone=width < 600)
+    browser.open(at(drawn, f"tasks/{task}.html"))
+    images = "Array.from(document.querySelectorAll('.sample img'))"
+    assert browser.run(f"{images}.length > 0 && {images}.every(i => i.complete && i.naturalWidth > 20 && i.alt)")
+    assert browser.run(f"{images}.every(i => i.getBoundingClientRect().right <= {width})")
+    assert browser.run("document.documentElement.scrollWidth") == width
