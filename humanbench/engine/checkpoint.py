@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import secrets
@@ -22,8 +23,10 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # writing itself does not say where
         raise
 
 
@@ -36,14 +39,41 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, write)
 
 
-def save_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
-    """Save tensors and plain values under the identity of what was being fitted."""
+def save_whole(path: Path, content: Any) -> None:
+    """`torch.save`, whole or not at all; an `OSError` (a full disk, say) comes through as one."""
 
     def write(to: Path) -> None:
-        with to.open("wb") as file:  # an OSError (disk full) comes through as it is only from a file object
-            torch.save({"identity": identity, "state": state}, file)
+        with _Target(to) as target:
+            try:
+                torch.save(content, target)
+            except RuntimeError as error:  # torch's words for a write that failed
+                raise target.error or error from error
 
     write_whole(path, write)
+
+
+class _Target(io.FileIO):
+    """A file that writes all it is given and remembers why it could not."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w")
+        self.error: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        try:
+            while done < len(view):
+                done += super().write(view[done:]) or 0
+        except OSError as error:
+            self.error = error
+            raise
+        return done
+
+
+def save_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
+    """Save tensors and plain values under the identity of what was being fitted."""
+    save_whole(path, {"identity": identity, "state": state})
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:

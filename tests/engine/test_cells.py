@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,25 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing_half_written(
     assert not [p for p in (tmp_path / "run").rglob("*") if "checkpoints" in p.parts and p.is_file()]
     assert not results(tmp_path / "run")
     assert run().status == "done"
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    path, state = tmp_path / "fit.pt", {"weights": torch.zeros(10_000)}
+    checkpoint.save_checkpoint(path, "before", {})
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # as a full disk: writing ends in the middle
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*fit\.pt"):
+            checkpoint.save_checkpoint(path, "after", state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    checkpoint.save_checkpoint(path, "after", state)
+    found = checkpoint.load_checkpoint(path, "after")
+    assert found is not None
+    assert torch.equal(found["weights"], state["weights"])
 
 
 def test_a_damaged_checkpoint_is_not_used(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
