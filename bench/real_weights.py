@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import load_card
+from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import cells, texts
 from humanbench.data.readers.pa100k import ANNOTATIONS, IMAGES
@@ -40,7 +41,14 @@ PARTS = {"train": range(1, 1401), "val": range(1401, 1601), "test": range(1601, 
 """Numbers of the pictures; the benchmark trains on train and val."""
 
 SUBSET = "pa100k-first-2000"
-SETTINGS = ("input.size=[256, 128]",)
+SETTINGS = ("input.size=[256, 128]", "augment.pad=5", "train.batch_size=16")
+OF_REGIME = {
+    "head": ("optim.lr=0.01", "train.epochs=40", "train.views=2"),
+    "partial": ("optim.lr=0.004", "train.epochs=24", "train.views=4"),
+    "full": ("optim.lr=0.004", "train.epochs=24"),
+}
+"""Everything of the recipe that matters is said here, so that this table stays when the suite's recipes change."""
+
 REGIMES = {"head": 3, "partial": 3, "full": 1}
 """Seeds of each."""
 
@@ -53,6 +61,7 @@ def split_copy(pa100k: Path, folder: Path) -> Path:
 
     `folder` gets the dataset's folder `pa100k` and a CSV file that names every sample, so that results say "subset".
     """
+    pa100k = find_root(CARD, pa100k)
     annotation = next((pa100k / name for name in ANNOTATIONS if (pa100k / name).is_file()), None)
     images = next((pa100k / name for name in IMAGES if (pa100k / name / "000001.jpg").is_file()), None)
     if annotation is None or images is None:
@@ -87,7 +96,7 @@ def words(network: str, regime: str, seed: int, folder: Path) -> list[str]:
     command = ["humanbench", "eval", "--backbone", name, "--protocol", regime, "--suite", "mini"]
     command += ["--datasets", "pa100k", "--seed", str(seed)]
     command += ["--set", f"datasets.pa100k.root={folder / 'pa100k'}", "--subset", str(folder / f"{SUBSET}.csv")]
-    command += [word for setting in SETTINGS for word in ("--set", setting)]
+    command += [word for setting in (*SETTINGS, *OF_REGIME[regime]) for word in ("--set", setting)]
     return command + (["--arch", f"seed={seed}"] if network == "random" else [])
 
 
@@ -217,17 +226,23 @@ def _line(one: Row) -> str:
 
 
 def _recipes(rows: Sequence[Row]) -> str:
-    text = f"\n## Recipe\n\nThe suite `mini` (ours, for small data) with `{'`, `'.join(SETTINGS)}`:\n\n"
-    text += "| regime | epochs | fixed views | batch | optimiser | rate (backbone) | weight decay | augmentation |\n"
-    text += "|---|---|---|---|---|---|---|---|\n"
+    text = "\n## Recipe\n\nOurs, for small data: the suite `mini` with the settings of the commands below.\n\n"
+    text += "| regime | input | epochs | fixed views | batch | optimiser | rate (backbone) | decay | augmentation |\n"
+    text += "|---|---|---|---|---|---|---|---|---|\n"
     for one in rows:
         result = one.results["ImageNet"][0]
-        recipe = load_recipe(CARD, cast(Regime, one.regime), "mini", overrides=dict(map(parse_override, SETTINGS)))
+        recipe = load_recipe(
+            CARD,
+            cast(Regime, one.regime),
+            "mini",
+            overrides=dict(map(parse_override, (*SETTINGS, *OF_REGIME[one.regime]))),
+        )
         assert recipe.sha256 == result.cell.recipe_sha256
         train, optim = recipe.train, recipe.optim
         rate = f"{optim.lr:g} (x {optim.backbone_scale:g})" if one.regime != "head" else f"{optim.lr:g}"
         augment = f"flip {recipe.augment['flip']:g}, pad {recipe.augment['pad']}"
-        values = [one.regime, train.epochs, train.views or "none", train.batch_size, optim.name, rate]
+        size = " x ".join(map(str, recipe.input.size))
+        values = [one.regime, size, train.epochs, train.views or "none", train.batch_size, optim.name, rate]
         text += f"| {' | '.join(map(str, [*values, f'{optim.weight_decay:g}', augment]))} |\n"
     return text
 
