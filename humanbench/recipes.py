@@ -260,6 +260,11 @@ def _validated(card: DatasetCard, merged: dict[str, Any]) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])
+        if first["type"] == "extra_forbidden":
+            section = Recipe.model_fields.get(str(first["loc"][0]))
+            known = list(getattr(section.annotation, "model_fields", {})) if section else list(Recipe.model_fields)
+            hint = nearest(str(first["loc"][-1]), known)
+            raise RecipeError(f"recipe of {card.id}: {where}: no such key{hint} (keys: {', '.join(known)})") from error
         raise RecipeError(f"recipe of {card.id}: {where}: {first['msg']} (found {first['input']!r})") from error
     if (recipe.train.epochs is None) == (recipe.train.iterations is None):
         raise RecipeError(f"recipe of {card.id}: train needs epochs or iterations, one of the two")

@@ -126,7 +126,7 @@ def test_a_scenario_is_taken_where_a_protocol_is_asked(data_root: Path, out: Pat
         (["--datasets", "prcc"], "used in pretraining only"),
         (["--datasets", "rapv2"], "rapv2: no such folder under"),
         (["--suite", "mni"], "did you mean mini"),
-        (["--set", "optim.lrr=1"], "optim.lrr"),
+        (["--set", "optim.lrr=1"], "optim.lrr: no such key; did you mean lr"),
         (["--set", "optim.lr=fast"], "optim.lr"),
         (["--set", "optim"], "KEY=VALUE"),
         (["--set", "head.widht=3", "--datasets", "pa100k"], "no such key"),
