@@ -1,0 +1,40 @@
+"""The mini backbones that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from humanbench import load_backbone
+from humanbench.backbones.cards import backbone_cards
+from humanbench.cards import collection, evaluated, scenario
+
+MINI = ("mini_random", "mini_mae", "mini_path")
+
+
+@pytest.mark.parametrize("name", MINI)
+def test_small_enough_and_whole(name: str) -> None:
+    (place,) = backbone_cards()[name].weights
+    assert Path(place.file).stat().st_size < 8_000_000
+    backbone = load_backbone(name)
+    assert backbone.report is not None
+    assert not backbone.report.missing
+    assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (8, 128, 8)
+
+
+def test_same_architecture_and_different_weights() -> None:
+    made = [load_backbone(name) for name in MINI]
+    assert len({backbone.weights_sha256 for backbone in made}) == 3
+    assert len({repr(backbone.trunk) for backbone in made}) == 1
+
+
+def test_scenarios_are_those_of_the_paper_s_collection() -> None:
+    """12 in-dataset, 5 out-of-dataset, 2 unseen-task for the pretrained two; nothing was seen by the random one."""
+    assert backbone_cards()["mini_random"].datasets() == ()
+    for name in MINI[1:]:
+        seen = backbone_cards()[name].datasets()
+        assert seen is not None
+        assert set(seen) == {card.id for card in collection("full")}
+        found = [scenario(card, seen) for card in evaluated()]
+        assert [found.count(s) for s in ("in-dataset", "out-of-dataset", "unseen-task")] == [12, 5, 2]  # type: ignore[arg-type]
