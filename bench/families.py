@@ -59,8 +59,8 @@ FAMILIES = {
 }
 """Family -> its smallest network in timm.
 
-Not here are those that take one input size only (CaiT, Hiera, MLP-Mixer): a cell ends with a sentence that says so, and
-`--arch img_size=[H, W]` builds them for the datasets of one size.
+Not here are those that take one input size only (CaiT, Hiera, MLP-Mixer): a cell ends with a sentence that says so.
+`--arch img_size=[H, W]` builds CaiT for the datasets of one size.
 """
 
 DATASETS = {

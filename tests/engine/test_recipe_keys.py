@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from humanbench.cards import TASKS, DatasetCard, evaluated
+from humanbench.engine import selection
 from humanbench.engine.feeds import FreshFeed, Share
 from humanbench.engine.fit import Fit
 from humanbench.engine.folder import RunFolder
@@ -25,8 +26,9 @@ from humanbench.engine.jobs import Job
 from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
-from humanbench.engine.selection import benchmark
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
+from humanbench.errors import HumanbenchError
+from humanbench.leaderboard.pages import words
 from humanbench.paths import find_data, shipped
 from humanbench.recipes import REGIMES, SUITES, Recipe, RecipeError, load_recipe
 from humanbench.tasks.options import Options
@@ -84,6 +86,35 @@ def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> Non
             assert kind == "variant" or value in known[kind], f"[{name}] is never looked up"
         assert set(layer.get("only", ())) <= names
         assert set(layer) <= {*TOLD, *ENGINE, "augment", "head", "loss", "test"}, f"[{name}] has an unknown section"
+
+
+class Read(dict[str, Any]):
+    """A table that notes which of its keys are asked for."""
+
+    def __init__(self, table: Mapping[str, Any], asked: set[str]) -> None:
+        super().__init__({k: Read(v, asked) if isinstance(v, dict) else v for k, v in table.items()})
+        self.asked = asked
+
+    def __getitem__(self, key: str) -> Any:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of any table."""
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+def test_every_key_of_the_benchmark_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, asked = dict(selection.benchmark()), set[str]()
+    for module in (selection, words):
+        monkeypatch.setattr(module, "benchmark", lambda: Read(table, asked))
+    for regime in REGIMES:
+        selection.candidates((), None, regime, None, ())
+        words.regime_about(regime)
+    with pytest.raises(HumanbenchError, match="is for reid"):
+        selection.candidates(("mpii",), None, "none", None, ())
+    assert {*table, *(key for about in table["regime"].values() for key in about)} <= asked
 
 
 @dataclass(frozen=True)
@@ -169,7 +200,7 @@ def contexts(task: str) -> list[Context]:
     """Datasets, suites, regimes and variants that a recipe of the task is loaded for."""
     cards = [card for card in evaluated() if card.task == task]
     variants = [None, *(name for name in files()[task].get("variant", {}) if name != "direct")]  # needs dumps
-    regimes = [name for name in REGIMES if task in benchmark()["regime"][name].get("tasks", TASKS)]
+    regimes = [name for name in REGIMES if task in selection.benchmark()["regime"][name].get("tasks", TASKS)]
     return [(card, suite, regime, name) for name, suite, regime, card in product(variants, SUITES, regimes, cards)]
 
 
