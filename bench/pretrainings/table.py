@@ -21,8 +21,9 @@ _HEAD = (
     "on the 37 datasets.",
 )
 _GAINS = (
-    "Mean relative change over the datasets of a scenario in percent, positive where the second is better, with its",
-    "95 % interval from the paired intervals of the cells (`humanbench compare`); **bold** where the interval excludes",
+    "Mean gain over the datasets of a scenario, positive where the second is better: points of metrics in percent, for",
+    "errors (EPE, MSE) percent of the first's value. With the 95 % interval that follows from those of the cells, which",
+    "are paired over test units and allow for the noise of training (`humanbench compare`); **bold** where it excludes",
     "zero.",
 )
 
@@ -68,17 +69,18 @@ def _sizes() -> dict[str, int]:
 def _averages(compared: Comparison) -> Iterator[str]:
     for cards in _grouped().values():
         ids = {card.id for card in cards}
-        cells = [cell for cell in compared.comparable if cell.dataset in ids and cell.base]
+        cells = [cell for cell in compared.comparable if cell.dataset in ids]
         yield _average(cells)
 
 
 def _average(cells: Sequence[CellReport]) -> str:
-    """Mean of the relative changes; the cells are independent, so squares of the half intervals add up."""
+    """Mean of the gains; the cells are independent, so squares of the half intervals add up."""
     if not cells:
         return "–"
-    changes = [direction(c.metric).gain(c.base, c.new) / abs(c.base) * 100 for c in cells]
-    halves = [(c.high - c.low) / 2 / abs(c.base) * 100 for c in cells]
-    mean, half = sum(changes) / len(cells), math.sqrt(sum(h * h for h in halves)) / len(cells)
+    scales = [1.0 if direction(c.metric).unit == "%" else 100 / abs(c.base) for c in cells]
+    gains = [direction(c.metric).gain(c.base, c.new) * scale for c, scale in zip(cells, scales, strict=True)]
+    halves = [(c.high - c.low) / 2 * scale for c, scale in zip(cells, scales, strict=True)]
+    mean, half = sum(gains) / len(cells), math.sqrt(sum(h * h for h in halves)) / len(cells)
     text = f"{mean:+.1f} ({mean - half:+.1f} – {mean + half:+.1f})"
     return f"**{text}**" if abs(mean) > half else text
 
