@@ -22,8 +22,8 @@ _HEAD = (
 )
 _GAINS = (
     "Mean gain over the datasets of a scenario, positive where the second is better: points of metrics in percent, for",
-    "errors (EPE, MSE) percent of the first's value. With the 95 % interval that follows from those of the cells, which",
-    "are paired over test units and allow for the noise of training (`humanbench compare`); **bold** where it excludes",
+    "errors (EPE, MSE) percent of the first's value. With the 95 % interval that follows from those of the cells: they",
+    "are paired over test units and allow for the noise of training (`humanbench compare`). **Bold** where it excludes",
     "zero.",
 )
 
