@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from humanbench.data.writers.files import save_mat
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.metrics.attributes import attributes
 from humanbench.metrics.scores import Scores
-from humanbench.recipes import Regime, load_recipe, parse_override
+from humanbench.recipes import Recipe, Regime, load_recipe, parse_override
 from humanbench.results import Result, Results, load_results
 from humanbench.stats import CONFIDENCE, RESAMPLES, paired_draws
 from humanbench.tasks.attribute import read_predictions
@@ -41,19 +41,31 @@ PARTS = {"train": range(1, 1401), "val": range(1401, 1601), "test": range(1601, 
 """Numbers of the pictures; the benchmark trains on train and val."""
 
 SUBSET = "pa100k-first-2000"
-SETTINGS = ("input.size=[256, 128]", "augment.pad=5", "train.batch_size=16")
-OF_REGIME = {
-    "head": ("optim.lr=0.01", "train.epochs=40", "train.views=2"),
-    "partial": ("optim.lr=0.004", "train.epochs=24", "train.views=4"),
-    "full": ("optim.lr=0.004", "train.epochs=24"),
-}
-"""Everything of the recipe that matters is said here, so that this table stays when the suite's recipes change."""
-
-REGIMES = {"head": 3, "partial": 3, "full": 1}
-"""Seeds of each."""
-
+COMMON = ("augment.pad=5", "train.batch_size=16")
 NETWORKS = {"ImageNet": "efficientnet_lite0", "random": "random:efficientnet_lite0"}
 CARD = load_card("pa100k")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row: a regime with everything of its recipe that matters, so that the row stays when the suite's changes."""
+
+    regime: Regime
+    seeds: int
+    settings: tuple[str, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What `eval` makes of the settings."""
+        return load_recipe(CARD, self.regime, "mini", overrides=dict(map(parse_override, self.settings)))
+
+
+CASES = (
+    Case("head", 3, ("input.size=[256, 128]", *COMMON, "optim.lr=0.01", "train.epochs=40", "train.views=2")),
+    Case("head", 3, ("input.size=[128, 64]", *COMMON, "optim.lr=0.01", "train.epochs=40", "train.views=2")),
+    Case("partial", 3, ("input.size=[128, 64]", *COMMON, "optim.lr=0.004", "train.epochs=12", "train.views=2")),
+    Case("full", 1, ("input.size=[128, 64]", *COMMON, "optim.lr=0.004", "train.epochs=12", "train.views=0")),
+)
 
 
 def split_copy(pa100k: Path, folder: Path) -> Path:
@@ -90,20 +102,20 @@ def split_copy(pa100k: Path, folder: Path) -> Path:
     return subset
 
 
-def words(network: str, regime: str, seed: int, folder: Path) -> list[str]:
+def words(network: str, case: Case, seed: int, folder: Path) -> list[str]:
     """The command of a cell. A random network is another one with each seed."""
     name = NETWORKS[network]
-    command = ["humanbench", "eval", "--backbone", name, "--protocol", regime, "--suite", "mini"]
+    command = ["humanbench", "eval", "--backbone", name, "--protocol", case.regime, "--suite", "mini"]
     command += ["--datasets", "pa100k", "--seed", str(seed)]
     command += ["--set", f"datasets.pa100k.root={folder / 'pa100k'}", "--subset", str(folder / f"{SUBSET}.csv")]
-    command += [word for setting in (*SETTINGS, *OF_REGIME[regime]) for word in ("--set", setting)]
+    command += [word for setting in case.settings for word in ("--set", setting)]
     return command + (["--arch", f"seed={seed}"] if network == "random" else [])
 
 
-def computed(network: str, regime: str, seed: int, folder: Path) -> Results:
+def computed(network: str, case: Case, seed: int, folder: Path) -> Results:
     """Results of the run folder after the cell was computed or found there."""
     out = folder / "runs" / network
-    command = [*words(network, regime, seed, folder), "--out", str(out), "--device", "cpu"]
+    command = [*words(network, case, seed, folder), "--out", str(out), "--device", "cpu"]
     print("$", shlex.join(command), file=sys.stderr, flush=True)
     done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.DEVNULL)
     if done.returncode:
@@ -137,9 +149,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Row:
-    """A regime: the scores of each network's seeds, and its results as `eval` recorded them."""
+    """A case: the scores of each network's seeds, and its results as `eval` recorded them."""
 
-    regime: str
+    case: Case
     scores: dict[str, list[Scores]]
     results: dict[str, list[Result]]
 
@@ -170,18 +182,19 @@ def _quantiles(drawn: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def row(regime: str, seeds: Iterable[int], folder: Path, known: Known) -> Row:
-    """Compute a regime with both networks and these seeds."""
+def row(case: Case, seeds: Iterable[int], folder: Path, known: Known) -> Row:
+    """Compute a case with both networks and these seeds."""
     scores: dict[str, list[Scores]] = {}
     results: dict[str, list[Result]] = {}
     for network in NETWORKS:
         for seed in seeds:
-            found = computed(network, regime, seed, folder)
-            (result,) = (r for r in found if r.regime == regime and r.seed == seed and r.status == "done")
+            found = computed(network, case, seed, folder)
+            recipe = case.recipe.sha256
+            (result,) = (r for r in found if r.cell.recipe_sha256 == recipe and r.seed == seed and r.status == "done")
             assert result.predictions is not None
             results.setdefault(network, []).append(result)
             scores.setdefault(network, []).append(known.scores(folder / "runs" / network / result.predictions))
-    return Row(regime, scores, results)
+    return Row(case, scores, results)
 
 
 _HEAD = """# Pretrained against random, on 2,000 real pictures
@@ -196,8 +209,8 @@ the difference are paired.
 
 Written by `python -m bench.real_weights --data-root DIR`, which runs `humanbench eval`.
 
-| regime | seeds | trained parameters | ImageNet | random | difference | each seed, ImageNet | each seed, random |
-|---|---|---|---|---|---|---|---|
+| regime | input | seeds | parameters trained | ImageNet | random | difference | ImageNet, each | random, each |
+|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -207,7 +220,7 @@ def page(rows: Sequence[Row], known: Known) -> str:
     about = {"fit": fit, "tested": len(PARTS["test"]), "columns": len(known.columns)}
     text = _HEAD.format(**about, attributes=len(CARD.labels.attributes))
     text += "".join(f"{_line(one)}\n" for one in rows)
-    few = [one.regime for one in rows if len(one.scores["random"]) < 3]
+    few = [one.case.regime for one in rows if len(one.scores["random"]) < 3]
     if few:
         text += f"\nOne seed only, for the cost of it on a CPU: {', '.join(few)}.\n"
     return text + _recipes(rows) + _origin(rows)
@@ -222,7 +235,12 @@ def _line(one: Row) -> str:
     difference, low, high = one.difference()
     numbers.append(f"**{difference:+.1f}** [{low:+.1f}, {high:+.1f}]")
     each = [", ".join(f"{score['mA']:.1f}" for score in one.scores[network]) for network in NETWORKS]
-    return f"| {' | '.join([one.regime, str(len(one.scores['random'])), f'{trained:,}', *numbers, *each])} |"
+    case = [one.case.regime, _size(one.case), str(len(one.scores["random"])), f"{trained:,}"]
+    return f"| {' | '.join([*case, *numbers, *each])} |"
+
+
+def _size(case: Case) -> str:
+    return " x ".join(map(str, case.recipe.input.size))
 
 
 def _recipes(rows: Sequence[Row]) -> str:
@@ -230,19 +248,11 @@ def _recipes(rows: Sequence[Row]) -> str:
     text += "| regime | input | epochs | fixed views | batch | optimiser | rate (backbone) | decay | augmentation |\n"
     text += "|---|---|---|---|---|---|---|---|---|\n"
     for one in rows:
-        result = one.results["ImageNet"][0]
-        recipe = load_recipe(
-            CARD,
-            cast(Regime, one.regime),
-            "mini",
-            overrides=dict(map(parse_override, (*SETTINGS, *OF_REGIME[one.regime]))),
-        )
-        assert recipe.sha256 == result.cell.recipe_sha256
+        case, recipe = one.case, one.case.recipe
         train, optim = recipe.train, recipe.optim
-        rate = f"{optim.lr:g} (x {optim.backbone_scale:g})" if one.regime != "head" else f"{optim.lr:g}"
+        rate = f"{optim.lr:g} (x {optim.backbone_scale:g})" if case.regime != "head" else f"{optim.lr:g}"
         augment = f"flip {recipe.augment['flip']:g}, pad {recipe.augment['pad']}"
-        size = " x ".join(map(str, recipe.input.size))
-        values = [one.regime, size, train.epochs, train.views or "none", train.batch_size, optim.name, rate]
+        values = [case.regime, _size(case), train.epochs, train.views or "none", train.batch_size, optim.name, rate]
         text += f"| {' | '.join(map(str, [*values, f'{optim.weight_decay:g}', augment]))} |\n"
     return text
 
@@ -251,7 +261,7 @@ def _origin(rows: Sequence[Row]) -> str:
     result = rows[0].results["ImageNet"][0]
     assert result.provenance is not None
     used = {name: result.provenance.packages[name] for name in ("torch", "timm") if name in result.provenance.packages}
-    commands = [words(network, "head", 0, Path("DIR")) for network in NETWORKS]
+    commands = [words(network, rows[0].case, 0, Path("DIR")) for network in NETWORKS]
     shown = "\n".join(f"    {shlex.join(command)}" for command in commands)
     versions = ", ".join(f"{name} {version}" for name, version in used.items())
     return (
@@ -274,14 +284,15 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--data-root", type=Path, default=os.environ.get("HUMANBENCH_SAMPLES") or beside)
     parser.add_argument("--out", type=Path, default=Path("runs/real-weights"))
     parser.add_argument("--page", type=Path, default=Path("docs/real-weights.md"))
-    parser.add_argument("--regimes", nargs="+", choices=REGIMES, default=list(REGIMES))
+    parser.add_argument("--regimes", nargs="+", choices=list(dict.fromkeys(c.regime for c in CASES)))
     parser.add_argument("--seeds", type=int, help="for every regime; else as the page has them")
     asked = parser.parse_args(arguments)
     folder = asked.out.absolute()
     try:
         split_copy(_found(asked.data_root), folder)
         known = Known.read(folder)
-        rows = [row(regime, range(asked.seeds or REGIMES[regime]), folder, known) for regime in asked.regimes]
+        chosen = [case for case in CASES if case.regime in (asked.regimes or case.regime)]
+        rows = [row(case, range(asked.seeds or case.seeds), folder, known) for case in chosen]
     except HumanbenchError as error:
         sys.exit(f"bench.real_weights: {error}")
     asked.page.write_text(page(rows, known), encoding="utf-8")

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 import humanbench
 from humanbench.cli import main
 from humanbench.engine.planning import Request, prepare
+from humanbench.engine.provenance import command_line
 from humanbench.errors import HumanbenchError
 from humanbench.paths import find_data
 from tests.engine.toy import FAST, toy_backbone, write_datasets
@@ -180,3 +181,9 @@ def test_a_configuration_that_is_named_must_be_there(tmp_path: Path, monkeypatch
     with pytest.raises(HumanbenchError, match=r"absent\.toml: there is no such file"):
         find_data()
     assert find_data(tmp_path).base == tmp_path
+
+
+def test_a_command_is_recorded_as_it_can_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for program in ("/somewhere/bin/humanbench", "/somewhere/humanbench/__main__.py"):
+        monkeypatch.setattr("sys.argv", [program, "eval", "--set", "datasets.pa100k.root=/our copy"])
+        assert command_line() == "humanbench eval --set 'datasets.pa100k.root=/our copy'"

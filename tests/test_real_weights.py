@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ import pytest
 import torch
 
 import humanbench
-from bench import real_weights
-from bench.real_weights import CARD, NETWORKS, PARTS, SUBSET, Known, Row, page, split_copy, words
+from bench.real_weights import CARD, CASES, NETWORKS, PARTS, SUBSET, Case, Known, Row, page, split_copy, words
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
 from humanbench.paths import find_data
@@ -60,15 +60,16 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize("regime", real_weights.REGIMES)
-def test_commands_say_every_setting_that_tells_them_from_another_cell(regime: str) -> None:
-    commands = {(n, s): words(n, regime, s, Path("DIR")) for n in NETWORKS for s in (0, 1)}
+@pytest.mark.parametrize("case", CASES)
+def test_commands_say_every_setting_that_tells_them_from_another_cell(case: Case) -> None:
+    commands = {(n, s): words(n, case, s, Path("DIR")) for n in NETWORKS for s in (0, 1)}
     assert len({tuple(command) for command in commands.values()}) == 4
     assert "seed=1" in commands["random", 1]  # another random network, not the same one with another head
     assert not any("seed=" in word for word in commands["ImageNet", 1])
-    settings = [b for a, b in zip(commands["ImageNet", 0], commands["ImageNet", 0][1:], strict=False) if a == "--set"]
-    recipe = load_recipe(CARD, regime, "mini", overrides=dict(map(parse_override, settings[1:])))
-    assert recipe.input.size == (256, 128)
+    settings = [b for a, b in pairwise(commands["ImageNet", 0]) if a == "--set"]
+    recipe = load_recipe(CARD, case.regime, "mini", overrides=dict(map(parse_override, settings[1:])))
+    assert recipe.sha256 == case.recipe.sha256
+    assert recipe.train.iterations is None
 
 
 @needs_samples
@@ -89,26 +90,30 @@ def test_imagenet_weights_are_better_than_none_on_real_pictures(tmp_path: Path) 
         )  # fmt: skip
     assert all(result.subset == "few" for results in found.values() for result in results)
     scores = {n: [known.scores(tmp_path / n / results[0].predictions)] for n, results in found.items()}
-    row = Row("head", scores, {n: list(results) for n, results in found.items()})
+    row = Row(CASES[0], scores, {n: list(results) for n, results in found.items()})
     difference, low, high = row.difference()
     assert low < difference < high
     assert difference > 3  # 8.5 to 12.2 with six seeds
 
 
-def test_the_page_says_what_it_is_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_says_what_it_is_of(tmp_path: Path) -> None:
     root = write_datasets(tmp_path / "data", "pa100k")
-    monkeypatch.setattr(real_weights, "SETTINGS", ("input.size=[32, 32]", "train.batch_size=8"))
-    monkeypatch.setattr(real_weights, "OF_REGIME", {"head": ("train.epochs=1",)})
-    settings = {"input.size": [32, 32], "train.batch_size": 8, "train.epochs": 1}
+    case = Case("head", 1, ("input.size=[32, 32]", "train.batch_size=8", "train.epochs=1"))
     known = Known({"test": load_samples(CARD, "test", root)}, np.arange(20))
     scores, results = {}, {}
     for seed, network in enumerate(NETWORKS):
         (result,) = humanbench.evaluate(
-            toy_backbone(seed), "head", "pa100k", suite="mini", data_root=root, out=tmp_path / network, set=settings
+            toy_backbone(seed),
+            "head",
+            "pa100k",
+            suite="mini",
+            data_root=root,
+            out=tmp_path / network,
+            set=case.settings,
         )
         scores[network] = [known.scores(tmp_path / network / result.predictions)]
         results[network] = [result]
-    text = page([Row("head", scores, results)], known)
+    text = page([Row(case, scores, results)], known)
     assert "**These numbers are of a subset**" in text
     assert "the 20 of 26 attributes" in text
     assert "One seed only" in text

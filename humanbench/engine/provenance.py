@@ -54,8 +54,9 @@ def _git(folder: Path, *args: str) -> str | None:
 
 
 def command_line() -> str:
-    """How this process was started, without the path of the program."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """How this process was started, without the path of the program (`python -m humanbench` is `humanbench`)."""
+    program = Path(sys.argv[0])
+    return shlex.join([program.parent.name if program.name == "__main__.py" else program.name, *sys.argv[1:]])
 
 
 def machine() -> str:
