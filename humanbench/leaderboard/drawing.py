@@ -322,7 +322,7 @@ def _strip(query: str, gallery: Sequence[tuple[str, bool]]) -> Image.Image:
         tiles.append(tile)
     gap, wide = 5, 18
     width = len(tiles) * (PERSON[0] + gap) - gap + wide - gap
-    strip = Image.new("RGB", (width, PERSON[1]), canvas.PAPER)
+    strip = Image.new("RGBA", (width, PERSON[1]))  # gaps have the colour of the page
     for number, tile in enumerate(tiles):
         strip.paste(_finished(tile), (number * (PERSON[0] + gap) + (wide - gap if number else 0), 0))
     return strip

@@ -303,14 +303,14 @@ COSTS = (
 
 
 def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
-    """Key, name of the cost, and points of mean rank against it, where known for two entries and more."""
+    """Key, name of the cost, and points of mean rank against it, where entries are known to differ in it."""
     found = []
     for key, text in COSTS:
         points = [
             Point(entry.name, getattr(entry, key), float(mean))
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
         ]
-        if sum(math.isfinite(p.x) for p in points) >= 2:
+        if len({p.x for p in points if math.isfinite(p.x)}) >= 2:
             found.append((key, text, points[:300]))
     return found
 

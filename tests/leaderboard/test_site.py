@@ -85,9 +85,12 @@ def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
     assert sum("↓" in text for text in texts) == 4  # Caltech, Human3.6M pose, ShanghaiTech A and B
 
 
-def test_ranks_stand_against_every_cost(tmp_path: Path) -> None:
-    nets = [made_result("lip", name, value=value) for name, value in (("small", 60), ("much_larger", 70))]
-    text = (built(tmp_path / "site", nets) / "boards/humanbench-v1-partial.html").read_text()
+def test_ranks_stand_against_every_cost_in_which_entries_differ(tmp_path: Path) -> None:
+    small, large = made_result("lip", "small", value=60), made_result("lip", "much_larger", value=70)
+    assert large.provenance is not None
+    faster = large.provenance.model_copy(update={"images_per_second": {"predict": 5.0}})
+    large = large.model_copy(update={"trainable": 30_000_000, "provenance": faster})
+    text = (built(tmp_path / "site", [small, large]) / "boards/humanbench-v1-partial.html").read_text()
     for cost in (
         "parameters",
         "GFLOPs of the backbone per picture (a multiply-add is two)",
@@ -99,6 +102,8 @@ def test_ranks_stand_against_every_cost(tmp_path: Path) -> None:
     assert {row["backbone"]: float(row["gflops"]) for row in rows} == {"small": 20.0, "much_larger": 44.0}
     (page,) = (tmp_path / "site/entries").glob("small-*.html")
     assert "20 in the backbone" in page.read_text()
+    twins = [made_result("lip", "one", value=60), made_result("lip", "two", value=61)]
+    assert "Mean rank and" not in (built(tmp_path / "same", twins) / "boards/humanbench-v1-partial.html").read_text()
 
 
 def test_labels_are_shown(site: Path) -> None:

@@ -40,9 +40,11 @@ def _place(task: str, number: int, part: int) -> str:
 
 
 def thumbnail(task: str, shown: Shown) -> str:
-    """A picture that stands for the task, from the site's top: the best entry's first one."""
-    first = shown.samples[0].pictures
-    return _place(task, 0, 1 if LAYOUT.get(task) == "loose" and len(first) > 1 else 0)
+    """A picture that stands for the task, from the site's top: the narrowest, which loses least in a small frame."""
+    firsts = [sample.pictures[0] for sample in shown.samples]
+    narrow = max(range(len(firsts)), key=lambda n: firsts[n].height / firsts[n].width)
+    guessed = LAYOUT.get(task) == "loose" and len(shown.samples[narrow].pictures) > 1
+    return _place(task, narrow, int(guessed))
 
 
 def samples(task: str, shown: Shown) -> dict[str, Any]:
