@@ -40,11 +40,14 @@ def _place(task: str, number: int, part: int) -> str:
 
 
 def thumbnail(task: str, shown: Shown) -> str:
-    """A picture that stands for the task, from the site's top: the narrowest, which loses least in a small frame."""
-    firsts = [sample.pictures[0] for sample in shown.samples]
-    narrow = max(range(len(firsts)), key=lambda n: firsts[n].height / firsts[n].width)
-    guessed = LAYOUT.get(task) == "loose" and len(shown.samples[narrow].pictures) > 1
-    return _place(task, narrow, int(guessed))
+    """A picture that stands for the task, from the site's top: of scenes the narrowest, of people the widest.
+
+    These lose least in a small frame.
+    """
+    scenes = LAYOUT.get(task) == "loose"
+    shapes = [sample.pictures[0].height / sample.pictures[0].width for sample in shown.samples]
+    best = shapes.index(max(shapes) if scenes else min(shapes))
+    return _place(task, best, int(scenes and len(shown.samples[best].pictures) > 1))
 
 
 def samples(task: str, shown: Shown) -> dict[str, Any]:
