@@ -54,17 +54,23 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def help_text(*words: str) -> str:
     """What `--help` says of a verb, and of everything under it."""
     command: click.Command = command_line
-    context = click.Context(command, info_name="humanbench", terminal_width=WIDTH, max_content_width=WIDTH)
+    context = _context(command, "humanbench", None)
     for word in words:
         assert isinstance(command, click.Group)
         found = command.get_command(context, word)
         assert found is not None, f"there is no verb {' '.join(words)}"
         command = found
-        context = click.Context(command, info_name=word, parent=context, terminal_width=WIDTH, max_content_width=WIDTH)
+        context = _context(command, word, context)
     texts = [f"    $ humanbench {' '.join(words)} --help\n{_indented(command.get_help(context))}"]
     if isinstance(command, click.Group):
         texts += [help_text(*words, name) for name in command.list_commands(context)]
     return "\n\n".join(texts)
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """A command's own settings count, as when it is called; only the width is the pages'."""
+    settings = command.context_settings | {"terminal_width": WIDTH, "max_content_width": WIDTH}
+    return click.Context(command, info_name=name, parent=parent, **settings)
 
 
 def _indented(text: str) -> str:

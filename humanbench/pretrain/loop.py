@@ -64,7 +64,7 @@ def rate_at(schedule: Rate, step: int, total: int) -> float:
         return schedule.start + (1 - schedule.start) * step / warmup
     if schedule.name == "step":
         passed = [f for share, f in zip(schedule.milestones, schedule.factors, strict=True) if step >= share * total]
-        return math.prod(passed)
+        return float(math.prod(passed))
     done = (step - warmup) / max(1, total - warmup)
     return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
 
