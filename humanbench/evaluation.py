@@ -14,7 +14,8 @@ from humanbench.results import Results
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
-    from humanbench.engine.planning import Overrides, PathLike, Plan
+    from humanbench.engine.planning import Plan
+    from humanbench.engine.settings import Overrides, PathLike
 
 
 def evaluate(

@@ -69,11 +69,6 @@ def find_data(given: str | os.PathLike[str] | None = None, own: Mapping[str, Pat
     return DataRoot(_absolute(base), {**config.places, **(own or {})})
 
 
-def data_root(given: str | os.PathLike[str] | None = None) -> Path:
-    """The folder that holds one folder per dataset, for those that have no place of their own (`find_data`)."""
-    return find_data(given).base
-
-
 PLACE = "datasets."
 """How keys of `--set` begin that say where a dataset lies."""
 

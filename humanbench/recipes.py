@@ -42,6 +42,12 @@ class RecipeError(HumanbenchError):
     """A recipe, an override or a variant that does not exist or does not fit."""
 
 
+def check_suite(name: str) -> None:
+    """Raises `RecipeError` unless there is such a suite."""
+    if name not in SUITES:
+        raise RecipeError(f"no suite is called {name!r}{nearest(name, list(SUITES))} ({', '.join(SUITES)})")
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
-from torch.nn import functional
 
 from humanbench.backbones.features import Features, LayerGroup, Preprocessing, Wanted
 from humanbench.backbones.routes import Route, State
+from humanbench.backbones.routes.base import padded
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import BackboneCard
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
         return self.route.channels[-1]
 
     def forward(self, images: Tensor) -> Features:
-        return self._features(self._run((self._padded(images),), 0, len(self.layer_groups)))
+        return self._features(self._run((padded(images, self.multiple),), 0, len(self.layer_groups)))
 
     def intermediates(self, images: Tensor) -> list[Tensor]:
         """Tokens N x L' x C after each block, class (and register) tokens first if there are any, no norm.
@@ -87,7 +87,7 @@ class Backbone(nn.Module):
         Hierarchical and convolutional networks give the cells of each block's output, so L' and C change.
         """
         seen: list[Tensor] = []
-        self.route.run(self.trunk, (self._padded(images),), 0, len(self.layer_groups), "map", seen.append)
+        self.route.run(self.trunk, (padded(images, self.multiple),), 0, len(self.layer_groups), "map", seen.append)
         return seen
 
     def splittable(self, group_index: int) -> bool:
@@ -100,7 +100,7 @@ class Backbone(nn.Module):
         `group_index == len(layer_groups)` runs the whole network. `beyond(until(x, k), k)` equals `backbone(x)` bit
         for bit, as long as `wanted` stays as it is.
         """
-        state = self._run((self._padded(images),), 0, self._checked(group_index))
+        state = self._run((padded(images, self.multiple),), 0, self._checked(group_index))
         return state[0] if len(state) == 1 else state
 
     def beyond(self, state: Tensor | tuple[Tensor, ...], group_index: int) -> Features:
@@ -127,8 +127,3 @@ class Backbone(nn.Module):
 
     def _features(self, state: State) -> Features:
         return Features(*self.route.read(state))
-
-    def _padded(self, images: Tensor) -> Tensor:
-        """Zeros right and below up to the next multiple (after normalisation, so padding is the mean colour)."""
-        bottom, right = (-side % self.multiple for side in images.shape[-2:])
-        return functional.pad(images, (0, right, 0, bottom)) if bottom or right else images

@@ -10,6 +10,11 @@ def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
     return np.random.default_rng((seed, epoch, index))
 
 
+def mixed_seed(*numbers: int) -> int:
+    """One seed for torch from several numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
     """An epoch in batches of `batch_size`, in an order of its own; every sample once.
 

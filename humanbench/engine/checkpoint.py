@@ -39,6 +39,15 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, write)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole."""
+
+    def write(to: Path) -> None:
+        to.write_bytes(content)
+
+    write_whole(path, write)
+
+
 def save_whole(path: Path, content: Any) -> None:
     """`torch.save`, whole or not at all; an `OSError` (a full disk, say) comes through as one."""
 

@@ -14,6 +14,7 @@ import torch
 from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
+from humanbench.data.sampling import mixed_seed
 from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.feeds import FreshFeed
@@ -126,7 +127,7 @@ class Fit:
 
     def _epoch(self, advance: Any) -> None:
         progress = self.progress
-        torch.manual_seed(_mixed(self._seed, progress.epoch, self._accelerator.process_index))
+        torch.manual_seed(mixed_seed(self._seed, progress.epoch, self._accelerator.process_index))
         self._prepared.train()
         started = time.perf_counter()
         totals: dict[str, Tensor] = {}
@@ -229,10 +230,3 @@ def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
             group = []
     if group:
         yield group
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed from several numbers."""
-    import numpy as np
-
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -43,6 +44,11 @@ def check_device(device: str | None) -> None:
         raise HumanbenchError(f"--device {device}: this machine has {torch.cuda.device_count()} CUDA devices")
 
 
+def uses_gpu(device: str | None) -> bool:
+    """Whether training runs on a GPU when `device` is asked for (`check_device`)."""
+    return device != "cpu" and torch.cuda.is_available()
+
+
 def share_of(accelerator: Accelerator) -> Share:
     """This process among all."""
     from humanbench.engine.feeds import Share
@@ -73,3 +79,13 @@ def device_name(accelerator: Accelerator) -> str:
     if accelerator.device.type == "cuda":
         return torch.cuda.get_device_name(accelerator.device)
     return f"{accelerator.device.type} ({torch.get_num_threads()} threads)"
+
+
+def reading_processes(given: int | None, gpu: bool, sharing: int = 1) -> int:
+    """Processes that read images for each of `sharing` training processes on this machine.
+
+    Beside a GPU its share of the cores, up to 8; on the CPU none, because training needs the cores itself.
+    """
+    if given is not None:
+        return given
+    return min(8, max(1, (os.cpu_count() or 1) // sharing)) if gpu else 0

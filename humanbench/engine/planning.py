@@ -16,19 +16,17 @@ from humanbench.engine.folder import RunFolder
 from humanbench.engine.jobs import Job, jobs_for
 from humanbench.engine.jobs import shard as part_of
 from humanbench.engine.journal import Journal
-from humanbench.engine.launch import check_device
+from humanbench.engine.launch import check_device, reading_processes, uses_gpu
 from humanbench.engine.selection import candidates, found, regime_and_scenario
+from humanbench.engine.settings import Overrides, PathLike, divided, parsed
 from humanbench.engine.work import Setting
-from humanbench.errors import DataError, HumanbenchError, nearest
-from humanbench.paths import PLACE, find_data, places
-from humanbench.recipes import DIRECT, SUITES, Regime, Suite, parse_override
+from humanbench.errors import DataError, HumanbenchError
+from humanbench.paths import find_data
+from humanbench.recipes import DIRECT, Regime, Suite, check_suite
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
     from humanbench.pretrain.direct import Direct
-
-PathLike = str | os.PathLike[str]
-Overrides = Mapping[str, Any] | Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,12 @@ def prepare(request: Request) -> Plan:
     Raises `HumanbenchError` for input that no run can start with.
     """
     suite = request.suite
-    if suite not in SUITES:
-        raise HumanbenchError(f"no suite is called {suite!r}{nearest(suite, list(SUITES))} ({', '.join(SUITES)})")
+    check_suite(suite)
     check_device(request.device)
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     named = request.datasets
     patterns = named.split(",") if isinstance(named, str) else list(named or ())
-    (overrides, own), files = _divided(request.set), _files(request.inputs)
+    (overrides, own), files = divided(request.set), _files(request.inputs)
     direct = _direct(request, regime)
     network = _loaded(request) if direct is None else direct.start
     heads = None if direct is None else direct.datasets
@@ -105,7 +102,7 @@ def prepare(request: Request) -> Plan:
         subset=Path(request.subset) if request.subset is not None else None,
         inputs=files,
         device=request.device,
-        workers=_workers(request.workers, request.device),
+        workers=reading_processes(request.workers, uses_gpu(request.device)),
         cache=request.cache,
         direct=direct,
         command=_command(request, network.name, root.settings(card.id for card in _needed(jobs))),
@@ -124,35 +121,14 @@ def _needed(jobs: Sequence[Job]) -> list[DatasetCard]:
     return [load_card(name) for name in sorted(names)]
 
 
-def relocated(given: Overrides | None, where: Mapping[str, str]) -> Overrides:
-    """Settings with these of where datasets lie, and no others of that kind."""
-    if isinstance(given, Mapping):
-        return {key: value for key, value in given.items() if not key.startswith(PLACE)} | dict(where)
-    kept = [text for text in given or () if not text.startswith(PLACE)]
-    return [*kept, *(f"{key}={value}" for key, value in where.items())]
-
-
 def _command(request: Request, backbone: str, where: Mapping[str, str]) -> str:
     """What made the run, with the places of its datasets that the configuration file named."""
     if request.command is None:
         settings = f", set={dict(where)!r}" if where else ""
         return f"humanbench.evaluate({backbone!r}, {request.protocol!r}{settings}, …)"
-    named = _settings(request.set)
+    named = parsed(request.set)
     words = [word for key, value in where.items() if key not in named for word in ("--set", f"{key}={value}")]
     return f"{request.command} {shlex.join(words)}".rstrip()
-
-
-def _divided(given: Overrides | None) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Overrides of recipes, and the folders of datasets that lie in places of their own."""
-    settings = _settings(given)
-    where = {key: value for key, value in settings.items() if key.startswith(PLACE)}
-    return {key: value for key, value in settings.items() if key not in where}, places(where)
-
-
-def _settings(given: Overrides | None) -> dict[str, Any]:
-    if given is None or isinstance(given, Mapping):
-        return dict(given or {})
-    return dict(parse_override(text) for text in given)
 
 
 def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
@@ -201,13 +177,3 @@ def _loaded(request: Request) -> Backbone:
 def _run_folder(out: PathLike | None, backbone: str, regime: str, suite: str) -> Path:
     name = re.sub(r"[^\w.-]+", "_", f"{backbone}-{regime}") + ("-mini" if suite == "mini" else "")
     return Path(out if out is not None else f"runs/{name}").expanduser().absolute()
-
-
-def _workers(given: int | None, device: str | None) -> int:
-    """Processes that read images: beside a GPU one per core up to 8; on the CPU training needs the cores itself."""
-    import torch
-
-    if given is not None:
-        return given
-    gpu = device != "cpu" and torch.cuda.is_available()
-    return min(8, os.cpu_count() or 1) if gpu else 0

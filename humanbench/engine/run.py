@@ -20,7 +20,7 @@ from safetensors.torch import save
 from humanbench import __version__
 from humanbench.cards import scenario
 from humanbench.data.fingerprint import fingerprint
-from humanbench.engine.checkpoint import write_text, write_whole
+from humanbench.engine.checkpoint import write_bytes, write_text
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.feeds import FreshFeed, StoredFeed
 from humanbench.engine.finetune import learnt
@@ -174,7 +174,7 @@ class _Run:
                 "weights_sha256": work.cell.weights_sha256,
                 "cell": work.cell.id,
             }
-            write_whole(self._place("weights", ".safetensors"), lambda path: _write(path, save(tensors, about)))
+            write_bytes(self._place("weights", ".safetensors"), save(tensors, about))
         return progress
 
     def _remember(self) -> Progress:
@@ -337,7 +337,3 @@ class _Run:
             predictions=str(path.relative_to(setting.folder.path)),
             provenance=provenance,
         )
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

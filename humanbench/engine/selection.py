@@ -41,6 +41,12 @@ def regime_and_scenario(protocol: str, asked: str | None) -> tuple[Regime, str |
     raise HumanbenchError(f"no protocol is called {protocol!r}{nearest(protocol, names)} ({', '.join(names)})")
 
 
+def check_task(name: str) -> None:
+    """Raises `HumanbenchError` unless there is such a task."""
+    if name not in TASKS:
+        raise HumanbenchError(f"no task is called {name!r}{nearest(name, list(TASKS))} ({', '.join(TASKS)})")
+
+
 def candidates(
     patterns: Sequence[str],
     task: str | None,
@@ -54,8 +60,8 @@ def candidates(
     `heads`: ids of the datasets whose heads a pretraining brought along; only they can be tested then.
     With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left.
     """
-    if task is not None and task not in TASKS:
-        raise HumanbenchError(f"no task is called {task!r}{nearest(task, list(TASKS))} ({', '.join(TASKS)})")
+    if task is not None:
+        check_task(task)
     chosen = select_cards(patterns) if patterns else [load_card(name) for name in benchmark()["datasets"]]
     if patterns:
         _with_evaluation(chosen, patterns)

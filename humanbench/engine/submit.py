@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from humanbench.engine.planning import Request, relocated
+from humanbench.engine.planning import Request
+from humanbench.engine.settings import relocated
 from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:

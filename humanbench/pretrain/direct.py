@@ -16,15 +16,15 @@ from torch import Tensor, nn
 
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import LayerGroup, Wanted
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first
+from humanbench.backbones.routes.base import Route, State, Visit
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.errors import BackboneError
-from humanbench.pretrain.dumps import BACKBONE, HEAD, NECK, read_dump
+from humanbench.pretrain.dumps import BACKBONE, HEAD, NECK, Tensors, read_dump
 from humanbench.pretrain.entries import joint_attributes
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Entry, Projection, load_pretrain_recipe
-from humanbench.pretrain.trunk import ClassToken, final, grid_of, hidden
+from humanbench.pretrain.trunk import ClassToken, as_maps, projected
 
 _FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
 _POSITIONS = "cls_token_pos_embed"
@@ -60,17 +60,10 @@ class ProjectedRoute(Route):
     def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
         if start == stop:
             return state
-        grid = grid_of(trunk.vit, state[0])
-        if trunk.projector is None:
-            tokens = final(trunk.vit, state[0], trunk.token)
-        else:
-            tokens = trunk.projector(hidden(trunk.vit, state[0], trunk.token))
-        first = tokens.shape[1] - grid[0] * grid[1]
-        cells = tokens[:, first:].reshape(len(tokens), *grid, tokens.shape[-1])
-        return (cells, tokens[:, :first]) if first else (cells,)
+        return projected(trunk.vit, state[0], trunk.token, trunk.projector)
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        return (channels_first(state[0]),), state[1][:, 0] if len(state) > 1 else None
+        return as_maps(state)
 
     def splittable(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
@@ -84,12 +77,6 @@ class Dump:
     entry: Entry
     projection: Projection
 
-    def tensors(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors under a prefix, without it."""
-        found: dict[str, Tensor] = read_dump(self.path)["state_dict"]
-        given = {n if n.startswith("module.") else f"module.{n}": t for n, t in found.items()}
-        return {name.removeprefix(prefix): t for name, t in given.items() if name.startswith(prefix)}
-
 
 class Direct:
     """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token)."""
@@ -100,7 +87,7 @@ class Direct:
         for dump in _dumps(path):
             for dataset in dump.entry.datasets:
                 self.dumps[dataset] = dump
-        self._built: dict[Path, Backbone] = {}
+        self._built: dict[Path, tuple[Backbone, Tensors]] = {}
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -113,44 +100,52 @@ class Direct:
 
     def backbone(self, card: DatasetCard) -> Backbone:
         """Backbone with the entry's class token and projector; `BackboneError` where the dump is of another network."""
-        dump = self.dumps[card.id]
-        if dump.path not in self._built:
-            self._built[dump.path] = self._assembled(dump)
-        return self._built[dump.path]
+        return self._parts(self.dumps[card.id])[0]
 
     def fill(self, card: DatasetCard, head: nn.Module) -> None:
         """Put the entry's head into a fresh one for this dataset. ReID is ranked by features and needs none."""
         dump = self.dumps[card.id]
         if card.task == "reid":
             return
-        tensors = dump.tensors(HEAD)
+        _, tensors = self._parts(dump)
         if card.task == "attribute" and len(dump.entry.datasets) > 1:
             names = list(joint_attributes(dump.entry.cards()).attributes)
             own = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
             tensors = {name: t[own] if t.ndim else t for name, t in tensors.items()}
         _loaded(head, tensors, f"{dump.path}: its head")
 
-    def _assembled(self, dump: Dump) -> Backbone:
+    def _parts(self, dump: Dump) -> tuple[Backbone, Tensors]:
+        """The backbone of a dump, and the tensors of its head; its file is read once."""
+        if dump.path not in self._built:
+            tensors = read_dump(dump.path)["state_dict"]
+            self._built[dump.path] = (self._assembled(dump, tensors), _under(HEAD, tensors))
+        return self._built[dump.path]
+
+    def _assembled(self, dump: Dump, tensors: Tensors) -> Backbone:
         import copy
 
         vit: Any = copy.deepcopy(self.start.trunk)
-        tensors = dump.tensors(BACKBONE)
+        own = _under(BACKBONE, tensors)
         token: ClassToken | None = None
-        own = {name: tensors.pop(name) for name in ("cls_token", _POSITIONS) if name in tensors}
-        if _POSITIONS in own:
+        first = {name: own.pop(name) for name in ("cls_token", _POSITIONS) if name in own}
+        if _POSITIONS in first:
             token = ClassToken(int(vit.embed_dim))
-            _loaded(token, own, f"{dump.path}: its class token")
-        _loaded(vit, tensors, f"{dump.path}: its backbone")
-        projector = _projector(dump, int(vit.embed_dim))
+            _loaded(token, first, f"{dump.path}: its class token")
+        _loaded(vit, own, f"{dump.path}: its backbone")
+        projector = _projector(dump, _under(NECK, tensors), int(vit.embed_dim))
         trunk = Projected(vit, token, projector)
         return Backbone(
             trunk, ProjectedRoute(trunk), self.start.preprocessing, name=self.start.name, card=self.start.card,
-            pretrained_on=self.start.pretrained_on, weights_sha256=tensors_sha256(read_dump(dump.path)["state_dict"]),
+            pretrained_on=self.start.pretrained_on, weights_sha256=tensors_sha256(tensors),
         ).eval()  # fmt: skip
 
 
-def _projector(dump: Dump, dim: int) -> Projector | None:
-    tensors = dump.tensors(NECK)
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors whose names begin so, without it."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _projector(dump: Dump, tensors: Tensors, dim: int) -> Projector | None:
     if not tensors:
         return None
     features = sum(name.startswith("side_gate_params.") for name in tensors)

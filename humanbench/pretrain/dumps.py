@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from humanbench.engine.checkpoint import write_text, write_whole
+from humanbench.engine.checkpoint import write_bytes, write_text, write_whole
 from humanbench.errors import BackboneError
 from humanbench.pretrain.entries import Source
 from humanbench.pretrain.network import Network
@@ -70,7 +70,7 @@ def _resolved(source: Source) -> dict[str, Any]:
 
 
 def read_dump(path: Path) -> dict[str, Any]:
-    """A dump's content, safely; `BackboneError` for a file that is none."""
+    """A dump's content, safely, its tensors named `module.…`; `BackboneError` for a file that is none."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -79,6 +79,8 @@ def read_dump(path: Path) -> dict[str, Any]:
         raise BackboneError(f"{path}: no dump of a pretraining that can be read safely") from error
     if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
         raise BackboneError(f"{path}: holds no state_dict, so it is no dump of a pretraining")
+    tensors = found["state_dict"]
+    found["state_dict"] = {n if n.startswith("module.") else f"module.{n}": t for n, t in tensors.items()}
     return found
 
 
@@ -101,10 +103,9 @@ def gathered(folder: Path, network: Network, sources: Sequence[Source]) -> tuple
     return weights, moments, step
 
 
-def checked(tensors: Mapping[str, Tensor], network: Network, source: Source, path: Path) -> Tensors:
+def checked(given: Mapping[str, Tensor], network: Network, source: Source, path: Path) -> Tensors:
     """The tensors, if they are those of this network and entry; `BackboneError` else."""
     wanted = dump_names(network, source)
-    given = {name if name.startswith("module.") else f"module.{name}": value for name, value in tensors.items()}
     states = {unit: network.unit(unit).state_dict() for unit in network.unit_names(source)}
     wrong = [n for n, (unit, own) in wanted.items() if n not in given or given[n].shape != states[unit][own].shape]
     foreign = [name for name in given if name not in wanted and not name.endswith("num_batches_tracked")]
@@ -131,12 +132,7 @@ def backbone_tensors(network: Network, sources: Sequence[Source]) -> Tensors:
 
 def write_backbone(folder: Path, tensors: Tensors, about: Mapping[str, str]) -> None:
     """`backbone.safetensors`."""
-    content = save(tensors, dict(about))
-    write_whole(folder / WEIGHTS, lambda path: _write(path, content))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+    write_bytes(folder / WEIGHTS, save(tensors, dict(about)))
 
 
 def write_card(folder: Path, fields: Mapping[str, Any]) -> None:

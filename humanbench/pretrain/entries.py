@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +15,7 @@ from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.engine.feeds import Share, portion, with_input_size
 from humanbench.engine.identity import data_sha256, key
 from humanbench.errors import DataError
+from humanbench.paths import DataRoot
 from humanbench.pretrain.recipe import Entry, PretrainRecipe
 from humanbench.recipes import Recipe, Suite
 from humanbench.tasks.training import Batch, TaskDataset, TaskModel, model_for
@@ -54,19 +54,21 @@ class Source:
             epoch += 1
 
 
-def missing(recipe: PretrainRecipe, data_root: Path) -> list[str]:
+def missing(recipe: PretrainRecipe, data_root: DataRoot) -> list[str]:
     """Ids of the recipe's datasets that have no folder under the data root."""
     return [card.id for card in recipe.datasets if not dataset_folder(card, data_root).is_dir()]
 
 
-def open_sources(recipe: PretrainRecipe, data_root: Path, preprocessing: Preprocessing, seed: int) -> list[Source]:
+def open_sources(recipe: PretrainRecipe, data_root: DataRoot, preprocessing: Preprocessing, seed: int) -> list[Source]:
     """The entries in the recipe's order; `DataError` where a dataset is not what its card says."""
     return [
         _source(name, entry, recipe.suite, data_root, preprocessing, seed) for name, entry in recipe.entries.items()
     ]
 
 
-def _source(name: str, entry: Entry, suite: Suite, data_root: Path, preprocessing: Preprocessing, seed: int) -> Source:
+def _source(
+    name: str, entry: Entry, suite: Suite, data_root: DataRoot, preprocessing: Preprocessing, seed: int
+) -> Source:
     tables = {
         f"{card.id}/{split}": load_samples(card, split, data_root)
         for card in entry.cards()

@@ -18,14 +18,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from humanbench.data.sampling import mixed_seed
 from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.journal import Journal
+from humanbench.engine.schedule import rate
 from humanbench.errors import HumanbenchError
 from humanbench.pretrain.entries import Parts, Source, draws
 from humanbench.pretrain.network import Network, statistics
 from humanbench.pretrain.ranks import Groups, Part, assign, sharers
 from humanbench.pretrain.recipe import Optim, PretrainRecipe, Rate
+from humanbench.recipes import Schedule
 from humanbench.regimes import freeze, parameter_groups
 from humanbench.tasks.training import Batch
 
@@ -59,14 +62,10 @@ def rate_at(schedule: Rate, step: int, total: int) -> float:
     >>> [rate_at(rate, step, 8) for step in range(8)]
     [0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.1, 0.1]
     """
-    warmup = min(schedule.warmup, total // 2)
-    if step < warmup:
-        return schedule.start + (1 - schedule.start) * step / warmup
-    if schedule.name == "step":
-        passed = [f for share, f in zip(schedule.milestones, schedule.factors, strict=True) if step >= share * total]
-        return float(math.prod(passed))
-    done = (step - warmup) / max(1, total - warmup)
-    return schedule.end + (1 - schedule.end) * (1 + math.cos(math.pi * done)) / 2
+    name = "cosine" if schedule.name == "cosine" else "constant"
+    shape = Schedule(name=name, warmup=schedule.warmup, start=schedule.start, end=schedule.end)
+    passed = [f for share, f in zip(schedule.milestones, schedule.factors, strict=True) if step >= share * total]
+    return rate(shape, step, total) * math.prod(passed if schedule.name == "step" else ())
 
 
 class Pretraining:
@@ -92,6 +91,7 @@ class Pretraining:
         users = {number: network.unit_names(source) for number, source in enumerate(sources)}
         self._sharers = sharers(assigned, users)
         entries = sharers(assigned, {number: (source.name,) for number, source in enumerate(sources)})
+        self._statistics = [[s for unit in users[n] for s in statistics(network.unit(unit))] for n in users]
         self._entry_ranks = [entries[source.name] for source in sources]
         self._groups = Groups([*self._sharers.values(), *self._entry_ranks])
         self._units = {name: network.unit(name) for name, ranks in self._sharers.items() if world.rank in ranks}
@@ -109,13 +109,12 @@ class Pretraining:
         self.network.train()
         batches = self._batches(course.step, recipe.iterations)
         sums = torch.zeros(len(self.sources), device=self.world.device)
-        since = 0
+        since, images = 0, sum(source.entry.images for source in self.sources)
         with self._journal.bar("pretrain", recipe.iterations - course.step) as advance:
             while course.step < recipe.iterations:
                 started = time.perf_counter()
                 sums += self.step(course.step, batches)
                 since += 1
-                images = sum(source.entry.images for source in self.sources)
                 course.step += 1
                 course.images += images
                 course.seconds += time.perf_counter() - started
@@ -153,12 +152,12 @@ class Pretraining:
         source = self.sources[entry]
         share = 1.0 / source.entry.parts
         weight = self.recipe.weights[source.name] * share
-        kept = [s for name in self.network.unit_names(source) for s in statistics(self.network.unit(name))]
+        kept = self._statistics[entry]
         before = [s.clone() for s in kept]
         after = [torch.zeros_like(s, dtype=torch.float32) for s in kept]
         total = torch.zeros((), device=self.world.device)
         for part, batch in zip(parts, batches, strict=True):
-            torch.manual_seed(_mixed(self.seed, step, entry, part))
+            torch.manual_seed(mixed_seed(self.seed, step, entry, part))
             for now, then in zip(kept, before, strict=True):
                 now.copy_(then)
             with self._autocast():
@@ -301,13 +300,6 @@ def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tup
         groups, options.lr, beta1=options.betas[0], clip_beta2=options.betas[1], clip_threshold=options.clip_threshold
     )
     return made, peaks
-
-
-def _mixed(*numbers: int) -> int:
-    """One seed from several numbers."""
-    import numpy as np
-
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _same(batch: Any) -> Any:

@@ -13,6 +13,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
 
+from humanbench.backbones.routes.base import padded
 from humanbench.backbones.routes.plain import resize_positions
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import embed, sines
@@ -95,7 +96,5 @@ def taken(tokens: Tensor, indices: Tensor) -> Tensor:
 
 def patches(images: Tensor, patch: int) -> Tensor:
     """Pixels N x L x (patch^2 * 3) of the patches, row by row, colours of a pixel side by side."""
-    bottom, right = (-side % patch for side in images.shape[-2:])
-    whole = functional.pad(images, (0, right, 0, bottom))
-    cells = functional.unfold(whole, patch, stride=patch)
+    cells = functional.unfold(padded(images, patch), patch, stride=patch)
     return cells.reshape(len(images), 3, patch**2, -1).permute(0, 3, 2, 1).flatten(2)

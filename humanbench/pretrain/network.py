@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from humanbench.pretrain.entries import Source
 from humanbench.pretrain.mae import MaskedDecoder
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection
-from humanbench.pretrain.trunk import ClassToken, final, grid_of, hidden
+from humanbench.pretrain.trunk import ClassToken, as_maps, projected
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:
@@ -32,12 +33,8 @@ class Upper(nn.Module):
         self.heads = nn.ModuleDict()
 
 
-class Network(nn.Module):
-    """A backbone and what is above it. `losses(entry, batch)` gives the named loss terms of an entry's batch.
-
-    `unit_names` of an entry are the parts of the network that its batches train: gradients of a unit are summed over
-    the entries that share it.
-    """
+class Network(nn.Module, ABC):
+    """A backbone and what is above it, in units: gradients of a unit are summed over the entries that share it."""
 
     def __init__(self, backbone: Backbone, recipe: PretrainRecipe) -> None:
         super().__init__()
@@ -49,11 +46,13 @@ class Network(nn.Module):
     def trunk(self) -> Any:
         return self.backbone.trunk
 
+    @abstractmethod
     def unit_names(self, source: Source) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Names of the units that the entry's batches train."""
 
+    @abstractmethod
     def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """Named loss terms of a batch of the entry, each a scalar."""
 
     def unit(self, name: str) -> nn.Module:
         """The module of a unit's name."""
@@ -105,14 +104,10 @@ class PathNetwork(Network):
 
     def features(self, source: Source, images: Tensor) -> Features:
         """What the entry's head sees of normalised images."""
-        token = self.upper.tokens[source.name] if source.entry.class_token else None
-        grid = grid_of(self.trunk, images)
-        if not self.options.enabled:
-            tokens = final(self.trunk, images, token, self.recompute)  # type: ignore[arg-type]
-        else:
-            states = hidden(self.trunk, images, token, self.recompute)  # type: ignore[arg-type]
-            tokens = self.upper.projectors[projector_name(source.name, source.entry, self.options)](states)
-        return as_features(tokens, grid)
+        token: Any = self.upper.tokens[source.name] if source.entry.class_token else None
+        name = projector_name(source.name, source.entry, self.options)
+        projector = self.upper.projectors[name] if self.options.enabled else None
+        return Features(*as_maps(projected(self.trunk, images, token, projector, self.recompute)))
 
     def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
         set_drop_path(self.trunk, source.entry.drop_path)
@@ -134,14 +129,6 @@ class MaeNetwork(Network):
     def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
         set_drop_path(self.trunk, source.entry.drop_path)
         return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"])}
-
-
-def as_features(tokens: Tensor, grid: tuple[int, int]) -> Features:
-    """Tokens N x L' x C over a grid as `Features`; one token more than the grid has cells is the class token."""
-    first = tokens.shape[1] - grid[0] * grid[1]
-    cells = tokens[:, first:]
-    map_ = cells.transpose(1, 2).reshape(len(cells), -1, *grid)
-    return Features((map_,), tokens[:, 0] if first else None)
 
 
 def statistics(module: nn.Module) -> list[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from humanbench import __version__
-from humanbench.cards import TASKS, Collection, collection
+from humanbench.cards import Collection, collection
 from humanbench.engine.checkpoint import write_text
 from humanbench.engine.embedded import synthesized
 from humanbench.engine.folder import RunFolder
 from humanbench.engine.identity import key
 from humanbench.engine.journal import Journal
-from humanbench.engine.launch import check_device
-from humanbench.engine.planning import Overrides, PathLike, is_main_process
+from humanbench.engine.launch import check_device, reading_processes, uses_gpu
+from humanbench.engine.planning import is_main_process
+from humanbench.engine.selection import check_task
+from humanbench.engine.settings import Overrides, PathLike, divided
 from humanbench.errors import BackboneError, DataError, HumanbenchError, nearest
-from humanbench.paths import data_root as default_data_root
+from humanbench.paths import DataRoot, find_data
 from humanbench.pretrain import dumps
 from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import Source, content, missing, open_sources
@@ -29,7 +31,7 @@ from humanbench.pretrain.loop import Course, Pretraining, World
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import restart
-from humanbench.recipes import Suite, parse_override
+from humanbench.recipes import Suite, check_suite
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -60,16 +62,15 @@ class PretrainRequest:
 
 def recipe_of(request: PretrainRequest) -> PretrainRecipe:
     """The recipe with the datasets that are asked for: the method's, narrowed by collection, names and tasks."""
-    given = request.set
-    overrides = dict(given) if isinstance(given, Mapping) else dict(parse_override(text) for text in given or ())
+    check_suite(request.suite)
+    overrides, _ = divided(request.set)
     recipe = load_pretrain_recipe(request.method, request.suite, request.variant, overrides)
     known = [card.id for card in recipe.datasets]
     for name in request.datasets:
         if name not in known:
             raise HumanbenchError(f"{name} is in no entry of {recipe.method}{nearest(name, known)}")
     for task in request.tasks:
-        if task not in TASKS:
-            raise HumanbenchError(f"no task is called {task!r}{nearest(task, list(TASKS))} ({', '.join(TASKS)})")
+        check_task(task)
     wanted = set(known)
     if request.collection:
         wanted &= {card.id for card in collection(request.collection)}
@@ -108,7 +109,7 @@ def pretrain(request: PretrainRequest) -> Path:
             identity = key(identity, str(Path(request.resume)))
         work = Pretraining(
             network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, journal,
-            _workers(request.workers, world),
+            reading_processes(request.workers, world.device.type == "cuda", world.processes),
         )  # fmt: skip
         if request.resume is not None and not work.checkpointed():
             weights, moments, step = dumps.gathered(Path(request.resume), network, sources)
@@ -127,11 +128,12 @@ def _out(request: PretrainRequest, recipe: PretrainRecipe) -> Path:
     return Path(request.out if request.out is not None else f"runs/{name}").expanduser().absolute()
 
 
-def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) -> tuple[Path, PretrainRecipe]:
-    """The data root, and the recipe with the datasets that are there."""
+def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) -> tuple[DataRoot, PretrainRecipe]:
+    """Where the data is, and the recipe with the datasets that are there."""
+    _, own = divided(request.set)
     if recipe.suite == "mini" and request.data_root is None:
-        return synthesized(recipe.datasets, journal), recipe
-    root = default_data_root(request.data_root)
+        return find_data(synthesized([card for card in recipe.datasets if card.id not in own], journal), own), recipe
+    root = find_data(request.data_root, own)
     absent = missing(recipe, root)
     if not absent:
         return root, recipe
@@ -182,7 +184,7 @@ def _world(device: str | None) -> World:
     """This process: alone, or one of those that `torchrun` or `accelerate launch` started."""
     check_device(device)
     processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    gpu = device != "cpu" and torch.cuda.is_available()
+    gpu = uses_gpu(device)
     if gpu:
         number = int(os.environ.get("LOCAL_RANK", "0"))
         chosen = torch.device(device if device and processes == 1 else f"cuda:{number}")
@@ -192,13 +194,6 @@ def _world(device: str | None) -> World:
     if processes > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if gpu else "gloo")
     return World(rank, processes, chosen)
-
-
-def _workers(given: int | None, world: World) -> int:
-    if given is not None:
-        return given
-    cores = (os.cpu_count() or 1) // world.processes
-    return min(8, max(1, cores - 1)) if world.device.type == "cuda" else 0
 
 
 def _write(

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from humanbench.backbones.routes.plain import resize_positions
+from humanbench.backbones.routes.base import State, channels_first, padded
+from humanbench.backbones.routes.plain import as_cells, cell_positions, patch_tokens
 
 Grid = tuple[int, int]
 
@@ -71,13 +71,8 @@ def sines(grid: Grid, dim: int) -> Tensor:
 
 def embed(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
     """Patch tokens N x L x C with their positions, and the grid; images are padded right and below to whole patches."""
-    patch = trunk.patch_embed.patch_size[0]
-    bottom, right = (-side % patch for side in images.shape[-2:])
-    patches = trunk.patch_embed.proj(functional.pad(images, (0, right, 0, bottom)))
-    grid = (patches.shape[-2], patches.shape[-1])
-    own = trunk.pos_embed.shape[1] - trunk.patch_embed.num_patches
-    cells = trunk.pos_embed[:, own:].reshape(1, *trunk.patch_embed.grid_size, -1)
-    return patches.flatten(2).transpose(1, 2) + resize_positions(cells, grid).flatten(1, 2), grid
+    patches, grid = patch_tokens(trunk, padded(images, trunk.patch_embed.patch_size[0]))
+    return patches + cell_positions(trunk, grid), grid
 
 
 def states(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> Iterator[Tensor]:
@@ -110,7 +105,21 @@ def final(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute
     return normed
 
 
-def grid_of(trunk: Any, images: Tensor) -> Grid:
-    """Rows and columns of the patches of a batch of images, padded to whole patches."""
+def projected(
+    trunk: Any, images: Tensor, token: ClassToken | None, projector: nn.Module | None, recompute: bool = False
+) -> State:
+    """What a head sees of images: the projector's tokens, or without one the last block's after the final norm.
+
+    Patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
+    """
+    if projector is None:
+        tokens = final(trunk, images, token, recompute)
+    else:
+        tokens = projector(hidden(trunk, images, token, recompute))
     patch = trunk.patch_embed.patch_size[0]
-    return -(-images.shape[-2] // patch), -(-images.shape[-1] // patch)
+    return as_cells(tokens, (-(-images.shape[-2] // patch), -(-images.shape[-1] // patch)))
+
+
+def as_maps(state: State) -> tuple[tuple[Tensor], Tensor | None]:
+    """The map N x C x h x w and the class token N x C, if there is one, of what `projected` gives."""
+    return (channels_first(state[0]),), state[1][:, 0] if len(state) > 1 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ from safetensors.torch import load_file
 
 import humanbench
 from humanbench import load_backbone
+from humanbench.backbones.routes.plain import as_cells
 from humanbench.cards import load_card, scenario
 from humanbench.cli import main
 from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.pretrain import dumps
 from humanbench.pretrain.direct import open_direct
-from humanbench.pretrain.network import as_features
 from humanbench.pretrain.run import PretrainRequest, pretrain
-from humanbench.pretrain.trunk import grid_of
+from humanbench.pretrain.trunk import as_maps, projected
 from tests.pretrain.small import DATASETS, SET, TINY, build, recipe, start, weights, work
 from tests.samples import PARITY
 
@@ -177,14 +178,15 @@ def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> 
             assert torch.equal(given.class_token, wanted.class_token)
 
 
-def test_features_of_tokens() -> None:
+def test_tokens_as_cells_and_maps() -> None:
     tokens = torch.arange(2 * 7 * 3.0).reshape(2, 7, 3)
-    found = as_features(tokens, (2, 3))
-    assert torch.equal(found.map[1, :, 1, 2], tokens[1, 6])
-    assert found.class_token is not None
-    assert torch.equal(found.class_token, tokens[:, 0])
-    assert as_features(tokens[:, 1:], (2, 3)).class_token is None
-    assert grid_of(start().trunk, torch.zeros(1, 3, 33, 16)) == (3, 1)
+    (map_,), class_token = as_maps(as_cells(tokens, (2, 3)))
+    assert torch.equal(map_[1, :, 1, 2], tokens[1, 6])
+    assert class_token is not None
+    assert torch.equal(class_token, tokens[:, 0])
+    assert as_maps(as_cells(tokens[:, 1:], (2, 3)))[1] is None
+    cells = projected(start().trunk, torch.zeros(1, 3, 33, 16), None, None)[0]
+    assert cells.shape[1:3] == (3, 1)
 
 
 def test_direct_evaluation(run: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +282,27 @@ def test_missing_datasets(root: Path, tmp_path: Path) -> None:
     assert made.exit_code == 0, made.output
     assert json.loads(made.stdout)["card"] == str(tmp_path / "run" / "card.toml")
     assert (tmp_path / "run" / "backbone.safetensors").is_file()
+
+
+@pytest.mark.parametrize("how", ["set", "configuration"])
+def test_a_dataset_in_a_place_of_its_own(how: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--set datasets.ID.root=` and the configuration file count in pretraining as everywhere."""
+    base = tmp_path / "data"
+    base.mkdir()
+    for name in DATASETS[1:]:
+        (base / name).symlink_to(root / name)
+    own = root / DATASETS[0]
+    settings = SET | {"iterations": 1}
+    if how == "set":
+        settings |= {f"datasets.{DATASETS[0]}.root": str(own)}
+        folder = pretrain(request(base, tmp_path / "run", start_card(tmp_path), set=settings))
+    else:
+        monkeypatch.setenv("HUMANBENCH_DATA", str(base))
+        monkeypatch.setenv("HUMANBENCH_CONFIG", str(tmp_path / "config.toml"))
+        (tmp_path / "config.toml").write_text(f"[datasets.{DATASETS[0]}]\nroot = {json.dumps(str(own))}\n")
+        made = request(base, tmp_path / "run", start_card(tmp_path), set=settings)
+        folder = pretrain(replace(made, suite="humanbench-v1", data_root=None))
+    assert (folder / "backbone.safetensors").is_file()
 
 
 def test_no_gpu_for_a_recipe_of_that_size(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

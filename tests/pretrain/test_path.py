@@ -11,7 +11,7 @@ from torch import Tensor
 
 from humanbench import load_backbone
 from humanbench.pretrain.path import Projector
-from humanbench.pretrain.trunk import ClassToken, final, grid_of, hidden, restart, sines
+from humanbench.pretrain.trunk import ClassToken, as_maps, hidden, projected, restart, sines
 from tests.samples import PARITY, needs_parity
 
 KEYS = PARITY.parent / "method" / "keys" / "path_projector_vitb_keys.txt"
@@ -42,9 +42,10 @@ def test_like_the_released_projector(case: str) -> None:
     projector = Projector(4, 64, reduction=4)
     own = {k.removeprefix("neck_module."): v for k, v in load_file(file).items() if k.startswith("neck_module.")}
     projector.load_state_dict(own, strict=True)
-    rows, columns = grid_of(trunk, images)
-    assert error(projector(states).transpose(1, 2).reshape(2, 64, rows, columns), io[f"{case}.projector"]) < 1e-5
-    assert error(final(trunk, images).transpose(1, 2).reshape(2, 64, rows, columns), io[f"{case}.plain"]) < 1e-5
+    for above, name in ((projector, "projector"), (None, "plain")):
+        (map_,), class_token = as_maps(projected(trunk, images, None, above))
+        assert error(map_, io[f"{case}.{name}"]) < 1e-5
+        assert class_token is None
 
 
 def test_names_and_sizes_of_the_base_model() -> None:

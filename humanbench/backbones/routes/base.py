@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from humanbench.backbones.features import LayerGroup, Wanted
 
@@ -42,6 +43,12 @@ class Route(ABC):
     def splittable(self, group_index: int) -> bool:
         """Whether the network can be parted before this group."""
         return 0 <= group_index <= len(self.groups)
+
+
+def padded(images: Tensor, multiple: int) -> Tensor:
+    """Zeros right and below up to the next multiple (after normalisation, so padding is the mean colour)."""
+    bottom, right = (-side % multiple for side in images.shape[-2:])
+    return functional.pad(images, (0, right, 0, bottom)) if bottom or right else images
 
 
 def channels_first(x: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from humanbench.backbones.features import LayerGroup, Wanted
 from humanbench.backbones.routes.base import Route, State, Visit, channels_first, prune
 from humanbench.backbones.routes.first_tokens import first_tokens
 
+Grid = tuple[int, int]
 
-def resize_positions(grid: Tensor, size: tuple[int, int]) -> Tensor:
+
+def resize_positions(grid: Tensor, size: Grid) -> Tensor:
     """A grid of position embeddings 1 x h x w x C resized to `size`, unchanged at equal size.
 
     Bicubic, corners not aligned, no antialiasing: what MAE, CLIP, DINO and PATH models were finetuned with. (timm's
@@ -26,6 +28,26 @@ def resize_positions(grid: Tensor, size: tuple[int, int]) -> Tensor:
     moved = channels_first(grid.float())
     resized = functional.interpolate(moved, size=size, mode="bicubic", align_corners=False, antialias=False)
     return resized.permute(0, 2, 3, 1).to(grid.dtype)
+
+
+def patch_tokens(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
+    """Tokens N x L x C of images in whole patches, without positions, and the grid h, w."""
+    patches = trunk.patch_embed.proj(images)
+    return trunk.patch_embed.norm(patches.flatten(2).transpose(1, 2)), (patches.shape[-2], patches.shape[-1])
+
+
+def cell_positions(trunk: Any, grid: Grid) -> Tensor:
+    """Position embeddings 1 x L x C of the patches of a grid, resized where they were stored for another one."""
+    own = trunk.pos_embed.shape[1] - trunk.patch_embed.num_patches
+    cells = trunk.pos_embed[:, own:].reshape(1, *trunk.patch_embed.grid_size, -1)
+    return resize_positions(cells, grid).flatten(1, 2)
+
+
+def as_cells(tokens: Tensor, grid: Grid) -> State:
+    """Tokens N x L' x C as patch tokens N x h x w x C and, where there are more, those before them N x P x C."""
+    first = tokens.shape[1] - grid[0] * grid[1]
+    cells = tokens[:, first:].reshape(len(tokens), *grid, tokens.shape[-1])
+    return (cells, tokens[:, :first]) if first else (cells,)
 
 
 class PlainRoute(Route):
@@ -49,7 +71,6 @@ class PlainRoute(Route):
         self.strides = (int(patch[0]),)
         self.channels = (int(trunk.embed_dim),)
         self.multiple = int(patch[0])
-        self.grid = tuple(int(side) for side in trunk.patch_embed.grid_size)
         self.has_class_token = trunk.cls_token is not None
         self.prefix = int(trunk.num_prefix_tokens)
 
@@ -75,37 +96,22 @@ class PlainRoute(Route):
                 tokens = trunk.blocks[index - 1](tokens)
                 if visit is not None:
                     visit(tokens)
-        return self._part(tokens, grid)
+        return as_cells(tokens, grid)
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         class_token = state[1][:, 0] if self.has_class_token else None
         return ((channels_first(state[0]),) if state[0].shape[1] else ()), class_token
 
-    def _embed(self, trunk: Any, images: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        patches = trunk.patch_embed.proj(images)
-        grid = (patches.shape[-2], patches.shape[-1])
-        tokens = trunk.patch_embed.norm(patches.flatten(2).transpose(1, 2))
-        positions = self._positions(trunk, grid)
+    def _embed(self, trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
+        tokens, grid = patch_tokens(trunk, images)
         prefix = [p.expand(len(tokens), -1, -1) for p in (trunk.cls_token, trunk.reg_token) if p is not None]
-        if positions is None:
-            tokens = torch.cat([*prefix, tokens], dim=1)
-        elif trunk.no_embed_class:
-            tokens = torch.cat([*prefix, tokens + positions], dim=1)
-        else:
-            tokens = torch.cat([*prefix, tokens], dim=1) + positions
-        return trunk.norm_pre(trunk.patch_drop(trunk.pos_drop(tokens))), grid
-
-    def _positions(self, trunk: Any, grid: tuple[int, int]) -> Tensor | None:
         stored = trunk.pos_embed
-        if stored is None:
-            return None
-        own = 0 if trunk.no_embed_class else self.prefix
-        cells = stored[:, own:].reshape(1, *self.grid, -1)
-        return torch.cat([stored[:, :own], resize_positions(cells, grid).flatten(1, 2)], dim=1)
-
-    def _part(self, tokens: Tensor, grid: tuple[int, int]) -> State:
-        cells = tokens[:, self.prefix :].reshape(len(tokens), *grid, tokens.shape[-1])
-        return (cells, tokens[:, : self.prefix]) if self.prefix else (cells,)
+        if stored is not None and trunk.no_embed_class:
+            tokens = tokens + cell_positions(trunk, grid)
+        tokens = torch.cat([*prefix, tokens], dim=1)
+        if stored is not None and not trunk.no_embed_class:
+            tokens = tokens + torch.cat([stored[:, : self.prefix], cell_positions(trunk, grid)], dim=1)
+        return trunk.norm_pre(trunk.patch_drop(trunk.pos_drop(tokens))), grid
 
     def _join(self, state: State) -> tuple[Tensor, tuple[int, int]]:
         cells = state[0]
