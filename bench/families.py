@@ -55,7 +55,7 @@ FAMILIES = {
     "EfficientNet": "efficientnet_lite0",
     "MobileNet v3": "mobilenetv3_small_050",
     "RepVGG": "repvgg_a0",
-    "GhostNet v2": "ghostnetv2_100",
+    "GhostNet": "ghostnet_100",
 }
 """Family -> its smallest network in timm.
 

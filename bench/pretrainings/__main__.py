@@ -25,24 +25,32 @@ import click
     metavar="NAME[=DUMPS]",
     help="Cards or files of cards; with dumps for the protocol none.  [default: mini_random, mini_mae, mini_path]",
 )
+@click.option(
+    "--ablation",
+    "ablations",
+    multiple=True,
+    metavar="FILE[=DUMPS]",
+    help="Cards of pretrainings that are compared with the last of the backbones.",
+)
 @click.option("--data-root", metavar="DIR", help="Procedural copies.  [default: the embedded suite]")
 @click.option("--table-only", is_flag=True, help="Compute nothing; write the table of what is there.")
 def main(
     runs: str, out: str, seeds: int, protocols: str, datasets: str | None, backbones: tuple[str, ...],
-    data_root: str | None, table_only: bool,
+    ablations: tuple[str, ...], data_root: str | None, table_only: bool,
 ) -> None:  # fmt: skip
     """Evaluate pretrainings on the embedded suite, and write the table."""
     from bench.pretrainings.table import markdown
     from bench.pretrainings.work import Trial, evaluated
 
     trials = [Trial.of(text) for text in backbones or ("mini_random", "mini_mae", "mini_path")]
+    without = [Trial.of(text) for text in ablations]
     folder = Path(runs).absolute()
     if not table_only:
         for protocol in protocols.split(","):
-            for trial in trials:
+            for trial in trials + without:
                 evaluated(trial, protocol, folder, seeds, datasets, data_root)
     with click.open_file(out, "w", encoding="utf-8") as file:
-        file.write(markdown(trials, protocols.split(","), folder, data_root))
+        file.write(markdown(trials, without, protocols.split(","), folder, data_root))
 
 
 if __name__ == "__main__":

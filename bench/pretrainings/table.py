@@ -28,13 +28,19 @@ _GAINS = (
 )
 
 
-def markdown(trials: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None) -> str:
-    """The page over all evaluations that are in the folder."""
-    return "\n".join(_lines(trials, protocols, runs, data_root)) + "\n"
+def markdown(
+    trials: Sequence[Trial], ablations: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None
+) -> str:
+    """The page over all evaluations that are in the folder: each trial beside the one before, ablations the last."""
+    return "\n".join(_lines(trials, ablations, protocols, runs, data_root)) + "\n"
 
 
-def _lines(trials: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None) -> Iterator[str]:
-    found = {p: {t.name: load_results(t.folder(runs, p)) for t in trials if _there(t, p, runs)} for p in protocols}
+def _lines(
+    trials: Sequence[Trial], ablations: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None
+) -> Iterator[str]:
+    every = [*trials, *ablations]
+    pairs = [*pairwise(trials), *((trials[-1], one) for one in ablations)]
+    found = {p: {t.name: load_results(t.folder(runs, p)) for t in every if _there(t, p, runs)} for p in protocols}
     counts = {len({r.seed for r in results}) for p in found if p != "none" for results in found[p].values()}
     yield from ("# Pretrainings on the embedded suite", "")
     seeds = " or ".join(str(count) for count in sorted(counts))
@@ -43,8 +49,9 @@ def _lines(trials: Sequence[Trial], protocols: Sequence[str], runs: Path, data_r
     yield "| protocol | comparison | " + " | ".join(f"{name} ({n})" for name, n in _sizes().items()) + " |"
     yield "|---|---|" + "---|" * len(_sizes())
     for protocol in protocols:
-        there = [trial for trial in trials if trial.name in found[protocol]]
-        for base, new in pairwise(there):
+        for base, new in pairs:
+            if not {base.name, new.name} <= set(found[protocol]):
+                continue
             compared = compare(base.folder(runs, protocol), new.folder(runs, protocol), data_root)
             yield f"| {protocol} | {base.name} → {new.name} | " + " | ".join(_averages(compared)) + " |"
     for protocol in protocols:
