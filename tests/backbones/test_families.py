@@ -186,6 +186,12 @@ def test_fixed_size_networks_say_so() -> None:
         backbone(images((96, 192)))
 
 
+def test_pictures_too_small_for_a_network() -> None:
+    """Not `img_size`, which convolutional networks do not take."""
+    with pytest.raises(BackboneError, match=r"cannot take 64x32 .*too small.*; give it a larger input\.size"):
+        load_backbone("random:ghostnetv2_100")(torch.zeros(1, 3, 64, 32))
+
+
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet", "test_convnext", "mobilenetv3_small_050"])
 @torch.no_grad()
 def test_drop_path_is_linear_over_depth(name: str) -> None:

@@ -57,9 +57,11 @@ class WholeRoute(Route):
         given = tuple(images.shape[-2:])
         if given == tuple(self.size) or isinstance(error, torch.OutOfMemoryError):
             return error
+        fixed = "img_size" in inspect.signature(type(trunk).__init__).parameters
+        mend = f"build it with img_size=({given[0]}, {given[1]})" if fixed else "give it a larger input.size"
         return BackboneError(
             f"{type(trunk).__name__} was built for images of {self.size[0]}x{self.size[1]} and cannot take "
-            f"{given[0]}x{given[1]} ({error}); build it with img_size=({given[0]}, {given[1]}) or take another one"
+            f"{given[0]}x{given[1]} ({error}); {mend} or take another one"
         )
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
