@@ -16,7 +16,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.names import mark, shown, slug
 from humanbench.leaderboard.ranking import Ranking, rank_entries
 from humanbench.metrics.directions import direction
-from humanbench.recipes import REGIMES, SUITES, load_recipe
+from humanbench.recipes import DIRECT, REGIMES, SUITES, load_recipe
 from humanbench.results import Result
 
 Evidence = Literal["rescored", "claimed"]
@@ -287,9 +287,9 @@ def _scores(results: Sequence[Result], evidence: Mapping[str, Evidence]) -> tupl
 
 
 def board_key(result: Result) -> BoardKey:
-    """The board a result belongs to."""
+    """The board a result belongs to. With dumps of a pretraining come the recipes of its heads: none is an own one."""
     shipped = _shipped_recipe(result.dataset, result.regime, result.suite, result.variant)
-    recipe = "shipped" if shipped == result.cell.recipe_sha256 else "own"
+    recipe = "shipped" if result.variant == DIRECT or shipped == result.cell.recipe_sha256 else "own"
     return BoardKey(
         result.suite, result.regime, result.variant or "", recipe, result.synthetic, str(result.subset or "")
     )

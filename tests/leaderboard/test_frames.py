@@ -49,6 +49,16 @@ def test_an_own_recipe_is_another_board() -> None:
     assert [b.key.recipe for b in boards(entries_of([usual, changed], seen_by))] == ["shipped", "own"]
 
 
+def test_recipes_that_come_with_dumps_are_one_board() -> None:
+    """Direct evaluation: each head is tested as its pretraining made it, so its recipe is never an own one."""
+    known = made_result("market1501", regime="none", variant="direct")
+    other = made_result("crowdhuman", regime="none", variant="direct")
+    cell = other.cell.model_copy(update={"recipe_sha256": "0" * 64})
+    (board,) = boards(entries_of([known, other.model_copy(update={"cell": cell})], seen_by))
+    assert [sorted(entry.scores) for entry in board.entries] == [["crowdhuman", "market1501"]]
+    assert board.key.labels == ("variant direct",)
+
+
 def test_rescored_and_claimed_numbers_are_ranked_apart() -> None:
     """Two datasets, one of them rescored: the entry is in both rankings, with one column in each."""
     results = [made_result("market1501"), made_result("msmt17"), made_result("market1501", "clip_vitb")]
