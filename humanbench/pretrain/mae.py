@@ -16,7 +16,7 @@ from torch.nn import functional
 from humanbench.backbones.routes.base import padded
 from humanbench.backbones.routes.plain import resize_positions
 from humanbench.pretrain.recipe import Masking
-from humanbench.pretrain.trunk import embed, sines
+from humanbench.pretrain.trunk import embed, outputs, sines
 
 
 class MaskedDecoder(nn.Module):
@@ -41,11 +41,11 @@ class MaskedDecoder(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, trunk: Any, images: Tensor) -> Tensor:
+    def forward(self, trunk: Any, images: Tensor, recompute: bool = False) -> Tensor:
         """Mean squared error over the hidden patches of normalised images N x 3 x H x W, whatever their size."""
         tokens, grid = embed(trunk, images)
         kept, back, hidden = choose(len(images), grid[0] * grid[1], self.options.ratio, images.device)
-        predicted = self.decode(encode(trunk, taken(tokens, kept)), back, grid)
+        predicted = self.decode(encode(trunk, taken(tokens, kept), recompute), back, grid)
         target = patches(images, self.patch)
         if self.options.norm_pixels:
             variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
@@ -68,12 +68,11 @@ class MaskedDecoder(nn.Module):
         return pixels
 
 
-def encode(trunk: Any, tokens: Tensor) -> Tensor:
+def encode(trunk: Any, tokens: Tensor, recompute: bool = False) -> Tensor:
     """The trunk's tokens after the final norm, from some embedded patches; the class token comes first."""
     token = trunk.cls_token + trunk.pos_embed[:, :1]
     x = torch.cat([token.expand(len(tokens), -1, -1), tokens], dim=1)
-    for block in trunk.blocks:
-        x = block(x)
+    *_, x = outputs(trunk.blocks, x, recompute)
     normed: Tensor = trunk.norm(x)
     return normed
 

@@ -128,7 +128,7 @@ class MaeNetwork(Network):
 
     def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
         set_drop_path(self.trunk, source.entry.drop_path)
-        return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"])}
+        return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"], self.recompute)}
 
 
 def statistics(module: nn.Module) -> list[Tensor]:

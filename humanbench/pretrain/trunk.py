@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -76,16 +76,18 @@ def embed(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
 
 
 def states(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> Iterator[Tensor]:
-    """The embedding, then each block's output as it is asked for: N x L' x C, class token first if there is one.
-
-    `recompute` keeps no activations inside a block (activation checkpointing).
-    """
+    """The embedding, then each block's output as it is asked for: N x L' x C, class token first if there is one."""
     tokens, _ = embed(trunk, images)
     if token is not None:
         tokens = torch.cat([token.embedded().expand(len(tokens), -1, -1), tokens], dim=1)
     tokens = trunk.norm_pre(tokens)
     yield tokens
-    for block in trunk.blocks:
+    yield from outputs(trunk.blocks, tokens, recompute)
+
+
+def outputs(blocks: Iterable[nn.Module], tokens: Tensor, recompute: bool) -> Iterator[Tensor]:
+    """Each block's output; `recompute` keeps no activations inside a block (activation checkpointing)."""
+    for block in blocks:
         tokens = checkpoint(block, tokens, use_reentrant=False) if recompute else block(tokens)
         yield tokens
 
