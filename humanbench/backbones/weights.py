@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             raise BackboneError(f"{path}: damaged or truncated safetensors file ({error}); fetch it again") from error
     if is_torchscript(path):
         return read_torchscript(path)
-    return _tensors_of(_load_pickle(path), path)
+    return _tensors_of(read_pickle(path), path)
 
 
 def file_sha256(path: Path) -> str:
@@ -83,28 +84,34 @@ def _looks_like_safetensors(path: Path) -> bool:
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
-def _load_pickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """What `torch.save` wrote, without running anything in it; `BackboneError` for any other file."""
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"PK" and not zipfile.is_zipfile(path):
         raise BackboneError(f"{path}: truncated checkpoint (a zip archive without its end); fetch it again")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):  # MAE and DINO keep their arguments in one
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            # MAE and DINO keep their arguments in a Namespace; torch warns of foreign pickles before it refuses them
+            warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise BackboneError(_pickle_sentence(path, str(error))) from error
+        raise BackboneError(_pickle_sentence(path, str(error), start)) from error
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, OSError, AttributeError, TypeError) as error:
         raise BackboneError(f"{path}: no checkpoint, or a damaged or truncated one ({_first(error)})") from error
 
 
-def _pickle_sentence(path: Path, text: str) -> str:
+def _pickle_sentence(path: Path, text: str, start: bytes) -> str:
     if "Unsupported global" in text or "Unsupported class" in text or "GLOBAL" in text:
-        name = text.partition("GLOBAL ")[2].split(" ")[0] or "unknown"
-        return (
-            f"{path}: holds pickled code ({name}) and is not opened; "
-            "save its state dict of tensors (torch.save(model.state_dict(), ...) or safetensors) and give that"
-        )
-    return f"{path}: not a PyTorch checkpoint or safetensors file ({text.splitlines()[0][:120]})"
+        what = f"pickled code ({text.partition('GLOBAL ')[2].split(' ')[0] or 'unknown'})"
+    elif start[:1] == pickle.PROTO:  # of another protocol than torch writes
+        what = "a pickle that torch.save did not write"
+    else:
+        return f"{path}: not a PyTorch checkpoint or safetensors file"
+    return (
+        f"{path}: holds {what} and is not opened; "
+        "save its state dict of tensors (torch.save(model.state_dict(), ...) or safetensors) and give that"
+    )
 
 
 def _first(error: Exception) -> str:

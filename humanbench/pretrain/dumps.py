@@ -8,7 +8,6 @@ head). They can be gone on from. `backbone.safetensors` has timm's names, as the
 from __future__ import annotations
 
 import json
-import pickle
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -19,6 +18,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from humanbench.backbones.weights import read_pickle
 from humanbench.engine.checkpoint import write_bytes, write_text, write_whole
 from humanbench.errors import BackboneError
 from humanbench.pretrain.entries import Source
@@ -71,12 +71,9 @@ def _resolved(source: Source) -> dict[str, Any]:
 
 def read_dump(path: Path) -> dict[str, Any]:
     """A dump's content, safely, its tensors named `module.…`; `BackboneError` for a file that is none."""
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise BackboneError(f"{path}: there is no such dump") from error
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise BackboneError(f"{path}: no dump of a pretraining that can be read safely") from error
+    if not path.is_file():
+        raise BackboneError(f"{path}: there is no such dump")
+    found = read_pickle(path)
     if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
         raise BackboneError(f"{path}: holds no state_dict, so it is no dump of a pretraining")
     tensors = found["state_dict"]

@@ -251,6 +251,10 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "truncated": (_truncated, "truncated checkpoint"),
     "truncated safetensors": (_truncated_safetensors, "damaged or truncated safetensors"),
     "pickled code": (lambda p: torch.save({"model": Evil()}, p), "holds pickled code"),
+    "a foreign pickle": (
+        lambda p: p.write_bytes(pickle.dumps(Evil(), protocol=4)),
+        "a pickle that torch.save did not write",
+    ),
     "bare pickled code": (lambda p: p.write_bytes(pickle.dumps(Evil(), protocol=2)), "holds pickled code"),
     "noise": (lambda p: p.write_bytes(bytes(range(256)) * 4), "no(t a PyTorch)? checkpoint"),
     "no tensors": (lambda p: torch.save({"epoch": 3, "args": "none"}, p), r"holds no state dict .* found epoch, args"),
