@@ -60,7 +60,7 @@ class Case:
         return load_recipe(CARD, self.regime, "mini", overrides=dict(map(parse_override, self.settings)))
 
 
-CASES = (
+ROWS = (
     Case("head", 3, ("input.size=[256, 128]", *COMMON, "optim.lr=0.01", "train.epochs=40", "train.views=2")),
     Case("head", 3, ("input.size=[128, 64]", *COMMON, "optim.lr=0.01", "train.epochs=40", "train.views=2")),
     Case("partial", 3, ("input.size=[128, 64]", *COMMON, "optim.lr=0.004", "train.epochs=12", "train.views=2")),
@@ -284,14 +284,14 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--data-root", type=Path, default=os.environ.get("HUMANBENCH_SAMPLES") or beside)
     parser.add_argument("--out", type=Path, default=Path("runs/real-weights"))
     parser.add_argument("--page", type=Path, default=Path("docs/real-weights.md"))
-    parser.add_argument("--regimes", nargs="+", choices=list(dict.fromkeys(c.regime for c in CASES)))
+    parser.add_argument("--regimes", nargs="+", choices=list(dict.fromkeys(c.regime for c in ROWS)))
     parser.add_argument("--seeds", type=int, help="for every regime; else as the page has them")
     asked = parser.parse_args(arguments)
     folder = asked.out.absolute()
     try:
         split_copy(_found(asked.data_root), folder)
         known = Known.read(folder)
-        chosen = [case for case in CASES if case.regime in (asked.regimes or case.regime)]
+        chosen = [case for case in ROWS if case.regime in (asked.regimes or case.regime)]
         rows = [row(case, range(asked.seeds or case.seeds), folder, known) for case in chosen]
     except HumanbenchError as error:
         sys.exit(f"bench.real_weights: {error}")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import humanbench
-from bench.real_weights import CARD, CASES, NETWORKS, PARTS, SUBSET, Case, Known, Row, page, split_copy, words
+from bench.real_weights import CARD, NETWORKS, PARTS, ROWS, SUBSET, Case, Known, Row, page, split_copy, words
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
 from humanbench.paths import find_data
@@ -60,7 +60,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ROWS)
 def test_commands_say_every_setting_that_tells_them_from_another_cell(case: Case) -> None:
     commands = {(n, s): words(n, case, s, Path("DIR")) for n in NETWORKS for s in (0, 1)}
     assert len({tuple(command) for command in commands.values()}) == 4
@@ -90,7 +90,7 @@ def test_imagenet_weights_are_better_than_none_on_real_pictures(tmp_path: Path) 
         )  # fmt: skip
     assert all(result.subset == "few" for results in found.values() for result in results)
     scores = {n: [known.scores(tmp_path / n / results[0].predictions)] for n, results in found.items()}
-    row = Row(CASES[0], scores, {n: list(results) for n, results in found.items()})
+    row = Row(ROWS[0], scores, {n: list(results) for n, results in found.items()})
     difference, low, high = row.difference()
     assert low < difference < high
     assert difference > 3  # 8.5 to 12.2 with six seeds
