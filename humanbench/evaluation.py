@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
     from humanbench.engine.planning import Plan
     from humanbench.engine.settings import Overrides, PathLike
+    from humanbench.engine.work import Setting
 
 
 def evaluate(
@@ -71,12 +72,29 @@ def carry_out(plan: Plan) -> Results:
     with setting.folder.claim([job.name for job in plan.jobs] if is_main_process() else []):
         if is_main_process():
             _describe_environment(setting.folder.path)
+            _describe_backbone(setting)
         setting.journal.note(f"$ {setting.command}")
         results = []
         for number, job in enumerate(plan.jobs, 1):
             setting.journal.say(f"[{number}/{len(plan.jobs)}] {job.name}")
             results.append(run_job(setting, job))
     return Results(results, setting.folder.path)
+
+
+def _describe_backbone(setting: Setting) -> None:
+    """`backbone.json`: which weights the cells are of and what they have seen, as a submission says it."""
+    from humanbench.engine.checkpoint import write_text
+
+    backbone = setting.backbone
+    own = backbone.card if setting.checkpoint is None else None
+    about = {
+        "name": backbone.name,
+        "checkpoint": setting.checkpoint,
+        "weights_sha256": backbone.weights_sha256,
+        "pretrained_on": None if backbone.pretrained_on is None else list(backbone.pretrained_on),
+        "card": None if own is None else own.portable(),
+    }
+    write_text(setting.folder.path / "backbone.json", json.dumps(about, indent=1) + "\n")
 
 
 def _describe_environment(folder: Path) -> None:

@@ -125,6 +125,11 @@ class BackboneCard(_Part):
         more = (card.id for card in collection(self.collection)) if self.collection else ()
         return (*self.pretrained_on, *more)
 
+    def portable(self) -> dict[str, Any]:
+        """The card as plain values, without where files beside it lie on this machine."""
+        places = (p.model_copy(update={"file": Path(p.file).name}) if p.beside else p for p in self.weights)
+        return self.model_copy(update={"weights": tuple(places)}).model_dump(mode="json")
+
 
 def parse_backbone_card(path: Path) -> BackboneCard:
     """Read one card; a malformed one is a `CardError` naming the file and the key."""

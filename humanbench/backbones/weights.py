@@ -84,8 +84,11 @@ def _looks_like_safetensors(path: Path) -> bool:
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
-def read_pickle(path: Path) -> Any:
-    """What `torch.save` wrote, without running anything in it; `BackboneError` for any other file."""
+def read_pickle(path: Path, mapped: bool = False) -> Any:
+    """What `torch.save` wrote, without running anything in it; `BackboneError` for any other file.
+
+    `mapped`: tensors stay in the file until they are looked at, where its form allows it.
+    """
     with path.open("rb") as file:
         start = file.read(2)
     if start == b"PK" and not zipfile.is_zipfile(path):
@@ -94,7 +97,7 @@ def read_pickle(path: Path) -> Any:
         with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
             # MAE and DINO keep their arguments in a Namespace; torch warns of foreign pickles before it refuses them
             warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise BackboneError(_pickle_sentence(path, str(error), start)) from error
     except (RuntimeError, EOFError, ValueError, KeyError, IndexError, OSError, AttributeError, TypeError) as error:

@@ -13,7 +13,7 @@ from humanbench import __version__
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.consistency import artefact
 from humanbench.leaderboard.frames import seen_by
-from humanbench.leaderboard.manifest import BackboneRecord, FileEntry, Manifest, file_sha256
+from humanbench.leaderboard.manifest import BackboneRecord, FileEntry, Manifest, file_sha256, recorded
 from humanbench.leaderboard.names import mark, slug
 from humanbench.results import Result, load_results
 
@@ -39,7 +39,8 @@ def gathered(
     """The submission of a run folder as a folder, for as long as the block lasts.
 
     Takes its finished results with their predictions, recipes and freeze reports, the environment and what is known of
-    the backbone. What it was pretrained on is taken from its card unless `pretrained_on` names it, or `undisclosed`.
+    the backbone. What it was pretrained on is what the run says, or the card, unless `pretrained_on` names it, or
+    `undisclosed`.
     Raises `HumanbenchError` for a run without finished results, with several backbones, or with files missing.
     """
     results = [result for result in load_results(run) if result.status == "done"]
@@ -98,15 +99,19 @@ def _backbone(
     if len(found) > 1:
         names = ", ".join(sorted({r.backbone for r in results}))
         raise HumanbenchError(f"{run}: holds results of {len(found)} sets of weights ({names}); submit one run of each")
-    card = backbone_cards().get(first.backbone)
-    seen = tuple(pretrained_on) if pretrained_on is not None else None if undisclosed else seen_by(first)
-    return BackboneRecord(
-        name=first.backbone,
-        checkpoint=first.checkpoint,
-        weights_sha256=first.cell.weights_sha256,
-        pretrained_on=seen,
-        card=card.model_dump(mode="json") if card is not None and first.checkpoint is None else None,
-    )
+    record = recorded(run)
+    if record is None or (record.name, record.checkpoint, record.weights_sha256) not in found:
+        card = backbone_cards().get(first.backbone)
+        record = BackboneRecord(
+            name=first.backbone,
+            checkpoint=first.checkpoint,
+            weights_sha256=first.cell.weights_sha256,
+            pretrained_on=seen_by(first),
+            card=card.portable() if card is not None and first.checkpoint is None else None,
+        )
+    if undisclosed or pretrained_on is not None:
+        record = record.model_copy(update={"pretrained_on": None if undisclosed else tuple(pretrained_on or ())})
+    return record
 
 
 def _copy_cell(run: Path, result: Result, folder: Path) -> None:

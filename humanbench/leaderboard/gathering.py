@@ -9,6 +9,7 @@ from pathlib import Path
 
 from humanbench.leaderboard.events import Event, events_of
 from humanbench.leaderboard.frames import Entry, entries_of, seen_by
+from humanbench.leaderboard.manifest import recorded
 from humanbench.leaderboard.site import Site, build_site
 from humanbench.leaderboard.store import default_store, load_store
 from humanbench.results import Result, latest, load_results
@@ -33,12 +34,21 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
     submitted = [(one, entry) for one in accepted for entry in one.entries()]
     folders = {r.cell.id: place / one.id for one in accepted for r in one.results}
     results: list[Result] = []
+    said: dict[str, tuple[str, ...] | None] = {}
     for run in runs:
         loaded = load_results(run)
         folder = Path(run) if Path(run).is_dir() else Path(run).parent.parent
         results += loaded
         folders |= {r.cell.id: folder for r in loaded}
-    entries = [entry for _, entry in submitted] + entries_of(latest(results).values(), seen_by)
+        record = recorded(folder)
+        if record is not None:
+            said[record.weights_sha256] = record.pretrained_on
+
+    def seen(result: Result) -> tuple[str, ...] | None:
+        weights = result.cell.weights_sha256
+        return said[weights] if weights in said else seen_by(result)
+
+    entries = [entry for _, entry in submitted] + entries_of(latest(results).values(), seen)
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
     return Gathered(entries, events_of(entries, withdrawn), folders)
 

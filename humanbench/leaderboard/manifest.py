@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from humanbench.leaderboard.archive import SubmissionError
+from humanbench.leaderboard.archive import BACKBONE, SubmissionError
 from humanbench.results import Result, ResultError, migrate
 
 SCHEMA_VERSION = 1
@@ -51,6 +51,12 @@ class BackboneRecord(_Part):
     weights_sha256: str = Sha256
     pretrained_on: tuple[str, ...] | None = Field(default=None, max_length=200)
     card: dict[str, Any] | None = None
+
+
+def recorded(run: Path) -> BackboneRecord | None:
+    """What a run folder says of its backbone; None where it says nothing."""
+    path = run / BACKBONE
+    return validated(BackboneRecord, read_document(path), str(path)) if path.is_file() else None
 
 
 def read_document(path: Path) -> dict[str, Any]:

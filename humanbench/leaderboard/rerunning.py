@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.frames import Entry
 from humanbench.leaderboard.store import StoreError, load_store
+from humanbench.recipes import DIRECT, Suite
 from humanbench.results import Result
 
 if TYPE_CHECKING:
-    from humanbench.recipes import Suite
+    from humanbench.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -54,15 +55,14 @@ def rerun(
     `checkpoint` is where the weights lie here, if not where the entry says. Raises `HumanbenchError` for weights that
     are not the entry's, for results of a subset, and for recipes that this version does not ship.
     """
-    from humanbench.backbones import load_backbone
     from humanbench.evaluation import evaluate
 
     key = entry.board
     if key.subset or key.recipe != "shipped":
         raise HumanbenchError(f"{entry.id}: was made with {', '.join(key.labels)}, which its submission does not hold")
     where = checkpoint if checkpoint is not None else entry.checkpoint
-    backbone = load_backbone(entry.backbone, where)
-    if backbone.weights_sha256 != entry.weights_sha256:
+    backbone, weights_sha256 = _loaded(entry, where)
+    if weights_sha256 != entry.weights_sha256:
         raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
     suite: Suite = "mini" if key.suite == "mini" else "humanbench-v1"
     done = [result for score in entry.scores.values() for result in score.results]
@@ -84,6 +84,17 @@ def rerun(
         )
         found += [_again(before[result.dataset], result) for result in results]
     return found
+
+
+def _loaded(entry: Entry, where: str | os.PathLike[str] | None) -> tuple[str | Backbone, str]:
+    """What `evaluate` takes for the backbone, and the hash of its weights; dumps are read by `evaluate` itself."""
+    from humanbench.backbones import load_backbone
+    from humanbench.pretrain.direct import open_direct
+
+    if entry.board.variant == DIRECT and where is not None:
+        return entry.backbone, open_direct(entry.backbone, Path(where), {}).start.weights_sha256
+    backbone = load_backbone(entry.backbone, where)
+    return backbone, backbone.weights_sha256
 
 
 def _again(before: Result, now: Result) -> Again:

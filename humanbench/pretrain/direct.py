@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from humanbench.backbones.features import LayerGroup, Wanted
 from humanbench.backbones.routes.base import Route, State, Visit
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
+from humanbench.engine.identity import key
 from humanbench.errors import BackboneError
 from humanbench.pretrain.dumps import BACKBONE, HEAD, NECK, Tensors, read_dump
 from humanbench.pretrain.entries import joint_attributes
@@ -77,14 +78,23 @@ class Dump:
     entry: Entry
     projection: Projection
 
+    def tensors(self) -> Tensors:
+        """All its weights, mapped from the file."""
+        return cast("Tensors", read_dump(self.path, mapped=True)["state_dict"])
+
 
 class Direct:
-    """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token)."""
+    """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token).
+
+    They are one set of weights with one hash (`start.weights_sha256`), because one pretraining made them.
+    """
 
     def __init__(self, path: Path, start: Backbone) -> None:
         self.start = start
         self.dumps: dict[str, Dump] = {}
-        for dump in _dumps(path):
+        found = _dumps(path)
+        start.weights_sha256 = key(*(tensors_sha256(dump.tensors()) for dump in found))
+        for dump in found:
             for dataset in dump.entry.datasets:
                 self.dumps[dataset] = dump
         self._built: dict[Path, tuple[Backbone, Tensors]] = {}
@@ -117,7 +127,7 @@ class Direct:
     def _parts(self, dump: Dump) -> tuple[Backbone, Tensors]:
         """The backbone of a dump, and the tensors of its head; its file is read once."""
         if dump.path not in self._built:
-            tensors = read_dump(dump.path)["state_dict"]
+            tensors = dump.tensors()
             self._built[dump.path] = (self._assembled(dump, tensors), _under(HEAD, tensors))
         return self._built[dump.path]
 
@@ -136,7 +146,7 @@ class Direct:
         trunk = Projected(vit, token, projector)
         return Backbone(
             trunk, ProjectedRoute(trunk), self.start.preprocessing, name=self.start.name, card=self.start.card,
-            pretrained_on=self.start.pretrained_on, weights_sha256=tensors_sha256(tensors),
+            pretrained_on=self.start.pretrained_on, weights_sha256=self.start.weights_sha256,
         ).eval()  # fmt: skip
 
 
@@ -175,7 +185,7 @@ def _dumps(path: Path) -> list[Dump]:
 
 def _described(path: Path) -> Dump:
     """A dump with its entry: what it says itself (ours), or the entry of the released recipe by its number."""
-    found = read_dump(path)
+    found = read_dump(path, mapped=True)
     if "about" in found:
         return Dump(path, Entry.model_validate(found["about"]["entry"]), Projection(**found["about"]["projector"]))
     matched, recipe = _FILE.fullmatch(path.name), load_pretrain_recipe("path")

@@ -69,11 +69,14 @@ def _resolved(source: Source) -> dict[str, Any]:
     return source.entry.model_copy(update={"set": source.entry.set | own}).model_dump(mode="json")
 
 
-def read_dump(path: Path) -> dict[str, Any]:
-    """A dump's content, safely, its tensors named `module.…`; `BackboneError` for a file that is none."""
+def read_dump(path: Path, mapped: bool = False) -> dict[str, Any]:
+    """A dump's content, safely, its tensors named `module.…`; `BackboneError` for a file that is none.
+
+    `mapped`: tensors stay in the file until they are looked at.
+    """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such dump")
-    found = read_pickle(path)
+    found = read_pickle(path, mapped)
     if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
         raise BackboneError(f"{path}: holds no state_dict, so it is no dump of a pretraining")
     tensors = found["state_dict"]

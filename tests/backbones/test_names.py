@@ -275,6 +275,8 @@ def test_a_card_of_ones_own_with_its_file_beside_it(tmp_path: Path) -> None:
     made = load_backbone(str(tmp_path / "card.toml"))
     assert (made.name, made.pretrained_on) == ("mine", ("market1501",))
     assert made.weights_sha256 == load_backbone("mini_random").weights_sha256
+    assert made.card is not None
+    assert made.card.portable()["weights"][0]["file"] == "mine.safetensors"  # and not where it lies here
     (tmp_path / "mine.safetensors").unlink()
     with pytest.raises(BackboneError, match="lies beside it"):
         load_backbone(str(tmp_path / "card.toml"))

@@ -56,6 +56,8 @@ def test_the_record_says_what_was_done(run: Run, data_root: Path, tmp_path: Path
     assert sum(n for _, n in report["trainable"]) == result.trainable
     assert json.loads((folder / "recipes" / f"{stem}.json").read_text())["optim"]["name"] == "adamw"
     assert {"packages", "python", "git_commit"} <= json.loads((folder / "environment.json").read_text()).keys()
+    weights = json.loads((folder / "backbone.json").read_text())
+    assert (weights["weights_sha256"], weights["name"]) == (result.cell.weights_sha256, result.backbone)
     assert "epoch 3/" in (folder / "log.txt").read_text()
     assert len(result.history) == result.epochs
     assert result.provenance.images_per_second["fit"] > 0

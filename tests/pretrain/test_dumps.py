@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from humanbench.backbones.routes.plain import as_cells
 from humanbench.cards import load_card, scenario
 from humanbench.cli import main
 from humanbench.errors import BackboneError, HumanbenchError
+from humanbench.leaderboard.rerunning import rerun
+from humanbench.leaderboard.store import load_store
 from humanbench.pretrain import dumps
 from humanbench.pretrain.direct import open_direct
 from humanbench.pretrain.run import PretrainRequest, pretrain
@@ -199,8 +202,7 @@ def test_direct_evaluation(run: Path, root: Path, tmp_path: Path, monkeypatch: p
     assert not results.failed, [r.reason for r in results.failed]
     assert {r.dataset for r in results} == set(DATASETS)
     assert {(r.regime, r.scenario, r.epochs) for r in results} == {("none", "in-dataset", 0)}
-    weights_ = {r.dataset: r.cell.weights_sha256 for r in results}
-    assert weights_["rapv2"] == weights_["pa100k"] != weights_["coco_pose"]
+    assert len({r.cell.weights_sha256 for r in results}) == 1
     sizes = {}
     for name in ("rapv2", "pa100k"):
         result = next(r for r in results if r.dataset == name)
@@ -211,6 +213,43 @@ def test_direct_evaluation(run: Path, root: Path, tmp_path: Path, monkeypatch: p
         checkpoint=run / "dumps", datasets="pa100k",
     )  # fmt: skip
     assert [r.cell.id for r in again] == [r.cell.id for r in results if r.dataset == "pa100k"]
+
+
+def test_dumps_are_one_entry_of_the_board(
+    run: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Submitted, accepted and run again as one, from the same dumps alone."""
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
+    humanbench.evaluate(
+        str(run / "card.toml"), "none", suite="mini", data_root=root, out=tmp_path / "eval", device="cpu",
+        checkpoint=run / "dumps",
+    )  # fmt: skip
+    archive, store = tmp_path / "s.zip", tmp_path / "store"
+    words = [
+        ["submit", tmp_path / "eval", "--out", archive],
+        ["leaderboard", "accept", archive, "--submissions", store],
+    ]
+    for line in words:
+        done = CliRunner().invoke(main, [*map(str, line), "--data-root", str(root)])
+        assert done.exit_code == 0, done.output
+    (accepted,) = load_store(store)
+    (entry,) = accepted.entries()
+    assert entry.board.labels == ("variant direct",)
+    assert entry.pretrained_on is not None
+    assert {"imagenet-1k", "coco_pose"} <= set(entry.pretrained_on)
+    assert set(entry.scores) == set(DATASETS)
+    entry = replace(entry, backbone=str(run / "card.toml"))  # its id alone says nothing on another machine
+    again = rerun(entry, tmp_path / "again", data_root=root, device="cpu")
+    assert len(again) == len(DATASETS)
+    assert all(cell.before == pytest.approx(cell.now, nan_ok=True) for cell in again)
+    other = tmp_path / "other"
+    shutil.copytree(run / "dumps", other)
+    file = other / "ckpt_task0_iter_newest.pth.tar"
+    changed = dumps.read_dump(file)
+    changed["state_dict"]["module.backbone_module.pos_embed"] += 1
+    torch.save(changed, file)
+    with pytest.raises(HumanbenchError, match="the weights here are not the entry's"):
+        rerun(entry, tmp_path / "others", other, data_root=root, device="cpu")
 
 
 def test_columns_of_a_joint_head(run: Path) -> None:
