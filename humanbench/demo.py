@@ -8,7 +8,6 @@ not made again, so the same call goes on where an interrupted one stopped.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench import __version__
 from humanbench.cards import DatasetCard, load_card
-from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
     from humanbench.leaderboard.site import Site
     from humanbench.results import Results
 
-BACKBONES = ("mini_random", "mini_path", "mini_mae", "random:timm:test_vit")
-"""The first two of these that come with the package; the base of the comparison first. The last needs no weights."""
+BACKBONES = ("mini_random", "mini_path")
+"""The base of the comparison, and what is compared with it; both come with the package."""
 
 DATASETS = ("market1501", "mpii", "cihp", "peta", "crowdhuman", "shanghaitech_b")
 """One of each task."""
@@ -41,16 +39,6 @@ class Shown:
     site: Site
 
 
-def backbones() -> tuple[str, str]:
-    """The names of the two backbones."""
-    from humanbench.backbones.cards import backbone_cards
-
-    there = [name for name in BACKBONES if ":" in name or name in backbone_cards()]
-    if len(there) < 2:
-        raise HumanbenchError(f"the demonstration needs two of the backbones {', '.join(BACKBONES)}; found {there}")
-    return there[0], there[1]
-
-
 def demo(
     folder: Path,
     scale: float = 1.0,
@@ -61,7 +49,7 @@ def demo(
     """Write data, finetune, score, compare and build the site in `folder`; `say` hears what is being done.
 
     `scale` and `seed` are those of `datasets synthesize`, the seed that of finetuning too; `overrides` change recipes.
-    Raises `HumanbenchError` where no cell of the two can be compared.
+    Raises `humanbench.errors.HumanbenchError` where no cell of the two can be compared.
     """
     from humanbench import compare
     from humanbench.evaluation import evaluate
@@ -69,17 +57,16 @@ def demo(
 
     data = folder / "data"
     write_data(data, scale, seed, say)
-    first, second = backbones()
-    places = [folder / re.sub(r"[^\w.-]+", "_", name) for name in (first, second)]
+    places = [folder / name for name in BACKBONES]
     runs = []
-    for name, place in zip((first, second), places, strict=True):
+    for name, place in zip(BACKBONES, places, strict=True):
         say(f"finetuning {name} ({PROTOCOL}): {', '.join(DATASETS)}")
         results = evaluate(
             name, PROTOCOL, DATASETS, suite="mini", data_root=data, out=place, seed=seed, set=overrides or {},
             command="humanbench demo",
         )  # fmt: skip
         runs.append(results)
-    say(f"comparing {second} with {first}")
+    say(f"comparing {BACKBONES[1]} with {BACKBONES[0]}")
     comparison = compare(places[0], places[1], data_root=data)
     say("building the leaderboard")
     return Shown((runs[0], runs[1]), comparison, build([str(place) for place in places], folder / "site", None, data))
