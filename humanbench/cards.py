@@ -256,6 +256,12 @@ def load_card(name: str) -> DatasetCard:
     return known[name]
 
 
+def check_dataset(name: str, where: str) -> None:
+    """`CardError` that begins with `where`, unless a dataset has this id."""
+    if name not in cards():
+        raise CardError(f"{where}: no dataset is called {name!r}{nearest(name, list(cards()))}")
+
+
 def select_cards(patterns: Iterable[str] = (), task: str | None = None) -> list[DatasetCard]:
     """Cards matching any of the ids or wildcards (`market*`), all when none is given, optionally of one task."""
     wanted = list(patterns)

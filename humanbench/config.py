@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from humanbench.cards import check_dataset
 from humanbench.errors import CardError
-from humanbench.paths import known_dataset
 
 
 def _place(path: Path) -> Path:
@@ -71,5 +71,5 @@ def user_config() -> Config:
         where = ".".join(str(part) for part in first["loc"])
         raise CardError(f"{path}: {where}: {first['msg']} (keys: data_root, datasets.ID.root)") from error
     for name in config.datasets:
-        known_dataset(name, str(path))
+        check_dataset(name, str(path))
     return config

@@ -15,7 +15,7 @@ from humanbench.cli import main
 from humanbench.engine.planning import Request, prepare
 from humanbench.engine.provenance import command_line
 from humanbench.errors import HumanbenchError
-from humanbench.paths import find_data
+from humanbench.places import find_data
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 Written = Callable[[str], tuple[Path, Path, object]]

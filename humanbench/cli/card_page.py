@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from humanbench.cards import DatasetCard, Split
 from humanbench.data.samples import dataset_folder
-from humanbench.paths import DataRoot
+from humanbench.places import DataRoot
 
 _WIDTH = 100
 

@@ -13,7 +13,7 @@ from humanbench.cli.synthesize import synthesize_datasets
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
     from humanbench.data.report import Report
-    from humanbench.paths import DataRoot
+    from humanbench.places import DataRoot
 
 
 @click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +54,7 @@ def _roles(card: DatasetCard) -> str:
 def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | None, as_json: bool) -> None:
     """List the datasets, or those that match IDS (wildcards allowed), and which are on disk."""
     from humanbench.cards import select_cards
-    from humanbench.paths import find_data
+    from humanbench.places import find_data
 
     chosen = select_cards(ids, task)
     rows = [

@@ -11,7 +11,7 @@ from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.checking import Report
-    from humanbench.paths import DataRoot
+    from humanbench.places import DataRoot
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _store_option = click.option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from humanbench.paths import DataRoot
+    from humanbench.places import DataRoot
 
 data_root_option: Callable[[Any], Any] = click.option(
     "--data-root",
@@ -38,7 +38,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
     if data_root is None and not settings:
         return None
-    from humanbench.paths import find_data, places
+    from humanbench.places import find_data, places
     from humanbench.recipes import parse_override
 
     return find_data(data_root, places(dict(parse_override(text) for text in settings)))

@@ -16,7 +16,7 @@ from humanbench.comparison.matching import Pair
 from humanbench.comparison.runs import Cell, Entry
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
-from humanbench.paths import find_data
+from humanbench.places import find_data
 from humanbench.predictions.files import content_sha256
 from humanbench.stats import CONFIDENCE, paired_draws
 from humanbench.tasks import task_for

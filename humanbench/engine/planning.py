@@ -21,7 +21,7 @@ from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.settings import Overrides, PathLike, divided, parsed
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError
-from humanbench.paths import find_data
+from humanbench.places import find_data
 from humanbench.recipes import DIRECT, Regime, Suite, check_suite
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import Any
 from humanbench.cards import SCENARIOS, TASKS, DatasetCard, evaluated, load_card, scenario, select_cards
 from humanbench.data.samples import dataset_folder
 from humanbench.errors import DataError, HumanbenchError, nearest
-from humanbench.paths import DataRoot, shipped
+from humanbench.paths import shipped
+from humanbench.places import DataRoot
 from humanbench.recipes import Regime
 
 

@@ -20,7 +20,7 @@ from humanbench.engine.folder import RunFolder
 from humanbench.engine.identity import data_sha256, key
 from humanbench.engine.jobs import Job
 from humanbench.engine.journal import Journal
-from humanbench.paths import DataRoot
+from humanbench.places import DataRoot
 from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell

@@ -25,7 +25,7 @@ from humanbench.leaderboard.manifest import (
     validated,
 )
 from humanbench.leaderboard.names import shown
-from humanbench.paths import find_data
+from humanbench.places import find_data
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 

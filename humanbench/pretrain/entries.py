@@ -15,7 +15,7 @@ from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.engine.feeds import Share, portion, with_input_size
 from humanbench.engine.identity import data_sha256, key
 from humanbench.errors import DataError
-from humanbench.paths import DataRoot
+from humanbench.places import DataRoot
 from humanbench.pretrain.recipe import Entry, PretrainRecipe
 from humanbench.recipes import Recipe, Suite
 from humanbench.tasks.training import Batch, TaskDataset, TaskModel, model_for

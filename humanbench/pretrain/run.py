@@ -23,7 +23,7 @@ from humanbench.engine.planning import is_main_process
 from humanbench.engine.selection import check_task
 from humanbench.engine.settings import Overrides, PathLike, divided
 from humanbench.errors import BackboneError, DataError, HumanbenchError, nearest
-from humanbench.paths import DataRoot, find_data
+from humanbench.places import DataRoot, find_data
 from humanbench.pretrain import dumps
 from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import Source, content, missing, open_sources

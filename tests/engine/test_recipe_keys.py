@@ -29,7 +29,8 @@ from humanbench.engine.predict import predict
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.pages import words
-from humanbench.paths import find_data, shipped
+from humanbench.paths import shipped
+from humanbench.places import find_data
 from humanbench.recipes import REGIMES, SUITES, Recipe, RecipeError, load_recipe
 from humanbench.tasks.options import Options
 from humanbench.tasks.training import model_for
