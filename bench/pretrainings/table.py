@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, starmap
 from pathlib import Path
 
 from bench.pretrainings.work import Trial
@@ -16,9 +16,9 @@ from humanbench.results import Results, load_results
 
 _HEAD = (
     "**All numbers are synthetic**: backbones, training and test pictures are of the embedded procedural suite and say",
-    "nothing about real datasets. Written by `python -m bench.pretrainings`. Values are means over {seeds}; in",
-    "brackets the mean of the 95 % bootstrap intervals over test units. Scenarios are those of a backbone pretrained",
-    "on the 37 datasets.",
+    "nothing about real datasets. Written by `python -m bench.pretrainings`. Values are means over as many finetuning",
+    "seeds as the head of a column says, else of one; in brackets the mean of the 95 % bootstrap intervals over test",
+    "units. Scenarios are those of a backbone pretrained on the 37 datasets.",
 )
 _GAINS = (
     "Mean gain over the datasets of a scenario, positive where the second is better: points of metrics in percent, for",
@@ -41,10 +41,7 @@ def _lines(
     every = [*trials, *ablations]
     pairs = [*pairwise(trials), *((trials[-1], one) for one in ablations)]
     found = {p: {t.name: load_results(t.folder(runs, p)) for t in every if _there(t, p, runs)} for p in protocols}
-    counts = {len({r.seed for r in results}) for p in found if p != "none" for results in found[p].values()}
-    yield from ("# Pretrainings on the embedded suite", "")
-    seeds = " or ".join(str(count) for count in sorted(counts))
-    yield from (line.format(seeds=f"{seeds} seed{'s' if seeds != '1' else ''}") for line in _HEAD)
+    yield from ("# Pretrainings on the embedded suite", "", *_HEAD)
     yield from ("", "## Averages", "", *_GAINS, "")
     yield "| protocol | comparison | " + " | ".join(f"{name} ({n})" for name, n in _sizes().items()) + " |"
     yield "|---|---|" + "---|" * len(_sizes())
@@ -93,7 +90,7 @@ def _average(cells: Sequence[CellReport]) -> str:
 
 
 def _values(found: dict[str, Results]) -> Iterator[str]:
-    yield "| dataset | scenario | metric | " + " | ".join(found) + " |"
+    yield "| dataset | scenario | metric | " + " | ".join(starmap(_column, found.items())) + " |"
     yield "|---|---|---|" + "---|" * len(found)
     for name, cards in _grouped().items():
         for card in cards:
@@ -101,6 +98,11 @@ def _values(found: dict[str, Results]) -> Iterator[str]:
             if any(cell != "–" for cell in cells) and card.evaluation is not None:
                 main = card.evaluation.main
                 yield f"| {card.id} | {name} | {main} {direction(main).arrow} | " + " | ".join(cells) + " |"
+
+
+def _column(name: str, results: Results) -> str:
+    seeds = {r.seed for r in results}
+    return f"{name} ({len(seeds)} seeds)" if len(seeds) > 1 else name
 
 
 def _value(results: Results, card: DatasetCard) -> str:
