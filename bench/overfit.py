@@ -1,13 +1,15 @@
 """Whether the dense tasks can learn at all: a tiny network fitted to a few real pictures, and tested on the same ones.
 
 `python -m bench.overfit [NAME …]` prints a line per set of samples (in `HUMANBENCH_SAMPLES`, see tests/samples.py):
-COCO, MPII and AI Challenger people, CIHP maps, crowds in ShanghaiTech's format. A pipeline that mixes up coordinates,
-classes or sizes anywhere between the file and the score cannot reach these marks.
+COCO, MPII and AI Challenger people, CIHP maps, crowds in ShanghaiTech's format. Each is read in its official form,
+written in it once more with the same pictures for training and testing, and goes through `humanbench.evaluate`. A
+pipeline that mixes up coordinates, classes or sizes anywhere between the file and the score cannot reach these marks.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -18,29 +20,31 @@ from typing import Any
 
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from humanbench.backbones.features import Features, Preprocessing
+import humanbench
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import Preprocessing
+from humanbench.backbones.routes import find_route
+from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.labels import load_label
 from humanbench.data.samples import load_samples
-from humanbench.metrics import Scores
-from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks import task_for
+from humanbench.data.writers import writer_for
+from humanbench.recipes import Suite
+from humanbench.results import Result
 from humanbench.tasks.maps import ChannelNorm
-from humanbench.tasks.training import model_for
 
-PREPROCESSING = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", (224, 224))
-Tables = Mapping[str, pd.DataFrame]
+SIZE = 224, 224
+PREPROCESSING = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", SIZE)
 
 
 class TinyNet(nn.Module):
-    """A convolutional network of stride 16: four halvings, then two layers; what heads ask of a backbone, no more."""
-
-    stride = 16
+    """A convolutional network that halves its maps until `stride`, then two layers."""
 
     def __init__(self, width: int = 64, stride: int = 16) -> None:
         super().__init__()
-        self.width, self.stride = width, stride
         widths = [3]
         while 2 ** (len(widths) - 1) < stride:
             widths.append(min(width, 8 * 2 ** len(widths)))
@@ -50,70 +54,62 @@ class TinyNet(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, 3, 2 if down else 1, 1), ChannelNorm(outputs), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Features:
-        bottom, right = (-side % self.stride for side in images.shape[-2:])
-        x = self.layers(nn.functional.pad(images, (0, right, 0, bottom)))
-        return Features((x,))
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Maps N x C x h x w of N x 3 x H x W."""
+        maps: Tensor = self.layers(images)
+        return maps
+
+    forward = forward_features
 
 
-def fit(
-    card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Any, iterations: int, seed: int = 0
-) -> tuple[nn.Module, list[float]]:
-    """A head fitted together with the backbone, and the loss of each iteration.
-
-    Samples of the recipe's fixed views are kept, so pictures are decoded once per view and not once per epoch.
-    """
-    task = model_for(card)
-    task.check(recipe)
+def tiny(width: int = 64, stride: int = 16, seed: int = 0) -> Backbone:
+    """The tiny network at random, as a backbone."""
     torch.manual_seed(seed)
-    head: Any = task.build_head(card, tables, recipe, backbone)
-    data = task.training_data(card, tables, recipe, PREPROCESSING, seed)
-    parameters = [*backbone.parameters(), *head.parameters()]
-    optimiser = torch.optim.AdamW(parameters, recipe.optim.lr, weight_decay=recipe.optim.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.optim.lr, iterations, pct_start=0.1)
-    losses: list[float] = []
-    kept: dict[tuple[int, int], Any] = {}
-    epoch = 0
-    backbone.train()
-    head.train()
-    while len(losses) < iterations:
-        view = epoch % recipe.train.views if recipe.train.views else epoch
-        data.set_epoch(view)
-        for indices in data.batches(recipe.train.batch_size, seed, epoch):
-            draws = [(view, index) for index in indices]
-            samples = [kept.get(draw) or data[draw[1]] for draw in draws]
-            if recipe.train.views:
-                kept.update(zip(draws, samples, strict=True))
-            batch = task.collate(samples)
-            loss = sum(head.loss(head(backbone(batch["image"]), batch), batch).values())
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            losses.append(float(loss.detach()))
-            if len(losses) == iterations:
-                break
-        epoch += 1
-    return head, losses
+    trunk = TinyNet(width, stride)
+    digest = tensors_sha256(trunk.state_dict())
+    return Backbone(trunk, find_route(trunk, SIZE), PREPROCESSING, name="tiny", pretrained_on=(), weights_sha256=digest)
 
 
-@torch.no_grad()
-def scored(card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Any, head: Any, folder: Path) -> Scores:
-    """The score of what is predicted, through the predictions file."""
-    task, module = model_for(card), task_for(card)
-    data = task.test_data(card, tables, recipe, PREPROCESSING, {})
-    backbone.eval()
-    head.eval()
-    decoded: list[Any] = []
-    size = 1 if recipe.input.fit == "as_is" else recipe.train.batch_size
-    for start in range(0, len(data), size):
-        batch = task.collate([data[i] for i in range(start, min(start + size, len(data)))])
-        views = {"plain": batch["image"], "flip": batch["image"].flip(-1)}
-        decoded += head.decode([head(backbone(views[v]), batch) for v in task.test_views(recipe)], batch)
-    suffix = {"pose": ".json", "counting": ".csv", "parsing": ""}[card.task]
-    path = folder / f"predictions{suffix}"
-    module.write_predictions(card, tables, task.predictions(card, tables, decoded), path)
-    return module.score(card, tables, module.read_predictions(card, tables, path))
+def written_twice(card: DatasetCard, table: pd.DataFrame, data_root: Path) -> None:
+    """The pictures of a table as a dataset in official form, whose training and test split they both are."""
+    assert card.evaluation is not None
+    table = table.copy()
+    if "size" not in table:
+        table["size"] = [Image.open(path).size for path in table["image"]]
+    if card.task == "parsing":
+        table["label"] = [load_label(card, label) for label in table["label"]]
+    root = data_root / card.id / card.reader.roots[0]
+    root.mkdir(parents=True)
+    splits = (*card.evaluation.train, *card.evaluation.test)
+    writer_for(card).write(card, root, dict.fromkeys(splits, table), _copy)
+
+
+def _copy(image: str, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(image, to)
+
+
+def overfitted(
+    backbone: Backbone,
+    card: DatasetCard,
+    data_root: Path,
+    iterations: int,
+    settings: Mapping[str, Any],
+    suite: Suite = "humanbench-v1",
+) -> Result:
+    """The result of finetuning everything on a dataset that was `written_twice`; the run lies beside the data."""
+    whole = {
+        "optim.name": "adamw", "optim.weight_decay": 0.0, "optim.layer_decay": 1.0, "optim.backbone_scale": 1.0,
+        "schedule.name": "cosine", "schedule.warmup": iterations // 10, "schedule.start": 0.04, "schedule.end": 0.0,
+        "train.iterations": iterations, "train.drop_path": 0.0, "train.views": 0, "train.amp": "no", "train.ema": 0.0,
+    }  # fmt: skip
+    (result,) = humanbench.evaluate(
+        backbone, "full", card.id, suite=suite, data_root=data_root, out=data_root / "run", device="cpu",
+        set=whole | dict(settings),
+    )  # fmt: skip
+    if result.status != "done":
+        raise RuntimeError(f"{card.id}: {result.reason}")
+    return result
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ def _head(keypoints: Any) -> Any:
     return [neck, neck + (top - neck) / 0.6]
 
 
-PLAIN = {"train.batch_size": 8, "train.views": 6, "optim.lr": 2e-3, "optim.weight_decay": 0.0}
+PLAIN = {"train.batch_size": 8, "optim.lr": 2e-3}
 POSE = PLAIN | {
     "augment.shift_chance": 0.0, "augment.flip": 0.5, "augment.half_body": 0.0, "augment.scale": 0.0,
     "augment.rotation_chance": 0.0, "head.channels": 64, "train.batch_size": 16, "input.size": [192, 144],
@@ -176,15 +172,13 @@ SETS = (
 def run(pictures: Pictures, samples: Path) -> tuple[float, bool, float]:
     """The metric, whether it reaches the mark, and seconds."""
     card = load_card(pictures.dataset)
-    recipe = load_recipe(card, "full", overrides=pictures.settings)
-    with TemporaryDirectory() as folder:
-        tables = {pictures.split: pictures.table(samples, Path(folder))}
+    with TemporaryDirectory() as links, TemporaryDirectory() as root:
+        table = pictures.table(samples, Path(links))
+        written_twice(card, table, Path(root))
         started = time.perf_counter()
-        torch.manual_seed(0)
-        backbone = TinyNet(stride=pictures.stride)
-        head, _ = fit(card, tables, recipe, backbone, pictures.iterations)
-        value = scored(card, tables, recipe, backbone, head, Path(folder))[pictures.metric]
-        return value, pictures.reached(value, tables[pictures.split]), time.perf_counter() - started
+        result = overfitted(tiny(stride=pictures.stride), card, Path(root), pictures.iterations, pictures.settings)
+        value = result.metrics[pictures.metric].value
+        return value, pictures.reached(value, table), time.perf_counter() - started
 
 
 def main(words: list[str]) -> None:

@@ -10,39 +10,38 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
+import pytest
 
-from bench.overfit import TinyNet, fit, scored
+from bench.overfit import overfitted, tiny, written_twice
 from humanbench.cards import load_card
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import load_samples
-from humanbench.metrics import Scores
-from humanbench.recipes import load_recipe
 
-PLAIN = {"train.views": 1, "optim.lr": 4e-3, "optim.weight_decay": 0.0, "head.channels": 32, "train.batch_size": 8}
+PLAIN = {"optim.lr": 4e-3, "head.channels": 32, "train.batch_size": 8}
 STILL = {
     "augment.shift_chance": 0.0, "augment.flip": 0.0, "augment.half_body": 0.0, "augment.scale": 0.0,
     "augment.rotation_chance": 0.0, "test.flip": False, "input.size": [96, 72],
 }  # fmt: skip
 
 
-def fitted(name: str, split: str, tmp_path: Path, rows: int, iterations: int, stride: int, **more: Any) -> Scores:
-    """The score after fitting the first rows of a procedural copy and testing on them."""
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def fitted(
+    name: str, split: str, tmp_path: Path, rows: int, iterations: int, stride: int, **more: Any
+) -> dict[str, float]:
+    """The metrics after finetuning on the first rows of a procedural copy and testing on them."""
     card = load_card(name)
     with ThreadPoolExecutor(1) as pool:
-        synthesize(card, tmp_path, pool, scale=0.05)
-    table = load_samples(name, split, tmp_path)
-    attributes = table.attrs
-    table = table.head(rows)
-    table.attrs = (
-        attributes | {"image_ids": list(dict.fromkeys(table["image_id"]))} if "image_id" in table else attributes
-    )
-    recipe = load_recipe(card, "full", "mini", overrides=PLAIN | more)
-    torch.manual_seed(0)
-    backbone = TinyNet(32, stride)
-    head, losses = fit(card, {split: table}, recipe, backbone, iterations)
-    assert losses[-1] < losses[0] / 3
-    return scored(card, {split: table}, recipe, backbone, head, tmp_path)
+        synthesize(card, tmp_path / "whole", pool, scale=0.05)
+    table = load_samples(name, split, tmp_path / "whole").head(rows)
+    table.attrs = {}
+    written_twice(card, table, tmp_path / "twice")
+    result = overfitted(tiny(32, stride), card, tmp_path / "twice", iterations, PLAIN | more, "mini")
+    assert result.history[-1]["loss"] < result.history[0]["loss"] / 3
+    return {metric: found.value for metric, found in result.metrics.items()}
 
 
 def test_pose_of_given_people(tmp_path: Path) -> None:
