@@ -165,7 +165,8 @@ def test_places_that_cannot_be_written_to(kind: str, tmp_path: Path) -> None:
 
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(tmp_path)]
-    process = subprocess.Popen([*command, "--workers", "2"], stderr=subprocess.PIPE, text=True)
+    much = ["--scale", "20", "--workers", "2"]  # minutes of work, however late the signal comes
+    process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".*/*.jpg")):  # the first pictures
         assert process.poll() is None
