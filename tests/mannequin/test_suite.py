@@ -163,10 +163,15 @@ def test_places_that_cannot_be_written_to(kind: str, tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
 
+def _heeds_interrupts() -> None:
+    """In a child of tests that run in the background, where shells have interrupts ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(tmp_path)]
     much = ["--scale", "20", "--workers", "2"]  # minutes of work, however late the signal comes
-    process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts)
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob(".*/*.jpg")):  # the first pictures
         assert process.poll() is None
