@@ -83,16 +83,16 @@ def carry_out(plan: Plan) -> Results:
 
 def _describe_backbone(setting: Setting) -> None:
     """`backbone.json`: which weights the cells are of and what they have seen, as a submission says it."""
+    from humanbench.backbones.cards import portable_card
     from humanbench.engine.checkpoint import write_text
 
     backbone = setting.backbone
-    own = backbone.card if setting.checkpoint is None else None
     about = {
         "name": backbone.name,
         "checkpoint": setting.checkpoint,
         "weights_sha256": backbone.weights_sha256,
         "pretrained_on": None if backbone.pretrained_on is None else list(backbone.pretrained_on),
-        "card": None if own is None else own.portable(),
+        "card": portable_card(backbone.card, setting.checkpoint),
     }
     write_text(setting.folder.path / "backbone.json", json.dumps(about, indent=1) + "\n")
 

@@ -131,6 +131,11 @@ class BackboneCard(_Part):
         return self.model_copy(update={"weights": tuple(places)}).model_dump(mode="json")
 
 
+def portable_card(card: BackboneCard | None, checkpoint: str | None) -> dict[str, Any] | None:
+    """The card of a network as plain values; None where it has none, or holds a checkpoint that the card is not of."""
+    return None if card is None or checkpoint is not None else card.portable()
+
+
 def parse_backbone_card(path: Path) -> BackboneCard:
     """Read one card; a malformed one is a `CardError` naming the file and the key."""
     if not path.is_file():

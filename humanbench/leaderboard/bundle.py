@@ -92,7 +92,7 @@ def submission_id(name: str, manifest_sha256: str) -> str:
 def _backbone(
     run: Path, results: list[Result], pretrained_on: Iterable[str] | None, undisclosed: bool
 ) -> BackboneRecord:
-    from humanbench.backbones.cards import backbone_cards
+    from humanbench.backbones.cards import backbone_cards, portable_card
 
     first = results[0]
     found = {(r.backbone, r.checkpoint, r.cell.weights_sha256) for r in results}
@@ -101,13 +101,12 @@ def _backbone(
         raise HumanbenchError(f"{run}: holds results of {len(found)} sets of weights ({names}); submit one run of each")
     record = recorded(run)
     if record is None or (record.name, record.checkpoint, record.weights_sha256) not in found:
-        card = backbone_cards().get(first.backbone)
         record = BackboneRecord(
             name=first.backbone,
             checkpoint=first.checkpoint,
             weights_sha256=first.cell.weights_sha256,
             pretrained_on=seen_by(first),
-            card=card.portable() if card is not None and first.checkpoint is None else None,
+            card=portable_card(backbone_cards().get(first.backbone), first.checkpoint),
         )
     if undisclosed or pretrained_on is not None:
         record = record.model_copy(update={"pretrained_on": None if undisclosed else tuple(pretrained_on or ())})

@@ -12,9 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from humanbench.backbones.routes.base import State, channels_first, padded
-from humanbench.backbones.routes.plain import as_cells, cell_positions, patch_tokens
-
-Grid = tuple[int, int]
+from humanbench.backbones.routes.plain import Grid, as_cells, cell_positions, patch_tokens
 
 
 class ClassToken(nn.Module):
