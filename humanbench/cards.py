@@ -156,13 +156,17 @@ class Evaluation(_Part):
 
 
 class Pretraining(_Part):
-    """Use in the paper's pretraining collections: `images` is the paper's count (its table 6)."""
+    """Use in the paper's pretraining collections: `images` is the paper's count (its table 6).
+
+    `released_order`: the columns of the released code's attribute head, as indices of `labels.attributes`.
+    """
 
     images: Count
     counts: str
     full: bool = True
     subset: bool = False
     splits: tuple[str, ...] = ("train",)
+    released_order: tuple[int, ...] = ()
 
 
 class Known(_Part):

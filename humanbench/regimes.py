@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 Regime = Literal["full", "partial", "head", "none"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
 
-_POSITIONS = ("pos_embed", "cls_token", "reg_token", "dist_token", "mask_token", "relative_position_bias_table")
+_POSITIONS = (
+    "pos_embed", "cls_token", "cls_token_pos_embed", "reg_token", "dist_token", "mask_token",
+    "relative_position_bias_table",
+)  # fmt: skip
 """Last components of names that weight decay leaves alone, beside norms, biases and embeddings (as timm has it)."""
 
 _UNSCALED = ("pos_embed", "cls_token", "reg_token", "dist_token")

@@ -11,7 +11,7 @@ from humanbench.backbones.routes import Route, State
 from humanbench.backbones.routes.base import padded
 
 if TYPE_CHECKING:
-    from humanbench.backbones.cards import BackboneCard
+    from humanbench.backbones.cards import Architecture, BackboneCard
     from humanbench.backbones.report import LoadReport
 
 
@@ -26,6 +26,7 @@ class Backbone(nn.Module):
     `wanted`: what of the features is used, `maps` unless set otherwise. `map` leaves all levels but the last out of
     `Features.maps` and of the state of `until`; `class_token` leaves out the maps altogether where there is a class
     token (elsewhere it is `map`), and a plain transformer's last block then computes that token only.
+    `architecture`: what builds the network again, None where it came from elsewhere than `load_backbone`.
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
     `pretrained_on`: names of the sets the weights have seen, empty for random weights, None where nobody says.
     `weights_sha256`: SHA-256 over the names, shapes and bytes of all tensors as they were when the backbone was built.
@@ -38,6 +39,7 @@ class Backbone(nn.Module):
         preprocessing: Preprocessing,
         *,
         name: str = "",
+        architecture: Architecture | None = None,
         card: BackboneCard | None = None,
         report: LoadReport | None = None,
         pretrained_on: tuple[str, ...] | None = None,
@@ -48,6 +50,7 @@ class Backbone(nn.Module):
         self.route = route
         self.preprocessing = preprocessing
         self.name = name
+        self.architecture = architecture
         self.card = card
         self.report = report
         self.pretrained_on = pretrained_on

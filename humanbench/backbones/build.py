@@ -17,6 +17,9 @@ from humanbench.errors import BackboneError, nearest
 
 Size = int | tuple[int, int]
 
+PLAIN = "humanbench.backbones.build:plain"
+"""The builder of plain transformers."""
+
 
 class PlainArchitecture(BaseModel):
     """Keywords of `vit`, the plain transformer. What is left out comes from the checkpoint, else from ViT-B/16.
@@ -149,11 +152,11 @@ def build_with(builder: str, arguments: dict[str, Any]) -> nn.Module:
     return made
 
 
-def has_class_token(name: str) -> bool:
-    """Whether timm's network is a plain transformer with a class token."""
+def places_class_token(name: str) -> bool:
+    """Whether timm's network is a plain transformer with a class token that has a position (DeiT-III's has none)."""
     with torch.device("meta"):
         trunk = timm.create_model(name, pretrained=False, num_classes=0)
-    return type(trunk) is VisionTransformer and trunk.cls_token is not None
+    return type(trunk) is VisionTransformer and trunk.cls_token is not None and not trunk.no_embed_class
 
 
 def timm_reference(name: str, count: int) -> dict[str, Tensor]:

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from humanbench.backbones import sources
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.build import (
-    build_plain,
+    PLAIN,
     build_timm,
     build_with,
-    has_class_token,
     infer_plain,
+    places_class_token,
     plain_architecture,
     timm_reference,
 )
-from humanbench.backbones.cards import BackboneCard, Weights, backbone_cards, parse_backbone_card
+from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, parse_backbone_card
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.keymaps import Translation, by_order, translate
@@ -90,8 +90,18 @@ def load_backbone(
     found = None if random else _checkpoint(wanted, checkpoint)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trunk = _build(wanted, found, architecture)
-    return _assemble(wanted, found, trunk)
+        how = _architecture(wanted, found, architecture)
+        trunk = build(how)
+    return _assemble(wanted, found, how, trunk)
+
+
+def check_rebuilt(how: Architecture, tensors: dict[str, Tensor], name: str) -> None:
+    """`BackboneError` where the network of an architecture does not take exactly these tensors."""
+    with torch.random.fork_rng(devices=[]):
+        report = fill(build(how), translate(tensors), "what is trained", "", name)
+    unlike = [*report.missing, *report.left_over]
+    if unlike:
+        raise BackboneError(f"{name}: what is trained does not fit a network built like it ({', '.join(unlike)})")
 
 
 def _is_file(name: str) -> bool:
@@ -199,21 +209,28 @@ def _given(checkpoint: str | os.PathLike[str]) -> tuple[Path, str]:
     return Path(text).expanduser(), text
 
 
-def _build(wanted: _Wanted, found: _Checkpoint | None, architecture: dict[str, Any]) -> nn.Module:
-    arguments = {**wanted.arguments, **architecture}
+def _architecture(wanted: _Wanted, found: _Checkpoint | None, given: dict[str, Any]) -> Architecture:
+    """What is asked for, and what the checkpoint says where nothing is."""
+    arguments = {**wanted.arguments, **given}
     inferred = infer_plain(found.translation.tensors, found.translation.clip) if found else {}
     if wanted.name == _VIT:
         if found and not inferred:
             raise BackboneError(f"{found.source}: holds no plain vision transformer; name its architecture (timm:NAME)")
-        return build_plain(plain_architecture({**inferred, **arguments}))
+        chosen = plain_architecture({**inferred, **arguments})
+        return Architecture(builder=PLAIN, arguments=chosen.model_dump(mode="json", exclude_none=True))
     if wanted.builder:
-        return build_with(wanted.builder, arguments)
-    if inferred.get("class_token") is False and "class_token" not in arguments and has_class_token(wanted.timm):
+        return Architecture(builder=wanted.builder, arguments=arguments)
+    if inferred.get("class_token") is False and "class_token" not in arguments and places_class_token(wanted.timm):
         arguments["class_token"] = False
-    return build_timm(wanted.timm, arguments)
+    return Architecture(timm=wanted.timm, arguments=arguments)
 
 
-def _assemble(wanted: _Wanted, found: _Checkpoint | None, trunk: nn.Module) -> Backbone:
+def build(how: Architecture) -> nn.Module:
+    """The network of an architecture, without weights."""
+    return build_timm(how.timm, how.arguments) if how.timm else build_with(how.builder, how.arguments)
+
+
+def _assemble(wanted: _Wanted, found: _Checkpoint | None, how: Architecture, trunk: nn.Module) -> Backbone:
     preprocessing = _preprocessing(wanted, found, trunk)
     route = find_route(trunk, preprocessing.input_size)
     report: LoadReport | None = None
@@ -227,6 +244,7 @@ def _assemble(wanted: _Wanted, found: _Checkpoint | None, trunk: nn.Module) -> B
         route,
         preprocessing,
         name=wanted.name,
+        architecture=how,
         card=wanted.card,
         report=report,
         pretrained_on=seen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -16,6 +16,8 @@ from humanbench.tasks.training import Batch, Sample, TaskDataset
 Collate = Callable[[Sequence[Sample]], Batch]
 Draws = list[tuple[int, int]]
 """Samples of a batch: (epoch or view, index) of each."""
+
+Item = TypeVar("Item")
 
 TEST_BATCH = 64
 """Largest batch in testing."""
@@ -29,7 +31,7 @@ class Share:
     processes: int = 1
 
 
-def portion(batch: Sequence[int], share: Share) -> list[int]:
+def portion(batch: Sequence[Item], share: Share) -> list[Item]:
     """This process's consecutive part of a training batch; all parts are of one size.
 
     Where the batch does not divide, its first samples fill up the last parts, so that no process waits for another.

@@ -6,7 +6,6 @@ dataset is tested by the entry that was trained on it; of a joint attribute head
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -21,13 +20,12 @@ from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.engine.identity import key
 from humanbench.errors import BackboneError
-from humanbench.pretrain.dumps import BACKBONE, HEAD, NECK, Tensors, read_dump
+from humanbench.pretrain.dumps import BACKBONE, FILE, HEAD, NECK, Tensors, listed, one_step, read_dump
 from humanbench.pretrain.entries import joint_attributes
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Entry, Projection, load_pretrain_recipe
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
 
-_FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
 _POSITIONS = "cls_token_pos_embed"
 
 
@@ -77,6 +75,9 @@ class Dump:
     path: Path
     entry: Entry
     projection: Projection
+    step: int
+    released: bool
+    """Whether it comes from the released code, which says nothing of the entry."""
 
     def tensors(self) -> Tensors:
         """All its weights, mapped from the file."""
@@ -96,6 +97,8 @@ class Direct:
         start.weights_sha256 = key(*(tensors_sha256(dump.tensors()) for dump in found))
         for dump in found:
             for dataset in dump.entry.datasets:
+                if dataset in self.dumps:
+                    raise BackboneError(f"{dump.path} and {self.dumps[dataset].path.name} are both of {dataset}")
                 self.dumps[dataset] = dump
         self._built: dict[Path, tuple[Backbone, Tensors]] = {}
 
@@ -119,8 +122,7 @@ class Direct:
             return
         _, tensors = self._parts(dump)
         if card.task == "attribute" and len(dump.entry.datasets) > 1:
-            names = list(joint_attributes(dump.entry.cards()).attributes)
-            own = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
+            own = _columns(dump, card)
             tensors = {name: t[own] if t.ndim else t for name, t in tensors.items()}
         _loaded(head, tensors, f"{dump.path}: its head")
 
@@ -150,6 +152,18 @@ class Direct:
         ).eval()  # fmt: skip
 
 
+def _columns(dump: Dump, card: DatasetCard) -> list[int]:
+    """Where a joint head has the dataset's attributes; `BackboneError` where nobody says in which order they are."""
+    names = joint_attributes(dump.entry.cards()).attributes
+    own = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
+    if not dump.released:
+        return own
+    order = card.pretraining.released_order if card.pretraining else ()
+    if not order:
+        raise BackboneError(f"{dump.path}: the order of {card.id}'s attributes in a released head is not known")
+    return [own[0] + order.index(number) for number in range(len(own))]
+
+
 def _under(prefix: str, tensors: Tensors) -> Tensors:
     """The tensors whose names begin so, without it."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
@@ -177,22 +191,26 @@ def _loaded(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
 
 def _dumps(path: Path) -> list[Dump]:
     """The dumps of a folder, or the one of a file; `BackboneError` where there is none."""
-    files = [path] if path.is_file() else sorted(p for p in path.glob("*.pth.tar") if _FILE.fullmatch(p.name))
+    files = [path] if path.is_file() else listed(path)
     if not files:
         raise BackboneError(f"{path}: holds no dump of a pretraining (ckpt_taskN_iter_newest.pth.tar)")
-    return [_described(file) for file in files]
+    found = [_described(file) for file in files]
+    one_step({dump.path: dump.step for dump in found})
+    return found
 
 
 def _described(path: Path) -> Dump:
     """A dump with its entry: what it says itself (ours), or the entry of the released recipe by its number."""
     found = read_dump(path, mapped=True)
+    step = int(found.get("step", 0))
     if "about" in found:
-        return Dump(path, Entry.model_validate(found["about"]["entry"]), Projection(**found["about"]["projector"]))
-    matched, recipe = _FILE.fullmatch(path.name), load_pretrain_recipe("path")
+        about = found["about"]
+        return Dump(path, Entry.model_validate(about["entry"]), Projection(**about["projector"]), step, False)
+    matched, recipe = FILE.fullmatch(path.name), load_pretrain_recipe("path")
     entries = list(recipe.entries.values())
     if matched is None or int(matched[1]) >= len(entries) or recipe.projector is None:
         raise BackboneError(f"{path}: its name does not say which entry it is of (ckpt_taskN_iter_….pth.tar)")
-    return Dump(path, entries[int(matched[1])], recipe.projector)
+    return Dump(path, entries[int(matched[1])], recipe.projector, step, True)
 
 
 def is_dump(path: Path) -> bool:

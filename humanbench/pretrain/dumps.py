@@ -27,6 +27,7 @@ from humanbench.pretrain.recipe import PretrainRecipe
 
 BACKBONE, NECK, HEAD = "module.backbone_module.", "module.neck_module.", "module.decoder_module."
 NAME = "ckpt_task{}_iter_newest.pth.tar"
+FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
 WEIGHTS = "backbone.safetensors"
 CARD = "card.toml"
 
@@ -48,7 +49,10 @@ def dump_names(network: Network, source: Source) -> dict[str, tuple[str, str]]:
 def write_dumps(
     folder: Path, network: Network, sources: Sequence[Source], recipe: PretrainRecipe, step: int, moments: Moments
 ) -> None:
-    """A dump of every entry, with what it was trained as in `about`; each is written under another name first."""
+    """A dump of every entry, with what it was trained as in `about`; each is written under another name first.
+
+    Dumps of another pretraining that the folder may hold go, for the files of a folder are taken for one network.
+    """
     projector = recipe.projector.model_dump() if recipe.projector else {}
     states = {unit: network.unit(unit).state_dict() for source in sources for unit in network.unit_names(source)}
     for number, source in enumerate(sources):
@@ -60,6 +64,24 @@ def write_dumps(
             "optimizer": {name: moments[unit].get(own, {}) for name, (unit, own) in names.items()},
         }
         write_whole(folder / NAME.format(number), partial(torch.save, content))
+    written = {NAME.format(number) for number in range(len(sources))}
+    for path in listed(folder):
+        if path.name not in written:
+            path.unlink()
+
+
+def listed(folder: Path) -> list[Path]:
+    """The dumps of a folder."""
+    return sorted(path for path in folder.glob("*.pth.tar") if FILE.fullmatch(path.name))
+
+
+def one_step(steps: Mapping[Path, int]) -> int:
+    """The step that all dumps are of; `BackboneError` where they are of several."""
+    found = {step: path.name for path, step in steps.items()}
+    if len(found) > 1:
+        names = ", ".join(f"{name} of step {step}" for step, name in sorted(found.items()))
+        raise BackboneError(f"{next(iter(steps)).parent}: dumps of different states of a pretraining ({names})")
+    return next(iter(found), 0)
 
 
 def _resolved(source: Source) -> dict[str, Any]:
@@ -87,20 +109,33 @@ def read_dump(path: Path, mapped: bool = False) -> dict[str, Any]:
 def gathered(folder: Path, network: Network, sources: Sequence[Source]) -> tuple[dict[str, Tensors], Moments, int]:
     """Weights and moments by unit, and the step, from the dumps of a folder.
 
-    Raises `BackboneError` where a dump is missing or is of another architecture.
+    Raises `BackboneError` where a dump is missing, or is of another architecture, entry or step than the others.
     """
     weights: dict[str, Tensors] = {}
     moments: Moments = {}
-    step = 0
+    steps: dict[Path, int] = {}
     for number, source in enumerate(sources):
         path = folder / NAME.format(number)
         found = read_dump(path)
+        _check_entry(found, source, path)
         tensors = checked(found["state_dict"], network, source, path)
         for name, (unit, own) in dump_names(network, source).items():
             weights.setdefault(unit, {})[own] = tensors[name]
             moments.setdefault(unit, {})[own] = found.get("optimizer", {}).get(name, {})
-        step = int(found.get("step", 0))
-    return weights, moments, step
+        steps[path] = int(found.get("step", 0))
+    return weights, moments, one_step(steps)
+
+
+def _check_entry(found: Mapping[str, Any], source: Source, path: Path) -> None:
+    """`BackboneError` where a dump says that it is of another entry or other datasets: shapes alone do not tell."""
+    if "about" not in found:
+        return
+    name, given = found["about"]["name"], tuple(found["about"]["entry"]["datasets"])
+    if (name, given) != (source.name, source.entry.datasets):
+        raise BackboneError(
+            f"{path}: a dump of {name} ({', '.join(given)}), where one of {source.name} "
+            f"({', '.join(source.entry.datasets)}) is wanted"
+        )
 
 
 def checked(given: Mapping[str, Tensor], network: Network, source: Source, path: Path) -> Tensors:

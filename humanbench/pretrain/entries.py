@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -18,10 +19,13 @@ from humanbench.errors import DataError
 from humanbench.places import DataRoot
 from humanbench.pretrain.recipe import Entry, PretrainRecipe
 from humanbench.recipes import Recipe, Suite
-from humanbench.tasks.training import Batch, TaskDataset, TaskModel, model_for
+from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskModel, model_for
 
-Draw = tuple[int, int, tuple[int, ...]]
-"""Number of the entry, epoch of its data, rows: one part of a step."""
+Row = tuple[int, int]
+"""Epoch of an entry's data, row."""
+
+Draw = tuple[int, tuple[Row, ...]]
+"""Number of the entry, its rows: one part of a step."""
 
 Cards = Sequence[DatasetCard]
 
@@ -45,13 +49,20 @@ class Source:
     def synthetic(self) -> bool:
         return any(table.attrs["synthetic"] for table in self.tables.values())
 
-    def steps(self, seed: int) -> Iterator[tuple[int, list[int]]]:
-        """(epoch, rows) of each step's images, epoch after epoch without end."""
-        epoch = 0
-        while True:
+    def steps(self, seed: int) -> Iterator[list[Row]]:
+        """The rows of each step, epoch after epoch without end.
+
+        All steps have as many: what an epoch leaves over begins the next one's first. Identity-balanced batches, which
+        are of one size by themselves, stay whole.
+        """
+        held: list[Row] = []
+        for epoch in count():
             for rows in self.data.batches(self.entry.images, seed, epoch):
-                yield epoch, list(rows)
-            epoch += 1
+                held += [(epoch, row) for row in rows]
+                size = len(rows) if self.card.task == "reid" else self.entry.images
+                while len(held) >= size:
+                    yield held[:size]
+                    held = held[size:]
 
 
 def missing(recipe: PretrainRecipe, data_root: DataRoot) -> list[str]:
@@ -135,8 +146,7 @@ def draws(
         if step < start:
             continue
         for entry, part in parts:
-            epoch, rows = drawn[entry]
-            yield entry, epoch, tuple(portion(rows, Share(part, sources[entry].entry.parts)))
+            yield entry, tuple(portion(drawn[entry], Share(part, sources[entry].entry.parts)))
 
 
 class Parts(Dataset[Batch]):
@@ -147,7 +157,10 @@ class Parts(Dataset[Batch]):
         self._collate: list[Callable[..., Any]] = [source.task.collate for source in sources]
 
     def __getitem__(self, draw: Draw) -> Batch:
-        entry, epoch, rows = draw
+        entry, rows = draw
+        return with_input_size(self._collate[entry]([self._sample(entry, *row) for row in rows]))
+
+    def _sample(self, entry: int, epoch: int, row: int) -> Sample:
         data = self._data[entry]
         data.set_epoch(epoch)
-        return with_input_size(self._collate[entry]([data[row] for row in rows]))
+        return data[row]

@@ -211,6 +211,12 @@ class Pretraining:
                 f"the loss of {', '.join(bad)} is not finite by step {self.course.step}; the checkpoint before stays; "
                 "a smaller optim.lr or amp=no may help"
             )
+        broken = self._broken()
+        if broken:
+            raise HumanbenchError(
+                f"weights of {', '.join(broken)} are not finite by step {self.course.step}; the checkpoint before "
+                "stays; a smaller optim.lr or amp=no may help"
+            )
         self.course.history.append({"step": float(self.course.step)} | means)
         self._journal.note("  ".join([f"step {self.course.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
@@ -219,19 +225,28 @@ class Pretraining:
         if self.world.processes > 1:
             torch.distributed.barrier()
 
+    def _broken(self) -> list[str]:
+        """Names of the units that hold a parameter that is not finite, in any process."""
+        flags = torch.zeros(len(self._sharers), device=self.world.device)
+        for place, name in enumerate(self._sharers):
+            own = self._units[name].parameters() if name in self._units else ()
+            flags[place] = any(not bool(p.isfinite().all()) for p in own)
+        if self.world.processes > 1:
+            torch.distributed.all_reduce(flags)
+        return [name for name, flag in zip(self._sharers, flags.tolist(), strict=True) if flag]
+
     def _collect(self) -> None:
-        """Bring units and their optimiser state that other processes trained to the first one."""
-        if self.world.processes == 1:
-            return
-        mine = {name for name, ranks in self._sharers.items() if ranks[0] == self.world.rank}
-        states = {name: self._unit_state(name) for name in sorted(mine)}
-        gathered: list[Any] | None = [None] * self.world.processes if self.world.rank == 0 else None
-        torch.distributed.gather_object(states, gathered, dst=0)
-        for found in gathered or []:
-            for name, (weights, moments) in found.items():
-                if name not in self._units:
-                    self.network.unit(name).load_state_dict(weights)
-                    self._foreign[name] = moments
+        """Bring units and their optimiser state that other processes trained to the first one, one after another."""
+        for name, ranks in self._sharers.items():
+            owner = ranks[0]
+            if owner == 0:
+                continue
+            if self.world.rank == owner:
+                self._groups.send(self._unit_state(name), 0)
+            elif self.world.rank == 0:
+                weights, moments = self._groups.receive(owner)
+                self.network.unit(name).load_state_dict(weights)
+                self._foreign[name] = moments
 
     def _unit_state(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         module = self.network.unit(name)
@@ -245,6 +260,14 @@ class Pretraining:
     def _state(self) -> dict[str, Any]:
         weights = {n: self.network.unit(n).state_dict() for n in self._sharers}
         return {"weights": weights, "moments": self.moments(), "course": vars(self.course)}
+
+    def check_free(self) -> None:
+        """`HumanbenchError` where the checkpoint's place is taken by that of another content: it would be lost."""
+        if self._checkpoint.is_file() and not self.checkpointed():
+            raise HumanbenchError(
+                f"{self._checkpoint}: is of a pretraining with another recipe, start, seed or data (or cannot be "
+                "read), and this one would overwrite it; give another --out, or remove it"
+            )
 
     def checkpointed(self) -> bool:
         """Whether a run of the same content was interrupted here."""

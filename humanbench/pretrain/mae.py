@@ -16,7 +16,7 @@ from torch.nn import functional
 from humanbench.backbones.routes.base import padded
 from humanbench.backbones.routes.plain import resize_positions
 from humanbench.pretrain.recipe import Masking
-from humanbench.pretrain.trunk import embed, outputs, sines
+from humanbench.pretrain.trunk import class_position, embed, outputs, sines
 
 
 class MaskedDecoder(nn.Module):
@@ -70,8 +70,8 @@ class MaskedDecoder(nn.Module):
 
 def encode(trunk: Any, tokens: Tensor, recompute: bool = False) -> Tensor:
     """The trunk's tokens after the final norm, from some embedded patches; the class token comes first."""
-    token = trunk.cls_token + trunk.pos_embed[:, :1]
-    x = torch.cat([token.expand(len(tokens), -1, -1), tokens], dim=1)
+    token = trunk.cls_token + class_position(trunk)
+    x = trunk.norm_pre(torch.cat([token.expand(len(tokens), -1, -1), tokens], dim=1))
     *_, x = outputs(trunk.blocks, x, recompute)
     normed: Tensor = trunk.norm(x)
     return normed

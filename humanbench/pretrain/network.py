@@ -15,6 +15,7 @@ from humanbench.pretrain.mae import MaskedDecoder
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
+from humanbench.recipes import RecipeError
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:
@@ -94,7 +95,12 @@ class PathNetwork(Network):
                 )
             name = head_name(source.name, entry)
             if name not in self.upper.heads:
-                self.upper.heads[name] = source.task.build_head(source.card, source.tables, source.recipe, backbone)
+                head = source.task.build_head(source.card, source.tables, source.recipe, backbone)
+                if entry.batch < 2 and any(isinstance(module, nn.BatchNorm1d) for module in head.modules()):
+                    raise RecipeError(
+                        f"entry {source.name}: its head normalises over the batch: give 2 pictures or more"
+                    )
+                self.upper.heads[name] = head
 
     def unit_names(self, source: Source) -> tuple[str, ...]:
         names = [TRUNK, f"heads.{head_name(source.name, source.entry)}"]

@@ -53,10 +53,13 @@ def sharers(assigned: Sequence[Sequence[Part]], users: Mapping[int, Iterable[str
 
 
 class Groups:
-    """Process groups by the ranks in them; made by all processes in the same order."""
+    """Process groups by the ranks in them, and one over main memory; made by all processes in the same order."""
 
     def __init__(self, wanted: Iterable[tuple[int, ...]]) -> None:
         self._groups: dict[tuple[int, ...], Any] = {}
+        self._host: Any = None
+        if torch.distributed.is_initialized():
+            self._host = torch.distributed.new_group(backend="gloo")
         for ranks in sorted(set(wanted)):
             if len(ranks) > 1:
                 self._groups[ranks] = torch.distributed.new_group(list(ranks))
@@ -65,6 +68,16 @@ class Groups:
         """Sum in place over these ranks, this one among them."""
         if len(ranks) > 1:
             torch.distributed.all_reduce(tensor, group=self._groups[ranks])
+
+    def send(self, content: Any, to: int) -> None:
+        """Send tensors of main memory and plain values to a process, which must `receive` them."""
+        torch.distributed.send_object_list([content], to, group=self._host)
+
+    def receive(self, source: int) -> Any:
+        """What a process sends."""
+        held: list[Any] = [None]
+        torch.distributed.recv_object_list(held, source, group=self._host)
+        return held[0]
 
     def sum_gradients(self, module: nn.Module, ranks: tuple[int, ...]) -> None:
         """Sum the gradients of a module; one that is missing is zero, as in the released code."""

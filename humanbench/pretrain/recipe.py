@@ -145,8 +145,9 @@ class PretrainRecipe(_Part):
 
     @property
     def sha256(self) -> str:
-        """Hash of the recipe's content."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"notes"}), sort_keys=True, separators=(",", ":"))
+        """Hash of all that the weights depend on: words, checkpoints and how memory is saved are left out."""
+        left_out = {"source", "notes", "save_every", "recompute"}
+        text = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from humanbench import __version__
+from humanbench.backbones.cards import Architecture
 from humanbench.cards import Collection, collection
 from humanbench.engine.checkpoint import write_text
 from humanbench.engine.embedded import synthesized
@@ -30,7 +31,7 @@ from humanbench.pretrain.entries import Source, content, missing, open_sources
 from humanbench.pretrain.loop import Course, Pretraining, World
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.pretrain.trunk import restart
+from humanbench.pretrain.trunk import class_position, restart
 from humanbench.recipes import Suite, check_suite
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def pretrain(request: PretrainRequest) -> Path:
 
     Raises `HumanbenchError` for input that no run can start with.
     """
+    from humanbench.backbones.loading import check_rebuilt
+
     recipe = recipe_of(request)
     world = _world(request.device)
     folder = RunFolder(_out(request, recipe))
@@ -104,6 +107,9 @@ def pretrain(request: PretrainRequest) -> Path:
         sources = open_sources(recipe, root, network_start.preprocessing, seed)
         torch.manual_seed(seed)
         network = _network(recipe, network_start, sources, token)
+        tensors = dumps.backbone_tensors(network, sources)
+        architecture = _architecture(network_start, tensors)
+        check_rebuilt(architecture, tensors, network_start.name)
         identity = key(recipe.sha256, content(sources), network_start.weights_sha256, seed, __version__.split(".")[0])
         if request.resume is not None:
             identity = key(identity, str(Path(request.resume)))
@@ -111,6 +117,7 @@ def pretrain(request: PretrainRequest) -> Path:
             network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, journal,
             reading_processes(request.workers, world.device.type == "cuda", world.processes),
         )  # fmt: skip
+        work.check_free()
         if request.resume is not None and not work.checkpointed():
             weights, moments, step = dumps.gathered(Path(request.resume), network, sources)
             work.load(weights, moments)
@@ -118,7 +125,8 @@ def pretrain(request: PretrainRequest) -> Path:
             journal.say(f"  going on from the dumps of step {step} in {request.resume}")
         course = work.run()
         if is_main_process():
-            _write(folder.path, request, recipe, network_start, network, sources, course, work)
+            card = _card(folder.path, recipe, network_start, architecture, sources)
+            _write(folder.path, recipe, card, network, sources, course, work)
             journal.say(f"backbone and card in {folder.path}")
     return folder.path
 
@@ -171,7 +179,7 @@ def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, 
         return bare, None
     if trunk.cls_token is None:
         return bare, None
-    return bare, torch.stack([trunk.cls_token.detach(), trunk.pos_embed[:, :1].detach()])
+    return bare, torch.stack([trunk.cls_token.detach(), class_position(trunk).detach()])
 
 
 def _network(recipe: PretrainRecipe, start: Backbone, sources: Sequence[Source], token: Any) -> Network:
@@ -198,9 +206,8 @@ def _world(device: str | None) -> World:
 
 def _write(
     folder: Path,
-    request: PretrainRequest,
     recipe: PretrainRecipe,
-    start: Backbone,
+    card: dict[str, Any],
     network: Network,
     sources: Sequence[Source],
     course: Course,
@@ -213,12 +220,12 @@ def _write(
         dumps.write_dumps(folder / "dumps", network, sources, recipe, course.step, work.moments())
     write_text(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
     write_text(folder / "course.json", json.dumps(vars(course), indent=1) + "\n")
-    dumps.write_card(folder, _card(folder, request, recipe, start, sources))
+    dumps.write_card(folder, card)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def _card(
-    folder: Path, request: PretrainRequest, recipe: PretrainRecipe, start: Backbone, sources: Sequence[Source]
+    folder: Path, recipe: PretrainRecipe, start: Backbone, architecture: Architecture, sources: Sequence[Source]
 ) -> dict[str, Any]:
     """What the card of the backbone says."""
     seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
@@ -244,25 +251,16 @@ def _card(
         "interpolation": own.interpolation,
         "licence": "that of the datasets it was trained on",
         "notes": [f"{recipe.iterations} steps of {recipe.method} on {len(recipe.datasets)} datasets{synthetic}"],
-        "architecture": _architecture(start),
+        "architecture": architecture.model_dump(exclude_defaults=True),
         "paper": paper[recipe.method],
     }
 
 
-def _architecture(start: Backbone) -> dict[str, Any]:
-    if start.card is not None:
-        own = start.card.architecture
-        network = {"timm": own.timm} if own.timm else {"builder": own.builder}
-        return network | ({"arguments": own.arguments} if own.arguments else {})
-    trunk: Any = start.trunk
-    block = trunk.blocks[0]
-    return {
-        "builder": "humanbench.backbones.build:plain",
-        "arguments": {
-            "embed_dim": trunk.embed_dim,
-            "depth": len(trunk.blocks),
-            "num_heads": block.attn.num_heads,
-            "patch_size": trunk.patch_embed.patch_size[0],
-            "img_size": list(trunk.patch_embed.img_size),
-        },
-    }
+def _architecture(start: Backbone, tensors: dumps.Tensors) -> Architecture:
+    """What builds the network of the card: the start's, with a class token (and its position) where one was trained."""
+    how, trunk = start.architecture, start.trunk
+    assert isinstance(how, Architecture)
+    if "cls_token" not in tensors or trunk.cls_token is not None:
+        return how
+    positions = {"no_embed_class": False} if trunk.no_embed_class else {}
+    return how.model_copy(update={"arguments": how.arguments | {"class_token": True} | positions})

@@ -67,6 +67,12 @@ def sines(grid: Grid, dim: int) -> Tensor:
     return torch.cat(parts, dim=1).float()[None]
 
 
+def class_position(trunk: Any) -> Tensor:
+    """Position 1 x 1 x C of the class token of a trunk; zeros where only patches have positions."""
+    own: Tensor = trunk.pos_embed[:, :1]
+    return torch.zeros_like(own) if trunk.no_embed_class else own
+
+
 def embed(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
     """Patch tokens N x L x C with their positions, and the grid; images are padded right and below to whole patches."""
     patches, grid = patch_tokens(trunk, padded(images, trunk.patch_embed.patch_size[0]))

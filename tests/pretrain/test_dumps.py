@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from click.testing import CliRunner, Result
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import humanbench
 from humanbench import load_backbone
@@ -24,9 +24,10 @@ from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.leaderboard.rerunning import rerun
 from humanbench.leaderboard.store import load_store
 from humanbench.pretrain import dumps
-from humanbench.pretrain.direct import open_direct
+from humanbench.pretrain.direct import Direct, open_direct
 from humanbench.pretrain.run import PretrainRequest, pretrain
 from humanbench.pretrain.trunk import as_maps, projected
+from humanbench.tasks.attribute.model import AttributeHead, Loss
 from tests.pretrain.small import DATASETS, SET, TINY, build, recipe, start, weights, work
 from tests.samples import PARITY
 
@@ -134,6 +135,70 @@ def test_foreign_dumps_are_refused(run: Path, root: Path, tmp_path: Path) -> Non
     direct = open_direct("vit", run / "dumps", TINY | {"depth": 2})
     with pytest.raises(BackboneError, match="another architecture"):
         direct.backbone(load_card("coco_pose"))
+
+
+def test_shapes_alone_do_not_tell_dumps_apart(run: Path, root: Path, tmp_path: Path) -> None:
+    """Of another entry with the same shapes, of another step, of one dataset twice: refused."""
+    network, sources = build(recipe(), root)
+    shutil.copytree(run / "dumps", tmp_path / "a")
+    files = sorted((tmp_path / "a").iterdir())
+    content = dumps.read_dump(files[2])
+    content["about"]["entry"]["datasets"] = ["market1501", "msmt17"]
+    torch.save(content, files[2])
+    with pytest.raises(BackboneError, match=r"market1501, msmt17.*where one of reid_4sets .market1501, cuhk03. is wan"):
+        dumps.gathered(tmp_path / "a", network, sources)
+    shutil.copytree(run / "dumps", tmp_path / "b")
+    content = dumps.read_dump(tmp_path / "b" / files[1].name)
+    torch.save(content | {"step": 2}, tmp_path / "b" / files[1].name)
+    for opened in (lambda: dumps.gathered(tmp_path / "b", network, sources), lambda: direct_of(tmp_path / "b")):
+        with pytest.raises(BackboneError, match=r"task1_iter_newest.pth.tar of step 2, ckpt_task.* of step 4"):
+            opened()
+    shutil.copytree(run / "dumps", tmp_path / "c")
+    shutil.copyfile(tmp_path / "c" / files[0].name, tmp_path / "c" / "ckpt_task7_iter_newest.pth.tar")
+    with pytest.raises(BackboneError, match="are both of coco_pose"):
+        direct_of(tmp_path / "c")
+
+
+def direct_of(folder: Path) -> Direct:
+    return open_direct("vit", folder, dict(TINY))
+
+
+def test_dumps_of_another_pretraining_go(root: Path, tmp_path: Path) -> None:
+    """A folder that was used before holds the new run's dumps alone."""
+    card = start_card(tmp_path)
+    settings = SET | {"iterations": 1}
+    pretrain(request(root, tmp_path / "run", card, set=settings))
+    folder = pretrain(request(root, tmp_path / "run", card, set=settings, datasets=["market1501", "cuhk03"]))
+    assert [path.name for path in (folder / "dumps").iterdir()] == ["ckpt_task0_iter_newest.pth.tar"]
+    assert direct_of(folder / "dumps").datasets == ("market1501", "cuhk03")
+
+
+def test_released_attributes_are_in_an_order_of_their_own(tmp_path: Path) -> None:
+    """The released head of RAPv2 and PA-100K: its column 54 is Hat, 76 Female, 39 RAP's Female; others are refused.
+
+    The heads of the embedded suite's recipe say their order themselves.
+    """
+    head = AttributeHead(16, np.full(80, 0.5, np.float32), Loss(weighted=True))
+    with torch.no_grad():
+        head.logits[0].weight.copy_(torch.arange(80.0)[:, None].expand(80, 16))
+    trunk = {f"module.backbone_module.{k}": v for k, v in start().trunk.state_dict().items()}
+    tensors = {f"module.decoder_module.{k}": v for k, v in head.state_dict().items()}
+    torch.save({"step": 80000, "state_dict": trunk | tensors}, tmp_path / "ckpt_task18_iter_newest.pth.tar")
+    direct = direct_of(tmp_path)
+    found = {}
+    for name in ("rapv2", "pa100k"):
+        card = load_card(name)
+        own = AttributeHead(16, np.full(len(card.labels.attributes), 0.5, np.float32), Loss(weighted=True))
+        direct.fill(card, own)
+        found |= {f"{name}: {a}": int(w[0]) for a, w in zip(card.labels.attributes, own.logits[0].weight, strict=True)}
+    assert sorted(found.values()) == list(range(80))
+    assert found["rapv2: hs-BaldHead"] == 0
+    assert found["rapv2: Female"] == 39
+    assert found["rapv2: action-Other"] == 53
+    assert [found[f"pa100k: {name}"] for name in ("Hat", "Glasses", "Female", "Back")] == [54, 55, 76, 79]
+    strange = load_card("pa100k").model_copy(update={"pretraining": None})
+    with pytest.raises(BackboneError, match="the order of pa100k's attributes in a released head is not known"):
+        direct.fill(strange, head)
 
 
 def test_backbone_and_card(run: Path) -> None:
@@ -256,8 +321,6 @@ def test_columns_of_a_joint_head(run: Path) -> None:
     direct = open_direct("vit", run / "dumps", dict(TINY))
     joint = dumps.read_dump(run / "dumps" / "ckpt_task1_iter_newest.pth.tar")["state_dict"]
     card = load_card("pa100k")
-    from humanbench.tasks.attribute.model import AttributeHead, Loss
-
     head = AttributeHead(16, np.full(26, 0.5, np.float32), Loss(weighted=True))
     direct.fill(card, head)
     assert torch.equal(head.logits[0].weight, joint["module.decoder_module.logits.0.weight"][54:])
@@ -362,6 +425,49 @@ def test_without_steps_the_start_is_written(root: Path, tmp_path: Path) -> None:
     made, given = load_file(folder / "backbone.safetensors"), load_file(tmp_path / "backbone.safetensors")
     assert made.keys() == given.keys()
     assert all(torch.equal(made[name], given[name]) for name in made)
+
+
+@pytest.mark.parametrize("method", ["path", "mae"])
+@pytest.mark.parametrize(
+    "name", ["random:deit3_small_patch16_224", "random:vit_base_patch32_clip_quickgelu_224", "vit"]
+)
+def test_networks_without_a_card(method: str, name: str, root: Path, tmp_path: Path) -> None:
+    """Layer scales, a norm before the blocks, positions without one for the class token: the card builds the same."""
+    if name == "vit":
+        tensors = load_backbone("vit", init_values=0.1, pre_norm=True, act_layer="quick_gelu", mlp_ratio=2.0, **TINY)
+        name = str(tmp_path / "own.safetensors")
+        save_file({k: v.contiguous() for k, v in tensors.trunk.state_dict().items()}, name)
+    settings = {"iterations": 1} | {k: v for k, v in SET.items() if method == "path" or k != "projector.reduction"}
+    chosen = ["market1501", "cuhk03"] if method == "path" else ["coco_pose"]
+    given = request(root, tmp_path / "run", Path(name), method=method, datasets=chosen, set=settings)
+    folder = pretrain(replace(given, backbone=name))
+    made = load_backbone(str(folder / "card.toml"))
+    assert made.report is not None
+    assert not made.report.missing
+    like = load_backbone(name).trunk
+    for part in ("norm_pre", "blocks"):
+        assert repr(getattr(made.trunk, part)) == repr(getattr(like, part))
+    assert made.trunk.cls_token is not None
+    assert made.architecture is not None
+    assert made.card is not None
+    assert made.card.architecture == made.architecture
+
+
+def test_a_network_that_saw_no_class_token_gets_none(root: Path, tmp_path: Path) -> None:
+    """Without ReID nothing trains one, so the card's network has none that would start at random."""
+    settings = SET | {"iterations": 1}
+    folder = pretrain(request(root, tmp_path / "run", start_card(tmp_path), datasets=["coco_pose"], set=settings))
+    made = load_backbone(str(folder / "card.toml"))
+    assert made.trunk.cls_token is None
+    assert made.report is not None
+    assert not made.report.missing
+
+
+def test_a_card_is_checked_before_the_training(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("humanbench.pretrain.run._architecture", lambda start, tensors: start.architecture)
+    with pytest.raises(BackboneError, match=r"what is trained does not fit a network built like it .cls_token"):
+        pretrain(request(root, tmp_path / "run", start_card(tmp_path), set=SET))
+    assert not (tmp_path / "run" / "backbone.safetensors").exists()
 
 
 def test_only_plain_transformers(root: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from humanbench.pretrain import loop
 from humanbench.pretrain.entries import draws
 from humanbench.pretrain.network import projector_name
 from humanbench.pretrain.ranks import assign, sharers
+from humanbench.recipes import RecipeError
 from tests.pretrain.small import build, recipe, weights, work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,8 +80,12 @@ def test_interrupted_and_resumed(root: Path, tmp_path: Path, monkeypatch: pytest
     assert largest(weights(whole.network), weights(again.network)) == 0.0
     assert [entry["step"] for entry in course.history] == [2.0, 4.0]
     assert course.images == whole.course.images
+    again.check_free()
     other = work(recipe(optim__lr=1e-4), root, tmp_path / "broken.pt")
-    assert not other.checkpointed()  # another recipe starts anew
+    assert not other.checkpointed()
+    with pytest.raises(HumanbenchError, match=r"another recipe.*would overwrite it; give another --out, or remove it"):
+        other.check_free()
+    assert work(recipe(save_every=1, recompute=True), root, tmp_path / "broken.pt").checkpointed()
 
 
 def test_what_entries_share(root: Path, tmp_path: Path) -> None:
@@ -167,7 +173,56 @@ def test_draws_do_not_depend_on_who_draws(root: Path) -> None:
     assert list(draws(sources, parts, 0, 3, 5)) == whole[3 * len(parts) :]
     alone = list(draws(sources, [parts[-1]], 0, 0, 5))
     assert alone == whole[len(parts) - 1 :: len(parts)]
-    assert all(len(rows) for _, _, rows in whole)
+    for entry, rows in whole:
+        assert len(rows) == (8 if sources[entry].name == "reid_4sets" else sources[entry].entry.batch)
+
+
+def test_steps_have_as_many_pictures_whatever_an_epoch_leaves_over(root: Path) -> None:
+    """Each row once an epoch, in that epoch's order; a remainder begins the next epoch's first batch."""
+    _, sources = build(recipe(group__attribute__batch=5), root)
+    source = next(s for s in sources if s.name == "attr_rap2_pa100k")
+    count, size = len(source.data), source.entry.images
+    assert count % size
+    drawn = [row for step in islice(source.steps(0), 3 * count) for row in step]
+    assert all(len(step) == size for step in islice(source.steps(0), 3 * count))
+    for epoch in range(3):
+        own = drawn[epoch * count : (epoch + 1) * count]
+        assert {e for e, _ in own} == {epoch}
+        assert [row for _, row in own] == [r for batch in source.data.batches(size, 0, epoch) for r in batch]
+        assert sorted(row for _, row in own) == list(range(count))
+
+
+def test_a_batch_for_batch_statistics(root: Path) -> None:
+    with pytest.raises(RecipeError, match="attr_rap2_pa100k: its head normalises over the batch"):
+        build(recipe(group__attribute__batch=1), root)
+
+
+def test_class_token_positions_are_spared_from_decay(root: Path, tmp_path: Path) -> None:
+    made = work(recipe(), root, tmp_path / "a.pt")
+    token = made.network.unit("tokens.reid_4sets")
+    groups = {id(p): group["weight_decay"] for group in made._optimiser.param_groups for p in group["params"]}
+    assert [groups[id(p)] for p in token.parameters()] == [0.0, 0.0]
+    assert groups[id(made.network.trunk.pos_embed)] == 0.0
+    assert groups[id(made.network.trunk.blocks[0].mlp.fc1.weight)] == recipe().optim.weight_decay > 0
+
+
+def test_weights_that_are_not_finite_are_not_saved(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The update after the last finite loss can break them; a checkpoint of that could not be gone on from."""
+    made = work(recipe(), root, tmp_path / "a.pt")
+    step = made.step
+
+    def breaks(number: int, batches: Any) -> torch.Tensor:
+        losses = step(number, batches)
+        if number == 3:
+            made.network.unit("projectors.reid").last_proj.bias.data[0] = float("nan")  # type: ignore[union-attr, operator]
+        return losses
+
+    monkeypatch.setattr(made, "step", breaks)
+    with pytest.raises(HumanbenchError, match=r"weights of projectors.reid are not finite by step 4"):
+        made.run()
+    state = checkpoint_module.load_checkpoint(tmp_path / "a.pt", recipe().sha256)
+    assert state is not None
+    assert state["course"]["step"] == 2
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

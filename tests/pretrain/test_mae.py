@@ -26,6 +26,26 @@ def test_encoder_like_the_released_one() -> None:
     assert float((encode(trunk, tokens) - io["norm"]).abs().max()) < 1e-5
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("options", [{"pre_norm": True}, {}])
+def test_encoder_is_the_network_that_is_evaluated(options: dict[str, bool]) -> None:
+    """With all patches visible it gives the network's own tokens, a norm before the blocks included."""
+    trunk = load_backbone("vit", patch_size=16, img_size=64, embed_dim=64, depth=2, num_heads=4, **options).trunk
+    if options:
+        trunk.norm_pre.weight.mul_(3)
+    images = torch.randn(2, 3, 64, 64)
+    assert torch.allclose(encode(trunk, embed(trunk, images)[0]), trunk.forward_features(images), atol=1e-5)
+
+
+@torch.no_grad()
+def test_positions_of_patches_alone() -> None:
+    """A class token without a position (DeiT-III) has none of the first patch's either."""
+    trunk = load_backbone("random:deit3_small_patch16_224").trunk
+    trunk.pos_embed.normal_()
+    images = torch.randn(1, 3, 224, 224)
+    assert torch.allclose(encode(trunk, embed(trunk, images)[0]), trunk.forward_features(images), atol=1e-4)
+
+
 @needs_parity
 def test_names_of_the_released_decoder() -> None:
     tensors = load_file(PARITY / "mae_tiny_weights.safetensors")

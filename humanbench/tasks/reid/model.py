@@ -136,17 +136,22 @@ def identity_batches(
     remainder is left out of this epoch). Batches take the next group of identities drawn at random until too few are
     left. Where there are fewer identities than a batch takes, a batch takes them all.
     """
-    groups = {}
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
+    groups = []
+    order = np.argsort(labels, kind="stable")
+    for own in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        rows = rng.permutation(own)
         rows = rows if len(rows) >= per_identity else rng.choice(rows, per_identity)
-        groups[int(label)] = [rows[i : i + per_identity] for i in range(0, len(rows) - per_identity + 1, per_identity)]
+        groups.append(rows[: len(rows) // per_identity * per_identity].reshape(-1, per_identity))
     people = min(max(batch_size // per_identity, 2), len(groups))
+    left = np.array([len(own) for own in groups])
+    live = np.arange(len(groups))
     batches = []
-    while len(groups) >= people:
-        chosen = rng.choice(list(groups), people, replace=False)
-        batches.append([int(row) for label in chosen for row in groups[label].pop()])
-        groups = {label: left for label, left in groups.items() if left}
+    while len(live) >= people:
+        chosen = rng.choice(live, people, replace=False)
+        left[chosen] -= 1
+        batches.append(np.concatenate([groups[person][left[person]] for person in chosen]).tolist())
+        if not left[chosen].all():
+            live = live[left[live] > 0]
     return batches
 
 
