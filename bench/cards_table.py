@@ -27,7 +27,8 @@ def _cells(card: DatasetCard) -> list[str]:
         count = split.samples or split.images
         doubt = "?" if {"samples", "images"} & set(split.unsure) else ""
         mark = {"public": "", "withheld": " (labels withheld)", "pseudo": " (pseudo labels)"}[split.labels]
-        splits.append(f"{name} {count:,}{doubt}{mark}" if count else f"{name}{mark}")
+        unit = " pictures" if card.task == "pose" and not split.samples else ""  # a sample of pose is a person
+        splits.append(f"{name} {count:,}{doubt}{unit}{mark}" if count else f"{name}{mark}")
     use = card.pretraining
     images = "" if use is None else f"{use.images:,}" + (" (in the 15)" if use.subset else "")
     metric = card.evaluation.main if card.evaluation else ""

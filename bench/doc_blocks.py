@@ -236,8 +236,9 @@ def backbones() -> str:
     rows = []
     for card in backbone_cards().values():
         network = card.architecture.timm or card.architecture.builder
-        seen = card.pretrained_on if isinstance(card.pretrained_on, str) else ", ".join(card.pretrained_on)
-        seen += " + the paper’s 37" if card.collection == "full" else " + the paper’s 15" if card.collection else ""
+        known = [card.pretrained_on] if isinstance(card.pretrained_on, str) else list(card.pretrained_on)
+        whole = [{"full": "the paper’s 37", "subset": "the paper’s 15"}[card.collection]] if card.collection else []
+        seen = " + ".join([", ".join(known), *whole] if known else whole)
         rows.append([f"`{card.id}`", card.name, f"`{network}`", seen or "nothing", card.licence])
     return table(["card", "name", "network", "pretrained on", "licence of the weights"], rows)
 

@@ -13,14 +13,19 @@
 #   HB_MARGIN         smallest difference that fails the gate (1 point, 5 % of an error)
 #   HB_GATE           false: never fail for a regression (true)
 #   HB_EVAL_ARGS      further arguments of `humanbench eval`, separated by spaces
-#   HB_OUT            folder for the runs and the comparison (humanbench-ci)
+#   HB_OUT            folder for the runs and the comparison, one of its own for each checkpoint (humanbench-ci)
 #   HUMANBENCH        the command (humanbench)
 #
 # Writes compare.md, compare.json and compare.xml (JUnit) to HB_OUT, and adds the Markdown to $GITHUB_STEP_SUMMARY.
 # Exit code: 0 no regression; 1 a regression, or a cell that failed; 2 nothing to compare, or wrong input.
 set -euo pipefail
 
-: "${HB_BACKBONE:?names the backbone to evaluate}"
+fail() {
+    echo "compare.sh: $1" >&2
+    exit 2
+}
+
+[[ -n "${HB_BACKBONE:-}" ]] || fail "HB_BACKBONE names the backbone to evaluate; it is not set"
 out="${HB_OUT:-humanbench-ci}"
 read -ra humanbench <<<"${HUMANBENCH:-humanbench}"
 read -ra extra <<<"${HB_EVAL_ARGS:-}"
@@ -40,9 +45,11 @@ evaluate() { # folder, backbone, checkpoint
     [[ $status -eq 0 ]] || failed=1 # cells that failed; those that did not are compared
 }
 
-mkdir -p "$out"
+mkdir -p "$out" || fail "HB_OUT=$out cannot be made"
 base="${HB_BASE:-}"
-if [[ -z "$base" ]]; then
+if [[ -n "$base" ]]; then # a wrong name is found out before the hours that the evaluation may take
+    "${humanbench[@]}" export "$base" --format csv >/dev/null || exit 2
+else
     base="$out/base"
     evaluate "$base" "${HB_BASE_BACKBONE:-$HB_BACKBONE}" "${HB_BASE_CHECKPOINT:-}"
 fi

@@ -74,6 +74,8 @@ def carry_out(plan: Plan) -> Results:
             _describe_environment(setting.folder.path)
             _describe_backbone(setting)
         setting.journal.note(f"$ {setting.command}")
+        if plan.left_out:
+            setting.journal.say(plan.left_out)
         results = []
         for number, job in enumerate(plan.jobs, 1):
             setting.journal.say(f"[{number}/{len(plan.jobs)}] {job.name}")

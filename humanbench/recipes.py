@@ -34,8 +34,10 @@ Suite = Literal["humanbench-v1", "mini"]
 SUITES: tuple[Suite, ...] = get_args(Suite)
 DIRECT = "direct"
 """The variant of `none` that tests the projector and the head of a pretraining's dumps."""
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class RecipeError(HumanbenchError):
@@ -61,13 +63,13 @@ class Input(_Part):
     """
 
     fit: Literal["stretch", "box", "short_side", "as_is"]
-    size: tuple[int, int]  # height, width (short_side: shorter, longest)
+    size: tuple[Count, Count]  # height, width (short_side: shorter, longest)
 
 
 class Freezing(_Part):
     """What a regime freezes beyond its definition; see `humanbench.regimes`."""
 
-    last: int = 2  # layer groups that `partial` trains
+    last: Count = 2  # layer groups that `partial` trains
     open_norms: bool = False  # norms of frozen groups train too
     freeze_pos_embed: bool = False
 
@@ -77,13 +79,15 @@ class Optim(_Part):
 
     name: Literal["sgd", "adamw", "adafactor"]
     lr: Positive
-    weight_decay: float = 0.0
-    head_weight_decay: float | None = None  # for every head parameter, biases and norms too; None: as the backbone
+    weight_decay: NotNegative = 0.0
+    head_weight_decay: NotNegative | None = (
+        None  # for every head parameter, biases and norms too; None: as the backbone
+    )
     momentum: Share = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     backbone_scale: Positive = 1.0
     layer_decay: Positive = 1.0
-    clip: float | None = None
+    clip: Positive | None = None
     clip_of: Literal["all", "backbone"] = "all"
 
 
@@ -94,9 +98,9 @@ class Schedule(_Part):
     """
 
     name: Literal["constant", "step", "cosine"]
-    warmup: int = 0
+    warmup: int = Field(default=0, ge=0)
     start: Share = 0.0
-    milestones: tuple[float, ...] = ()
+    milestones: tuple[Share, ...] = ()
     gamma: Share = 0.1
     end: Share = 0.0
 
@@ -112,12 +116,12 @@ class Train(_Part):
     """
 
     on: tuple[str, ...] = ()
-    epochs: int | None = None
-    iterations: int | None = None
-    batch_size: int
-    accumulate: int = 1
+    epochs: Count | None = None
+    iterations: Count | None = None
+    batch_size: Count
+    accumulate: Count = 1
     drop_path: Share = 0.0
-    views: int = 0
+    views: int = Field(default=0, ge=0)
     ema: Share = 0.0
     amp: Literal["no", "bf16", "fp16"] = "no"
 
@@ -143,6 +147,11 @@ class Recipe(_Part):
     optim: Optim
     schedule: Schedule
     train: Train
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Files that the test needs besides the dataset: the `boxes` of a detector."""
+        return ("boxes",) if self.test.get("boxes") == "detections" else ()
 
     @property
     def sha256(self) -> str:
@@ -232,7 +241,7 @@ def _layered(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any
     return merge({**base, "train": train}, layer)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str, option: str = "--set", example: str = "optim.lr=1e-4") -> tuple[str, Any]:
     """`optim.lr=1e-4` as key and typed value (a TOML value; bare words are strings).
 
     >>> parse_override("optim.lr=1e-4"), parse_override("optim.name=sgd")
@@ -240,7 +249,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
-        raise RecipeError(f"an override is KEY=VALUE, like optim.lr=1e-4; found {text!r}")
+        raise RecipeError(f"{option} takes KEY=VALUE, like {example}; found {text!r}")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -250,7 +259,9 @@ def parse_override(text: str) -> tuple[str, Any]:
 def _nested(card: DatasetCard, merged: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     section, _, rest = key.partition(".")
     sections = ("input", "freezing", "augment", "head", "loss", "test", "optim", "schedule", "train")
-    if section not in sections or not rest:
+    if section in sections and not rest:
+        raise RecipeError(f"--set {key}: is a section; give {section}.KEY=VALUE")
+    if section not in sections:
         raise RecipeError(
             f"--set {key}: no such key{nearest(section, list(sections))} (sections: {', '.join(sections)})"
         )

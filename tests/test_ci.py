@@ -133,8 +133,18 @@ def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
     (tmp_path / "log").unlink()
     assert with_fake(tmp_path, zero | {"HB_BASE": "main"})[1][-1] == f"compare main {out}/new {files} --gate"
     unnamed, _ = with_fake(tmp_path, zero | {"HB_BACKBONE": ""})
-    assert "HB_BACKBONE: names the backbone" in unnamed.stderr
-    assert unnamed.returncode != 0
+    assert "HB_BACKBONE names the backbone" in unnamed.stderr
+    assert unnamed.returncode == 2
+    (tmp_path / "file").touch()
+    placed, _ = with_fake(tmp_path, zero | {"HB_OUT": str(tmp_path / "file")})
+    assert f"compare.sh: HB_OUT={tmp_path / 'file'} cannot be made" in placed.stderr
+    assert placed.returncode == 2
+
+
+def test_a_wrong_base_is_found_before_the_evaluation(tmp_path: Path) -> None:
+    done, log = with_fake(tmp_path, {"EVAL": "0", "COMPARE": "2", "HB_BASE": "nosuch"})
+    assert done.returncode == 2
+    assert log == ["export nosuch --format csv"]
 
 
 class Service(ThreadingHTTPServer):

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from humanbench.cards import cards
 from humanbench.cli import main
 
+ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "pandas", "sklearn", "numpy", "scipy", "PIL", "pydantic", "timm", "numba"}
 
 
@@ -65,6 +66,8 @@ def test_show_tells_counts_layout_and_what_is_unsure(name: str) -> None:
         (["datasets", "verify", "market1501"], "there is no folder"),
         (["datasets", "preview", "market1501"], "humanbench datasets show market1501"),
         (["datasets", "list", "nothing*"], "no dataset matches"),
+        (["datasets", "verify", "--all"], "no dataset found under"),
+        (["backbones", "show", "timm:resnet50"], "--backbone takes any network of timm, which needs no card"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_code_2(args: list[str], said: str, tmp_path: Path) -> None:
@@ -75,3 +78,83 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(args: list[str], said: 
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["evall"], "No such command 'evall'; did you mean eval?"),
+        (["score", "pa100k", "--predictions", "p.csv", "--seed", "-3"], "-3 is not in the range x>=0"),
+        (["compare", "a", "b", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["datasets", "preview", "mpii", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["datasets", "synthesize", "pa100k", "--out", "x", "--scale", "nan"], "nan is not a finite number"),
+        (["demo", "--scale", "inf", "--out", "x"], "inf is not a finite number"),
+        (["demo", "--scale", "0", "--out", "x"], "0.0 is not in the range x>0"),
+        (["eval", "--backbone", "vit", "--job", "timeout_min=1"], "--job is a setting of --submit"),
+        (["export", "x", "--out", "."], "File '.' is a directory"),
+        (["leaderboard", "check", "nosuch"], "Path 'nosuch' does not exist"),
+        (["leaderboard", "accept", "nosuch"], "Path 'nosuch' does not exist"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(
+    args: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*args)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "words", [["compare", "mini_random-head", "mini_path-head", "--save"], ["export", "mini_random-head", "--out"]]
+)
+def test_a_place_that_cannot_be_written_is_named(words: list[str]) -> None:
+    result = run(*words, "/proc/nothing/here.md")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("humanbench: /proc/nothing/here.md: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--set", "train.epochs=-2"], "train.epochs: Input should be greater than or equal to 1 (found -2)"),
+        (["--set", "train.iterations=0"], "train.iterations: Input should be greater than or equal to 1"),
+        (["--set", "train.batch_size=0"], "train.batch_size: Input should be greater"),
+        (["--set", "train.accumulate=0"], "train.accumulate: Input should be greater"),
+        (["--set", "train.views=-1"], "train.views: Input should be greater"),
+        (["--set", "schedule.warmup=-1"], "schedule.warmup: Input should be greater"),
+        (["--set", "optim.lr=1e400"], "optim.lr: Input should be a finite number"),
+        (["--set", "optim.lr=nan"], "optim.lr: Input should be"),
+        (["--set", "optim.weight_decay=-1"], "optim.weight_decay: Input should be greater"),
+        (["--set", "input.size=[0,0]"], "input.size.0: Input should be greater"),
+        (["--set", "freezing.last=-1"], "freezing.last: Input should be greater"),
+        (["--set", "optim=1"], "--set optim: is a section; give optim.KEY=VALUE"),
+        (["--set", "optim.lr"], "--set takes KEY=VALUE, like optim.lr=1e-4; found 'optim.lr'"),
+        (["--arch", "depth"], "--arch takes KEY=VALUE, like embed_dim=192; found 'depth'"),
+        (["--input", "boxes=pyproject.toml"], "--input boxes=…: no recipe of this run takes it"),
+        (["--subset", "docs"], "docs: is a folder, not a subset file"),
+        (
+            ["--protocol", "none", "--datasets", "mpii,market1501"],
+            "--protocol none is for reid, attribute: mpii (pose)",
+        ),
+        (["--datasets", "coco_pose", "--variant", "ap56"], "give their file as --input boxes=FILE"),
+        (["--out", "pyproject.toml"], "pyproject.toml: is a file, and a run needs a folder"),
+        (["--backbone", "docs"], "docs: is a folder; give the file in it, like docs/card.toml"),
+        (["--backbone", "LICENSE"], "LICENSE: is neither a card (.toml) nor a checkpoint"),
+    ],
+)
+def test_a_wrong_eval_starts_nothing(
+    args: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    given = ["--backbone", "vit", "--arch", "embed_dim=16", "--arch", "depth=1", "--arch", "num_heads=1"]
+    given = given[2:] if "--backbone" in args else given
+    given += [] if "--out" in args else ["--out", str(tmp_path / "run")]
+    given += [] if "--datasets" in args else ["--datasets", "market1501"]
+    given += [] if "--protocol" in args else ["--protocol", "head"]
+    result = run("eval", *given, "--suite", "mini", "--data-root", str(tmp_path), *args)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()

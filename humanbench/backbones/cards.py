@@ -168,12 +168,14 @@ def backbone_cards() -> dict[str, BackboneCard]:
 
 
 def load_backbone_card(name: str) -> BackboneCard:
-    """The card with this id; a `CardError` with the nearest names when there is none."""
+    """The card with this id, or of this file; a `CardError` with the nearest names when there is none."""
+    if name.endswith(".toml"):
+        return parse_backbone_card(Path(name).expanduser())
     known = backbone_cards()
     if name not in known:
         raise CardError(
             f"no backbone card is called {name!r}{nearest(name, list(known))} (see `humanbench backbones "
-            "list`; timm:NAME names any network of timm)"
+            "list`; --backbone takes any network of timm, which needs no card)"
         )
     return known[name]
 

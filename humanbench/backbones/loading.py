@@ -133,6 +133,10 @@ def _resolve(name: str) -> _Wanted:
     base = short.partition(".")[0]
     if base and timm.is_model(base):
         return _timm(short, base)
+    if Path(name).is_dir():
+        raise BackboneError(f"{name}: is a folder; give the file in it, like {Path(name) / 'card.toml'}")
+    if Path(name).exists():
+        raise BackboneError(f"{name}: is neither a card (.toml) nor a checkpoint (.safetensors, .pth, .pt, .bin, .tar)")
     raise BackboneError(
         f"no backbone is called {name!r}{nearest(short, [*cards, *timm.list_models()])} (cards: `humanbench backbones "
         "list`; networks of timm: `humanbench backbones list 'timm:*'`)"

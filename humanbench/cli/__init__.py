@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from humanbench import __version__
-from humanbench.errors import HumanbenchError
+from humanbench.errors import HumanbenchError, nearest
 
 _VERBS = {
     "backbones": ("humanbench.cli.backbones", "the backbone cards, and how to get their weights"),
@@ -41,6 +41,14 @@ class Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(_VERBS[cmd_name][0]).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _VERBS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}{nearest(args[0], list(_VERBS))}")
+        found: tuple[str | None, click.Command | None, list[str]] = super().resolve_command(ctx, args)
+        return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -114,11 +114,16 @@ def verify_datasets(
     """Check structure, counts, label ranges, images and fingerprint of IDS; exit 1 when one is not as its card says."""
     from humanbench.cards import select_cards
     from humanbench.data.verify import verify
-    from humanbench.errors import CardError
+    from humanbench.errors import CardError, DataError
+    from humanbench.places import find_data
 
     if not ids and not everything:
         raise CardError("name the datasets to verify (wildcards allowed), or give --all for those on disk")
     chosen = [c for c in select_cards(ids) if not everything or _state(c, data_root) != "absent"]
+    if not chosen:
+        raise DataError(
+            f"no dataset found under {find_data(data_root)} (`humanbench datasets list` shows what is looked for)"
+        )
     reports = [verify(card, data_root=data_root, every=every) for card in chosen]
     if as_json:
         click.echo(json.dumps([report.as_dict() for report in reports], indent=1))
@@ -147,7 +152,7 @@ def _print_report(report: Report) -> None:
 @click.option("--split", help="Split to draw.  [default: the first with public labels]")
 @click.option("--out", metavar="DIR", default=".", show_default=True, help="Folder for <id>.png.")
 @click.option("--subset", metavar="FILE", help="CSV or TOML of sample ids to draw from.")
-@click.option("--seed", default=0, show_default=True, help="Which samples are drawn.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which samples are drawn.")
 @data_options
 def preview(
     ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: DataRoot | None

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from humanbench.cli.options import Scale
+
 if TYPE_CHECKING:
     from humanbench.demo import Shown
     from humanbench.results import Result
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     "--scale",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=Scale(),
     help="Size of the datasets: 1 is a few hundred pictures each.",
 )
 def command(out: str, seed: int, scale: float) -> None:

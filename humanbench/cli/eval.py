@@ -33,6 +33,8 @@ def command(dry_run: bool, cluster: str | None, settings: tuple[str, ...], as_js
     from humanbench.engine.planning import is_main_process, prepare
     from humanbench.evaluation import carry_out
 
+    if settings and cluster is None:
+        raise click.UsageError("--job is a setting of --submit; give --submit slurm or --submit local")
     request = request_from(options)
     plan = prepare(request)
     if dry_run:
@@ -78,7 +80,12 @@ def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, 
     from humanbench.recipes import parse_override
     from humanbench.results import Result, Results
 
-    jobs = submit(cast(Cluster, cluster), request, plan, dict(parse_override(text) for text in settings))
+    jobs = submit(
+        cast(Cluster, cluster),
+        request,
+        plan,
+        dict(parse_override(text, "--job", "timeout_min=600") for text in settings),
+    )
     for cell, job in zip(plan.jobs, jobs, strict=True):
         click.echo(f"{cell.name}: job {job.job_id}", err=True)
     if cluster != "local":

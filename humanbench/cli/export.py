@@ -18,7 +18,7 @@ import click
 )
 @click.option("--only", type=click.Choice(["real", "synthetic"]), help="Results of this kind only.")
 @click.option("--name", metavar="NAME", help="The model's name on its card.  [default: the backbone's]")
-@click.option("--out", metavar="FILE", help="Write to FILE.  [default: stdout]")
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write to FILE.  [default: stdout]")
 def command(runs: tuple[str, ...], form: str, only: str | None, name: str | None, out: str | None) -> None:
     """Print the results of RUNs (run folders of eval, results files, names of shipped baselines).
 

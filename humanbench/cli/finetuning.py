@@ -31,7 +31,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     data_root_option,
     click.option("--subset", metavar="FILE", help="CSV or TOML file with ids: part of a dataset."),
     click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A file the protocol declares."),
-    click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL]"),
+    click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL(-mini)]"),
     click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
     click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Runs per cell."),
     click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]"),
@@ -62,7 +62,7 @@ def request_from(options: dict[str, Any]) -> Request:
     return Request(
         set=list(taken.pop("overrides")),
         inputs=dict(_pair(text) for text in taken.pop("inputs")),
-        architecture=dict(parse_override(text) for text in taken.pop("arch")),
+        architecture=dict(parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")),
         cache=not taken.pop("no_cache"),
         command=command_line(),
         **taken,

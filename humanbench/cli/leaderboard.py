@@ -84,7 +84,7 @@ def serve(site: Path, port: int) -> None:
 
 
 @command.command("check", context_settings=_HELP)
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @json_option
 def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
@@ -95,7 +95,7 @@ def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
 
 
 @command.command("accept", context_settings=_HELP)
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @_store_option
 @json_option

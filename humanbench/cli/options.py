@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,21 @@ data_root_option: Callable[[Any], Any] = click.option(
 _place_option: Callable[[Any], Any] = click.option(
     "--set", "settings", multiple=True, metavar="datasets.ID.root=DIR", help="Where one dataset lies instead."
 )
+
+
+class Scale(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
@@ -41,4 +57,6 @@ def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
     from humanbench.places import find_data, places
     from humanbench.recipes import parse_override
 
-    return find_data(data_root, places(dict(parse_override(text) for text in settings)))
+    return find_data(
+        data_root, places(dict(parse_override(text, "--set", "datasets.pa100k.root=/data/pa100k") for text in settings))
+    )

@@ -50,8 +50,7 @@ def command(
 
     if place is not None:
         repository(place)
-    named = pretrained_on not in (None, "undisclosed")
-    seen = [n.strip() for n in (pretrained_on or "").split(",") if n.strip() and n != "nothing"] if named else None
+    seen = _seen(pretrained_on) if pretrained_on not in (None, "undisclosed") else None
     with gathered(run, name, submitter, seen, pretrained_on == "undisclosed") as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
@@ -64,6 +63,21 @@ def command(
     _show(report, done, as_json)
     if not report.ok:
         click.get_current_context().exit(1)
+
+
+def _seen(text: str) -> list[str]:
+    """The names of `--pretrained-on`. Other sets than those of the registry may be named, but no misspelt one of it."""
+    from humanbench.cards import cards
+    from humanbench.errors import CardError, nearest
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise CardError("--pretrained-on '': name what the backbone has seen, or say undisclosed, or nothing")
+    for name in names:
+        hint = nearest(name, list(cards()), 0.8)
+        if name not in cards() and hint:
+            raise CardError(f"--pretrained-on {name}: no dataset has this id{hint}")
+    return [] if names == ["nothing"] else names
 
 
 def _show(report: Report, done: dict[str, str], as_json: bool) -> None:

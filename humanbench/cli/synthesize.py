@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from humanbench.cli.options import Scale
+
 
 @click.command("synthesize")
 @click.argument("ids", nargs=-1)
@@ -14,7 +16,7 @@ import click
     "--scale",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=Scale(),
     help="1 is a few hundred pictures a dataset; more goes up to the real counts.",
 )
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed is another world.")

@@ -14,8 +14,10 @@ _FORMAT = {".md": "markdown", ".json": "json", ".xml": "junit"}
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raises `HumanbenchError` for a file whose name says no format, before anything is computed."""
+    """Raises `HumanbenchError` for a folder, and a file whose name says no format, before anything is computed."""
     for name in names:
+        if Path(name).is_dir():
+            raise HumanbenchError(f"--save {name}: is a folder; give the name of a file")
         if Path(name).suffix not in _FORMAT:
             raise HumanbenchError(f"--save {name}: the name must end in {', '.join(_FORMAT)}")
 

@@ -24,6 +24,8 @@ class RunFolder:
     """`results/`, `predictions/`, `freeze/`, `recipes/`, `weights/`, `checkpoints/`, `environment.json`, `log.txt`."""
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise HumanbenchError(f"{path}: is a file, and a run needs a folder; give another --out")
         self.path = path
         self.log = path / "log.txt"
 

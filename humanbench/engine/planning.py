@@ -58,10 +58,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run before it starts: what its cells share, and the cells."""
+    """A run before it starts: what its cells share, the cells, and which datasets were left out, in words."""
 
     setting: Setting
     jobs: list[Job]
+    left_out: str = ""
 
 
 def prepare(request: Request) -> Plan:
@@ -79,12 +80,13 @@ def prepare(request: Request) -> Plan:
     direct = _direct(request, regime)
     network = _loaded(request) if direct is None else direct.start
     heads = None if direct is None else direct.datasets
-    cards = candidates(patterns, request.task, regime, asked, network.pretrained_on, heads)
+    cards, left_out = candidates(patterns, request.task, regime, asked, network.pretrained_on, heads)
     _check_subset(request.subset, cards)
     seeds = range(request.seed, request.seed + request.seeds)
     own_recipes = direct.overrides if direct is not None else _nothing
     variant = request.variant if direct is None else DIRECT
     jobs = jobs_for(cards, regime, suite, variant, overrides, seeds, own_recipes)
+    _check_inputs(files, jobs)
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
     journal = Journal(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:
@@ -107,7 +109,7 @@ def prepare(request: Request) -> Plan:
         direct=direct,
         command=_command(request, network.name, root.settings(card.id for card in _needed(jobs))),
     )
-    return Plan(setting, part_of(jobs, request.shard) if request.shard else jobs)
+    return Plan(setting, part_of(jobs, request.shard) if request.shard else jobs, left_out)
 
 
 def is_main_process() -> bool:
@@ -143,7 +145,25 @@ def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None
     if subset is not None and len(cards) > 1:
         raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
     if subset is not None and not Path(subset).is_file():
-        raise DataError(f"{subset}: there is no such subset file")
+        raise DataError(
+            f"{subset}: {'is a folder, not a' if Path(subset).is_dir() else 'there is no such'} subset file"
+        )
+
+
+def _check_inputs(files: Mapping[str, Path], jobs: Sequence[Job]) -> None:
+    """Files that no recipe takes are not what was meant, and those that one needs must be there before the training."""
+    needed = {name: job for job in jobs for name in job.recipe.inputs}
+    for name in files:
+        if name not in needed:
+            raise HumanbenchError(
+                f"--input {name}=…: no recipe of this run takes it (variant ap56 of pose takes boxes)"
+            )
+    for name, job in needed.items():
+        if name not in files:
+            raise HumanbenchError(
+                f"{job.card.id}: this protocol crops the boxes of a detector: give their file as --input {name}=FILE, "
+                "a JSON list of image_id, category_id, bbox, score"
+            )
 
 
 def _nothing(card: DatasetCard) -> Mapping[str, Any]:

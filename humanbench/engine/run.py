@@ -20,6 +20,7 @@ from safetensors.torch import save
 from humanbench import __version__
 from humanbench.cards import scenario
 from humanbench.data.fingerprint import fingerprint
+from humanbench.data.samples import dataset_folder, is_synthetic
 from humanbench.engine.checkpoint import write_bytes, write_text
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.feeds import FreshFeed, StoredFeed
@@ -115,7 +116,7 @@ def _subject(setting: Setting, job: Job, cell: Cell) -> dict[str, Any]:
         "suite": recipe.suite,
         "variant": recipe.variant,
         "seed": job.seed,
-        "synthetic": False,
+        "synthetic": is_synthetic(dataset_folder(job.card, setting.data_root)),
         "subset": cell.subset,
         "recipe_source": recipe.source,
     }

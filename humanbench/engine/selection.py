@@ -55,11 +55,12 @@ def candidates(
     asked: str | None,
     pretrained_on: Sequence[str] | None,
     heads: Collection[str] | None = None,
-) -> list[DatasetCard]:
-    """Cards of the benchmark that fit what was asked for, on disk or not, in the benchmark's order.
+) -> tuple[list[DatasetCard], str]:
+    """Cards of the benchmark that fit what was asked for, on disk or not, in the benchmark's order; what is left out.
 
     `heads`: ids of the datasets whose heads a pretraining brought along; only they can be tested then.
-    With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left.
+    With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left,
+    or one that was named outright cannot be tested so.
     """
     if task is not None:
         check_task(task)
@@ -68,29 +69,32 @@ def candidates(
         _with_evaluation(chosen, patterns)
     chosen = [card for card in chosen if card.evaluation is not None and task in (None, card.task)]
     chosen = [card for card in chosen if asked in (None, scenario(card, pretrained_on))]
-    if heads is not None:
-        return _with_heads(chosen, heads)
-    tasks = benchmark()["regime"][regime].get("tasks")
-    able = [card for card in chosen if tasks is None or card.task in tasks]
     if not chosen:
         asked_for = [*patterns, *([f"task {task}"] if task else []), *([f"scenario {asked}"] if asked else [])]
         raise HumanbenchError(f"no dataset is left for {' and '.join(asked_for)} (see `humanbench datasets list`)")
-    if not able:
-        raise HumanbenchError(
-            f"--protocol {regime} is for {', '.join(tasks)}: {chosen[0].id} ({chosen[0].task}) "
-            f"{benchmark()['regime'][regime]['otherwise']}"
-        )
-    return able
+    if heads is not None:
+        return _with_heads(chosen, heads, patterns)
+    about = benchmark()["regime"][regime]
+    tasks = about.get("tasks", TASKS)
+    able = [card for card in chosen if card.task in tasks]
+    rest = [card for card in chosen if card not in able]
+    named = [card for card in rest if card.id in patterns or not able]
+    reason = f"--protocol {regime} is for {', '.join(tasks)}"
+    if named:
+        raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {about['otherwise']}")
+    return able, f"{reason}; left out: {', '.join(card.id for card in rest)}" if rest else ""
 
 
-def _with_heads(chosen: Sequence[DatasetCard], heads: Collection[str]) -> list[DatasetCard]:
+def _with_heads(
+    chosen: Sequence[DatasetCard], heads: Collection[str], patterns: Sequence[str]
+) -> tuple[list[DatasetCard], str]:
     able = [card for card in chosen if card.id in heads]
-    if not able:
-        raise HumanbenchError(
-            f"the dumps hold no head of {', '.join(card.id for card in chosen) or 'any dataset that was asked for'} "
-            f"(they are of {', '.join(sorted(heads))})"
-        )
-    return able
+    rest = [card.id for card in chosen if card not in able]
+    named = [name for name in rest if name in patterns or not able]
+    reason = f"the dumps hold no head of {', '.join(named or rest)}"
+    if named:
+        raise HumanbenchError(f"{reason} (they are of {', '.join(sorted(heads))})")
+    return able, reason if rest else ""
 
 
 def _with_evaluation(chosen: Sequence[DatasetCard], patterns: Sequence[str]) -> None:

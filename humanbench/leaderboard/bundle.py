@@ -15,6 +15,7 @@ from humanbench.leaderboard.consistency import artefact
 from humanbench.leaderboard.frames import seen_by
 from humanbench.leaderboard.manifest import BackboneRecord, FileEntry, Manifest, file_sha256, recorded
 from humanbench.leaderboard.names import mark, slug
+from humanbench.predictions.files import beside
 from humanbench.results import Result, load_results
 
 _STORED = (".npz", ".png")
@@ -71,9 +72,8 @@ def write_submission(folder: Path, out: Path) -> Path:
     """
     if out.exists():
         raise HumanbenchError(f"{out}: is there already; remove it or give another --out")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
-        temporary = Path(place) / out.name
+    with beside(out) as place:
+        temporary = place / out.name
         if out.suffix == ".zip":
             with zipfile.ZipFile(temporary, "w") as archive:
                 for path in sorted(p for p in folder.rglob("*") if p.is_file()):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from humanbench.leaderboard.pages.samples import sample_files
 from humanbench.leaderboard.published import load_published
 from humanbench.leaderboard.showing import Shown
 from humanbench.paths import shipped
+from humanbench.predictions.files import beside
 
 NAVIGATION = (
     ("index", "Boards", "index.html"),
@@ -64,17 +64,16 @@ def build_site(
     out = out.expanduser().absolute()
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
     content = Content(boards(entries), entries, events, samples or {})
-    with _uncollected(), tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as place:
-        folder = Path(place) / "site"
+    with _uncollected(), beside(out) as place:
+        folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
         count = _write_pages(folder, content)
         _write_data(folder, content)
         _write_samples(folder, content)
         if out.exists():
-            out.rename(Path(place) / "before")
+            out.rename(place / "before")
         folder.rename(out)
     out.chmod(0o755)
     return Site(out, count, len(entries))

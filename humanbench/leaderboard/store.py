@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from humanbench.errors import HumanbenchError
+from humanbench.errors import HumanbenchError, nearest
 from humanbench.leaderboard.archive import SubmissionError, opened
 from humanbench.leaderboard.bundle import submission_id
 from humanbench.leaderboard.checking import Report, check_folder
@@ -118,7 +118,8 @@ def withdraw(name: str, reason: str, store: Path) -> str:
         found = {a.id: a for a in load_store(store)}
         owners = [a for a in found.values() if name == a.id or name in {entry.id for entry in a.entries()}]
         if not owners:
-            raise StoreError(f"{store}: no accepted submission or entry is called {name!r}")
+            known = [*found, *(entry.id for a in found.values() for entry in a.entries())]
+            raise StoreError(f"{store}: no accepted submission or entry is called {name!r}{nearest(name, known)}")
         if owners[0].withdrawn:
             raise StoreError(f"{owners[0].id} was withdrawn on {owners[0].withdrawn_on}")
         event = {"event": "withdrawn", "submission": owners[0].id, "date": _today(), "reason": shown(reason, 400)}

@@ -44,6 +44,19 @@ def content_sha256(path: Path) -> str:
 
 
 @contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    with made as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or folder to; it takes the name `path` when the block ends well.
 
@@ -52,9 +65,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     if path.is_dir() and any(path.iterdir()):
         raise PredictionError(f"{path}: there is a folder with content already; remove it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        temporary = Path(folder) / path.name
+    with beside(path) as folder:
+        temporary = folder / path.name
         yield temporary
         if path.is_dir():
             path.rmdir()

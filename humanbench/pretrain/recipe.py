@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from humanbench.cards import TASKS, DatasetCard, load_card
 from humanbench.errors import nearest
 from humanbench.paths import shipped
-from humanbench.recipes import Positive, Recipe, RecipeError, Share, Suite, load_recipe, merge
+from humanbench.recipes import Count, NotNegative, Positive, Recipe, RecipeError, Share, Suite, load_recipe, merge
 
 Method = Literal["path", "mae"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -79,9 +79,9 @@ class Projection(_Part):
 
     enabled: bool = True
     sharing: Sharing = "hierarchical"
-    reduction: int = 8
-    heads: int = 2
-    blocks: int = 1
+    reduction: Count = 8
+    heads: Count = 2
+    blocks: Count = 1
     temperature: Positive = 1.0
 
 
@@ -90,9 +90,9 @@ class Masking(_Part):
     with zero mean and unit variance."""
 
     ratio: Share
-    dim: int
-    depth: int
-    heads: int
+    dim: Count
+    depth: Count
+    heads: Count
     norm_pixels: bool
 
 
@@ -101,9 +101,9 @@ class Optim(_Part):
 
     name: Literal["adafactor", "adamw"]
     lr: Positive
-    betas: tuple[float, float]
+    betas: tuple[Share, Share]
     clip_threshold: Positive = 1.0
-    weight_decay: float
+    weight_decay: NotNegative
     layer_decay: Positive = 1.0
 
 
@@ -112,10 +112,10 @@ class Rate(_Part):
     of all iterations in `milestones` on; or `cosine` to `end` x lr."""
 
     name: Literal["step", "cosine"]
-    warmup: int
+    warmup: int = Field(ge=0)
     start: Share = 0.0
-    milestones: tuple[float, ...] = ()
-    factors: tuple[float, ...] = ()
+    milestones: tuple[Share, ...] = ()
+    factors: tuple[NotNegative, ...] = ()
     end: Share = 0.0
 
 

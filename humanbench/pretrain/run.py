@@ -95,6 +95,8 @@ def pretrain(request: PretrainRequest) -> Path:
     from humanbench.backbones.loading import check_rebuilt
 
     recipe = recipe_of(request)
+    if request.resume is not None and not Path(request.resume).is_dir():
+        raise BackboneError(f"{request.resume}: there is no such folder of dumps")
     world = _world(request.device)
     folder = RunFolder(_out(request, recipe))
     journal = Journal(folder.log, is_main_process())
@@ -149,8 +151,8 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) ->
     if not present or not request.allow_missing:
         raise DataError(
             f"{len(absent)} of {len(recipe.datasets)} datasets are not under {root}: {', '.join(absent)} "
-            "(--allow-missing goes on without them, `humanbench datasets show ID` says how to get one, --suite mini "
-            "needs none)"
+            f"({'--allow-missing goes on without them, ' if present else ''}`humanbench datasets show ID` says how to "
+            "get one, --suite mini needs none)"
         )
     journal.say(f"going on without {', '.join(absent)}")
     return root, recipe.only(present)

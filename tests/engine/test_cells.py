@@ -17,7 +17,7 @@ from PIL import Image
 import humanbench
 from humanbench import scoring
 from humanbench.cards import load_card
-from humanbench.data.samples import load_samples
+from humanbench.data.samples import MARKER, load_samples
 from humanbench.engine import checkpoint, fit
 from humanbench.engine import run as engine_run
 from humanbench.engine.finetune import Finetune
@@ -174,6 +174,16 @@ def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
     assert done.failed[0].reason.startswith(said)
     assert "Traceback" in (tmp_path / "log.txt").read_text()
     assert [json.loads(p.read_text())["status"] for p in results(tmp_path)] == ["failed", "done"]
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_a_failed_cell_is_as_synthetic_as_its_data(run: Run, data_root: Path, tmp_path: Path, synthetic: bool) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_root / "pa100k", copy / "pa100k")
+    if synthetic:
+        (copy / "pa100k" / MARKER).write_text("{}")
+    result = run(data_root=copy, set={"optim.lr": 1e30})
+    assert (result.status, result.synthetic) == ("failed", synthetic)
 
 
 def test_a_picture_that_does_not_decode_fails_its_cell(run: Run, data_root: Path, tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ def test_a_table_for_people_and_json_for_programs(data_root: Path, out: Path) ->
     assert second.stderr.count("done before") == 2
 
 
+def test_what_a_protocol_leaves_out_is_said(data_root: Path, out: Path) -> None:
+    options = ("--protocol", "none", "--device", "cpu")
+    some = fast(*options, data_root=data_root, out=out)
+    assert some.exit_code == 0, some.stderr
+    assert "--protocol none is for reid, attribute; left out: human36m_parsing, lip, cihp" in some.stderr
+    assert "left out" not in fast(*options, "--task", "attribute", data_root=data_root, out=out).stderr
+
+
 def test_a_failed_cell_is_exit_code_1(data_root: Path, out: Path) -> None:
     result = fast("--datasets", "pa100k", "--set", "optim.lr=1e30", "--seeds", "2", data_root=data_root, out=out)
     assert result.exit_code == 1

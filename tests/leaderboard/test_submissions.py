@@ -338,6 +338,23 @@ def test_what_the_backbone_saw_decides_the_scenario(honest: Path, root: Path) ->
     assert "makes it undisclosed" in run("submit", honest, "--check", "--pretrained-on", "undisclosed").output
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("pa100kk", "no dataset has this id; did you mean pa100k?"),
+        ("market1501, Coco_Pose", "did you mean coco_pose?"),
+        ("", "name what the backbone has seen, or say undisclosed, or nothing"),
+        (" , ", "name what the backbone has seen"),
+    ],
+)
+def test_what_the_backbone_saw_is_not_misspelt(honest: Path, given: str, said: str) -> None:
+    done = run("submit", honest, "--check", "--pretrained-on", given)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    for other in ("nothing", "imagenet-1k", "laion-2b,market1501"):
+        assert "pretrained-on" not in run("submit", honest, "--check", "--pretrained-on", other).stderr
+
+
 def test_a_run_without_predictions_cannot_be_submitted(honest: Path, tmp_path: Path) -> None:
     shutil.copytree(honest, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "predictions")

@@ -72,10 +72,7 @@ def test_data(
     if given:
         raise RecipeError(f"{card.id}: its people are given, so test.boxes must be annotations")
     if BOXES not in inputs:
-        raise RecipeError(
-            f"{card.id}: this protocol crops the boxes of a detector and needs their file as the input {BOXES!r}, "
-            "a JSON list of image_id, category_id, bbox, score"
-        )
+        raise RecipeError(f"{card.id}: test.boxes = detections needs the file of them as the input {BOXES!r}")
     return PeopleToFind(read_detections(card, table, inputs[BOXES]), recipe, preprocessing)
 
 
