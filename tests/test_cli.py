@@ -141,6 +141,7 @@ def test_a_place_that_cannot_be_written_is_named(words: list[str]) -> None:
         (["--datasets", "coco_pose", "--variant", "ap56"], "give their file as --input boxes=FILE"),
         (["--out", "pyproject.toml"], "pyproject.toml: is a file, and a run needs a folder"),
         (["--backbone", "docs"], "docs: is a folder; give the file in it, like docs/card.toml"),
+        (["--backbone", "docs/images"], "docs/images: is a folder; give the file in it, like docs/images/card.toml"),
         (["--backbone", "LICENSE"], "LICENSE: is neither a card (.toml) nor a checkpoint"),
     ],
 )

@@ -83,6 +83,7 @@ def load_backbone(
     bare = name.removeprefix(RANDOM)
     random = random or bare != name
     if _is_file(bare) and not bare.endswith(_CARD):
+        _check_no_folder(bare)
         bare, checkpoint = _VIT, _only(bare, checkpoint)
     if random and checkpoint is not None:
         raise BackboneError(f"{name}: random weights and a checkpoint exclude each other")
@@ -110,6 +111,11 @@ def _is_file(name: str) -> bool:
     )
 
 
+def _check_no_folder(name: str) -> None:
+    if Path(name).is_dir():
+        raise BackboneError(f"{name}: is a folder; give the file in it, like {Path(name) / 'card.toml'}")
+
+
 def _only(file: str, checkpoint: str | os.PathLike[str] | None) -> str:
     if checkpoint is not None:
         raise BackboneError(f"{file} is a file and a checkpoint is given too; name the architecture, not a file")
@@ -133,8 +139,7 @@ def _resolve(name: str) -> _Wanted:
     base = short.partition(".")[0]
     if base and timm.is_model(base):
         return _timm(short, base)
-    if Path(name).is_dir():
-        raise BackboneError(f"{name}: is a folder; give the file in it, like {Path(name) / 'card.toml'}")
+    _check_no_folder(name)
     if Path(name).exists():
         raise BackboneError(f"{name}: is neither a card (.toml) nor a checkpoint (.safetensors, .pth, .pt, .bin, .tar)")
     raise BackboneError(
