@@ -80,9 +80,7 @@ class Optim(_Part):
     name: Literal["sgd", "adamw", "adafactor"]
     lr: Positive
     weight_decay: NotNegative = 0.0
-    head_weight_decay: NotNegative | None = (
-        None  # for every head parameter, biases and norms too; None: as the backbone
-    )
+    head_weight_decay: NotNegative | None = None  # None: as the backbone
     momentum: Share = 0.0
     betas: tuple[Share, Share] = (0.9, 0.999)
     backbone_scale: Positive = 1.0
@@ -94,10 +92,11 @@ class Optim(_Part):
 class Schedule(_Part):
     """Learning rate over iterations: linear warm-up from `start` x lr, then constant, steps or a cosine to `end` x lr.
 
-    `milestones` are shares of all iterations at which the rate is multiplied by `gamma`.
+    The cosine begins after the warm-up; that of `warmup_cosine` begins with it, and the two are multiplied (the
+    released code has both). `milestones` are shares of all iterations at which the rate is multiplied by `gamma`.
     """
 
-    name: Literal["constant", "step", "cosine"]
+    name: Literal["constant", "step", "cosine", "warmup_cosine"]
     warmup: int = Field(default=0, ge=0)
     start: Share = 0.0
     milestones: tuple[Share, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
@@ -89,23 +90,27 @@ class FreshFeed:
         whole = self._data.batches(self._recipe.train.batch_size, self._seed, epoch)
         return [[(view, index) for index in portion(batch, self._share)] for batch in whole]
 
-    def epoch(self, epoch: int, stop: int) -> Iterator[Batch]:
-        """The batches of an epoch; epochs are asked for in order, up to `stop`."""
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """The batches of an epoch; epochs are asked for in order."""
         if self._stream is None:
             collate, workers, pin = self._loader
-            self._stream = iter(loader(self._data, _Ahead(self, epoch, stop), collate, workers, pin))
+            self._stream = iter(loader(self._data, _Ahead(self, epoch), collate, workers, pin))
         for _ in self.batches(epoch):
             yield with_input_size(next(self._stream))
 
+    def close(self) -> None:
+        """End the workers, which hold a copy of the tables each."""
+        self._stream = None
+
 
 class _Ahead:
-    """The batches of all epochs to come, one after another."""
+    """The batches of all epochs to come, one after another, without end."""
 
-    def __init__(self, feed: FreshFeed, start: int, stop: int) -> None:
-        self._feed, self._start, self._stop = feed, start, stop
+    def __init__(self, feed: FreshFeed, start: int) -> None:
+        self._feed, self._start = feed, start
 
     def __iter__(self) -> Iterator[Draws]:
-        for epoch in range(self._start, self._stop):
+        for epoch in count(self._start):
             yield from self._feed.batches(epoch)
 
 
@@ -118,7 +123,7 @@ class StoredFeed(FreshFeed):
         super().__init__(data, recipe, seed, share, collate, workers=0, pin=False)
         self._collate, self._stores = collate, stores
 
-    def epoch(self, epoch: int, stop: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch."""
         for draws in self.batches(epoch):
             yield from_store([self._stores[view][index] for view, index in draws], self._stores[0], self._collate)[

@@ -112,18 +112,32 @@ class Fit:
         self._resume()
         if self._recipe.train.ema and self._average is None:
             self._average = Average(self._model, self._recipe.train.ema)
+        if self._recipe.train.batch_size < self._accelerator.num_processes:
+            self._journal.say(
+                f"  {self._accelerator.num_processes} processes share batches of {self._recipe.train.batch_size}: "
+                "pictures are computed more than once; fewer processes do as well"
+            )
         left = self._iterations - self.progress.iteration
         with self._journal.bar("fit", left) as advance:
-            while self.progress.epoch < self._epochs:
-                self._epoch(advance)
-                if self._accelerator.is_main_process:
-                    save_checkpoint(self._checkpoint, self._identity, self._state())
-                self._accelerator.wait_for_everyone()
+            try:
+                while not self._done():
+                    self._epoch(advance)
+                    if self._accelerator.is_main_process:
+                        save_checkpoint(self._checkpoint, self._identity, self._state())
+                    self._accelerator.wait_for_everyone()
+            finally:
+                self._feed.close()
         if self._average is not None:
             put_back(self._model, self._average.values)
         # Running statistics of batch norms are each process's own until here; the saved weights have the first one's.
         put_back(self._model, broadcast(learnt(self._model)))
         return self.progress
+
+    def _done(self) -> bool:
+        """Iterations count where the recipe has them: identity-balanced epochs are not all of one length."""
+        if self._recipe.train.iterations is not None:
+            return self.progress.iteration >= self._iterations
+        return self.progress.epoch >= self._epochs
 
     def _epoch(self, advance: Any) -> None:
         progress = self.progress
@@ -132,7 +146,7 @@ class Fit:
         started = time.perf_counter()
         totals: dict[str, Tensor] = {}
         done = 0
-        for step in _grouped(self._feed.epoch(progress.epoch, self._epochs), self._recipe.train.accumulate):
+        for step in _grouped(self._feed.epoch(progress.epoch), self._recipe.train.accumulate):
             if progress.iteration >= self._iterations and self._recipe.train.iterations is not None:
                 break
             losses, images = self._step(step)
@@ -145,6 +159,8 @@ class Fit:
             if done % CHECK_EVERY == 0 or done == 1:
                 state = f"epoch {progress.epoch + 1}/{self._epochs}, loss {self._checked(totals, done):.4g}"
             advance(images, state)
+        if not done:
+            raise CellError(f"epoch {progress.epoch + 1} has no batch: there is nothing to train on")
         self._checked(totals, done)
         progress.seconds += time.perf_counter() - started
         progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})

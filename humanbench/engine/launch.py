@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from humanbench.engine.feeds import Share
 
 
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for another: the first one may write and score for long while the others are idle."""
+
+
 def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> Accelerator:
     """An accelerator for this process, under `accelerate launch`, `torchrun` or alone.
 
@@ -25,7 +30,7 @@ def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> A
 
     if device is not None and ":" in device:
         torch.cuda.set_device(device)
-    if PartialState(cpu=device == "cpu").num_processes == 1:
+    if PartialState(cpu=device == "cpu", timeout=PATIENCE).num_processes == 1:
         PartialState._reset_state()  # another device than the cell before
     AcceleratorState._reset_state()
     GradientState._reset_state()

@@ -24,7 +24,7 @@ from humanbench.data.samples import dataset_folder, is_synthetic
 from humanbench.engine.checkpoint import write_bytes, write_text
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.feeds import FreshFeed, StoredFeed
-from humanbench.engine.finetune import learnt
+from humanbench.engine.finetune import CellError, learnt
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.jobs import Job
 from humanbench.engine.launch import accelerator_for, device_name, gathered, share_of
@@ -54,20 +54,26 @@ def run_job(setting: Setting, job: Job) -> Result:
     """
     accelerator = accelerator_for(setting.device, job.recipe.train.amp)
     cell: Cell | None = None
+    work_began = False
     try:
         tables = tables_for(setting, job)
         cell = cell_of(setting, job, tables)
         if (before := setting.folder.done(cell.id)) is not None:
             setting.journal.say(f"  done before: {headline(before)}")
             return before
-        result = _Run(setting, accelerator, build(setting, job, tables, cell)).result()
+        work = build(setting, job, tables, cell)
+        work_began = True
+        result = _Run(setting, accelerator, work).result()
         setting.journal.say(f"  {headline(result)}")
         return result
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
-        result = _failed(setting, job, cell or unread_cell(setting, job), error)
-        if accelerator.num_processes > 1 and not isinstance(error, HumanbenchError):
+        common = not work_began or isinstance(error, CellError)  # every process meets it alike
+        result = _failure(setting, job, cell or unread_cell(setting, job), error)
+        if accelerator.is_main_process or not common:
+            _record(setting, job, result, error)
+        if accelerator.num_processes > 1 and not common:
             raise  # the other processes are waiting for this one: end them all
         return result
     finally:
@@ -85,13 +91,15 @@ def headline(result: Result) -> str:
     return value + (f" [{', '.join(labels)}]" if labels else "")
 
 
-def _failed(setting: Setting, job: Job, cell: Cell, error: Exception) -> Result:
-    """Record a failure; the traceback goes to the log."""
+def _failure(setting: Setting, job: Job, cell: Cell, error: Exception) -> Result:
+    return Result(**_subject(setting, job, cell), status="failed", reason=_reason(error))
+
+
+def _record(setting: Setting, job: Job, result: Result, error: Exception) -> None:
+    """Keep a failure; the traceback goes to the log."""
     setting.journal.note("".join(traceback.format_exception(error)).rstrip())
-    result = Result(**_subject(setting, job, cell), status="failed", reason=_reason(error))
-    setting.folder.add(f"{job.name}-{cell.id[:12]}", result)
+    setting.folder.add(f"{job.name}-{result.cell.id[:12]}", result)
     setting.journal.say(f"  {headline(result)}")
-    return result
 
 
 def _reason(error: Exception) -> str:

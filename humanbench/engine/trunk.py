@@ -13,10 +13,13 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from accelerate.utils import send_to_device
+from torch import Tensor
 
 from humanbench.engine.feeds import Collate, Share, loader, ordered_batches, share_batches
 from humanbench.engine.finetune import Finetune
@@ -30,6 +33,8 @@ from humanbench.tasks.training import Sample, TaskDataset
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+Size = tuple[int, int]
 
 SHARD_BYTES = 128 * 2**20
 FREE_SHARE = 0.5
@@ -113,31 +118,54 @@ class TrunkCache:
         batches = share_batches(ordered_batches(len(wanted.data), self._recipe), self._share)
         draws = [[(wanted.draw, index) for index in batch] for batch in batches]
         pin = self._accelerator.device.type == "cuda"
-        samples_of = loader(wanted.data, draws, list, self._workers, pin)
+        parts = loader(wanted.data, draws, partial(_parted, self._collate), self._workers, pin)
         pending = _Pending(folder, self._share, wanted)
-        size: tuple[int, int] | None = None
+        size: Size | None = None
         text = "frozen trunk" + (f", view {wanted.draw + 1} of {wanted.passes}" if wanted.passes > 1 else "")
         with self._journal.bar(text, len(batches)) as advance:
-            for indices, samples in zip(batches, samples_of, strict=True):
-                size = self._same_size(samples, size)
-                pending.add(indices, samples, self._states(samples, wanted.views))
+            for indices, (images, sizes, rest) in zip(batches, parts, strict=True):
+                size = _same_size(sizes, size)
+                pending.add(indices, [_whole(*one) for one in rest], self._states(images, wanted.views))
                 advance(len(indices))
         pending.write()
         about = wanted.about | {"input_size": size or (0, 0), "draw": wanted.draw, "views": wanted.views}
         (folder / INDEX).write_text(json.dumps(about, indent=1), encoding="utf-8")
 
-    def _same_size(self, samples: Sequence[Sample], size: tuple[int, int] | None) -> tuple[int, int]:
-        sizes = {tuple(sample["image"].shape[-2:]) for sample in samples} | ({size} if size else set())
-        if len(sizes) > 1:
-            raise NotCached("the network's inputs differ in size")
-        (one,) = sizes
-        return one
-
-    def _states(self, samples: Sequence[Sample], views: Sequence[str]) -> dict[str, State]:
+    def _states(self, images: Tensor, views: Sequence[str]) -> dict[str, State]:
         self._model.eval()
-        images = send_to_device(self._collate(samples)["image"], self._accelerator.device)
+        moved = send_to_device(images, self._accelerator.device)
         with self._accelerator.autocast():
-            return {v: tuple(t.cpu() for t in self._model.trunk(seen(images, v))) for v in views}
+            return {v: tuple(t.cpu() for t in self._model.trunk(seen(moved, v))) for v in views}
+
+
+def _parted(collate: Collate, samples: Sequence[Sample]) -> tuple[Tensor, set[Size], list[tuple[Sample, set[str]]]]:
+    """A batch's images, their sizes, and the samples without them, tensors as arrays with their names beside.
+
+    Arrays travel by value, where a tensor of a worker takes a file descriptor; and images are not kept longer than the
+    trunk needs them, though a shard may be written much later.
+    """
+    images: Tensor = collate(samples)["image"]
+    sizes = {(int(s["image"].shape[-2]), int(s["image"].shape[-1])) for s in samples}
+    rest = [{name: value for name, value in sample.items() if name != "image"} for sample in samples]
+    named = [{name for name, value in sample.items() if isinstance(value, Tensor)} for sample in rest]
+    plain = [
+        {name: value.numpy() if name in names else value for name, value in sample.items()}
+        for sample, names in zip(rest, named, strict=True)
+    ]
+    return images, sizes, list(zip(plain, named, strict=True))
+
+
+def _whole(sample: Sample, tensors: set[str]) -> Sample:
+    """A sample with its tensors."""
+    return {name: torch.from_numpy(value) if name in tensors else value for name, value in sample.items()}
+
+
+def _same_size(sizes: set[Size], before: Size | None) -> Size:
+    found = sizes | ({before} if before else set())
+    if len(found) > 1:
+        raise NotCached("the network's inputs differ in size")
+    (one,) = found
+    return one
 
 
 def seen(images: Any, view: str) -> Any:
@@ -162,7 +190,7 @@ class _Pending:
     def add(self, indices: Sequence[int], samples: Sequence[Sample], states: dict[str, State]) -> None:
         added = state_bytes(samples, states)
         if not self._written and not self._indices:
-            _check_room(added / len(indices) * len(self._wanted.data) * self._wanted.passes)
+            _check_room(added / len(indices) * len(self._wanted.data) * (self._wanted.passes - self._wanted.draw))
         self._indices += indices
         self._samples += samples
         for view, state in states.items():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from humanbench import __version__
 from humanbench.cards import DatasetCard, load_card
@@ -152,9 +153,29 @@ def unread_cell(setting: Setting, job: Job) -> Cell:
     return cell_of(setting, job, blank).model_copy(update={"data_sha256": ""})
 
 
+_STATES = ("training", "grad_checkpointing", "fused_attn")
+"""Attributes of modules that change no output: training or not, how memory is saved, which kernel is used."""
+
+
 def architecture(backbone: Backbone) -> str:
-    """Hash of the network's structure as printed: layers, sizes, activations, epsilons."""
-    return key(repr(backbone.trunk), type(backbone.route).__name__)
+    """Hash of what makes of a picture what it does beside the weights: structure and preprocessing.
+
+    The structure as printed (layers, sizes, activations, epsilons), and the modules' plain attributes, for not all of
+    them are printed (the number of heads is not).
+    """
+    own = backbone.preprocessing
+    attributes = [(name, _plain_attributes(module)) for name, module in backbone.trunk.named_modules()]
+    pixels = (own.mean, own.std, own.interpolation)
+    return key(repr(backbone.trunk), attributes, type(backbone.route).__name__, pixels)
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, Any]:
+    """Numbers and words of a module that say how it computes; not the states it is in."""
+    return {
+        name: value
+        for name, value in sorted(vars(module).items())
+        if isinstance(value, bool | int | float | str) and name not in _STATES and not name.startswith("_")
+    }
 
 
 def _content(tables: Mapping[str, pd.DataFrame]) -> str:
