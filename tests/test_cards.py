@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import scipy.io
 
 from humanbench.cards import cards, collection, evaluated, load_card, parse_card, scenario, select_cards
 from humanbench.data.readers import reader_for
 from humanbench.data.writers import writer_for
 from humanbench.errors import CardError
+from tests.metrics.coco import SIGMAS
+from tests.metrics.test_keypoints import AIC_SIGMAS
+from tests.samples import SAMPLES, needs_samples
 
 # arXiv 2303.05675, table 6: images per dataset sum up to this. (The talk's slides say 11,120,884; unexplained.)
 TABLE_6_TOTAL = 11_019_187
@@ -84,6 +91,55 @@ def test_a_card_is_complete(name: str) -> None:
 def strip_side(name: str) -> str:
     parts = name.lower().replace("-", "_").split("_")
     return "_".join(p for p in parts if p not in {"left", "right", "l", "r"})
+
+
+@pytest.mark.parametrize(("name", "sigmas"), [("coco_pose", SIGMAS), ("aic", AIC_SIGMAS)])
+def test_sigmas_are_those_of_the_official_tools(name: str, sigmas: Sequence[float]) -> None:
+    """As the tests of the metric have them, which pycocotools and xtcocotools confirm."""
+    assert list(load_card(name).labels.sigmas) == pytest.approx(list(sigmas))
+
+
+@pytest.mark.parametrize("name", [card.id for card in cards().values() if card.task in ("pose", "parsing")])
+def test_every_name_with_a_side_is_in_a_pair(name: str) -> None:
+    card = load_card(name)
+    names = card.labels.keypoints if card.task == "pose" else card.labels.classes
+    sided = {n for n in names if re.search(r"(^|[-_ ])(left|right)([-_ ]|$)", n.lower())}
+    assert sided <= {names[i] for pair in card.labels.flip_pairs for i in pair}
+
+
+def test_choices_that_decide_what_is_evaluated() -> None:
+    """Body areas, random partitions, subsets of Caltech, and what a query is matched with."""
+
+    def options(name: str) -> dict[str, Any]:
+        card = load_card(name)
+        assert card.evaluation is not None
+        return {**card.reader.options, **card.evaluation.options}
+
+    assert (options("aic")["area"], options("coco_pose").get("area", "annotation")) == ("box", "annotation")
+    assert (options("peta")["partition"], options("rapv2")["partition"]) == (0, 0)
+    assert options("caltech")["subset"] == "heavy"
+    assert options("caltech")["split_metrics"] == {"test_heavy": "caltech_paper"}
+    tested = {card.evaluation.test for card in evaluated() if card.task == "reid" and card.evaluation}
+    assert tested == {("query", "gallery")}
+
+
+@needs_samples
+def test_joints_of_mpii_are_in_the_order_of_its_ground_truth() -> None:
+    """The file of the hourglass code names them: `rank` is the right ankle. Twelve have a side, four are between."""
+    content = scipy.io.loadmat(SAMPLES / "annotations" / "mpii_gt_val.mat")
+    short = [str(name[0]) for name in content["dataset_joints"][0]]
+    parts = {"ank": "ankle", "kne": "knee", "hip": "hip", "wri": "wrist", "elb": "elbow", "sho": "shoulder"}
+    sides = {"l": "left", "r": "right"}
+    wanted = {n: f"{sides[s[0]]}_{parts[s[1:]]}" for n, s in enumerate(short) if s[1:] in parts}
+    keypoints = load_card("mpii").labels.keypoints
+    assert (len(short), len(wanted)) == (len(keypoints), 12)
+    assert {n: keypoints[n] for n in wanted} == wanted
+
+
+def test_limbs_of_atr_are_in_the_order_of_its_classes() -> None:
+    """Classes 9 to 15 of the 18: the face stands between shoes and limbs, the left side first."""
+    wanted = ("left-shoe", "right-shoe", "face", "left-leg", "right-leg", "left-arm", "right-arm")
+    assert load_card("atr").labels.classes[9:16] == wanted
 
 
 def test_wildcards_and_near_misses() -> None:

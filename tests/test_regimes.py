@@ -210,3 +210,52 @@ def test_swin_spares_its_bias_tables() -> None:
         for name in group["names"]:
             if "relative_position_bias_table" in name:
                 assert group["weight_decay"] == 0.0
+
+
+def decays(backbone: Backbone, top: nn.Module | None, **options: float) -> dict[str, float]:
+    """Weight decay of each parameter in full finetuning, by name."""
+    report = freeze(backbone, top, "full")
+    groups = parameter_groups(backbone, top, report, 1.0, **options)
+    return {name: group["weight_decay"] for group in groups for name in group["names"]}
+
+
+@pytest.mark.parametrize("regime", ["head", "none"])
+def test_open_norms_are_for_partial_alone(regime: str) -> None:
+    report = freeze(network("vit", embed_dim=32, depth=3), head(), regime, {"open_norms": True})
+    assert not [name for name, _ in report.trainable if name.startswith("backbone.")]
+
+
+def test_queries_and_tokens_of_heads_are_spared_from_decay() -> None:
+    """Embeddings, class and mask tokens, whatever their dimensions; of a linear layer the bias alone."""
+
+    class Queries(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.queries = nn.Embedding(5, 8)
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, 8))
+            self.mask_token = nn.Parameter(torch.zeros(1, 1, 8))
+            self.linear = nn.Linear(8, 2)
+
+    found = decays(network("vit", embed_dim=32, depth=3), Queries(), weight_decay=0.1)
+    assert {name: decay for name, decay in found.items() if name.startswith("head.")} == {
+        "head.queries.weight": 0.0,
+        "head.cls_token": 0.0,
+        "head.mask_token": 0.0,
+        "head.linear.weight": 0.1,
+        "head.linear.bias": 0.0,
+    }
+
+
+def test_what_an_architecture_spares_itself_has_no_decay() -> None:
+    """TinyViT lists its attention biases, matrices by shape, in `no_weight_decay`."""
+    found = decays(network("random:tiny_vit_5m_224"), None, weight_decay=0.1)
+    assert {decay for name, decay in found.items() if "attention_biases" in name} == {0.0}
+    assert 0.1 in found.values()
+
+
+@pytest.mark.parametrize(("options", "expected"), [({}, 0.1), ({"head_weight_decay": 0.0}, 0.0)])
+def test_a_head_has_the_backbone_s_decay_unless_one_is_given(options: dict[str, float], expected: float) -> None:
+    """A decay of 0 is one that is given."""
+    found = decays(network("vit", embed_dim=32, depth=3), head(), weight_decay=0.1, **options)
+    assert found["head.0.weight"] == expected
+    assert found["backbone.trunk.blocks.0.mlp.fc1.weight"] == 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,29 @@ def test_a_first_step_of_a_vector_by_hand() -> None:
     p.grad = torch.tensor([3.0, -2.0, 0.5])
     Adafactor([p], lr=0.1, clip_threshold=0.5).step()
     assert torch.allclose(p, torch.tensor([0.995, 1.005, 0.995]))
+
+
+def moved(*gradients: float, **options: float) -> list[float]:
+    """How far each step takes a parameter, without momentum and at rate 1."""
+    p = torch.nn.Parameter(torch.zeros(2))
+    optimiser = Adafactor([p], lr=1.0, beta1=0.0, **options)
+    places = [0.0]
+    for gradient in gradients:
+        p.grad = torch.full((2,), gradient)
+        optimiser.step()
+        places.append(float(p.detach()[0]))
+    return [before - after for before, after in pairwise(places)]
+
+
+def test_small_updates_are_not_scaled_up() -> None:
+    # Step 2: beta2 = 1 - 2 ** -0.8 = 0.425651, so the mean square is 0.425651 * 1 + 0.574349 * 0.01 = 0.431395 and the
+    # update 0.1 / 0.656806 = 0.152252: its RMS is below the threshold of 1, and nothing scales it.
+    assert moved(1.0, 0.1) == pytest.approx([1.0, 0.152252], rel=1e-5)
+
+
+def test_the_second_beta_is_capped() -> None:
+    # Capped at 0.2 in step 2: the mean square is 0.2 * 1 + 0.8 * 0.01 = 0.208, the update 0.1 / 0.456070 = 0.219265.
+    assert moved(1.0, 0.1, clip_beta2=0.2) == pytest.approx([1.0, 0.219265], rel=1e-5)
 
 
 def test_state_survives_saving(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -31,6 +32,11 @@ def test_rates_of_the_released_schedules() -> None:
     assert {rate(Schedule(name="constant"), i, 9) for i in range(9)} == {1.0}
 
 
+def test_a_short_run_warms_up_over_half_of_it_and_reaches_the_peak() -> None:
+    """500 iterations of warm-up in a run of 4 are 2: 0 / 2, 1 / 2, then the peak."""
+    assert [rate(Schedule(name="constant", warmup=500), i, 4) for i in range(4)] == [0.0, 0.5, 1.0, 1.0]
+
+
 @pytest.mark.parametrize("name", ["sgd", "adamw", "adafactor"])
 def test_optimisers_keep_their_groups_rates(name: str) -> None:
     parameters = [torch.nn.Parameter(torch.ones(2, 2)) for _ in range(2)]
@@ -40,6 +46,22 @@ def test_optimisers_keep_their_groups_rates(name: str) -> None:
     ]
     optimiser = optimiser_for(Optim.model_validate({"name": name, "lr": 1.0, "weight_decay": 9.0}), groups)
     assert [(g["lr"], g["weight_decay"]) for g in optimiser.param_groups] == [(0.1, 0.0), (0.2, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sgd", {"momentum": 0.7, "nesterov": False, "dampening": 0}),
+        ("adamw", {"betas": (0.6, 0.8)}),
+        ("adafactor", {"beta1": 0.6, "clip_beta2": 0.8, "clip_threshold": 1.0}),
+    ],
+)
+def test_optimisers_take_momentum_and_betas_of_the_recipe(name: str, expected: dict[str, Any]) -> None:
+    """SGD takes the momentum, plain; AdamW both betas; Adafactor the first, and the second as the cap of its own."""
+    recipe = {"name": name, "lr": 1.0, "weight_decay": 0.0, "momentum": 0.7, "betas": [0.6, 0.8]}
+    groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": 1.0, "weight_decay": 0.0}]
+    (group,) = optimiser_for(Optim.model_validate(recipe), groups).param_groups
+    assert {key: group[key] for key in expected} == expected
 
 
 def test_length_counts_optimiser_steps() -> None:
@@ -90,6 +112,17 @@ def test_averaged_weights_by_hand() -> None:
     model.weight.data.fill_(2.0)
     average.update(model, iteration=1000)  # decay 0.9: 9/11 -> 0.9 * 9/11 + 0.1 * 2
     assert float(average.values["weight"]) == pytest.approx(0.9 * 9 / 11 + 0.2)
+
+
+def test_running_statistics_are_not_averaged() -> None:
+    """The mean of a batch norm is taken as it is, its weight with decay 0.9: 0.9 x 1 + 0.1 x 3."""
+    model = torch.nn.BatchNorm1d(1)
+    average = Average(model, decay=0.9)
+    model.running_mean.fill_(8.0)  # type: ignore[union-attr]
+    model.weight.data.fill_(3.0)
+    average.update(model, iteration=1000)
+    assert float(average.values["running_mean"]) == 8.0
+    assert float(average.values["weight"]) == pytest.approx(1.2)
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(run: Callable[..., Result]) -> None:

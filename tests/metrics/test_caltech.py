@@ -142,12 +142,18 @@ def test_boxes_get_the_same_aspect() -> None:
     wide = [100 - 50, 100, 41 + 100, 100, 0.9]  # same centre and height
     assert metrics.caltech([frame([person()], [wide])], "reasonable")["recall"] == 100
     assert metrics.caltech([frame([[*wide[:4], 1, 0]], [hit(person())])], "reasonable")["recall"] == 100
-    # ignore regions keep their width: the detection at their end is inside
-    region = [*wide[:4], 1, 1]
-    scores = metrics.caltech(
-        [frame([region, person(x=300)], [hit(person(x=150)), hit(person(x=300), 0.8)])], "reasonable"
-    )
-    assert scores["MR-2"] == 0
+
+
+def test_regions_keep_the_width_they_were_drawn_with() -> None:
+    """From 50 to 191: the better detection, 150 to 191, lies in it and is no alarm; of two people one is missed.
+
+    Made 41 wide as people are, the region would end at 141, and the alarm before the hit would leave all missed at
+    eight of the nine references.
+    """
+    region = [50, 100, 141, 100, 1, 1]
+    found = [hit(person(x=150), 0.95), hit(person(x=300), 0.9)]
+    scores = metrics.caltech([frame([region, person(x=300), person(x=500)], found)], "reasonable")
+    assert scores["MR-2"] == pytest.approx(50)
 
 
 def test_detections_far_below_the_subset_are_dropped() -> None:

@@ -165,6 +165,12 @@ def test_index_is_the_best_threshold_and_skips_vacant_images() -> None:
     assert metrics.crowdhuman([vacant, good])["JI"] == 100
 
 
+def test_index_tries_the_threshold_of_nine_tenths() -> None:
+    """Only above 0.9 the hit of 0.95 stands without the alarm of 0.85; up to 0.8 it is 1 / (1 + 2 - 1)."""
+    found = [[20, 0, 10, 10, 0.95], [200, 0, 10, 10, 0.85]]
+    assert metrics.crowdhuman([image([person(20)], found)])["JI"] == 100
+
+
 def test_no_detections() -> None:
     expected = {"AP50": 0.0, "MR-2": pytest.approx(100), "JI": 0.0, "recall": 0.0}
     assert dict(metrics.crowdhuman([image([person(20)])])) == expected

@@ -151,6 +151,16 @@ def test_similarity_by_hand() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("side", "medium", "large"),
+    [(96, 100, 100), (96.1, math.nan, 100), (32, 100, math.nan), (31.9, math.nan, math.nan)],
+)
+def test_bounds_of_the_area_ranges_belong_to_both(side: float, medium: float, large: float) -> None:
+    """An area of 96^2 is medium and large, one of 32^2 medium."""
+    scores = keypoint_ap(truth_of(person(0, area=side**2)), [detection(0, 0.9)], TWO)
+    assert (scores["APm"], scores["APl"]) == pytest.approx((medium, large), nan_ok=True)
+
+
 def test_annotation_id_zero_is_a_match() -> None:
     truth, found = truth_of(person(0, id_=0)), [detection(0, 0.9)]
     assert keypoint_ap(truth, found, TWO)["AP"] == pytest.approx(100)

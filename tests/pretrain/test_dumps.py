@@ -173,18 +173,21 @@ def test_dumps_of_another_pretraining_go(root: Path, tmp_path: Path) -> None:
     assert direct_of(folder / "dumps").datasets == ("market1501", "cuhk03")
 
 
-def test_released_attributes_are_in_an_order_of_their_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", ["newest", "80000"])
+def test_released_attributes_are_in_an_order_of_their_own(state: str, tmp_path: Path) -> None:
     """The released head of RAPv2 and PA-100K: its column 54 is Hat, 76 Female, 39 RAP's Female; others are refused.
 
-    The heads of the embedded suite's recipe say their order themselves.
+    The heads of the embedded suite's recipe say their order themselves. A released dump says by its number alone which
+    entry it is of.
     """
     head = AttributeHead(16, np.full(80, 0.5, np.float32), Loss(weighted=True))
     with torch.no_grad():
         head.logits[0].weight.copy_(torch.arange(80.0)[:, None].expand(80, 16))
     trunk = {f"module.backbone_module.{k}": v for k, v in start().trunk.state_dict().items()}
     tensors = {f"module.decoder_module.{k}": v for k, v in head.state_dict().items()}
-    torch.save({"step": 80000, "state_dict": trunk | tensors}, tmp_path / "ckpt_task18_iter_newest.pth.tar")
+    torch.save({"step": 80000, "state_dict": trunk | tensors}, tmp_path / f"ckpt_task18_iter_{state}.pth.tar")
     direct = direct_of(tmp_path)
+    assert direct.datasets == ("rapv2", "pa100k")
     found = {}
     for name in ("rapv2", "pa100k"):
         card = load_card(name)
@@ -219,6 +222,17 @@ def test_backbone_and_card(run: Path) -> None:
     assert not (run / "checkpoint.pt").exists()
 
 
+def test_the_backbone_has_the_class_token_of_the_first_entry_that_has_one(root: Path) -> None:
+    network, sources = build(recipe(entries__attr_rap2_pa100k__class_token=True), root)
+    owners = [source.name for source in sources if source.entry.class_token]
+    assert owners == ["attr_rap2_pa100k", "reid_4sets"]
+    tokens = [network.unit(f"tokens.{name}").state_dict() for name in owners]
+    found = dumps.backbone_tensors(network, sources)
+    assert torch.equal(found["cls_token"], tokens[0]["cls_token"])
+    assert torch.equal(found["pos_embed"][:, :1], tokens[0]["cls_token_pos_embed"])
+    assert not torch.equal(tokens[0]["cls_token"], tokens[1]["cls_token"])
+
+
 def test_dumps_load_as_backbones(run: Path) -> None:
     """A dump is a checkpoint for finetuning too: `load_backbone` takes the backbone out of it."""
     backbone = load_backbone("vit", run / "dumps" / "ckpt_task0_iter_newest.pth.tar", **TINY)
@@ -244,6 +258,22 @@ def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> 
         assert (given.class_token is None) == (not source.entry.class_token)
         if given.class_token is not None and wanted.class_token is not None:
             assert torch.equal(given.class_token, wanted.class_token)
+
+
+@torch.no_grad()
+def test_a_projector_is_built_again_as_it_was_trained(root: Path, tmp_path: Path) -> None:
+    """Heads and temperature leave no trace in the shapes of its weights; the dump says them."""
+    chosen = recipe(projector__temperature=3.0, projector__heads=4, projector__reduction=2)
+    network, sources = build(chosen, root)
+    for projector in network.upper.projectors.values():
+        for gate in projector.side_gate_params:  # type: ignore[union-attr]
+            gate.fill_(2.0)
+    network.eval()
+    moments: dumps.Moments = {unit: {} for source in sources for unit in network.unit_names(source)}
+    dumps.write_dumps(tmp_path, network, sources, chosen, 0, moments)
+    images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    wanted = network.features(sources[0], images).map  # type: ignore[operator]
+    assert torch.equal(direct_of(tmp_path).backbone(load_card("coco_pose"))(images).map, wanted)
 
 
 def test_tokens_as_cells_and_maps() -> None:
@@ -418,11 +448,17 @@ def test_no_gpu_for_a_recipe_of_that_size(root: Path, tmp_path: Path, monkeypatc
     assert not (tmp_path / "a" / "backbone.safetensors").exists()
 
 
-def test_without_steps_the_start_is_written(root: Path, tmp_path: Path) -> None:
-    """How the mini backbone without training is made."""
+@pytest.mark.parametrize(
+    ("method", "settings"), [("path", SET | {"iterations": 0}), ("mae", {"iterations": 0, "masking.heads": 2})]
+)
+def test_without_steps_the_start_is_written(method: str, settings: dict[str, Any], root: Path, tmp_path: Path) -> None:
+    """How the mini backbone without training is made; PATH's class tokens start as the backbone's, at its position."""
     card = start_card(tmp_path)
-    folder = pretrain(request(root, tmp_path / "r", card, method="mae", set={"iterations": 0, "masking.heads": 2}))
-    made, given = load_file(folder / "backbone.safetensors"), load_file(tmp_path / "backbone.safetensors")
+    given = load_file(tmp_path / "backbone.safetensors")
+    given["pos_embed"][:, 0] = 2.0
+    save_file(given, tmp_path / "backbone.safetensors")
+    folder = pretrain(request(root, tmp_path / "r", card, method=method, set=settings))
+    made = load_file(folder / "backbone.safetensors")
     assert made.keys() == given.keys()
     assert all(torch.equal(made[name], given[name]) for name in made)
 

@@ -24,6 +24,15 @@ def test_joint_attributes_are_those_of_the_paper() -> None:
     assert len(joint_attributes(entries["attr_5set"].cards()).attributes) == 154 - 23
 
 
+def test_left_right_pairs_move_with_their_attributes() -> None:
+    """PA-100K has 26 attributes and no pair; those of PARSE-27k come after them."""
+    cards = [load_card("pa100k"), load_card("parse27k")]
+    assert not cards[0].labels.flip_pairs
+    assert cards[1].labels.flip_pairs[0] == (3, 4)
+    moved = joint_attributes(cards).flip_pairs
+    assert moved == tuple((left + 26, right + 26) for left, right in cards[1].labels.flip_pairs)
+
+
 def test_foreign_attributes_are_unknown(root: Path) -> None:
     cards = [load_card("rapv2"), load_card("pa100k")]
     tables = {f"{card.id}/train": load_samples(card, "train", root) for card in cards}

@@ -110,15 +110,19 @@ def test_what_entries_share(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_last_block_trains_only_without_projector(root: Path, tmp_path: Path) -> None:
-    """With projectors the last block feeds nothing: its gradient is zero, weight decay alone shrinks its matrices."""
+    """With projectors the last block feeds nothing: its gradient is zero, weight decay alone shrinks its matrices.
+
+    At a rate of 0.1 and a decay of 0.5 each of two steps leaves 1 - 0.1 x 0.5 = 0.95 of them.
+    """
+    rates = {"optim.lr": 0.1, "optim.weight_decay": 0.5, "optim.layer_decay": 1.0}
+    rates |= {"schedule.name": "cosine", "schedule.warmup": 0, "schedule.end": 1.0}
     for enabled in (True, False):
-        made = work(recipe(projector__enabled=enabled, iterations=2), root, tmp_path / f"{enabled}.pt")
+        made = work(recipe(projector__enabled=enabled, iterations=2, **rates), root, tmp_path / f"{enabled}.pt")
         before = weights(made.network)
         made.run()
         after = weights(made.network)
         block = "backbone.trunk.blocks.2.mlp.fc1."
-        shrunk = before[block + "weight"] * float(after[block + "weight"].norm() / before[block + "weight"].norm())
-        assert torch.allclose(after[block + "weight"], shrunk, atol=1e-7) == enabled
+        assert torch.allclose(after[block + "weight"], before[block + "weight"] * 0.95**2, atol=1e-7) == enabled
         assert torch.equal(after[block + "bias"], before[block + "bias"]) == enabled
         assert not torch.equal(after["backbone.trunk.blocks.1.mlp.fc1.bias"], torch.zeros(64))
 
@@ -151,6 +155,65 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
     total.backward()
     expected = network.trunk.blocks[0].attn.qkv.weight.grad
     assert float((held["sum"] - expected).norm() / expected.norm()) < 1e-4
+
+
+def test_running_statistics_and_loss_are_means_over_the_parts_of_an_entry(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two parts: each starts from the step's mean of 1 and leaves 10 and 20, so 15 is kept; losses 3 and 5 make 4."""
+    made = work(recipe(), root, tmp_path / "a.pt")
+    entry = next(n for n, source in enumerate(made.sources) if source.name == "attr_rap2_pa100k")
+    assert made.sources[entry].entry.parts == 2
+    norm: Any = made.network.unit("heads.attr_rap2_pa100k").logits[1]  # type: ignore[index]
+    norm.running_mean.fill_(1.0)
+    given, seen = iter([(10.0, 3.0), (20.0, 5.0)]), []
+
+    def losses(source: Any, batch: Any) -> dict[str, torch.Tensor]:
+        mean, loss = next(given)
+        seen.append(norm.running_mean.tolist())
+        norm.running_mean.fill_(mean)
+        return {"a": norm.weight.mean() * loss}  # its weights are 1
+
+    monkeypatch.setattr(made.network, "losses", losses)
+    loss = made._entry(0, entry, [0, 1], [{}, {}])
+    assert seen == [[1.0] * 80] * 2
+    assert norm.running_mean.tolist() == [15.0] * 80
+    assert float(loss) == pytest.approx(4.0)
+
+
+def test_every_step_has_its_rate(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warm-up from 0.1 over 2 of 4 steps: 0.1, 0.55; then a cosine to 0.2: its start 1, its middle (1 + 0.2) / 2."""
+    schedule = {"schedule.name": "cosine", "schedule.warmup": 2, "schedule.start": 0.1, "schedule.end": 0.2}
+    made = work(recipe(**schedule), root, tmp_path / "a.pt")
+    peaks = [group["lr"] for group in made._optimiser.param_groups]
+    seen: list[list[float]] = []
+    monkeypatch.setattr(made, "_entry", lambda *given: torch.zeros(()))
+    monkeypatch.setattr(made._optimiser, "step", lambda: seen.append([g["lr"] for g in made._optimiser.param_groups]))
+    made.run()
+    expected = [0.1, 0.55, 1.0, 0.6]
+    assert seen == [pytest.approx([peak * factor for peak in peaks]) for factor in expected]
+
+
+def test_layer_decay_and_clipping_reach_the_optimiser(root: Path, tmp_path: Path) -> None:
+    """Three blocks at a decay of 0.5: the last has 0.5 ** -1, those before it 1 and 0.5, the patch embedding 0.25."""
+    chosen = recipe(optim__lr=1.0, optim__layer_decay=0.5, optim__clip_threshold=0.3)
+    made = work(chosen, root, tmp_path / "a.pt")
+    groups, trunk = made._optimiser.param_groups, made.network.trunk
+    peaks = {id(p): peak for group, peak in zip(groups, made._peaks, strict=True) for p in group["params"]}
+    assert [peaks[id(block.attn.qkv.weight)] for block in trunk.blocks] == pytest.approx([0.5, 1.0, 2.0])
+    assert peaks[id(trunk.patch_embed.proj.weight)] == pytest.approx(0.25)
+    assert {group["clip_threshold"] for group in groups} == {0.3}
+
+
+def test_drop_path_is_that_of_the_entry(root: Path) -> None:
+    """It rises over the blocks to the entry's own: 0.3 for one, 0.2 for all others."""
+    network, sources = build(recipe(entries__pose_coco__drop_path=0.3), root)
+    network.train()
+    for number, expected in ((0, 0.3), (2, 0.2), (0, 0.3)):
+        batch = loop.Parts(sources)[next(draws(sources, [(number, 0)], 0, 0, 1))]
+        network.losses(sources[number], batch)
+        rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in network.trunk.blocks]
+        assert max(rates) == rates[-1] == pytest.approx(expected)
 
 
 def test_parts_are_shared_out_evenly(root: Path) -> None:

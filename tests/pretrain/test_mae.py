@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from humanbench import load_backbone
+from humanbench.backbones.routes.plain import resize_positions
 from humanbench.pretrain.mae import MaskedDecoder, choose, encode, patches, taken
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import embed
@@ -67,8 +68,9 @@ def test_patches_are_rows_of_pixels() -> None:
     assert found[0, 2].tolist() == [20, 0, 0, 21, 0, -1, 30, 0, 0, 31, 0, -1]
 
 
-@pytest.mark.parametrize(("length", "ratio", "left"), [(16, 0.75, 4), (3, 0.9, 1), (2, 0.0, 1)])
+@pytest.mark.parametrize(("length", "ratio", "left"), [(16, 0.75, 4), (19, 0.75, 4), (3, 0.9, 1), (2, 0.0, 1)])
 def test_what_is_hidden(length: int, ratio: float, left: int) -> None:
+    """Of 19 patches a quarter is 4.75: what stays is rounded down, as in MAE."""
     torch.manual_seed(0)
     kept, back, hidden = choose(5, length, ratio, torch.device("cpu"))
     assert kept.shape == (5, left)
@@ -102,6 +104,36 @@ def test_loss_is_the_mean_over_hidden_patches(monkeypatch: pytest.MonkeyPatch) -
     loss = float(decoder(trunk, images))
     assert seen[0].sum(1).tolist() == [15, 15]
     assert loss == pytest.approx(2.0)  # an error of 2, squared, over one of the two pictures
+
+
+def test_pixels_are_normalised_by_the_variance_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every patch holds the 12 numbers 0 .. 11 and 0 is predicted.
+
+    The sum of squared deviations S = 143 over 11 is the variance, so the squares of the target sum to 11, and their
+    mean is 11 / 12; with the variance over 12 it would be 1.
+    """
+    trunk = load_backbone("vit", class_token=True, embed_dim=16, depth=1, num_heads=2, patch_size=2, img_size=4).trunk
+    decoder = MaskedDecoder(trunk, MASKING)
+    patch = torch.arange(12.0).reshape(2, 2, 3).permute(2, 0, 1)
+    monkeypatch.setattr(decoder, "decode", lambda *given: torch.zeros(1, 4, 12))
+    assert float(decoder(trunk, patch.repeat(1, 2, 2)[None])) == pytest.approx(11 / 12, rel=1e-5)
+
+
+@torch.no_grad()
+def test_the_decoder_puts_every_token_at_its_place() -> None:
+    """Without blocks a prediction is that of the token plus its position: of places 0 .. 3, 2 and 0 are visible."""
+    decoder = MaskedDecoder(start(class_token=True).trunk, MASKING)
+    decoder.decoder_blocks = nn.ModuleList()
+    encoded = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))  # class token, place 2, place 0
+    back = torch.tensor([[2, 0, 3, 1]]).argsort(dim=1)
+    found = decoder.decode(encoded, back, (2, 2))
+    _, second, first = decoder.decoder_embed(encoded)[0]
+    mask = decoder.mask_token[0, 0]
+    tokens = torch.stack([first, mask, second, mask])
+    places = resize_positions(decoder.positions, (2, 2)).reshape(4, 16)
+    expected = decoder.decoder_pred(decoder.decoder_norm(tokens + places))
+    assert torch.allclose(found[0], expected, atol=1e-6)
+    assert not torch.allclose(expected[1], expected[3], atol=1e-3)
 
 
 def test_pictures_of_any_size_and_gradients_everywhere() -> None:

@@ -113,9 +113,9 @@ def test_start_of_a_network_without_weights() -> None:
     """Output layers of block i are divided by sqrt(2 i); positions are MAE's sines and cosines."""
     trunk = load_backbone("vit", embed_dim=192, depth=8, num_heads=3, patch_size=8, img_size=32).trunk
     restart(trunk, 0)
-    deviations = [float(block.mlp.fc2.weight.detach().std()) for block in trunk.blocks]
-    for number, deviation in enumerate(deviations, 1):
-        assert deviation == pytest.approx(0.02 / math.sqrt(2 * number), rel=0.03)
+    for number, block in enumerate(trunk.blocks, 1):
+        for layer in (block.attn.proj, block.mlp.fc2):
+            assert float(layer.weight.detach().std()) == pytest.approx(0.02 / math.sqrt(2 * number), rel=0.03)
     assert float(trunk.blocks[7].mlp.fc1.weight.detach().std()) == pytest.approx(0.02, rel=0.03)
     positions = trunk.pos_embed[0].detach()
     assert torch.equal(positions[0], torch.zeros(192))

@@ -74,6 +74,13 @@ def test_collections_and_scenarios() -> None:
         subset.only([])
 
 
+def test_fewer_datasets_leave_the_other_numbers_of_an_entry_alone() -> None:
+    whole = load_pretrain_recipe("path").entries["reid_4sets"]
+    assert whole.datasets == ("market1501", "cuhk03", "msmt17")
+    part = load_pretrain_recipe("path").only(["market1501"]).entries
+    assert part == {"reid_4sets": whole.model_copy(update={"datasets": ("market1501",)})}
+
+
 def test_masked_autoencoding_sees_the_same_entries() -> None:
     path, mae = load_pretrain_recipe("path"), load_pretrain_recipe("mae")
     assert {n: (e.datasets, e.images) for n, e in path.entries.items()} == {

@@ -170,6 +170,20 @@ def test_rapv2_uncertain_is_absent_unless_the_option_says_unknown(tmp_path: Path
     assert load_samples(other, "train", tmp_path)["hs-Hat"][4] == -1
 
 
+def test_rapv2_takes_the_first_of_five_partitions(tmp_path: Path) -> None:
+    """The others are cut to one row, which does not show."""
+    root, written = write("rapv2", tmp_path)
+    path = root / "RAP_annotation" / "RAP_annotation.mat"
+    content = scipy.io.loadmat(path)
+    first, *others = np.ravel(content["RAP_annotation"][0, 0]["partition_attribute"])
+    assert first["test_index"][0, 0].size == len(written["test"]) > 1
+    assert len(others) == 4
+    for cell in others:
+        cell["test_index"][0, 0] = cell["test_index"][0, 0][:, :1]
+    scipy.io.savemat(path, {"RAP_annotation": content["RAP_annotation"]})
+    assert list(load_samples("rapv2", "test", tmp_path)["id"]) == list(written["test"]["id"])
+
+
 def test_peta_file_is_nested_as_rethinking_of_par_indexes_it(tmp_path: Path) -> None:
     root, written = write("peta", tmp_path)
     peta = scipy.io.loadmat(root / "PETA.mat")["peta"]

@@ -141,6 +141,17 @@ def test_msmt17_says_which_version_it_found(tmp_path: Path, folder: str, version
 
 
 @pytest.mark.parametrize(
+    ("split", "folder"), [("train", "train"), ("val", "train"), ("query", "test"), ("gallery", "test")]
+)
+def test_msmt17_queries_and_gallery_are_of_the_test_folder(tmp_path: Path, split: str, folder: str) -> None:
+    root = tmp_path / "msmt17"
+    for name in ("train", "test"):
+        (root / name).mkdir(parents=True)
+    (root / f"list_{split}.txt").write_text("0000/0000_000_01_0303morning_0008_0.jpg 0\n")
+    assert load_samples("msmt17", split, tmp_path)["id"][0] == f"{folder}/0000/0000_000_01_0303morning_0008_0.jpg"
+
+
+@pytest.mark.parametrize(
     "line",
     ["0000/0000_000_01_0303morning_0008_0.jpg", "0000/0000_000_16_0303morning_0008_0.jpg 0", "0000/a.jpg 0", ""],
 )
@@ -273,6 +284,16 @@ def test_cuhk03_np_is_read_like_market(tmp_path: Path) -> None:
         ["cuhk03-np/detected/bounding_box_train/0001_c1_1.png", 1, 0],
         ["cuhk03-np/detected/bounding_box_train/0767_c2_10.png", 767, 1],
     ]
+
+
+@pytest.mark.parametrize(
+    ("split", "folder"), [("query", "query"), ("gallery", "bounding_box_test"), ("train", "bounding_box_train")]
+)
+def test_cuhk03_np_has_a_folder_for_each_part(tmp_path: Path, split: str, folder: str) -> None:
+    base = tmp_path / "cuhk03" / "cuhk03-np" / "detected"
+    touch(base, "query/0001_c1_1.png", "bounding_box_test/0001_c2_6.png", "bounding_box_train/0002_c1_1.png")
+    (name,) = load_samples("cuhk03", split, tmp_path)["id"]
+    assert name.split("/")[2] == folder
 
 
 @pytest.mark.parametrize(
