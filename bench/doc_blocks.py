@@ -138,7 +138,8 @@ def _recipe(recipe: Recipe) -> list[str]:
     decay = f"{optim.weight_decay:g}"
     decay += f", head {optim.head_weight_decay:g}" if optim.head_weight_decay is not None else ""
     steps = ", ".join(f"{share:.0%}" for share in schedule.milestones)
-    shape = {"step": f"× {schedule.gamma:g} at {steps}", "cosine": "cosine", "constant": "constant"}[schedule.name]
+    decays = {"step": f"× {schedule.gamma:g} at {steps}", "warmup_cosine": "cosine × warm-up"}
+    shape = decays.get(schedule.name, schedule.name)
     length = (
         _several(train.iterations, "step") if train.iterations is not None else _several(train.epochs or 0, "epoch")
     )

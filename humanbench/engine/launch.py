@@ -79,6 +79,15 @@ def gathered_at_first(accelerator: Accelerator, value: Any) -> list[Any]:
     return values or []
 
 
+def lost_another(error: Exception) -> bool:
+    """Whether an error says that another process is gone, whose own error is the cause."""
+    text = str(error)
+    return isinstance(error, torch.distributed.DistError) or (
+        isinstance(error, RuntimeError)
+        and any(word in text for word in ("gloo/transport", "Connection closed by peer"))
+    )
+
+
 def device_name(accelerator: Accelerator) -> str:
     """The device in words: the GPU's name, or the CPU with its number of threads."""
     if accelerator.device.type == "cuda":

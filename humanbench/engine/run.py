@@ -27,7 +27,7 @@ from humanbench.engine.feeds import FreshFeed, StoredFeed
 from humanbench.engine.finetune import CellError, learnt
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.jobs import Job
-from humanbench.engine.launch import accelerator_for, device_name, gathered, share_of
+from humanbench.engine.launch import accelerator_for, device_name, gathered, lost_another, share_of
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.provenance import git_state, machine, packages
 from humanbench.engine.shards import Store
@@ -71,7 +71,7 @@ def run_job(setting: Setting, job: Job) -> Result:
             raise
         common = not work_began or isinstance(error, CellError)  # every process meets it alike
         result = _failure(setting, job, cell or unread_cell(setting, job), error)
-        if accelerator.is_main_process or not common:
+        if accelerator.is_main_process if common else not lost_another(error):
             _record(setting, job, result, error)
         if accelerator.num_processes > 1 and not common:
             raise  # the other processes are waiting for this one: end them all

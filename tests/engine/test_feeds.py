@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from humanbench.cards import load_card
-from humanbench.engine.feeds import Share, ordered_batches, portion, share_batches
+from humanbench.data.samples import load_samples
+from humanbench.engine.feeds import FreshFeed, Share, ordered_batches, portion, share_batches
 from humanbench.recipes import load_recipe
+from humanbench.tasks.training import model_for
+from tests.engine.toy import FAST, toy_backbone
 
 
 @given(st.lists(st.integers(), min_size=1, max_size=40), st.integers(1, 7))
@@ -32,3 +38,19 @@ def test_every_test_sample_goes_to_one_process_in_the_same_batch(processes: int)
 def test_pictures_of_different_sizes_are_tested_one_by_one() -> None:
     recipe = load_recipe(load_card("crowdhuman"), "head", "mini")
     assert ordered_batches(3, recipe) == [[0], [1], [2]]
+
+
+def test_workers_end_with_the_feed(data_root: Path) -> None:
+    """They hold a copy of the tables each, and the test starts its own."""
+    card = load_card("pa100k")
+    recipe = load_recipe(card, "full", "mini", overrides=FAST["attribute"])
+    tables = {"train": load_samples(card, "train", data_root)}
+    backbone = toy_backbone()
+    data = model_for(card).training_data(card, tables, recipe, backbone.preprocessing, 0)
+    feed = FreshFeed(data, recipe, 0, Share(), model_for(card).collate, 2, False)
+    before = set(multiprocessing.active_children())
+    assert len(list(feed.epoch(0))) == len(feed.batches(0))
+    own = set(multiprocessing.active_children()) - before
+    assert len(own) == 2
+    feed.close()
+    assert not own & set(multiprocessing.active_children())

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from humanbench import load_backbone
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.engine import identity
 from humanbench.engine.identity import FileHashes, data_sha256
+from humanbench.engine.work import architecture
 from humanbench.errors import DataError
 
 
@@ -61,3 +64,16 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         FileHashes(tmp_path / "memory.sqlite")([tmp_path / "gone.jpg"])
+
+
+def test_architecture_is_more_than_what_is_printed() -> None:
+    """timm's attention does not print its heads; and the same network sees other pixels with other means."""
+    one, two = (load_backbone("vit", embed_dim=48, depth=1, num_heads=heads) for heads in (3, 6))
+    assert repr(one.trunk) == repr(two.trunk)
+    assert architecture(one) != architecture(two)
+    other = load_backbone("vit", embed_dim=48, depth=1, num_heads=3)
+    assert architecture(one) == architecture(other)
+    other.train()
+    assert architecture(one) == architecture(other)
+    other.preprocessing = replace(other.preprocessing, mean=(0.5, 0.5, 0.5))
+    assert architecture(one) != architecture(other)

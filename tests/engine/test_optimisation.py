@@ -51,8 +51,11 @@ class Feed:
     def batches(self, epoch: int) -> list[Batch]:
         return self._listed
 
-    def epoch(self, epoch: int, stop: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int) -> Iterator[Batch]:
         return iter(self._listed)
+
+    def close(self) -> None:
+        pass
 
 
 class Step(NamedTuple):

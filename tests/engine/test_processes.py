@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file
 
+from humanbench.cards import load_card
+from humanbench.data.samples import load_samples
 from humanbench.engine.finetune import put_back
 from humanbench.engine.jobs import Job
 from humanbench.engine.journal import Journal
@@ -27,16 +31,22 @@ ROOT = Path(__file__).resolve().parents[2]
 SET = FAST["attribute"] | {"train.views": 1}
 
 
-def in_two_processes(data_root: Path, out: Path) -> Result:
-    overrides = [word for key, value in SET.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+def started(data_root: Path, out: Path, datasets: str = "pa100k", **more: Any) -> subprocess.CompletedProcess[str]:
+    """`eval` of the toy backbone by two processes."""
+    settings = SET | more
+    overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
         "-m", "tests.engine.toy_cli", "eval", "--backbone", "toy", "--suite", "mini", "--device", "cpu",
-        "--data-root", str(data_root), "--out", str(out), "--datasets", "pa100k", "--json", *overrides,
+        "--data-root", str(data_root), "--out", str(out), "--datasets", datasets, "--json", *overrides,
     ]  # fmt: skip
-    done = subprocess.run(
+    return subprocess.run(
         command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )
+
+
+def in_two_processes(data_root: Path, out: Path) -> Result:
+    done = started(data_root, out)
     assert done.returncode == 0, done.stderr
     (document,) = json.loads(done.stdout)  # only one of the processes speaks
     return Result.model_validate(document)
@@ -53,6 +63,26 @@ def test_two_processes_fit_and_predict_like_one(data_root: Path, tmp_path: Path)
     )
     (job,) = plan.jobs
     assert with_weights(plan, job, tmp_path / "two" / "weights") == result.provenance.predictions_sha256
+
+
+def test_an_error_of_one_process_ends_both(data_root: Path, tmp_path: Path) -> None:
+    """A picture that only one of them reads does not decode: the other one must not wait for it for hours."""
+    copy = tmp_path / "data"
+    for name in ("pa100k", "peta"):
+        shutil.copytree(data_root / name, copy / name)
+    picture = Path(load_samples(load_card("pa100k"), "train", copy)["image"].iloc[3])
+    picture.write_bytes(picture.read_bytes()[:100])
+    done = started(copy, tmp_path / "run", "pa100k,peta", **{"train.views": 0})
+    assert done.returncode != 0
+    (result,) = load_results(tmp_path / "run")
+    assert (result.dataset, result.status) == ("pa100k", "failed")
+    assert picture.name in result.reason
+
+
+def test_an_error_of_both_is_recorded_once_and_the_rest_goes_on(data_root: Path, tmp_path: Path) -> None:
+    done = started(data_root, tmp_path / "run", "pa100k,peta", **{"optim.lr": 1e30})
+    assert [d["status"] for d in json.loads(done.stdout)] == ["failed", "failed"]
+    assert len(list((tmp_path / "run" / "results").iterdir())) == 2
 
 
 def with_weights(plan: Plan, job: Job, weights: Path) -> str:

@@ -147,6 +147,44 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(run: Run, cache: Path, mon
     assert not list((cache / "trunk").iterdir())
 
 
+def test_pictures_are_not_kept_while_a_shard_fills(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shard of class tokens takes thousands of pictures to fill; what is kept meanwhile is what is written."""
+    add = trunk._Pending.add
+    kept: list[set[str]] = []
+
+    def watched(self: Any, indices: Any, samples: Any, states: Any) -> None:
+        add(self, indices, samples, states)
+        kept.extend(set(sample) for sample in self._samples)
+
+    monkeypatch.setattr(trunk._Pending, "add", watched)
+    result = run("market1501", "head", set=VIEWS)
+    assert result.provenance.cache["train"].startswith("used")
+    assert kept
+    assert all("image" not in names for names in kept)
+
+
+def test_samples_come_from_workers_as_they_are() -> None:
+    """Tensors travel as arrays and are tensors again, whatever their shape and type."""
+    sample = {"image": torch.zeros(3, 4, 4), "index": 7, "label": torch.tensor(3), "box": torch.ones(0, 4), "n": "a"}
+    images, sizes, rest = trunk._parted(
+        lambda samples: {"image": torch.stack([s["image"] for s in samples])}, [sample] * 2
+    )
+    assert images.shape == (2, 3, 4, 4)
+    assert sizes == {(4, 4)}
+    found = trunk._whole(*rest[1])
+    assert found.keys() == sample.keys() - {"image"}
+    assert isinstance(found["label"], torch.Tensor)
+    assert (int(found["label"]), found["box"].shape, found["index"], found["n"]) == (3, (0, 4), 7, "a")
+
+
+def test_room_is_asked_for_what_is_still_to_come(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(trunk, "_check_room", asked.append)
+    run("pa100k", "head", set={"train.views": 3, "train.epochs": 4})
+    training = asked[:3]
+    assert training == pytest.approx([3 * training[2], 2 * training[2], training[2]])
+
+
 def test_info_and_clear(run: Run, cache: Path) -> None:
     run("pa100k", "head", set=VIEWS)
     found = entries()
