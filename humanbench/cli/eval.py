@@ -119,6 +119,8 @@ def _show(results: Results, as_json: bool) -> None:
             ", ".join(notes), style="red" * (best is None),
         )  # fmt: skip
     console = Console()
+    if not console.is_terminal:
+        console.width = 120
     console.print(table)
     for result in results.failed:
         console.print(f"{result.dataset}, seed {result.seed}: {result.reason}", markup=False, soft_wrap=True)
