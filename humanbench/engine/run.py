@@ -50,7 +50,8 @@ def run_job(setting: Setting, job: Job) -> Result:
     """Compute a cell, or find that it was computed before; a failure is a result too.
 
     A loss that is not finite, used-up memory, data that is not what its card says or an error in the code fails the
-    cell. A full disk ends the run (`OSError`), as an interruption does.
+    cell. A full disk ends the run (`OSError`), as an interruption does, and of several processes an error that one
+    meets alone.
     """
     accelerator = accelerator_for(setting.device, job.recipe.train.amp)
     cell: Cell | None = None
@@ -70,10 +71,11 @@ def run_job(setting: Setting, job: Job) -> Result:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
         common = not work_began or isinstance(error, CellError)  # every process meets it alike
+        alone = accelerator.num_processes > 1 and not common
         result = _failure(setting, job, cell or unread_cell(setting, job), error)
-        if accelerator.is_main_process if common else not lost_another(error):
+        if (alone and not lost_another(error)) or (not alone and accelerator.is_main_process):
             _record(setting, job, result, error)
-        if accelerator.num_processes > 1 and not common:
+        if alone:
             raise  # the other processes are waiting for this one: end them all
         return result
     finally:
