@@ -21,7 +21,7 @@ from humanbench.backbones.build import (
     plain_architecture,
     timm_reference,
 )
-from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, parse_backbone_card
+from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.keymaps import Translation, by_order, translate
@@ -125,7 +125,7 @@ def _only(file: str, checkpoint: str | os.PathLike[str] | None) -> str:
 def _resolve(name: str) -> _Wanted:
     cards = backbone_cards()
     if name in cards or name.endswith(_CARD):
-        card = cards[name] if name in cards else parse_backbone_card(Path(name).expanduser())
+        card = load_backbone_card(name)
         own = card.architecture
         stated = {k: v for k in ("mean", "std", "interpolation") if (v := getattr(card, k)) is not None}
         return _Wanted(card.id, own.timm, own.builder, dict(own.arguments), card.weights, card, stated)

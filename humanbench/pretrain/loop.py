@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -271,10 +272,16 @@ class Pretraining:
 
     def checkpointed(self) -> bool:
         """Whether a run of the same content was interrupted here."""
-        return load_checkpoint(self._checkpoint, self._identity) is not None
+        return self._kept is not None
+
+    @cached_property
+    def _kept(self) -> dict[str, Any] | None:
+        """The state of an interrupted run of the same content; its file may be large and is read once."""
+        return load_checkpoint(self._checkpoint, self._identity)
 
     def _resume(self) -> None:
-        state = load_checkpoint(self._checkpoint, self._identity)
+        state = self._kept
+        self.__dict__.pop("_kept")  # its memory is wanted
         if state is None:
             return
         self.load(state["weights"], state["moments"])
