@@ -77,7 +77,7 @@ QUICK: Mapping[str, Any] = {"train.iterations": 1, "train.batch_size": 4, "train
 
 @dataclass(frozen=True)
 class Row:
-    """A family: its network, the route of its features, and per task the result, or the error that ended the run."""
+    """A family: its network, and per task the result, or the error that ended the run."""
 
     family: str
     network: str

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 import humanbench
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
-from humanbench.backbones.routes import find_route
+from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.labels import load_label
@@ -67,7 +67,9 @@ def tiny(width: int = 64, stride: int = 16, seed: int = 0) -> Backbone:
     torch.manual_seed(seed)
     trunk = TinyNet(width, stride)
     digest = tensors_sha256(trunk.state_dict())
-    return Backbone(trunk, find_route(trunk, SIZE), PREPROCESSING, name="tiny", pretrained_on=(), weights_sha256=digest)
+    return Backbone(
+        trunk, find_forward(trunk, SIZE), PREPROCESSING, name="tiny", pretrained_on=(), weights_sha256=digest
+    )
 
 
 def written_twice(card: DatasetCard, table: pd.DataFrame, data_root: Path) -> None:

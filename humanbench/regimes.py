@@ -56,7 +56,7 @@ class FreezeReport:
     `trainable`, `frozen`: (name, number of values) of every parameter, `backbone.…` and `head.…`. `groups`: name,
     trained values and all values of each layer group. `trained_groups`: indices of the groups that train as a whole
     (open norms do not count). `first_trainable_group`: the first group with any trainable parameter, the number of
-    groups when there is none: the trunk before it can be computed once (`backbone.until`).
+    groups when there is none: the trunk before it can be computed once (`backbone.forward_prefix`).
     """
 
     regime: Regime

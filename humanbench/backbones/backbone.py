@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from humanbench.backbones.features import Features, LayerGroup, Preprocessing, Wanted
-from humanbench.backbones.routes import Route, State
-from humanbench.backbones.routes.base import padded
+from humanbench.backbones.features import FeatureLevel, Features, LayerGroup, Preprocessing
+from humanbench.backbones.grouped_forward import GroupedForward, State
+from humanbench.backbones.grouped_forward.base import padded
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import Architecture, BackboneCard
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class Backbone(nn.Module):
-    """A feature extractor over a `trunk` (a timm network), run layer group by layer group along a `route`.
+    """A feature extractor over a `trunk` (a timm network), run layer group by layer group by its `grouped_forward`.
 
     `backbone(images)`: normalised float images N x 3 x H x W (see `preprocessing`), any H and W, zero padded right and
     bottom to a multiple of `multiple`; returns `Features`.
 
     `layer_groups`: ordered, first the embeddings (or stem), then one per block, then the final norm if there is one.
     `stride`, `width`: pixels per cell and channels of `Features.map`; `strides`, `channels`: those of `Features.maps`.
-    `wanted`: what of the features is used, `maps` unless set otherwise. `map` leaves all levels but the last out of
-    `Features.maps` and of the state of `until`; `class_token` leaves out the maps altogether where there is a class
-    token (elsewhere it is `map`), and a plain transformer's last block then computes that token only.
+    `feature_level`: how much of the features is computed, `maps` unless set otherwise. `map` leaves all levels but the
+    last out of `Features.maps` and of the state of `forward_prefix`; `class_token` leaves out the maps altogether where
+    there is a class token (elsewhere it is `map`), and a plain transformer's last block then computes that token only.
     `architecture`: what builds the network again, None where it came from elsewhere than `load_backbone`.
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
     `pretrained_on`: names of the sets the weights have seen, empty for random weights, None where nobody says.
@@ -35,7 +35,7 @@ class Backbone(nn.Module):
     def __init__(
         self,
         trunk: nn.Module,
-        route: Route,
+        grouped_forward: GroupedForward,
         preprocessing: Preprocessing,
         *,
         name: str = "",
@@ -47,7 +47,7 @@ class Backbone(nn.Module):
     ) -> None:
         super().__init__()
         self.trunk = trunk
-        self.route = route
+        self.grouped_forward = grouped_forward
         self.preprocessing = preprocessing
         self.name = name
         self.architecture = architecture
@@ -55,31 +55,31 @@ class Backbone(nn.Module):
         self.report = report
         self.pretrained_on = pretrained_on
         self.weights_sha256 = weights_sha256
-        self.wanted: Wanted = "maps"
+        self.feature_level: FeatureLevel = "maps"
 
     @property
     def layer_groups(self) -> tuple[LayerGroup, ...]:
-        return self.route.groups
+        return self.grouped_forward.groups
 
     @property
     def multiple(self) -> int:
-        return self.route.multiple
+        return self.grouped_forward.multiple
 
     @property
     def strides(self) -> tuple[int, ...]:
-        return self.route.strides
+        return self.grouped_forward.strides
 
     @property
     def channels(self) -> tuple[int, ...]:
-        return self.route.channels
+        return self.grouped_forward.channels
 
     @property
     def stride(self) -> int:
-        return self.route.strides[-1]
+        return self.grouped_forward.strides[-1]
 
     @property
     def width(self) -> int:
-        return self.route.channels[-1]
+        return self.grouped_forward.channels[-1]
 
     def forward(self, images: Tensor) -> Features:
         return self._features(self._run((padded(images, self.multiple),), 0, len(self.layer_groups)))
@@ -90,24 +90,26 @@ class Backbone(nn.Module):
         Hierarchical and convolutional networks give the cells of each block's output, so L' and C change.
         """
         seen: list[Tensor] = []
-        self.route.run(self.trunk, (padded(images, self.multiple),), 0, len(self.layer_groups), "map", seen.append)
+        self.grouped_forward.run(
+            self.trunk, (padded(images, self.multiple),), 0, len(self.layer_groups), "map", seen.append
+        )
         return seen
 
-    def splittable(self, group_index: int) -> bool:
-        """Whether `until` and `beyond` can part the network before this layer group (0 .. len(layer_groups))."""
-        return self.route.splittable(group_index)
+    def can_split(self, group_index: int) -> bool:
+        """Whether the network can be split before this layer group (0 .. len(layer_groups))."""
+        return self.grouped_forward.can_split(group_index)
 
-    def until(self, images: Tensor, group_index: int) -> Tensor | tuple[Tensor, ...]:
+    def forward_prefix(self, images: Tensor, group_index: int) -> Tensor | tuple[Tensor, ...]:
         """What all layer groups before `group_index` make of the images: tensors with the batch first.
 
-        `group_index == len(layer_groups)` runs the whole network. `beyond(until(x, k), k)` equals `backbone(x)` bit
-        for bit, as long as `wanted` stays as it is.
+        `group_index == len(layer_groups)` runs the whole network. `forward_suffix(forward_prefix(x, k), k)` equals
+        `backbone(x)` bit for bit, as long as `feature_level` stays as it is.
         """
         state = self._run((padded(images, self.multiple),), 0, self._checked(group_index))
         return state[0] if len(state) == 1 else state
 
-    def beyond(self, state: Tensor | tuple[Tensor, ...], group_index: int) -> Features:
-        """The features of a state that `until(images, group_index)` returned."""
+    def forward_suffix(self, state: Tensor | tuple[Tensor, ...], group_index: int) -> Features:
+        """The features of a state that `forward_prefix(images, group_index)` returned."""
         given = (state,) if isinstance(state, Tensor) else tuple(state)
         return self._features(self._run(given, self._checked(group_index), len(self.layer_groups)))
 
@@ -121,12 +123,12 @@ class Backbone(nn.Module):
         set_drop_path(self.trunk, rate)
 
     def _checked(self, group_index: int) -> int:
-        if not self.splittable(group_index):
-            raise ValueError(f"{self.name or 'the backbone'} cannot be parted before layer group {group_index}")
+        if not self.can_split(group_index):
+            raise ValueError(f"{self.name or 'the backbone'} cannot be split before layer group {group_index}")
         return group_index
 
     def _run(self, state: State, start: int, stop: int) -> State:
-        return self.route.run(self.trunk, state, start, stop, self.wanted, None)
+        return self.grouped_forward.run(self.trunk, state, start, stop, self.feature_level, None)
 
     def _features(self, state: State) -> Features:
-        return Features(*self.route.read(state))
+        return Features(*self.grouped_forward.read(state))

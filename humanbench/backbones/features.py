@@ -10,7 +10,7 @@ from humanbench.errors import BackboneError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Wanted = Literal["maps", "map", "class_token"]
+FeatureLevel = Literal["maps", "map", "class_token"]
 """How much of the features is computed: all levels, the last level, or the class token alone (where there is one)."""
 
 
@@ -19,7 +19,7 @@ class Features:
     """Features of a batch of N images, after the backbone's final norm.
 
     `maps`: the pyramid, finest first; strides and channels are `backbone.strides` and `backbone.channels`. A plain
-    transformer has one level. Empty where only the class token was wanted (`backbone.wanted`).
+    transformer has one level. Empty where only the class token was wanted (`backbone.feature_level`).
     `class_token` N x C, or None where the network has none.
     """
 

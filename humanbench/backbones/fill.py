@@ -9,9 +9,9 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.backbones.keymaps import Tensors, Translation, aside, is_square
 from humanbench.backbones.report import LoadReport
-from humanbench.backbones.routes.plain import resize_positions
 from humanbench.errors import BackboneError
 
 _INDEX_BUFFERS = (

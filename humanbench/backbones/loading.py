@@ -24,9 +24,9 @@ from humanbench.backbones.build import (
 from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
+from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.keymaps import Translation, by_order, translate
 from humanbench.backbones.report import LoadReport
-from humanbench.backbones.routes import find_route
 from humanbench.backbones.weights import file_sha256, read_weights, tensors_sha256
 from humanbench.errors import BackboneError, nearest
 
@@ -241,7 +241,7 @@ def build(how: Architecture) -> nn.Module:
 
 def _assemble(wanted: _Wanted, found: _Checkpoint | None, how: Architecture, trunk: nn.Module) -> Backbone:
     preprocessing = _preprocessing(wanted, found, trunk)
-    route = find_route(trunk, preprocessing.input_size)
+    route = find_forward(trunk, preprocessing.input_size)
     report: LoadReport | None = None
     if found is not None:
         report = fill(trunk, found.translation, found.source, found.sha256, wanted.name)

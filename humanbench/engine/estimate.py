@@ -88,7 +88,7 @@ def estimate(setting: Setting, job: Job) -> tuple[Estimate, FreezeReport]:
         training_gflops=(trunk + 3 * rest) / 1e9 if epochs else 0.0,
         total_tflops=total / 1e12,
         memory_gb=(memory * _BYTES + kept * recipe.train.batch_size) / 1e9,
-        trunk_gb=state * (count * views + len(test) * shown) / 1e9 if model.parting else 0.0,
+        trunk_gb=state * (count * views + len(test) * shown) / 1e9 if model.split_index else 0.0,
     ), model.report
 
 

@@ -25,8 +25,8 @@ class CellError(HumanbenchError):
 class Finetune(nn.Module):
     """What is fitted: `forward(batch)` gives the named loss terms, `outputs(batch)` the head's raw outputs.
 
-    `parting` is the layer group before which the network is parted: everything before it is frozen, runs in evaluation
-    mode and outside autograd, and can be replaced by its stored output, `batch["state"]`.
+    `split_index` is the layer group before which the network is split: everything before it is frozen, runs in
+    evaluation mode and outside autograd, and can be replaced by its stored output, `batch["state"]`.
     """
 
     def __init__(self, backbone: Backbone, head: nn.Module, report: FreezeReport) -> None:
@@ -34,8 +34,8 @@ class Finetune(nn.Module):
         self.backbone = backbone
         self.head = head
         self.report = report
-        backbone.wanted = getattr(head, "needs", "maps")
-        self.parting = max(k for k in range(report.first_trainable_group + 1) if backbone.splittable(k))
+        backbone.feature_level = getattr(head, "needs", "maps")
+        self.split_index = max(k for k in range(report.first_trainable_group + 1) if backbone.can_split(k))
 
     def train(self, mode: bool = True) -> Finetune:
         """Training mode for what trains only."""
@@ -45,15 +45,15 @@ class Finetune(nn.Module):
         return self
 
     def trunk(self, images: Tensor) -> State:
-        """The frozen trunk's output for a batch of images, as `Backbone.until` gives it."""
+        """The frozen trunk's output for a batch of images, as `Backbone.forward_prefix` gives it."""
         with torch.no_grad():
-            state = self.backbone.until(images, self.parting)
+            state = self.backbone.forward_prefix(images, self.split_index)
         return (state,) if isinstance(state, Tensor) else tuple(state)
 
     def outputs(self, batch: Batch) -> Any:
         """Raw outputs of the head for a batch with `image` or `state`."""
         state = batch["state"] if "state" in batch else self.trunk(batch["image"])
-        return self.head(self.backbone.beyond(state, self.parting), batch)
+        return self.head(self.backbone.forward_suffix(state, self.split_index), batch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = self.head.loss(self.outputs(batch), batch)  # type: ignore[operator]

@@ -219,7 +219,7 @@ class _Run:
     def _no_cache(self) -> str | None:
         if not self.setting.cache:
             return "switched off"
-        if self.work.model.parting == 0:
+        if self.work.model.split_index == 0:
             return "no part of the backbone is frozen"
         return None
 
@@ -251,8 +251,8 @@ class _Run:
             "inputs": work.cell.inputs,
             "weights": work.cell.weights_sha256,
             "architecture": work.cell.architecture,
-            "parting": work.model.parting,
-            "wanted": work.model.backbone.wanted,
+            "parting": work.model.split_index,
+            "wanted": work.model.backbone.feature_level,
             "preprocessing": [preprocessing.mean, preprocessing.std, preprocessing.interpolation],
             "recipe": decisive,
             "amp": recipe.train.amp,

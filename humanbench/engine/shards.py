@@ -20,7 +20,7 @@ from torch import Tensor
 from humanbench.tasks.training import Sample
 
 State = tuple[Tensor, ...]
-"""What `Backbone.until` returns, always as a tuple; a batch, or one sample of it."""
+"""What `Backbone.forward_prefix` returns, always as a tuple; a batch, or one sample of it."""
 
 INDEX = "store.json"
 

@@ -166,7 +166,7 @@ def architecture(backbone: Backbone) -> str:
     own = backbone.preprocessing
     attributes = [(name, _plain_attributes(module)) for name, module in backbone.trunk.named_modules()]
     pixels = (own.mean, own.std, own.interpolation)
-    return key(repr(backbone.trunk), attributes, type(backbone.route).__name__, pixels)
+    return key(repr(backbone.trunk), attributes, type(backbone.grouped_forward).__name__, pixels)
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.features import LayerGroup, Wanted
-from humanbench.backbones.routes.base import Route, State, Visit
+from humanbench.backbones.features import FeatureLevel, LayerGroup
+from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.engine.identity import key
@@ -37,8 +37,8 @@ class Projected(nn.Module):
         self.vit, self.token, self.projector = vit, token, projector
 
 
-class ProjectedRoute(Route):
-    """All of it at once: a projector reads every block, so there is no place to part the network.
+class ProjectedForward(GroupedForward):
+    """All of it at once: a projector reads every block, so there is no place to split the network.
 
     The state is the patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
     """
@@ -56,7 +56,7 @@ class ProjectedRoute(Route):
         self.channels = (int(vit.embed_dim),)
         self.multiple = self.strides[0]
 
-    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
         if start == stop:
             return state
         return projected(trunk.vit, state[0], trunk.token, trunk.projector)
@@ -64,7 +64,7 @@ class ProjectedRoute(Route):
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         return as_maps(state)
 
-    def splittable(self, group_index: int) -> bool:
+    def can_split(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
 
 
@@ -147,7 +147,7 @@ class Direct:
         projector = _projector(dump, _under(NECK, tensors), int(vit.embed_dim))
         trunk = Projected(vit, token, projector)
         return Backbone(
-            trunk, ProjectedRoute(trunk), self.start.preprocessing, name=self.start.name, card=self.start.card,
+            trunk, ProjectedForward(trunk), self.start.preprocessing, name=self.start.name, card=self.start.card,
             pretrained_on=self.start.pretrained_on, weights_sha256=self.start.weights_sha256,
         ).eval()  # fmt: skip
 

@@ -13,8 +13,8 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.backbones.routes.base import padded
-from humanbench.backbones.routes.plain import resize_positions
+from humanbench.backbones.grouped_forward.base import padded
+from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import class_position, embed, outputs, sines
 

@@ -161,12 +161,12 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) ->
 def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
     """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
     from humanbench.backbones import load_backbone
-    from humanbench.backbones.routes.plain import PlainRoute
+    from humanbench.backbones.grouped_forward.vit import ViTForward
 
     name = request.backbone or recipe.backbone
     given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
     whole = load_backbone(name, given)
-    if not isinstance(whole.route, PlainRoute) or whole.trunk.reg_token is not None:
+    if not isinstance(whole.grouped_forward, ViTForward) or whole.trunk.reg_token is not None:
         raise BackboneError(f"{name}: pretraining is for plain vision transformers without register tokens")
     trunk: Any = whole.trunk
     if recipe.method == "mae":

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from humanbench.backbones.routes.base import State, channels_first, padded
-from humanbench.backbones.routes.plain import Grid, as_cells, cell_positions, patch_tokens
+from humanbench.backbones.grouped_forward.base import State, channels_first, padded
+from humanbench.backbones.grouped_forward.vit import Grid, as_cells, cell_positions, patch_tokens
 
 
 class ClassToken(nn.Module):

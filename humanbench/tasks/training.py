@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from humanbench.backbones.backbone import Backbone
-    from humanbench.backbones.features import Features, Preprocessing, Wanted
+    from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
     from humanbench.cards import DatasetCard
     from humanbench.recipes import Recipe
 
@@ -51,11 +51,11 @@ class TaskDataset(Protocol):
 class TaskHead(Protocol):
     """The part on top of the backbone, an nn.Module.
 
-    `needs` says what of the features it reads (`Backbone.wanted`), so that nothing else is computed or stored; without
-    it all levels are.
+    `needs` says what of the features it reads (`Backbone.feature_level`), so that nothing else is computed or stored;
+    without it all levels are.
     """
 
-    needs: Wanted
+    needs: FeatureLevel
 
     def __call__(self, features: Features, batch: Batch) -> Any:
         """Raw outputs for a batch."""

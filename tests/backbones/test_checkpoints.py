@@ -139,7 +139,7 @@ def test_torchscript_archive_is_read_without_running_it(tmp_path: Path) -> None:
 def test_class_token_follows_the_checkpoint(tmp_path: Path) -> None:
     without = load(saved(tmp_path, {"model": weights(class_token=False)}))
     assert outcome(without).shape[1] == 24
-    assert without.route.has_class_token is False  # type: ignore[attr-defined]
+    assert without.grouped_forward.has_class_token is False  # type: ignore[attr-defined]
     assert outcome(load(saved(tmp_path, {"model": weights()}))).shape[1] == 25
 
 

@@ -33,7 +33,7 @@ def networks(sort: str) -> tuple[Backbone, Backbone]:
         for parameter in whole.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     short = copy.deepcopy(whole)
-    short.wanted = "class_token"
+    short.feature_level = "class_token"
     return whole, short
 
 
@@ -74,8 +74,8 @@ def test_parting_changes_nothing(sort: str) -> None:
     expected = token_of(short(images()))
     count = len(short.layer_groups)
     for k in range(count + 1):
-        assert torch.equal(token_of(short.beyond(short.until(images(), k), k)), expected)
-    assert sum(part.numel() for part in short.until(images(), count)) == 3 * 32 * short.route.prefix  # type: ignore[attr-defined]
+        assert torch.equal(token_of(short.forward_suffix(short.forward_prefix(images(), k), k)), expected)
+    assert sum(part.numel() for part in short.forward_prefix(images(), count)) == 3 * 32 * short.grouped_forward.prefix  # type: ignore[attr-defined]
 
 
 @torch.no_grad()
@@ -94,7 +94,7 @@ def test_networks_without_a_class_token_give_their_map() -> None:
     for name, arguments in (("vit", TINY | {"class_token": False}), ("random:timm:test_convnext", {})):
         backbone = load_backbone(name, **arguments).double().eval()
         expected = backbone(images())
-        backbone.wanted = "class_token"
+        backbone.feature_level = "class_token"
         given = backbone(images())
         assert given.class_token is None
         assert len(given.maps) == 1
@@ -105,8 +105,8 @@ def test_networks_without_a_class_token_give_their_map() -> None:
 def test_the_last_block_costs_a_sixth_or_so() -> None:
     costs = []
     for network in networks("plain"):
-        state = network.until(images(), 3)
+        state = network.forward_prefix(images(), 3)
         with FlopCounterMode(display=False) as counter:
-            network.beyond(state, 3)
+            network.forward_suffix(state, 3)
         costs.append(counter.get_total_flops())
     assert costs[1] < 0.3 * costs[0]

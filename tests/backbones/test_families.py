@@ -1,4 +1,4 @@
-"""Networks of many families: shapes, sizes, parting before any layer group, all parameters in use."""
+"""Networks of many families: shapes, sizes, splitting before any layer group, all parameters in use."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from torch import Tensor
 
 from humanbench import load_backbone
 from humanbench.backbones import Backbone, Features
-from humanbench.backbones.routes import PlainRoute, SequenceRoute, WholeRoute
+from humanbench.backbones.grouped_forward import OpaqueForward, SequentialForward, ViTForward
 from humanbench.errors import BackboneError
 
 FAMILIES = {
-    "test_vit": PlainRoute,
-    "vit_tiny_patch16_224": PlainRoute,
-    "test_vit3": PlainRoute,
-    "test_resnet": SequenceRoute,
-    "resnet18": SequenceRoute,
-    "test_convnext": SequenceRoute,
-    "test_efficientnet": SequenceRoute,
-    "test_byobnet": SequenceRoute,
-    "mobilenetv3_small_050": SequenceRoute,
-    "regnetx_002": SequenceRoute,
-    "pvt_v2_b0": SequenceRoute,
-    "edgenext_xx_small": SequenceRoute,
-    "tiny_vit_5m_224": SequenceRoute,
-    "swin_tiny_patch4_window7_224": SequenceRoute,
-    "swinv2_tiny_window8_256": SequenceRoute,
-    "densenet121": SequenceRoute,
-    "poolformer_s12": SequenceRoute,
-    "eva02_tiny_patch14_224": WholeRoute,
-    "xcit_nano_12_p16_224": WholeRoute,
-    "repvit_m0_9": WholeRoute,
+    "test_vit": ViTForward,
+    "vit_tiny_patch16_224": ViTForward,
+    "test_vit3": ViTForward,
+    "test_resnet": SequentialForward,
+    "resnet18": SequentialForward,
+    "test_convnext": SequentialForward,
+    "test_efficientnet": SequentialForward,
+    "test_byobnet": SequentialForward,
+    "mobilenetv3_small_050": SequentialForward,
+    "regnetx_002": SequentialForward,
+    "pvt_v2_b0": SequentialForward,
+    "edgenext_xx_small": SequentialForward,
+    "tiny_vit_5m_224": SequentialForward,
+    "swin_tiny_patch4_window7_224": SequentialForward,
+    "swinv2_tiny_window8_256": SequentialForward,
+    "densenet121": SequentialForward,
+    "poolformer_s12": SequentialForward,
+    "eva02_tiny_patch14_224": OpaqueForward,
+    "xcit_nano_12_p16_224": OpaqueForward,
+    "repvit_m0_9": OpaqueForward,
 }
-"""Network of timm -> the route it must get; the first layers of each family's classes differ."""
+"""Network of timm -> the forward it must get; the first layers of each family's classes differ."""
 
 NARROW = {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)}
 """Swins are large: these are the same classes with fewer blocks and channels."""
@@ -70,7 +70,7 @@ def test_features(name: str, size: tuple[int, int]) -> None:
     backbone = network(name)
     features = backbone(images(size))
     padded = [-(-side // backbone.multiple) * backbone.multiple for side in size]
-    assert isinstance(backbone.route, FAMILIES[name])
+    assert isinstance(backbone.grouped_forward, FAMILIES[name])
     assert len(features.maps) == len(backbone.strides) == len(backbone.channels)
     for level, stride, channels in zip(features.maps, backbone.strides, backbone.channels, strict=True):
         assert level.shape == (2, channels, padded[0] // stride, padded[1] // stride)
@@ -85,15 +85,15 @@ def test_features(name: str, size: tuple[int, int]) -> None:
 def test_parting_changes_nothing(name: str) -> None:
     backbone = network(name)
     whole, count = backbone(images(SIZES[1])), len(backbone.layer_groups)
-    points = [k for k in range(count + 1) if backbone.splittable(k)]
+    points = [k for k in range(count + 1) if backbone.can_split(k)]
     assert points[0] == 0
     assert points[-1] == count
-    if FAMILIES[name] is not WholeRoute:
+    if FAMILIES[name] is not OpaqueForward:
         assert points == list(range(count + 1))
     for k in sorted({*points[:: max(1, count // 4)], *points[-3:]}):
-        state = backbone.until(images(SIZES[1]), k)
+        state = backbone.forward_prefix(images(SIZES[1]), k)
         assert all(part.shape[0] == 2 for part in ([state] if isinstance(state, Tensor) else state))
-        assert equal(backbone.beyond(state, k), whole)
+        assert equal(backbone.forward_suffix(state, k), whole)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -107,7 +107,7 @@ def test_every_parameter_is_in_one_group_and_in_use(name: str) -> None:
         assert sum(group.holds(path) for group in backbone.layer_groups) == 1, path
 
 
-@pytest.mark.parametrize("name", [n for n, route in FAMILIES.items() if route is SequenceRoute])
+@pytest.mark.parametrize("name", [n for n, forward in FAMILIES.items() if forward is SequentialForward])
 @torch.no_grad()
 def test_sequence_is_timms_forward(name: str) -> None:
     """timm's own features, and `head.norm` on each cell where timm has it after the pooling."""
@@ -122,7 +122,7 @@ def test_sequence_is_timms_forward(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_reg4_dinov2"])
 @torch.no_grad()
-def test_plain_route_is_timms_forward_at_its_own_size(name: str) -> None:
+def test_vit_forward_is_timms_forward_at_its_own_size(name: str) -> None:
     """Class tokens without position, registers, layer scale: as timm runs them where no position is resized."""
     size = 56 if "patch14" in name else 64
     backbone = load_backbone(f"random:{name}", img_size=size)
@@ -150,11 +150,11 @@ def test_intermediates() -> None:
 def test_state_without_the_pyramid_is_one_tensor() -> None:
     backbone = copy.deepcopy(network("test_convnext"))
     full = backbone(images(SIZES[0]))
-    assert len(backbone.until(images(SIZES[0]), 9)) == 4
-    backbone.wanted = "map"
-    state = backbone.until(images(SIZES[0]), 9)
+    assert len(backbone.forward_prefix(images(SIZES[0]), 9)) == 4
+    backbone.feature_level = "map"
+    state = backbone.forward_prefix(images(SIZES[0]), 9)
     assert isinstance(state, Tensor)
-    features = backbone.beyond(state, 9)
+    features = backbone.forward_suffix(state, 9)
     assert len(features.maps) == 1
     assert torch.equal(features.map, full.map)
 

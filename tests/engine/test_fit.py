@@ -80,15 +80,15 @@ def finetune(regime: str) -> Finetune:
     return Finetune(backbone, head, freeze(backbone, head, regime))
 
 
-@pytest.mark.parametrize(("regime", "parting"), [("full", 0), ("partial", 2), ("head", 5), ("none", 5)])
-def test_the_frozen_trunk_is_in_evaluation_mode_and_outside_autograd(regime: str, parting: int) -> None:
+@pytest.mark.parametrize(("regime", "split_index"), [("full", 0), ("partial", 2), ("head", 5), ("none", 5)])
+def test_the_frozen_trunk_is_in_evaluation_mode_and_outside_autograd(regime: str, split_index: int) -> None:
     model = finetune(regime)
     model.backbone.set_drop_path(0.5)
     model.train()
-    assert model.parting == parting  # groups: embeddings, three blocks, norm
+    assert model.split_index == split_index  # groups: embeddings, three blocks, norm
     for index, group in enumerate(model.backbone.layer_groups):
         modes = {m.training for n, m in model.backbone.named_modules() if group.holds(n)}
-        assert modes <= {index >= parting}
+        assert modes <= {index >= split_index}
     assert model.head.training == (regime != "none")
     images = torch.randn(2, 3, 32, 32)
     assert all(not t.requires_grad for t in model.trunk(images))

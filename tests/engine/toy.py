@@ -10,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
-from humanbench.backbones.routes.plain import PlainRoute
+from humanbench.backbones.grouped_forward.vit import ViTForward
 from humanbench.cards import load_card
 from tests.evaluated import write_dataset
 
@@ -31,7 +31,7 @@ def toy_backbone(seed: int = 0) -> Backbone:
     trunk = VisionTransformer(img_size=32, patch_size=16, embed_dim=16, depth=3, num_heads=2, num_classes=0)
     digest = hashlib.sha256(b"".join(t.numpy().tobytes() for t in trunk.state_dict().values())).hexdigest()
     preprocessing = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", (32, 32))
-    return Backbone(trunk, PlainRoute(trunk), preprocessing, name="toy", weights_sha256=digest)
+    return Backbone(trunk, ViTForward(trunk), preprocessing, name="toy", weights_sha256=digest)
 
 
 def write_datasets(root: Path, *names: str) -> Path:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import humanbench
 from humanbench import load_backbone
-from humanbench.backbones.routes.plain import as_cells
+from humanbench.backbones.grouped_forward.vit import as_cells
 from humanbench.cards import load_card, scenario
 from humanbench.cli import main
 from humanbench.errors import BackboneError, HumanbenchError

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from humanbench import load_backbone
-from humanbench.backbones.routes.plain import resize_positions
+from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.pretrain.mae import MaskedDecoder, choose, encode, patches, taken
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import embed

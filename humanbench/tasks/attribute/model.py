@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.features import Features, Preprocessing, Wanted
+from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
@@ -127,7 +127,7 @@ class People:
 class AttributeHead(nn.Module):
     """Pooled features -> linear -> batch normalisation -> a logit per attribute."""
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
     ratios: Tensor
 
     def __init__(self, width: int, ratios: NDArray[np.float32], options: Loss) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.backbones.features import Features, Wanted
+from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.tasks.training import Batch
 
 
@@ -24,7 +24,7 @@ class NeighbourHead(nn.Module):
     Until `remember` is called, decoding gives the features themselves.
     """
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
     bank: Tensor
     labels: Tensor
 

@@ -21,7 +21,7 @@ from humanbench.tasks.counting.options import Head, Loss
 from humanbench.tasks.maps import cells, cover, doublings
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features, Wanted
+    from humanbench.backbones.features import FeatureLevel, Features
 
 Batch = dict[str, Any]
 
@@ -33,7 +33,7 @@ class CountingHead(nn.Module):
     1 x 1 convolution. The last layer is linear, as in MCNN and CSRNet: cells may be below zero, a count may not.
     """
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
 
     def __init__(self, channels: int, stride: int, head: Head, loss: Loss) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.features import Features, Preprocessing, Wanted
+from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.collate import collate as collate
 from humanbench.errors import DataError
@@ -52,7 +52,7 @@ class Boxes(NamedTuple):
 class DetectionHead(nn.Module):
     """The decoder, its losses and its answers."""
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
 
     def __init__(self, width: int, stride: int, options: Head, loss: Loss, test: Test) -> None:
         super().__init__()

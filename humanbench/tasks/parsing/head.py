@@ -16,7 +16,7 @@ from humanbench.tasks.parsing.options import Head
 from humanbench.tasks.parsing.packing import PackedMap
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features, Wanted
+    from humanbench.backbones.features import FeatureLevel, Features
 
 Batch = dict[str, Any]
 
@@ -30,7 +30,7 @@ class ParsingHead(nn.Module):
     backbone padded is cut off.
     """
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
 
     def __init__(self, channels: int, stride: int, classes: int, mirrored: Sequence[int], head: Head) -> None:
         super().__init__()

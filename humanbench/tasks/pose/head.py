@@ -17,7 +17,7 @@ from humanbench.tasks.pose.rescoring import Found
 from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
 
 if TYPE_CHECKING:
-    from humanbench.backbones.features import Features, Wanted
+    from humanbench.backbones.features import FeatureLevel, Features
 
 Batch = dict[str, Any]
 
@@ -30,7 +30,7 @@ class PoseHead(nn.Module):
     convolution. Padding of the input is cut off, and a patch of 14 pixels (stride 3.5) is resampled to the recipe's.
     """
 
-    needs: Wanted = "map"
+    needs: FeatureLevel = "map"
 
     def __init__(
         self, channels: int, stride: int, joints: int, flip_pairs: Sequence[tuple[int, int]], head: Head, loss: Loss,

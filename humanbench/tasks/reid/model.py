@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import FeatureLevel, Preprocessing
 from humanbench.backbones.features import Features as BackboneFeatures
-from humanbench.backbones.features import Preprocessing, Wanted
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
@@ -168,7 +168,7 @@ class ReidHead(nn.Module):
     def __init__(self, width: int, people: int, options: Head, loss: Loss) -> None:
         super().__init__()
         self.class_token = options.feature == "class_token"
-        self.needs: Wanted = "class_token" if self.class_token else "map"
+        self.needs: FeatureLevel = "class_token" if self.class_token else "map"
         self.triplet = loss.triplet
         self.neck = nn.BatchNorm1d(width)
         # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.

@@ -12,8 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from humanbench.backbones.features import LayerGroup, Wanted
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first, holds_norms_only, prune
+from humanbench.backbones.features import FeatureLevel, LayerGroup
+from humanbench.backbones.grouped_forward.base import (
+    GroupedForward,
+    State,
+    Visit,
+    channels_first,
+    holds_norms_only,
+    prune,
+)
 
 TRUNKS = {
     "ByobNet": "stem stages final_conv",
@@ -61,7 +68,7 @@ class _Group:
     ends_level: bool
 
 
-class SequenceRoute(Route):
+class SequentialForward(GroupedForward):
     """A sequence of modules with a pyramid of levels; the state is the current tensor and the levels passed so far."""
 
     def __init__(self, trunk: nn.Module) -> None:
@@ -87,11 +94,13 @@ class SequenceRoute(Route):
         """Whether the trunk's class is one whose sequence is known."""
         return type(trunk).__name__ in TRUNKS
 
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+    def run(
+        self, trunk: nn.Module, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None
+    ) -> State:
         x, *levels = state
         for index in range(start, stop):
             before = self._plan[index - 1] if index else None
-            if wanted == "maps" and before is not None and before.ends_level:
+            if level == "maps" and before is not None and before.ends_level:
                 levels.append(channels_first(x) if before.channels_last else x)
             group = self._plan[index]
             for step in group.steps:

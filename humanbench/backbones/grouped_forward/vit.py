@@ -10,9 +10,9 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional
 
-from humanbench.backbones.features import LayerGroup, Wanted
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first, prune
-from humanbench.backbones.routes.first_tokens import first_tokens
+from humanbench.backbones.features import FeatureLevel, LayerGroup
+from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit, channels_first, prune
+from humanbench.backbones.grouped_forward.first_tokens import first_tokens
 
 Grid = tuple[int, int]
 
@@ -50,7 +50,7 @@ def as_cells(tokens: Tensor, grid: Grid) -> State:
     return (cells, tokens[:, :first]) if first else (cells,)
 
 
-class PlainRoute(Route):
+class ViTForward(GroupedForward):
     """timm's `VisionTransformer`: embeddings, blocks, final norm; any image size.
 
     The state between groups is the patch tokens N x h x w x C and, where there are any, the class and register
@@ -83,14 +83,14 @@ class PlainRoute(Route):
             and trunk.patch_embed.patch_size[0] == trunk.patch_embed.patch_size[1]
         )
 
-    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
         if start == stop:
             return state
         tokens, grid = self._embed(trunk, state[0]) if start == 0 else self._join(state)
         for index in range(max(start, 1), stop):
             if index == len(self.groups) - 1:
                 tokens = trunk.fc_norm(trunk.norm(tokens))
-            elif index == len(self.groups) - 2 and wanted == "class_token" and self.has_class_token:
+            elif index == len(self.groups) - 2 and level == "class_token" and self.has_class_token:
                 tokens, grid = first_tokens(trunk.blocks[index - 1], tokens, self.prefix), (0, 0)
             else:
                 tokens = trunk.blocks[index - 1](tokens)

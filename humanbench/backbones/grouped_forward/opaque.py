@@ -11,13 +11,20 @@ import torch
 from timm.models import group_parameters
 from torch import Tensor, nn
 
-from humanbench.backbones.features import LayerGroup, Wanted
-from humanbench.backbones.routes.base import Route, State, Visit, channels_first, cover, holds_norms_only
+from humanbench.backbones.features import FeatureLevel, LayerGroup
+from humanbench.backbones.grouped_forward.base import (
+    GroupedForward,
+    State,
+    Visit,
+    channels_first,
+    cover,
+    holds_norms_only,
+)
 from humanbench.errors import BackboneError
 
 
-class WholeRoute(Route):
-    """A network that can be parted only before the first and after the last group.
+class OpaqueForward(GroupedForward):
+    """A network that can be split only before the first and after the last group.
 
     Layer groups are those of timm's `group_matcher`. The state after the last group is the map, then the class token
     if there is one, then the finer levels.
@@ -38,17 +45,17 @@ class WholeRoute(Route):
         self.multiple = self.strides[-1]
         self.groups = tuple(_groups(trunk))
 
-    def splittable(self, group_index: int) -> bool:
+    def can_split(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
 
-    def run(self, trunk: Any, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+    def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
         if start == stop:
             return state
         try:
             if visit is not None:
                 for tokens in self._tokens(trunk, state[0]):
                     visit(tokens)
-            return self._state(trunk, state[0], wanted == "maps")
+            return self._state(trunk, state[0], level == "maps")
         except (AssertionError, RuntimeError) as error:
             raise self._wrong_size(trunk, state[0], error) from error
 

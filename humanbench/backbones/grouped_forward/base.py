@@ -1,4 +1,4 @@
-"""What every way through a trunk has in common."""
+"""What every forward pass by layer group has in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.backbones.features import LayerGroup, Wanted
+from humanbench.backbones.features import FeatureLevel, LayerGroup
 
 State = tuple[Tensor, ...]
 """All that has to be kept between two layer groups; tensors with the batch first."""
@@ -16,10 +16,10 @@ State = tuple[Tensor, ...]
 Visit = Callable[[Tensor], None]
 
 
-class Route(ABC):
+class GroupedForward(ABC):
     """How images run through a trunk, layer group by layer group.
 
-    A route holds no tensors and no modules (only names and numbers), so copies of a backbone share nothing by
+    A grouped forward holds no tensors and no modules (only names and numbers), so copies of a backbone share nothing by
     accident. `groups`: the layer groups; the state before group 0 is the padded images alone. `strides`, `channels`:
     of the feature maps that `read` returns. `multiple`: sides of the images must be multiples of it.
     """
@@ -30,18 +30,20 @@ class Route(ABC):
     multiple: int
 
     @abstractmethod
-    def run(self, trunk: nn.Module, state: State, start: int, stop: int, wanted: Wanted, visit: Visit | None) -> State:
+    def run(
+        self, trunk: nn.Module, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None
+    ) -> State:
         """Run groups `start` .. `stop - 1`. `visit` sees the tokens after each block.
 
-        `wanted`: `maps` keeps all levels. What is not wanted may be left out, of what `read` returns as well.
+        `level`: `maps` keeps all levels. What it leaves out need not be computed, of what `read` returns as well.
         """
 
     @abstractmethod
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         """Feature maps N x C x h x w, finest first, and the class token of the state after the last group."""
 
-    def splittable(self, group_index: int) -> bool:
-        """Whether the network can be parted before this group."""
+    def can_split(self, group_index: int) -> bool:
+        """Whether the network can be split before this group."""
         return 0 <= group_index <= len(self.groups)
 
 

@@ -1,0 +1,20 @@
+"""Forward passes by layer group: how a batch goes through a trunk that can be split before any group."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
+from humanbench.backbones.grouped_forward.opaque import OpaqueForward
+from humanbench.backbones.grouped_forward.sequential import SequentialForward
+from humanbench.backbones.grouped_forward.vit import ViTForward
+
+
+def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForward:
+    """The finest forward pass by groups that the trunk's class allows."""
+    if ViTForward.fits(trunk):
+        return ViTForward(trunk)  # type: ignore[arg-type]
+    return SequentialForward(trunk) if SequentialForward.fits(trunk) else OpaqueForward(trunk, input_size)
+
+
+__all__ = ["GroupedForward", "OpaqueForward", "SequentialForward", "State", "ViTForward", "Visit", "find_forward"]
