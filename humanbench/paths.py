@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from humanbench.errors import HumanbenchError
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -18,5 +20,11 @@ def shipped(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where what can be computed again is kept: `$HUMANBENCH_CACHE`, else `~/.cache/humanbench`."""
-    return Path(os.environ.get("HUMANBENCH_CACHE") or "~/.cache/humanbench").expanduser().absolute()
+    """Where what can be computed again is kept: `$HUMANBENCH_CACHE`, else `~/.cache/humanbench`.
+
+    Raises `HumanbenchError` for a user who has no home and names no folder, as happens in containers.
+    """
+    try:
+        return Path(os.environ.get("HUMANBENCH_CACHE") or "~/.cache/humanbench").expanduser().absolute()
+    except RuntimeError as error:
+        raise HumanbenchError(f"{error} Set HUMANBENCH_CACHE to a folder that can be written to.") from error

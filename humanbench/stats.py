@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.metrics.scores import Scores
 
 RESAMPLES = 1000
@@ -62,7 +62,7 @@ def paired_difference(
 
 def paired_draws(
     base: Sequence[Scores], new: Sequence[Scores], metrics: Sequence[str], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+) -> Floats:
     """Differences `mean of new - mean of base` in every resample, resamples x metrics; all get the same units.
 
     Several scores on a side are those of several trainings. A `ValueError` when number or kind of units differ.
@@ -83,7 +83,7 @@ def _mean(scores: Sequence[Scores], name: str) -> float:
     return sum(one[name] for one in scores) / len(scores)
 
 
-def p_value(drawn: NDArray[np.float64]) -> float:
+def p_value(drawn: Floats) -> float:
     """Two-sided p-value of bootstrap draws of a difference: how seldom they lie beyond zero; `nan` without draws.
 
     The observed data count as one more draw, so it is never zero. Source: Davison and Hinkley, Bootstrap Methods and
@@ -113,7 +113,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _intervals(values: dict[str, float], drawn: NDArray[np.float64], n: int) -> dict[str, Interval]:
+def _intervals(values: dict[str, float], drawn: Floats, n: int) -> dict[str, Interval]:
     tail = (1 - CONFIDENCE) / 2
     result = {}
     for column, (name, value) in enumerate(values.items()):

@@ -9,15 +9,14 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats as distributions
 
+from humanbench.arrays import Floats
 from humanbench.comparison.noise import Noise, Trained, seed_noise
 from humanbench.metrics.directions import direction
 from humanbench.stats import CONFIDENCE, RESAMPLES, holm, p_value
 
 Verdict = Literal["better", "worse", "no difference", "not comparable"]
-Floats = NDArray[np.float64]
 
 LEVEL = 1 - CONFIDENCE
 

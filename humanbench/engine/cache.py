@@ -15,6 +15,7 @@ PARTS = {
     "trunk": "outputs of frozen trunks",
     "mini": "the embedded suite",
     "files.sqlite": "hashes of pictures",
+    "compiled": "machine code of loops",
 }
 """What lies in the cache folder; all of it can be computed again."""
 

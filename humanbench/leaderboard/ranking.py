@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from humanbench.arrays import Floats, Ints
 
 _Z = 1.959964
 """Half a 95 % interval of the normal distribution, in standard deviations."""

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from humanbench.arrays import Bools, Ints
+from humanbench.compiled import compiled
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.scores import Counts, Scores
-
-Bools = NDArray[np.bool_]
+from humanbench.metrics.scores import DrawCounts, Scores
 
 
 @dataclass(frozen=True)
-class Parts:
+class LabelHits:
     """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios."""
 
     label: NDArray[np.uint8]
@@ -53,11 +52,11 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
         _ratio(right, true),
         _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
     )
-    parts = Parts(label=label, image=np.stack(ratios, axis=1))
+    parts = LabelHits(label=label, image=np.stack(ratios, axis=1))
     return Scores(parts, _reduce, n=len(label), unit="image")
 
 
-def _reduce(parts: Parts, counts: Counts) -> Mapping[str, float]:
+def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     if not drawn:
         return dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1", "F1-image"), np.nan)
@@ -73,8 +72,8 @@ def _reduce(parts: Parts, counts: Counts) -> Mapping[str, float]:
     }
 
 
-@numba.njit(cache=True, nogil=True)
-def _sums(label, counts):  # type: ignore[no-untyped-def]
+@compiled
+def _sums(label: NDArray[np.uint8], counts: DrawCounts) -> Ints:
     """`counts @ label` in integers: NumPy's own product of integers is dozens of times slower."""
     sums = np.zeros(label.shape[1], np.int64)
     for n in range(len(label)):

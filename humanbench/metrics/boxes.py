@@ -10,16 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Floats, Ints
+from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Image = Mapping[str, Any]
+DetectionImage = Mapping[str, Any]
 
 HIT, MISS, IGNORED = 1, 0, -1  # a detection is a true positive, a false positive, or counts as neither
 
@@ -51,7 +49,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Boxes:
+class CornerBoxes:
     """Corners N x 4 [left, top, right, bottom], area N, and the `start` of each image's boxes."""
 
     corners: Floats
@@ -100,7 +98,7 @@ def at_least(threshold: float) -> float:
     return float(np.nextafter(threshold, -np.inf))
 
 
-def flatten(images: Sequence[Image], key: str, columns: Sequence[str]) -> Rows:
+def flatten(images: Sequence[DetectionImage], key: str, columns: Sequence[str]) -> Rows:
     """Stack `images[i][key]` (M x len(columns), the first four columns x, y, w, h) over all images.
 
     Raises DataError for ground truth and PredictionError for detections (`key` "det") when an array has another shape,
@@ -128,7 +126,7 @@ def flatten(images: Sequence[Image], key: str, columns: Sequence[str]) -> Rows:
 
 
 def _check_boxes(
-    rows: Rows, images: Sequence[Image], key: str, columns: Sequence[str], error: type[HumanbenchError]
+    rows: Rows, images: Sequence[DetectionImage], key: str, columns: Sequence[str], error: type[HumanbenchError]
 ) -> None:
     infinite = ~np.isfinite(rows.values)
     negative = rows.values[:, 2:4] < 0
@@ -144,7 +142,7 @@ def _check_boxes(
     raise error(f"{where} has width {width:g} and height {height:g}; expected [x, y, w, h] with sizes of at least 0")
 
 
-def overlaps(det: Boxes, real: Boxes, threshold: float, epsilon: float) -> Overlaps:
+def overlaps(det: CornerBoxes, real: CornerBoxes, threshold: float, epsilon: float) -> Overlaps:
     """All pairs with intersection / (union + epsilon) > threshold."""
     first = np.zeros(len(det.area) + 1, dtype=np.int64)
     nothing = np.empty(0, dtype=np.int64), np.empty(0)
@@ -156,7 +154,7 @@ def overlaps(det: Boxes, real: Boxes, threshold: float, epsilon: float) -> Overl
     return Overlaps(first, box, iou)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _intersection(a: Floats, b: Floats) -> float:
     width = min(a[2], b[2]) - max(a[0], b[0])
     if width <= 0:
@@ -165,7 +163,7 @@ def _intersection(a: Floats, b: Floats) -> float:
     return width * height if height > 0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _pairs(
     det: Floats,
     det_area: Floats,
@@ -198,7 +196,7 @@ def _pairs(
                 first[d + 1] = at
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _covered(
     corners: Floats,
     area: Floats,
@@ -218,14 +216,14 @@ def _covered(
                     break
 
 
-def covered(boxes: Boxes, regions: Boxes, threshold: float, epsilon: float) -> Bools:
+def covered(boxes: CornerBoxes, regions: CornerBoxes, threshold: float, epsilon: float) -> Bools:
     """Whether some one region holds more than `threshold` of the box: intersection / (box area + epsilon)."""
     out = np.zeros(len(boxes.area), dtype=np.bool_)
     _covered(boxes.corners, boxes.area, boxes.start, regions.corners, regions.start, threshold, epsilon, out)
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _greedy(first: Ints, box: Ints, iou: Floats, taken: Bools, verdict: NDArray[np.int8]) -> None:
     for d in range(len(first) - 1):
         best = -1
@@ -253,7 +251,7 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     return Curve(det.image[order], verdict[order] == HIT, positives)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sweep(
     image: NDArray[np.int32],
     hit: Bools,

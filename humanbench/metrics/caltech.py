@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import HumanbenchError, nearest
 from humanbench.metrics.boxes import (
-    Bools,
-    Boxes,
+    CornerBoxes,
     Curve,
-    Floats,
-    Image,
-    Ints,
+    DetectionImage,
     Rows,
     at_least,
     covered,
@@ -39,7 +37,7 @@ OVERLAP = at_least(0.5)
 REFERENCES = 10.0 ** np.arange(-2, 0.25, 0.25)  # false positives per image
 
 
-def caltech(images: Sequence[Image], subset: str = "heavy") -> Scores:
+def caltech(images: Sequence[DetectionImage], subset: str = "heavy") -> Scores:
     """MR-2 (log-average miss rate) and recall, percent, on a subset of the Caltech pedestrians.
 
     `images`: mappings with `id`, `gt` (M x 6: x, y, w, h, visible_ratio 0-1, ignore) and `det` (D x 5: x, y, w, h,
@@ -78,7 +76,7 @@ def caltech(images: Sequence[Image], subset: str = "heavy") -> Scores:
     return Scores(curve, _reduce, n=len(images), unit="image", info=info)
 
 
-def caltech_paper(images: Sequence[Image]) -> Scores:
+def caltech_paper(images: Sequence[DetectionImage]) -> Scores:
     """MR-2-paper, percent: what the HumanBench paper's Caltech column was measured with.
 
     `images` as for `crowdhuman`, made from the 2,546 records of `test_caltech_heavy_1xnew.odgt` (people of the heavy
@@ -112,12 +110,12 @@ def _ignored(gt: Floats, subset: str) -> Bools:
     return ignored
 
 
-def _boxes(rows: Rows) -> Boxes:
+def _boxes(rows: Rows) -> CornerBoxes:
     x, y, width, height = rows.values[:, :4].T
-    return Boxes(np.stack((x, y, x + width, y + height), axis=1), width * height, rows.start)
+    return CornerBoxes(np.stack((x, y, x + width, y + height), axis=1), width * height, rows.start)
 
 
-def _upright(rows: Rows) -> Boxes:
+def _upright(rows: Rows) -> CornerBoxes:
     """The boxes with the benchmark's aspect, same height and centre."""
     values = rows.values.copy()
     wider = values[:, 3] * ASPECT - values[:, 2]

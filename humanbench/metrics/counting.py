@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from humanbench.arrays import Floats
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.scores import Counts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores
 
 
 def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
@@ -34,13 +35,13 @@ def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
     return Scores(np.stack([np.abs(error), error**2]), _reduce, n=len(true), unit="image")
 
 
-def _reduce(errors: NDArray[np.float64], counts: Counts) -> Mapping[str, float]:
+def _reduce(errors: Floats, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     absolute, squared = errors @ counts / drawn if drawn else (np.nan, np.nan)
     return {"MAE": float(absolute), "MSE": float(np.sqrt(squared))}
 
 
-def _counts(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def _counts(values: ArrayLike, name: str) -> Floats:
     counts = np.asarray(values)
     if counts.ndim != 1 or (counts.dtype.kind not in "fiu" and counts.size):
         raise HumanbenchError(

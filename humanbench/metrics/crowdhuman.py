@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from humanbench.arrays import Floats, Ints
 from humanbench.errors import DataError
 from humanbench.metrics.boxes import (
-    Boxes,
+    CornerBoxes,
     Curve,
-    Floats,
-    Image,
-    Ints,
+    DetectionImage,
     Rows,
     at_least,
     covered,
@@ -42,7 +41,7 @@ class CrowdParts:
     jaccard: JaccardCounts | None
 
 
-def crowdhuman(images: Sequence[Image], jaccard: bool = True) -> Scores:
+def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores:
     """AP50, MR-2, JI and recall, percent, over images with ground truth, ignore regions and scored detections.
 
     `images`: mappings with `id`, `width`, `height`, `gt` (M x 5: x, y, w, h, ignore) and `det` (D x 5: x, y, w, h,
@@ -91,7 +90,7 @@ def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     return values | {"recall": 100 * walk.recall}
 
 
-def _sizes(images: Sequence[Image]) -> Floats:
+def _sizes(images: Sequence[DetectionImage]) -> Floats:
     """Images x 2: width, height."""
     for number, image in enumerate(images):
         for side in ("width", "height"):
@@ -102,9 +101,9 @@ def _sizes(images: Sequence[Image]) -> Floats:
     return np.array([(image["width"], image["height"]) for image in images], dtype=np.float64).reshape(-1, 2)
 
 
-def _clip(rows: Rows, size: Floats) -> Boxes:
-    """Boxes within their images; left and top stay a pixel clear of the far edge, as in the official tool."""
+def _clip(rows: Rows, size: Floats) -> CornerBoxes:
+    """CornerBoxes within their images; left and top stay a pixel clear of the far edge, as in the official tool."""
     limit = size[rows.image]
     low = np.minimum(np.maximum(rows.values[:, :2], 0), limit - 1)
     high = np.maximum(np.minimum(rows.values[:, :2] + rows.values[:, 2:4], limit), 0)
-    return Boxes(np.hstack((low, high)), np.prod(high - low, axis=1), rows.start)
+    return CornerBoxes(np.hstack((low, high)), np.prod(high - low, axis=1), rows.start)

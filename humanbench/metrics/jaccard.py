@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.metrics.boxes import Bools, Floats, Ints, Overlaps, Rows
+from humanbench.arrays import Bools, Floats, Ints
+from humanbench.compiled import compiled
+from humanbench.metrics.boxes import Overlaps, Rows
 
-Counts = NDArray[np.int32]
+Tally = NDArray[np.int32]
 Graph = tuple[Ints, Ints, Floats]  # the fields of Overlaps
 Prices = tuple[Floats, Floats]  # of detections, of people
 Scratch = tuple[Floats, Ints, Bools]  # per person: distance, the detection before it on the path, distance is final
@@ -20,9 +21,9 @@ Scratch = tuple[Floats, Ints, Bools]  # per person: distance, the detection befo
 class JaccardCounts:
     """Images x score thresholds: `matched` pairs, and the `people` and `detections` that count."""
 
-    matched: Counts
-    people: Counts
-    detections: Counts
+    matched: Tally
+    people: Tally
+    detections: Tally
 
 
 def jaccard_counts(
@@ -54,7 +55,7 @@ def jaccard_index(counts: JaccardCounts, draw: Ints) -> float:
     return float(100 * ((draw @ ratio)[weight > 0] / weight[weight > 0]).max())
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _count(
     score: Floats,
     det_start: Ints,
@@ -63,7 +64,7 @@ def _count(
     ignorable: Bools,
     hidden: Bools,
     thresholds: Floats,
-    out: tuple[Counts, Counts, Counts],
+    out: tuple[Tally, Tally, Tally],
 ) -> None:
     """Per image, take up detections by falling score and note the counts as the score passes each threshold.
 
@@ -95,7 +96,7 @@ def _count(
             detections[image, level] = d - det_start[image] - left_out
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _take_up(row: int, graph: Graph, partner: Ints, owner: Ints, prices: Prices, scratch: Scratch) -> tuple[int, int]:
     """Add detection `row` to a matching of greatest total IoU, keeping it greatest.
 
@@ -127,7 +128,7 @@ def _take_up(row: int, graph: Graph, partner: Ints, owner: Ints, prices: Prices,
     return end, dropped
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _shortest(row: int, graph: Graph, owner: Ints, prices: Prices, scratch: Scratch) -> tuple[int, int, float, Ints]:
     """Dijkstra from `row`: the free person reached or -1, the detection left without a partner or -1, the length, and
     the people seen on the way (their scratch entries are left for the caller)."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, PredictionError
-from humanbench.metrics.scores import Counts, Scores
-
-Floats = NDArray[np.float64]
+from humanbench.metrics.scores import DrawCounts, Scores
 
 MPII_JOINTS = 16
 PELVIS, THORAX = 6, 7
@@ -64,7 +63,7 @@ def pckh(pred: ArrayLike, gt: ArrayLike, missing: ArrayLike, headboxes: ArrayLik
     return Scores((annotated.astype(np.float64), hits), _reduce_pckh, n=len(points), unit="person", info=info)
 
 
-def _reduce_pckh(parts: tuple[Floats, dict[str, Floats]], counts: Counts) -> dict[str, float]:
+def _reduce_pckh(parts: tuple[Floats, dict[str, Floats]], counts: DrawCounts) -> dict[str, float]:
     annotated = counts @ parts[0]
     right = {name: counts @ hits for name, hits in parts[1].items()}
     mean = np.delete(np.arange(MPII_JOINTS), [PELVIS, THORAX])
@@ -96,12 +95,12 @@ def epe(pred: ArrayLike, gt: ArrayLike, mask: ArrayLike) -> Scores:
     return Scores((distance, joints), _reduce_epe, n=len(points), unit="person", info={"joints": int(joints.sum())})
 
 
-def _reduce_epe(parts: tuple[Floats, NDArray[np.int64]], counts: Counts) -> dict[str, float]:
+def _reduce_epe(parts: tuple[Floats, Ints], counts: DrawCounts) -> dict[str, float]:
     distance, joints = (counts @ part for part in parts)
     return {"EPE": float(distance) / float(joints) if joints > 0 else float("nan")}
 
 
-def _pair(pred: ArrayLike, gt: ArrayLike, counted: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _pair(pred: ArrayLike, gt: ArrayLike, counted: Bools) -> tuple[Floats, Floats]:
     """Both sides as float64, checked; ground truth of joints that do not count may hold anything and becomes 0."""
     points, truth = np.asarray(pred, dtype=np.float64), np.asarray(gt, dtype=np.float64)
     if truth.ndim != 3 or truth.shape[2] != 2 or counted.shape != truth.shape[:2]:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.oks import Bools, Detections, Floats, Ints, People, average_precision, match, outside
-from humanbench.metrics.scores import Counts, Scores
+from humanbench.metrics.oks import GroundTruthPoses, PredictedPoses, average_precision, match, outside
+from humanbench.metrics.scores import DrawCounts, Scores
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
 PER_IMAGE = 20
@@ -18,7 +19,7 @@ THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 AREAS = np.array([[0, 1e5**2], [32**2, 96**2], [96**2, 1e5**2]])
 
-Rows = Sequence[Mapping[str, Any]]
+CocoEntries = Sequence[Mapping[str, Any]]
 
 BOX_TO_AREA = 0.53
 """Body area as a share of its box, where no area is annotated (xtcocotools, `use_area=False`)."""
@@ -42,7 +43,7 @@ class _Ranked(NamedTuple):
 
 def keypoint_ap(
     ground_truth: Mapping[str, Any],
-    detections: Rows,
+    detections: CocoEntries,
     sigmas: ArrayLike,
     area: str = "annotation",
 ) -> Scores:
@@ -93,7 +94,7 @@ def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
     return _Frame(images, categories, keypoints)
 
 
-def _read_people(annotations: Rows, frame: _Frame, from_box: bool) -> People:
+def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> GroundTruthPoses:
     _require(annotations, ("image_id", "category_id", "keypoints"), "annotation", DataError)
     kept = [a for a in annotations if a["image_id"] in frame.images and a["category_id"] in frame.categories]
     image = np.array([frame.images[a["image_id"]] for a in kept], np.int64)
@@ -116,10 +117,10 @@ def _read_people(annotations: Rows, frame: _Frame, from_box: bool) -> People:
     group = category * len(frame.images) + image
     order = np.argsort(group, kind="stable")
     ignore = crowd | (shown == 0)
-    return People(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
+    return GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
 
 
-def _read_detections(detections: Rows, frame: _Frame) -> Detections:
+def _read_detections(detections: CocoEntries, frame: _Frame) -> PredictedPoses:
     """All detections of known categories, best first within their group, equal scores in the order given."""
     _require(detections, ("image_id", "category_id", "keypoints", "score"), "detection", PredictionError)
     try:
@@ -138,10 +139,10 @@ def _read_detections(detections: Rows, frame: _Frame) -> Detections:
     order = np.argsort(-score, kind="stable")
     order = order[category[order] >= 0]
     order = order[np.argsort(group[order], kind="stable")]
-    return Detections(group[order], score[order], points[order], area[order])
+    return PredictedPoses(group[order], score[order], points[order], area[order])
 
 
-def _detection_areas(detections: Rows, points: Floats) -> Floats:
+def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
     """Areas for the size ranges, as pycocotools' `loadRes` derives them (the first detection decides how)."""
     if not detections or not len(detections[0].get("bbox", ())):
         sides = points[:, :, :2].max(axis=1) - points[:, :, :2].min(axis=1)
@@ -151,13 +152,13 @@ def _detection_areas(detections: Rows, points: Floats) -> Floats:
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
 
 
-def _best_of_each_group(found: Detections) -> Detections:
+def _best_of_each_group(found: PredictedPoses) -> PredictedPoses:
     place = np.arange(len(found.group)) - np.searchsorted(found.group, found.group)
     best = place < PER_IMAGE
-    return Detections(found.group[best], found.score[best], found.points[best], found.area[best])
+    return PredictedPoses(found.group[best], found.score[best], found.points[best], found.area[best])
 
 
-def _points(rows: Rows, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
+def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
     """Keypoints of all rows as N x K x 3; raises where the number differs or a coordinate is not finite."""
     lists = [row["keypoints"] for row in rows]
     try:
@@ -177,7 +178,7 @@ def _points(rows: Rows, keypoints: int, what: str, error: type[HumanbenchError])
     return points
 
 
-def _require(rows: Rows, keys: tuple[str, ...], what: str, error: type[HumanbenchError]) -> None:
+def _require(rows: CocoEntries, keys: tuple[str, ...], what: str, error: type[HumanbenchError]) -> None:
     wanted = set(keys)
     for i, row in enumerate(rows):
         if not wanted <= row.keys():
@@ -189,13 +190,15 @@ def _first(bad: Bools) -> int | None:
     return int(bad.argmax()) if bad.any() else None
 
 
-def _name(rows: Rows, i: int, what: str) -> str:
+def _name(rows: CocoEntries, i: int, what: str) -> str:
     id_ = f" of id {rows[i]['id']}" if "id" in rows[i] else ""
     image = f" (image {rows[i]['image_id']})" if "image_id" in rows[i] else ""
     return f"{what} {i}{id_}{image}"
 
 
-def _rank(people: People, found: Detections, status: NDArray[np.uint8], category: int, images: int) -> _Ranked:
+def _rank(
+    people: GroundTruthPoses, found: PredictedPoses, status: NDArray[np.uint8], category: int, images: int
+) -> _Ranked:
     """One category's share, sorted by score; equal scores in the order of image, then of the image's own list."""
     first, last = category * images, (category + 1) * images
     rows = slice(*np.searchsorted(found.group, (first, last)))
@@ -206,7 +209,7 @@ def _rank(people: People, found: Detections, status: NDArray[np.uint8], category
     return _Ranked(found.group[rows][order] - first, ordered, np.stack(numbers))
 
 
-def _reduce(parts: tuple[_Ranked, ...], counts: Counts) -> dict[str, float]:
+def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:
     precision, recall = [], []
     for ranked in parts:
         people = ranked.people @ counts

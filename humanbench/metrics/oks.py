@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-Status = NDArray[np.uint8]
+from humanbench.arrays import Bools, Floats, Ints
+from humanbench.compiled import compiled
+
+Outcomes = NDArray[np.uint8]
 
 IGNORED, WRONG, RIGHT = 0, 1, 2
 """What a detection counts as."""
@@ -19,7 +18,7 @@ IGNORED, WRONG, RIGHT = 0, 1, 2
 _EPSILON = float(np.spacing(1))
 
 
-class People(NamedTuple):
+class GroundTruthPoses(NamedTuple):
     """Annotated people in order of their group (category and image)."""
 
     group: Ints
@@ -30,8 +29,8 @@ class People(NamedTuple):
     crowd: Bools
 
 
-class Detections(NamedTuple):
-    """Detections in order of their group, best first within."""
+class PredictedPoses(NamedTuple):
+    """PredictedPoses in order of their group, best first within."""
 
     group: Ints
     score: Floats
@@ -44,7 +43,7 @@ def outside(area: Floats, ranges: Floats) -> Bools:
     return (area < ranges[:, :1]) | (area > ranges[:, 1:])
 
 
-@njit(cache=True)
+@compiled
 def _similarity(detections: Floats, people: Floats, boxes: Floats, areas: Floats, variances: Floats) -> Floats:
     """Object keypoint similarity D x G; people without labelled points are compared by their doubled box."""
     out = np.empty((len(detections), len(people)))
@@ -71,8 +70,8 @@ def _similarity(detections: Floats, people: Floats, boxes: Floats, areas: Floats
     return out
 
 
-@njit(cache=True)
-def _assign(similarity: Floats, ignored: Bools, crowd: Bools, away: Bools, threshold: float, out: Status) -> None:
+@compiled
+def _assign(similarity: Floats, ignored: Bools, crowd: Bools, away: Bools, threshold: float, out: Outcomes) -> None:
     """Greedy matching in one image: each detection, best first, takes the most similar person still free.
 
     People that count come before ignored ones, a crowd can be taken again and again, and of equally similar people the
@@ -97,16 +96,16 @@ def _assign(similarity: Floats, ignored: Bools, crowd: Bools, away: Bools, thres
             out[d] = IGNORED if away[d] else WRONG
 
 
-@njit(cache=True)
+@compiled
 def _match(
-    people: People,
-    detections: Detections,
+    people: GroundTruthPoses,
+    detections: PredictedPoses,
     spans: Ints,
     ignored: Bools,
     away: Bools,
     variances: Floats,
     thresholds: Floats,
-) -> Status:
+) -> Outcomes:
     status = np.empty((len(ignored), len(thresholds), len(detections.points)), np.uint8)
     for i in range(len(spans)):
         g0, g1, d0, d1 = spans[i]
@@ -121,7 +120,9 @@ def _match(
     return status
 
 
-def match(people: People, detections: Detections, variances: Floats, thresholds: Floats, ranges: Floats) -> Status:
+def match(
+    people: GroundTruthPoses, detections: PredictedPoses, variances: Floats, thresholds: Floats, ranges: Floats
+) -> Outcomes:
     """What each detection counts as: ranges x thresholds x D of `IGNORED`, `WRONG`, `RIGHT`.
 
     `variances` K, per keypoint (2 sigma) squared; `thresholds` of similarity; `ranges` of area, R x 2.
@@ -133,8 +134,8 @@ def match(people: People, detections: Detections, variances: Floats, thresholds:
     return _match(people, detections, spans, ignored, outside(detections.area, ranges), variances, thresholds)
 
 
-@njit(cache=True)
-def _precision(status: Status, weights: Ints, people: int, recalls: Floats, out: Floats) -> float:
+@compiled
+def _precision(status: Outcomes, weights: Ints, people: int, recalls: Floats, out: Floats) -> float:
     """Interpolated precision at `recalls` into `out`; returns the final recall.
 
     Only right detections matter: recall grows at no other, and precision falls at every wrong one.
@@ -161,8 +162,8 @@ def _precision(status: Status, weights: Ints, people: int, recalls: Floats, out:
     return recall[n - 1] if n else 0.0
 
 
-@njit(cache=True)
-def average_precision(status: Status, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
+@compiled
+def average_precision(status: Outcomes, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
     """Interpolated precision (ranges x thresholds x recalls) and final recall (ranges x thresholds), fractions.
 
     `status` as from `match`, in order of score; `weights` D, how often each detection counts; `people` per range.

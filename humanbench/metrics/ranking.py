@@ -13,17 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from humanbench.arrays import AnyFloats, Floats, Ints
+from humanbench.compiled import compiled
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.scores import Counts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores
 
-Floats = NDArray[np.floating[Any]]
-Ints = NDArray[np.int64]
-Read = Callable[[int, int], Floats]
+Read = Callable[[int, int], AnyFloats]
 
 JUNK = -1
 """Identity of a detection that is neither right nor wrong (Market-1501): out of every ranking."""
@@ -73,8 +72,8 @@ def reid(
         )
     exact = np.float64 if matrix.dtype.kind in "iu" or matrix.dtype.itemsize > 4 else np.float32
 
-    def read(start: int, stop: int) -> Floats:
-        block: Floats = np.ascontiguousarray(matrix[start:stop], dtype=exact)
+    def read(start: int, stop: int) -> AnyFloats:
+        block: AnyFloats = np.ascontiguousarray(matrix[start:stop], dtype=exact)
         if block.size and np.isnan(block.min()):  # the minimum of anything with NaN is NaN
             row = start + int(np.isnan(block).any(axis=1).argmax())
             raise HumanbenchError(f"the distances of query {row} hold NaN, so its gallery cannot be ranked")
@@ -130,7 +129,7 @@ def reid_from_features(
     def reader(rows: int) -> Read:
         out = np.empty((rows, len(gallery)), np.float32)
 
-        def read(start: int, stop: int) -> Floats:
+        def read(start: int, stop: int) -> AnyFloats:
             block = np.matmul(query[start:stop], gallery.T, out=out[: stop - start])
             _products_to_distances(block, offset, scale, repeats, firsts)
             return block
@@ -177,7 +176,7 @@ class _Pairing:
         return cls(qi, gi, qc, gc, order, np.searchsorted(ranked, qi, "left"), np.searchsorted(ranked, qi, "right"))
 
 
-def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> Floats:
+def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> AnyFloats:
     """Q x (2 + depths): AP, INP and a hit per depth of every query; NaN without a match.
 
     Each worker opens a reader of up to `rows` rows of distances and ranks its share of the queries. BLAS is held to one
@@ -204,8 +203,19 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> Floats:
     return outcomes
 
 
-@numba.njit(cache=True, nogil=True)
-def _rank_rows(distances, query_ids, ids, query_cams, cams, order, begin, end, depths, out):  # type: ignore[no-untyped-def]
+@compiled
+def _rank_rows(
+    distances: AnyFloats,
+    query_ids: Ints,
+    ids: Ints,
+    query_cams: Ints,
+    cams: Ints,
+    order: Ints,
+    begin: Ints,
+    end: Ints,
+    depths: Ints,
+    out: Floats,
+) -> None:
     near = np.empty(distances.shape[1], np.int64)
     for q in range(distances.shape[0]):
         row, pid, cam = distances[q], query_ids[q], query_cams[q]
@@ -236,8 +246,8 @@ def _rank_rows(distances, query_ids, ids, query_cams, cams, order, begin, end, d
         _outcome(in_front, depths, out[q])
 
 
-@numba.njit(cache=True, nogil=True)
-def _outcome(in_front, depths, out):  # type: ignore[no-untyped-def]
+@compiled
+def _outcome(in_front: Ints, depths: Ints, out: Floats) -> None:
     matches = len(in_front) - 1
     rank, precisions = 0, 0.0
     out[2:] = 0.0
@@ -250,8 +260,8 @@ def _outcome(in_front, depths, out):  # type: ignore[no-untyped-def]
     out[1] = matches / rank
 
 
-@numba.njit(cache=True, nogil=True)
-def _products_to_distances(rows, offset, scale, repeats, firsts):  # type: ignore[no-untyped-def]
+@compiled
+def _products_to_distances(rows: AnyFloats, offset: AnyFloats, scale: AnyFloats, repeats: Ints, firsts: Ints) -> None:
     for row in rows:
         for t in range(len(repeats)):
             row[repeats[t]] = row[firsts[t]]
@@ -259,7 +269,7 @@ def _products_to_distances(rows, offset, scale, repeats, firsts):  # type: ignor
             row[g] = offset[g] - scale[g] * row[g]
 
 
-def _scores(outcomes: Floats) -> Scores:
+def _scores(outcomes: AnyFloats) -> Scores:
     valid = np.flatnonzero(~np.isnan(outcomes[:, 0]))
     if not len(valid):
         raise HumanbenchError(
@@ -270,16 +280,16 @@ def _scores(outcomes: Floats) -> Scores:
     return Scores(outcomes[valid], _reduce, n=len(valid), unit="query", info=info)
 
 
-def _reduce(outcomes: Floats, counts: Counts) -> Mapping[str, float]:
+def _reduce(outcomes: AnyFloats, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     means = 100 * (counts @ outcomes) / drawn if drawn else np.full(outcomes.shape[1], np.nan)
     ap, inp, *hits = means.tolist()
     return {"mAP": ap, **{f"rank-{k}": hit for k, hit in zip(DEPTHS, hits, strict=True)}, "mINP": inp}
 
 
-def _digest(features: Floats, name: str) -> tuple[Floats, Floats]:
+def _digest(features: AnyFloats, name: str) -> tuple[Floats, Floats]:
     """Per row, in float64: its squared length, and a number that equal rows share and others practically never do."""
-    weights = np.random.default_rng(0).standard_normal(features.shape[1])
+    weights: Floats = np.random.default_rng(0).standard_normal((features.shape[1],))
     squares, keys = _row_sums(features, weights)
     if len(squares) and not squares.max() < LARGEST_SQUARE:
         row = int((~(squares < LARGEST_SQUARE)).argmax())
@@ -287,8 +297,8 @@ def _digest(features: Floats, name: str) -> tuple[Floats, Floats]:
     return squares, keys
 
 
-@numba.njit(cache=True, nogil=True)
-def _row_sums(features, weights):  # type: ignore[no-untyped-def]
+@compiled
+def _row_sums(features: AnyFloats, weights: Floats) -> tuple[Floats, Floats]:
     squares, keys = np.zeros(len(features)), np.zeros(len(features))
     for n in range(len(features)):
         for d in range(len(weights)):
@@ -298,15 +308,15 @@ def _row_sums(features, weights):  # type: ignore[no-untyped-def]
     return squares, keys
 
 
-def _repeats(features: Floats, keys: Floats) -> tuple[Ints, Ints]:
+def _repeats(features: AnyFloats, keys: Floats) -> tuple[Ints, Ints]:
     """Rows that repeat an earlier one, and for each the first row equal to it."""
     first = _first_equal(features, keys, np.argsort(keys, kind="stable"))
     repeats = np.flatnonzero(first != np.arange(len(first)))
     return repeats, first[repeats]
 
 
-@numba.njit(cache=True, nogil=True)
-def _first_equal(features, keys, order):  # type: ignore[no-untyped-def]
+@compiled
+def _first_equal(features: AnyFloats, keys: Floats, order: Ints) -> Ints:
     first = np.arange(len(keys))
     for i in range(1, len(order)):
         row, before = order[i], i - 1

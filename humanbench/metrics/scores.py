@@ -7,10 +7,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Counts = NDArray[np.int64]
-Reduce = Callable[[Any, Counts], Mapping[str, float]]
+from humanbench.arrays import Ints
+
+DrawCounts = Ints
+"""How often each unit was drawn."""
+
+Reduce = Callable[[Any, DrawCounts], Mapping[str, float]]
 
 
 class Scores(Mapping[str, float]):
@@ -36,7 +40,7 @@ class Scores(Mapping[str, float]):
         n: int,
         unit: str,
         info: Mapping[str, Any] | None = None,
-        index: NDArray[np.int64] | None = None,
+        index: Ints | None = None,
     ) -> None:
         self.parts = parts
         self.n = n if index is None else len(index)

@@ -6,21 +6,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from humanbench.arrays import Floats, Ints
+from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.scores import Counts, Scores
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from humanbench.metrics.scores import DrawCounts, Scores
 
 _TABLES = 4
 """Neighbouring pixels mostly share a class; counting them in turn in separate tables spares waiting for each other."""
 
 
-@njit(cache=True)
+@compiled
 def _count(pred: Any, gt: Any, classes: int, ignore: int, tables: Ints) -> int:
     """Adds pairs of flat maps to `tables` (T x C x C); returns the first pixel with an unknown class, or -1."""
     for i in range(len(gt)):
@@ -34,7 +32,7 @@ def _count(pred: Any, gt: Any, classes: int, ignore: int, tables: Ints) -> int:
 
 
 def confusion(pred: ArrayLike, gt: ArrayLike, classes: int, ignore: int = 255) -> Ints:
-    """Counts of pixels by class, C x C int64: rows ground truth, columns prediction.
+    """DrawCounts of pixels by class, C x C int64: rows ground truth, columns prediction.
 
     `pred` and `gt` H x W integer maps of class ids 0..C-1. Pixels where `gt` is `ignore` are left out, whatever is
     predicted there.
@@ -103,7 +101,7 @@ def parsing(confusions: Iterable[ArrayLike], classes: int | Sequence[str]) -> Sc
     return Scores(parts, _reduce, n=len(rows), unit="image", info={"pixels": int(rows.sum())})
 
 
-def _reduce(parts: tuple[Any, list[str]], counts: Counts) -> dict[str, float]:
+def _reduce(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, float]:
     rows, names = parts
     total = (counts @ rows).reshape(len(names), len(names))
     right, labelled, predicted = total.diagonal(), total.sum(axis=1), total.sum(axis=0)

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from humanbench.arrays import Floats
+
 Angle = Callable[[str], Floats]
 
 JOINTS: tuple[str, ...] = (

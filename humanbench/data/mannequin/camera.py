@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from humanbench.data.mannequin.anatomy import Floats
+from humanbench.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import JOINTS, Bodies, Floats, kinematics, rotation
+from humanbench.arrays import Floats
+from humanbench.data.mannequin.anatomy import JOINTS, Bodies, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.dress import Dressed, G, dress
 from humanbench.data.mannequin.looks import Look

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from humanbench.compiled import compiled
 
 F32 = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ def _box(width: float) -> NDArray[np.float64]:
     return mean
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def _print(image: F32, tone: F32, grey: bool, across: F32, down: F32, grain: F32) -> NDArray[np.uint8]:
     """Tone, blur and grain in one pass over the rows, of which only those under the vertical blur are kept.
 
@@ -93,7 +94,7 @@ def _print(image: F32, tone: F32, grey: bool, across: F32, down: F32, grain: F32
     return result.reshape(height, width, channels)
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def _expose(row: F32, tone: F32, grey: bool, result: F32) -> None:
     """A row of W x 3 through the tone (and perhaps to grey), in 0..1."""
     low, high = np.float32(0), np.float32(1)
@@ -107,7 +108,7 @@ def _expose(row: F32, tone: F32, grey: bool, result: F32) -> None:
         result[3 * x + 2] = min(max(b, low), high)
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def _weighted(weights: F32, values: F32, step: int, result: F32) -> None:
     """Sums of values `step` apart."""
     result[:] = 0

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import Floats
+from humanbench.arrays import Floats
 from humanbench.data.mannequin.looks import Look, material
 from humanbench.data.mannequin.shapes import SHAPE, SHAPES
 

@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import Labels
-from humanbench.data.mannequin.anatomy import Floats, J
+from humanbench.data.mannequin.anatomy import J
 from humanbench.data.mannequin.dress import GARMENTS
 from humanbench.data.mannequin.looks import Look
 from humanbench.data.mannequin.scene import Person, Picture

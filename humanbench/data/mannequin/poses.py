@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from humanbench.data.mannequin.anatomy import ANGLES, A, Floats
+from humanbench.arrays import Floats
+from humanbench.data.mannequin.anatomy import ANGLES, A
 from humanbench.data.mannequin.looks import pick
 
 Angles = dict[str, float]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from humanbench.compiled import compiled
 
 F32 = NDArray[np.float32]
 
 PATTERNS: tuple[str, ...] = ("plain", "stripes", "pinstripes", "checks", "logo", "splice", "dots")
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def cover(geometry: F32, flat: NDArray[np.bool_], depth: F32, hit: NDArray[np.int32], normal: F32) -> None:
     """Draw capsules into the buffers, nearest wins.
 
@@ -52,7 +53,7 @@ def cover(geometry: F32, flat: NDArray[np.bool_], depth: F32, hit: NDArray[np.in
                     normal[y, x, 1] = ey / max(radius, 1e-3)
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def _texture(pattern: int, scale: float, u: float, v: float, w: float) -> float:
     """Share of the second colour at body coordinates u (left), v (up), w (front), in metres."""
     if pattern == 1:
@@ -74,7 +75,7 @@ def _texture(pattern: int, scale: float, u: float, v: float, w: float) -> float:
     return 0.0
 
 
-@njit(cache=True, fastmath=True, nogil=True)
+@compiled(fastmath=True)
 def shade(
     image: F32,
     depth: F32,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import JOINTS, Floats
+from humanbench.arrays import Floats
+from humanbench.compiled import compiled
+from humanbench.data.mannequin.anatomy import JOINTS
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.cast import HEAD, IN_BOX, Cast
 from humanbench.data.mannequin.raster import cover, shade
@@ -96,7 +97,7 @@ def _enlarged(backdrop: NDArray[np.uint8], k: int) -> NDArray[np.float32]:
     return image if k == 1 else image.repeat(k, axis=0).repeat(k, axis=1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mean_of_blocks(image: NDArray[np.float32], k: int) -> NDArray[np.float32]:
     height, width, channels = image.shape
     result = np.zeros((height // k, width // k, channels), np.float32)
@@ -124,7 +125,7 @@ def _shadows(image: NDArray[np.float32], camera: Camera, feet: Floats) -> None:
         _darken(image, cx, cy, 0.38 * scale, max(1.0, abs(reach) * 1.3))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _darken(image: NDArray[np.float32], cx: float, cy: float, rx: float, ry: float) -> None:
     height, width = image.shape[:2]
     for y in range(max(0, int(cy - ry)), min(height, int(cy + ry) + 2)):
@@ -135,7 +136,7 @@ def _darken(image: NDArray[np.float32], cx: float, cy: float, rx: float, ry: flo
                     image[y, x, c] *= 1.0 - 0.5 * (1.0 - d)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _read_off(
     hit: NDArray[np.int32],
     k: int,

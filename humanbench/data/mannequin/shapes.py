@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.data.mannequin.anatomy import JOINTS, Bodies, Floats, J, S
+from humanbench.arrays import Floats
+from humanbench.data.mannequin.anatomy import JOINTS, Bodies, J, S
 
 _POINTS = (*JOINTS, "mid_knee", "mid_ankle")
 _P = {name: i for i, name in enumerate(_POINTS)}

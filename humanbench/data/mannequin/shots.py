@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.mannequin.anatomy import Floats
 from humanbench.data.mannequin.backdrop import draw_backdrop
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.cast import Actor, Cast, Obstacle, stand, things, together

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import Floats, box_array, detection_table
+from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import Floats, box_array, detection_table, records
+from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.writers import Save
 
 

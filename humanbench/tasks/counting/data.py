@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import RESAMPLING, Size, mirror, open_rgb, photometric, resize, to_input
 from humanbench.tasks.counting.density import density_map, inside, kernels
 from humanbench.tasks.counting.options import Augment, Loss
 
-Floats = NDArray[np.float64]
 Sample = dict[str, Any]
 
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.special import ndtr
 
+from humanbench.arrays import Floats
 from humanbench.data.transforms import Size
 from humanbench.tasks.counting.options import Loss
 from humanbench.tasks.maps import cells
-
-Floats = NDArray[np.float64]
 
 NARROWEST = 1.0
 """Smallest kernel in pixels: two heads at the same place would otherwise have none."""

@@ -20,7 +20,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import visible_ratios
 from humanbench.data.images import image_size
 from humanbench.errors import PredictionError
-from humanbench.metrics.scores import Counts
+from humanbench.metrics.scores import DrawCounts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate
 from humanbench.tasks import evaluation_options, metric_name, only
@@ -103,7 +103,7 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
     """Scores of the same units as one: the main one's names, and the others' with a suffix each."""
     parts = {"": main, **beside}
 
-    def reduce(parts: Mapping[str, metrics.Scores], counts: Counts) -> dict[str, float]:
+    def reduce(parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> dict[str, float]:
         index = np.repeat(np.arange(len(counts)), counts)
         return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
@@ -19,7 +18,6 @@ from humanbench.tasks.pose import transforms
 from humanbench.tasks.pose.options import Augment
 from humanbench.tasks.pose.transforms import Window
 
-Floats = NDArray[np.float64]
 Sample = dict[str, Any]
 
 

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from humanbench.arrays import Floats
 from humanbench.data.transforms import Affine, Size
 from humanbench.tasks.pose.options import Augment
-
-Floats = NDArray[np.float64]
 
 PADDING = 1.25
 """Sides of a window over those of the box (HRNet, mmpose)."""

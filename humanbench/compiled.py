@@ -1,0 +1,59 @@
+"""Functions compiled by numba, and where their machine code is kept between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast, overload
+
+import numba
+
+from humanbench.errors import HumanbenchError
+from humanbench.paths import cache_folder
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = "compiled"
+"""Part of `$HUMANBENCH_CACHE` that holds machine code where numba has no place of its own."""
+
+
+@overload
+def compiled(function: F) -> F: ...
+@overload
+def compiled(*, fastmath: bool = False) -> Callable[[F], F]: ...
+def compiled(function: F | None = None, *, fastmath: bool = False) -> F | Callable[[F], F]:
+    """Decorator: compile a function of arrays and numbers at its first call for each kind of arguments.
+
+    The code is kept in the first folder of these that can be written to: `$NUMBA_CACHE_DIR`, `__pycache__` beside the
+    source, numba's folder of the user, `$HUMANBENCH_CACHE/compiled`. Where none can (a container whose file system is
+    read-only), every run compiles anew, which costs it some seconds. Compiled functions let other threads run.
+    """
+
+    def decorate(function: F) -> F:
+        return _kept(function, fastmath) or _kept(function, fastmath, _last_resort()) or plain(function)
+
+    def plain(function: F) -> F:
+        return cast(F, numba.njit(nogil=True, fastmath=fastmath)(function))
+
+    return decorate if function is None else decorate(function)
+
+
+def _last_resort() -> str | None:
+    try:
+        return str(cache_folder() / FOLDER)
+    except HumanbenchError:  # a user without a home
+        return None
+
+
+def _kept(function: F, fastmath: bool, folder: str | None = None) -> F | None:
+    """The function with its code kept in the folder, else where numba keeps it; None where that cannot be written."""
+    settings: Any = numba.config
+    default = settings.CACHE_DIR
+    settings.CACHE_DIR = folder or default
+    try:
+        return cast(F, numba.njit(cache=True, nogil=True, fastmath=fastmath)(function))
+    except RuntimeError as error:  # numba looks for a place when it is told to keep the code, not when it does
+        if "cannot cache" not in str(error):
+            raise
+        return None
+    finally:
+        settings.CACHE_DIR = default
