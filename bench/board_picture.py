@@ -22,7 +22,7 @@ LARGEST = 300_000
 
 def main(runs: list[str]) -> None:
     """Build a site, show it, keep the picture."""
-    from humanbench.leaderboard.gathering import build
+    from humanbench.leaderboard.site.build import build
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None or not runs:

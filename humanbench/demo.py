@@ -18,7 +18,7 @@ from humanbench.cards import DatasetCard, load_card
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
-    from humanbench.leaderboard.site import Site
+    from humanbench.leaderboard.site.writing import Site
     from humanbench.results import Results
 
 BACKBONES = ("mini_random", "mini_path")
@@ -53,7 +53,7 @@ def demo(
     """
     from humanbench import compare
     from humanbench.evaluation import evaluate
-    from humanbench.leaderboard.gathering import build
+    from humanbench.leaderboard.site.build import build
 
     data = folder / "data"
     write_data(data, scale, seed, say)

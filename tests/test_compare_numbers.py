@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from humanbench.comparison.evidence import _unpaired
+from humanbench.comparison.draws import _unpaired
 from humanbench.comparison.noise import Trained, seed_noise
 from humanbench.comparison.verdicts import Measured, _seed_errors, _widening, judge
 

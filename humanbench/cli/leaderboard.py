@@ -10,7 +10,7 @@ import click
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
-    from humanbench.leaderboard.checking import Report
+    from humanbench.leaderboard.submissions.rescore import SubmissionReport
     from humanbench.places import DataRoot
 
 _HELP = {"help_option_names": ["-h", "--help"]}
@@ -52,12 +52,12 @@ def build(
     """
     import json
 
-    from humanbench.leaderboard.gathering import build as build_from
+    from humanbench.leaderboard.site.build import build as build_from
 
     site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
     found: list[str] = []
     if check:
-        from humanbench.leaderboard.validity import problems
+        from humanbench.leaderboard.site.html_check import problems
 
         found = problems(site.folder)
     if as_json:
@@ -76,7 +76,7 @@ def build(
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 def serve(site: Path, port: int) -> None:
     """Show a built site at http://127.0.0.1:PORT, to this machine alone, until Ctrl-C."""
-    from humanbench.leaderboard.serving import server_of
+    from humanbench.leaderboard.site.serve import server_of
 
     with server_of(site, port) as server:
         click.echo(f"http://127.0.0.1:{server.server_port}/")
@@ -89,7 +89,7 @@ def serve(site: Path, port: int) -> None:
 @json_option
 def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
     """Check a SUBMISSION (.zip or folder) and compute its numbers again. Exit code 1 if it is rejected."""
-    from humanbench.leaderboard.checking import check_submission
+    from humanbench.leaderboard.submissions.rescore import check_submission
 
     _finish(check_submission(submission, data_root), as_json)
 
@@ -101,7 +101,7 @@ def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
 @json_option
 def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_json: bool) -> None:
     """Check a SUBMISSION and add it to the accepted ones. Nothing that was accepted is ever replaced."""
-    from humanbench.leaderboard import store as stored
+    from humanbench.leaderboard.submissions import store as stored
 
     report, name = stored.accept(submission, store or stored.default_store(), data_root)
     _finish(report, as_json, submission=name)
@@ -113,7 +113,7 @@ def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_
 @_store_option
 def withdraw(entry: str, reason: str, store: Path | None) -> None:
     """Take an accepted submission (by its id, or that of an ENTRY) out of the rankings. It stays on record."""
-    from humanbench.leaderboard import store as stored
+    from humanbench.leaderboard.submissions import store as stored
 
     click.echo(f"withdrawn: {stored.withdraw(entry, reason, store or stored.default_store())}")
 
@@ -138,8 +138,8 @@ def rerun(
     """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
     import json
 
-    from humanbench.leaderboard import rerunning
-    from humanbench.leaderboard.store import default_store
+    from humanbench.leaderboard.submissions import rerun as rerunning
+    from humanbench.leaderboard.submissions.store import default_store
 
     found = rerunning.find_entry(entry, store or default_store())
     cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device)
@@ -155,10 +155,10 @@ def rerun(
         click.get_current_context().exit(1)
 
 
-def _finish(report: Report, as_json: bool, **about: Any) -> None:
+def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:
     import json
 
-    from humanbench.leaderboard.checking import summary
+    from humanbench.leaderboard.submissions.rescore import summary
 
     if as_json:
         click.echo(json.dumps({**about, **report.as_dict()}, indent=1, allow_nan=False))

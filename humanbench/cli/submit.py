@@ -10,7 +10,7 @@ import click
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
-    from humanbench.leaderboard.checking import Report
+    from humanbench.leaderboard.submissions.rescore import SubmissionReport
     from humanbench.places import DataRoot
 
 
@@ -44,9 +44,9 @@ def command(
 
     A submission holds results, predictions, recipes, freeze reports, environment and what is known of the backbone.
     """
-    from humanbench.leaderboard.bundle import default_name, gathered, write_submission
-    from humanbench.leaderboard.checking import check_submission
-    from humanbench.leaderboard.pushing import push, repository
+    from humanbench.leaderboard.submissions.bundle import default_name, gathered, write_submission
+    from humanbench.leaderboard.submissions.hub import push, repository
+    from humanbench.leaderboard.submissions.rescore import check_submission
 
     if place is not None:
         repository(place)
@@ -80,10 +80,10 @@ def _seen(text: str) -> list[str]:
     return [] if names == ["nothing"] else names
 
 
-def _show(report: Report, done: dict[str, str], as_json: bool) -> None:
+def _show(report: SubmissionReport, done: dict[str, str], as_json: bool) -> None:
     import json
 
-    from humanbench.leaderboard.checking import summary
+    from humanbench.leaderboard.submissions.rescore import summary
 
     if as_json:
         click.echo(json.dumps({**done, **report.as_dict()}, indent=1, allow_nan=False))

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from humanbench import __version__
-from humanbench.comparison.evidence import Evidence, Ground, NotComparable, evidence
+from humanbench.comparison.comparison import Comparison
+from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
 from humanbench.comparison.matching import Pair, pairs
 from humanbench.comparison.noise import Trained
-from humanbench.comparison.report import Average, CellReport, Comparison, averages
-from humanbench.comparison.runs import Cell, Run, read_run
+from humanbench.comparison.report import BoardAverage, CellReport, averages
+from humanbench.comparison.runs import CellRuns, Run, read_run
 from humanbench.comparison.verdicts import Judged, Measured, judge, resamples_for
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 
-__all__ = ["Average", "CellReport", "Comparison", "compare"]
+__all__ = ["BoardAverage", "CellReport", "Comparison", "compare"]
 
 
 def compare(
@@ -45,14 +46,14 @@ def compare(
     first, second = read_run(base), read_run(new)
     matched = pairs(first, second)
     resamples = resamples_for(sum(not pair.problem for pair in matched))
-    found = _evidence(matched, Ground(data_root, subset), seed, resamples)
+    found = _draws(matched, Ground(data_root, subset), seed, resamples)
     return _report(first, second, found, margin, resamples)
 
 
-Found = tuple[Pair, Evidence | None, np.random.Generator]
+Found = tuple[Pair, DifferenceDraws | None, np.random.Generator]
 
 
-def _evidence(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> list[Found]:
+def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> list[Found]:
     found: list[Found] = []
     for pair in track(matched, "comparing cells"):
         rng = np.random.default_rng([seed, int(hashlib.sha256(repr(pair.key).encode()).hexdigest()[:8], 16)])
@@ -60,7 +61,7 @@ def _evidence(matched: list[Pair], ground: Ground, seed: int, resamples: int) ->
             found.append((pair, None, rng))
             continue
         try:
-            found.append((pair, evidence(pair, ground, rng, resamples), rng))
+            found.append((pair, difference_draws(pair, ground, rng, resamples), rng))
         except NotComparable as problem:
             found.append((Pair(pair.key, pair.base, pair.new, str(problem), pair.notes), None, rng))
     return found
@@ -82,20 +83,20 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
     )
 
 
-def _measured(pair: Pair, known: Evidence, rng: np.random.Generator) -> Measured:
+def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:
     base, new = _sides(pair)
     first = new.first.result
     values = Trained(first.main, first.suite, base.values, new.values, trained=first.regime != "none")
     return Measured(values, known.draws, known.n, rng)
 
 
-def _sides(pair: Pair) -> tuple[Cell, Cell]:
+def _sides(pair: Pair) -> tuple[CellRuns, CellRuns]:
     assert pair.base is not None
     assert pair.new is not None
     return pair.base, pair.new
 
 
-def _cell(pair: Pair, known: Evidence | None, judged: Judged | None) -> CellReport:
+def _cell(pair: Pair, known: DifferenceDraws | None, judged: Judged | None) -> CellReport:
     shown = pair.new or pair.base
     assert shown is not None
     result = shown.first.result

@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from humanbench.comparison.report import Average, CellReport, Comparison, boards
-from humanbench.leaderboard.names import shown
+from humanbench.comparison.report import BoardAverage, CellReport, ComparisonRecord, boards
 from humanbench.metrics.directions import direction
+from humanbench.names import shown
 
 MARKER = "<!-- humanbench compare -->"
 """First line of the Markdown: how an earlier comment is found again."""
@@ -26,7 +26,7 @@ _CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p 
 _AVERAGES = ("scenario", "cells", "mean rank BASE", "mean rank NEW", "mean relative change")
 
 
-def headline(report: Comparison) -> str:
+def headline(report: ComparisonRecord) -> str:
     """The outcome in one sentence."""
     compared, found = len(report.comparable), report.regressions
     verdicts = [cell.verdict for cell in report.cells]
@@ -60,13 +60,13 @@ def cell_row(cell: CellReport) -> tuple[str, ...]:
     return cell.dataset, metric, base, new, signed(cell.difference), interval, p_text(cell.corrected), verdict
 
 
-def average_row(average: Average) -> tuple[str, ...]:
+def average_row(average: BoardAverage) -> tuple[str, ...]:
     """The columns of an average's row."""
     change = "–" if math.isnan(average.change) else f"{signed(average.change)} %"
     return average.scenario, str(average.cells), f"{average.base_rank:.2f}", f"{average.new_rank:.2f}", change
 
 
-def notes(report: Comparison) -> list[str]:
+def notes(report: ComparisonRecord) -> list[str]:
     """What was noted of cells, each said once with the cells it is about."""
     about: dict[str, list[str]] = {}
     for cell in report.cells:
@@ -75,7 +75,7 @@ def notes(report: Comparison) -> list[str]:
     return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
 
 
-def sides(report: Comparison) -> tuple[str, str]:
+def sides(report: ComparisonRecord) -> tuple[str, str]:
     """Both runs with their backbones."""
     return (
         f"{report.base} ({', '.join(report.base_backbones)})",
@@ -83,7 +83,7 @@ def sides(report: Comparison) -> tuple[str, str]:
     )
 
 
-def markdown(report: Comparison) -> str:
+def markdown(report: ComparisonRecord) -> str:
     """Tables per board, averages, notes."""
     base, new = (code(text) for text in sides(report))
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
@@ -103,7 +103,7 @@ def markdown(report: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _several(report: Comparison) -> bool:
+def _several(report: ComparisonRecord) -> bool:
     return any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
 
 
@@ -144,7 +144,7 @@ def p_text(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def junit(report: Comparison) -> str:
+def junit(report: ComparisonRecord) -> str:
     """A suite per board; what CI systems show as test results."""
     root = ET.Element("testsuites", name="humanbench compare")
     for board, cells in boards(report.cells).items():
@@ -173,5 +173,9 @@ def _case(suite: ET.Element, board: str, cell: CellReport) -> None:
     ET.SubElement(case, "system-out").text = said
 
 
-FORMATS: dict[str, Callable[[Comparison], str]] = {"markdown": markdown, "json": Comparison.to_json, "junit": junit}
+FORMATS: dict[str, Callable[[ComparisonRecord], str]] = {
+    "markdown": markdown,
+    "json": ComparisonRecord.to_json,
+    "junit": junit,
+}
 """What a comparison can be turned into, by name."""

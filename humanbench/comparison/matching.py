@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-from humanbench.comparison.runs import SHORT, Cell, Key, Run
+from humanbench.comparison.runs import SHORT, CellKey, CellRuns, Run
 
 
 @dataclass(frozen=True)
 class Pair:
     """A cell of each run; `problem` says why they are not comparable, `notes` what a reader should know."""
 
-    key: Key
-    base: Cell | None
-    new: Cell | None
+    key: CellKey
+    base: CellRuns | None
+    new: CellRuns | None
     problem: str = ""
     notes: tuple[str, ...] = ()
 
@@ -30,8 +30,8 @@ def pairs(base: Run, new: Run) -> list[Pair]:
     return sorted([*both, *_leftovers(left, right)], key=lambda pair: pair.key)
 
 
-def _leftovers(left: Mapping[Key, Cell], right: Mapping[Key, Cell]) -> Iterator[Pair]:
-    taken: set[Key] = set()
+def _leftovers(left: Mapping[CellKey, CellRuns], right: Mapping[CellKey, CellRuns]) -> Iterator[Pair]:
+    taken: set[CellKey] = set()
     for key, cell in left.items():
         near = [other for other in right if other.dataset == key.dataset and other not in taken]
         if not near:
@@ -45,9 +45,9 @@ def _leftovers(left: Mapping[Key, Cell], right: Mapping[Key, Cell]) -> Iterator[
             yield Pair(key, None, cell, "only in NEW")
 
 
-def _differences(one: Key, other: Key) -> list[str]:
+def _differences(one: CellKey, other: CellKey) -> list[str]:
     found = []
-    for name in (field.name for field in fields(Key)):
+    for name in (field.name for field in fields(CellKey)):
         a, b = getattr(one, name), getattr(other, name)
         if a != b:
             none = "all of it" if name == "subset" else "none"
@@ -55,7 +55,7 @@ def _differences(one: Key, other: Key) -> list[str]:
     return found
 
 
-def _checked(key: Key, base: Cell, new: Cell) -> Pair:
+def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:
     for cell, name in ((base, "BASE"), (new, "NEW")):
         if cell.problem:
             return Pair(key, base, new, f"{name} {cell.problem}")
@@ -71,7 +71,7 @@ def _checked(key: Key, base: Cell, new: Cell) -> Pair:
     return Pair(key, base, new, notes=tuple(notes))
 
 
-def _incompatible(base: Cell, new: Cell) -> Iterator[str]:
+def _incompatible(base: CellRuns, new: CellRuns) -> Iterator[str]:
     a, b = base.first.result, new.first.result
     if a.synthetic != b.synthetic:
         yield f"{_kind(a.synthetic)} against {_kind(b.synthetic)} data"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -11,9 +10,6 @@ from pydantic import BaseModel, ConfigDict
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.scoring import Number
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OVERALL = "overall"
 
@@ -71,7 +67,7 @@ class CellReport(_Part):
         return ", ".join(words + ["synthetic"] * self.synthetic)
 
 
-class Average(_Part):
+class BoardAverage(_Part):
     """Over the comparable cells of a board in a scenario, or `overall`.
 
     `base_rank`, `new_rank`: mean rank, 1 for the better run of a cell, 2 for the worse, 1.5 for both where no
@@ -86,7 +82,7 @@ class Average(_Part):
     change: Number
 
 
-class Comparison(_Part):
+class ComparisonRecord(_Part):
     """All cells of two runs. `margin` is the one given (None: the default of each metric)."""
 
     base: str
@@ -97,7 +93,7 @@ class Comparison(_Part):
     resamples: int
     humanbench: str
     cells: tuple[CellReport, ...]
-    averages: tuple[Average, ...]
+    averages: tuple[BoardAverage, ...]
 
     @property
     def comparable(self) -> list[CellReport]:
@@ -113,24 +109,6 @@ class Comparison(_Part):
         """One JSON document; undefined values are null."""
         return self.model_dump_json(indent=1)
 
-    def to_frame(self) -> pd.DataFrame:
-        """A row per cell."""
-        import pandas as pd
-
-        return pd.DataFrame([cell.model_dump() for cell in self.cells])
-
-    def to_markdown(self) -> str:
-        """Tables for a comment or a job summary."""
-        from humanbench.comparison.formats import markdown
-
-        return markdown(self)
-
-    def to_junit(self) -> str:
-        """JUnit XML: a test case per cell, failed where it is a regression, skipped where not comparable."""
-        from humanbench.comparison.formats import junit
-
-        return junit(self)
-
 
 def boards(cells: Sequence[CellReport]) -> dict[str, list[CellReport]]:
     """Cells by board, in the order of their first cells."""
@@ -140,7 +118,7 @@ def boards(cells: Sequence[CellReport]) -> dict[str, list[CellReport]]:
     return found
 
 
-def averages(cells: Sequence[CellReport]) -> list[Average]:
+def averages(cells: Sequence[CellReport]) -> list[BoardAverage]:
     """Averages of each board over its scenarios (NEW's, where the runs differ) and overall."""
     rows = []
     for board, members in boards([cell for cell in cells if cell.comparable]).items():
@@ -150,11 +128,11 @@ def averages(cells: Sequence[CellReport]) -> list[Average]:
     return rows
 
 
-def _average(board: str, scenario: str, cells: Sequence[CellReport]) -> Average:
+def _average(board: str, scenario: str, cells: Sequence[CellReport]) -> BoardAverage:
     rank = float(np.mean([{"better": 1.0, "worse": 2.0}.get(cell.verdict, 1.5) for cell in cells]))
     changes = [change for cell in cells if (change := relative_change(cell)) == change]
     change = float(np.mean(changes)) if changes else float("nan")
-    return Average(
+    return BoardAverage(
         board=board, scenario=scenario, cells=len(cells), base_rank=3 - rank, new_rank=rank, change=change
     )  # fmt: skip
 

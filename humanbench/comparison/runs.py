@@ -18,7 +18,7 @@ SHORT = 8
 
 
 @dataclass(frozen=True, order=True)
-class Key:
+class CellKey:
     """What cells of two runs are matched by; `variant` and `subset` are empty for none."""
 
     suite: str
@@ -28,13 +28,13 @@ class Key:
     dataset: str
 
     @classmethod
-    def of(cls, result: Result) -> Key:
+    def of(cls, result: Result) -> CellKey:
         """The key of a result."""
         return cls(result.suite, result.regime, result.variant or "", result.subset or "", result.dataset)
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredResult:
     """A result and the file it was read from."""
 
     result: Result
@@ -53,11 +53,11 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Cell:
+class CellRuns:
     """The results of a cell, one per seed. `problem`: why it has no number (`failed`), or none that means anything."""
 
-    key: Key
-    entries: tuple[Entry, ...]
+    key: CellKey
+    entries: tuple[StoredResult, ...]
     problem: str = ""
 
     @property
@@ -66,7 +66,7 @@ class Cell:
         return all(entry.result.status == "failed" for entry in self.entries)
 
     @property
-    def first(self) -> Entry:
+    def first(self) -> StoredResult:
         return self.entries[0]
 
     @property
@@ -80,7 +80,7 @@ class Run:
     """The cells of a run; `name` is what the user called it."""
 
     name: str
-    cells: Mapping[Key, Cell]
+    cells: Mapping[CellKey, CellRuns]
 
     @property
     def backbones(self) -> tuple[str, ...]:
@@ -96,13 +96,13 @@ def read_run(given: str | os.PathLike[str]) -> Run:
     return Run(os.fspath(given), grouped(read_entries([given])))
 
 
-def read_entries(paths: Iterable[str | os.PathLike[str]]) -> list[Entry]:
+def read_entries(paths: Iterable[str | os.PathLike[str]]) -> list[StoredResult]:
     """Results with their files; of several of one content the newest that is done, else the newest."""
-    found: list[Entry] = []
+    found: list[StoredResult] = []
     for path in paths:
-        found += [Entry(read_result(file), file) for file in _files(os.fspath(path))]
+        found += [StoredResult(read_result(file), file) for file in _files(os.fspath(path))]
     file_of = {id(entry.result): entry.file for entry in found}
-    return [Entry(result, file_of[id(result)]) for result in latest(entry.result for entry in found).values()]
+    return [StoredResult(result, file_of[id(result)]) for result in latest(entry.result for entry in found).values()]
 
 
 def _files(given: str) -> list[Path]:
@@ -124,32 +124,32 @@ def _baseline(name: str) -> Path:
     raise ResultError(f"{name}: there is no such run folder or results file, and no baseline of this name{listed}")
 
 
-def grouped(entries: Iterable[Entry]) -> dict[Key, Cell]:
+def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
     """Results as cells over seeds, sorted by key."""
-    groups: dict[Key, list[Entry]] = {}
+    groups: dict[CellKey, list[StoredResult]] = {}
     for entry in entries:
-        groups.setdefault(Key.of(entry.result), []).append(entry)
+        groups.setdefault(CellKey.of(entry.result), []).append(entry)
     return {key: _cell(key, sorted(group, key=lambda e: e.result.seed)) for key, group in sorted(groups.items())}
 
 
-def _cell(key: Key, entries: list[Entry]) -> Cell:
+def _cell(key: CellKey, entries: list[StoredResult]) -> CellRuns:
     done = [entry for entry in entries if entry.result.status == "done"]
     if not done:
-        return Cell(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
+        return CellRuns(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
     if differing := _differing(done):
-        return Cell(key, tuple(done), f"holds results of it that differ in {differing}; name one results file")
+        return CellRuns(key, tuple(done), f"holds results of it that differ in {differing}; name one results file")
     seeds = [entry.result.seed for entry in done]
     if len(set(seeds)) < len(seeds):
         twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-        return Cell(
+        return CellRuns(
             key, tuple(done), f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
         )
     if not all(math.isfinite(entry.result.value) for entry in done):
-        return Cell(key, tuple(done), f"has no finite {done[0].result.main}")
-    return Cell(key, tuple(done))
+        return CellRuns(key, tuple(done), f"has no finite {done[0].result.main}")
+    return CellRuns(key, tuple(done))
 
 
-def _differing(entries: list[Entry]) -> str:
+def _differing(entries: list[StoredResult]) -> str:
     """In what results that should differ in their seed alone differ, or nothing."""
     aspects: dict[str, set[Any]] = {
         "backbone": {e.result.backbone for e in entries},

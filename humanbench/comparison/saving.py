@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from humanbench.comparison.formats import FORMATS
-from humanbench.comparison.report import Comparison
+from humanbench.comparison.report import ComparisonRecord
 from humanbench.errors import HumanbenchError
 from humanbench.predictions.files import replacing
 
@@ -22,7 +22,7 @@ def check_names(names: Iterable[str]) -> None:
             raise HumanbenchError(f"--save {name}: the name must end in {', '.join(_FORMAT)}")
 
 
-def write(report: Comparison, name: str) -> None:
+def write(report: ComparisonRecord, name: str) -> None:
     """Write the comparison in the format of the name."""
     path = Path(name)
     with replacing(path) as temporary:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from humanbench.comparison.runs import Entry, read_entries
+from humanbench.comparison.runs import StoredResult, read_entries
 from humanbench.errors import HumanbenchError, nearest
 
 Form = Literal["model-card", "latex", "markdown", "csv"]
@@ -52,7 +52,7 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     return text
 
 
-def _kept(entries: Sequence[Entry], only: str | None) -> list[Entry]:
+def _kept(entries: Sequence[StoredResult], only: str | None) -> list[StoredResult]:
     kept = [entry for entry in entries if only is None or entry.result.synthetic == (only == "synthetic")]
     if not kept:
         raise HumanbenchError(f"none of {len(entries)} results is {only}")

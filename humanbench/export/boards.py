@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from humanbench.cards import DatasetCard, Task, load_card
-from humanbench.comparison.runs import Cell, Entry, grouped
+from humanbench.comparison.runs import CellRuns, StoredResult, grouped
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.frames import benchmark_columns, short_name
-from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.model.entries import benchmark_columns, short_name
 from humanbench.metrics.directions import Direction, direction
+from humanbench.names import shown
 
 BLOCKS: tuple[tuple[Task, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
 """Tasks of the upper and the lower half, in the paper's order."""
@@ -44,7 +44,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """Numbers of one backbone in one regime, by dataset; None for a cell that failed."""
 
     backbone: str
@@ -53,7 +53,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Column:
+class PaperColumn:
     """A dataset with its main metric."""
 
     card: DatasetCard
@@ -69,14 +69,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Board:
+class PaperTable:
     """Rows whose numbers may stand in one table, and the columns of each block that has any."""
 
     suite: str
     synthetic: bool
     subset: str
-    rows: tuple[Row, ...]
-    blocks: tuple[tuple[Column, ...], ...]
+    rows: tuple[PaperRow, ...]
+    blocks: tuple[tuple[PaperColumn, ...], ...]
 
     @property
     def title(self) -> str:
@@ -84,7 +84,7 @@ class Board:
         words = [self.suite] + ["synthetic data"] * self.synthetic
         return ", ".join(words + [f"subset {shown(self.subset)}"] * bool(self.subset))
 
-    def best(self, column: Column) -> float | None:
+    def best(self, column: PaperColumn) -> float | None:
         """The best value as shown, where there are several to choose from."""
         values = [text_value(n) for row in self.rows if (n := row.numbers.get(column.card.id)) is not None]
         return (max if column.way.higher_is_better else min)(values) if len(values) > 1 else None
@@ -99,21 +99,21 @@ def text_value(number: Number) -> float:
     return round(number.value, 1)
 
 
-def boards(entries: Iterable[Entry]) -> list[Board]:
+def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
     """One board per suite, subset, and synthetic or real data.
 
     Raises `HumanbenchError` where two results of a cell differ in more than their seed.
     """
-    groups: dict[tuple[str, bool, str], list[Entry]] = {}
+    groups: dict[tuple[str, bool, str], list[StoredResult]] = {}
     for entry in entries:
         r = entry.result
         groups.setdefault((r.suite, r.synthetic, r.subset or ""), []).append(entry)
     return [_board(*key, members) for key, members in sorted(groups.items())]
 
 
-def cells_by_row(entries: Iterable[Entry]) -> dict[tuple[str, str], list[Cell]]:
+def cells_by_row(entries: Iterable[StoredResult]) -> dict[tuple[str, str], list[CellRuns]]:
     """Cells over seeds by backbone and regime as they are called in tables, each cell checked."""
-    groups: dict[tuple[str, str, str, str, str], list[Entry]] = {}
+    groups: dict[tuple[str, str, str, str, str], list[StoredResult]] = {}
     for entry in entries:
         r = entry.result
         key = (r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or "")
@@ -135,15 +135,15 @@ def _precise(key: tuple[str, str, str, str, str]) -> str:
     return f"{shown(key[0])} ({checkpoint}{key[2][:8]})"
 
 
-def _checked(cell: Cell) -> Cell:
+def _checked(cell: CellRuns) -> CellRuns:
     if cell.problem and not cell.failed:
         raise HumanbenchError(f"{cell.first.folder} {cell.problem} ({cell.key.dataset}, {cell.key.regime})")
     return cell
 
 
-def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[Entry]) -> Board:
+def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[StoredResult]) -> PaperTable:
     rows = tuple(
-        Row(backbone, regime, {cell.key.dataset: _number(cell) for cell in cells})
+        PaperRow(backbone, regime, {cell.key.dataset: _number(cell) for cell in cells})
         for (backbone, regime), cells in cells_by_row(entries).items()
     )
     metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
@@ -152,17 +152,17 @@ def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[Entry]) -
     order = [*benchmark_columns(), *sorted(metrics)]
     cards = [load_card(name) for name in dict.fromkeys(order) if name in metrics]
     blocks = (
-        tuple(Column(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
+        tuple(PaperColumn(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
         for tasks in BLOCKS
     )
-    return Board(suite, synthetic, subset, rows, tuple(block for block in blocks if block))
+    return PaperTable(suite, synthetic, subset, rows, tuple(block for block in blocks if block))
 
 
 def _main(card: DatasetCard) -> str:
     return card.evaluation.main if card.evaluation else ""
 
 
-def _number(cell: Cell) -> Number | None:
+def _number(cell: CellRuns) -> Number | None:
     if cell.failed:
         return None
     values = cell.values

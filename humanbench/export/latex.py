@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from humanbench.comparison.runs import Entry
-from humanbench.export.boards import TASK, Board, Column, Row, boards, text_value
+from humanbench.comparison.runs import StoredResult
+from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, text_value
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -20,7 +20,7 @@ _SPECIAL = {
 }
 
 
-def latex(entries: Iterable[Entry]) -> str:
+def latex(entries: Iterable[StoredResult]) -> str:
     """A table environment per board, a tabular per block; the best of a column is bold."""
     return "% needs \\usepackage{booktabs}\n" + "\n".join(_board(board) for board in boards(entries))
 
@@ -34,7 +34,7 @@ def escape(text: str) -> str:
     return re.sub(r"[\\~^<>|&%$#_{}]", lambda found: _SPECIAL[found[0]], text)
 
 
-def _board(board: Board) -> str:
+def _board(board: PaperTable) -> str:
     note = " Values with $\\pm$: mean and standard deviation over training seeds." * board.several_seeds
     lines = [
         r"\begin{table*}[t]",
@@ -46,7 +46,7 @@ def _board(board: Board) -> str:
     return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
 
-def _tabular(board: Board, block: Sequence[Column]) -> list[str]:
+def _tabular(board: PaperTable, block: Sequence[PaperColumn]) -> list[str]:
     groups = [(task, len(list(members))) for task, members in groupby(block, key=lambda c: c.card.task)]
     heads = [rf"\multicolumn{{{width}}}{{c}}{{{TASK[task]}}}" for task, width in groups]
     rules, start = [], 3
@@ -74,11 +74,11 @@ def _line(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _cells(board: Board, row: Row, block: Sequence[Column]) -> list[str]:
+def _cells(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
     return [_cell(board, row, column) for column in block]
 
 
-def _cell(board: Board, row: Row, column: Column) -> str:
+def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
     if column.card.id not in row.numbers:
         return "--"
     number = row.numbers[column.card.id]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from humanbench.comparison.formats import escaped, rows_of
-from humanbench.comparison.runs import Entry
-from humanbench.export.boards import TASK, Board, Column, Row, boards, text_value
+from humanbench.comparison.runs import StoredResult
+from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, text_value
 
 
-def markdown(entries: Iterable[Entry]) -> str:
+def markdown(entries: Iterable[StoredResult]) -> str:
     """A heading per board, a table per block; the best of a column is bold."""
     return "\n\n".join(_board(board) for board in boards(entries)) + "\n"
 
 
-def _board(board: Board) -> str:
+def _board(board: PaperTable) -> str:
     parts = [f"### {escaped(board.title)}"]
     for block in board.blocks:
         tasks = dict.fromkeys(column.card.task for column in block)
@@ -26,11 +26,11 @@ def _board(board: Board) -> str:
     return "\n\n".join(parts)
 
 
-def _row(board: Board, row: Row, block: Sequence[Column]) -> list[str]:
+def _row(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
     return [escaped(row.backbone), escaped(row.regime), *(_cell(board, row, column) for column in block)]
 
 
-def _cell(board: Board, row: Row, column: Column) -> str:
+def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
     if column.card.id not in row.numbers:
         return "–"
     number = row.numbers[column.card.id]

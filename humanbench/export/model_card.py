@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, Task, load_card
-from humanbench.comparison.runs import Cell, Entry
+from humanbench.comparison.runs import CellRuns, StoredResult
 from humanbench.errors import HumanbenchError
 from humanbench.export.boards import TASK, cells_by_row
-from humanbench.leaderboard.names import shown
+from humanbench.names import shown
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -28,7 +28,7 @@ HUB_TASK: dict[Task, str] = {
 """The hub's name of each task; it has none for counting."""
 
 
-def model_card(entries: Iterable[Entry], name: str | None) -> str:
+def model_card(entries: Iterable[StoredResult], name: str | None) -> str:
     """YAML front matter with an evaluation per cell and reported metric, mean over seeds.
 
     Synthetic data and subsets are part of the dataset's name and type, so that no number of theirs is taken for one of
@@ -52,7 +52,7 @@ def model_card(entries: Iterable[Entry], name: str | None) -> str:
     return f"---\n{data.to_yaml()}\n---\n"
 
 
-def _cell(cell: Cell, regime: str) -> Iterator[EvalResult]:
+def _cell(cell: CellRuns, regime: str) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
     result = cell.first.result
@@ -80,7 +80,7 @@ def _cell(cell: Cell, regime: str) -> Iterator[EvalResult]:
         )
 
 
-def _metrics(cell: Cell, card: DatasetCard) -> Iterator[tuple[str, float, dict[str, Any]]]:
+def _metrics(cell: CellRuns, card: DatasetCard) -> Iterator[tuple[str, float, dict[str, Any]]]:
     """Metrics that the card reports, main first: mean over seeds, and what else is known of it."""
     results = [entry.result for entry in cell.entries]
     reported = card.evaluation.report if card.evaluation else ()

@@ -7,9 +7,9 @@ import io
 import math
 from collections.abc import Iterable
 
-from humanbench.comparison.runs import Entry
-from humanbench.leaderboard.names import spreadsheet
+from humanbench.comparison.runs import StoredResult
 from humanbench.metrics.directions import direction
+from humanbench.names import spreadsheet
 from humanbench.results import Result
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
@@ -17,7 +17,7 @@ _MORE = ("synthetic", "subset", "split")
 COLUMNS = (*_ABOUT, *_MORE, "metric", "main", "higher_is_better", "value", "low", "high", "n", "unit", "cell", "reason")
 
 
-def csv_table(entries: Iterable[Entry]) -> str:
+def csv_table(entries: Iterable[StoredResult]) -> str:
     """The results with every metric that has a direction; a failed one has a row without a metric."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -28,7 +28,7 @@ from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.pages import words
+from humanbench.leaderboard.site.pages import words
 from humanbench.paths import shipped
 from humanbench.places import find_data
 from humanbench.recipes import REGIMES, SUITES, Recipe, RecipeError, load_recipe

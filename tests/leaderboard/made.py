@@ -10,8 +10,8 @@ import numpy as np
 
 from humanbench.cards import load_card, scenario
 from humanbench.engine.identity import key
-from humanbench.leaderboard.frames import benchmark_columns, main_metric
-from humanbench.leaderboard.published import load_published
+from humanbench.leaderboard.model.entries import benchmark_columns, main_metric
+from humanbench.leaderboard.model.published import load_published
 from humanbench.metrics.directions import direction
 from humanbench.recipes import load_recipe
 from humanbench.results import Cell, Cost, Provenance, Result

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from humanbench.leaderboard.archive import SubmissionError, opened
+from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 
 
 def zipped(path: Path, members: Mapping[str, bytes] | list[tuple[str | zipfile.ZipInfo, bytes]]) -> Path:
@@ -141,7 +141,7 @@ def test_a_pipe_in_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humanbench.leaderboard.archive._MEMBERS", 50)
+    monkeypatch.setattr("humanbench.leaderboard.submissions.archive._MEMBERS", 50)
     members = {f"predictions/{i}.png": b"" for i in range(51)}
     refused(zipped(tmp_path / "a.zip", members), "more than 50 files")
 

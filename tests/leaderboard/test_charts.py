@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from humanbench.leaderboard.charts import Axis, Bar, Point, Series, bars, quantity, radar, scatter, ticks
+from humanbench.leaderboard.site.charts import Axis, Bar, Point, Series, bars, quantity, radar, scatter, ticks
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
 AXES = [Axis("LIP", True, "parsing"), Axis("EPE & co", False, "pose"), Axis(HOSTILE, True, "reid")]

@@ -9,10 +9,10 @@ import pytest
 
 from humanbench.cards import TASKS, load_card
 from humanbench.data.samples import MARKER
-from humanbench.leaderboard.events import events_of
-from humanbench.leaderboard.frames import entries_of, seen_by
-from humanbench.leaderboard.gathering import build
-from humanbench.leaderboard.site import build_site
+from humanbench.leaderboard.model.entries import entries_of, seen_by
+from humanbench.leaderboard.model.events import events_of
+from humanbench.leaderboard.site.build import build
+from humanbench.leaderboard.site.writing import build_site
 from tests.evaluated import write_dataset
 from tests.leaderboard.browser import CHROMIUM, Browser
 from tests.leaderboard.honest import write_honest_run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from humanbench.cards import collection
-from humanbench.leaderboard.frames import boards, entries_of, pretraining_text, seen_by
+from humanbench.leaderboard.model.entries import boards, entries_of, pretraining_text, seen_by
 from tests.leaderboard.made import made_result, made_run
 
 PATH = ("imagenet-1k", *(card.id for card in collection("full")))

@@ -11,9 +11,9 @@ import pytest
 
 from humanbench.cards import collection, load_card, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.frames import benchmark_columns, main_metric
-from humanbench.leaderboard.published import load_published, published_rows
-from humanbench.leaderboard.site import build_site
+from humanbench.leaderboard.model.entries import benchmark_columns, main_metric
+from humanbench.leaderboard.model.published import load_published, published_rows
+from humanbench.leaderboard.site.writing import build_site
 from humanbench.metrics.directions import direction
 from humanbench.paths import shipped
 

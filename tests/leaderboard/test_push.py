@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from humanbench.cards import load_card
-from humanbench.leaderboard.archive import opened
-from humanbench.leaderboard.checking import check_submission
-from humanbench.leaderboard.pushing import PushError, repository
+from humanbench.leaderboard.submissions.archive import opened
+from humanbench.leaderboard.submissions.hub import PushError, repository
+from humanbench.leaderboard.submissions.rescore import check_submission
 from tests.evaluated import write_dataset
 from tests.leaderboard.honest import write_honest_run
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humanbench.leaderboard.ranking import rank_entries, surely_differ
+from humanbench.leaderboard.model.ranking import rank_entries, surely_differ
 
 NAN = float("nan")
 

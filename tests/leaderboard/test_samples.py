@@ -17,10 +17,10 @@ from PIL import Image
 from humanbench.cards import TASKS, load_card
 from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.samples import MARKER
-from humanbench.leaderboard.drawing import Picture, Sample, draw
-from humanbench.leaderboard.gathering import build
-from humanbench.leaderboard.showing import file_of
-from humanbench.leaderboard.validity import problems
+from humanbench.leaderboard.site.build import build
+from humanbench.leaderboard.site.html_check import problems
+from humanbench.leaderboard.site.sample_drawings import DrawnPicture, Sample, draw
+from humanbench.leaderboard.site.sample_selection import file_of
 from humanbench.results import load_results
 from humanbench.tasks import task_for
 from humanbench.tasks.detection import Detections
@@ -57,7 +57,7 @@ def drawn(name: str, root: Path, guesses: Sequence[Any], count: int = 2) -> list
     return draw(card, scored_tables(card, root), [(f"net {i}", guess) for i, guess in enumerate(guesses)], count)
 
 
-def shows(picture: Picture, color: tuple[int, int, int]) -> bool:
+def shows(picture: DrawnPicture, color: tuple[int, int, int]) -> bool:
     """Whether the colour is there, but for what compression does to it."""
     pixels = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB"), int)
     return bool((np.abs(pixels - color).max(axis=-1) < 45).sum() > 12)
@@ -271,7 +271,7 @@ class TestTables:
 def test_predictions_that_cannot_be_drawn_do_not_hide_others(
     honest: Path, procedural: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from humanbench.leaderboard import drawing
+    from humanbench.leaderboard.site import sample_drawings as drawing
 
     whole = drawing.draw
 

@@ -14,12 +14,12 @@ from urllib.request import urlopen
 import html5lib
 import pytest
 
-from humanbench.leaderboard.events import events_of
-from humanbench.leaderboard.frames import entries_of, seen_by
-from humanbench.leaderboard.pages.entries import rerun_commands
-from humanbench.leaderboard.serving import server_of
-from humanbench.leaderboard.site import MARK, SiteError, build_site
-from humanbench.leaderboard.validity import problems
+from humanbench.leaderboard.model.entries import entries_of, seen_by
+from humanbench.leaderboard.model.events import events_of
+from humanbench.leaderboard.site.html_check import problems
+from humanbench.leaderboard.site.pages.entries import rerun_commands
+from humanbench.leaderboard.site.serve import server_of
+from humanbench.leaderboard.site.writing import MARK, SiteError, build_site
 from humanbench.results import Result
 from tests.evaluated import run
 from tests.leaderboard.made import made_result, made_run

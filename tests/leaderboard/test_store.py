@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from humanbench.cards import load_card
-from humanbench.leaderboard.bundle import gathered, write_submission
-from humanbench.leaderboard.store import StoreError, accept, load_store, read_log, withdraw
-from humanbench.leaderboard.validity import problems
+from humanbench.leaderboard.site.html_check import problems
+from humanbench.leaderboard.submissions.bundle import gathered, write_submission
+from humanbench.leaderboard.submissions.store import StoreError, accept, load_store, read_log, withdraw
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 

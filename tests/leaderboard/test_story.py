@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import humanbench
 from humanbench.backbones import load_backbone
-from humanbench.leaderboard.validity import problems
+from humanbench.leaderboard.site.html_check import problems
 from tests.evaluated import run
 from tests.leaderboard.honest import edit_result
 

@@ -15,10 +15,10 @@ from PIL import Image
 from humanbench import results
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
-from humanbench.leaderboard.bundle import gathered, write_submission
-from humanbench.leaderboard.checking import Report, check_submission, summary
-from humanbench.leaderboard.manifest import FileEntry, Manifest, file_sha256
-from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.submissions.bundle import gathered, write_submission
+from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest, file_sha256
+from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
+from humanbench.names import shown
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 
@@ -59,7 +59,7 @@ def renewed(folder: Path) -> None:
     path.write_text(manifest.model_copy(update={"files": files}).model_dump_json())
 
 
-def checked(folder: Path, root: Path | None) -> Report:
+def checked(folder: Path, root: Path | None) -> SubmissionReport:
     renewed(folder)
     return check_submission(folder, root)
 

@@ -21,8 +21,8 @@ from humanbench.backbones.grouped_forward.vit import as_cells
 from humanbench.cards import load_card, scenario
 from humanbench.cli import main
 from humanbench.errors import BackboneError, HumanbenchError
-from humanbench.leaderboard.rerunning import rerun
-from humanbench.leaderboard.store import load_store
+from humanbench.leaderboard.submissions.rerun import rerun
+from humanbench.leaderboard.submissions.store import load_store
 from humanbench.pretrain import dumps
 from humanbench.pretrain.direct import Direct, open_direct
 from humanbench.pretrain.run import PretrainRequest, pretrain

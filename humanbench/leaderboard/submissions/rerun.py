@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.frames import Entry
-from humanbench.leaderboard.store import StoreError, load_store
+from humanbench.leaderboard.model.entries import BoardEntry
+from humanbench.leaderboard.submissions.store import StoreError, load_store
 from humanbench.recipes import DIRECT, Suite
 from humanbench.results import Result
 
@@ -30,7 +30,7 @@ class Again:
     note: str = ""
 
 
-def find_entry(name: str, store: Path) -> Entry:
+def find_entry(name: str, store: Path) -> BoardEntry:
     """The accepted entry of this id; `StoreError` where there is none, or a submission has several."""
     entries = {entry.id: entry for accepted in load_store(store) for entry in accepted.entries()}
     if name in entries:
@@ -44,7 +44,7 @@ def find_entry(name: str, store: Path) -> Entry:
 
 
 def rerun(
-    entry: Entry,
+    entry: BoardEntry,
     out: Path,
     checkpoint: str | os.PathLike[str] | None = None,
     data_root: os.PathLike[str] | None = None,
@@ -86,7 +86,7 @@ def rerun(
     return found
 
 
-def _loaded(entry: Entry, where: str | os.PathLike[str] | None) -> tuple[str | Backbone, str]:
+def _loaded(entry: BoardEntry, where: str | os.PathLike[str] | None) -> tuple[str | Backbone, str]:
     """What `evaluate` takes for the backbone, and the hash of its weights; dumps are read by `evaluate` itself."""
     from humanbench.backbones import load_backbone
     from humanbench.pretrain.direct import open_direct

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from humanbench.leaderboard.showing import Shown, label
+from humanbench.leaderboard.site.sample_selection import TaskSamples, label
 
 if TYPE_CHECKING:
-    from humanbench.leaderboard.drawing import Picture
+    from humanbench.leaderboard.site.sample_drawings import DrawnPicture
 
 ABOUT = {
     "reid": "A query, and the first five gallery pictures of each entry’s ranking: a tick and a solid frame where the "
@@ -28,7 +28,7 @@ LAYOUT = {"reid": "strips", "pose": "loose", "parsing": "loose", "detection": "l
 """Classes of the style sheet: long pictures below each other, several in a row; else a picture beside a table."""
 
 
-def sample_files(task: str, shown: Shown) -> Iterator[tuple[str, Picture]]:
+def sample_files(task: str, shown: TaskSamples) -> Iterator[tuple[str, DrawnPicture]]:
     """The pictures with their places from the site's top."""
     for number, sample in enumerate(shown.samples):
         for part, picture in enumerate(sample.pictures):
@@ -39,7 +39,7 @@ def _place(task: str, number: int, part: int) -> str:
     return f"samples/{task}-{number + 1}-{part + 1}.webp"
 
 
-def thumbnail(task: str, shown: Shown) -> str:
+def thumbnail(task: str, shown: TaskSamples) -> str:
     """A picture that stands for the task, from the site's top: of scenes the narrowest, of people the widest.
 
     These lose least in a small frame.
@@ -50,7 +50,7 @@ def thumbnail(task: str, shown: Shown) -> str:
     return _place(task, best, int(scenes and len(shown.samples[best].pictures) > 1))
 
 
-def samples(task: str, shown: Shown) -> dict[str, Any]:
+def samples(task: str, shown: TaskSamples) -> dict[str, Any]:
     """What the template needs."""
     return {
         "dataset": shown.card.id,

@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from humanbench.errors import HumanbenchError, nearest
-from humanbench.leaderboard.archive import SubmissionError, opened
-from humanbench.leaderboard.bundle import submission_id
-from humanbench.leaderboard.checking import Report, check_folder
-from humanbench.leaderboard.frames import Entry, Evidence, entries_of
-from humanbench.leaderboard.manifest import (
+from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
+from humanbench.leaderboard.submissions.archive import SubmissionError, opened
+from humanbench.leaderboard.submissions.bundle import submission_id
+from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
     file_sha256,
@@ -34,7 +33,8 @@ from humanbench.leaderboard.manifest import (
     read_result_strictly,
     validated,
 )
-from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
+from humanbench.names import shown
 from humanbench.paths import shipped
 from humanbench.results import Result
 
@@ -58,7 +58,7 @@ class Accepted:
     withdrawn: str = ""
     withdrawn_on: str = ""
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[BoardEntry]:
         """Its rows on the boards."""
         found = entries_of(
             self.results,
@@ -76,12 +76,12 @@ def default_store() -> Path:
     return shipped("leaderboard") / "submissions"
 
 
-def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -> tuple[Report, str]:
+def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -> tuple[SubmissionReport, str]:
     """Check a submission and, if nothing is wrong with it, add it; the report, and its id (empty if rejected).
 
     Raises `SubmissionError` for one that is there already: what was accepted is never replaced.
     """
-    report = Report(str(path))
+    report = SubmissionReport(str(path))
     try:
         with opened(path) as folder:
             check_folder(folder, report, data_root)
@@ -91,7 +91,7 @@ def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -
         return report, ""
 
 
-def _add(folder: Path, report: Report, store: Path) -> str:
+def _add(folder: Path, report: SubmissionReport, store: Path) -> str:
     name = submission_id(report.name, report.manifest_sha256)
     store.mkdir(parents=True, exist_ok=True)
     with _locked(store):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from humanbench.leaderboard.frames import Entry
-from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.model.entries import BoardEntry
+from humanbench.names import shown
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PUBLISHED = "2023-06-18"
@@ -30,7 +30,7 @@ class Event:
         return f"{self.date}T00:00:00Z"
 
 
-def events_of(entries: Iterable[Entry], withdrawn: Iterable[tuple[str, Entry]] = ()) -> list[Event]:
+def events_of(entries: Iterable[BoardEntry], withdrawn: Iterable[tuple[str, BoardEntry]] = ()) -> list[Event]:
     """An event per entry, one more per withdrawal (date and entry), and the paper's."""
     found = [
         Event(
@@ -61,10 +61,10 @@ def day(text: str) -> str:
     return text if _DAY.fullmatch(text) else PUBLISHED
 
 
-def _count(entry: Entry) -> str:
+def _count(entry: BoardEntry) -> str:
     number = len(entry.scores)
     return f"{number} dataset" if number == 1 else f"{number} datasets"
 
 
-def _labels(entry: Entry) -> str:
+def _labels(entry: BoardEntry) -> str:
     return f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.bundle import submission_id
-from humanbench.leaderboard.manifest import file_sha256, read_manifest
+from humanbench.leaderboard.submissions.bundle import submission_id
+from humanbench.leaderboard.submissions.manifest import file_sha256, read_manifest
 
 _PLACE = re.compile(r"hf:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)")
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from humanbench.leaderboard.archive import BACKBONE, SubmissionError
+from humanbench.leaderboard.submissions.archive import BACKBONE, SubmissionError
 from humanbench.results import Result, ResultError, migrate
 
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from humanbench.leaderboard.site import MARK, SiteError
+from humanbench.leaderboard.site.writing import MARK, SiteError
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanbench.leaderboard.events import Event, events_of
-from humanbench.leaderboard.frames import Entry, entries_of, seen_by
-from humanbench.leaderboard.manifest import recorded
-from humanbench.leaderboard.site import Site, build_site
-from humanbench.leaderboard.store import default_store, load_store
+from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
+from humanbench.leaderboard.model.events import Event, events_of
+from humanbench.leaderboard.site.writing import Site, build_site
+from humanbench.leaderboard.submissions.manifest import recorded
+from humanbench.leaderboard.submissions.store import default_store, load_store
 from humanbench.results import Result, latest, load_results
 
 
@@ -19,7 +19,7 @@ from humanbench.results import Result, latest, load_results
 class Gathered:
     """Entries, what happened, and by cell id the run folder that a result came from."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[BoardEntry]
     events: Sequence[Event]
     folders: Mapping[str, Path]
 
@@ -61,7 +61,7 @@ def build(
     Predictions of synthetic runs are drawn on procedural pictures: those under `data_root`, else those of the embedded
     suite that were written before.
     """
-    from humanbench.leaderboard.showing import samples_of
+    from humanbench.leaderboard.site.sample_selection import samples_of
 
     gathered = gather(runs, store)
     samples = samples_of(gathered.entries, gathered.folders, data_root)

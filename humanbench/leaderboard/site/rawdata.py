@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from humanbench.leaderboard.frames import Entry, Ranked
-from humanbench.leaderboard.names import shown, spreadsheet
-from humanbench.leaderboard.published import Published
+from humanbench.leaderboard.model.entries import BoardEntry, Ranked
+from humanbench.leaderboard.model.published import Published
+from humanbench.names import shown, spreadsheet
 
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
@@ -20,7 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rows_of(entries: Iterable[Entry]) -> Iterator[dict[str, Any]]:
+def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
     """A row per entry and dataset."""
     for entry in entries:
         key = entry.board
@@ -111,7 +111,7 @@ def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
     ]
 
 
-def entry_json(entry: Entry) -> str:
+def entry_json(entry: BoardEntry) -> str:
     """An entry with everything its results say, but for the course of the training, as one JSON document."""
     about = {
         "entry": entry.id,

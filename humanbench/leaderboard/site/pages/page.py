@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from humanbench.leaderboard.events import Event
-from humanbench.leaderboard.frames import Board, Entry, Ranked, benchmark_columns
-from humanbench.leaderboard.showing import Shown
-from humanbench.leaderboard.tables import Column, columns_of
+from humanbench.leaderboard.model.entries import Board, BoardEntry, Ranked, benchmark_columns
+from humanbench.leaderboard.model.events import Event
+from humanbench.leaderboard.site.sample_selection import TaskSamples
+from humanbench.leaderboard.site.tables import TableColumn, columns_of
 
 LISTED = 50
 """Rows of a ranking on the page of a dataset or a task; the board has them all."""
@@ -37,9 +37,9 @@ class Content:
     """Everything the site is about. `entries` has those that were withdrawn too; `samples` is by task."""
 
     boards: Sequence[Board]
-    entries: Sequence[Entry]
+    entries: Sequence[BoardEntry]
     events: Sequence[Event]
-    samples: Mapping[str, Shown] = field(default_factory=dict)
+    samples: Mapping[str, TaskSamples] = field(default_factory=dict)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""
@@ -55,6 +55,6 @@ class Content:
         return {}
 
     @cached_property
-    def columns(self) -> list[Column]:
+    def columns(self) -> list[TableColumn]:
         """The columns of the benchmark."""
         return columns_of(benchmark_columns())

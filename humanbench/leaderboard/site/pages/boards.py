@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from humanbench.leaderboard import charts, tables
-from humanbench.leaderboard.frames import Board, Ranked, benchmark_columns
-from humanbench.leaderboard.pages.page import Content, Page
-from humanbench.leaderboard.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
-from humanbench.leaderboard.tables import Column, Row, columns_of
+from humanbench.leaderboard.model.entries import Board, Ranked, benchmark_columns
+from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
+from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
 
 RADAR = 5
 """Entries in a board's radar chart."""
@@ -70,7 +70,7 @@ def _used(ranked: list[Ranked]) -> list[str]:
     return [name for name in benchmark_columns() if any(name in one.columns for one in ranked)]
 
 
-def _tables(ranked: list[Ranked], columns: list[Column]) -> list[dict[str, Any]]:
+def _tables(ranked: list[Ranked], columns: list[TableColumn]) -> list[dict[str, Any]]:
     """A table per kind of evidence; an entry's anchor is its first row."""
     anchors: set[str] = set()
     made = []
@@ -82,11 +82,11 @@ def _tables(ranked: list[Ranked], columns: list[Column]) -> list[dict[str, Any]]
     return made
 
 
-def _anchored(row: Row, evidence: str, taken: set[str]) -> Row:
+def _anchored(row: TableRow, evidence: str, taken: set[str]) -> TableRow:
     return replace(row, anchor=f"{evidence}-{row.anchor}") if row.anchor in taken else row
 
 
-def _charts(ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
+def _charts(ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     used = [column for column in columns if column.id in ranked.columns]
     first = [ranked.entries[i] for i in ranked.ranking.order[:RADAR]]
     series = tables.entry_series(first, used) if len(used) >= 3 else []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from humanbench.engine.selection import benchmark
-from humanbench.leaderboard.frames import Board
-from humanbench.leaderboard.names import shown
+from humanbench.leaderboard.model.entries import Board
+from humanbench.names import shown
 
 REGIME_TEXT = {
     "full": "Full finetuning",

@@ -12,8 +12,8 @@ from typing import Any
 from humanbench.cards import cards, load_card, scenario
 from humanbench.engine.identity import key
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.archive import SubmissionError
-from humanbench.leaderboard.manifest import BackboneRecord, read_document, validated
+from humanbench.leaderboard.submissions.archive import SubmissionError
+from humanbench.leaderboard.submissions.manifest import BackboneRecord, read_document, validated
 from humanbench.metrics.directions import direction
 from humanbench.predictions.files import SUFFIX, content_sha256
 from humanbench.recipes import REGIMES, SUITES, Recipe

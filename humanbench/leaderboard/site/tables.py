@@ -10,9 +10,8 @@ from functools import lru_cache
 from markupsafe import Markup, escape
 
 from humanbench.cards import collection, scenario
-from humanbench.leaderboard.charts import Axis, Point, Series, quantity
-from humanbench.leaderboard.frames import (
-    Entry,
+from humanbench.leaderboard.model.entries import (
+    BoardEntry,
     Ranked,
     Score,
     column_groups,
@@ -21,15 +20,16 @@ from humanbench.leaderboard.frames import (
     pretraining_text,
     short_name,
 )
-from humanbench.leaderboard.names import shown, slug
-from humanbench.leaderboard.published import Published
+from humanbench.leaderboard.model.published import Published
+from humanbench.leaderboard.site.charts import Axis, Point, Series, quantity
 from humanbench.metrics.directions import direction
+from humanbench.names import shown, slug
 
 REGIME_SHORT = {"full": "full", "partial": "partial", "head": "head", "none": "w/o finetuning", "published": "others"}
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A dataset's column: `scenario` is that of a backbone pretrained on the paper's collection."""
 
     id: str
@@ -44,7 +44,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A number of a table, with half of its interval; `mark` is `best`, `second`, `tied` (with the best) or empty."""
 
     text: str
@@ -54,7 +54,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A row: who, where more is said, overall rank, the cells, and whether a rule separates it from the next."""
 
     anchor: str
@@ -69,24 +69,24 @@ class Row:
     ranks: str
     tied: bool
     mean_rank: str
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     rule: bool = False
 
 
-def columns_of(names: Sequence[str]) -> list[Column]:
+def columns_of(names: Sequence[str]) -> list[TableColumn]:
     """Columns in the order given, with their task, metric and direction."""
     return list(_columns(tuple(names)))
 
 
 @lru_cache(maxsize=256)
-def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
+def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
     seen = [card.id for card in collection("full")]
     columns = []
     for task, members in column_groups(names):
         for number, card in enumerate(members):
             way = direction(main_metric(card.id))
             columns.append(
-                Column(
+                TableColumn(
                     card.id,
                     short_name(card),
                     card.name,
@@ -101,7 +101,7 @@ def _columns(names: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def task_spans(columns: Sequence[Column]) -> list[tuple[str, int]]:
+def task_spans(columns: Sequence[TableColumn]) -> list[tuple[str, int]]:
     """Tasks over neighbouring columns, with how many each spans."""
     spans: list[tuple[str, int]] = []
     for column in columns:
@@ -139,7 +139,7 @@ def cells_of(texts: Sequence[str], tags: Sequence[str]) -> Markup:
     return Markup("".join([f"{tag}{part}</td>" for tag, part in zip(tags, parts, strict=True)]))
 
 
-def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: int | None = None) -> list[Row]:
+def board_rows(ranked: Ranked, columns: Sequence[TableColumn], root: str, best_of: int | None = None) -> list[TableRow]:
     """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
     ranking, places = ranked.ranking, {name: i for i, name in enumerate(ranked.columns)}
     rows = []
@@ -147,7 +147,7 @@ def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: in
         entry = ranked.entries[i]
         cells = tuple(_cell(ranked, int(i), places.get(column.id), column) for column in columns)
         rows.append(
-            Row(
+            TableRow(
                 anchor=entry.id,
                 name=entry.name,
                 about=_about(entry),
@@ -166,7 +166,7 @@ def board_rows(ranked: Ranked, columns: Sequence[Column], root: str, best_of: in
     return rows
 
 
-def _about(entry: Entry) -> str:
+def _about(entry: BoardEntry) -> str:
     size = [f"{quantity(entry.parameters)} parameters"] if math.isfinite(entry.parameters) else []
     data = "undisclosed data" if entry.pretrained_on is None else entry.pretraining
     return " · ".join([data, *size])
@@ -176,15 +176,15 @@ def _span(low: int, high: int) -> str:
     return f"{low}–{high}" if low != high else ""
 
 
-_EMPTY = Cell("–")
+_EMPTY = TableCell("–")
 
 
-def _cell(ranked: Ranked, row: int, place: int | None, column: Column) -> Cell:
+def _cell(ranked: Ranked, row: int, place: int | None, column: TableColumn) -> TableCell:
     score = ranked.score(row, column.id)
     if score is None or place is None:
         return _EMPTY
     ranks = ranked.ranking.columns[place]
-    return Cell(number(score.value), _spread(score), _mark(ranks.rank[row], ranks.low[row]))
+    return TableCell(number(score.value), _spread(score), _mark(ranks.rank[row], ranks.low[row]))
 
 
 def _spread(score: Score) -> str:
@@ -197,7 +197,9 @@ def _mark(rank: int, low: int) -> str:
     return "second" if rank == 2 else "tied" if low == 1 else ""
 
 
-def published_table(rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[Column]) -> list[Row]:
+def published_table(
+    rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[TableColumn]
+) -> list[TableRow]:
     """The paper's rows in the paper's order, every number as it is printed there."""
     made = []
     groups = [_family(key) for key in rows]
@@ -207,7 +209,7 @@ def published_table(rows: dict[tuple[str, str, str], dict[str, Published]], colu
         cells = [_published_cell(rows, numbers, column) for column in columns]
         external = regime == "published"
         made.append(
-            Row(
+            TableRow(
                 anchor=published_anchor(method, backbone, regime),
                 name=published_name(method, backbone, regime),
                 about="best published results of others" if external else REGIME_SHORT[regime],
@@ -233,8 +235,8 @@ def _family(key: tuple[str, str, str]) -> tuple[bool, str]:
 
 
 def _published_cell(
-    rows: dict[tuple[str, str, str], dict[str, Published]], numbers: dict[str, Published], column: Column
-) -> Cell:
+    rows: dict[tuple[str, str, str], dict[str, Published]], numbers: dict[str, Published], column: TableColumn
+) -> TableCell:
     """Equal values share a place: the paper's colours call a tie a win."""
     found = numbers.get(column.id)
     if found is None:
@@ -242,7 +244,7 @@ def _published_cell(
     others = {row[column.id].value for row in rows.values() if column.id in row}
     place = sorted(others, reverse=found.higher_is_better).index(found.value)
     mark = ("best", "second")[place] if place < 2 else ""
-    return Cell(found.text, mark=mark, note=found.metric if found.metric != column.metric else "")
+    return TableCell(found.text, mark=mark, note=found.metric if found.metric != column.metric else "")
 
 
 _CARDS = {"MAE": "mae_vitb", "CLIP": "clip_vitb", "PATH": "path_vitb"}
@@ -259,7 +261,7 @@ def published_anchor(method: str, backbone: str, regime: str) -> str:
     return "-".join(slug(part.replace("+", " plus")) for part in (method, backbone, regime))
 
 
-def radar_axes(columns: Sequence[Column]) -> list[Axis]:
+def radar_axes(columns: Sequence[TableColumn]) -> list[Axis]:
     """An axis per column; datasets of one short name are told apart by their task."""
     shorts = [column.short for column in columns]
     return [
@@ -272,7 +274,9 @@ def radar_axes(columns: Sequence[Column]) -> list[Axis]:
     ]
 
 
-def published_series(rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[Column]) -> list[Series]:
+def published_series(
+    rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[TableColumn]
+) -> list[Series]:
     """For each method and backbone with numbers in most columns, its fullest row."""
     best: dict[tuple[str, str], tuple[str, str, str]] = {}
     for key, numbers in rows.items():
@@ -288,7 +292,7 @@ def published_series(rows: dict[tuple[str, str, str], dict[str, Published]], col
     ]
 
 
-def entry_series(entries: Sequence[Entry], columns: Sequence[Column]) -> list[Series]:
+def entry_series(entries: Sequence[BoardEntry], columns: Sequence[TableColumn]) -> list[Series]:
     """A radar line per entry."""
     return [Series(e.name, [e.scores[c.id].value if c.id in e.scores else math.nan for c in columns]) for e in entries]
 
@@ -299,7 +303,7 @@ COSTS = (
     ("trained", "trained parameters"),
     ("speed", "images per second"),
 )
-"""What the trade-off charts set ranks against: a field of `Entry`, and its name on the axis."""
+"""What the trade-off charts set ranks against: a field of `BoardEntry`, and its name on the axis."""
 
 
 def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
@@ -318,7 +322,7 @@ def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
 FILTERS = {"backbone": "Backbone", "regime": "Regime", "pretraining": "Pretraining data", "date": "Entered since"}
 
 
-def filters_of(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+def filters_of(rows: Sequence[TableRow], names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
     """Name, label and values of the filters of a table: at most 200 values each, dates from the newest."""
     found = []
     for name in names:

@@ -15,13 +15,13 @@ from markupsafe import Markup
 
 from humanbench import __version__
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard import charts, rawdata
-from humanbench.leaderboard.events import Event
-from humanbench.leaderboard.frames import Entry, boards
-from humanbench.leaderboard.pages import Content, Page, pages
-from humanbench.leaderboard.pages.samples import sample_files
-from humanbench.leaderboard.published import load_published
-from humanbench.leaderboard.showing import Shown
+from humanbench.leaderboard.model.entries import BoardEntry, boards
+from humanbench.leaderboard.model.events import Event
+from humanbench.leaderboard.model.published import load_published
+from humanbench.leaderboard.site import charts, rawdata
+from humanbench.leaderboard.site.pages import Content, Page, pages
+from humanbench.leaderboard.site.pages.samples import sample_files
+from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.paths import shipped
 from humanbench.predictions.files import beside
 
@@ -55,7 +55,7 @@ class Site:
 
 
 def build_site(
-    out: Path, entries: Sequence[Entry], events: Sequence[Event], samples: Mapping[str, Shown] | None = None
+    out: Path, entries: Sequence[BoardEntry], events: Sequence[Event], samples: Mapping[str, TaskSamples] | None = None
 ) -> Site:
     """Write the site into `out`: all of it or, on an error, nothing. The same input gives the same bytes.
 

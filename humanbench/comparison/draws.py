@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.comparison.matching import Pair
-from humanbench.comparison.runs import Cell, Entry
+from humanbench.comparison.runs import CellRuns, StoredResult
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
 from humanbench.places import find_data
@@ -39,7 +39,7 @@ class _NotHere(HumanbenchError):
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DifferenceDraws:
     """Draws of `new - base` of the main metric in the metric's unit; `n` units of kind `unit`."""
 
     draws: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Ground:
     subset: PathLike | None = None
 
 
-def evidence(pair: Pair, ground: Ground, rng: np.random.Generator, resamples: int) -> Evidence:
+def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
     """Paired draws from the predictions of both runs, or unpaired ones from their recorded intervals, with the reason.
 
     Raises `NotComparable` where predictions are not those of their result, or nothing says how certain a number is.
@@ -75,7 +75,7 @@ def evidence(pair: Pair, ground: Ground, rng: np.random.Generator, resamples: in
     return found
 
 
-def _paired(base: Cell, new: Cell, ground: Ground, rng: np.random.Generator, resamples: int) -> Evidence:
+def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
     files = {name: [_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
     card, tables = _tables(base, ground)
     first, second = (
@@ -83,10 +83,10 @@ def _paired(base: Cell, new: Cell, ground: Ground, rng: np.random.Generator, res
         for name, cell in (("BASE", base), ("NEW", new))
     )
     drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
-    return Evidence(drawn, "paired", first[0].n, first[0].unit)
+    return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)
 
 
-def _predictions(entry: Entry, name: str) -> Path:
+def _predictions(entry: StoredResult, name: str) -> Path:
     """The predictions file of a result, which must be as it was when it was scored."""
     result = entry.result
     if not result.predictions or result.provenance is None:
@@ -101,7 +101,7 @@ def _predictions(entry: Entry, name: str) -> Path:
     return path
 
 
-def _tables(cell: Cell, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
+def _tables(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
     """The ground truth that the cell was scored against, as far as labels and names can tell."""
     result = cell.first.result
     root = _root(result.suite, ground)
@@ -131,7 +131,7 @@ def _root(suite: str, ground: Ground) -> PathLike:
     return find_data(ground.data_root)
 
 
-def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: Entry, path: Path, name: str) -> Scores:
+def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: StoredResult, path: Path, name: str) -> Scores:
     """The scores of a predictions file, which must be what the result says."""
     task, result = task_for(card), entry.result
     try:
@@ -147,7 +147,7 @@ def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: Entry, pa
     return scores
 
 
-def _unpaired(base: Cell, new: Cell, rng: np.random.Generator, resamples: int, reason: str) -> Evidence:
+def _unpaired(base: CellRuns, new: CellRuns, rng: np.random.Generator, resamples: int, reason: str) -> DifferenceDraws:
     """Normal draws as wide as both runs' own intervals say, as if they were of different test units.
 
     Wider than the truth where both runs find the same units hard, which is usual.
@@ -155,10 +155,10 @@ def _unpaired(base: Cell, new: Cell, rng: np.random.Generator, resamples: int, r
     variances, units = zip(*(_variance(cell) for cell in (base, new)), strict=True)
     difference = float(np.mean(new.values) - np.mean(base.values))
     drawn = rng.normal(difference, math.sqrt(sum(variances)), resamples)
-    return Evidence(drawn, "unpaired", min(units), base.first.result.unit, (f"unpaired: {reason}",))
+    return DifferenceDraws(drawn, "unpaired", min(units), base.first.result.unit, (f"unpaired: {reason}",))
 
 
-def _variance(cell: Cell) -> tuple[float, int]:
+def _variance(cell: CellRuns) -> tuple[float, int]:
     """Variance of the mean over seeds by its recorded intervals (seeds share the test units), and the units."""
     metrics = [entry.result.metrics[entry.result.main] for entry in cell.entries]
     half_widths = [(metric.high - metric.low) / 2 for metric in metrics]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import TASKS, DatasetCard, load_card
-from humanbench.leaderboard.frames import Entry, benchmark_columns
+from humanbench.leaderboard.model.entries import BoardEntry, benchmark_columns
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 
 if TYPE_CHECKING:
-    from humanbench.leaderboard.drawing import Guess, Sample
+    from humanbench.leaderboard.site.sample_drawings import Guess, Sample
 
 COUNT = {"reid": 4, "pose": 3, "parsing": 3, "attribute": 4, "detection": 3, "counting": 4}
 """Pictures by task."""
@@ -22,17 +22,17 @@ ENTRIES = 3
 
 
 @dataclass(frozen=True)
-class Shown:
+class TaskSamples:
     """The samples of a task: the dataset, the entries whose predictions are drawn, the pictures."""
 
     card: DatasetCard
-    entries: tuple[Entry, ...]
+    entries: tuple[BoardEntry, ...]
     samples: tuple[Sample, ...]
 
 
 def samples_of(
-    entries: Sequence[Entry], folders: Mapping[str, Path], data_root: Path | None = None
-) -> dict[str, Shown]:
+    entries: Sequence[BoardEntry], folders: Mapping[str, Path], data_root: Path | None = None
+) -> dict[str, TaskSamples]:
     """By task, samples of the dataset for which most entries can be shown; tasks without any are left out.
 
     `folders` are run folders by cell id. An entry can be shown where it is synthetic and not withdrawn, its predictions
@@ -40,7 +40,7 @@ def samples_of(
     default the embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
     fail for want of a picture.
     """
-    found: dict[str, Shown] = {}
+    found: dict[str, TaskSamples] = {}
     for task in TASKS:
         by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
@@ -54,7 +54,9 @@ def _datasets(task: str) -> list[str]:
     return [name for name in benchmark_columns() if load_card(name).task == task]
 
 
-def _candidates(entries: Sequence[Entry], dataset: str, folders: Mapping[str, Path]) -> list[tuple[Entry, Result]]:
+def _candidates(
+    entries: Sequence[BoardEntry], dataset: str, folders: Mapping[str, Path]
+) -> list[tuple[BoardEntry, Result]]:
     """Entries with the result to show (that of the first seed), the best entry first."""
     found = []
     for entry in entries:
@@ -70,17 +72,17 @@ def _candidates(entries: Sequence[Entry], dataset: str, folders: Mapping[str, Pa
 
 def _shown(
     card: DatasetCard,
-    candidates: Sequence[tuple[Entry, Result]],
+    candidates: Sequence[tuple[BoardEntry, Result]],
     folders: Mapping[str, Path],
     data_root: Path | None,
-) -> Shown | None:
+) -> TaskSamples | None:
     root = _root(card, data_root)
     if root is None:
         return None
     tables = _tables(card, root)
     if tables is None:
         return None
-    chosen: list[Entry] = []
+    chosen: list[BoardEntry] = []
     guesses: list[Guess] = []
     for entry, result in candidates:
         if (guess := _read(card, tables, result, folders[result.cell.id], root)) is not None:
@@ -93,11 +95,11 @@ def _shown(
         kept = [pair for pair in zip(chosen, guesses, strict=True) if _drawn(card, tables, [pair[1]])]
         chosen = [entry for entry, _ in kept]
         samples = _drawn(card, tables, [guess for _, guess in kept]) if kept else []
-    return Shown(card, tuple(chosen), tuple(samples)) if samples else None
+    return TaskSamples(card, tuple(chosen), tuple(samples)) if samples else None
 
 
 def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[Sample]:
-    from humanbench.leaderboard.drawing import draw
+    from humanbench.leaderboard.site.sample_drawings import draw
 
     try:
         return draw(card, tables, guesses, COUNT[card.task]) if guesses else []
@@ -105,7 +107,7 @@ def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess
         return []
 
 
-def label(entry: Entry) -> str:
+def label(entry: BoardEntry) -> str:
     """The entry in a few words: a backbone in several regimes is told apart."""
     return f"{entry.name}, {entry.board.regime}"
 
@@ -139,7 +141,7 @@ def file_of(folder: Path, result: Result) -> Path | None:
 
 def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: Path, root: Path) -> Any:
     """The predictions, if they are the scored ones and were made for these labels."""
-    from humanbench.leaderboard.checking import same_labels
+    from humanbench.leaderboard.submissions.rescore import same_labels
     from humanbench.predictions.files import content_sha256
     from humanbench.tasks import task_for
 

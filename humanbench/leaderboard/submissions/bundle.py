@@ -11,10 +11,10 @@ from pathlib import Path
 
 from humanbench import __version__
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.consistency import artefact
-from humanbench.leaderboard.frames import seen_by
-from humanbench.leaderboard.manifest import BackboneRecord, FileEntry, Manifest, file_sha256, recorded
-from humanbench.leaderboard.names import mark, slug
+from humanbench.leaderboard.model.entries import seen_by
+from humanbench.leaderboard.submissions.claims import artefact
+from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, file_sha256, recorded
+from humanbench.names import mark, slug
 from humanbench.predictions.files import beside
 from humanbench.results import Result, load_results
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from humanbench.cards import TASKS, cards
-from humanbench.leaderboard.pages import boards, datasets, entries, overview
-from humanbench.leaderboard.pages.page import Content, Page
+from humanbench.leaderboard.site.pages import boards, datasets, entries, overview
+from humanbench.leaderboard.site.pages.page import Content, Page
 
 __all__ = ["Content", "Page", "pages"]
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from humanbench.cards import TASKS, DatasetCard, Split, cards, evaluated, load_card
-from humanbench.leaderboard import charts, tables
-from humanbench.leaderboard.events import PUBLISHED, day
-from humanbench.leaderboard.frames import Board, Entry, Ranked, Score, benchmark_columns, main_metric
-from humanbench.leaderboard.names import shown
-from humanbench.leaderboard.pages.page import LISTED, Content, Page
-from humanbench.leaderboard.pages.samples import samples
-from humanbench.leaderboard.pages.words import TASK_TEXT, board_title
-from humanbench.leaderboard.published import published_rows
-from humanbench.leaderboard.ranking import surely_differ
-from humanbench.leaderboard.tables import REGIME_SHORT, Column, columns_of, number
+from humanbench.leaderboard.model.entries import Board, BoardEntry, Ranked, Score, benchmark_columns, main_metric
+from humanbench.leaderboard.model.events import PUBLISHED, day
+from humanbench.leaderboard.model.published import published_rows
+from humanbench.leaderboard.model.ranking import surely_differ
+from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
+from humanbench.leaderboard.site.pages.samples import samples
+from humanbench.leaderboard.site.pages.words import TASK_TEXT, board_title
+from humanbench.leaderboard.site.tables import REGIME_SHORT, TableColumn, columns_of, number
 from humanbench.metrics.directions import direction
+from humanbench.names import shown
 
 BARS = 20
 """Bars of a chart."""
@@ -171,11 +171,11 @@ def task(content: Content, name: str) -> Page:
     return Page(f"tasks/{name}.html", "task.html.j2", TASK_TEXT[name][0], "datasets", context)
 
 
-def _narrowed(entry: Entry, names: tuple[str, ...]) -> Entry:
+def _narrowed(entry: BoardEntry, names: tuple[str, ...]) -> BoardEntry:
     return replace(entry, scores={n: s for n, s in entry.scores.items() if n in names})
 
 
-def _task_table(board: Board, ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
+def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     prefix = f"{board.key.slug}-{ranked.evidence}-"
     rows = tables.board_rows(ranked, columns, "../", LISTED)
     return {

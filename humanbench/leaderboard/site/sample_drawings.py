@@ -21,7 +21,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import Box, Color, Tile
 from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.preview import around, blend_parts, draw_skeleton
-from humanbench.leaderboard.names import shown
+from humanbench.names import shown
 from humanbench.tasks import only, option
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Picture:
+class DrawnPicture:
     """A drawn picture as WebP bytes: whose labels it shows, what is to be seen in words, a line to stand below."""
 
     title: str
@@ -58,7 +58,7 @@ class Sample:
     """A test picture: its drawings, and a table (heads and rows of text) where words say more than a drawing."""
 
     name: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[DrawnPicture, ...]
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
 
@@ -90,10 +90,10 @@ def _finished(tile: Tile) -> Image.Image:
     return whole.crop((0, 0, whole.width, whole.height - Tile.CAPTION))
 
 
-def _picture(title: str, image: Image.Image, alt: str, note: str = "") -> Picture:
+def _picture(title: str, image: Image.Image, alt: str, note: str = "") -> DrawnPicture:
     file = io.BytesIO()
     image.save(file, "WEBP", quality=80, method=4)
-    return Picture(shown(title), file.getvalue(), image.width, image.height, alt, note)
+    return DrawnPicture(shown(title), file.getvalue(), image.width, image.height, alt, note)
 
 
 def _near(points: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -147,7 +147,7 @@ def _rows(table: pd.DataFrame) -> list[Row]:
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
-def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[NDArray[np.float64]]) -> Picture:
+def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[NDArray[np.float64]]) -> DrawnPicture:
     for keypoints in people:
         extent = np.ptp(keypoints[keypoints[:, 2] > 0, :2], axis=0) if (keypoints[:, 2] > 0).any() else np.zeros(2)
         draw_skeleton(card, tile, keypoints, float(np.sqrt(np.prod(extent + 1))))
@@ -245,7 +245,7 @@ def _boxes(
     scores: NDArray[np.float64],
     people: NDArray[np.float64],
     size: tuple[int, int],
-) -> Picture:
+) -> DrawnPicture:
     """Detected boxes, the best first: solid where they find a person, dashed where not, each with its score."""
     free, found = np.ones(len(people), bool), 0
     for (x, y, w, h), score in zip(boxes, scores, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Mapping
@@ -13,9 +12,9 @@ from typing import Any, Literal
 from humanbench.cards import load_card
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError
-from humanbench.leaderboard.archive import SubmissionError, opened
-from humanbench.leaderboard.consistency import inconsistencies
-from humanbench.leaderboard.manifest import (
+from humanbench.leaderboard.submissions.archive import SubmissionError, opened
+from humanbench.leaderboard.submissions.claims import inconsistencies
+from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
     file_sha256,
@@ -24,13 +23,13 @@ from humanbench.leaderboard.manifest import (
     read_result_strictly,
     validated,
 )
-from humanbench.leaderboard.names import shown
+from humanbench.names import shown
 from humanbench.places import find_data
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 
 _OTHER = "the data here is not what it was measured on"
-Verdict = Literal["rescored", "claimed", "rejected"]
+Outcome = Literal["rescored", "claimed", "rejected"]
 TOLERANCE = 0.005
 """Half of the last digit that the pages show. Sums in another order move a number by far less."""
 
@@ -57,7 +56,7 @@ class CellVerdict:
     dataset: str
     regime: str
     seed: int
-    verdict: Verdict
+    verdict: Outcome
     main: str
     claimed: float
     recomputed: float | None
@@ -66,7 +65,7 @@ class CellVerdict:
 
 
 @dataclass
-class Report:
+class SubmissionReport:
     """What the board says to a submission. `problems` are reasons to reject it as a whole."""
 
     source: str
@@ -105,14 +104,14 @@ class Report:
         return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
 
 
-def check_submission(path: Path, data_root: os.PathLike[str] | None = None) -> Report:
+def check_submission(path: Path, data_root: os.PathLike[str] | None = None) -> SubmissionReport:
     """What the board says to the submission at `path`; its content never raises, it is a problem in the report.
 
     A number that can be computed from the predictions and the ground truth under `data_root` must come out as it is
     claimed (`rescored`) or the submission is rejected; where the data is not here, it is `claimed`. Results of the
     embedded suite are recomputed on its data unless `data_root` is given.
     """
-    report = Report(str(path))
+    report = SubmissionReport(str(path))
     try:
         with opened(path) as folder:
             check_folder(folder, report, data_root)
@@ -121,7 +120,7 @@ def check_submission(path: Path, data_root: os.PathLike[str] | None = None) -> R
     return report
 
 
-def check_folder(folder: Path, report: Report, data_root: os.PathLike[str] | None) -> None:
+def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[str] | None) -> None:
     """`check_submission` of an opened one, into the report."""
     manifest = read_manifest(folder)
     report.name, report.submitter = manifest.name, manifest.submitter
@@ -184,7 +183,7 @@ def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) 
 
 def _verdict(
     result: Result,
-    verdict: Verdict,
+    verdict: Outcome,
     recomputed: float | None = None,
     reason: str = "",
     differences: tuple[Difference, ...] = (),
@@ -267,7 +266,7 @@ def _plain(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def summary(report: Report) -> str:
+def summary(report: SubmissionReport) -> str:
     """The report for people."""
     lines = [f"{shown(report.name) or report.source}: {'accepted' if report.ok else 'rejected'}"]
     lines += [f"  {text}" for text in report.problems]
@@ -277,8 +276,3 @@ def summary(report: Report) -> str:
         reason = f": {c.reason}" if c.reason else ""
         lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime} seed {c.seed}  {value}{reason}")
     return "\n".join(lines)
-
-
-def report_json(report: Report) -> str:
-    """The report for programs."""
-    return json.dumps(report.as_dict(), indent=1, allow_nan=False)

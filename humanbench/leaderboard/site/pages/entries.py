@@ -11,13 +11,21 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from humanbench.cards import load_card
-from humanbench.leaderboard import charts, tables
-from humanbench.leaderboard.frames import EVIDENCE, Board, Entry, Ranked, Score, benchmark_columns, main_metric
-from humanbench.leaderboard.names import shown
-from humanbench.leaderboard.pages.page import Content, Page
-from humanbench.leaderboard.pages.words import board_title, regime_about, regime_title, suite_title
-from humanbench.leaderboard.tables import columns_of, number
+from humanbench.leaderboard.model.entries import (
+    EVIDENCE,
+    Board,
+    BoardEntry,
+    Ranked,
+    Score,
+    benchmark_columns,
+    main_metric,
+)
+from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
+from humanbench.leaderboard.site.tables import columns_of, number
 from humanbench.metrics.directions import direction
+from humanbench.names import shown
 from humanbench.results import Provenance, Result
 
 
@@ -56,7 +64,7 @@ def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _entry(entry: Entry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str]) -> Page:
+def _entry(entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str]) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
     series, axes = _against_board(entry, best)
@@ -78,7 +86,9 @@ def _entry(entry: Entry, board: Board | None, best: dict[str, tuple[float, float
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
 
 
-def _against_board(entry: Entry, best: dict[str, tuple[float, float]]) -> tuple[list[charts.Series], list[charts.Axis]]:
+def _against_board(
+    entry: BoardEntry, best: dict[str, tuple[float, float]]
+) -> tuple[list[charts.Series], list[charts.Axis]]:
     """The entry between the best and the worst of its board, where it has enough numbers and company."""
     columns = columns_of([name for name in benchmark_columns() if name in entry.scores and name in best])
     if len(columns) < 3 or all(best[c.id][0] == best[c.id][1] for c in columns):
@@ -88,7 +98,7 @@ def _against_board(entry: Entry, best: dict[str, tuple[float, float]]) -> tuple[
     return series, tables.radar_axes(columns)
 
 
-def _entry_fields(entry: Entry) -> list[tuple[str, str]]:
+def _entry_fields(entry: BoardEntry) -> list[tuple[str, str]]:
     known = [
         ("Backbone", shown(entry.backbone)),
         ("Checkpoint", shown(entry.checkpoint or "", 200)),
@@ -178,7 +188,7 @@ def _environment(provenance: Provenance) -> list[tuple[str, str]]:
     return [(name, value) for name, value in known if value]
 
 
-def rerun_commands(entry: Entry) -> list[str]:
+def rerun_commands(entry: BoardEntry) -> list[str]:
     """A command per seed and set of overrides that finetunes all cells of the entry again."""
     key = entry.board
     groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}

@@ -7,11 +7,12 @@ from typing import Any
 
 from humanbench.cards import TASKS, load_card
 from humanbench.engine.selection import benchmark
-from humanbench.leaderboard import charts, tables
-from humanbench.leaderboard.frames import Board, Ranked, benchmark_columns, main_metric
-from humanbench.leaderboard.pages.page import Content, Page
-from humanbench.leaderboard.pages.samples import thumbnail
-from humanbench.leaderboard.pages.words import (
+from humanbench.leaderboard.model.entries import Board, Ranked, benchmark_columns, main_metric
+from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
+from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.samples import thumbnail
+from humanbench.leaderboard.site.pages.words import (
     EVIDENCE_TEXT,
     REGIME_TEXT,
     TASK_TEXT,
@@ -19,8 +20,7 @@ from humanbench.leaderboard.pages.words import (
     board_title,
     regime_about,
 )
-from humanbench.leaderboard.published import SOURCE, load_published, published_rows
-from humanbench.leaderboard.tables import Column
+from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
 
 PREVIEW = 10
@@ -64,7 +64,7 @@ def published(content: Content) -> Page:
     return Page("published.html", "published.html.j2", "Published numbers", "published", context)
 
 
-def _published(columns: list[Column]) -> dict[str, Any]:
+def _published(columns: list[TableColumn]) -> dict[str, Any]:
     rows = tables.published_table(published_rows(), columns)
     series = tables.published_series(published_rows(), columns)
     return {
@@ -92,7 +92,7 @@ def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
     }
 
 
-def _preview(board: Board, ranked: Ranked, columns: list[Column]) -> dict[str, Any]:
+def _preview(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     rows = tables.board_rows(ranked, columns, "", PREVIEW)
     return {
         "slug": board.key.slug,

@@ -13,9 +13,9 @@ import numpy as np
 
 from humanbench.cards import SCENARIOS, DatasetCard, cards, collection, load_card, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.names import mark, shown, slug
-from humanbench.leaderboard.ranking import Ranking, rank_entries
+from humanbench.leaderboard.model.ranking import Ranking, rank_entries
 from humanbench.metrics.directions import direction
+from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT, REGIMES, SUITES, load_recipe
 from humanbench.results import Result
 
@@ -79,7 +79,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """A backbone in a regime: one row of a board. `id` stays as it is when cells are added.
 
     `submission` is the id of the accepted submission that it came in; `withdrawn` why it no longer counts.
@@ -140,7 +140,7 @@ class Ranked:
 
     evidence: Evidence
     columns: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[BoardEntry, ...]
     ranking: Ranking
 
     def score(self, row: int, column: str) -> Score | None:
@@ -153,7 +153,7 @@ class Board:
     """All entries of one key."""
 
     key: BoardKey
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[BoardEntry] = field(default_factory=list)
 
     def scenarios(self) -> list[str]:
         """Those that occur, in the usual order."""
@@ -171,7 +171,7 @@ class Board:
         return tables
 
 
-def rank(entries: Sequence[Entry], evidence: Evidence, columns: tuple[str, ...] = ()) -> Ranked:
+def rank(entries: Sequence[BoardEntry], evidence: Evidence, columns: tuple[str, ...] = ()) -> Ranked:
     """Rank entries over the columns in which any of them has a score, in the order of the benchmark."""
     names = columns or tuple(c for c in benchmark_columns() if any(c in entry.scores for entry in entries))
     shape = (len(entries), len(names))
@@ -185,7 +185,7 @@ def rank(entries: Sequence[Entry], evidence: Evidence, columns: tuple[str, ...] 
     return Ranked(evidence, names, tuple(entries), ranking)
 
 
-def _only(entry: Entry, evidence: Evidence, only: str | None) -> Entry:
+def _only(entry: BoardEntry, evidence: Evidence, only: str | None) -> BoardEntry:
     scores = {
         name: score
         for name, score in entry.scores.items()
@@ -239,7 +239,7 @@ def entries_of(
     pretraining: Pretraining,
     evidence: Mapping[str, Evidence] | None = None,
     **about: str,
-) -> list[Entry]:
+) -> list[BoardEntry]:
     """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `about` are further fields."""
     groups: dict[tuple[str, str | None, str, BoardKey], list[Result]] = {}
     for result in results:
@@ -253,7 +253,7 @@ def entries_of(
         fields = {"date": shown(max(dates, default=""), 10)} | about
         name = f"{slug(backbone, 40)}-{slug(board.regime, 12)}-{mark(identity)}"
         seen = pretraining(members[0])
-        entries.append(Entry(name, backbone, checkpoint, weights, board, seen, scores, others, **fields))
+        entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores, others, **fields))
     return entries
 
 
@@ -307,7 +307,7 @@ def _shipped_recipe(dataset: str, regime: str, suite: str, variant: str | None) 
         return None
 
 
-def boards(entries: Iterable[Entry]) -> list[Board]:
+def boards(entries: Iterable[BoardEntry]) -> list[Board]:
     """Entries that were not withdrawn, by board: real before synthetic, complete before subsets, full before none."""
     found: dict[BoardKey, Board] = {}
     for entry in entries:
