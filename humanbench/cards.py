@@ -8,6 +8,7 @@ format is new); no code lists dataset names. Third parties add cards with entry 
 from __future__ import annotations
 
 import fnmatch
+import importlib
 import tomllib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -225,16 +226,27 @@ class DatasetCard(_Part):
         return self.splits[name]
 
 
+CHECKS = ("humanbench.data.readers:check_options",)
+"""Functions that hold a card against what lies above this module; each raises a `CardError`."""
+
+
 def parse_card(path: Path) -> DatasetCard:
     """Read one card; a malformed one is a `CardError` naming the file and the key."""
     try:
-        return DatasetCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        card = DatasetCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"]) or "card"
         raise CardError(f"{path}: {where}: {first['msg']}") from error
+    for check in CHECKS:
+        module, _, function = check.partition(":")
+        try:
+            getattr(importlib.import_module(module), function)(card)
+        except CardError as error:
+            raise CardError(f"{path}: {error}") from error
+    return card
 
 
 def _card_files() -> Iterator[Path]:

@@ -21,6 +21,9 @@ A reader of a dataset whose images come packed inside one file also offers
 
 which `humanbench datasets extract ID` calls once; `read` then finds the folders, and until then names the command.
 
+What a card says in `[reader.options]` is declared by the module's class `Options` (`humanbench.data.readers.options`).
+Modules import neither pandas nor torch when they are loaded: cards are checked whenever datasets are listed.
+
 Errors are `DataError`s that name the file (and line), what was expected and `humanbench datasets show ID`.
 """
 
@@ -30,7 +33,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from humanbench.errors import CardError, DataError
+from humanbench.errors import CardError, DataError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,10 +51,21 @@ class Reader(Protocol):
 def reader_for(card: DatasetCard) -> Reader:
     """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
     name = card.reader.format
+    module = name if "." in name else f"{__name__}.{name}"
     try:
-        return cast(Reader, importlib.import_module(name if "." in name else f"humanbench.data.readers.{name}"))
+        return cast(Reader, importlib.import_module(module))
     except ModuleNotFoundError as error:
-        raise CardError(f"{card.id}: there is no reader called {name!r}") from error
+        if error.name and error.name != module and not module.startswith(f"{error.name}."):
+            raise CardError(f"{card.id}: the reader {name} needs a package that is not there: {error.name}") from error
+        known = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+        raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
+
+
+def check_options(card: DatasetCard) -> None:
+    """`CardError` unless there is a reader for the card's format and `[reader.options]` are what it declares."""
+    from humanbench.data.readers.options import ReaderOptions, checked
+
+    checked(card, getattr(reader_for(card), "Options", ReaderOptions))
 
 
 def find_root(card: DatasetCard, folder: Path) -> Path:

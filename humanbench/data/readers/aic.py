@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Record, coco_table
+from humanbench.data.readers.coco_keypoints import Keypoints, Record, coco_table
 from humanbench.data.readers.fields import array
 from humanbench.data.readers.files import load_json
+from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _VISIBILITY = np.array([np.nan, 2.0, 1.0, 0.0])
 """Official code -> v: 1 visible, 2 labelled but hidden, 3 not labelled (the reverse of COCO's)."""
 
 
+class Options(Keypoints):
+    """`files` in the official form, `converted` in COCO's, and the folders of the pictures."""
+
+    files: BySplit[Choices]
+    converted: BySplit[Choices]
+    images: BySplit[Choices]
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People by image id (40 hex digits) and number within the image (1 ...); `area` is that of the box."""
-    options = card.reader.options
-    path = need(card, root, *options["files"][split], *options["converted"][split])
-    images = need(card, root, *options["images"][split])
-    if path.relative_to(root).as_posix() in options["files"][split]:
+    options = Options.of(card)
+    path = need(card, root, *options.files[split], *options.converted[split])
+    images = first_present(root, options.images[split])
+    if path.relative_to(root).as_posix() in options.files[split]:
         return _official(card, path, images)
     return _converted(card, path, images)
 

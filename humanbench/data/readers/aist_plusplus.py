@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.coco_keypoints import Merged, merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_json, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(Merged):
+    """`step`: every how many frames one is taken."""
+
+    step: int = Field(ge=1)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -26,7 +35,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     taken around the joints; a frame without any joint has no row, but stays listed.
     """
     if not (root / "keypoints3d").is_dir():
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, "keypoints3d")
@@ -65,7 +74,7 @@ def _sequence(
     if not isinstance(content, dict):
         raise DataError(f"{card.id}: {path} is not an AIST++ sequence: it holds no 'keypoints3d_optim'")
     joints = len(card.labels.keypoints)
-    step = card.reader.options["step"]
+    step = Options.of(card).step
     points = field(card, path, content, "keypoints3d_optim", (None, joints, 3))[::step]
     tables = []
     for camera in cameras:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = -1
 
@@ -23,6 +25,8 @@ def frame(
 
     `labels` is N x A with 1 present, 0 absent, -1 unknown.
     """
+    import pandas as pd
+
     columns = pd.DataFrame(np.asarray(labels, np.int8), columns=list(card.labels.attributes))
     columns.insert(0, "id", list(ids))
     columns.insert(1, "image", list(images))

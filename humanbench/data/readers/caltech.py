@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
@@ -17,8 +16,12 @@ from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.odgt import odgt_rows
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions, Record
 from humanbench.data.readers.vbb import vbb_objects
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZE = (640, 480)
 FIELDS = {0: 10, 1: 10, 2: 11, 3: 12}
@@ -29,6 +32,28 @@ Objects = list[tuple[str, list[float], bool, list[float], bool]]
 """Per object: label, box, occluded, visible box, ignore flag."""
 
 
+class LabelNames(Record):
+    """Labels of people, and labels of boxes to ignore; boxes of other labels are left out."""
+
+    person: tuple[str, ...]
+    ignore: tuple[str, ...]
+
+
+class Options(ReaderOptions):
+    """The form (`kinds`), the folders and the recording days (`sets`) of each split.
+
+    `step`: every how many frames one is taken. `new_labels` are those of the text form, `old_labels` of the videos.
+    """
+
+    kinds: BySplit[Literal["text", "video", "list"]]
+    folders: BySplit[Choices]
+    sets: BySplit[tuple[str, ...]]
+    images: Choices
+    step: int
+    new_labels: LabelNames
+    old_labels: LabelNames
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (M ratios), labels, size`; the id is like `set06_V000_I00029`.
 
@@ -36,9 +61,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     subset's height, visibility and border rules ignore is the metric's business. Labels outside the card's are left
     out. `labels` are class indices of the card (-1 in the odgt list, which has none).
     """
-    options = card.reader.options
-    kind = options["kinds"][split]
-    find = picture_finder(card, root, options["images"], listed=True)
+    options = Options.of(card)
+    kind = options.kinds[split]
+    find = picture_finder(card, root, options.images, listed=True)
     rows = []
     for name, content in _FRAMES[kind](card, split, root):
         row = dict(content) | {"id": name, "image": find(*_spellings(card, name)), "size": SIZE}
@@ -58,10 +83,11 @@ def _spellings(card: DatasetCard, name: str) -> list[str]:
 
 
 def _text_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    folder = need(card, root, *card.reader.options["folders"][split])
+    options = Options.of(card)
+    folder = need(card, root, *options.folders[split])
     for path in sorted(folder.glob("set*.txt")):
         name = path.name.removesuffix(".txt").removesuffix(".jpg")
-        yield name, _row(card, _text_objects(card, path), card.reader.options["new_labels"])
+        yield name, _row(card, _text_objects(card, path), options.new_labels)
 
 
 def _text_objects(card: DatasetCard, path: Path) -> Objects:
@@ -88,17 +114,16 @@ def _text_objects(card: DatasetCard, path: Path) -> Objects:
 
 
 def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    options = card.reader.options
-    folder = need(card, root, *options["folders"][split])
-    step = options["step"]
-    for name in options["sets"][split]:
+    options = Options.of(card)
+    folder = need(card, root, *options.folders[split])
+    for name in options.sets[split]:
         for path in sorted((folder / name).glob("V*.vbb")):
-            for frame, objects in vbb_objects(card, path, step):
-                yield f"{name}_{path.stem}_I{frame:05d}", _row(card, objects, options["old_labels"])
+            for frame, objects in vbb_objects(card, path, options.step):
+                yield f"{name}_{path.stem}_I{frame:05d}", _row(card, objects, options.old_labels)
 
 
 def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for row in odgt_rows(card, need(card, root, *card.reader.options["folders"][split])):
+    for row in odgt_rows(card, need(card, root, *Options.of(card).folders[split])):
         ratios = visible_ratios(row["boxes"], row["visible"])
         yield row["id"], row | {"visible": ratios, "labels": np.full(len(ratios), -1, np.int64)}
 
@@ -106,13 +131,13 @@ def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[st
 _FRAMES = {"text": _text_frames, "video": _video_frames, "list": _list_frames}
 
 
-def _row(card: DatasetCard, objects: Objects, labels: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept = [o for o in objects if o[0] in (*labels["person"], *labels["ignore"])]
+def _row(card: DatasetCard, objects: Objects, labels: LabelNames) -> Mapping[str, Any]:
+    kept = [o for o in objects if o[0] in (*labels.person, *labels.ignore)]
     boxes = box_array([o[1] for o in kept])
     occluded = np.array([o[2] for o in kept], bool)
     return {
         "boxes": boxes,
-        "ignore": [o[0] in labels["ignore"] or o[4] for o in kept],
+        "ignore": [o[0] in labels.ignore or o[4] for o in kept],
         "visible": _visible(boxes, occluded, box_array([o[3] for o in kept])),
         "labels": np.array([card.labels.classes.index(o[0]) for o in kept], np.int64),
     }

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
+
+
+class Options(ReaderOptions):
+    """The annotation file of each split, its variable, its folder of cities, and the classes that are people."""
+
+    files: BySplit[Choices]
+    images: BySplit[Choices]
+    variables: BySplit[str]
+    person: tuple[str, ...]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -23,15 +35,15 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     `labels` are class indices of the card; boxes of a class that is not in `person` are ignored. Matrices are stored
     as small unsigned integers (they would overflow in sums), and come out as floats.
     """
-    options = card.reader.options
-    path = need(card, root, *options["files"][split])
-    pictures = need(card, root, *options["images"][split])
-    variable = options["variables"][split]
+    options = Options.of(card)
+    path = need(card, root, *options.files[split])
+    pictures = need(card, root, *options.images[split])
+    variable = options.variables[split]
     content = load_mat(card, path)
     if variable not in content:
         raise DataError(f"{card.id}: {path} has no variable {variable}; it has {', '.join(content) or 'none'}")
     index = {stored: position for position, stored in enumerate(card.labels.ids)}
-    people = [card.labels.classes.index(name) for name in options["person"]]
+    people = [card.labels.classes.index(name) for name in options.person]
     rows = []
     for number, cell in enumerate(content[variable].ravel(), start=1):
         city, name, matrix = _entry(card, path, number, cell)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(ReaderOptions):
+    """The annotation files and picture folders of each split, and the category whose boxes are taken."""
+
+    files: BySplit[Choices]
+    images: BySplit[Choices]
+    category: str
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -21,9 +31,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
     All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.
     """
-    options = card.reader.options
-    path = need(card, root, *options["files"][split])
-    find = picture_finder(card, root, options["images"][split])
+    options = Options.of(card)
+    path = need(card, root, *options.files[split])
+    find = picture_finder(card, root, options.images[split])
     content = load_json(card, path)
     try:
         boxes, crowd = _boxes(card, content, path)
@@ -50,7 +60,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[Any]], dict[int, list[bool]]]:
     """Boxes and crowd flags of the card's category by image id."""
-    wanted = card.reader.options["category"]
+    wanted = Options.of(card).category
     ids = {c["id"] for c in content["categories"] if c["name"] == wanted}
     if not ids:
         found = ", ".join(str(c["name"]) for c in content["categories"][:5])

@@ -1,42 +1,64 @@
 """Keypoint annotations in COCO's JSON form, one file per split; other formats reuse its parsing.
 
-Options of a card: `files` = {split: [candidate paths]} and `images` = {split: folder}; `select` lists the slots of
-`keypoints` to keep where the file holds more than the card names. For datasets with a format of their own, `merged`
-and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people.
+For datasets with a format of their own, a well-known toolchain's file in this form may stand in for it (`Merged`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.files import collector_paused, load_json
+from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Record = dict[str, Any]
 
 
+class Keypoints(ReaderOptions):
+    """`select` lists the slots of `keypoints` to keep where the file holds more than the card names."""
+
+    select: tuple[int, ...] = ()
+
+
+class Merged(Keypoints):
+    """`merged` and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people."""
+
+    merged: BySplit[Choices] = Field(default_factory=dict)
+    merged_images: BySplit[Choices] = Field(default_factory=dict)
+
+
+class Options(Keypoints):
+    """The annotation files of each split, and the folders of its pictures."""
+
+    files: BySplit[Choices]
+    images: BySplit[Choices]
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """All annotated people, crowds and people without keypoints included; `size` is (width, height)."""
-    options = card.reader.options
-    path = need(card, root, *options["files"][split])
-    return coco_table(card, path, root / options["images"][split])
+    options = Options.of(card)
+    path = need(card, root, *options.files[split])
+    return coco_table(card, path, first_present(root, options.images[split]))
 
 
-def merged_table(card: DatasetCard, split: str, root: Path) -> pd.DataFrame | None:
+def merged_table(card: DatasetCard, options: Merged, split: str, root: Path) -> pd.DataFrame | None:
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
-    options = card.reader.options
-    for name in options["merged"].get(split, ()):
+    for name in options.merged.get(split, ()):
         if (root / name).is_file():
-            return coco_table(card, root / name, root / options["merged_images"][split])
+            return coco_table(card, root / name, first_present(root, options.merged_images[split]))
     return None
 
 
@@ -115,9 +137,9 @@ def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64])
     wanted = len(card.labels.keypoints)
     if len(stored) == 0:
         return np.zeros((0, wanted, 3))
-    keep = card.reader.options.get("select")
+    keep = list(card.reader.options.get("select", ()))
     slots = stored.shape[1] // 3
-    if stored.shape[1] % 3 or (slots != wanted and (keep is None or slots <= max(keep))):
+    if stored.shape[1] % 3 or (slots != wanted and (not keep or slots <= max(keep))):
         raise DataError(
             f"{card.id}: {path}: the annotations hold {stored.shape[1]} keypoint numbers each, "
             f"expected {3 * wanted} (x, y, v for {wanted} keypoints)"

@@ -10,16 +10,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import named_images
 from humanbench.data.readers.files import existing, load_mat
 from humanbench.data.readers.matlab import numbers, texts
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RELEASE = "cuhk03_release/cuhk-03.mat"
 CONFIG = "cuhk03_new_protocol_config_{boxes}.mat"

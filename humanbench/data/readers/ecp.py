@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import load_json
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(ReaderOptions):
+    """The folders of annotations and of pictures of each split, and the identities that are people."""
+
+    labels: BySplit[Choices]
+    images: BySplit[Choices]
+    person: tuple[str, ...]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -22,11 +33,11 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     `labels` are class indices of the card (the identity). Every identity that is not in `person` is an ignored box,
     also those nested in another object.
     """
-    options = card.reader.options
-    labels_folder = need(card, root, options["labels"][split])
-    pictures = need(card, root, options["images"][split])
+    options = Options.of(card)
+    labels_folder = need(card, root, *options.labels[split])
+    pictures = need(card, root, *options.images[split])
     index = {name: position for position, name in enumerate(card.labels.classes)}
-    people = [index[name] for name in options["person"]]
+    people = [index[name] for name in options.person]
     rows = []
     for path in sorted(labels_folder.glob("*/*.json")):
         content = load_json(card, path)

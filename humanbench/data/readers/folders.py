@@ -12,6 +12,11 @@ from humanbench.errors import DataError
 Find = Callable[..., str]
 
 
+def first_present(root: Path, folders: Sequence[str]) -> Path:
+    """The first of these folders under `root` that exists; the first named one where none does."""
+    return next((root / folder for folder in folders if (root / folder).is_dir()), root / folders[0])
+
+
 def picture_finder(card: DatasetCard, root: Path, folders: Sequence[str], *, listed: bool = False) -> Find:
     """`find(name, *other_names) -> absolute path` of a picture in the first of these folders that holds it.
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.coco_keypoints import Options as Options  # the options of this format too
 from humanbench.data.readers.coco_keypoints import read as read_coco
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:

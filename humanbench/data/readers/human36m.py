@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import coco_table
+from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
+from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.options import BySplit, Choices
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(Keypoints):
+    """`images` is the folder of all subjects; `subjects` names those of each split, for the writer."""
+
+    files: BySplit[Choices]
+    images: Choices
+    subjects: BySplit[tuple[str, ...]]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """One person per image. The names in the file's `categories` are in another order than its numbers: not used."""
-    options = card.reader.options
-    return coco_table(card, need(card, root, *options["files"][split]), root / options["images"], place)
+    options = Options.of(card)
+    return coco_table(card, need(card, root, *options.files[split]), first_present(root, options.images), place)
 
 
 def place(file_name: str) -> str:

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Record, coco_table, merged_table
+from humanbench.data.readers.coco_keypoints import Merged, Record, coco_table, merged_table
+from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(Merged):
+    """The folder of annotation files of each split, the pictures of all; for the writer, the cameras of each split."""
+
+    files: BySplit[str]
+    images: Choices
+    cameras: BySplit[tuple[str, ...]]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People of all scenes and of the split's cameras; an image's id is its path without suffix."""
-    options = card.reader.options
-    name = options["files"][split]
+    options = Options.of(card)
+    name = options.files[split]
     if not (root / name).is_dir():
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, name)
     files = sorted(folder.glob("*.json"))
     if not files:
         raise DataError(f"{card.id}: no .json file of a scene in {folder}")
-    return join_tables([coco_table(card, path, root / options["images"], image_key=image_path) for path in files])
+    images = first_present(root, options.images)
+    return join_tables([coco_table(card, path, images, image_key=image_path) for path in files])
 
 
 def image_path(image: Record) -> str:

@@ -21,48 +21,48 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-
-import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions, Record
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ID = "{id}"
 
 
-class Where(BaseModel):
+class Where(Record):
     """Where one split is; see the module."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    ids: tuple[str, ...] = ()
-    except_ids: tuple[str, ...] = ()
+    ids: Choices = ()
+    except_ids: Choices = ()
     folder_will_do: bool = False
-    images: tuple[str, ...]
-    labels: tuple[str, ...]
+    images: Choices
+    labels: Choices
 
 
-class Options(BaseModel):
+class Options(ReaderOptions):
     """The reader options of a card; `file_name` and `palette` are for the writer (see there)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     advice: str = ""
     line: str = ID
-    splits: dict[str, Where]
+    splits: BySplit[Where]
     file_name: str
     palette: bool = False
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, label` in the order of the id list (of the file names where there is none)."""
-    return table(card, Options.model_validate(card.reader.options), split, root)
+    return table(card, Options.of(card), split, root)
 
 
 def table(card: DatasetCard, options: Options, split: str, root: Path) -> pd.DataFrame:
     """`read` with the options already taken from the card."""
+    import pandas as pd
+
     where = options.splits[split]
     labels = _pattern(card, root, where.labels, "labels", options)
     ids = listed_ids(card, root, options, split)

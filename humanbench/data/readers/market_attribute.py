@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
@@ -13,13 +13,23 @@ from humanbench.data.readers.attributes import binary, frame
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.named_images import images_under
+from humanbench.data.readers.options import BySplit, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AGES = ("young", "teenager", "adult", "old")
 """Codes 1..4 of the field `age`; all other fields are codes 1 and 2 for 0 and 1."""
 
 ARCHIVE = "Market-1501-v15.09.15"
 """Top folder of the images' archive: here, or in the folder of the ReID dataset beside this one."""
+
+
+class Options(ReaderOptions):
+    """The folder of each split's pictures."""
+
+    folders: BySplit[str]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -29,7 +39,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     the test folder have no labels and are left out. Fields are read by name: their order differs between the parts.
     """
     path = need(card, root, "market_attribute.mat")
-    name = card.reader.options["folders"][split]
+    name = Options.of(card).folders[split]
     images = _images(card, root, name)
     people, table = _people(card, path, split)
     row_of = {pid: row for row, pid in enumerate(people)}

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import Merged as Options
 from humanbench.data.readers.coco_keypoints import merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOINTS = 16
 BOX = slice(18, 20)
@@ -26,7 +30,7 @@ _VISIBILITY = np.array([2.0, 1.0, 0.0])
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People by image number and `person_<n>`; joints outside the image or at negative coordinates are unlabelled."""
     if not (root / split / "pose_annos").is_dir():
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, f"{split}/pose_annos")

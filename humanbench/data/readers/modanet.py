@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
 from humanbench.data.readers.files import existing, load_json
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Options(label_maps.Options):
     """The reader options of a card."""
 
-    annotations: dict[str, tuple[str, ...]]
+    annotations: BySplit[Choices]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Photo:
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, label` of the images with at least one polygon, in the order of the list or the JSON."""
-    options = Options.model_validate(card.reader.options)
+    import pandas as pd
+
+    options = Options.of(card)
     choices = options.annotations[split]
     path = next((root / name for name in choices if (root / name).is_file()), None)
     if path is None and not any((root / p.partition(label_maps.ID)[0]).is_dir() for p in options.splits[split].labels):

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.coco_keypoints import Merged, merged_table
 from humanbench.data.readers.fields import array, field
 from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.options import Choices
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STORED = 28
 """Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
 
 
+class Options(Merged):
+    """`frames`: of each training subject's sequences; `select` the card's joints of those stored; sizes in pixels."""
+
+    frames: dict[str, tuple[int, ...]]
+    cameras: tuple[int, ...]
+    images: Choices
+    train_size: tuple[int, int]
+    test_sizes: dict[str, tuple[int, int]]
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """One person per frame and camera. v is 2 inside the image and 0 outside; the box is mmpose's square."""
+    options = Options.of(card)
     if split == "test":
-        return join_tables([_test_subject(card, root, subject) for subject in card.reader.options["test_sizes"]])
-    subjects: dict[str, list[int]] = card.reader.options["frames"]
+        return join_tables([_test_subject(card, root, subject) for subject in options.test_sizes])
+    subjects = options.frames
     if not any((root / subject).is_dir() for subject in subjects):
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     sequences = [(s, number, n) for s, frames in subjects.items() for number, n in enumerate(frames, 1)]
-    images = root / next((f for f in card.reader.options["images"] if (root / f).is_dir()), "images")
+    images = first_present(root, options.images)
     return join_tables([_sequence(card, root, images, *sequence) for sequence in sequences])
 
 
@@ -38,16 +54,16 @@ def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
     stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
-    cameras: list[int] = card.reader.options["cameras"]
+    options = Options.of(card)
+    cameras = options.cameras
     if not isinstance(stored, np.ndarray) or stored.dtype != object or len(stored) <= max(cameras):
         raise DataError(f"{card.id}: {path}: 'annot2' is not a cell with an array for each of the 14 cameras")
-    size = card.reader.options["train_size"]
     parts = []
     for camera in cameras:
         joints = array(card, path, stored[camera, 0], f"annot2{{{camera + 1}}}", (None, 2 * STORED))[:nominal]
-        points = joints.reshape(-1, STORED, 2)[:, card.reader.options["select"]]
+        points = joints.reshape(-1, STORED, 2)[:, list(options.select)]
         keys = [f"{subject}_Seq{number}_Cam{camera}_{frame:06d}" for frame in range(1, len(points) + 1)]
-        parts.append(_people([str(images / f"{key}.jpg") for key in keys], keys, points, size))
+        parts.append(_people([str(images / f"{key}.jpg") for key in keys], keys, points, options.train_size))
     return join_tables(parts)
 
 
@@ -64,7 +80,7 @@ def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
         raise DataError(f"{card.id}: {path}: 'annot2' has {len(points)} frames, 'valid_frame' {len(valid)}")
     names = [f"img_{frame:06d}" for frame in np.flatnonzero(valid) + 1]
     images = [str(folder / "imageSequence" / f"{name}.jpg") for name in names]
-    size = card.reader.options["test_sizes"][subject]
+    size = Options.of(card).test_sizes[subject]
     return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
 
 

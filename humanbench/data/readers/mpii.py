@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.fields import array, field
 from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PERSON_HEIGHT = 200
 """Pixels of person height per unit of `scale`."""
+
+
+class Options(ReaderOptions):
+    """The people of each split, and the files of their head boxes where a split has one."""
+
+    files: BySplit[Choices]
+    heads: BySplit[Choices]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -27,7 +37,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     format does not tell hidden ones. `bbox` is the square of side 200 * `scale` about `center`. `headbox` (2 x 2: two
     corners, x y) is NaN where no head boxes are on disk.
     """
-    path = need(card, root, *card.reader.options["files"][split])
+    path = need(card, root, *Options.of(card).files[split])
     entries = load_json(card, path)
     if not isinstance(entries, list):
         raise DataError(f"{card.id}: {path} is not a list of people with image, joints, joints_vis, center and scale")
@@ -65,7 +75,7 @@ def _headboxes(
     card: DatasetCard, split: str, root: Path, source: Path, keypoints: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """N x 2 x 2; the file must hold the same people in the same order, which its own joints tell."""
-    names = card.reader.options["heads"].get(split, ())
+    names = Options.of(card).heads.get(split, ())
     path = next((root / name for name in names if (root / name).is_file()), None)
     if path is None:
         return np.full((len(keypoints), 2, 2), np.nan)

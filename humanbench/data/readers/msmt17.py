@@ -7,14 +7,17 @@ Version 1 keeps its images in `train` and `test`; version 2 (faces blurred, othe
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.named_images import frame
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDERS = {"V1": {"train": "train", "test": "test"}, "V2": {"train": "mask_train_v2", "test": "mask_test_v2"}}
 PART = {"train": "train", "val": "train", "query": "test", "gallery": "test"}

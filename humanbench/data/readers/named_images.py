@@ -13,14 +13,19 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = -1
 """`camid` where a dataset has no cameras, `pid` where an image has no identity."""
@@ -28,12 +33,24 @@ UNKNOWN = -1
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
+class Options(ReaderOptions):
+    """See the module; `name` is how the writer names an image."""
+
+    folders: BySplit[Choices]
+    name: str | dict[str, str]
+    pattern: str | dict[str, str] | None = None
+    cameras: tuple[str, ...] = ()
+    camera: BySplit[str] = Field(default_factory=dict)
+    junk: int | None = None
+    lists: BySplit[tuple[str, str]] = Field(default_factory=dict)
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, pid, camid`, sorted by id (the path below the root); cameras count from 0."""
-    options = card.reader.options
-    folder = need(card, root, *options["folders"][split])
+    options = Options.of(card)
+    folder = need(card, root, *options.folders[split])
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
-    if split in options.get("lists", {}) and (root / options["lists"][split][0]).is_file():
+    if split in options.lists and (root / options.lists[split][0]).is_file():
         return _listed(card, split, root, prefix)
     names = sorted(prefix + name for name in images_under(folder))
     if not names:
@@ -61,14 +78,13 @@ def images_under(folder: Path) -> Iterator[str]:
 
 def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.DataFrame:
     """The sample table of these paths below the root; a `DataError` names the first one that tells no identity."""
-    options = card.reader.options
-    pattern = options.get("pattern")
+    options = Options.of(card)
+    pattern = options.pattern
     if pattern is None:
         return frame(root, names, np.full(len(names), UNKNOWN), np.full(len(names), UNKNOWN))
     match = re.compile(pattern if isinstance(pattern, str) else pattern[split]).fullmatch
-    index = {name: number for number, name in enumerate(options.get("cameras", ()))}
-    fixed = index.get(options.get("camera", {}).get(split), UNKNOWN)
-    junk = options.get("junk")
+    index = {name: number for number, name in enumerate(options.cameras)}
+    fixed = index.get(options.camera.get(split, ""), UNKNOWN)
     kept, pids, cameras = [], [], []
     for name in names:
         found = match(name)
@@ -79,7 +95,7 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.Dat
             )
         parts = found.groupdict()
         pid = int(parts["pid"])
-        if pid == junk:
+        if pid == options.junk:
             continue
         camera = index.get(parts["camera"]) if "camera" in parts else fixed
         if camera is None:
@@ -94,6 +110,8 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.Dat
 
 def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> pd.DataFrame:
     """The ReID table of paths below the root."""
+    import pandas as pd
+
     base = f"{root}{os.sep}"
     return pd.DataFrame(
         {
@@ -107,13 +125,10 @@ def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -
 
 def path_for(card: DatasetCard, split: str, pid: int, camid: int, number: int) -> str:
     """The path below the root that `name` of the card's options gives an image (one template, or one per split)."""
-    options = card.reader.options
-    template = options["name"] if isinstance(options["name"], str) else options["name"][split]
-    cameras = options.get("cameras", ())
-    camera = cameras[camid] if 0 <= camid < len(cameras) else ""
-    folder = options["folders"][split][0]
-    written: str = template.format(folder=folder, pid=pid, camera=camera, number=number)
-    return written
+    options = Options.of(card)
+    template = options.name if isinstance(options.name, str) else options.name[split]
+    camera = options.cameras[camid] if 0 <= camid < len(options.cameras) else ""
+    return template.format(folder=options.folders[split][0], pid=pid, camera=camera, number=number)
 
 
 def example(card: DatasetCard, split: str) -> str:
@@ -123,7 +138,7 @@ def example(card: DatasetCard, split: str) -> str:
 
 def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFrame:
     """Paths and identities from two text files: a path per line; a header line, then an identity per line."""
-    images, labels = (root / name for name in card.reader.options["lists"][split])
+    images, labels = (root / name for name in Options.of(card).lists[split])
     names, numbers = read_lines(card, images), read_lines(card, labels)[1:]
     if len(names) != len(numbers):
         raise DataError(

@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ABSENT = (np.nan,) * 4
+
+
+class Options(ReaderOptions):
+    """The annotation files and picture folders of each split."""
+
+    files: BySplit[Choices]
+    images: BySplit[Choices]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -26,9 +36,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     A box is ignored when its tag is not `person` or its `extra.ignore` is not 0. Boxes reach outside the picture as
     annotated. Some conversions also state the picture's `size` (width, height): then that column is there too.
     """
-    options = card.reader.options
-    path = need(card, root, *options["files"][split])
-    find = picture_finder(card, root, options["images"][split])
+    options = Options.of(card)
+    path = need(card, root, *options.files[split])
+    find = picture_finder(card, root, options.images[split])
     rows = [row | {"image": find(f"{row['id']}.jpg")} for row in odgt_rows(card, path)]
     sized = bool(rows) and all(row["size"] is not None for row in rows)
     return detection_table(rows, ("head", "size") if sized else ("head",))

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import texts
+from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ANNOTATIONS = ("annotation/annotation.mat", "annotation.mat")
 IMAGES = ("release_data/release_data", "data/release_data/release_data", "data", "release_data", "images")
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
+
+
+class Options(ReaderOptions):
+    """`aliases` maps spellings in the file to the card's names."""
+
+    aliases: dict[str, str] = Field(default_factory=dict)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:

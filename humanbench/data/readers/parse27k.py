@@ -6,15 +6,17 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import frame
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEQUENCES = {"train": (1, 4, 5), "val": (2, 7, 8), "test": (3, 6)}
 SITTING = 4

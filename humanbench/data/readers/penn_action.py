@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import Merged as Options
 from humanbench.data.readers.coco_keypoints import merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
@@ -22,7 +26,7 @@ TRAIN = {"train": 1, "test": -1}
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
     if not (root / "labels").is_dir():
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, "labels")

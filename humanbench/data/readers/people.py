@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GROWTH = 1.2
 """Sides of a box made from keypoints over the keypoints' extent, as mmpose (Human3.6M, MPI-INF-3DHP) and mmhuman3d
@@ -32,6 +34,8 @@ def person_table(
     0. `image_ids` lists the images of the split in order, those without people too; by default the ones that have
     people. `more` are further columns.
     """
+    import pandas as pd
+
     people = len(image_id)
     columns: dict[str, Any] = {
         "id": [f"{i}/{a}" for i, a in zip(image_id, annotation_id, strict=True)],
@@ -51,6 +55,8 @@ def person_table(
 
 def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Tables of several files one below the other; their lists of images too."""
+    import pandas as pd
+
     joined = pd.concat(tables, ignore_index=True)
     joined.attrs = {"image_ids": [i for t in tables for i in t.attrs["image_ids"]]}
     return joined

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
+from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 METADATA = 4
 """Columns of the data matrix before the first attribute."""
 
 PARTS = ("train", "val", "test")
 """Order of the index vectors in a partition."""
+
+
+class Options(ReaderOptions):
+    """Which of the random partitions, from 0; `aliases` maps spellings in the file to the card's names."""
+
+    partition: int
+    aliases: dict[str, str] = Field(default_factory=dict)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -36,7 +48,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         record = peel(content["peta"])
         data = np.asarray(record[0])[:, METADATA : METADATA + selected]
         names = texts(record[1])[:selected]
-        cell = np.asarray(record[3]).ravel()[card.reader.options["partition"]]
+        cell = np.asarray(record[3]).ravel()[Options.of(card).partition]
         rows = numbers(peel(cell)[PARTS.index(split)]) - 1
         stored = data[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:

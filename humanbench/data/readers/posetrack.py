@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import coco_table, merged_table
+from humanbench.data.readers.coco_keypoints import Merged, coco_table, merged_table
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(Merged):
+    """The folders of annotation files of each split."""
+
+    files: BySplit[Choices]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """All annotated people; `file_name` is relative to `root`; images whose `is_labeled` is false are not listed."""
-    folders = card.reader.options["files"][split]
+    folders = Options.of(card).files[split]
     if not any((root / name).is_dir() for name in folders):
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, *folders)

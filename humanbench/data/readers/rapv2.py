@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
+from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ANNOTATION = ("RAP_annotation/RAP_annotation.mat", "RAP_annotation.mat")
+
+
+class Options(ReaderOptions):
+    """Which of the random partitions, from 0; what "uncertain" counts as; the card's names of other spellings."""
+
+    partition: int
+    uncertain: Literal[-1, 0, 1]
+    aliases: dict[str, str] = Field(default_factory=dict)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -24,7 +36,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
     Attributes are taken by their names in the file. The stored value 2 (uncertain) becomes the option `uncertain`.
     """
-    options = card.reader.options
+    options = Options.of(card)
     path = need(card, root, *ANNOTATION)
     images = need(card, root, "RAP_dataset")
     content = load_mat(card, path, variable_names=["RAP_annotation"])
@@ -34,11 +46,11 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         selected = numbers(record["selected_attribute"]) - 1
         attributes = [texts(record["attribute"])[i] for i in selected]
         stored = np.asarray(record["data"])[:, selected]
-        rows = partition(record, options["partition"], split)
+        rows = partition(record, options.partition, split)
         names, stored = [names[i] for i in rows], stored[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise DataError(f"{card.id}: {path} has not the structure of RAP_annotation.mat ({error})") from error
-    coding = {0: 0, 1: 1, 2: options["uncertain"]}
+    coding = {0: 0, 1: 1, 2: options.uncertain}
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], coding)
     base = f"{images}{os.sep}"
     return frame(card, names, [base + name for name in names], labels)

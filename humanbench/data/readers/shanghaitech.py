@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column
 from humanbench.data.readers import need
 from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _IMAGE = re.compile(r"^IMG_(\d+)\.jpg$")
 _TRUTH = re.compile(r"^GT_IMG_(\d+)\.mat$")
+
+
+class Options(ReaderOptions):
+    """The part's folder, and the folder of each split in it."""
+
+    parts: Choices
+    folders: BySplit[str]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -25,9 +35,11 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
     The files count pixels from 1, the table from 0. Points a little outside the image stay: they count.
     """
-    options = card.reader.options
-    part = need(card, root, *options["parts"])
-    folder = need(card, part, options["folders"][split])
+    import pandas as pd
+
+    options = Options.of(card)
+    part = need(card, root, *options.parts)
+    folder = need(card, part, options.folders[split])
     pictures = need(card, folder, "images")
     truth = need(card, folder, "ground_truth", "ground-truth")
     numbers = _numbers(pictures, _IMAGE)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_keypoints import Merged as Options
 from humanbench.data.readers.coco_keypoints import merged_table
 from humanbench.data.readers.fields import array
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -24,7 +27,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     without any joint in a frame has no row, but the image stays listed.
     """
     if not (root / "sequenceFiles").is_dir():
-        merged = merged_table(card, split, root)
+        merged = merged_table(card, Options.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, f"sequenceFiles/{split}")

@@ -9,15 +9,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.named_images import images_under
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CODE = re.compile(
     r"P\d+S\d+G(?P<gender>\d)\d*B(?P<backpack>\d)\d*H(?P<hat>\d)\d*"

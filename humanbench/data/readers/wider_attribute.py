@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
 from humanbench.data.readers.files import load_json
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILES = {
     "train": "wider_attribute_trainval.json",

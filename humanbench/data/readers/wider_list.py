@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
@@ -14,7 +13,19 @@ from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(ReaderOptions):
+    """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
+
+    annotations: Choices
+    images: BySplit[Choices]
+    flat: str
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -22,15 +33,15 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
     """
-    options = card.reader.options
-    folder = need(card, root, *options["annotations"])
+    options = Options.of(card)
+    folder = need(card, root, *options.annotations)
     listed = list(_boxes(card, folder / f"{split}_list.txt"))
     people = _boxes(card, folder / f"{split}_bbox.txt")
     regions = _boxes(card, folder / f"{split}_ignore.txt")
     stray = sorted((set(people) | set(regions)) - set(listed))
     if stray:
         raise DataError(f"{card.id}: {folder}: the image {stray[0]} has boxes but is not in {split}_list.txt")
-    find = picture_finder(card, root, options["images"][split])
+    find = picture_finder(card, root, options.images[split])
     none = box_array([])
     rows: list[dict[str, Any]] = []
     for name in listed:

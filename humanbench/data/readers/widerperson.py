@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Options(ReaderOptions):
+    """The list of each split, the folders of all pictures and annotations, and the classes that are people."""
+
+    lists: BySplit[str]
+    images: Choices
+    annotations: str
+    person: tuple[str, ...]
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -22,12 +34,12 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     `labels` are class indices of the card. Boxes of a class that is not in `person` are ignored; so are boxes without
     area, of which the official files have some.
     """
-    options = card.reader.options
-    stems = [line.strip() for line in read_lines(card, need(card, root, options["lists"][split]))]
-    find = picture_finder(card, root, options["images"])
-    folder = need(card, root, options["annotations"])
+    options = Options.of(card)
+    stems = [line.strip() for line in read_lines(card, need(card, root, options.lists[split]))]
+    find = picture_finder(card, root, options.images)
+    folder = need(card, root, options.annotations)
     index = {stored: position for position, stored in enumerate(card.labels.ids)}
-    people = [card.labels.classes.index(name) for name in options["person"]]
+    people = [card.labels.classes.index(name) for name in options.person]
     rows = []
     for stem in filter(None, stems):
         name = f"{stem}.jpg"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.aic import Options
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.people import dump, order_of, pictures, stacked
@@ -20,12 +21,12 @@ CODES = np.array([3, 2, 1])
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Coordinates and boxes become integers, `iscrowd` 0; images are named by 40 hex digits, rows ordered by them."""
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for split, table in tables.items():
         found = {_name(split, number): picture for number, picture in enumerate(pictures(table))}
         found = dict(sorted(found.items()))
-        folder = root / options["images"][split][0]
+        folder = root / options.images[split][0]
         order = order_of(found.values())
         keypoints = np.rint(stacked(table, "keypoints", order))
         keypoints[keypoints[..., 2] == 0] = 0
@@ -46,7 +47,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                     "human_annotations": {f"human{n}": [int(v) for v in corners[i]] for n, i in enumerate(people, 1)},
                 }
             )
-        dump(content, root / options["files"][split][0])
+        dump(content, root / options.files[split][0])
         keys = [name for name, picture in found.items() for _ in picture.rows]
         written[split] = person_table(
             image=[str(folder / f"{key}.jpg") for key in keys],

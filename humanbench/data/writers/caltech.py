@@ -12,6 +12,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
+from humanbench.data.readers.caltech import LabelNames, Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.vbb import save_vbb
 
@@ -27,29 +28,29 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     pictures are what extractors make of them. Optional columns: `visible` (boxes or ratios), `labels` (class indices;
     without them the first person label, and the first ignored one).
     """
-    options = card.reader.options
+    options = Options.of(card)
     stored: dict[Any, tuple[str, int]] = {}
     written = {}
     for split, table in tables.items():
-        kind = options["kinds"][split]
-        name = options["sets"][split][0]
+        kind = options.kinds[split]
+        name = options.sets[split][0]
         rows = []
         for number, row in enumerate(records(table)):
             if row["image"] not in stored:
-                stored[row["image"]] = (VIDEOS[kind], options["step"] * (number + 1) - 1)
+                stored[row["image"]] = (VIDEOS[kind], options.step * (number + 1) - 1)
                 save(row["image"], _path(card, root, name, *stored[row["image"]]))
             video, frame = stored[row["image"]]
             path = _path(card, root, name, video, frame)
             more = {"id": path.stem, "image": str(path), "size": SIZE, "video": video, "frame": frame}
             rows.append(_row(card, kind, row) | more)
-        target = root / options["folders"][split][0]
+        target = root / options.folders[split][0]
         _WRITE[kind](card, target, name, rows)
         written[split] = detection_table(rows, ("labels", "size"))
     return written
 
 
 def _path(card: DatasetCard, root: Path, name: str, video: str, frame: int) -> Path:
-    return root / str(card.reader.options["images"][0]) / f"{name}_{video}_I{frame:05d}.jpg"
+    return root / str(Options.of(card).images[0]) / f"{name}_{video}_I{frame:05d}.jpg"
 
 
 def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,17 +66,17 @@ def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]
         keep = ~np.asarray(row["ignore"], bool)
         result = {key: value[keep] for key, value in result.items()}
         return result | {"ignore": np.zeros(keep.sum(), bool), "labels": np.full(keep.sum(), -1)}
-    rules = card.reader.options["old_labels" if kind == "video" else "new_labels"]
+    rules = Options.of(card).old_labels if kind == "video" else Options.of(card).new_labels
     labels = _labels(card, rules, row)
-    return result | {"labels": labels, "ignore": [card.labels.classes[k] in rules["ignore"] for k in labels]}
+    return result | {"labels": labels, "ignore": [card.labels.classes[k] in rules.ignore for k in labels]}
 
 
-def _labels(card: DatasetCard, rules: Mapping[str, Any], row: Mapping[str, Any]) -> Any:
-    person, other = (card.labels.classes.index(rules[key][0]) for key in ("person", "ignore"))
+def _labels(card: DatasetCard, rules: LabelNames, row: Mapping[str, Any]) -> Any:
+    person, other = (card.labels.classes.index(names[0]) for names in (rules.person, rules.ignore))
     labels = np.where(np.asarray(row["ignore"], bool).reshape(-1), other, person)
     if row.get("labels") is None:
         return labels
-    allowed = [card.labels.classes.index(name) for key in ("person", "ignore") for name in rules[key]]
+    allowed = [card.labels.classes.index(name) for name in (*rules.person, *rules.ignore)]
     given = np.asarray(row["labels"], np.int64).reshape(-1)
     return np.where(np.isin(given, allowed), given, labels)
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
+from humanbench.data.readers.citypersons import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 from humanbench.data.writers.files import save_mat
@@ -24,7 +25,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     The visible box of a class that is not a person is its whole box, as in the official files.
     """
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for split, table in tables.items():
         city = CITIES.get(split, split)
@@ -32,16 +33,16 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         rows = []
         for number, row in enumerate(records(table)):
             name = f"{city}_{number:06d}_000019_leftImg8bit.png"
-            path = root / options["images"][split][0] / city / name
+            path = root / options.images[split][0] / city / name
             save(row["image"], path)
             boxes = np.round(box_array(row["boxes"]))
-            labels, ignore = class_indices(card, options["person"], row)
+            labels, ignore = class_indices(card, options.person, row)
             visible = np.where(ignore[:, None], boxes, np.round(visible_boxes(boxes, row.get("visible"))))
             cells[0, number] = _struct(city, name, _matrix([card.labels.ids[k] for k in labels], boxes, visible))
             rows.append(
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "visible": visible, "labels": labels}
             )
-        _save(root / options["files"][split][0], options["variables"][split], cells)
+        _save(root / options.files[split][0], options.variables[split], cells)
         written[split] = detection_table(rows, ("labels",))
     return written
 

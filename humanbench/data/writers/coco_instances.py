@@ -13,12 +13,13 @@ import pandas as pd
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.readers.coco_instances import Options
 from humanbench.data.writers import Save
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One JSON per split; boxes keep two decimals. The outline of a person is their box, ignored ones are crowds."""
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for position, (split, table) in enumerate(tables.items()):
         images: list[dict[str, Any]] = []
@@ -27,7 +28,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         for number, row in enumerate(records(table), start=1):
             image_id = position * 500_000 + number
             name = f"{image_id:012d}.jpg"
-            path = root / options["images"][split][0] / name
+            path = root / options.images[split][0] / name
             save(row["image"], path)
             width, height = (int(v) for v in row["size"])
             images.append({"license": 1, "file_name": name, "height": height, "width": width, "id": image_id})
@@ -38,9 +39,9 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"]}
                 | {"size": (width, height), "image_id": image_id}
             )
-        target = root / options["files"][split][0]
+        target = root / options.files[split][0]
         target.parent.mkdir(parents=True, exist_ok=True)
-        category = {"supercategory": "person", "id": 1, "name": options["category"]}
+        category = {"supercategory": "person", "id": 1, "name": options.category}
         content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [category]}
         target.write_text(json.dumps(content), encoding="utf-8")
         written[split] = detection_table(rows, ("size",))

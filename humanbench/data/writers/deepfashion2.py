@@ -19,7 +19,7 @@ from humanbench.data.writers.outlines import outlines
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One image and one JSON per row; polygons cannot say "ignore", which becomes background."""
-    options = Options.model_validate(card.reader.options)
+    options = Options.of(card)
     written: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         where = options.splits[split]

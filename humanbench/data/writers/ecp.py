@@ -12,6 +12,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.readers.ecp import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
@@ -24,19 +25,19 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Optional column: `labels` (class indices).
     """
-    options = card.reader.options
+    options = Options.of(card)
     written, number = {}, 0
     for split, table in tables.items():
-        folder = root / options["labels"][split] / CITY
+        folder = root / options.labels[split][0] / CITY
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
         for row in records(table):
             stem = f"{CITY}_{number:05d}"
             number += 1
-            path = root / options["images"][split] / CITY / f"{stem}.png"
+            path = root / options.images[split][0] / CITY / f"{stem}.png"
             save(row["image"], path)
             boxes = np.round(box_array(row["boxes"]))
-            labels, ignore = class_indices(card, options["person"], row)
+            labels, ignore = class_indices(card, options.person, row)
             width, height = (int(v) for v in row["size"])
             frame = {"tags": [], "imageheight": height, "imagewidth": width, "identity": "frame"}
             frame["children"] = _children([card.labels.classes[k] for k in labels], boxes.astype(int).tolist())

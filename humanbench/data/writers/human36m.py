@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.human36m import place
+from humanbench.data.readers.human36m import Options, place
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category
@@ -23,19 +23,19 @@ MISNAMED = ("left_hip", "left_knee", "left_foot", "right_hip", "right_knee", "ri
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One person per picture; v becomes 1 for every labelled joint, `iscrowd` 0; 3D joints are zeros."""
-    options = card.reader.options
+    options = Options.of(card)
     names = list(card.labels.keypoints)
     names[1 : 1 + len(MISNAMED)] = MISNAMED
     written = {}
     for split, table in tables.items():
         found = singles(table)
-        subjects = options["subjects"][split]
+        subjects = options.subjects[split]
         files = [
             f"{subjects[take % len(subjects)]}_Directions_{take + 1}.{CAMERA}_{FRAMES * frame + 1:06d}.jpg"
             for take, pictures in enumerate(sequences(found))
             for frame in range(len(pictures))
         ]
-        paths = [root / options["images"] / place(file) for file in files]
+        paths = [root / options.images[0] / place(file) for file in files]
         order = order_of(found)
         keypoints = stacked(table, "keypoints", order)
         keypoints[..., 2] = keypoints[..., 2] > 0
@@ -71,6 +71,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 for row in tuples(out)
             ],
         }
-        dump(content, root / options["files"][split][0])
+        dump(content, root / options.files[split][0])
         written[split] = out
     return written

@@ -22,7 +22,7 @@ from humanbench.data.writers import Save
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One image and one map per row, and the id lists; rows in the order the reader returns them."""
-    options = Options.model_validate(card.reader.options)
+    options = Options.of(card)
     written: dict[str, pd.DataFrame] = {}
     number = 0
     for split, table in tables.items():

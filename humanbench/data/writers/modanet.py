@@ -21,7 +21,7 @@ from humanbench.data.writers.outlines import outlines
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One annotation per class and image. Polygons cannot say "ignore", which becomes background; an image without any
     garment has no polygon and is not in the table read back."""
-    options = Options.model_validate(card.reader.options)
+    options = Options.of(card)
     written: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         images: list[dict[str, Any]] = []

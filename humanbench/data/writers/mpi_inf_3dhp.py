@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.mpi_inf_3dhp import STORED
+from humanbench.data.readers.mpi_inf_3dhp import STORED, Options
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
@@ -50,9 +50,9 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 def _train(
     card: DatasetCard, root: Path, found: list[Picture], points: NDArray[np.float64]
 ) -> tuple[list[str], list[Path]]:
-    options = card.reader.options
-    cameras = options["cameras"]
-    takes = [f"{subject}/Seq{n}" for subject, frames in options["frames"].items() for n in range(1, len(frames) + 1)]
+    options = Options.of(card)
+    cameras = options.cameras
+    takes = [f"{subject}/Seq{n}" for subject, frames in options.frames.items() for n in range(1, len(frames) + 1)]
     parts = iter(np.array_split(points, len(takes) * len(cameras)))
     keys = []
     for take in takes:
@@ -60,12 +60,12 @@ def _train(
         for camera in range(CAMERAS):
             part = next(parts) if camera in cameras else points[:0]
             stored = np.zeros((len(part), STORED, 2))
-            stored[:, options["select"]] = part
+            stored[:, list(options.select)] = part
             cells[camera, 0] = stored.reshape(len(part), 2 * STORED)
             keys += [f"{take.replace('/', '_')}_Cam{camera}_{frame:06d}" for frame in range(1, len(part) + 1)]
         (root / take).mkdir(parents=True)
         save_mat(root / take / "annot.mat", {"annot2": cells})
-    return keys, [root / options["images"][0] / f"{key}.jpg" for key in keys]
+    return keys, [root / options.images[0] / f"{key}.jpg" for key in keys]
 
 
 def _test(
@@ -73,7 +73,7 @@ def _test(
 ) -> tuple[list[str], list[Path]]:
     import h5py
 
-    subjects = list(card.reader.options["test_sizes"])
+    subjects = list(Options.of(card).test_sizes)
     keys, images = [], []
     for subject, part in zip(subjects, np.array_split(points, len(subjects)), strict=True):
         folder = root / "mpi_inf_3dhp_test_set" / subject

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.named_images import UNKNOWN, path_for
+from humanbench.data.readers.named_images import UNKNOWN, Options, path_for
 from humanbench.data.writers import Save
 
 
@@ -17,7 +17,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Cameras that the layout cannot tell become what it implies: -1, or the camera of the split.
     """
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for split, table in tables.items():
         rows = []
@@ -27,21 +27,21 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             save(image, root / name)
             rows.append((name, str(root / name), int(pid), camera))
         out = pd.DataFrame(rows, columns=["id", "image", "pid", "camid"]).sort_values("id").reset_index(drop=True)
-        if split in options.get("lists", {}) and "pattern" not in options:
-            _write_lists(root, options["folders"][split][0], options["lists"][split], out)
+        if split in options.lists and options.pattern is None:
+            _write_lists(root, options.folders[split][0], options.lists[split], out)
         written[split] = out
     return written
 
 
 def _camera(card: DatasetCard, split: str, camid: int) -> int:
-    cameras = card.reader.options.get("cameras", ())
-    fixed = card.reader.options.get("camera", {}).get(split)
+    cameras = Options.of(card).cameras
+    fixed = Options.of(card).camera.get(split)
     if fixed is not None:
         return list(cameras).index(fixed)
     return camid if cameras else UNKNOWN
 
 
-def _write_lists(root: Path, folder: str, names: list[str], table: pd.DataFrame) -> None:
+def _write_lists(root: Path, folder: str, names: tuple[str, str], table: pd.DataFrame) -> None:
     images, labels = (root / name for name in names)
     below = [i.removeprefix(f"{folder}/") for i in table["id"]]
     images.write_text("".join(f"{name}\n" for name in below), encoding="utf-8")

@@ -13,6 +13,7 @@ import pandas as pd
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
+from humanbench.data.readers.odgt import Options
 from humanbench.data.writers import Save
 
 
@@ -21,7 +22,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Optional columns: `visible` (boxes or ratios), `head` (M x 4; without it the top seventh of the body).
     """
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for split, table in tables.items():
         lines, rows = [], []
@@ -30,7 +31,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             visible = np.round(visible_boxes(boxes, row.get("visible")))
             head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
             name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
-            path = root / options["images"][split][0] / f"{name}.jpg"
+            path = root / options.images[split][0] / f"{name}.jpg"
             save(row["image"], path)
             people = [
                 _person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"], strict=True))
@@ -40,7 +41,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}
                 | {"head": head}
             )
-        (root / options["files"][split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (root / options.files[split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
         written[split] = detection_table(rows, ("head",))
     return written
 

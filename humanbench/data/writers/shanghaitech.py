@@ -11,16 +11,17 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column, records
+from humanbench.data.readers.shanghaitech import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
-    options = card.reader.options
+    options = Options.of(card)
     written = {}
     for split, table in tables.items():
-        folder = root / options["parts"][0] / options["folders"][split]
+        folder = root / options.parts[0] / options.folders[split]
         (folder / "ground_truth").mkdir(parents=True, exist_ok=True)
         ids, images, points = [], [], []
         for number, row in enumerate(records(table), start=1):

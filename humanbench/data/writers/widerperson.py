@@ -11,14 +11,15 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.readers.widerperson import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Stems count through the splits; boxes become whole pixels. Optional column: `labels` (class indices)."""
-    options = card.reader.options
-    annotations = root / options["annotations"]
+    options = Options.of(card)
+    annotations = root / options.annotations
     annotations.mkdir(parents=True, exist_ok=True)
     written, number = {}, 0
     rows: list[dict[str, Any]]
@@ -27,10 +28,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         for row in records(table):
             number += 1
             name = f"{number:06d}.jpg"
-            path = root / options["images"][0] / name
+            path = root / options.images[0] / name
             save(row["image"], path)
             boxes = np.round(box_array(row["boxes"]))
-            labels, ignore = class_indices(card, options["person"], row)
+            labels, ignore = class_indices(card, options.person, row)
             corners = np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1).astype(int)
             lines = [str(len(boxes))]
             lines += [
@@ -39,6 +40,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             (annotations / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
             rows.append({"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels})
         stems = "".join(f"{Path(r['id']).stem}\n" for r in rows)
-        (root / options["lists"][split]).write_text(stems, encoding="utf-8")
+        (root / options.lists[split]).write_text(stems, encoding="utf-8")
         written[split] = detection_table(rows, ("labels",))
     return written
