@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from humanbench.cards import DatasetCard, cards, evaluated, load_card
-from humanbench.data.mannequin.plans import further, plan
-from humanbench.data.mannequin.rows import shoot
-from humanbench.data.mannequin.shots import jpeg, world_of
+from humanbench.data.mannequin.labels import shoot
+from humanbench.data.mannequin.sampling import jpeg, world_of
+from humanbench.data.mannequin.sampling_plan import plan
 from humanbench.data.mannequin.suite import synthesize, workers
 
 
@@ -30,10 +31,9 @@ class Crops:
         """Draw them; their mean size as JPEG."""
         card = load_card("market1501")
         world = world_of(card, 0)
-        shots = plan(card, world, 1.0)
+        shots = itertools.chain.from_iterable(plan(card, world, 1.0).values())
         size = 0
-        for index in range(inputs):
-            shot = further(shots, "train", index, world)
+        for shot in itertools.islice(shots, inputs):
             size += len(jpeg(world, shot.number, shoot(card, world, shot)[0]))
         return {"kB a picture": size / inputs / 1e3}
 

@@ -24,7 +24,7 @@ SUPER = 2
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendKey:
     """An entry of the legend: a line in the colour (dashed or not), or a filled patch, and what it means."""
 
     color: Color
@@ -162,7 +162,7 @@ def whole_pixels(crop: Box | None, size: tuple[int, int]) -> tuple[int, int, int
     return left, top, right, bottom
 
 
-def sheet(title: str, tiles: Sequence[Tile], columns: int, legend: Sequence[Key]) -> Image.Image:
+def sheet(title: str, tiles: Sequence[Tile], columns: int, legend: Sequence[LegendKey]) -> Image.Image:
     """Title, tiles in rows of `columns`, legend."""
     gap = 6
     pictures = [tile.reduced() for tile in tiles]
@@ -182,7 +182,7 @@ def sheet(title: str, tiles: Sequence[Tile], columns: int, legend: Sequence[Key]
     return page
 
 
-def _flow(legend: Sequence[Key], width: int) -> list[tuple[int, int]]:
+def _flow(legend: Sequence[LegendKey], width: int) -> list[tuple[int, int]]:
     """Offset and line of each legend entry."""
     places, x, line = [], 0, 0
     for key in legend:
@@ -194,7 +194,7 @@ def _flow(legend: Sequence[Key], width: int) -> list[tuple[int, int]]:
     return places
 
 
-def _draw_key(draw: ImageDraw.ImageDraw, key: Key, x: int, y: int) -> None:
+def _draw_key(draw: ImageDraw.ImageDraw, key: LegendKey, x: int, y: int) -> None:
     middle = y + 9
     if key.style == "patch":
         draw.rectangle((x, middle - 6, x + 26, middle + 6), key.color, INK)

@@ -15,7 +15,7 @@ from PIL import Image, ImageColor
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.boxes import visible_boxes
-from humanbench.data.canvas import Box, Color, Key, Tile
+from humanbench.data.canvas import Box, Color, LegendKey, Tile
 from humanbench.data.labels import IGNORE, Map, load_label
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
@@ -24,7 +24,7 @@ CELL = 340
 """Width and height of a picture on the sheet."""
 
 Random = np.random.Generator
-Sheet = tuple[list[Tile], int, list[Key]]
+Sheet = tuple[list[Tile], int, list[LegendKey]]
 """Tiles, how many stand in a row, and the legend."""
 
 
@@ -109,12 +109,12 @@ def _pose(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: 
             draw_skeleton(card, tile, keypoints, float(np.sqrt(np.prod(person["bbox"][2:]))))
         tiles.append(tile)
     legend = [
-        Key(canvas.ORANGE, "left of the person"),
-        Key(canvas.SKY, "right of the person"),
-        Key(canvas.GREEN, "middle"),
-        Key(canvas.INK, "visible joint", "dot"),
-        Key(canvas.INK, "labelled, hidden joint", "ring"),
-        Key(canvas.VERMILION, "crowd, ignored", "dashed"),
+        LegendKey(canvas.ORANGE, "left of the person"),
+        LegendKey(canvas.SKY, "right of the person"),
+        LegendKey(canvas.GREEN, "middle"),
+        LegendKey(canvas.INK, "visible joint", "dot"),
+        LegendKey(canvas.INK, "labelled, hidden joint", "ring"),
+        LegendKey(canvas.VERMILION, "crowd, ignored", "dashed"),
     ]
     return tiles, columns, legend
 
@@ -158,9 +158,9 @@ def _detection(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, 
             tile.box(box, canvas.VERMILION if skip else canvas.YELLOW, 1 if skip else 2, bool(skip))
         tiles.append(tile)
     legend = [
-        Key(canvas.YELLOW, "person"),
-        Key(canvas.SKY, "visible part, where it is less than the person"),
-        Key(canvas.VERMILION, "ignored", "dashed"),
+        LegendKey(canvas.YELLOW, "person"),
+        LegendKey(canvas.SKY, "visible part, where it is less than the person"),
+        LegendKey(canvas.VERMILION, "ignored", "dashed"),
     ]
     return tiles, columns, legend
 
@@ -184,8 +184,8 @@ def _parsing(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rn
         present |= blend_parts(tile, label[top:bottom, left:right])
         tiles.append(tile)
     classes = sorted(present - {0, IGNORE})
-    legend = [Key(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
-    return tiles, columns, legend + ([Key(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
+    legend = [LegendKey(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
+    return tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
 
 
 PART_COLORS = (
@@ -245,7 +245,7 @@ def _counting(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, r
         for point in points:
             tile.dot(point, canvas.YELLOW, 2 if len(points) > 100 else 3)
         tiles.append(tile)
-    return tiles, columns, [Key(canvas.YELLOW, "annotated head", "dot")]
+    return tiles, columns, [LegendKey(canvas.YELLOW, "annotated head", "dot")]
 
 
 def _attribute(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: Random) -> Sheet:
@@ -260,7 +260,11 @@ def _attribute(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, 
     return (
         tiles,
         columns,
-        [Key(canvas.INK, "has it"), Key(canvas.GREY, "? not known"), Key(canvas.PAPER, "unnamed: has it not")],
+        [
+            LegendKey(canvas.INK, "has it"),
+            LegendKey(canvas.GREY, "? not known"),
+            LegendKey(canvas.PAPER, "unnamed: has it not"),
+        ],
     )
 
 
@@ -291,9 +295,9 @@ def _reid(card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: 
         tiles += [canvas.blank(*REID_CELL)] * (-len(tiles) % across)  # a gallery may not fill the row before
         tiles.append(_crop(query, "query", canvas.INK, False))
         tiles += [_crop(row, *REID_MARKS[group]) for group, row in _gallery_row(gallery, groups, across - 1, rng)]
-    legend = [Key(canvas.INK, f"query (of {len(asked):,} people)")]
+    legend = [LegendKey(canvas.INK, f"query (of {len(asked):,} people)")]
     legend += [
-        Key(color, text, "dashed" if dashed else "line")
+        LegendKey(color, text, "dashed" if dashed else "line")
         for text, (_, color, dashed) in zip(REID_TEXTS, REID_MARKS, strict=True)
     ]
     return tiles, across, legend

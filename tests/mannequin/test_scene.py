@@ -10,18 +10,26 @@ import numpy as np
 import pytest
 
 from humanbench.cards import load_card
-from humanbench.data.mannequin.anatomy import ANGLES, A, J
+from humanbench.data.mannequin.anatomy import ANGLE, ANGLES, JOINT
+from humanbench.data.mannequin.attribute_rules import attribute_values
 from humanbench.data.mannequin.camera import Camera
-from humanbench.data.mannequin.cast import HEAD, IN_BOX, Actor, Obstacle, stand, things, together
-from humanbench.data.mannequin.dress import GARMENTS, G
-from humanbench.data.mannequin.facts import attribute_values
+from humanbench.data.mannequin.dress import GARMENT, GARMENTS
+from humanbench.data.mannequin.geometry import (
+    HEAD,
+    IN_BOX,
+    Actor,
+    Obstacle,
+    combined,
+    obstacle_geometry,
+    people_geometry,
+)
+from humanbench.data.mannequin.labels import LabelRow, shoot
 from humanbench.data.mannequin.looks import Look
 from humanbench.data.mannequin.parts import joint_indices, part_map
-from humanbench.data.mannequin.plans import plan
-from humanbench.data.mannequin.rows import Row, shoot
-from humanbench.data.mannequin.scene import Light, Picture, photograph
+from humanbench.data.mannequin.sampling import Photograph, identity, photograph_scene, world_of
+from humanbench.data.mannequin.sampling_plan import plan
+from humanbench.data.mannequin.scene import Light, Rendering, render
 from humanbench.data.mannequin.shapes import SHAPE
-from humanbench.data.mannequin.shots import Taken, identity, take_scene, world_of
 
 CAMERA = Camera.centred(focal=400.0, height=1.2, tilt=0.0, size=(240, 320))
 LIGHT = Light((0.0, -1.0, -0.5))
@@ -38,14 +46,14 @@ def someone(**changes: object) -> Look:
 def standing(look: Look, x: float = 0.0, z: float = -3.5, yaw: float = 0.0, **angles: float) -> Actor:
     values = np.zeros(len(ANGLES))
     for name, value in angles.items():
-        values[A[name]] = value
+        values[ANGLE[name]] = value
     return Actor(look, "standing", values, x, z, yaw)
 
 
-def taken(actors: list[Actor], obstacles: tuple[Obstacle, ...] = (), k: int = 1, camera: Camera = CAMERA) -> Picture:
+def taken(actors: list[Actor], obstacles: tuple[Obstacle, ...] = (), k: int = 1, camera: Camera = CAMERA) -> Rendering:
     grey = np.full((camera.size[1], camera.size[0], 3), 128, np.uint8)
-    cast = together(stand(camera, actors), things(camera, list(obstacles)))
-    return photograph(camera, cast, grey, LIGHT, k)
+    geometry = combined(people_geometry(camera, actors), obstacle_geometry(camera, list(obstacles)))
+    return render(camera, geometry, grey, LIGHT, k)
 
 
 def middle(mask: np.ndarray) -> np.ndarray:
@@ -69,8 +77,8 @@ def test_a_ball_is_drawn_where_it_is_projected_to(k: int) -> None:
 def test_a_window_shows_the_same_point_of_the_picture() -> None:
     actor = standing(someone())
     window = CAMERA.window(60.25, 40.5, 1.75, (200, 300))
-    whole = photograph(CAMERA, stand(CAMERA, [actor]), np.zeros((320, 240, 3), np.uint8), LIGHT).people[0]
-    part = photograph(window, stand(CAMERA, [actor]), np.zeros((300, 200, 3), np.uint8), LIGHT).people[0]
+    whole = render(CAMERA, people_geometry(CAMERA, [actor]), np.zeros((320, 240, 3), np.uint8), LIGHT).people[0]
+    part = render(window, people_geometry(CAMERA, [actor]), np.zeros((300, 200, 3), np.uint8), LIGHT).people[0]
     # The left edge 60.25 of the window becomes the edge -0.5 of its first pixel.
     np.testing.assert_allclose(part.joints[:, :2] + 0.5, (whole.joints[:, :2] - [60.25, 40.5]) * 1.75)
     np.testing.assert_allclose(part.full[2:], whole.full[2:] * 1.75, rtol=1e-4)
@@ -79,19 +87,19 @@ def test_a_window_shows_the_same_point_of_the_picture() -> None:
 def test_somebody_facing_the_camera_has_the_left_on_the_right_of_the_picture() -> None:
     front, back = taken([standing(someone())]).people[0], taken([standing(someone(), yaw=np.pi)]).people[0]
     for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "eye", "ear"):
-        left, right = J[f"left_{part}"], J[f"right_{part}"]
+        left, right = JOINT[f"left_{part}"], JOINT[f"right_{part}"]
         assert front.joints[left, 0] > front.joints[right, 0] + 1
         assert back.joints[left, 0] < back.joints[right, 0] - 1
-    assert front.joints[J["nose"], 2] == 2
-    assert back.joints[J["nose"], 2] == 1
+    assert front.joints[JOINT["nose"], 2] == 2
+    assert back.joints[JOINT["nose"], 2] == 1
     up = taken([standing(someone(), left_shoulder_abduct=2.8)]).people[0].joints
-    assert up[J["left_wrist"], 1] < up[J["head_top"], 1] < up[J["right_wrist"], 1]
+    assert up[JOINT["left_wrist"], 1] < up[JOINT["head_top"], 1] < up[JOINT["right_wrist"], 1]
 
 
 def test_upright_people_have_their_joints_in_the_order_of_the_body() -> None:
     y = taken([standing(someone())]).people[0].joints[:, 1]
     down = ("head_top", "left_eye", "nose", "chin", "thorax", "spine", "pelvis", "left_knee", "left_ankle", "left_heel")
-    assert list(y[[J[n] for n in down]]) == sorted(y[[J[n] for n in down]])
+    assert list(y[[JOINT[n] for n in down]]) == sorted(y[[JOINT[n] for n in down]])
 
 
 @pytest.mark.parametrize("yaw", [0.0, 0.6, np.pi])
@@ -120,9 +128,9 @@ def test_what_stands_before_somebody_hides_joints_and_cuts_the_visible_box() -> 
     np.testing.assert_array_equal(free.joints[:, :2], covered.joints[:, :2])
     np.testing.assert_array_equal(free.full, covered.full)
     for name in ("left_knee", "right_ankle", "left_toe"):
-        assert (free.joints[J[name], 2], covered.joints[J[name], 2]) == (2, 1)
+        assert (free.joints[JOINT[name], 2], covered.joints[JOINT[name], 2]) == (2, 1)
     for name in ("nose", "left_shoulder", "pelvis"):
-        assert covered.joints[J[name], 2] == 2
+        assert covered.joints[JOINT[name], 2] == 2
     assert covered.visible is not None
     assert free.visible is not None
     assert covered.visible[3] < 0.75 * free.visible[3]
@@ -144,7 +152,7 @@ SHOWN = {  # attribute of a card -> shapes that only those who have it show
 
 
 @cache
-def crops(name: str, count: int) -> list[tuple[Taken, list[Row]]]:
+def crops(name: str, count: int) -> list[tuple[Photograph, list[LabelRow]]]:
     card = load_card(name)
     world = world_of(card, 0)
     (shots, *_) = plan(card, world, 1.0).values()
@@ -171,13 +179,13 @@ def test_attributes_are_what_the_pixels_show() -> None:
         ):
             worn = garment[np.isin(drawn, [SHAPE[f"left_{limb}"], SHAPE[f"right_{limb}"]])]
             if len(worn):
-                assert row[name] == np.isin(worn, [G[c] for c in cloth]).all(), name
+                assert row[name] == np.isin(worn, [GARMENT[c] for c in cloth]).all(), name
                 visible[name][0] += row[name]
                 visible[name][1] += row[name]
         assert sum(row[n] for n in ("AgeOver60", "Age18-60", "AgeLess18")) == 1
         assert sum(row[n] for n in ("Front", "Side", "Back")) == 1
         view = next(n for n in ("Front", "Side", "Back") if row[n])
-        faces[view].append(shot.picture.people[0].joints[J["nose"], 2] == 2)
+        faces[view].append(shot.picture.people[0].joints[JOINT["nose"], 2] == 2)
         assert list(row.values())[: len(names)] == attribute_values(names, shot.actors[0])
     for name, (stated, seen) in visible.items():
         assert 0 < 0.4 * stated <= seen, name
@@ -191,18 +199,18 @@ def test_directions_are_those_of_the_picture() -> None:
         actor = standing(someone(), yaw=yaw)
         assert attribute_values(names, actor) == [int(i == expected) for i in range(4)]
         joints = taken([actor]).people[0].joints
-        ahead = joints[J["nose"], 0] - joints[J["head"], 0]
+        ahead = joints[JOINT["nose"], 0] - joints[JOINT["head"], 0]
         assert (expected == 1) == (ahead > 3)
         assert (expected == 3) == (ahead < -3)
 
 
-def people(name: str, count: int) -> Iterator[tuple[Taken, int, np.ndarray]]:
+def people(name: str, count: int) -> Iterator[tuple[Photograph, int, np.ndarray]]:
     """Pictures, people in them and the people's keypoints as the card of a dataset names them."""
     card = load_card(name)
     world = world_of(card, 0)
     which = joint_indices(card.labels, world.style.joints)
     for number in range(count):
-        shot = take_scene(world, number % world.style.places, number)
+        shot = photograph_scene(world, number % world.style.places, number)
         for i, person in enumerate(shot.picture.people):
             yield shot, i, person.joints[which]
 
@@ -263,7 +271,7 @@ def test_part_maps_are_the_garments(name: str) -> None:
         np.testing.assert_array_equal(label > 0, (shot.picture.owner >= 0) & (label > 0))
         for part, garments in PARTS[name].items():
             wanted = np.isin(shot.picture.garment, [GARMENTS.index(g) for g in garments])
-            suit = shot.picture.garment == G["jumpsuit"]  # a class of its own or its upper and lower part
+            suit = shot.picture.garment == GARMENT["jumpsuit"]  # a class of its own or its upper and lower part
             np.testing.assert_array_equal((label == classes.index(part)) & ~suit, wanted, err_msg=part)
             seen |= {part} if wanted.any() else set()
     assert seen == set(PARTS[name])
@@ -291,7 +299,7 @@ def test_body_parts_of_human36m_surround_their_joints() -> None:
     for name in classes:
         side, _, joint = name.partition("-")
         if joint in ("shoulder", "elbow", "hip", "knee"):
-            at = picture.people[0].joints[J[f"{side}_{joint}"], :2]
+            at = picture.people[0].joints[JOINT[f"{side}_{joint}"], :2]
             assert np.hypot(*(middle(label == classes.index(name)) - at)) < 0.05 * height, name
     assert (label[picture.owner == 0] > 0).mean() > 0.97
 

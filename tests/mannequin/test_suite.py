@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from humanbench.cards import cards, load_card
 from humanbench.cli import main
 from humanbench.data.mannequin import suite
-from humanbench.data.mannequin.plans import plan, sizes
-from humanbench.data.mannequin.shots import world_of
+from humanbench.data.mannequin.sampling import world_of
+from humanbench.data.mannequin.sampling_plan import plan, sizes
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.errors import DataError
@@ -182,3 +182,9 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.strip() == "humanbench: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_procedural_pictures_need_no_torch() -> None:
+    code = "import sys, humanbench.data.mannequin.suite; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -22,21 +22,21 @@ JOINTS: tuple[str, ...] = (
     "left_hand", "right_hand", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
     "left_heel", "right_heel", "left_toe", "right_toe", "left_small_toe", "right_small_toe",
 )  # fmt: skip
-J = {name: i for i, name in enumerate(JOINTS)}
+JOINT = {name: i for i, name in enumerate(JOINTS)}
 
 SEGMENTS: tuple[str, ...] = (
     "pelvis", "torso", "head",
     "left_upper_arm", "right_upper_arm", "left_forearm", "right_forearm",
     "left_thigh", "right_thigh", "left_shin", "right_shin", "left_foot", "right_foot",
 )  # fmt: skip
-S = {name: i for i, name in enumerate(SEGMENTS)}
+SEGMENT = {name: i for i, name in enumerate(SEGMENTS)}
 
 ANGLES: tuple[str, ...] = (
     "torso_pitch", "torso_roll", "torso_yaw", "head_pitch", "head_yaw", "head_roll",
     *(f"{side}_{joint}" for side in ("left", "right") for joint in
       ("shoulder_flex", "shoulder_abduct", "shoulder_turn", "elbow", "hip_flex", "hip_abduct", "knee", "ankle")),
 )  # fmt: skip
-A = {name: i for i, name in enumerate(ANGLES)}
+ANGLE = {name: i for i, name in enumerate(ANGLES)}
 
 
 @dataclass(frozen=True)
@@ -86,40 +86,40 @@ def kinematics(bodies: Bodies, angles: Floats) -> tuple[Floats, Floats]:
     h = bodies.height
 
     def angle(name: str) -> Floats:
-        return angles[:, A[name]]
+        return angles[:, ANGLE[name]]
 
-    frames[:, S["pelvis"]] = np.eye(3)
+    frames[:, SEGMENT["pelvis"]] = np.eye(3)
     torso = rotation(1, angle("torso_yaw")) @ rotation(2, angle("torso_roll")) @ rotation(0, angle("torso_pitch"))
     head = torso @ rotation(1, angle("head_yaw")) @ rotation(0, angle("head_pitch")) @ rotation(2, angle("head_roll"))
-    frames[:, S["torso"]], frames[:, S["head"]] = torso, head
+    frames[:, SEGMENT["torso"]], frames[:, SEGMENT["head"]] = torso, head
     leg = 0.49 * h * bodies.legs
     trunk = 0.30 * h * (2.0 - bodies.legs)
-    joints[:, J["spine"]] = _along(torso, 0, 0.45 * trunk, 0)
-    joints[:, J["thorax"]] = _along(torso, 0, trunk, 0)
-    joints[:, J["neck"]] = joints[:, J["thorax"]] + _along(head, 0, 0.045 * h, 0.008 * h)
+    joints[:, JOINT["spine"]] = _along(torso, 0, 0.45 * trunk, 0)
+    joints[:, JOINT["thorax"]] = _along(torso, 0, trunk, 0)
+    joints[:, JOINT["neck"]] = joints[:, JOINT["thorax"]] + _along(head, 0, 0.045 * h, 0.008 * h)
     _head(joints, head, 0.135 * h * bodies.head)
     for side, sign in (("left", 1.0), ("right", -1.0)):
         _arm(joints, frames, torso, angle, side, sign, bodies)
         _leg(joints, frames, angle, side, sign, bodies, leg)
-    feet = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("heel", "toe")]
+    feet = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("heel", "toe")]
     joints[..., 1] -= joints[:, feet, 1].min(axis=1)[:, None]
     return joints, frames
 
 
 def _head(joints: Floats, head: Floats, size: Floats) -> None:
-    neck = joints[:, J["neck"]]
+    neck = joints[:, JOINT["neck"]]
     at = {
         "head": (0.0, 0.42, 0.06), "head_top": (0.0, 1.0, 0.02), "chin": (0.0, 0.05, 0.30), "nose": (0.0, 0.38, 0.50),
         "left_eye": (0.14, 0.50, 0.41), "right_eye": (-0.14, 0.50, 0.41),
         "left_ear": (0.33, 0.42, 0.06), "right_ear": (-0.33, 0.42, 0.06),
     }  # fmt: skip
     for name, (x, y, z) in at.items():
-        joints[:, J[name]] = neck + _along(head, x * size, y * size, z * size)
+        joints[:, JOINT[name]] = neck + _along(head, x * size, y * size, z * size)
 
 
 def _arm(joints: Floats, frames: Floats, torso: Floats, angle: Angle, side: str, sign: float, bodies: Bodies) -> None:
     h = bodies.height
-    shoulder = joints[:, J["thorax"]] + _along(torso, sign * 0.108 * h * bodies.shoulders, -0.022 * h, 0)
+    shoulder = joints[:, JOINT["thorax"]] + _along(torso, sign * 0.108 * h * bodies.shoulders, -0.022 * h, 0)
     upper = (
         torso
         @ rotation(2, sign * angle(f"{side}_shoulder_abduct"))
@@ -129,24 +129,28 @@ def _arm(joints: Floats, frames: Floats, torso: Floats, angle: Angle, side: str,
     fore = upper @ rotation(0, -angle(f"{side}_elbow"))
     elbow = shoulder + _along(upper, 0, -0.172 * h, 0)
     wrist = elbow + _along(fore, 0, -0.145 * h, 0)
-    frames[:, S[f"{side}_upper_arm"]], frames[:, S[f"{side}_forearm"]] = upper, fore
-    joints[:, J[f"{side}_shoulder"]], joints[:, J[f"{side}_elbow"]] = shoulder, elbow
-    joints[:, J[f"{side}_wrist"]] = wrist
-    joints[:, J[f"{side}_hand"]] = wrist + _along(fore, 0, -0.055 * h, 0)
+    frames[:, SEGMENT[f"{side}_upper_arm"]], frames[:, SEGMENT[f"{side}_forearm"]] = upper, fore
+    joints[:, JOINT[f"{side}_shoulder"]], joints[:, JOINT[f"{side}_elbow"]] = shoulder, elbow
+    joints[:, JOINT[f"{side}_wrist"]] = wrist
+    joints[:, JOINT[f"{side}_hand"]] = wrist + _along(fore, 0, -0.055 * h, 0)
 
 
 def _leg(joints: Floats, frames: Floats, angle: Angle, side: str, sign: float, bodies: Bodies, leg: Floats) -> None:
     h = bodies.height
-    hip = _along(frames[:, S["pelvis"]], sign * 0.052 * h * bodies.hips, -0.01 * h, 0)
+    hip = _along(frames[:, SEGMENT["pelvis"]], sign * 0.052 * h * bodies.hips, -0.01 * h, 0)
     thigh = rotation(2, sign * angle(f"{side}_hip_abduct")) @ rotation(0, -angle(f"{side}_hip_flex"))
     shin = thigh @ rotation(0, angle(f"{side}_knee"))
     foot = shin @ rotation(0, angle(f"{side}_ankle"))
     knee = hip + _along(thigh, 0, -0.50 * leg, 0)
     ankle = knee + _along(shin, 0, -0.50 * leg, 0)
     for name, frame in (("thigh", thigh), ("shin", shin), ("foot", foot)):
-        frames[:, S[f"{side}_{name}"]] = frame
-    joints[:, J[f"{side}_hip"]], joints[:, J[f"{side}_knee"]], joints[:, J[f"{side}_ankle"]] = hip, knee, ankle
+        frames[:, SEGMENT[f"{side}_{name}"]] = frame
+    joints[:, JOINT[f"{side}_hip"]], joints[:, JOINT[f"{side}_knee"]], joints[:, JOINT[f"{side}_ankle"]] = (
+        hip,
+        knee,
+        ankle,
+    )
     sole = -0.038 * h
-    joints[:, J[f"{side}_heel"]] = ankle + _along(foot, 0, sole, -0.030 * h)
-    joints[:, J[f"{side}_toe"]] = ankle + _along(foot, -sign * 0.008 * h, sole, 0.105 * h)
-    joints[:, J[f"{side}_small_toe"]] = ankle + _along(foot, sign * 0.022 * h, sole, 0.085 * h)
+    joints[:, JOINT[f"{side}_heel"]] = ankle + _along(foot, 0, sole, -0.030 * h)
+    joints[:, JOINT[f"{side}_toe"]] = ankle + _along(foot, -sign * 0.008 * h, sole, 0.105 * h)
+    joints[:, JOINT[f"{side}_small_toe"]] = ankle + _along(foot, sign * 0.022 * h, sole, 0.085 * h)

@@ -72,19 +72,19 @@ def _print(image: F32, tone: F32, grey: bool, across: F32, down: F32, grain: F32
     n, margin, reach = width * channels, (len(across) // 2) * channels, len(down) // 2
     result = np.empty((height, n), np.uint8)
     wide = np.empty(n + 2 * margin, np.float32)
-    kept = np.empty((len(down), n), np.float32)
+    blurred = np.empty((len(down), n), np.float32)
     for y in range(height + reach):
         if y < height:
             _expose(image[y], tone, grey, wide[margin : margin + n])
             for j in range(margin):
                 wide[j] = wide[margin + j % channels]
                 wide[margin + n + j] = wide[margin + n - channels + j % channels]
-            _weighted(across, wide, channels, kept[y % len(down)])
+            _weighted(across, wide, channels, blurred[y % len(down)])
         line = y - reach
         if line >= 0:
             total = np.zeros(n, np.float32)
             for i in range(len(down)):
-                row = kept[min(max(line + i - reach, 0), height - 1) % len(down)]
+                row = blurred[min(max(line + i - reach, 0), height - 1) % len(down)]
                 for j in range(n):
                     total[j] += down[i] * row[j]
             for x in range(width):

@@ -16,13 +16,13 @@ GARMENTS: tuple[str, ...] = (
     "skin", "hair", "hat", "sunglasses", "upper", "dress", "coat", "pants", "jumpsuit", "skirt", "scarf", "glove",
     "socks", "shoe", "belt", "bag", "umbrella", "object",
 )  # fmt: skip
-G = {name: i for i, name in enumerate(GARMENTS)}
+GARMENT = {name: i for i, name in enumerate(GARMENTS)}
 
 MATERIALS: tuple[str, ...] = (
     "skin", "eye", "lips", "hair", "top", "outer", "bottom", "shoe", "sock", "hat", "glasses", "scarf", "belt",
     "glove", "bag", "umbrella", "mask", "object",
 )  # fmt: skip
-M = {name: i for i, name in enumerate(MATERIALS)}
+MATERIAL = {name: i for i, name in enumerate(MATERIALS)}
 
 _TRUNK = ("chest", "left_flank", "right_flank", "left_breast", "right_breast")
 _BODY = tuple(s.name for s in SHAPES if s.region not in ("head", "object"))
@@ -46,7 +46,7 @@ class _Rack:
         self.rows = np.zeros((len(SHAPES), 4))
 
     def put(self, names: tuple[str, ...] | str, garment: str, cloth: str, thick: float = 0.0) -> None:
-        self.rows[_indices(names)] = (1.0, thick, M[cloth], G[garment])
+        self.rows[_indices(names)] = (1.0, thick, MATERIAL[cloth], GARMENT[garment])
 
 
 @lru_cache(maxsize=256)

@@ -169,7 +169,7 @@ def redress(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
 def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
     """Another person who could be mistaken for `look`: same kind of clothes and colours, a few things different."""
     other = draw_look(rng, wardrobe)
-    kept = replace(look, height=other.height, build=other.build, skin=other.skin, hair_rgb=other.hair_rgb)
+    alike = replace(look, height=other.height, build=other.build, skin=other.skin, hair_rgb=other.hair_rgb)
     changes: Sequence[dict[str, Any]] = (
         {"shoe": other.shoe, "shoes": other.shoes},
         {"bags": other.bags, "bag": other.bag},
@@ -178,8 +178,8 @@ def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
         {"hat": other.hat, "hat_cloth": other.hat_cloth, "glasses": other.glasses},
     )
     for i in rng.permutation(len(changes))[:2]:
-        kept = replace(kept, **changes[int(i)])
-    return kept
+        alike = replace(alike, **changes[int(i)])
+    return alike
 
 
 def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> Cloth:

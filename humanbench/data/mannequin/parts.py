@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from humanbench.arrays import Floats
 from humanbench.cards import Labels
-from humanbench.data.mannequin.anatomy import J
+from humanbench.data.mannequin.anatomy import JOINT
 from humanbench.data.mannequin.dress import GARMENTS
 from humanbench.data.mannequin.looks import Look
-from humanbench.data.mannequin.scene import Person, Picture
+from humanbench.data.mannequin.scene import Person, Rendering
 from humanbench.data.mannequin.shapes import SHAPES
 
 # Names of keypoints in the cards that are not names of our joints. A style may say otherwise for its dataset.
@@ -32,10 +32,10 @@ _ALIASES = {
 
 def joint_indices(labels: Labels, aliases: Mapping[str, str]) -> list[int]:
     """Our joint behind each keypoint of the card; `aliases` (of the style) win over the general ones."""
-    return [J[aliases.get(k, _ALIASES.get(k, k))] for k in labels.keypoints]
+    return [JOINT[aliases.get(k, _ALIASES.get(k, k))] for k in labels.keypoints]
 
 
-def part_map(picture: Picture, looks: list[Look], heights: list[float], labels: Labels) -> NDArray[np.uint8]:
+def part_map(picture: Rendering, looks: list[Look], heights: list[float], labels: Labels) -> NDArray[np.uint8]:
     """Class indices H x W of the card's classes; what the vocabulary has no name for is background (0).
 
     `heights` are the people's heights in pixels per metre times metres (their upright size in the picture).
@@ -120,7 +120,7 @@ _NEAR = 0.042  # radius of a joint's own part, in body heights
 
 
 def _anatomy(
-    picture: Picture, mine: NDArray[np.bool_], person: Person, height: float, index: Mapping[str, int]
+    picture: Rendering, mine: NDArray[np.bool_], person: Person, height: float, index: Mapping[str, int]
 ) -> NDArray[np.uint8]:
     """Classes of a vocabulary of body parts (whatever is worn over them), with a disc around each joint."""
     rows, columns = np.nonzero(mine)
@@ -133,15 +133,15 @@ def _anatomy(
     upper = _distance(at, "thorax", rows, columns) < _distance(at, "pelvis", rows, columns)
     classes[trunk] = np.where(upper[trunk], index["upper-spine"], index["lower-spine"])
     for side in ("left", "right"):
-        own = np.char.startswith(region, f"{side}_") | (region == "hips")
+        of_side = np.char.startswith(region, f"{side}_") | (region == "hips")
         for part in _JOINT_PARTS:
             near = _distance(at, f"{side}_{part}", rows, columns) < _NEAR * height
-            classes[own & near] = index[f"{side}-{part}"]
+            classes[of_side & near] = index[f"{side}-{part}"]
     return classes
 
 
 def _distance(joints: Floats, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
-    x, y = joints[J[name], :2]
+    x, y = joints[JOINT[name], :2]
     result: Floats = np.hypot(columns - x, rows - y)
     return result
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from humanbench.arrays import Floats
-from humanbench.data.mannequin.anatomy import ANGLES, A
+from humanbench.data.mannequin.anatomy import ANGLE, ANGLES
 from humanbench.data.mannequin.looks import pick
 
 Angles = dict[str, float]
@@ -40,7 +40,7 @@ def draw_pose(rng: np.random.Generator, mix: Mapping[str, float]) -> tuple[str, 
     name = pick(rng, mix)
     angles = np.zeros(len(ANGLES))
     for key, value in (_relaxed(rng) | _MAKERS[name](rng)).items():
-        angles[A[key]] = value
+        angles[ANGLE[key]] = value
     return name, angles
 
 
@@ -146,7 +146,7 @@ def carrying(angles: Floats) -> Floats:
     """The same pose with both hands before the belly."""
     changed = angles.copy()
     for key, value in _CARRYING.items():
-        changed[A[key]] = value
+        changed[ANGLE[key]] = value
     return changed
 
 

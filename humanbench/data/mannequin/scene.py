@@ -11,7 +11,7 @@ from humanbench.arrays import Floats
 from humanbench.compiled import compiled
 from humanbench.data.mannequin.anatomy import JOINTS
 from humanbench.data.mannequin.camera import Camera
-from humanbench.data.mannequin.cast import HEAD, IN_BOX, Cast
+from humanbench.data.mannequin.geometry import HEAD, IN_BOX, SceneGeometry
 from humanbench.data.mannequin.raster import cover, shade
 
 # A joint lies inside its limb and clothes: what of the person itself is less nearer than this (metres) is its surface.
@@ -54,7 +54,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Rendering:
     """Radiance (H x W x 3 float32), people, and per pixel the person (-1 nobody), shape and garment index."""
 
     image: NDArray[np.float32]
@@ -64,10 +64,12 @@ class Picture:
     garment: NDArray[np.int32]
 
 
-def photograph(camera: Camera, cast: Cast, backdrop: NDArray[np.uint8], light: Light, supersample: int = 1) -> Picture:
-    """Draw the cast before the backdrop (H x W x 3, the camera's size) and read off the labels.
+def render(
+    camera: Camera, geometry: SceneGeometry, backdrop: NDArray[np.uint8], light: Light, supersample: int = 1
+) -> Rendering:
+    """Draw people and things before the backdrop (H x W x 3, the camera's size) and read off what can be said of them.
 
-    The camera is the one before which the cast was set up, or a window of it.
+    The camera is the one before which the geometry was set up, or a window of it.
     """
     width, height = camera.size
     k = supersample
@@ -76,19 +78,19 @@ def photograph(camera: Camera, cast: Cast, backdrop: NDArray[np.uint8], light: L
     depth = np.full((height * k, width * k), np.inf, np.float32)
     hit = np.full(depth.shape, -1, np.int32)
     normal = np.empty((*depth.shape, 2), np.float32)
-    _shadows(image, fine, cast.feet)
-    cover(cast.geometry(fine), cast.flat, depth, hit, normal)
+    _shadows(image, fine, geometry.feet)
+    cover(geometry.projected(fine), geometry.flat, depth, hit, normal)
     lens = np.array([fine.focal, fine.cx, fine.cy], np.float32)
-    shade(image, depth, hit, normal, cast.material, cast.materials, cast.frames, lens, _light_row(light))
+    shade(image, depth, hit, normal, geometry.material, geometry.materials, geometry.frames, lens, _light_row(light))
     if k > 1:
         image = _mean_of_blocks(image, k)
     labels = np.full((3, height, width), -1, np.int32)
-    extents = np.zeros((2, len(cast.joints), 5), np.int64)
-    if len(cast.owner):
-        counted = np.stack([IN_BOX[cast.shape], HEAD[cast.shape]])
-        _read_off(hit, k, cast.owner, cast.shape, cast.garment, counted, labels, extents)
-    people = _people(camera, cast, depth[k // 2 :: k, k // 2 :: k], labels[0], extents)
-    return Picture(image, people, *labels)
+    extents = np.zeros((2, len(geometry.joints), 5), np.int64)
+    if len(geometry.owner):
+        counted = np.stack([IN_BOX[geometry.shape], HEAD[geometry.shape]])
+        _read_off(hit, k, geometry.owner, geometry.shape, geometry.garment, counted, labels, extents)
+    people = _people(camera, geometry, depth[k // 2 :: k, k // 2 :: k], labels[0], extents)
+    return Rendering(image, people, *labels)
 
 
 def _enlarged(backdrop: NDArray[np.uint8], k: int) -> NDArray[np.float32]:
@@ -170,16 +172,20 @@ def _read_off(
 
 
 def _people(
-    camera: Camera, cast: Cast, depth: NDArray[np.float32], owner: NDArray[np.int32], extents: NDArray[np.int64]
+    camera: Camera,
+    geometry: SceneGeometry,
+    depth: NDArray[np.float32],
+    owner: NDArray[np.int32],
+    extents: NDArray[np.int64],
 ) -> list[Person]:
     width, height = camera.size
-    boxes, heads = cast.boxes(camera), cast.boxes(camera, HEAD)
-    x, y = np.moveaxis(camera.project(cast.joints), -1, 0)
+    boxes, heads = geometry.boxes(camera), geometry.boxes(camera, HEAD)
+    x, y = np.moveaxis(camera.project(geometry.joints), -1, 0)
     with np.errstate(invalid="ignore"):
         inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
     column, row = np.rint(np.where(inside, x, 0)).astype(int), np.rint(np.where(inside, y, 0)).astype(int)
-    own = owner[row, column] == np.arange(len(x))[:, None]
-    in_view = depth[row, column] > cast.joints[..., 2] - np.where(own, _INSIDE, 0)
+    on_person = owner[row, column] == np.arange(len(x))[:, None]
+    in_view = depth[row, column] > geometry.joints[..., 2] - np.where(on_person, _INSIDE, 0)
     joints = np.stack([x, y, np.where(inside, np.where(in_view, 2.0, 1.0), 0.0)], axis=-1)
     people = []
     for i, (left, top, right, bottom, pixels) in enumerate(extents[0].tolist()):
@@ -193,7 +199,7 @@ def _people(
                 pixels=pixels,
                 head_pixels=int(extents[1, i, 4]),
                 seen=min(1.0, pixels / area),
-                distance=float(cast.joints[i, 0, 2]),
+                distance=float(geometry.joints[i, 0, 2]),
             )
         )
     return people

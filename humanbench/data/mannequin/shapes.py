@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.arrays import Floats
-from humanbench.data.mannequin.anatomy import JOINTS, Bodies, J, S
+from humanbench.data.mannequin.anatomy import JOINT, JOINTS, SEGMENT, Bodies
 
 _POINTS = (*JOINTS, "mid_knee", "mid_ankle")
 _P = {name: i for i, name in enumerate(_POINTS)}
@@ -255,10 +255,10 @@ _FRAME_OF_REGION = {
     **{f"{s}_{p}": f"{s}_{p}" for s in ("left", "right") for p in ("upper_arm", "forearm", "thigh", "shin", "foot")},
     **{f"{s}_hand": f"{s}_forearm" for s in ("left", "right")},
 }  # fmt: skip
-_TEXTURE_FRAME = np.array([S[_FRAME_OF_REGION[s.region]] for s in SHAPES])
+_TEXTURE_FRAME = np.array([SEGMENT[_FRAME_OF_REGION[s.region]] for s in SHAPES])
 _TEXTURE_ORIGIN = np.array(
     [
-        J["spine"] if s.region in ("torso", "neck") else J["pelvis"] if s.region == "hips" else _P[s.start.a]
+        JOINT["spine"] if s.region in ("torso", "neck") else JOINT["pelvis"] if s.region == "hips" else _P[s.start.a]
         for s in SHAPES
     ]
 )
@@ -278,11 +278,11 @@ class Solids:
 
 def solids(bodies: Bodies, joints: Floats, frames: Floats, inflate: Floats) -> Solids:
     """Every shape of every person in their own frame, metres; `inflate` (N x P, in body heights) is cloth thickness."""
-    mid = [joints[:, [J[f"left_{p}"], J[f"right_{p}"]]].mean(axis=1, keepdims=True) for p in ("knee", "ankle")]
+    mid = [joints[:, [JOINT[f"left_{p}"], JOINT[f"right_{p}"]]].mean(axis=1, keepdims=True) for p in ("knee", "ankle")]
     points = np.concatenate([joints, *mid], axis=1)
     height = bodies.height[:, None]
     scale = np.where(_HEADLIKE[None], bodies.head[:, None], bodies.build[:, None])
-    knees = np.linalg.norm(joints[:, J["left_knee"]] - joints[:, J["right_knee"]], axis=1)[:, None]
+    knees = np.linalg.norm(joints[:, JOINT["left_knee"]] - joints[:, JOINT["right_knee"]], axis=1)[:, None]
     r0 = _RADII[None, :, 0] * scale * height + inflate * height
     r1 = _RADII[None, :, 1] * scale * height + inflate * height + 0.5 * _SPREAD[None] * knees
     return Solids(
@@ -300,6 +300,6 @@ def _anchors(anchors: list[Anchor], points: Floats, frames: Floats, height: Floa
     b = points[:, [_P[k.b] for k in anchors]]
     f = np.array([k.f for k in anchors])[None, :, None]
     offset = np.array([(k.x, k.y, k.z) for k in anchors])
-    turned = np.einsum("npij,pj->npi", frames[:, [S[k.frame] for k in anchors]], offset)
+    turned = np.einsum("npij,pj->npi", frames[:, [SEGMENT[k.frame] for k in anchors]], offset)
     placed: Floats = a + f * (b - a) + turned * height[..., None]
     return placed

@@ -95,6 +95,6 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def style_of(dataset: str, task: str) -> Style:
     """The style of a dataset: its own table over its task's over the defaults."""
     tables = _tables()
-    own = tables["dataset"].get(dataset, {})
-    merged = _merge(_merge(tables["default"], tables["task"][task]), own)
+    of_task = _merge(tables["default"], tables["task"][task])
+    merged = _merge(of_task, tables["dataset"].get(dataset, {}))
     return Style.model_validate(merged)

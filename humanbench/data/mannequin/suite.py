@@ -20,9 +20,9 @@ from PIL import Image
 from humanbench import __version__
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.boxes import object_column
-from humanbench.data.mannequin.plans import Shot, plan
-from humanbench.data.mannequin.rows import Row, shoot
-from humanbench.data.mannequin.shots import World, jpeg, world_of
+from humanbench.data.mannequin.labels import LabelRow, shoot
+from humanbench.data.mannequin.sampling import DatasetWorld, jpeg, world_of
+from humanbench.data.mannequin.sampling_plan import Shot, plan
 from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
 from humanbench.data.writers import Save, writer_for
@@ -35,12 +35,12 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class Record(NamedTuple):
+class StoredPicture(NamedTuple):
     """A picture as taken: file, (width, height) and the rows it gives in its split's table."""
 
     path: Path
     size: tuple[int, int]
-    rows: list[Row]
+    rows: list[LabelRow]
 
 
 @contextmanager
@@ -48,20 +48,20 @@ def workers(count: int | None = None) -> Iterator[Executor]:
     """A pool of processes that take pictures; `count` defaults to the number of cores, 1 is this process alone."""
     count = count or os.cpu_count() or 1
     if count == 1:
-        yield _Here()
+        yield InThisProcess()
         return
     with ProcessPoolExecutor(count, get_context("spawn"), _leave_interrupts) as pool:
         yield pool
 
 
-class _Here(Executor):
+class InThisProcess(Executor):
     """Does each job in this process, when its result is asked for."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return _Deferred(lambda: fn(*args, **kwargs))
+        return _DeferredFuture(lambda: fn(*args, **kwargs))
 
 
-class _Deferred(Future[T]):
+class _DeferredFuture(Future[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         super().__init__()
         self._work = work
@@ -98,7 +98,7 @@ def record(
     """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
 
     One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
-    further columns are as `humanbench.data.mannequin.rows` makes them, before any format rounds them.
+    further columns are as `humanbench.data.mannequin.labels` makes them, before any format rounds them.
     """
     world = world_of(card, seed)
     shots = plan(card, world, scale)
@@ -161,7 +161,7 @@ def _results(jobs: list[Future[T]], text: str) -> list[T]:
         wait([job for job in jobs if not job.cancel()])
 
 
-def _table(taken: list[Record]) -> pd.DataFrame:
+def _table(taken: list[StoredPicture]) -> pd.DataFrame:
     rows = [{"image": one.path, "size": one.size} | row for one in taken for row in one.rows]
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
@@ -174,7 +174,7 @@ def _table(taken: list[Record]) -> pd.DataFrame:
     return table
 
 
-def _shoot_all(dataset: str, world: World, shots: Iterable[Shot], folder: Path) -> dict[int, Record]:
+def _shoot_all(dataset: str, world: DatasetWorld, shots: Iterable[Shot], folder: Path) -> dict[int, StoredPicture]:
     """Work of one process: take the pictures and store them as JPEG; what they are by number."""
     card = load_card(dataset)
     done = {}
@@ -182,7 +182,7 @@ def _shoot_all(dataset: str, world: World, shots: Iterable[Shot], folder: Path) 
         taken, rows = shoot(card, world, shot)
         path = folder / f"{shot.number:08d}.jpg"
         path.write_bytes(jpeg(world, shot.number, taken))
-        done[shot.number] = Record(path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows)
+        done[shot.number] = StoredPicture(path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows)
     return done
 
 

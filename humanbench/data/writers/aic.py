@@ -13,7 +13,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.aic import Options
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
-from humanbench.data.writers.people import dump, order_of, pictures, stacked
+from humanbench.data.writers.people import dump, order_of, pictures_of, stacked
 
 CODES = np.array([3, 2, 1])
 """v -> official code: 3 not labelled, 2 hidden, 1 visible."""
@@ -24,10 +24,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     options = Options.of(card)
     written = {}
     for split, table in tables.items():
-        found = {_name(split, number): picture for number, picture in enumerate(pictures(table))}
-        found = dict(sorted(found.items()))
+        pictures = {_name(split, number): picture for number, picture in enumerate(pictures_of(table))}
+        pictures = dict(sorted(pictures.items()))
         folder = root / options.images[split][0]
-        order = order_of(found.values())
+        order = order_of(pictures.values())
         keypoints = np.rint(stacked(table, "keypoints", order))
         keypoints[keypoints[..., 2] == 0] = 0
         boxes = stacked(table, "bbox", order)
@@ -35,7 +35,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         stored = keypoints.astype(np.int64)
         stored[..., 2] = CODES[stored[..., 2]]
         content, position = [], 0
-        for name, picture in found.items():
+        for name, picture in pictures.items():
             save(picture.key, folder / f"{name}.jpg")
             people = range(position, position + len(picture.rows))
             position += len(picture.rows)
@@ -48,14 +48,14 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 }
             )
         dump(content, root / options.files[split][0])
-        keys = [name for name, picture in found.items() for _ in picture.rows]
+        keys = [name for name, picture in pictures.items() for _ in picture.rows]
         written[split] = person_table(
             image=[str(folder / f"{key}.jpg") for key in keys],
             image_id=keys,
-            annotation_id=[n for picture in found.values() for n in range(1, len(picture.rows) + 1)],
+            annotation_id=[n for picture in pictures.values() for n in range(1, len(picture.rows) + 1)],
             keypoints=keypoints,
             bbox=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
-            image_ids=found,
+            image_ids=pictures,
         )
     return written
 

@@ -14,7 +14,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.aist_plusplus import Options
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.writers import Save
-from humanbench.data.writers.people import Picture, dump, order_of, sequences, singles, stacked
+from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
 
 FOCAL, DEPTH = 1500.0, 300.0
 """Pixels and centimetres of the one camera every setting gets; the official ones have nine."""
@@ -57,7 +57,9 @@ def _camera(width: int, height: int) -> dict[str, object]:
     }
 
 
-def _sequence(root: Path, name: str, step: int, frames: list[Picture], table: pd.DataFrame, save: Save) -> pd.DataFrame:
+def _sequence(
+    root: Path, name: str, step: int, frames: list[PictureRows], table: pd.DataFrame, save: Save
+) -> pd.DataFrame:
     keypoints = stacked(table, "keypoints", order_of(frames))
     keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
     keypoints[keypoints[..., 2] == 0] = 0

@@ -14,7 +14,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.coco_keypoints import Options
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
-from humanbench.data.writers.people import Picture, dump, pictures, plain, stacked, tuples
+from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, stacked, tuples
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
@@ -22,10 +22,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         folder = root / Options.of(card).images[split][0]
-        found = pictures(table)
-        names = [f"{number:012d}.jpg" for number in range(1, len(found) + 1)]
-        people, out = records(table, found, [str(folder / name) for name in names])
-        for picture, name in zip(found, names, strict=True):
+        pictures = pictures_of(table)
+        names = [f"{number:012d}.jpg" for number in range(1, len(pictures) + 1)]
+        people, out = records(table, pictures, [str(folder / name) for name in names])
+        for picture, name in zip(pictures, names, strict=True):
             save(picture.key, folder / name)
         for annotation, size in zip(people, out["size"], strict=True):
             annotation["segmentation"] = _outline(annotation, size)
@@ -39,7 +39,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 "date_created": "",
             },
             "licenses": [{"url": "", "id": 1, "name": ""}],
-            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, found, strict=True), 1)],
+            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
             "annotations": people,
             "categories": [category(card.labels.keypoints, card.labels.skeleton)],
         }
@@ -48,10 +48,14 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     return written
 
 
-def records(table: pd.DataFrame, found: list[Picture], paths: list[str]) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+def records(
+    table: pd.DataFrame, pictures: list[PictureRows], paths: list[str]
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Annotations of COCO's form (without segmentation) with image and annotation ids from 1, and the table."""
     rows = [
-        (number, path, p, row) for number, (p, path) in enumerate(zip(found, paths, strict=True), 1) for row in p.rows
+        (number, path, p, row)
+        for number, (p, path) in enumerate(zip(pictures, paths, strict=True), 1)
+        for row in p.rows
     ]
     order = [row for *_, row in rows]
     keypoints = np.rint(stacked(table, "keypoints", order))
@@ -64,7 +68,7 @@ def records(table: pd.DataFrame, found: list[Picture], paths: list[str]) -> tupl
         bbox=stacked(table, "bbox", order).round(2),
         area=table["area"].to_numpy(np.float64)[order],
         iscrowd=table["iscrowd"].to_numpy(np.int64)[order],
-        image_ids=range(1, len(found) + 1),
+        image_ids=range(1, len(pictures) + 1),
         size=[p.size for _, _, p, _ in rows],
     )
     people = [
@@ -83,7 +87,7 @@ def records(table: pd.DataFrame, found: list[Picture], paths: list[str]) -> tupl
     return people, out
 
 
-def image_record(number: int, name: str, picture: Picture) -> dict[str, Any]:
+def image_record(number: int, name: str, picture: PictureRows) -> dict[str, Any]:
     """An entry of `images` with the keys of the official files."""
     return {
         "license": 1,

@@ -11,7 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.halpe import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category, image_record, records
-from humanbench.data.writers.people import dump, pictures
+from humanbench.data.writers.people import dump, pictures_of
 
 SLOTS = 136
 COUNTED = 17
@@ -24,18 +24,18 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         folder = root / Options.of(card).images[split][0]
-        found = pictures(table)
-        names = [NAMES[split].format(number) for number in range(1, len(found) + 1)]
-        people, written[split] = records(table, found, [str(folder / name) for name in names])
+        pictures = pictures_of(table)
+        names = [NAMES[split].format(number) for number in range(1, len(pictures) + 1)]
+        people, written[split] = records(table, pictures, [str(folder / name) for name in names])
         for annotation in people:
             body = annotation["keypoints"]
             annotation["num_keypoints"] = sum(v > 0 for v in body[2 : 3 * COUNTED : 3])
             annotation["keypoints"] = body + [0.0] * (3 * SLOTS - len(body))
-        for picture, name in zip(found, names, strict=True):
+        for picture, name in zip(pictures, names, strict=True):
             save(picture.key, folder / name)
         content = {
             "categories": [category((), ())],
-            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, found, strict=True), 1)],
+            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
             "annotations": people,
         }
         dump(content, root / Options.of(card).files[split][0])

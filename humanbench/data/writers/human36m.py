@@ -28,33 +28,33 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     names[1 : 1 + len(MISNAMED)] = MISNAMED
     written = {}
     for split, table in tables.items():
-        found = singles(table)
+        pictures = singles(table)
         subjects = options.subjects[split]
         files = [
             f"{subjects[take % len(subjects)]}_Directions_{take + 1}.{CAMERA}_{FRAMES * frame + 1:06d}.jpg"
-            for take, pictures in enumerate(sequences(found))
-            for frame in range(len(pictures))
+            for take, frames in enumerate(sequences(pictures))
+            for frame in range(len(frames))
         ]
         paths = [root / options.images[0] / place(file) for file in files]
-        order = order_of(found)
+        order = order_of(pictures)
         keypoints = stacked(table, "keypoints", order)
         keypoints[..., 2] = keypoints[..., 2] > 0
         out = person_table(
             image=[str(path) for path in paths],
-            image_id=list(range(1, len(found) + 1)),
-            annotation_id=list(range(1, len(found) + 1)),
+            image_id=list(range(1, len(pictures) + 1)),
+            annotation_id=list(range(1, len(pictures) + 1)),
             keypoints=keypoints,
             bbox=stacked(table, "bbox", order),
             area=table["area"].to_numpy(np.float64)[order],
-            size=[p.size for p in found],
+            size=[p.size for p in pictures],
         )
-        for picture, path in zip(found, paths, strict=True):
+        for picture, path in zip(pictures, paths, strict=True):
             save(picture.key, path)
         content = {
             "categories": [category(tuple(names), card.labels.skeleton)],
             "images": [
                 {"file_name": place(file), "height": p.size[1], "width": p.size[0], "id": number}
-                for number, (file, p) in enumerate(zip(files, found, strict=True), 1)
+                for number, (file, p) in enumerate(zip(files, pictures, strict=True), 1)
             ],
             "annotations": [
                 {

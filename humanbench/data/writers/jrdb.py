@@ -12,7 +12,7 @@ from humanbench.data.readers.jrdb import Options
 from humanbench.data.readers.people import join_tables
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category, image_record, records
-from humanbench.data.writers.people import Picture, dump, pictures, sequences
+from humanbench.data.writers.people import PictureRows, dump, pictures_of, sequences
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
@@ -21,7 +21,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     for split, table in tables.items():
         parts = []
         cameras = Options.of(card).cameras[split]
-        for number, scene in enumerate(sequences(pictures(table))):
+        for number, scene in enumerate(sequences(pictures_of(table))):
             parts.append(_scene(card, root, split, f"scene-{number:03d}-2019-02-07_0", cameras, scene, table, save))
             cameras = cameras[1:] + cameras[:1]
         written[split] = join_tables(parts)
@@ -34,20 +34,20 @@ def _scene(
     split: str,
     scene: str,
     cameras: tuple[str, ...],
-    found: list[Picture],
+    pictures: list[PictureRows],
     table: pd.DataFrame,
     save: Save,
 ) -> pd.DataFrame:
     images = root / Options.of(card).images[0]
     camera = cameras[0]
-    names = [f"{camera}/{scene}/{frame:06d}.jpg" for frame in range(len(found))]
-    people, out = records(table, found, [str(images / name) for name in names])
+    names = [f"{camera}/{scene}/{frame:06d}.jpg" for frame in range(len(pictures))]
+    people, out = records(table, pictures, [str(images / name) for name in names])
     for annotation in people:
         annotation["track_id"] = annotation["id"]
-    for picture, name in zip(found, names, strict=True):
+    for picture, name in zip(pictures, names, strict=True):
         save(picture.key, images / name)
     content = {
-        "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, found, strict=True), 1)],
+        "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
         "annotations": people,
         "categories": [category(card.labels.keypoints, card.labels.skeleton)],
     }

@@ -14,7 +14,7 @@ from humanbench.data.readers.mhp import BOX, JOINTS
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
-from humanbench.data.writers.people import order_of, pictures, stacked
+from humanbench.data.writers.people import order_of, pictures_of, stacked
 
 CODES = np.array([2.0, 1.0, 0.0])
 """v -> stored code: 2 outside the image (coordinates -1), 1 hidden, 0 visible."""
@@ -27,27 +27,27 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     number = 0
     for split, table in tables.items():
-        found = pictures(table)
-        keys = [str(number + i) for i in range(1, len(found) + 1)]
-        number += len(found)
-        order = order_of(found)
+        pictures = pictures_of(table)
+        keys = [str(number + i) for i in range(1, len(pictures) + 1)]
+        number += len(pictures)
+        order = order_of(pictures)
         keypoints = stacked(table, "keypoints", order)
         keypoints[keypoints[..., 2] == 0] = 0
         boxes = stacked(table, "bbox", order)
         matrices = iter(_matrices(keypoints, boxes))
         for name in ("images", "pose_annos"):
             (root / split / name).mkdir(parents=True, exist_ok=True)
-        for key, picture in zip(keys, found, strict=True):
+        for key, picture in zip(keys, pictures, strict=True):
             save(picture.key, root / split / "images" / f"{key}.jpg")
             people = {f"person_{n}": next(matrices) for n in range(len(picture.rows))}
             save_mat(root / split / "pose_annos" / f"{key}.mat", people)
         (root / "list").mkdir(exist_ok=True)
         (root / "list" / f"{split}.txt").write_text("\n".join(keys) + "\n", encoding="ascii")
-        ids = [key for key, picture in zip(keys, found, strict=True) for _ in picture.rows]
+        ids = [key for key, picture in zip(keys, pictures, strict=True) for _ in picture.rows]
         written[split] = person_table(
             image=[str(root / split / "images" / f"{key}.jpg") for key in ids],
             image_id=ids,
-            annotation_id=[n for picture in found for n in range(len(picture.rows))],
+            annotation_id=[n for picture in pictures for n in range(len(picture.rows))],
             keypoints=keypoints,
             bbox=boxes,
             image_ids=keys,

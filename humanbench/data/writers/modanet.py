@@ -48,12 +48,12 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
 
 def _annotations(label: Map) -> list[dict[str, Any]]:
-    found = []
+    annotations = []
     for category in np.unique(label[label > 0]).tolist():
         region = label == category
         ys, xs = np.nonzero(region)
         x, y = int(xs.min()), int(ys.min())
-        found.append(
+        annotations.append(
             {
                 "category_id": category,
                 "segmentation": outlines(region),
@@ -62,4 +62,4 @@ def _annotations(label: Map) -> list[dict[str, Any]]:
                 "iscrowd": 0,
             }
         )
-    return found
+    return annotations

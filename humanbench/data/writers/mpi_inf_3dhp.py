@@ -14,7 +14,7 @@ from humanbench.data.readers.mpi_inf_3dhp import STORED, Options
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
-from humanbench.data.writers.people import Picture, order_of, singles, stacked
+from humanbench.data.writers.people import PictureRows, order_of, singles, stacked
 
 CAMERAS = 14
 _HEADER = b"MATLAB 7.3 MAT-file, Platform: GLNXA64 HDF5 schema 1.00 .".ljust(124) + b"\x00\x02IM"
@@ -29,12 +29,12 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     writers = {"train": _train, "test": _test}
     written = {}
     for split, table in tables.items():
-        found = singles(table)
-        points = stacked(table, "keypoints", order_of(found))
+        pictures = singles(table)
+        points = stacked(table, "keypoints", order_of(pictures))
         labelled = points[..., 2:] > 0
         points = np.where(labelled, points[..., :2], np.nan)
-        keys, images = writers[split](card, root, found, points)
-        for picture, image in zip(found, images, strict=True):
+        keys, images = writers[split](card, root, pictures, points)
+        for picture, image in zip(pictures, images, strict=True):
             save(picture.key, image)
         keypoints = np.concatenate([np.nan_to_num(points), 2.0 * labelled], axis=-1)
         written[split] = person_table(
@@ -48,7 +48,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
 
 def _train(
-    card: DatasetCard, root: Path, found: list[Picture], points: NDArray[np.float64]
+    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
 ) -> tuple[list[str], list[Path]]:
     options = Options.of(card)
     cameras = options.cameras
@@ -69,7 +69,7 @@ def _train(
 
 
 def _test(
-    card: DatasetCard, root: Path, found: list[Picture], points: NDArray[np.float64]
+    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
 ) -> tuple[list[str], list[Path]]:
     import h5py
 

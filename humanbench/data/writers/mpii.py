@@ -15,7 +15,7 @@ from humanbench.data.readers.mpii import PERSON_HEIGHT, Options
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
-from humanbench.data.writers.people import dump, pictures, stacked
+from humanbench.data.writers.people import dump, pictures_of, stacked
 
 HEAD = [8, 9]
 """Upper neck and head top."""
@@ -34,13 +34,13 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     stored: dict[Any, str] = {}
     for split, table in tables.items():
-        found = pictures(table)
-        for picture in found:
+        pictures = pictures_of(table)
+        for picture in pictures:
             if picture.key not in stored:
                 stored[picture.key] = f"{len(stored) + 1:09d}.jpg"
                 save(picture.key, root / "images" / stored[picture.key])
-        names = [stored[picture.key] for picture in found]
-        rows = [(name, row) for name, picture in zip(names, found, strict=True) for row in picture.rows]
+        names = [stored[picture.key] for picture in pictures]
+        rows = [(name, row) for name, picture in zip(names, pictures, strict=True) for row in picture.rows]
         order = [row for _, row in rows]
         keypoints = stacked(table, "keypoints", order)
         keypoints[keypoints[..., 2] == 0] = 0

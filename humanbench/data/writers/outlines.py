@@ -21,13 +21,13 @@ def outlines(mask: NDArray[np.bool_]) -> list[list[int]]:
     [[1, 1, 3, 1, 3, 2, 1, 2]]
     """
     regions, _ = scipy.ndimage.label(mask)
-    found = []
+    polygons = []
     for number, (rows, columns) in enumerate(scipy.ndimage.find_objects(regions), 1):
         walk, *others = _loops(regions[rows, columns] == number)
         for loop in others:
             walk = _with_seam(walk, loop)
-        found.append([n for x, y in _corners(walk) for n in (x + columns.start, y + rows.start)])
-    return found
+        polygons.append([n for x, y in _corners(walk) for n in (x + columns.start, y + rows.start)])
+    return polygons
 
 
 def _loops(region: NDArray[np.bool_]) -> list[list[Point]]:

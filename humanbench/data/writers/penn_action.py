@@ -22,12 +22,12 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     clip = 0
     for split, table in tables.items():
-        found = singles(table)
-        order = order_of(found)
+        pictures = singles(table)
+        order = order_of(pictures)
         keypoints, boxes = stacked(table, "keypoints", order), stacked(table, "bbox", order)
         keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
         keys: list[str] = []
-        for frames in sequences(found):
+        for frames in sequences(pictures):
             clip += 1
             part = slice(len(keys), len(keys) + len(frames))
             keys += [f"{clip:04d}/{frame:06d}" for frame in range(1, len(frames) + 1)]
@@ -53,6 +53,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             annotation_id=[0] * len(keys),
             keypoints=keypoints,
             bbox=boxes,
-            size=[p.size for p in found],
+            size=[p.size for p in pictures],
         )
     return written

@@ -17,7 +17,7 @@ WITHOUT_PEOPLE = "without_people"
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureRows:
     """One picture of a table: the key `save` takes, (width, height), and the rows of its people."""
 
     key: Any
@@ -25,31 +25,31 @@ class Picture:
     rows: tuple[int, ...]
 
 
-def pictures(table: pd.DataFrame) -> list[Picture]:
+def pictures_of(table: pd.DataFrame) -> list[PictureRows]:
     """Pictures in the order in which their `image_id` appears, then those without people."""
     rows: dict[Any, list[int]] = {}
     for row, key in enumerate(table["image_id"]):
         rows.setdefault(key, []).append(row)
     images, sizes = list(table["image"]), list(table["size"])
-    found = [Picture(images[r[0]], (int(sizes[r[0]][0]), int(sizes[r[0]][1])), tuple(r)) for r in rows.values()]
-    return found + [Picture(key, size, ()) for key, size in table.attrs.get(WITHOUT_PEOPLE, ())]
+    pictures = [PictureRows(images[r[0]], (int(sizes[r[0]][0]), int(sizes[r[0]][1])), tuple(r)) for r in rows.values()]
+    return pictures + [PictureRows(key, size, ()) for key, size in table.attrs.get(WITHOUT_PEOPLE, ())]
 
 
-def singles(table: pd.DataFrame) -> list[Picture]:
+def singles(table: pd.DataFrame) -> list[PictureRows]:
     """Pictures of a format that holds exactly one person in each: those without people are left out.
 
     Raises `ValueError` for a table with more people in a picture.
     """
-    found = [p for p in pictures(table) if p.rows]
-    if any(len(p.rows) != 1 for p in found):
+    pictures = [p for p in pictures_of(table) if p.rows]
+    if any(len(p.rows) != 1 for p in pictures):
         raise ValueError("this format holds exactly one person per picture")
-    return found
+    return pictures
 
 
-def sequences(found: Iterable[Picture], length: int = 4) -> list[list[Picture]]:
+def sequences(pictures: Iterable[PictureRows], length: int = 4) -> list[list[PictureRows]]:
     """Runs of at most `length` pictures of one size, as the frames of a video."""
-    runs: list[list[Picture]] = []
-    for picture in found:
+    runs: list[list[PictureRows]] = []
+    for picture in pictures:
         if not runs or len(runs[-1]) == length or runs[-1][0].size != picture.size:
             runs.append([])
         runs[-1].append(picture)
@@ -68,9 +68,9 @@ def tuples(table: pd.DataFrame) -> list[Any]:
     return list(table.itertuples(index=False))
 
 
-def order_of(found: Iterable[Picture]) -> list[int]:
+def order_of(pictures: Iterable[PictureRows]) -> list[int]:
     """Row numbers of the pictures' people, picture by picture."""
-    return [row for picture in found for row in picture.rows]
+    return [row for picture in pictures for row in picture.rows]
 
 
 def plain(values: Iterable[float]) -> list[int | float]:

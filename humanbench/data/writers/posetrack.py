@@ -15,7 +15,7 @@ from humanbench.data.readers.people import join_tables, person_table
 from humanbench.data.readers.posetrack import Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category
-from humanbench.data.writers.people import Picture, dump, pictures, plain, sequences, stacked, tuples
+from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, sequences, stacked, tuples
 
 SLOTS = (
     *("nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
@@ -38,14 +38,14 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         parts = []
-        for number, video in enumerate(sequences(pictures(table)), 1):
+        for number, video in enumerate(sequences(pictures_of(table)), 1):
             parts.append(_video(card, root, split, number, video, table, save))
         written[split] = join_tables(parts)
     return written
 
 
 def _video(
-    card: DatasetCard, root: Path, split: str, number: int, video: list[Picture], table: pd.DataFrame, save: Save
+    card: DatasetCard, root: Path, split: str, number: int, video: list[PictureRows], table: pd.DataFrame, save: Save
 ) -> pd.DataFrame:
     name = VIDEOS[split].format(number)
     files = [f"images/{split}/{name}/{frame:06d}.jpg" for frame in range(len(video))]
@@ -75,7 +75,7 @@ def _video(
     return out
 
 
-def _image(number: int, file: str, video: str, frames: int, picture: Picture) -> dict[str, Any]:
+def _image(number: int, file: str, video: str, frames: int, picture: PictureRows) -> dict[str, Any]:
     return {
         "has_no_densepose": True,
         "is_labeled": True,

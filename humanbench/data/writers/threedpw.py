@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.writers import Save
-from humanbench.data.writers.people import Picture, pictures, sequences, stacked
+from humanbench.data.writers.people import PictureRows, pictures_of, sequences, stacked
 
 CONFIDENCE = np.array([0.0, 0.5, 0.9])
 """v -> confidence of the detector; joints it did not find are zeros."""
@@ -28,21 +28,21 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         parts = []
-        for number, frames in enumerate(sequences(pictures(table))):
+        for number, frames in enumerate(sequences(pictures_of(table))):
             parts.append(_sequence(root, split, f"procedural_{split}_{number:03d}", frames, table, save))
         written[split] = join_tables(parts)
     return written
 
 
 def _sequence(
-    root: Path, split: str, name: str, frames: list[Picture], table: pd.DataFrame, save: Save
+    root: Path, split: str, name: str, frames: list[PictureRows], table: pd.DataFrame, save: Save
 ) -> pd.DataFrame:
     names = [f"{name}/image_{frame:05d}" for frame in range(len(frames))]
     joints = np.shape(table["keypoints"].iloc[0])[0]
     actors = max(1, *(len(p.rows) for p in frames))
     poses = np.zeros((actors, len(frames), 3, joints))
     where: list[tuple[int, int]] = []
-    kept: list[NDArray[np.float64]] = []
+    labelled: list[NDArray[np.float64]] = []
     for frame, picture in enumerate(frames):
         save(picture.key, root / "imageFiles" / f"{names[frame]}.jpg")
         for actor, keypoints in enumerate(stacked(table, "keypoints", list(picture.rows))):
@@ -52,12 +52,12 @@ def _sequence(
             if keypoints[:, 2].any():
                 keypoints[:, 2] = 2.0 * (keypoints[:, 2] > 0)
                 where.append((frame, actor))
-                kept.append(keypoints)
+                labelled.append(keypoints)
     folder = root / "sequenceFiles" / split
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.pkl").open("wb") as file:
         pickle.dump(_content(name, list(poses), frames[0].size), file, protocol=2)
-    stack = np.array(kept).reshape(len(kept), joints, 3)
+    stack = np.array(labelled).reshape(len(labelled), joints, 3)
     return person_table(
         image=[str(root / "imageFiles" / f"{names[frame]}.jpg") for frame, _ in where],
         image_id=[names[frame] for frame, _ in where],

@@ -32,14 +32,14 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             save(row["image"], path)
             ignore = np.asarray(row["ignore"], bool).reshape(-1)
             boxes = np.round(box_array(row["boxes"]))
-            own, other = boxes[~ignore], boxes[ignore]
+            people, ignored = boxes[~ignore], boxes[ignore]
             files["list"].append(name)
-            files["bbox"].append(_line(name, own))
-            if len(other):
-                files["ignore"].append(_line(name, other))
+            files["bbox"].append(_line(name, people))
+            if len(ignored):
+                files["ignore"].append(_line(name, ignored))
             rows.append(
-                {"id": name, "image": str(path), "boxes": np.concatenate([own, other])}
-                | {"ignore": np.arange(len(boxes)) >= len(own)}
+                {"id": name, "image": str(path), "boxes": np.concatenate([people, ignored])}
+                | {"ignore": np.arange(len(boxes)) >= len(people)}
             )
         for kind, lines in files.items():
             text = "".join(f"{line}\n" for line in lines)

@@ -19,18 +19,25 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.mannequin.backdrop import draw_backdrop
 from humanbench.data.mannequin.camera import Camera
-from humanbench.data.mannequin.cast import Actor, Cast, Obstacle, stand, things, together
 from humanbench.data.mannequin.develop import develop
+from humanbench.data.mannequin.geometry import (
+    Actor,
+    Obstacle,
+    SceneGeometry,
+    combined,
+    obstacle_geometry,
+    people_geometry,
+)
 from humanbench.data.mannequin.looks import Look, draw_look, lookalike, redress
 from humanbench.data.mannequin.poses import carrying, draw_pose
-from humanbench.data.mannequin.scene import Light, Picture, photograph
+from humanbench.data.mannequin.scene import Light, Rendering, render
 from humanbench.data.mannequin.styles import Style, style_of
 
 _WAIST = 0.9  # metres; cameras look at people's waists
 
 
 @dataclass(frozen=True)
-class World:
+class DatasetWorld:
     """A dataset's world: its style under one seed."""
 
     dataset: str
@@ -53,10 +60,10 @@ class World:
         return int(self.rng("where", number).integers(self.style.places))
 
 
-def world_of(card: DatasetCard, seed: int) -> World:
+def world_of(card: DatasetCard, seed: int) -> DatasetWorld:
     """The world of a dataset; datasets made of the same pictures share one."""
-    own = World(card.id, card.task, seed)
-    return replace(own, name=own.style.world or card.id)
+    world = DatasetWorld(card.id, card.task, seed)
+    return replace(world, name=world.style.world or card.id)
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Photograph:
     """A developed picture (H x W x 3 uint8), what it shows, and who is in it."""
 
     pixels: NDArray[np.uint8]
-    picture: Picture
+    picture: Rendering
     actors: list[Actor]
     camera: Camera
 
@@ -84,7 +91,7 @@ class Taken:
 
 
 @lru_cache(maxsize=32)
-def place(world: World, number: int) -> Place:
+def place(world: DatasetWorld, number: int) -> Place:
     """The `number`-th place of this world."""
     style, rng = world.style, world.rng("place", number)
     width, height = style.frame
@@ -108,7 +115,7 @@ def place(world: World, number: int) -> Place:
     return Place(camera, Image.fromarray((backdrop * 255).astype(np.uint8)), light)
 
 
-def identity(world: World, number: int, outfit: int = 0) -> Look:
+def identity(world: DatasetWorld, number: int, outfit: int = 0) -> Look:
     """The look of person `number`; `outfit` > 0 are other clothes of the same person."""
     style, rng = world.style, world.rng("identity", number)
     look = draw_look(rng, style.wardrobe())
@@ -119,13 +126,13 @@ def identity(world: World, number: int, outfit: int = 0) -> Look:
     return look
 
 
-def take_crop(world: World, where: int, look: Look, number: int) -> Taken:
+def photograph_crop(world: DatasetWorld, where: int, look: Look, number: int) -> Photograph:
     """Person `look` before the camera of place `where`, cut out of its picture; `number` tells pictures apart."""
     style, rng = world.style, world.rng("crop", where, number)
     spot = place(world, where)
     actor = _actor(world, rng, look, *_ground(rng, spot.camera, style))
-    cast = stand(spot.camera, [actor])
-    box = cast.boxes(spot.camera)[0]
+    geometry = people_geometry(spot.camera, [actor])
+    box = geometry.boxes(spot.camera)[0]
     (w0, h0), (w1, h1) = style.size
     share = rng.random()
     size = (round(w0 + share * (w1 - w0)), round(h0 + share * (h1 - h0)))
@@ -133,11 +140,11 @@ def take_crop(world: World, where: int, look: Look, number: int) -> Taken:
     others = _bystanders(world, rng, actor)
     obstacles = _obstacles(rng, style, spot.camera, [actor])
     camera = spot.camera.window(window[0], window[1], size[0] / window[2], size)
-    cast = together(cast, stand(spot.camera, others), things(spot.camera, obstacles))
-    return _take(world, rng, spot, camera, window, cast, [actor, *others])
+    geometry = combined(geometry, people_geometry(spot.camera, others), obstacle_geometry(spot.camera, obstacles))
+    return _photograph(world, rng, spot, camera, window, geometry, [actor, *others])
 
 
-def take_scene(world: World, where: int, number: int) -> Taken:
+def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph:
     """The whole picture of the camera of place `where`, with people; `number` tells pictures apart."""
     style, rng = world.style, world.rng("scene", number)
     spot = place(world, where)
@@ -148,11 +155,11 @@ def take_scene(world: World, where: int, number: int) -> Taken:
     width, height = style.frame
     window = np.array([-0.5, -0.5, width, height])
     obstacles = _obstacles(rng, style, spot.camera, actors)
-    cast = together(stand(spot.camera, actors), things(spot.camera, obstacles))
-    return _take(world, rng, spot, spot.camera, window, cast, actors)
+    geometry = combined(people_geometry(spot.camera, actors), obstacle_geometry(spot.camera, obstacles))
+    return _photograph(world, rng, spot, spot.camera, window, geometry, actors)
 
 
-def jpeg(world: World, number: int, taken: Taken) -> bytes:
+def jpeg(world: DatasetWorld, number: int, taken: Photograph) -> bytes:
     """Picture `number` as the file it is stored in, in a quality of this world's film."""
     low, high = world.style.developer().quality
     quality = int(world.rng("quality", number).integers(low, high + 1))
@@ -161,19 +168,19 @@ def jpeg(world: World, number: int, taken: Taken) -> bytes:
     return buffer.getvalue()
 
 
-def _take(
-    world: World,
+def _photograph(
+    world: DatasetWorld,
     rng: np.random.Generator,
     spot: Place,
     camera: Camera,
     window: Floats,
-    cast: Cast,
+    geometry: SceneGeometry,
     actors: list[Actor],
-) -> Taken:
+) -> Photograph:
     style = world.style
     canvas = np.asarray(_cut(spot.backdrop, window, camera.size))
-    picture = photograph(camera, cast, canvas, spot.light, style.supersample)
-    return Taken(develop(picture.image, style.developer(), rng), picture, actors, camera)
+    picture = render(camera, geometry, canvas, spot.light, style.supersample)
+    return Photograph(develop(picture.image, style.developer(), rng), picture, actors, camera)
 
 
 def _cut(backdrop: Image.Image, window: Floats, size: tuple[int, int]) -> Image.Image:
@@ -186,7 +193,7 @@ def _cut(backdrop: Image.Image, window: Floats, size: tuple[int, int]) -> Image.
     return backdrop.resize(size, Image.Resampling.BILINEAR, (left, top, left + width, top + height))
 
 
-def _actor(world: World, rng: np.random.Generator, look: Look, x: float, z: float) -> Actor:
+def _actor(world: DatasetWorld, rng: np.random.Generator, look: Look, x: float, z: float) -> Actor:
     style = world.style
     pose, angles = draw_pose(rng, style.poses)
     if "held" in look.bags and pose in ("standing", "walking"):
@@ -232,7 +239,7 @@ def _window(rng: np.random.Generator, style: Style, box: Floats, size: tuple[int
     return np.array([cx - wide / 2, cy - tall / 2, wide, tall])
 
 
-def _bystanders(world: World, rng: np.random.Generator, actor: Actor) -> list[Actor]:
+def _bystanders(world: DatasetWorld, rng: np.random.Generator, actor: Actor) -> list[Actor]:
     others: list[Actor] = []
     while rng.random() < world.style.bystanders and len(others) < 3:
         look = draw_look(rng, world.style.wardrobe())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from humanbench.cards import DatasetCard
-from humanbench.data.mannequin.shots import World
+from humanbench.data.mannequin.sampling import DatasetWorld
 from humanbench.data.mannequin.styles import Style
 
 _LEAST = 12  # pictures of the smallest split
@@ -51,38 +51,22 @@ def _used(card: DatasetCard) -> set[str]:
     return used & set(card.splits)
 
 
-def plan(card: DatasetCard, world: World, scale: float) -> dict[str, list[Shot]]:
+def plan(card: DatasetCard, world: DatasetWorld, scale: float) -> dict[str, list[Shot]]:
     """The shots of every split; shots of one number are one picture (splits that annotate the same pictures)."""
     style, counts = world.style, sizes(card, world.style, scale)
-    own = {name: n for name, n in counts.items() if name not in style.same}
+    pictured = {name: n for name, n in counts.items() if name not in style.same}
     if card.task == "reid":
-        shots = _reid(card, style, own)
+        shots = _reid(card, style, pictured)
     elif style.shot == "crop":
-        shots = _crops(style, own)
+        shots = _crops(style, pictured)
     else:
-        shots = _scenes(world, own)
+        shots = _scenes(world, pictured)
     for name, others in style.same.items():
         shots[name] = [replace(s, split=name) for other in others for s in shots[other]][: counts[name]]
     return {name: shots[name] for name in counts}
 
 
-def further(shots: dict[str, list[Shot]], split: str, index: int, world: World) -> Shot:
-    """Shot `index` of a split whose plan goes on for ever: round after round the same, of other people and numbers."""
-    again, position = divmod(index, len(shots[split]))
-    shot = shots[split][position]
-    if not again:
-        return shot
-    everything = [s for listed in shots.values() for s in listed]
-    number = shot.number + again * (1 + max(s.number for s in everything))
-    if world.style.shot == "scene":
-        return replace(shot, number=number, where=world.where(number))
-    if shot.who >= _STRANGERS:
-        return replace(shot, number=number, who=_STRANGERS + number)
-    people = again * (1 + max(s.who for s in everything if s.who < _STRANGERS))
-    return replace(shot, number=number, who=shot.who + people, pid=shot.pid + people)
-
-
-def _scenes(world: World, counts: dict[str, int]) -> dict[str, list[Shot]]:
+def _scenes(world: DatasetWorld, counts: dict[str, int]) -> dict[str, list[Shot]]:
     shots, number = {}, 0
     for split, count in counts.items():
         shots[split] = [Shot(split, n, where=world.where(n)) for n in range(number, number + count)]

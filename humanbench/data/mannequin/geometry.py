@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from humanbench.arrays import Floats
 from humanbench.data.mannequin.anatomy import JOINTS, Bodies, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
-from humanbench.data.mannequin.dress import Dressed, G, dress
+from humanbench.data.mannequin.dress import GARMENT, Dressed, dress
 from humanbench.data.mannequin.looks import Look
 from humanbench.data.mannequin.shapes import FLAT, SHAPES, Solids, solids
 
@@ -46,7 +46,7 @@ class Obstacle:
 
 
 @dataclass(frozen=True)
-class Cast:
+class SceneGeometry:
     """N people and P capsules in the camera's frame (x right, y down, z forward; metres).
 
     joints: N x len(JOINTS) x 3. feet: N x 2 x 3, where everybody stands and the ground 0.3 m before it. Per capsule:
@@ -67,7 +67,7 @@ class Cast:
     materials: NDArray[np.float32]
     frames: NDArray[np.float32]
 
-    def geometry(self, camera: Camera) -> NDArray[np.float32]:
+    def projected(self, camera: Camera) -> NDArray[np.float32]:
         """P x 10 as `raster.cover` takes them, for this camera or a window of it."""
         columns = []
         for points, radius in ((self.start, self.radii[:, 0]), (self.end, self.radii[:, 1])):
@@ -79,7 +79,7 @@ class Cast:
     def boxes(self, camera: Camera, wanted: NDArray[np.bool_] = IN_BOX) -> Floats:
         """Box (x, y, w, h) around the `wanted` shapes of everybody, whether or not anything covers them: N x 4."""
         mine = (self.owner >= 0) & wanted[self.shape] & (self.start[:, 2] > _NEAREST) & (self.end[:, 2] > _NEAREST)
-        g, owner = self.geometry(camera)[mine].astype(float), self.owner[mine]
+        g, owner = self.projected(camera)[mine].astype(float), self.owner[mine]
         low, high = np.full((len(self.joints), 2), np.inf), np.full((len(self.joints), 2), -np.inf)
         if len(g):
             ends, reach = g[:, [[0, 1], [4, 5]]], g[:, [3, 7], None] * _across(g, self.flat[mine])[:, None]
@@ -97,7 +97,7 @@ def _across(geometry: Floats, flat: NDArray[np.bool_]) -> Floats:
     return np.where(flat[:, None] & (length > 1e-3), np.abs(axis[:, ::-1]) / np.maximum(length, 1e-3), 1.0)
 
 
-def stand(camera: Camera, actors: list[Actor]) -> Cast:
+def people_geometry(camera: Camera, actors: list[Actor]) -> SceneGeometry:
     """The actors before the camera."""
     if not actors:
         return _EMPTY
@@ -122,7 +122,7 @@ def _bodies(looks: list[Look]) -> Bodies:
     )
 
 
-def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floats, feet: Floats) -> Cast:
+def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floats, feet: Floats) -> SceneGeometry:
     who, which = np.nonzero(np.stack([d.active for d in dressed]))
     place = feet[:, 0]
 
@@ -133,7 +133,7 @@ def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floa
     # Rows of body <- camera: (turn @ frame) transposed.
     axes = (turn[who] @ figure.frame[who, which]).transpose(0, 2, 1)
     rows = len(dressed[0].table)
-    return Cast(
+    return SceneGeometry(
         joints=joints @ turn.transpose(0, 2, 1) + place[:, None],
         feet=feet,
         start=to_camera(figure.start),
@@ -149,7 +149,7 @@ def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floa
     )
 
 
-def things(camera: Camera, obstacles: list[Obstacle]) -> Cast:
+def obstacle_geometry(camera: Camera, obstacles: list[Obstacle]) -> SceneGeometry:
     """The obstacles before the camera."""
     if not obstacles:
         return _EMPTY
@@ -158,7 +158,7 @@ def things(camera: Camera, obstacles: list[Obstacle]) -> Cast:
     radius = np.concatenate([o.radius for o in obstacles])
     rgb = np.array([o.rgb for o in obstacles])
     nobody = np.full(len(which), -1, np.int32)
-    return Cast(
+    return SceneGeometry(
         joints=np.zeros((0, len(JOINTS), 3)),
         feet=np.zeros((0, 2, 3)),
         start=start,
@@ -167,7 +167,7 @@ def things(camera: Camera, obstacles: list[Obstacle]) -> Cast:
         flat=np.zeros(len(which), bool),
         owner=nobody,
         shape=nobody,
-        garment=np.full(len(which), G["object"], np.int32),
+        garment=np.full(len(which), GARMENT["object"], np.int32),
         material=which.astype(np.int32),
         materials=np.concatenate([rgb, 0.6 * rgb, np.tile([1, 0.5, 0.05], (len(rgb), 1))], axis=1).astype(np.float32),
         frames=np.concatenate([start, np.tile(camera.rotation.T.reshape(9), (len(which), 1))], axis=1).astype(
@@ -176,26 +176,28 @@ def things(camera: Camera, obstacles: list[Obstacle]) -> Cast:
     )
 
 
-def together(*casts: Cast) -> Cast:
-    """One cast of several before the same camera; people count on."""
-    parts = [c for c in casts if len(c.owner)]
-    if len(parts) < 2:
-        return parts[0] if parts else _EMPTY
-    people = np.cumsum([0, *(len(c.joints) for c in parts)]).tolist()
-    rows = np.cumsum([0, *(len(c.materials) for c in parts)]).tolist()
+def combined(*parts: SceneGeometry) -> SceneGeometry:
+    """One geometry of several before the same camera; people count on."""
+    filled = [part for part in parts if len(part.owner)]
+    if len(filled) < 2:
+        return filled[0] if filled else _EMPTY
+    people = np.cumsum([0, *(len(part.joints) for part in filled)]).tolist()
+    rows = np.cumsum([0, *(len(part.materials) for part in filled)]).tolist()
     joined = {
-        name: np.concatenate([getattr(c, name) for c in parts])
+        name: np.concatenate([getattr(part, name) for part in filled])
         for name in ("joints", "feet", "start", "end", "radii", "flat", "shape", "garment", "materials", "frames")
     }
-    return Cast(
-        owner=np.concatenate([np.where(c.owner < 0, -1, c.owner + n) for c, n in zip(parts, people, strict=False)]),
-        material=np.concatenate([c.material + n for c, n in zip(parts, rows, strict=False)]),
+    return SceneGeometry(
+        owner=np.concatenate(
+            [np.where(part.owner < 0, -1, part.owner + n) for part, n in zip(filled, people, strict=False)]
+        ),
+        material=np.concatenate([part.material + n for part, n in zip(filled, rows, strict=False)]),
         **joined,
     )
 
 
 _NOTHING = np.zeros(0, np.int32)
-_EMPTY = Cast(
+_EMPTY = SceneGeometry(
     joints=np.zeros((0, len(JOINTS), 3)),
     feet=np.zeros((0, 2, 3)),
     start=np.zeros((0, 3)),

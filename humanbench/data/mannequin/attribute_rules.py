@@ -10,23 +10,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from humanbench.data.mannequin.cast import Actor
+from humanbench.data.mannequin.geometry import Actor
 from humanbench.data.mannequin.looks import Cloth
 
-Fact = Callable[[Actor], bool]
+Rule = Callable[[Actor], bool]
 
 _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left")
 
 
 def attribute_values(names: tuple[str, ...], actor: Actor) -> list[int]:
     """1 or 0 for each attribute name of a card; an unknown name is a `KeyError`."""
-    return [int(fact(name)(actor)) for name in names]
+    return [int(rule_for(name)(actor)) for name in names]
 
 
-def fact(name: str) -> Fact:
+def rule_for(name: str) -> Rule:
     """The predicate behind an attribute name."""
-    if name in _FACTS:
-        return _FACTS[name]
+    if name in _RULES:
+        return _RULES[name]
     for prefix, make in _FAMILIES.items():
         if name.startswith(prefix):
             return make(name.removeprefix(prefix))
@@ -43,7 +43,7 @@ def _never(actor: Actor) -> bool:
     return False
 
 
-def _not(test: Fact) -> Fact:
+def _not(test: Rule) -> Rule:
     return lambda a: not test(a)
 
 
@@ -71,27 +71,27 @@ def _jeans(actor: Actor) -> bool:
     return actor.look.lower == "trousers" and actor.look.bottom.color == "blue" and not actor.look.formal
 
 
-def _bags(*kinds: str) -> Fact:
+def _bags(*kinds: str) -> Rule:
     return lambda a: any(k in bag for bag in a.look.bags for k in kinds)
 
 
-def _age(*ages: str) -> Fact:
+def _age(*ages: str) -> Rule:
     return lambda a: a.look.age in ages
 
 
-def _gender(gender: str) -> Fact:
+def _gender(gender: str) -> Rule:
     return lambda a: a.look.gender == gender
 
 
-def _pattern(*patterns: str) -> Fact:
+def _pattern(*patterns: str) -> Rule:
     return lambda a: _upper(a).pattern in patterns
 
 
-def _shoes(*kinds: str) -> Fact:
+def _shoes(*kinds: str) -> Rule:
     return lambda a: a.look.shoes in kinds
 
 
-def _lowers(*kinds: str) -> Fact:
+def _lowers(*kinds: str) -> Rule:
     return lambda a: a.look.lower in kinds
 
 
@@ -135,7 +135,7 @@ def _nothing_worn(a: Actor) -> bool:
     return not (a.look.hat or a.look.glasses or a.look.scarf)
 
 
-_FACTS: dict[str, Fact] = {
+_RULES: dict[str, Rule] = {
     # PA-100K
     "Female": _gender("female"),
     "AgeOver60": _age("old"),
@@ -298,7 +298,7 @@ _FACTS: dict[str, Fact] = {
     "Posture standing": lambda a: not _moving(a),
 }
 
-_PARSE_27K: dict[str, Fact] = {
+_PARSE_27K: dict[str, Rule] = {
     "HasBagOnShoulderLeft": _bags("left_shoulder_bag"),
     "HasBagOnShoulderRight": _bags("right_shoulder_bag"),
     "HasBagInHandLeft": _bags("left_hand_bag"),
@@ -308,9 +308,9 @@ _PARSE_27K: dict[str, Fact] = {
     "isPushing": _never,
     "isTalkingOnPhone": _calling,
 }
-_FACTS |= {f"{name} yes": test for name, test in _PARSE_27K.items()}
-_FACTS |= {f"{name} no": _not(test) for name, test in _PARSE_27K.items()}
-_FACTS |= {f"{name} n/a": _never for name in (*_PARSE_27K, "Orientation", "Orientation8", "Gender", "Posture")}
+_RULES |= {f"{name} yes": test for name, test in _PARSE_27K.items()}
+_RULES |= {f"{name} no": _not(test) for name, test in _PARSE_27K.items()}
+_RULES |= {f"{name} n/a": _never for name in (*_PARSE_27K, "Orientation", "Orientation8", "Gender", "Posture")}
 
 
 def _moving(actor: Actor) -> bool:
@@ -331,7 +331,7 @@ def _color_of(cloth: Cloth, known: tuple[str, ...], other: str) -> str:
 _UAV_COLORS = ("red", "black", "blue", "green", "grey", "white", "yellow", "dark brown", "purple", "pink")
 
 
-def _uav_cloth(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
+def _uav_cloth(part: Callable[[Actor], Cloth]) -> Callable[[str], Rule]:
     def color(actor: Actor) -> str:
         cloth = part(actor)
         return "multicolor" if cloth.pattern != "plain" else _color_of(cloth, _UAV_COLORS, "multicolor")
@@ -339,7 +339,7 @@ def _uav_cloth(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
     return lambda name: lambda actor: color(actor) == name
 
 
-def _uav_thing(has: Fact, part: Callable[[Actor], Cloth | None], known: tuple[str, ...]) -> Callable[[str], Fact]:
+def _uav_thing(has: Rule, part: Callable[[Actor], Cloth | None], known: tuple[str, ...]) -> Callable[[str], Rule]:
     def color(actor: Actor) -> str:
         cloth = part(actor) if has(actor) else None
         return "none" if cloth is None else _color_of(cloth, known, known[0])
@@ -347,11 +347,11 @@ def _uav_thing(has: Fact, part: Callable[[Actor], Cloth | None], known: tuple[st
     return lambda name: lambda actor: color(actor) == name
 
 
-def _market_color(part: Callable[[Actor], Cloth]) -> Callable[[str], Fact]:
+def _market_color(part: Callable[[Actor], Cloth]) -> Callable[[str], Rule]:
     return lambda name: lambda actor: part(actor).color == name
 
 
-_FAMILIES: dict[str, Callable[[str], Fact]] = {
+_FAMILIES: dict[str, Callable[[str], Rule]] = {
     "Orientation8 ": lambda name: lambda actor: facing(actor, 8) == name,
     "Orientation ": lambda name: lambda actor: facing(actor, 4) == name,
     "backpack ": _uav_thing(_bags("backpack"), lambda a: a.look.bag, ("red", "black", "green", "yellow")),
