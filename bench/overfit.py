@@ -32,8 +32,8 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.data.labels import load_label
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
-from humanbench.recipes import Suite
 from humanbench.results import Result
+from humanbench.suites import Suite
 from humanbench.tasks.maps import ChannelNorm
 
 SIZE = 224, 224

@@ -12,11 +12,11 @@ from PIL import Image
 
 from humanbench.engine.feeds import FreshFeed, Share, StoredFeed
 from humanbench.engine.fit import Fit
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.engine.planning import Plan, Request, prepare
 from humanbench.engine.trunk import TrunkCache, Wanted
 from humanbench.engine.work import build, tables_for, unread_cell
+from humanbench.run_log import RunLog
 
 IMAGES = 64
 EPOCHS = 2
@@ -95,17 +95,17 @@ class Cached:
         data = work.task.training_data(
             work.card, work.tables.train, work.recipe, work.model.backbone.preprocessing, job.seed
         )
-        accelerator, journal = accelerator_for("cpu", "no"), Journal(loud=False)
+        accelerator, log = accelerator_for("cpu", "no"), RunLog(loud=False)
         common = (data, work.recipe, job.seed, Share(), work.task.collate)
         feed = FreshFeed(*common, workers=0, pin=False)
         if stored:
             with mock.patch.dict("os.environ", {"HUMANBENCH_CACHE": str(inputs.folder / "cache")}):
-                cache = TrunkCache(accelerator, work.model, work.recipe, work.task.collate, 0, journal)
+                cache = TrunkCache(accelerator, work.model, work.recipe, work.task.collate, 0, log)
                 store = cache.store(Wanted(data, 0, ("plain",), 1, {"regime": self.regime}))
             feed = StoredFeed(*common, [store])
         if not epochs:
             return {}
-        fit = Fit(accelerator, work.model, work.recipe, job.seed, feed, journal, inputs.folder / "none.pt", "none")
+        fit = Fit(accelerator, work.model, work.recipe, job.seed, feed, log, inputs.folder / "none.pt", "none")
         with mock.patch("humanbench.engine.fit.save_checkpoint"):
             progress = fit.run()
         return dict(progress.history[-1])

@@ -15,10 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from humanbench.errors import CardError, nearest
+from humanbench.errors import CardError
 from humanbench.paths import shipped
+from humanbench.schema import Record, problem
+from humanbench.text import nearest
 
 Task = Literal["reid", "pose", "parsing", "attribute", "detection", "counting"]
 TASKS: tuple[Task, ...] = ("reid", "pose", "parsing", "attribute", "detection", "counting")
@@ -30,13 +32,7 @@ Count = Annotated[int, Field(ge=0)]
 Pair = tuple[int, int]
 
 
-class _Part(BaseModel):
-    """A frozen piece of a card; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Paper(_Part):
+class Paper(Record):
     """The publication that introduced the dataset."""
 
     title: str
@@ -45,7 +41,7 @@ class Paper(_Part):
     url: str = ""
 
 
-class Access(_Part):
+class Access(Record):
     """How a person gets the data."""
 
     kind: Literal["open", "form", "agreement", "withdrawn"]
@@ -53,7 +49,7 @@ class Access(_Part):
     size: str = ""
 
 
-class Reader(_Part):
+class Reader(Record):
     """Which on-disk format the dataset has.
 
     `format` names a module in `humanbench.data.readers` (or a `module:function` string of a plug-in); `options` are
@@ -67,7 +63,7 @@ class Reader(_Part):
     tree: str
 
 
-class Split(_Part):
+class Split(Record):
     """Expected content of one split. A count that no source states is absent, never guessed.
 
     `samples` is the number of rows of the sample table (persons for pose, images otherwise). In detection `boxes` is
@@ -93,7 +89,7 @@ class Split(_Part):
         return {n: v for n in names if (v := getattr(self, n)) is not None}
 
 
-class Labels(_Part):
+class Labels(Record):
     """Label vocabulary in canonical order. Which fields are filled depends on the task.
 
     `flip_pairs` are indices that change places under a horizontal flip (keypoints, part classes or attributes).
@@ -136,7 +132,7 @@ class Labels(_Part):
         return self
 
 
-class Evaluation(_Part):
+class Evaluation(Record):
     """How the benchmark evaluates the dataset; absent for datasets used in pretraining only.
 
     `train` and `test` name splits. `main` is the headline metric, `report` all that are shown (main first).
@@ -156,7 +152,7 @@ class Evaluation(_Part):
         return self
 
 
-class Pretraining(_Part):
+class Pretraining(Record):
     """Use in the paper's pretraining collections: `images` is the paper's count (its table 6).
 
     `released_order`: the columns of the released code's attribute head, as indices of `labels.attributes`.
@@ -170,7 +166,7 @@ class Pretraining(_Part):
     released_order: tuple[int, ...] = ()
 
 
-class Known(_Part):
+class Known(Record):
     """A recognised content fingerprint (see `humanbench.data.verify`)."""
 
     release: str
@@ -179,7 +175,7 @@ class Known(_Part):
     file: str = ""
 
 
-class DatasetCard(_Part):
+class DatasetCard(Record):
     """Everything known about a dataset; docs/extending.md says how one is written.
 
     `short` heads the dataset's column in a table, where the task is named above it.
@@ -237,9 +233,7 @@ def parse_card(path: Path) -> DatasetCard:
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"]) or "card"
-        raise CardError(f"{path}: {where}: {first['msg']}") from error
+        raise CardError(f"{path}: {problem(error, 'card')}") from error
     for check in CHECKS:
         module, _, function = check.partition(":")
         try:

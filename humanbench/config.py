@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from humanbench.cards import check_dataset
 from humanbench.errors import CardError
+from humanbench.schema import Record, problem
 
 
 def _place(path: Path) -> Path:
@@ -23,17 +24,13 @@ def _place(path: Path) -> Path:
 Place = Annotated[Path, AfterValidator(_place)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Dataset(_Part):
+class Dataset(Record):
     """`root`: the folder of the dataset, in place of the folder of its id under the data root."""
 
     root: Place
 
 
-class Config(_Part):
+class Config(Record):
     """`data_root` holds one folder per dataset; `datasets` names places of single ones."""
 
     data_root: Place | None = None
@@ -67,9 +64,7 @@ def user_config() -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: not a readable TOML file ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CardError(f"{path}: {where}: {first['msg']} (keys: data_root, datasets.ID.root)") from error
+        raise CardError(f"{path}: {problem(error)} (keys: data_root, datasets.ID.root)") from error
     for name in config.datasets:
         check_dataset(name, str(path))
     return config

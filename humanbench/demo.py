@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
 
 if TYPE_CHECKING:

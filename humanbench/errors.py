@@ -33,16 +33,5 @@ class PredictionError(HumanbenchError):
     """A predictions file does not fit the ground truth it is to be scored against."""
 
 
-def nearest(name: str, known: list[str], likeness: float = 0.5) -> str:
-    """A hint naming the closest known spellings, or the empty string; `likeness` 0 .. 1 is the least that counts.
-
-    >>> nearest("market", ["market1501", "mpii"])
-    '; did you mean market1501?'
-    """
-    import difflib
-
-    lower = name.lower()
-    close = difflib.get_close_matches(lower, dict.fromkeys(known), n=3, cutoff=likeness)
-    if likeness <= 0.5:
-        close += [k for k in dict.fromkeys(known) if lower and lower in k and k not in close]
-    return f"; did you mean {', '.join(close[:3])}?" if close else ""
+class RecipeError(HumanbenchError):
+    """A recipe, an override or a variant that does not exist or does not fit."""

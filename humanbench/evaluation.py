@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.recipes import Suite
 from humanbench.results import Results
+from humanbench.suites import Suite
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -73,12 +73,12 @@ def carry_out(plan: Plan) -> Results:
         if is_main_process():
             _describe_environment(setting.folder.path)
             _describe_backbone(setting)
-        setting.journal.note(f"$ {setting.command}")
+        setting.log.write(f"$ {setting.command}")
         if plan.left_out:
-            setting.journal.say(plan.left_out)
+            setting.log.info(plan.left_out)
         results = []
         for number, job in enumerate(plan.jobs, 1):
-            setting.journal.say(f"[{number}/{len(plan.jobs)}] {job.name}")
+            setting.log.info(f"[{number}/{len(plan.jobs)}] {job.name}")
             results.append(run_job(setting, job))
     return Results(results, setting.folder.path)
 
@@ -86,7 +86,7 @@ def carry_out(plan: Plan) -> Results:
 def _describe_backbone(setting: Setting) -> None:
     """`backbone.json`: which weights the cells are of and what they have seen, as a submission says it."""
     from humanbench.backbones.cards import portable_card
-    from humanbench.engine.checkpoint import write_text
+    from humanbench.files import write_text
 
     backbone = setting.backbone
     about = {
@@ -102,8 +102,8 @@ def _describe_backbone(setting: Setting) -> None:
 def _describe_environment(folder: Path) -> None:
     import torch
 
-    from humanbench.engine.checkpoint import write_text
-    from humanbench.engine.provenance import git_state, machine, packages
+    from humanbench.files import write_text
+    from humanbench.provenance import git_state, machine, packages
 
     commit, dirty = git_state()
     about = {

@@ -15,23 +15,23 @@ files), "paper", or "ours". Every recipe has a hash over its content; results ca
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from humanbench.cards import DatasetCard
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import RecipeError
+from humanbench.hashing import document_sha256
 from humanbench.paths import shipped
+from humanbench.schema import Record, found, location, problem, unknown_key
+from humanbench.suites import Suite
+from humanbench.text import nearest
 
 Regime = Literal["full", "partial", "head", "none"]
 REGIMES: tuple[Regime, ...] = get_args(Regime)
-Suite = Literal["humanbench-v1", "mini"]
-SUITES: tuple[Suite, ...] = get_args(Suite)
 DIRECT = "direct"
 """The variant of `none` that tests the projector and the head of a pretraining's dumps."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -40,21 +40,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class RecipeError(HumanbenchError):
-    """A recipe, an override or a variant that does not exist or does not fit."""
-
-
-def check_suite(name: str) -> None:
-    """Raises `RecipeError` unless there is such a suite."""
-    if name not in SUITES:
-        raise RecipeError(f"no suite is called {name!r}{nearest(name, list(SUITES))} ({', '.join(SUITES)})")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Input(_Part):
+class Input(Record):
     """What enters the network.
 
     fit: `stretch` to `size`; `box` = the affine window of a person's box (top-down pose) at `size`; `short_side` =
@@ -66,7 +52,7 @@ class Input(_Part):
     size: tuple[Count, Count]  # height, width (short_side: shorter, longest)
 
 
-class Freezing(_Part):
+class Freezing(Record):
     """What a regime freezes beyond its definition; see `humanbench.regimes`."""
 
     last: Count = 2  # layer groups that `partial` trains
@@ -74,7 +60,7 @@ class Freezing(_Part):
     freeze_pos_embed: bool = False
 
 
-class Optim(_Part):
+class Optim(Record):
     """The optimiser. `clip` is the largest gradient norm, over `clip_of` parameters."""
 
     name: Literal["sgd", "adamw", "adafactor"]
@@ -89,7 +75,7 @@ class Optim(_Part):
     clip_of: Literal["all", "backbone"] = "all"
 
 
-class Schedule(_Part):
+class Schedule(Record):
     """Learning rate over iterations: linear warm-up from `start` x lr, then constant, steps or a cosine to `end` x lr.
 
     The cosine begins after the warm-up; that of `warmup_cosine` begins with it, and the two are multiplied (the
@@ -104,7 +90,7 @@ class Schedule(_Part):
     end: Share = 0.0
 
 
-class Train(_Part):
+class Train(Record):
     """How long, in what portions. One of `epochs` and `iterations` counts; `batch_size` is over all processes.
 
     `accumulate` batches make one optimiser step, with the mean of their gradients; `iterations` are optimiser steps.
@@ -125,7 +111,7 @@ class Train(_Part):
     amp: Literal["no", "bf16", "fp16"] = "no"
 
 
-class Recipe(_Part):
+class Recipe(Record):
     """Everything that decides a finetuning run besides backbone, dataset and seed.
 
     `augment`, `head`, `loss` and `test` are the task's own sections, typed by its option classes.
@@ -155,8 +141,7 @@ class Recipe(_Part):
     @property
     def sha256(self) -> str:
         """Hash of the recipe's content."""
-        text = json.dumps(self.model_dump(mode="json", exclude={"notes"}), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return document_sha256(self.model_dump(mode="json", exclude={"notes"}))
 
 
 @lru_cache(maxsize=16)
@@ -274,14 +259,11 @@ def _validated(card: DatasetCard, merged: dict[str, Any]) -> Recipe:
     try:
         recipe = Recipe.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        if first["type"] == "extra_forbidden":
-            section = Recipe.model_fields.get(str(first["loc"][0]))
-            known = list(getattr(section.annotation, "model_fields", {})) if section else list(Recipe.model_fields)
-            hint = nearest(str(first["loc"][-1]), known)
-            raise RecipeError(f"recipe of {card.id}: {where}: no such key{hint} (keys: {', '.join(known)})") from error
-        raise RecipeError(f"recipe of {card.id}: {where}: {first['msg']} (found {first['input']!r})") from error
+        section = Recipe.model_fields.get(location(error).partition(".")[0])
+        hint = unknown_key(error, section.annotation if section else Recipe)
+        if hint:
+            raise RecipeError(f"recipe of {card.id}: {location(error)}: no such key{hint}") from error
+        raise RecipeError(f"recipe of {card.id}: {problem(error)} {found(error)}") from error
     if (recipe.train.epochs is None) == (recipe.train.iterations is None):
         raise RecipeError(f"recipe of {card.id}: train needs epochs or iterations, one of the two")
     return recipe

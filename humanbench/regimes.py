@@ -6,15 +6,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
+from humanbench.hashing import document_sha256
+from humanbench.schema import Record, problem
+from humanbench.text import nearest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,14 +35,12 @@ _UNSCALED = ("pos_embed", "cls_token", "reg_token", "dist_token")
 """Parameters of the embeddings that layer decay leaves at the full rate (PATH: position embedding x 1)."""
 
 
-class Variant(BaseModel):
+class Variant(Record):
     """What a recipe changes in its regime, as data of the recipe.
 
     `last`: how many layer groups `partial` trains. `open_norms`: norms of frozen groups train too (PATH's attribute
     recipes). `freeze_pos_embed`: the position embedding stays fixed even in `full` (PATH's detection recipes).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
     last: int = Field(default=2, ge=1)
@@ -80,8 +79,7 @@ class FreezeReport:
     @property
     def sha256(self) -> str:
         """SHA-256 of the canonical JSON of `as_dict`."""
-        text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return document_sha256(self.as_dict())
 
     @property
     def trainable_values(self) -> int:
@@ -211,9 +209,7 @@ def _variant(given: Variant | Mapping[str, Any] | None) -> Variant:
     try:
         return Variant.model_validate(dict(given or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise HumanbenchError(f"variant of a regime: {key}: {first['msg']}") from error
+        raise HumanbenchError(f"variant of a regime: {problem(error)}") from error
 
 
 def _trained_groups(backbone: Backbone, regime: Regime, variant: Variant) -> tuple[int, ...]:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from humanbench.errors import HumanbenchError
+from humanbench.schema import Record, problem
 from humanbench.scoring import Metric
 
 if TYPE_CHECKING:
@@ -32,11 +33,7 @@ class ResultError(HumanbenchError):
     """A results file or folder that is absent or not what it should be."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Cell(_Part):
+class Cell(Record):
     """What a result is about. `id` is the hash of the content: of two runs with one id, one is enough.
 
     `data_sha256` covers labels and pictures, `architecture` the network's structure, `inputs` the declared files of
@@ -55,7 +52,7 @@ class Cell(_Part):
     humanbench: str
 
 
-class Provenance(_Part):
+class Provenance(Record):
     """How a result came about.
 
     `dataset_fingerprint`: of the labels alone, equal on every machine. `cache`: per part (`train`, `test`) whether the
@@ -80,7 +77,7 @@ class Provenance(_Part):
     cache: dict[str, str]
 
 
-class Cost(_Part):
+class Cost(Record):
     """Work of the backbone for one picture: `gflops` of a forward pass without the head, a multiply-add as two.
 
     At the height and width in pixels of the first test picture as the recipe shows it to the network (where all have
@@ -92,7 +89,7 @@ class Cost(_Part):
     width: int
 
 
-class Result(_Part):
+class Result(Record):
     """A cell, its metrics or the reason why there are none, and how it came about.
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
@@ -215,9 +212,7 @@ def read_result(path: Path) -> Result:
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ResultError(f"{path}: not JSON ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
-        raise ResultError(f"{path}: not a result: {where}: {first['msg']}") from error
+        raise ResultError(f"{path}: not a result: {problem(error)}") from error
     except ResultError as error:
         raise error if str(error).startswith(str(path)) else ResultError(f"{path}: {error}") from error
 

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
-from humanbench.errors import CardError, nearest
-from humanbench.predictions.files import content_sha256
+from humanbench.errors import CardError
+from humanbench.hashing import content_sha256
+from humanbench.predictions.files import existing
 from humanbench.progress import track
+from humanbench.schema import Record
 from humanbench.stats import RESAMPLES, bootstrap
 from humanbench.tasks import task_for
+from humanbench.text import nearest
 
 if TYPE_CHECKING:
     from humanbench.metrics import Scores
@@ -27,10 +30,8 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 """A float that JSON holds as null where it is undefined."""
 
 
-class Metric(BaseModel):
+class Metric(Record):
     """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: Number
     low: Number
@@ -38,7 +39,7 @@ class Metric(BaseModel):
     n: int
 
 
-class ScoreReport(BaseModel):
+class ScoreReport(Record):
     """What `score` returns and `score --json` prints.
 
     `metrics` starts with the main one, then the others that the card reports, then the rest of what the metric gives
@@ -46,8 +47,6 @@ class ScoreReport(BaseModel):
     `unit` is what was resampled. `synthetic` says that the dataset is a procedural copy, `subset` which part of the
     split was scored (None: all of it), `info` what a reader of the numbers must know (say, queries without a match).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str
     split: str
@@ -88,7 +87,7 @@ def score(
     evaluation = _evaluation(card)
     splits = _splits(card, evaluation, split)
     path = Path(predictions)
-    sha256 = content_sha256(path)
+    sha256 = content_sha256(existing(path))
     tables = {name: load_samples(card, name, data_root, subset) for name in splits}
     task = task_for(card)
     scores = task.score(card, tables, task.read_predictions(card, tables, path))

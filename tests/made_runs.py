@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.samples import load_samples
 from humanbench.predictions.files import SUFFIX

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 import humanbench
 from humanbench.cli import main
+from humanbench.data_root import find_data
 from humanbench.engine.planning import Request, prepare
-from humanbench.engine.provenance import command_line
 from humanbench.errors import HumanbenchError
-from humanbench.places import find_data
+from humanbench.provenance import command_line
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 Written = Callable[[str], tuple[Path, Path, object]]
@@ -116,7 +116,7 @@ def test_the_embedded_suite_is_its_own_unless_a_place_is_named(
     def synthesize(names: list[str], root: Path) -> None:
         asked.append(names)
 
-    monkeypatch.setattr("humanbench.engine.embedded._synthesize", synthesize)
+    monkeypatch.setattr("humanbench.suites._synthesize", synthesize)
     config.write_text(f'[datasets.pa100k]\nroot = "{elsewhere}"\n')
     common = {"backbone": toy_backbone(), "datasets": "pa100k,peta", "suite": "mini", "out": tmp_path / "run"}
     plan = prepare(Request(**common))

@@ -13,8 +13,8 @@ import torch
 import humanbench
 from bench.real_weights import CARD, NETWORKS, PARTS, ROWS, SUBSET, Case, Known, Row, page, split_copy, words
 from humanbench.data.samples import load_samples
+from humanbench.data_root import find_data
 from humanbench.errors import DataError
-from humanbench.places import find_data
 from humanbench.recipes import load_recipe, parse_override
 from humanbench.results import Results
 from tests.engine.toy import toy_backbone, write_datasets

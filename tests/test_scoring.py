@@ -17,7 +17,7 @@ import humanbench
 from humanbench.cards import DatasetCard, Task, evaluated, load_card
 from humanbench.data.labels import load_label
 from humanbench.errors import CardError
-from humanbench.predictions.files import content_sha256
+from humanbench.hashing import content_sha256
 from humanbench.tasks import counting, pose, reid, task_for
 from tests.evaluated import Tables, perfect, prediction_path, run, scored_tables, write_dataset, write_perfect
 from tests.samples import SAMPLES, needs_samples

@@ -13,7 +13,8 @@ from timm.layers import QuickGELU
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.errors import BackboneError, nearest
+from humanbench.errors import BackboneError
+from humanbench.text import nearest
 
 Size = int | tuple[int, int]
 

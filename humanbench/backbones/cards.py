@@ -13,22 +13,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from humanbench.cards import Collection, collection
-from humanbench.errors import CardError, nearest
+from humanbench.errors import CardError
 from humanbench.paths import shipped
+from humanbench.schema import Record, problem
+from humanbench.text import nearest
 
 Triple = tuple[float, float, float]
 
 
-class _Part(BaseModel):
-    """A frozen piece of a card; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Architecture(_Part):
+class Architecture(Record):
     """The network: a timm name with arguments, or `builder`, a `module:function` string of a plug-in.
 
     A builder gets the arguments as keywords and returns a timm-like `nn.Module` without its classifier. `class_token`
@@ -46,7 +42,7 @@ class Architecture(_Part):
         return self
 
 
-class Weights(_Part):
+class Weights(Record):
     """One place that has the weights: a `hub` repository (and `file`), a `url`, a `file` of an installed `package`, or
     a `file` alone, which lies beside the card.
 
@@ -87,7 +83,7 @@ class Weights(_Part):
         return self.url or f"{self.file or 'the weights'} of https://huggingface.co/{self.hub}"
 
 
-class Publication(_Part):
+class Publication(Record):
     """The paper of the weights."""
 
     title: str
@@ -96,7 +92,7 @@ class Publication(_Part):
     url: str = ""
 
 
-class BackboneCard(_Part):
+class BackboneCard(Record):
     """Everything known about a backbone.
 
     `mean`, `std` (of RGB in 0..1) and `interpolation` are absent where timm's own settings for the architecture hold.
@@ -145,9 +141,7 @@ def parse_backbone_card(path: Path) -> BackboneCard:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"]) or "card"
-        raise CardError(f"{path}: {where}: {first['msg']}") from error
+        raise CardError(f"{path}: {problem(error, 'card')}") from error
     places = (p.model_copy(update={"file": str(path.parent / p.file)}) if p.beside else p for p in card.weights)
     return card.model_copy(update={"weights": tuple(places)})
 

@@ -27,8 +27,10 @@ from humanbench.backbones.fill import fill
 from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.keymaps import Translation, by_order, translate
 from humanbench.backbones.report import LoadReport
-from humanbench.backbones.weights import file_sha256, read_weights, tensors_sha256
-from humanbench.errors import BackboneError, nearest
+from humanbench.backbones.weights import read_weights, tensors_sha256
+from humanbench.errors import BackboneError
+from humanbench.hashing import file_sha256
+from humanbench.text import nearest
 
 TIMM = "timm:"
 _VIT = "vit"

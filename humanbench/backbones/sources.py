@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 from humanbench.backbones.cards import Weights
-from humanbench.backbones.weights import file_sha256
 from humanbench.errors import BackboneError
+from humanbench.hashing import file_sha256
 
 HUB = "hf-hub:"
 _HUB_FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin")

@@ -48,12 +48,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return _tensors_of(read_pickle(path), path)
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over sorted names, types, shapes and bytes: equal for equal weights, whatever file they lay in."""
     digest = hashlib.sha256()

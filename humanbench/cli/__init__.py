@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from humanbench import __version__
-from humanbench.errors import HumanbenchError, nearest
+from humanbench._version import __version__
+from humanbench.errors import HumanbenchError
+from humanbench.text import nearest
 
 _VERBS = {
     "backbones": ("humanbench.cli.backbones", "the backbone cards, and how to get their weights"),

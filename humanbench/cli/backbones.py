@@ -130,7 +130,8 @@ def _wrapped(first: str, text: str) -> str:
 def _list_timm(pattern: str, as_json: bool) -> None:
     import timm
 
-    from humanbench.errors import BackboneError, nearest
+    from humanbench.errors import BackboneError
+    from humanbench.text import nearest
 
     names: list[str] = timm.list_models(pattern)
     if not names:

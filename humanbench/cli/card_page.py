@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from humanbench.cards import DatasetCard, Split
 from humanbench.data.samples import dataset_folder
-from humanbench.places import DataRoot
+from humanbench.data_root import DataRoot
 
 _WIDTH = 100
 

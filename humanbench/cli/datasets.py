@@ -13,7 +13,7 @@ from humanbench.cli.synthesize import synthesize_datasets
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
     from humanbench.data.report import Report
-    from humanbench.places import DataRoot
+    from humanbench.data_root import DataRoot
 
 
 @click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +54,7 @@ def _roles(card: DatasetCard) -> str:
 def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | None, as_json: bool) -> None:
     """List the datasets, or those that match IDS (wildcards allowed), and which are on disk."""
     from humanbench.cards import select_cards
-    from humanbench.places import find_data
+    from humanbench.data_root import find_data
 
     chosen = select_cards(ids, task)
     rows = [
@@ -114,8 +114,8 @@ def verify_datasets(
     """Check structure, counts, label ranges, images and fingerprint of IDS; exit 1 when one is not as its card says."""
     from humanbench.cards import select_cards
     from humanbench.data.verify import verify
+    from humanbench.data_root import find_data
     from humanbench.errors import CardError, DataError
-    from humanbench.places import find_data
 
     if not ids and not everything:
         raise CardError("name the datasets to verify (wildcards allowed), or give --all for those on disk")

@@ -26,7 +26,7 @@ def command(runs: tuple[str, ...], form: str, only: str | None, name: str | None
     matter with a model-index, as the Hugging Face hub takes it. Synthetic and real numbers never share a table.
     """
     from humanbench.export import export
-    from humanbench.predictions.files import replacing
+    from humanbench.files import replacing
 
     text = export(*runs, form=form, only=only, name=name)
     if out is None:

@@ -55,7 +55,7 @@ def finetuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def request_from(options: dict[str, Any]) -> Request:
     """The request that these options make."""
     from humanbench.engine.planning import Request
-    from humanbench.engine.provenance import command_line
+    from humanbench.provenance import command_line
     from humanbench.recipes import parse_override
 
     taken = dict(options)

@@ -10,8 +10,8 @@ import click
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
+    from humanbench.data_root import DataRoot
     from humanbench.leaderboard.submissions.rescore import SubmissionReport
-    from humanbench.places import DataRoot
 
 _HELP = {"help_option_names": ["-h", "--help"]}
 _store_option = click.option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from humanbench.places import DataRoot
+    from humanbench.data_root import DataRoot
 
 data_root_option: Callable[[Any], Any] = click.option(
     "--data-root",
@@ -54,7 +54,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
     if data_root is None and not settings:
         return None
-    from humanbench.places import find_data, places
+    from humanbench.data_root import find_data, places
     from humanbench.recipes import parse_override
 
     return find_data(

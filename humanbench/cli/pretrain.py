@@ -56,8 +56,8 @@ def command(dry_run: bool, as_json: bool, **options: Any) -> None:
 
 
 def _request(options: dict[str, Any]) -> Any:
-    from humanbench.engine.provenance import command_line
     from humanbench.pretrain.run import PretrainRequest
+    from humanbench.provenance import command_line
 
     taken = dict(options)
     overrides = list(taken.pop("overrides"))

@@ -10,7 +10,7 @@ import click
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
-    from humanbench.places import DataRoot
+    from humanbench.data_root import DataRoot
     from humanbench.scoring import ScoreReport
 
 

@@ -10,8 +10,8 @@ import click
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
+    from humanbench.data_root import DataRoot
     from humanbench.leaderboard.submissions.rescore import SubmissionReport
-    from humanbench.places import DataRoot
 
 
 @click.command(name="submit", context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +68,8 @@ def command(
 def _seen(text: str) -> list[str]:
     """The names of `--pretrained-on`. Other sets than those of the registry may be named, but no misspelt one of it."""
     from humanbench.cards import cards
-    from humanbench.errors import CardError, nearest
+    from humanbench.errors import CardError
+    from humanbench.text import nearest
 
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.comparison.comparison import Comparison
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
 from humanbench.comparison.matching import Pair, pairs

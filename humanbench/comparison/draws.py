@@ -15,9 +15,10 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.comparison.matching import Pair
 from humanbench.comparison.runs import CellRuns, StoredResult
 from humanbench.data.samples import dataset_folder, load_samples
+from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
-from humanbench.places import find_data
-from humanbench.predictions.files import content_sha256
+from humanbench.hashing import content_sha256
+from humanbench.predictions.files import existing
 from humanbench.stats import CONFIDENCE, paired_draws
 from humanbench.tasks import task_for
 
@@ -96,7 +97,7 @@ def _predictions(entry: StoredResult, name: str) -> Path:
         raise NotComparable(f"{name} names predictions outside its folder ({result.predictions})")
     if not path.exists():
         raise _NotHere(f"the predictions of {name} are not here (in {path.parent})")
-    if content_sha256(path) != result.provenance.predictions_sha256:
+    if content_sha256(existing(path)) != result.provenance.predictions_sha256:
         raise NotComparable(f"the predictions of {name} were changed after they were scored ({path})")
     return path
 
@@ -125,7 +126,7 @@ def _tables(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str, pd.D
 
 def _root(suite: str, ground: Ground) -> PathLike:
     if suite == "mini" and ground.data_root is None:
-        from humanbench.engine.embedded import embedded_root
+        from humanbench.suites import embedded_root
 
         return embedded_root()
     return find_data(ground.data_root)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
+from humanbench.schema import Record
 from humanbench.scoring import Number
 
 OVERALL = "overall"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CellReport(_Part):
+class CellReport(Record):
     """A cell of both runs.
 
     `base`, `new`: main metric, mean over `base_seeds` and `new_seeds` trainings. `difference` is `new - base` in the
@@ -67,7 +63,7 @@ class CellReport(_Part):
         return ", ".join(words + ["synthetic"] * self.synthetic)
 
 
-class BoardAverage(_Part):
+class BoardAverage(Record):
     """Over the comparable cells of a board in a scenario, or `overall`.
 
     `base_rank`, `new_rank`: mean rank, 1 for the better run of a cell, 2 for the worse, 1.5 for both where no
@@ -82,7 +78,7 @@ class BoardAverage(_Part):
     change: Number
 
 
-class ComparisonRecord(_Part):
+class ComparisonRecord(Record):
     """All cells of two runs. `margin` is the one given (None: the default of each metric)."""
 
     base: str

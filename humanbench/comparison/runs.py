@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from humanbench.errors import nearest
 from humanbench.paths import shipped
 from humanbench.results import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.text import nearest
 
 SHORT = 8
 """Characters of a hash that are shown."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from humanbench.comparison.formats import FORMATS
 from humanbench.comparison.report import ComparisonRecord
 from humanbench.errors import HumanbenchError
-from humanbench.predictions.files import replacing
+from humanbench.files import replacing
 
 _FORMAT = {".md": "markdown", ".json": "json", ".xml": "junit"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,12 +54,6 @@ def fingerprint(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> str:
             for part in _maps(card, table["label"].iloc[order]):
                 digest.update(part)
     return digest.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _numbers(column: pd.Series[Any]) -> tuple[Any, Any]:

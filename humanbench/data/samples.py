@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.readers import find_root, reader_for
+from humanbench.data_root import find_data
 from humanbench.errors import DataError, WithheldError
-from humanbench.places import find_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,8 @@ def load_samples(
     `image_ids`, all images of the split whether or not they hold people.
 
     `data_root` holds a folder per dataset; the default, and places of single datasets, are those of
-    `humanbench.places.find_data`. `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per split)
+    `humanbench.data_root.find_data`. `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per
+    split)
     naming the samples to keep.
 
     Raises `CardError` for an unknown dataset or split, `WithheldError` where the labels of the split are not public,

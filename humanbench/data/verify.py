@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.fingerprint import file_sha256, fingerprint
+from humanbench.data.fingerprint import fingerprint
 from humanbench.data.images import image_size
 from humanbench.data.labels import load_label
 from humanbench.data.ranges import labelled_points, problem
@@ -19,6 +19,7 @@ from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
 from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
 from humanbench.errors import DataError
+from humanbench.hashing import file_sha256
 from humanbench.progress import track
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
 from humanbench.paths import cache_folder
+from humanbench.text import nearest
 
 PARTS = {
     "trunk": "outputs of frozen trunks",

@@ -1,51 +1,15 @@
-"""Files that are whole or absent, and the state of a fit after an epoch."""
+"""The state of a fit after an epoch, on disk: whole or absent."""
 
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-
-def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` write beside `path` under a temporary name, then rename: nobody ever sees half a file.
-
-    On an error (a full disk, say) the temporary file is removed, and what was at `path` stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # writing itself does not say where
-        raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
-
-    def write(to: Path) -> None:
-        to.write_text(text, encoding="utf-8")
-
-    write_whole(path, write)
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole."""
-
-    def write(to: Path) -> None:
-        to.write_bytes(content)
-
-    write_whole(path, write)
+from humanbench.files import write_whole
 
 
 def save_whole(path: Path, content: Any) -> None:

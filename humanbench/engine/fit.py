@@ -19,10 +19,10 @@ from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.feeds import FreshFeed
 from humanbench.engine.finetune import Average, CellError, Finetune, learnt, put_back
-from humanbench.engine.journal import Journal
 from humanbench.engine.schedule import rate
 from humanbench.recipes import Optim, Recipe
 from humanbench.regimes import parameter_groups
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:
@@ -79,12 +79,12 @@ class Fit:
         recipe: Recipe,
         seed: int,
         feed: FreshFeed,
-        journal: Journal,
+        log: RunLog,
         checkpoint: Path,
         identity: str,
     ) -> None:
         self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
-        self._feed, self._journal = feed, journal
+        self._feed, self._log = feed, log
         self._checkpoint, self._identity = checkpoint, identity
         self._epochs, self._iterations = length(recipe, len(feed.batches(0)))
         self._groups = parameter_groups(
@@ -113,12 +113,12 @@ class Fit:
         if self._recipe.train.ema and self._average is None:
             self._average = Average(self._model, self._recipe.train.ema)
         if self._recipe.train.batch_size < self._accelerator.num_processes:
-            self._journal.say(
+            self._log.info(
                 f"  {self._accelerator.num_processes} processes share batches of {self._recipe.train.batch_size}: "
                 "pictures are computed more than once; fewer processes do as well"
             )
         left = self._iterations - self.progress.iteration
-        with self._journal.bar("fit", left) as advance:
+        with self._log.bar("fit", left) as advance:
             try:
                 while not self._done():
                     self._epoch(advance)
@@ -167,7 +167,7 @@ class Fit:
         progress.epoch += 1
         terms = ", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items())
         speed = f"{progress.images_per_second:,.0f} images/s"
-        self._journal.note(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
+        self._log.write(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
 
     def _step(self, batches: list[Batch]) -> tuple[dict[str, Tensor], int]:
         """One optimiser step over one or more batches; their mean losses and the number of images of all processes."""
@@ -233,7 +233,7 @@ class Fit:
         if state["average"] is not None:
             self._average = Average(self._model, self._recipe.train.ema)
             self._average.values = send_to_device(state["average"], self._accelerator.device)
-        self._journal.say(f"  going on after epoch {self.progress.epoch} of {self._epochs}")
+        self._log.info(f"  going on after epoch {self.progress.epoch} of {self._epochs}")
 
 
 def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

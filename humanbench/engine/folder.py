@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from humanbench.engine.checkpoint import write_text
 from humanbench.errors import HumanbenchError
+from humanbench.files import write_text
 from humanbench.results import FOLDER, Result, latest, read_result, result_files
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import HumanbenchError
-from humanbench.recipes import Recipe, Regime, Suite, load_recipe
+from humanbench.recipes import Recipe, Regime, load_recipe
+from humanbench.suites import Suite
 
 
 @dataclass(frozen=True)

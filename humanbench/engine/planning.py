@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
-from humanbench.engine.embedded import synthesized
+from humanbench.data_root import find_data
 from humanbench.engine.folder import RunFolder
 from humanbench.engine.jobs import Job, jobs_for
 from humanbench.engine.jobs import shard as part_of
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import check_device, reading_processes, uses_gpu
 from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.settings import Overrides, PathLike, divided, parsed
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError
-from humanbench.places import find_data
-from humanbench.recipes import DIRECT, Regime, Suite, check_suite
+from humanbench.recipes import DIRECT, Regime
+from humanbench.run_log import RunLog
+from humanbench.suites import Suite, check_suite, synthesized
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -88,9 +88,9 @@ def prepare(request: Request) -> Plan:
     jobs = jobs_for(cards, regime, suite, variant, overrides, seeds, own_recipes)
     _check_inputs(files, jobs)
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
-    journal = Journal(folder.log, is_main_process())
+    log = RunLog(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:
-        root = find_data(synthesized([card for card in _needed(jobs) if card.id not in own], journal), own)
+        root = find_data(synthesized([card for card in _needed(jobs) if card.id not in own], log), own)
     else:
         root = find_data(request.data_root, own)
         there = found(cards, root, patterns)
@@ -99,7 +99,7 @@ def prepare(request: Request) -> Plan:
         backbone=network,
         checkpoint=os.fspath(request.checkpoint) if request.checkpoint is not None else None,
         folder=folder,
-        journal=journal,
+        log=log,
         data_root=root,
         subset=Path(request.subset) if request.subset is not None else None,
         inputs=files,

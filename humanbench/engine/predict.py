@@ -11,11 +11,11 @@ from accelerate.utils import convert_to_fp32, send_to_device
 
 from humanbench.engine.feeds import from_store, loader, ordered_batches, share_batches, with_input_size
 from humanbench.engine.finetune import Finetune
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import gathered_at_first, share_of
 from humanbench.engine.shards import Store
 from humanbench.engine.trunk import seen
 from humanbench.recipes import Recipe
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch, TaskDataset, TaskModel
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def predict(
     task: TaskModel,
     data: TaskDataset,
     recipe: Recipe,
-    journal: Journal,
+    log: RunLog,
     store: Store | None = None,
     workers: int = 0,
 ) -> Predicted:
@@ -52,7 +52,7 @@ def predict(
     source = (
         _stored(store, batches, task) if store is not None else _fresh(data, batches, task, views, accelerator, workers)
     )
-    with journal.bar("predict", len(batches)) as advance:
+    with log.bar("predict", len(batches)) as advance:
         for indices, seen_by_view in zip(batches, source, strict=True):
             mine += zip(indices, _decoded(accelerator, model, seen_by_view, views), strict=True)
             advance(len(indices))

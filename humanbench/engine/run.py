@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors.torch import save
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import scenario
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, is_synthetic
-from humanbench.engine.checkpoint import write_bytes, write_text
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.feeds import FreshFeed, StoredFeed
 from humanbench.engine.finetune import CellError, learnt
@@ -29,12 +28,13 @@ from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.jobs import Job
 from humanbench.engine.launch import accelerator_for, device_name, gathered, lost_another, share_of
 from humanbench.engine.predict import Predicted, predict
-from humanbench.engine.provenance import git_state, machine, packages
 from humanbench.engine.shards import Store
 from humanbench.engine.trunk import NotCached, TrunkCache, Wanted
 from humanbench.engine.work import Setting, Work, build, cell_of, tables_for, unread_cell
 from humanbench.errors import HumanbenchError
+from humanbench.files import write_bytes, write_text
 from humanbench.predictions.files import SUFFIX
+from humanbench.provenance import git_state, machine, packages
 from humanbench.results import Cell, Cost, Provenance, Result
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks import task_for
@@ -60,12 +60,12 @@ def run_job(setting: Setting, job: Job) -> Result:
         tables = tables_for(setting, job)
         cell = cell_of(setting, job, tables)
         if (before := setting.folder.done(cell.id)) is not None:
-            setting.journal.say(f"  done before: {headline(before)}")
+            setting.log.info(f"  done before: {headline(before)}")
             return before
         work = build(setting, job, tables, cell)
         work_began = True
         result = _Run(setting, accelerator, work).result()
-        setting.journal.say(f"  {headline(result)}")
+        setting.log.info(f"  {headline(result)}")
         return result
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _DISK:
@@ -99,9 +99,9 @@ def _failure(setting: Setting, job: Job, cell: Cell, error: Exception) -> Result
 
 def _record(setting: Setting, job: Job, result: Result, error: Exception) -> None:
     """Keep a failure; the traceback goes to the log."""
-    setting.journal.note("".join(traceback.format_exception(error)).rstrip())
+    setting.log.write("".join(traceback.format_exception(error)).rstrip())
     setting.folder.add(f"{job.name}-{result.cell.id[:12]}", result)
-    setting.journal.say(f"  {headline(result)}")
+    setting.log.info(f"  {headline(result)}")
 
 
 def _reason(error: Exception) -> str:
@@ -174,9 +174,7 @@ class _Run:
         stores = self._training_stores(data, length(work.recipe, len(feed.batches(0)))[0])
         if stores:
             feed = StoredFeed(*common, stores)
-        fit = Fit(
-            self.accelerator, work.model, work.recipe, work.job.seed, feed, setting.journal, checkpoint, work.cell.id
-        )
+        fit = Fit(self.accelerator, work.model, work.recipe, work.job.seed, feed, setting.log, checkpoint, work.cell.id)
         progress = fit.run()
         if self.accelerator.is_main_process:
             tensors = {name: t.detach().cpu().clone().contiguous() for name, t in learnt(work.model).items()}
@@ -195,7 +193,7 @@ class _Run:
             preprocessing = work.model.backbone.preprocessing
             data = work.task.test_data(work.card, work.tables.train, work.recipe, preprocessing, self.setting.files)
             known = predict(
-                self.accelerator, work.model, work.task, data, work.recipe, self.setting.journal,
+                self.accelerator, work.model, work.task, data, work.recipe, self.setting.log,
                 workers=self.setting.workers,
             )  # fmt: skip
             head.remember(gathered(self.accelerator, known.decoded)[0])  # type: ignore[operator]
@@ -226,13 +224,13 @@ class _Run:
     def _stores(self, part: str, wanted: list[Wanted]) -> list[Store]:
         work = self.work
         cache = TrunkCache(
-            self.accelerator, work.model, work.recipe, work.task.collate, self.setting.workers, self.setting.journal
+            self.accelerator, work.model, work.recipe, work.task.collate, self.setting.workers, self.setting.log
         )
         try:
             stores = [cache.store(one) for one in wanted]
         except NotCached as reason:
             self.cache[part] = f"not used: {reason}"
-            self.setting.journal.say(f"  trunk outputs of {part} images are not stored: {reason}")
+            self.setting.log.info(f"  trunk outputs of {part} images are not stored: {reason}")
             return []
         self.cache[part] = f"used ({', '.join(one.key[:12] for one in wanted)})"
         return stores
@@ -279,7 +277,7 @@ class _Run:
             work.task,
             data,
             work.recipe,
-            self.setting.journal,
+            self.setting.log,
             store,
             self.setting.workers,
         )

@@ -9,10 +9,11 @@ from typing import Any
 
 from humanbench.cards import SCENARIOS, TASKS, DatasetCard, evaluated, load_card, scenario, select_cards
 from humanbench.data.samples import dataset_folder
-from humanbench.errors import DataError, HumanbenchError, nearest
+from humanbench.data_root import DataRoot
+from humanbench.errors import DataError, HumanbenchError
 from humanbench.paths import shipped
-from humanbench.places import DataRoot
 from humanbench.recipes import Regime
+from humanbench.text import nearest
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from humanbench.places import PLACE, places
+from humanbench.data_root import PLACE, places
 from humanbench.recipes import parse_override
 
 PathLike = str | os.PathLike[str]

@@ -23,12 +23,12 @@ from torch import Tensor
 
 from humanbench.engine.feeds import Collate, Share, loader, ordered_batches, share_batches
 from humanbench.engine.finetune import Finetune
-from humanbench.engine.identity import key
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import gathered, share_of
 from humanbench.engine.shards import INDEX, State, Store, state_bytes, write_shard
+from humanbench.hashing import key
 from humanbench.paths import cache_folder
 from humanbench.recipes import Recipe
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import Sample, TaskDataset
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ class TrunkCache:
         recipe: Recipe,
         collate: Collate,
         workers: int,
-        journal: Journal,
+        log: RunLog,
     ) -> None:
         self._accelerator, self._model, self._recipe = accelerator, model, recipe
-        self._collate, self._workers, self._journal = collate, workers, journal
+        self._collate, self._workers, self._log = collate, workers, log
         self._share = share_of(accelerator)
 
     def store(self, wanted: Wanted) -> Store:
@@ -122,7 +122,7 @@ class TrunkCache:
         pending = _Pending(folder, self._share, wanted)
         size: Size | None = None
         text = "frozen trunk" + (f", view {wanted.draw + 1} of {wanted.passes}" if wanted.passes > 1 else "")
-        with self._journal.bar(text, len(batches)) as advance:
+        with self._log.bar(text, len(batches)) as advance:
             for indices, (images, sizes, rest) in zip(batches, parts, strict=True):
                 size = _same_size(sizes, size)
                 pending.add(indices, [_whole(*one) for one in rest], self._states(images, wanted.views))

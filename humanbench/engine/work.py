@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
-from humanbench.data.fingerprint import file_sha256
+from humanbench.data.identity import data_sha256
 from humanbench.data.samples import load_samples
+from humanbench.data_root import DataRoot
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.folder import RunFolder
-from humanbench.engine.identity import data_sha256, key
 from humanbench.engine.jobs import Job
-from humanbench.engine.journal import Journal
-from humanbench.places import DataRoot
+from humanbench.hashing import file_sha256, key
 from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import TaskModel, model_for
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Setting:
     backbone: Backbone
     checkpoint: str | None
     folder: RunFolder
-    journal: Journal
+    log: RunLog
     data_root: DataRoot
     subset: Path | None = None
     inputs: Mapping[str, Path] | None = None

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from humanbench.comparison.runs import StoredResult, read_entries
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
+from humanbench.text import nearest
 
 Form = Literal["model-card", "latex", "markdown", "csv"]
 FORMS: tuple[Form, ...] = get_args(Form)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from humanbench.arrays import Bools, Floats, Ints
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
 from humanbench.metrics.boxes import (
     CornerBoxes,
     Curve,
@@ -23,6 +23,7 @@ from humanbench.metrics.boxes import (
 )
 from humanbench.metrics.crowdhuman import CrowdParts, crowdhuman, reduce_crowd
 from humanbench.metrics.scores import Scores
+from humanbench.text import nearest
 
 # name: least and greatest height in pixels, least and greatest visible fraction (inclusive)   dbEval.m, `exps`
 SUBSETS = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
+from humanbench.text import nearest
 
 Unit = Literal["%", "px", "people"]
 

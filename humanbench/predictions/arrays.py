@@ -13,7 +13,8 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from humanbench.errors import PredictionError
-from humanbench.predictions.files import existing_file, replacing
+from humanbench.files import replacing
+from humanbench.predictions.files import existing_file
 
 _LONGEST_NAME = 4096
 """Characters; Linux' longest path. A text array of longer items is no list of image names."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from humanbench.data.labels import decode_index_image
 from humanbench.errors import DataError, PredictionError
-from humanbench.predictions.files import replacing
+from humanbench.files import replacing
 
 SUFFIX = ".png"
 _LARGEST = 256 << 20

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.errors import PredictionError
-from humanbench.predictions.files import read_bytes, replacing
+from humanbench.files import replacing
+from humanbench.predictions.files import read_bytes
 
 Record = Mapping[str, Any]
 PERSON = 1

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.errors import PredictionError, nearest
-from humanbench.predictions.files import read_bytes, replacing
+from humanbench.errors import PredictionError
+from humanbench.files import replacing
+from humanbench.predictions.files import read_bytes
+from humanbench.text import nearest
 
 KEY = "image"
 

@@ -18,8 +18,8 @@ from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
-from humanbench.engine.identity import key
 from humanbench.errors import BackboneError
+from humanbench.hashing import key
 from humanbench.pretrain.dumps import BACKBONE, FILE, HEAD, NECK, Tensors, listed, one_step, read_dump
 from humanbench.pretrain.entries import joint_attributes
 from humanbench.pretrain.path import Projector

@@ -19,8 +19,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from humanbench.backbones.weights import read_pickle
-from humanbench.engine.checkpoint import write_bytes, write_text, write_whole
 from humanbench.errors import BackboneError
+from humanbench.files import write_bytes, write_text, write_whole
 from humanbench.pretrain.entries import Source
 from humanbench.pretrain.network import Network
 from humanbench.pretrain.recipe import PretrainRecipe

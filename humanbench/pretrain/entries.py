@@ -12,13 +12,15 @@ from torch.utils.data import Dataset
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard, Labels
+from humanbench.data.identity import data_sha256
 from humanbench.data.samples import dataset_folder, load_samples
+from humanbench.data_root import DataRoot
 from humanbench.engine.feeds import Share, portion, with_input_size
-from humanbench.engine.identity import data_sha256, key
 from humanbench.errors import DataError
-from humanbench.places import DataRoot
+from humanbench.hashing import key
 from humanbench.pretrain.recipe import Entry, PretrainRecipe
-from humanbench.recipes import Recipe, Suite
+from humanbench.recipes import Recipe
+from humanbench.suites import Suite
 from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskModel, model_for
 
 Row = tuple[int, int]

@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader
 from humanbench.data.sampling import mixed_seed
 from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
-from humanbench.engine.journal import Journal
 from humanbench.engine.schedule import rate
 from humanbench.errors import HumanbenchError
 from humanbench.pretrain.entries import Parts, Source, draws
@@ -31,6 +30,7 @@ from humanbench.pretrain.ranks import Groups, Part, assign, sharers
 from humanbench.pretrain.recipe import Optim, PretrainRecipe, Rate
 from humanbench.recipes import Schedule
 from humanbench.regimes import freeze, parameter_groups
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 
 COUNTED = "people"
@@ -81,11 +81,11 @@ class Pretraining:
         world: World,
         checkpoint: Path,
         identity: str,
-        journal: Journal,
+        log: RunLog,
         workers: int = 0,
     ) -> None:
         self.network, self.sources, self.recipe, self.seed = network.to(world.device), sources, recipe, seed
-        self.world, self._journal, self._workers = world, journal, workers
+        self.world, self._log, self._workers = world, log, workers
         self._checkpoint, self._identity = checkpoint, identity
         assigned = assign(sources, world.processes)
         self.parts: list[Part] = assigned[world.rank]
@@ -111,7 +111,7 @@ class Pretraining:
         batches = self._batches(course.step, recipe.iterations)
         sums = torch.zeros(len(self.sources), device=self.world.device)
         since, images = 0, sum(source.entry.images for source in self.sources)
-        with self._journal.bar("pretrain", recipe.iterations - course.step) as advance:
+        with self._log.bar("pretrain", recipe.iterations - course.step) as advance:
             while course.step < recipe.iterations:
                 started = time.perf_counter()
                 sums += self.step(course.step, batches)
@@ -219,7 +219,7 @@ class Pretraining:
                 "stays; a smaller optim.lr or amp=no may help"
             )
         self.course.history.append({"step": float(self.course.step)} | means)
-        self._journal.note("  ".join([f"step {self.course.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
+        self._log.write("  ".join([f"step {self.course.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.world.rank == 0:
             save_checkpoint(self._checkpoint, self._identity, self._state())
@@ -286,7 +286,7 @@ class Pretraining:
             return
         self.load(state["weights"], state["moments"])
         self.course = Course(**state["course"])
-        self._journal.say(f"  going on after step {self.course.step} of {self.recipe.iterations}")
+        self._log.info(f"  going on after step {self.course.step} of {self.recipe.iterations}")
 
     def load(self, weights: dict[str, dict[str, Tensor]], moments: dict[str, dict[str, Any]]) -> None:
         """Weights and moments of the optimiser by unit."""

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from humanbench.backbones.drop_path import set_drop_path
 from humanbench.backbones.features import Features
+from humanbench.errors import RecipeError
 from humanbench.pretrain.entries import Source
 from humanbench.pretrain.mae import MaskedDecoder
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
-from humanbench.recipes import RecipeError
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:

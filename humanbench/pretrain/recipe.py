@@ -8,29 +8,27 @@ a group, have in common.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from humanbench.cards import TASKS, DatasetCard, load_card
-from humanbench.errors import nearest
+from humanbench.errors import RecipeError
+from humanbench.hashing import document_sha256
 from humanbench.paths import shipped
-from humanbench.recipes import Count, NotNegative, Positive, Recipe, RecipeError, Share, Suite, load_recipe, merge
+from humanbench.recipes import Count, NotNegative, Positive, Recipe, Share, load_recipe, merge
+from humanbench.schema import Record, found, problem
+from humanbench.suites import Suite
+from humanbench.text import nearest
 
 Method = Literal["path", "mae"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Sharing = Literal["hierarchical", "flat", "separate"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Entry(_Part):
+class Entry(Record):
     """One source of batches with one head: a dataset, or several with a joint label space.
 
     A step takes `parts` batches of `batch` samples from it: the paper's GPUs, whoever computes them. `weight` is that
@@ -71,7 +69,7 @@ class Entry(_Part):
         return load_recipe(self.cards()[0], "full", suite, overrides=self.set)
 
 
-class Projection(_Part):
+class Projection(Record):
     """PATH's projectors. Without (`enabled = false`) heads take the last block's output after the final norm.
 
     `sharing`: `hierarchical` is a projector per group, `flat` one for all, `separate` one per entry.
@@ -85,7 +83,7 @@ class Projection(_Part):
     temperature: Positive = 1.0
 
 
-class Masking(_Part):
+class Masking(Record):
     """Masked autoencoding: the share of patches that is hidden, and the decoder. `norm_pixels`: patches are predicted
     with zero mean and unit variance."""
 
@@ -96,7 +94,7 @@ class Masking(_Part):
     norm_pixels: bool
 
 
-class Optim(_Part):
+class Optim(Record):
     """The optimiser; `clip_threshold` is Adafactor's."""
 
     name: Literal["adafactor", "adamw"]
@@ -107,7 +105,7 @@ class Optim(_Part):
     layer_decay: Positive = 1.0
 
 
-class Rate(_Part):
+class Rate(Record):
     """Linear warm-up over `warmup` iterations from `start` x lr; then `step`: times each of `factors` from its share
     of all iterations in `milestones` on; or `cosine` to `end` x lr."""
 
@@ -119,7 +117,7 @@ class Rate(_Part):
     end: Share = 0.0
 
 
-class PretrainRecipe(_Part):
+class PretrainRecipe(Record):
     """Everything that decides a pretraining besides the seed and the data on disk.
 
     `backbone`: what it starts from when no other is named. `recompute`: activations of blocks are not kept but
@@ -147,8 +145,7 @@ class PretrainRecipe(_Part):
     def sha256(self) -> str:
         """Hash of all that the weights depend on: words, checkpoints and how memory is saved are left out."""
         left_out = {"source", "notes", "save_every", "recompute"}
-        text = json.dumps(self.model_dump(mode="json", exclude=left_out), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return document_sha256(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -238,9 +235,7 @@ def _validated(merged: dict[str, Any]) -> PretrainRecipe:
     try:
         recipe = PretrainRecipe.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"pretraining recipe: {where}: {first['msg']} (found {first['input']!r})") from error
+        raise RecipeError(f"pretraining recipe: {problem(error)} {found(error)}") from error
     for name, entry in recipe.entries.items():
         tasks = {card.task for card in entry.cards()}
         if len(tasks) > 1 or not tasks <= set(TASKS):

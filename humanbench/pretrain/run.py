@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.backbones.cards import Architecture
 from humanbench.cards import Collection, collection
-from humanbench.engine.checkpoint import write_text
-from humanbench.engine.embedded import synthesized
+from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.folder import RunFolder
-from humanbench.engine.identity import key
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import check_device, reading_processes, uses_gpu
 from humanbench.engine.planning import is_main_process
 from humanbench.engine.selection import check_task
 from humanbench.engine.settings import Overrides, PathLike, divided
-from humanbench.errors import BackboneError, DataError, HumanbenchError, nearest
-from humanbench.places import DataRoot, find_data
+from humanbench.errors import BackboneError, DataError, HumanbenchError
+from humanbench.files import write_text
+from humanbench.hashing import key
 from humanbench.pretrain import dumps
 from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import Source, content, missing, open_sources
@@ -32,7 +30,9 @@ from humanbench.pretrain.loop import Course, Pretraining, World
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import class_position, restart
-from humanbench.recipes import Suite, check_suite
+from humanbench.run_log import RunLog
+from humanbench.suites import Suite, check_suite, synthesized
+from humanbench.text import nearest
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -99,13 +99,13 @@ def pretrain(request: PretrainRequest) -> Path:
         raise BackboneError(f"{request.resume}: there is no such folder of dumps")
     world = _world(request.device)
     folder = RunFolder(_out(request, recipe))
-    journal = Journal(folder.log, is_main_process())
-    root, recipe = _data(request, recipe, journal)
+    log = RunLog(folder.log, is_main_process())
+    root, recipe = _data(request, recipe, log)
     network_start, token = _start(request, recipe)
     check_affordable(recipe, network_start, world.device, request.device)
     seed = recipe.seed if request.seed is None else request.seed
     with folder.claim(["pretrain"] if is_main_process() else []):
-        journal.note(f"$ {request.command or 'humanbench.pretrain'}")
+        log.write(f"$ {request.command or 'humanbench.pretrain'}")
         sources = open_sources(recipe, root, network_start.preprocessing, seed)
         torch.manual_seed(seed)
         network = _network(recipe, network_start, sources, token)
@@ -116,7 +116,7 @@ def pretrain(request: PretrainRequest) -> Path:
         if request.resume is not None:
             identity = key(identity, str(Path(request.resume)))
         work = Pretraining(
-            network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, journal,
+            network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, log,
             reading_processes(request.workers, world.device.type == "cuda", world.processes),
         )  # fmt: skip
         work.check_free()
@@ -124,12 +124,12 @@ def pretrain(request: PretrainRequest) -> Path:
             weights, moments, step = dumps.gathered(Path(request.resume), network, sources)
             work.load(weights, moments)
             work.course.step = step
-            journal.say(f"  going on from the dumps of step {step} in {request.resume}")
+            log.info(f"  going on from the dumps of step {step} in {request.resume}")
         course = work.run()
         if is_main_process():
             card = _card(folder.path, recipe, network_start, architecture, sources)
             _write(folder.path, recipe, card, network, sources, course, work)
-            journal.say(f"backbone and card in {folder.path}")
+            log.info(f"backbone and card in {folder.path}")
     return folder.path
 
 
@@ -138,11 +138,11 @@ def _out(request: PretrainRequest, recipe: PretrainRecipe) -> Path:
     return Path(request.out if request.out is not None else f"runs/{name}").expanduser().absolute()
 
 
-def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) -> tuple[DataRoot, PretrainRecipe]:
+def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tuple[DataRoot, PretrainRecipe]:
     """Where the data is, and the recipe with the datasets that are there."""
     _, own = divided(request.set)
     if recipe.suite == "mini" and request.data_root is None:
-        return find_data(synthesized([card for card in recipe.datasets if card.id not in own], journal), own), recipe
+        return find_data(synthesized([card for card in recipe.datasets if card.id not in own], log), own), recipe
     root = find_data(request.data_root, own)
     absent = missing(recipe, root)
     if not absent:
@@ -154,7 +154,7 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, journal: Journal) ->
             f"({'--allow-missing goes on without them, ' if present else ''}`humanbench datasets show ID` says how to "
             "get one, --suite mini needs none)"
         )
-    journal.say(f"going on without {', '.join(absent)}")
+    log.info(f"going on without {', '.join(absent)}")
     return root, recipe.only(present)
 
 

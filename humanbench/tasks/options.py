@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from humanbench.errors import nearest
-from humanbench.recipes import Recipe, RecipeError
+from humanbench.errors import RecipeError
+from humanbench.recipes import Recipe
+from humanbench.schema import Record, found, location, problem, unknown_key
 
 
-class Options(BaseModel):
+class Options(Record):
     """A section; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 T = TypeVar("T", bound=Options)
@@ -24,14 +23,9 @@ def section(recipe: Recipe, name: str, kind: type[T]) -> T:
     try:
         return kind.model_validate(getattr(recipe, name))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = list(kind.model_fields)
-            raise RecipeError(
-                f"{recipe.task} recipes have no {name}.{key}{nearest(key, known)} (keys: {', '.join(known) or 'none'})"
-            ) from error
-        raise RecipeError(f"{recipe.task} recipe: {name}.{key}: {first['msg']} (found {first['input']!r})") from error
+        if hint := unknown_key(error, kind):
+            raise RecipeError(f"{recipe.task} recipes have no {name}.{location(error)}{hint}") from error
+        raise RecipeError(f"{recipe.task} recipe: {name}.{problem(error)} {found(error)}") from error
 
 
 def fits(recipe: Recipe, *accepted: str) -> None:

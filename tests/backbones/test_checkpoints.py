@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from humanbench import load_backbone
 from humanbench.backbones import Backbone
-from humanbench.backbones.weights import file_sha256
 from humanbench.errors import BackboneError
+from humanbench.hashing import file_sha256
 from tests.backbones.tiny import TINY, Tensors, run, weights
 
 IMAGES = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(1))

@@ -22,14 +22,14 @@ from humanbench.engine import checkpoint, fit
 from humanbench.engine import run as engine_run
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.folder import BusyError, RunFolder
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
 from humanbench.errors import HumanbenchError
-from humanbench.predictions.files import content_sha256
+from humanbench.hashing import content_sha256
 from humanbench.recipes import load_recipe
 from humanbench.regimes import freeze
 from humanbench.results import Result
+from humanbench.run_log import RunLog
 from humanbench.tasks.attribute import model as attribute_model
 from tests.engine.toy import FAST, toy_backbone
 
@@ -89,7 +89,7 @@ def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path,
     data = attribute_model.test_data(card, tables, recipe, backbone.preprocessing, {})
     finetune = Finetune(backbone, head, freeze(backbone, head, "none"))
     features = predict(
-        accelerator_for("cpu", "no"), finetune, attribute_model, data, recipe, Journal(loud=False)
+        accelerator_for("cpu", "no"), finetune, attribute_model, data, recipe, RunLog(loud=False)
     ).decoded
     head.remember(features)
     assert torch.equal(head.labels, torch.from_numpy(attribute_model.labels_of(card, tables)).float())

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from humanbench import suites
 from humanbench.cards import load_card
 from humanbench.cli import main
-from humanbench.engine import embedded
 from tests.engine.toy import FAST
 
 _ARCHITECTURE = ("embed_dim=16", "depth=3", "num_heads=2", "patch_size=16", "img_size=32")
@@ -177,7 +177,7 @@ def test_the_mini_suite_is_written_on_first_use(tmp_path: Path, cache: Path, mon
             (root / name).mkdir()
             (root / name / MARKER).write_text("{}")
 
-    monkeypatch.setattr(embedded, "_synthesize", synthesize)
+    monkeypatch.setattr(suites, "_synthesize", synthesize)
     for _ in range(2):
         result = run("eval", *VIT, "--suite", "mini", "--datasets", "sensereid", "--out", tmp_path / "run")
         assert result.exit_code == 1  # there is nothing in it to read

@@ -13,9 +13,9 @@ from PIL import Image
 
 from humanbench import load_backbone
 from humanbench.cards import load_card
+from humanbench.data import identity
+from humanbench.data.identity import FileHashes, data_sha256
 from humanbench.data.samples import load_samples
-from humanbench.engine import identity
-from humanbench.engine.identity import FileHashes, data_sha256
 from humanbench.engine.work import architecture
 from humanbench.errors import DataError
 

@@ -14,10 +14,10 @@ from humanbench.backbones.features import Features
 from humanbench.cards import load_card
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import Fit
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.recipes import load_recipe
 from humanbench.regimes import freeze
+from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 from tests.engine.toy import toy_backbone
 
@@ -73,8 +73,8 @@ def steps(folder: Path, feed: Feed, **changes: Any) -> list[Step]:
     recipe = load_recipe(load_card("pa100k"), "full", "mini", overrides=overrides)
     backbone, head = toy_backbone(), Head()
     model = Finetune(backbone, head, freeze(backbone, head, "full"))
-    journal, checkpoint = Journal(None, loud=False), folder / "checkpoint.pt"
-    fit = Fit(accelerator_for("cpu", "no"), model, recipe, 0, feed, journal, checkpoint, "")  # type: ignore[arg-type]
+    log, checkpoint = RunLog(None, loud=False), folder / "checkpoint.pt"
+    fit = Fit(accelerator_for("cpu", "no"), model, recipe, 0, feed, log, checkpoint, "")  # type: ignore[arg-type]
     peaks = [group["lr"] for group in fit._optimiser.param_groups]
     seen: list[Step] = []
 

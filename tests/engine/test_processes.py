@@ -17,13 +17,13 @@ from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.engine.finetune import put_back
 from humanbench.engine.jobs import Job
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.engine.planning import Plan, Request, prepare
 from humanbench.engine.predict import predict
 from humanbench.engine.work import build, cell_of, tables_for
-from humanbench.predictions.files import content_sha256
+from humanbench.hashing import content_sha256
 from humanbench.results import Result, load_results
+from humanbench.run_log import RunLog
 from humanbench.tasks import task_for
 from tests.engine.toy import FAST, toy_backbone
 
@@ -92,7 +92,7 @@ def with_weights(plan: Plan, job: Job, weights: Path) -> str:
     (path,) = weights.glob("*.safetensors")
     put_back(work.model, load_file(path))
     data = work.task.test_data(work.card, tables.test, job.recipe, work.model.backbone.preprocessing, {})
-    made = predict(accelerator_for("cpu", "no"), work.model, work.task, data, job.recipe, Journal(loud=False))
+    made = predict(accelerator_for("cpu", "no"), work.model, work.task, data, job.recipe, RunLog(loud=False))
     assert len(made.decoded) == len(data)
     decoded = work.task.predictions(work.card, tables.test, made.decoded)
     file = plan.setting.folder.path / "predictions.csv"

@@ -18,20 +18,21 @@ import pytest
 import torch
 
 from humanbench.cards import TASKS, DatasetCard, evaluated
+from humanbench.data_root import find_data
 from humanbench.engine import selection
 from humanbench.engine.feeds import FreshFeed, Share
 from humanbench.engine.fit import Fit
 from humanbench.engine.folder import RunFolder
 from humanbench.engine.jobs import Job
-from humanbench.engine.journal import Journal
 from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
-from humanbench.errors import HumanbenchError
+from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.leaderboard.site.pages import words
 from humanbench.paths import shipped
-from humanbench.places import find_data
-from humanbench.recipes import REGIMES, SUITES, Recipe, RecipeError, load_recipe
+from humanbench.recipes import REGIMES, Recipe, load_recipe
+from humanbench.run_log import RunLog
+from humanbench.suites import SUITES
 from humanbench.tasks.options import Options
 from humanbench.tasks.training import model_for
 from tests.engine.toy import FAST, toy_backbone, write_datasets
@@ -152,7 +153,7 @@ class Bench:
             feed = FreshFeed(data, recipe, 0, Share(), work.task.collate, 0, False)
             checkpoint = self.setting.folder.path / "checkpoint.pt"
             checkpoint.unlink(missing_ok=True)
-            history = Fit(accelerator, work.model, recipe, 0, feed, self.setting.journal, checkpoint, "").run().history
+            history = Fit(accelerator, work.model, recipe, 0, feed, self.setting.log, checkpoint, "").run().history
         elif hasattr(work.model.head, "remember"):
             work.model.head.remember(self.predicted(accelerator, work, tables.train))
         found = self.predicted(accelerator, work, tables.test)
@@ -161,7 +162,7 @@ class Bench:
     def predicted(self, accelerator: Any, work: Work, tables: dict[str, Any]) -> list[Any]:
         """What is decoded for the samples of these tables."""
         data = work.task.test_data(work.card, tables, work.recipe, work.model.backbone.preprocessing, {})
-        return predict(accelerator, work.model, work.task, data, work.recipe, self.setting.journal).decoded
+        return predict(accelerator, work.model, work.task, data, work.recipe, self.setting.log).decoded
 
 
 def _digest(value: Any) -> str:
@@ -191,7 +192,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("keys")
     root = write_datasets(folder / "data", *(card.id for card in evaluated()))
     (folder / "run").mkdir()
-    return Bench(Setting(toy_backbone(), None, RunFolder(folder / "run"), Journal(), find_data(root), device="cpu"))
+    return Bench(Setting(toy_backbone(), None, RunFolder(folder / "run"), RunLog(), find_data(root), device="cpu"))
 
 
 Context = tuple[DatasetCard, str, str, str | None]

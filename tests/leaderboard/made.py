@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from humanbench.cards import load_card, scenario
-from humanbench.engine.identity import key
+from humanbench.hashing import key
 from humanbench.leaderboard.model.entries import benchmark_columns, main_metric
 from humanbench.leaderboard.model.published import load_published
 from humanbench.metrics.directions import direction

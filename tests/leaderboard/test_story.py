@@ -41,7 +41,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def embedded(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("humanbench.engine.embedded.embedded_root", lambda: story / "mini")
+    monkeypatch.setattr("humanbench.suites.embedded_root", lambda: story / "mini")
 
 
 def test_an_honest_run_comes_onto_the_board_rescored(story: Path, tmp_path: Path) -> None:

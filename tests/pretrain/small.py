@@ -10,12 +10,12 @@ import torch
 from humanbench.backbones import load_backbone
 from humanbench.backbones.backbone import Backbone
 from humanbench.cards import load_card
-from humanbench.engine.journal import Journal
 from humanbench.pretrain.entries import Source, open_sources
 from humanbench.pretrain.loop import Pretraining, World
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import restart
+from humanbench.run_log import RunLog
 from tests.evaluated import write_dataset
 
 DATASETS = ("coco_pose", "rapv2", "pa100k", "market1501", "cuhk03", "crowdhuman")
@@ -78,7 +78,7 @@ def work(chosen: PretrainRecipe, root: Path, checkpoint: Path, world: World | No
     """The tiny pretraining, not yet run."""
     network, sources = build(chosen, root)
     return Pretraining(
-        network, sources, chosen, 0, world or World(), checkpoint, chosen.sha256, Journal(None, loud=False)
+        network, sources, chosen, 0, world or World(), checkpoint, chosen.sha256, RunLog(None, loud=False)
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from humanbench.errors import RecipeError
 from humanbench.pretrain.recipe import Entry, Masking, Optim, PretrainRecipe, Projection, Rate, load_pretrain_recipe
-from humanbench.recipes import RecipeError
 from tests.pretrain.small import DATASETS, build, work
 from tests.pretrain.small import SET as SMALL
 

@@ -13,12 +13,11 @@ import pytest
 import torch
 
 from humanbench.engine import checkpoint as checkpoint_module
-from humanbench.errors import HumanbenchError
+from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.pretrain import loop
 from humanbench.pretrain.entries import draws
 from humanbench.pretrain.network import projector_name
 from humanbench.pretrain.ranks import assign, sharers
-from humanbench.recipes import RecipeError
 from tests.pretrain.small import build, recipe, weights, work
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from humanbench.cards import collection, scenario
+from humanbench.errors import RecipeError
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.recipes import RecipeError
 from humanbench.tasks.training import model_for
 from tests.samples import PARITY
 

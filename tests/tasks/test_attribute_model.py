@@ -14,7 +14,8 @@ from PIL import Image
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data import transforms
 from humanbench.data.samples import load_samples
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.attribute import model
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from tests.samples import SAMPLES, needs_samples

@@ -15,7 +15,8 @@ from PIL import Image
 from scipy.stats import norm
 
 from humanbench.cards import load_card
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.counting import model
 from humanbench.tasks.counting.data import random_window
 from humanbench.tasks.counting.density import density_map, inside, kernels

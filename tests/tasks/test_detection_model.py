@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 
 from humanbench.cards import load_card
-from humanbench.errors import DataError
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import DataError, RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks import detection
 from humanbench.tasks.detection import data, decoder, matching, model
 from tests.tasks.dense import backbone, features, needs_parity, official, same

@@ -13,8 +13,8 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data.labels import load_label
-from humanbench.errors import HumanbenchError
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import HumanbenchError, RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks import parsing
 from humanbench.tasks.parsing import model, transforms
 from humanbench.tasks.parsing.head import ParsingHead

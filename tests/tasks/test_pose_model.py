@@ -16,8 +16,8 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data import transforms as images
-from humanbench.errors import DataError, PredictionError
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import DataError, PredictionError, RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.pose import model, transforms
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.heatmaps import gaussians, peaks

@@ -15,8 +15,8 @@ from humanbench.backbones.features import Features
 from humanbench.cards import load_card
 from humanbench.data import transforms
 from humanbench.data.samples import load_samples
-from humanbench.errors import DataError
-from humanbench.recipes import Recipe, RecipeError, load_recipe
+from humanbench.errors import DataError, RecipeError
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks import reid, task_for
 from humanbench.tasks.reid import model
 from tests.tasks.small import PREPROCESSING, SmallNet, fitted, predicted, synthetic, tables

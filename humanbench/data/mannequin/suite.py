@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import pandas as pd
 from PIL import Image
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.boxes import object_column
 from humanbench.data.mannequin.labels import LabelRow, shoot

@@ -33,7 +33,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from humanbench.errors import CardError, DataError, nearest
+from humanbench.errors import CardError, DataError
+from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

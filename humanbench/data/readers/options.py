@@ -12,7 +12,8 @@ from typing import Annotated, Any, Self, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from humanbench.cards import DatasetCard
-from humanbench.errors import CardError, nearest
+from humanbench.errors import CardError
+from humanbench.text import nearest
 
 T = TypeVar("T")
 

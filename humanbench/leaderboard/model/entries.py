@@ -16,8 +16,9 @@ from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.ranking import Ranking, rank_entries
 from humanbench.metrics.directions import direction
 from humanbench.names import mark, shown, slug
-from humanbench.recipes import DIRECT, REGIMES, SUITES, load_recipe
+from humanbench.recipes import DIRECT, REGIMES, load_recipe
 from humanbench.results import Result
+from humanbench.suites import SUITES
 
 Evidence = Literal["rescored", "claimed"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)

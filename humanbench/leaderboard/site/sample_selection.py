@@ -115,7 +115,7 @@ def label(entry: BoardEntry) -> str:
 def _root(card: DatasetCard, data_root: Path | None) -> Path | None:
     """Where procedural pictures of the dataset lie; None where there are none or they are real."""
     from humanbench.data.samples import dataset_folder, is_synthetic
-    from humanbench.engine.embedded import embedded_root
+    from humanbench.suites import embedded_root
 
     root = embedded_root() if data_root is None else data_root
     return root if is_synthetic(dataset_folder(card, root)) else None
@@ -141,8 +141,8 @@ def file_of(folder: Path, result: Result) -> Path | None:
 
 def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: Path, root: Path) -> Any:
     """The predictions, if they are the scored ones and were made for these labels."""
+    from humanbench.hashing import content_sha256
     from humanbench.leaderboard.submissions.rescore import same_labels
-    from humanbench.predictions.files import content_sha256
     from humanbench.tasks import task_for
 
     known, path = result.provenance, file_of(folder, result)

@@ -13,8 +13,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
+from humanbench.files import beside
 from humanbench.leaderboard.model.entries import BoardEntry, boards
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.model.published import load_published
@@ -23,7 +24,6 @@ from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.samples import sample_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.paths import shipped
-from humanbench.predictions.files import beside
 
 NAVIGATION = (
     ("index", "Boards", "index.html"),

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from humanbench import __version__
+from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
+from humanbench.files import beside
+from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
-from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, file_sha256, recorded
+from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, recorded
 from humanbench.names import mark, slug
-from humanbench.predictions.files import beside
 from humanbench.results import Result, load_results
 
 _STORED = (".npz", ".png")

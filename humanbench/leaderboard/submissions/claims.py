@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.cards import cards, load_card, scenario
-from humanbench.engine.identity import key
 from humanbench.errors import HumanbenchError
+from humanbench.hashing import content_sha256, key
 from humanbench.leaderboard.submissions.archive import SubmissionError
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, read_document, validated
 from humanbench.metrics.directions import direction
-from humanbench.predictions.files import SUFFIX, content_sha256
-from humanbench.recipes import REGIMES, SUITES, Recipe
+from humanbench.predictions.files import SUFFIX
+from humanbench.recipes import REGIMES, Recipe
 from humanbench.results import Provenance, Result
 from humanbench.scoring import Metric
+from humanbench.suites import SUITES
 
 _LONGEST = 400
 """Characters of a text in a result, but for the command, the reason and the notes of a metric."""

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from humanbench.errors import HumanbenchError
+from humanbench.hashing import file_sha256
 from humanbench.leaderboard.submissions.bundle import submission_id
-from humanbench.leaderboard.submissions.manifest import file_sha256, read_manifest
+from humanbench.leaderboard.submissions.manifest import read_manifest
 
 _PLACE = re.compile(r"hf:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)")
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from humanbench.leaderboard.submissions.archive import BACKBONE, SubmissionError
 from humanbench.results import Result, ResultError, migrate
+from humanbench.schema import Record
 
 SCHEMA_VERSION = 1
 Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FileEntry(_Part):
+class FileEntry(Record):
     """A file of the submission."""
 
     sha256: str = Sha256
     size: int = Field(ge=0)
 
 
-class Manifest(_Part):
+class Manifest(Record):
     """`files` lists every file but the manifest itself; `name` and `submitter` are for people."""
 
     schema_version: int = SCHEMA_VERSION
@@ -39,7 +35,7 @@ class Manifest(_Part):
     files: dict[str, FileEntry]
 
 
-class BackboneRecord(_Part):
+class BackboneRecord(Record):
     """Which weights were finetuned. `pretrained_on`: ids of dataset cards and names of other sets, None: undisclosed.
 
     `weights_sha256` is over the tensors (see `humanbench.backbones.weights.tensors_sha256`), `card` the whole card
@@ -107,12 +103,6 @@ def validated(model: type[Model], document: dict[str, Any], name: str) -> Model:
         first = error.errors()[0]
         where = ".".join(str(p)[:60] for p in first["loc"][:6]) or "the document"
         raise SubmissionError(f"{name}: {where}: {first['msg']}") from error
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _no_constant(text: str) -> NoReturn:

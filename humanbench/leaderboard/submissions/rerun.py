@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.submissions.store import StoreError, load_store
-from humanbench.recipes import DIRECT, Suite
+from humanbench.recipes import DIRECT
 from humanbench.results import Result
+from humanbench.suites import Suite
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone

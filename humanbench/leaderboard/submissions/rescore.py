@@ -11,20 +11,20 @@ from typing import Any, Literal
 
 from humanbench.cards import load_card
 from humanbench.data.samples import dataset_folder, load_samples
+from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError
+from humanbench.hashing import file_sha256
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.claims import inconsistencies
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
-    file_sha256,
     read_document,
     read_manifest,
     read_result_strictly,
     validated,
 )
 from humanbench.names import shown
-from humanbench.places import find_data
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 
@@ -198,10 +198,10 @@ def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str
     if result.subset is not None:
         raise DataError(f"the list of the subset {shown(result.subset, 60)!r} is not a part of the submission")
     if data_root is None and result.suite == "mini" and result.synthetic:
-        from humanbench.engine.embedded import synthesized
-        from humanbench.engine.journal import Journal
+        from humanbench.run_log import RunLog
+        from humanbench.suites import synthesized
 
-        return synthesized([card], Journal())
+        return synthesized([card], RunLog())
     root = find_data(data_root)
     if not dataset_folder(card, root).exists():
         raise DataError(f"{card.id} is not under {root}")

@@ -20,14 +20,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from humanbench.errors import HumanbenchError, nearest
+from humanbench.errors import HumanbenchError
+from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import submission_id
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
-    file_sha256,
     read_document,
     read_manifest,
     read_result_strictly,
@@ -37,6 +37,7 @@ from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_f
 from humanbench.names import shown
 from humanbench.paths import shipped
 from humanbench.results import Result
+from humanbench.text import nearest
 
 LOG = "log.jsonl"
 

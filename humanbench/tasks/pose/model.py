@@ -18,8 +18,8 @@ from torch import nn
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.collate import collate
-from humanbench.errors import DataError
-from humanbench.recipes import Recipe, RecipeError
+from humanbench.errors import DataError, RecipeError
+from humanbench.recipes import Recipe
 from humanbench.tasks import evaluation_options, metric_name, only
 from humanbench.tasks.options import fits, section
 from humanbench.tasks.pose import METRICS, People

@@ -1,9 +1,8 @@
-"""Identity is content: hashes of settings, of files and of what a dataset says and shows."""
+"""Identity of what a dataset says and shows, down to the bytes of its pictures."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 import time
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.fingerprint import file_sha256, fingerprint
+from humanbench.data.fingerprint import fingerprint
 from humanbench.errors import DataError
+from humanbench.hashing import file_sha256
 from humanbench.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -28,16 +28,6 @@ _RACY_NS = 2_000_000_000
 
 _FILES = ("image", "label")
 """Columns of sample tables that name files."""
-
-
-def key(*parts: Any) -> str:
-    """SHA-256 over the canonical JSON of the parts.
-
-    >>> key({"b": 1, "a": (2,)}) == key({"a": [2], "b": 1}), key(1) == key("1")
-    (True, False)
-    """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def data_sha256(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> str:

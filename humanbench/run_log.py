@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 Advance = Callable[..., None]
 
 
-class Journal:
+class RunLog:
     """Lines with the time, and progress bars with images per second and the time that remains.
 
-    A journal that is not `loud` says nothing: with several processes only the first one speaks.
+    A log that is not `loud` says nothing: with several processes only the first one speaks.
     """
 
     def __init__(self, log: Path | None = None, loud: bool = True) -> None:
@@ -24,13 +24,13 @@ class Journal:
         self._loud = loud
         self._console = Console(stderr=True)
 
-    def say(self, text: str) -> None:
+    def info(self, text: str) -> None:
         """A line on stderr and in the log."""
         if self._loud:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self.note(text)
+        self.write(text)
 
-    def note(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Lines in the log alone."""
         if self._log is not None:
             now = datetime.datetime.now().isoformat(" ", "seconds")

@@ -1,0 +1,38 @@
+"""Typed records, and one sentence for what is wrong with one."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from humanbench.text import nearest
+
+
+class Record(BaseModel):
+    """A frozen record: unknown keys are errors, and nothing in it changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def location(error: ValidationError, whole: str = "") -> str:
+    """Where the first thing is that is wrong, as dotted keys; `whole` where it is the record itself."""
+    return ".".join(str(part) for part in error.errors()[0]["loc"]) or whole
+
+
+def problem(error: ValidationError, whole: str = "") -> str:
+    """The first thing that is wrong with a record: where, and what."""
+    where, what = location(error, whole), error.errors()[0]["msg"]
+    return f"{where}: {what}" if where else what
+
+
+def unknown_key(error: ValidationError, model: object) -> str:
+    """The near misses and the keys there are, where the first error is a key that `model` has not; else ""."""
+    first = error.errors()[0]
+    if first["type"] != "extra_forbidden":
+        return ""
+    known = list(getattr(model, "model_fields", {}))
+    return f"{nearest(str(first['loc'][-1]), known)} (keys: {', '.join(known) or 'none'})"
+
+
+def found(error: ValidationError) -> str:
+    """What stands where the first error is, for the end of a sentence."""
+    return f"(found {error.errors()[0]['input']!r})"
