@@ -17,10 +17,14 @@ from humanbench.metrics.scores import DrawCounts, Scores
 
 @dataclass(frozen=True)
 class LabelHits:
-    """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios."""
+    """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios.
+
+    `never` (2A): which of the positive and negative labels no image has.
+    """
 
     label: NDArray[np.uint8]
     image: NDArray[np.float64]
+    never: Bools
 
 
 def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5) -> Scores:
@@ -30,7 +34,8 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
     probability is above `threshold`, strictly.
 
     - mA: mean over attributes of (TPR + TNR) / 2, counted over images; a rate with nothing to count is 0; unknown
-      labels count as neither positive nor negative;
+      labels count as neither positive nor negative. A rate that only a resample has nothing to count for, because none
+      of the attribute's few images was drawn, is left out of that resample's mean: it says nothing of the predictions;
     - accuracy, precision, recall: per image |P and T| / |P or T|, / |P|, / |T| of the predicted and true sets (0 where
       the denominator is), averaged over images. An unknown attribute is not in T, so predicting it lowers precision;
     - F1: harmonic mean of that precision and recall; F1-image: mean over images of the F1 of each, as PATH reports it.
@@ -52,7 +57,8 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
         _ratio(right, true),
         _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
     )
-    parts = LabelHits(label=label, image=np.stack(ratios, axis=1))
+    never = np.asarray(~np.concatenate([positive, negative], axis=1).any(axis=0))
+    parts = LabelHits(label=label, image=np.stack(ratios, axis=1), never=never)
     return Scores(parts, _reduce, n=len(label), unit="image")
 
 
@@ -60,10 +66,11 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     if not drawn:
         return dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1", "F1-image"), np.nan)
-    positive, negative, hit, rejected = _sums(parts.label, counts).reshape(4, -1)
+    labelled, right = _sums(parts.label, counts).reshape(2, -1)
+    rates = _ratio(right, labelled)[(labelled > 0) | parts.never]
     accuracy, precision, recall, f1_image = (100 * (counts @ parts.image) / drawn).tolist()
     return {
-        "mA": 100 * float((_ratio(hit, positive) + _ratio(rejected, negative)).mean() / 2),
+        "mA": 100 * float(rates.mean()) if len(rates) else np.nan,
         "accuracy": accuracy,
         "precision": precision,
         "recall": recall,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from humanbench.arrays import Floats, Ints
-from humanbench.errors import DataError
+from humanbench.errors import DataError, PredictionError
 from humanbench.metrics.boxes import (
     CornerBoxes,
     Curve,
@@ -46,7 +46,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
 
     `images`: mappings with `id`, `width`, `height`, `gt` (M x 5: x, y, w, h, ignore) and `det` (D x 5: x, y, w, h,
     score), in pixels with (x, y) the left top corner; `ignore` not 0 marks regions that are neither right nor wrong to
-    fire in. All boxes are clipped to the image. `jaccard=False` leaves JI out.
+    fire in. All boxes are clipped to the image. `jaccard=False` leaves JI out; without it scores may be any numbers.
 
     - AP50: detections by falling score take the free person of highest IoU > 0.5; those left over with more than half
       of their area in one ignore region are dropped, the others are false. Trapezoids under the raw precision-recall
@@ -60,8 +60,9 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     - recall: at the end of the list.
 
     Detections in images without ground truth are false. Without any person AP50, MR-2 and recall are `nan`. Raises
-    DataError / PredictionError for arrays of another shape, NaN, negative sizes, images without size. Definition:
-    CrowdDet `lib/evaluate` (Megvii, the dataset's authors).
+    DataError / PredictionError for arrays of another shape, NaN, negative sizes, images without size, and, where JI is
+    asked for, scores outside [0, 1], in which its thresholds lie. Definition: CrowdDet `lib/evaluate` (Megvii, the
+    dataset's authors).
     """
     size = _sizes(images)
     gt = flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
@@ -75,6 +76,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     curve = greedy_curve(det, pairs, ignorable, positives)
     counts = None
     if jaccard:
+        _check_scores(images, det)
         hidden = covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
@@ -88,6 +90,18 @@ def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     if parts.jaccard is not None:
         values["JI"] = jaccard_index(parts.jaccard, counts)
     return values | {"recall": 100 * walk.recall}
+
+
+def _check_scores(images: Sequence[DetectionImage], det: Rows) -> None:
+    outside = (det.values[:, -1] < 0) | (det.values[:, -1] > 1)
+    if outside.any():
+        row = int(outside.argmax())
+        number = int(det.image[row])
+        raise PredictionError(
+            f"image {images[number].get('id', number)}: a detection has the score {det.values[row, -1]:g}; the Jaccard "
+            "index compares scores with thresholds from 0 to 0.9, so they must lie between 0 and 1 (divide percents by "
+            "100, apply the sigmoid to logits)"
+        )
 
 
 def _sizes(images: Sequence[DetectionImage]) -> Floats:

@@ -51,7 +51,9 @@ def keypoint_ap(
 
     `ground_truth` is a COCO dict (`images`, `annotations`, `categories`), `detections` a list of dicts with `image_id`,
     `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`; pixels, the same frame on both sides.
-    `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box.
+    `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box, with
+    the rules of AI Challenger's evaluation: flags are counted whatever `num_keypoints` says, and a detection none of
+    whose keypoints has a third number above 0 is dropped.
 
     The rules are COCOeval's: the best 20 detections an image, equal scores in the order given (images by sorted id);
     similarity thresholds 0.50:0.05:0.95, 101 recall points; crowds and people without labelled keypoints
@@ -73,6 +75,9 @@ def keypoint_ap(
     frame = _frame(ground_truth, len(sigma))
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
     found = _read_detections(detections, frame)
+    known = len(found.score)
+    if area == "box":
+        found = _with_keypoint_scores(found)
     best = _best_of_each_group(found)
     status = match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
     parts = tuple(_rank(people, best, status, c, len(frame.images)) for c in range(len(frame.categories)))
@@ -80,8 +85,10 @@ def keypoint_ap(
         "people": int(sum(ranked.people[0].sum() for ranked in parts)),
         "detections": len(best.score),
         "detections beyond 20 an image": len(found.score) - len(best.score),
-        "detections of other categories": len(detections) - len(found.score),
+        "detections of other categories": len(detections) - known,
     }
+    if area == "box":
+        info["detections without keypoint scores"] = known - len(found.score)
     return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info)
 
 
@@ -113,7 +120,9 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
         if (i := _first(np.isnan(size))) is not None:
             raise DataError(f'{_name(kept, i, "annotation")} has no area; area="box" takes it from the bbox')
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in kept], np.bool_)
-    shown = np.array([a.get("num_keypoints", n) for a, n in zip(kept, labelled, strict=True)], np.int64)
+    shown = labelled
+    if not from_box:  # xtcocotools reads the flags alone
+        shown = np.array([a.get("num_keypoints", n) for a, n in zip(kept, labelled, strict=True)], np.int64)
     group = category * len(frame.images) + image
     order = np.argsort(group, kind="stable")
     ignore = crowd | (shown == 0)
@@ -152,10 +161,23 @@ def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
 
 
+def _with_keypoint_scores(found: PredictedPoses) -> PredictedPoses:
+    scored = np.asarray((found.points[:, :, 2] > 0).any(axis=1))
+    if len(scored) and not scored.any():
+        raise PredictionError(
+            "no detection has a keypoint with a score above 0 (the third number of each), and this evaluation drops "
+            "such detections; write the keypoints' scores, or 1 where the model gives none"
+        )
+    return _chosen(found, scored)
+
+
 def _best_of_each_group(found: PredictedPoses) -> PredictedPoses:
     place = np.arange(len(found.group)) - np.searchsorted(found.group, found.group)
-    best = place < PER_IMAGE
-    return PredictedPoses(found.group[best], found.score[best], found.points[best], found.area[best])
+    return _chosen(found, place < PER_IMAGE)
+
+
+def _chosen(poses: PredictedPoses, rows: Bools) -> PredictedPoses:
+    return PredictedPoses(poses.group[rows], poses.score[rows], poses.points[rows], poses.area[rows])
 
 
 def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:

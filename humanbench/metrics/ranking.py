@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from humanbench.arrays import AnyFloats, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import HumanbenchError
+from humanbench.metrics.feature_products import prepare
 from humanbench.metrics.scores import DrawCounts, Scores
 
 Read = Callable[[int, int], AnyFloats]
@@ -33,8 +34,6 @@ BLOCK_ROWS = (32, 256)
 """Fewest and most rows of distances a worker holds: a matrix product is slow with few and no faster with more."""
 BLOCK_BYTES = 200_000_000
 """What all workers together hold of the distance matrix, as long as each keeps its fewest rows."""
-LARGEST_SQUARE = 1e37
-"""Squared length up to which all float32 products and their differences are finite."""
 
 
 def reid(
@@ -55,11 +54,13 @@ def reid(
       is among the first k; INP is the number of matches over the rank of the last one.
 
     The values are means over the queries that have a match: these are the units of the result, `info["valid"]` holds
-    their row numbers, `info["dropped"]` the number of the others, `info["queries"]` that of all.
+    their row numbers, `info["dropped"]` the number of the others, `info["queries"]` that of all. `info["tied pairs"]`
+    counts the pairs of a match and another image at one distance from their query: which of the two comes first is
+    decided by gallery order alone, so a large number says that the distances have lost their digits.
 
-    Raises `HumanbenchError` for shapes that do not fit, distances that are NaN, a query of id -1, and where no query
-    has a match. Definition: `eval_market1501` of KaiyangZhou/deep-person-reid, with a stable order; mINP as in
-    JDAI-CV/fast-reid.
+    Raises `HumanbenchError` for shapes that do not fit, ids beyond the range of int64, distances that are NaN, a query
+    of id -1, and where no query has a match. Definition: `eval_market1501` of KaiyangZhou/deep-person-reid, with a
+    stable order; mINP as in JDAI-CV/fast-reid.
 
     >>> dict(reid([[0.1, 0.3, 0.2]], [7], [7, 7, 8], [0], [0, 1, 1]))
     {'mAP': 50.0, 'rank-1': 0.0, 'rank-5': 100.0, 'rank-10': 100.0, 'mINP': 50.0}
@@ -79,7 +80,7 @@ def reid(
             raise HumanbenchError(f"the distances of query {row} hold NaN, so its gallery cannot be ranked")
         return block
 
-    return _scores(_outcomes(lambda rows: read, pairing))
+    return _scores(*_outcomes(lambda rows: read, pairing))
 
 
 def reid_from_features(
@@ -96,16 +97,22 @@ def reid_from_features(
     `euclidean` ranks by |g|² / 2 - q·g, which orders a query's gallery as the Euclidean distance does, squared or not;
     `cosine` by -q·g / |g|. A gallery row of zeros has cosine 0 with everything.
 
-    Products are taken in float32, as the field's tools do: distances that differ by less than about 1e-6 of |q| |g| may
-    be ordered by rounding. Gallery rows equal in all features always tie (and so keep gallery order): the product of
-    the first is used for all of them, because a matrix product may round the same row differently at another position.
+    What all features share is taken off first, in float64, because it changes no Euclidean order and would cost the
+    products their digits. Products are then taken in float32, as the field's tools do: distances that differ by less
+    than about 1e-6 of |q| |g| may be ordered by rounding. Cosines all near 1 are taken in float64. Gallery rows equal
+    in all features always tie (and so keep gallery order): the product of the first is used for all of them, because a
+    matrix product may round the same row differently at another position. `info["tied pairs"]` counts what order
+    decides, as in `reid`.
 
     Raises `HumanbenchError` as `reid` does, and for features that are not finite or too large for float32 products.
     """
     if distance not in ("euclidean", "cosine"):
         raise HumanbenchError(f"distance is {distance!r}; it can be 'euclidean' or 'cosine'")
-    query = _features(query_features, "query")
-    gallery = _features(gallery_features, "gallery")
+    query = _matrix(query_features, "query features")
+    gallery = _matrix(gallery_features, "gallery features")
+    for matrix, name in ((query, "query"), (gallery, "gallery")):
+        if matrix.shape[1] == 0:
+            raise HumanbenchError(f"the {name} features have no columns")
     if query.shape[1] != gallery.shape[1]:
         raise HumanbenchError(
             f"query features have {query.shape[1]} columns and gallery features {gallery.shape[1]}; both need the same"
@@ -116,27 +123,17 @@ def reid_from_features(
             f"there are {_times((len(query), len(gallery)))} query and gallery features, "
             f"but {_times(pairing.shape)} query and gallery ids"
         )
-    _digest(query, "query")
-    squares, keys = _digest(gallery, "gallery")
-    repeats, firsts = _repeats(gallery, keys)
-    if distance == "euclidean":
-        offset = (squares / 2).astype(np.float32)
-        scale = np.ones(len(gallery), np.float32)
-    else:
-        offset = np.zeros(len(gallery), np.float32)
-        scale = np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0).astype(np.float32)
+    products = prepare(query, gallery, distance)
 
     def reader(rows: int) -> Read:
-        out = np.empty((rows, len(gallery)), np.float32)
+        out = np.empty((rows, len(products.gallery)), products.gallery.dtype)
 
         def read(start: int, stop: int) -> AnyFloats:
-            block = np.matmul(query[start:stop], gallery.T, out=out[: stop - start])
-            _products_to_distances(block, offset, scale, repeats, firsts)
-            return block
+            return products.distances(start, stop, out[: stop - start])
 
         return read
 
-    return _scores(_outcomes(reader, pairing))
+    return _scores(*_outcomes(reader, pairing))
 
 
 @dataclass(frozen=True)
@@ -176,14 +173,15 @@ class _Pairing:
         return cls(qi, gi, qc, gc, order, np.searchsorted(ranked, qi, "left"), np.searchsorted(ranked, qi, "right"))
 
 
-def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> AnyFloats:
-    """Q x (2 + depths): AP, INP and a hit per depth of every query; NaN without a match.
+def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> tuple[Floats, Ints]:
+    """Q x (2 + depths): AP, INP and a hit per depth of every query, NaN without a match; and the tied pairs of each.
 
     Each worker opens a reader of up to `rows` rows of distances and ranks its share of the queries. BLAS is held to one
     thread meanwhile: its own idle threads would wait actively and take the cores from the ranking.
     """
     queries, gallery = pairing.shape
     outcomes = np.full((queries, 2 + len(DEPTHS)), np.nan)
+    ties = np.zeros(queries, np.int64)
     depths = np.array(DEPTHS, dtype=np.int64)
     workers = _cores()
     rows = max(BLOCK_ROWS[0], BLOCK_BYTES // (4 * workers * max(gallery, 1)))
@@ -196,11 +194,12 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> AnyFloats:
             _rank_rows(
                 read(part.start, part.stop), pairing.query_ids[part], pairing.gallery_ids, pairing.query_cams[part],
                 pairing.gallery_cams, pairing.order, pairing.begin[part], pairing.end[part], depths, outcomes[part],
+                ties[part],
             )  # fmt: skip
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
-    return outcomes
+    return outcomes, ties
 
 
 @compiled
@@ -215,6 +214,7 @@ def _rank_rows(
     end: Ints,
     depths: Ints,
     out: Floats,
+    ties: Ints,
 ) -> None:
     near = np.empty(distances.shape[1], np.int64)
     for q in range(distances.shape[0]):
@@ -243,7 +243,20 @@ def _rank_rows(
                 else:
                     high = mid
             in_front[low] += 1
+            if ids[g] != pid:  # matches at one distance change nothing among themselves
+                ties[q] += _tied(row[g], row, matches, low)
         _outcome(in_front, depths, out[q])
+
+
+@compiled
+def _tied(distance: float, row: AnyFloats, matches: Ints, place: int) -> int:
+    """How many matches (sorted by distance) are this far away; those that are surround `place`."""
+    low = high = place
+    while low > 0 and row[matches[low - 1]] == distance:
+        low -= 1
+    while high < len(matches) and row[matches[high]] == distance:
+        high += 1
+    return high - low
 
 
 @compiled
@@ -260,81 +273,23 @@ def _outcome(in_front: Ints, depths: Ints, out: Floats) -> None:
     out[1] = matches / rank
 
 
-@compiled
-def _products_to_distances(rows: AnyFloats, offset: AnyFloats, scale: AnyFloats, repeats: Ints, firsts: Ints) -> None:
-    for row in rows:
-        for t in range(len(repeats)):
-            row[repeats[t]] = row[firsts[t]]
-        for g in range(len(row)):
-            row[g] = offset[g] - scale[g] * row[g]
-
-
-def _scores(outcomes: AnyFloats) -> Scores:
+def _scores(outcomes: Floats, ties: Ints) -> Scores:
     valid = np.flatnonzero(~np.isnan(outcomes[:, 0]))
     if not len(valid):
         raise HumanbenchError(
             f"none of the {len(outcomes)} queries has a match in the gallery: no gallery image has the id of a query "
             "under another camera"
         )
-    info = {"queries": len(outcomes), "dropped": len(outcomes) - len(valid), "valid": valid}
+    dropped = len(outcomes) - len(valid)
+    info = {"queries": len(outcomes), "dropped": dropped, "tied pairs": int(ties.sum()), "valid": valid}
     return Scores(outcomes[valid], _reduce, n=len(valid), unit="query", info=info)
 
 
-def _reduce(outcomes: AnyFloats, counts: DrawCounts) -> Mapping[str, float]:
+def _reduce(outcomes: Floats, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     means = 100 * (counts @ outcomes) / drawn if drawn else np.full(outcomes.shape[1], np.nan)
     ap, inp, *hits = means.tolist()
     return {"mAP": ap, **{f"rank-{k}": hit for k, hit in zip(DEPTHS, hits, strict=True)}, "mINP": inp}
-
-
-def _digest(features: AnyFloats, name: str) -> tuple[Floats, Floats]:
-    """Per row, in float64: its squared length, and a number that equal rows share and others practically never do."""
-    weights: Floats = np.random.default_rng(0).standard_normal((features.shape[1],))
-    squares, keys = _row_sums(features, weights)
-    if len(squares) and not squares.max() < LARGEST_SQUARE:
-        row = int((~(squares < LARGEST_SQUARE)).argmax())
-        raise HumanbenchError(f"row {row} of the {name} features holds NaN, infinity or values too large to compare")
-    return squares, keys
-
-
-@compiled
-def _row_sums(features: AnyFloats, weights: Floats) -> tuple[Floats, Floats]:
-    squares, keys = np.zeros(len(features)), np.zeros(len(features))
-    for n in range(len(features)):
-        for d in range(len(weights)):
-            value = np.float64(features[n, d])
-            squares[n] += value * value
-            keys[n] += value * weights[d]
-    return squares, keys
-
-
-def _repeats(features: AnyFloats, keys: Floats) -> tuple[Ints, Ints]:
-    """Rows that repeat an earlier one, and for each the first row equal to it."""
-    first = _first_equal(features, keys, np.argsort(keys, kind="stable"))
-    repeats = np.flatnonzero(first != np.arange(len(first)))
-    return repeats, first[repeats]
-
-
-@compiled
-def _first_equal(features: AnyFloats, keys: Floats, order: Ints) -> Ints:
-    first = np.arange(len(keys))
-    for i in range(1, len(order)):
-        row, before = order[i], i - 1
-        while before >= 0 and keys[order[before]] == keys[row]:
-            candidate = first[order[before]]
-            if np.all(features[row] == features[candidate]):
-                first[row] = candidate
-                break
-            before -= 1
-    return first
-
-
-def _features(values: ArrayLike, name: str) -> NDArray[np.float32]:
-    matrix = _matrix(values, f"{name} features")
-    if matrix.shape[1] == 0:
-        raise HumanbenchError(f"the {name} features have no columns")
-    with np.errstate(over="ignore"):  # an overflow to infinity is reported with its row
-        return np.ascontiguousarray(matrix, dtype=np.float32)
 
 
 def _matrix(values: ArrayLike, name: str) -> NDArray[Any]:
@@ -348,6 +303,10 @@ def _labels(values: ArrayLike, name: str) -> Ints:
     labels = np.asarray(values)
     if labels.ndim != 1 or (labels.dtype.kind not in "iu" and labels.size):
         raise HumanbenchError(f"{name} must be a list of integers; found shape {labels.shape} of {labels.dtype}")
+    if labels.dtype.kind == "u" and labels.size and labels.max() > np.iinfo(np.int64).max:
+        raise HumanbenchError(
+            f"{name} hold {labels.max()}, which is beyond the range of int64; number them anew, say with np.unique"
+        )
     return np.ascontiguousarray(labels, dtype=np.int64)
 
 

@@ -253,12 +253,12 @@ def test_order_of_images_and_detections_does_not_matter(seed: int, order: list[i
 
 
 @settings(max_examples=20, deadline=None)
-@given(seeds, st.floats(0.01, 2))
+@given(seeds, st.floats(0.01, 1))
 def test_a_right_detection_more_never_hurts(seed: int, score: float) -> None:
     images = distinct(crowd(seed, 6), seed)
     images[0] |= {"width": 3000, "gt": np.vstack((images[0]["gt"], person(2500, 50, 20, 50)))}
     before = metrics.crowdhuman(images)
-    top = {**images[0], "det": np.vstack((images[0]["det"], [2500, 50, 20, 50, 2]))}
+    top = {**images[0], "det": np.vstack((images[0]["det"], [2500, 50, 20, 50, 1]))}
     after = metrics.crowdhuman([top, *images[1:]])
     assert after["AP50"] >= before["AP50"] - 1e-9
     assert after["MR-2"] <= before["MR-2"] + 1e-9
@@ -290,6 +290,17 @@ def test_bad_input(change: dict[str, Any], error: type[HumanbenchError], says: s
     good = image([person(0)], [[0, 0, 10, 10, 0.9]], id="first")
     with pytest.raises(error, match=says):
         metrics.crowdhuman([good, image() | change])
+
+
+def test_scores_on_another_scale_are_refused_where_thresholds_are_compared_with_them() -> None:
+    """Taken as they are, the same detections with their scores in percent have another Jaccard index: 50.8 for 100."""
+    images = crowd(1, 10)
+    percent = [{**i, "det": i["det"] * [1, 1, 1, 1, 100]} for i in images]
+    with pytest.raises(PredictionError, match=r"a detection has the score \d+; the Jaccard index .* between 0 and 1"):
+        metrics.crowdhuman(percent)
+    with pytest.raises(PredictionError, match=r"image a: a detection has the score -0\.5"):
+        metrics.crowdhuman([image([person(20)], [[20, 0, 10, 10, -0.5]])])
+    assert dict(metrics.crowdhuman(percent, jaccard=False)) == dict(metrics.crowdhuman(images, jaccard=False))
 
 
 def test_missing_key() -> None:

@@ -56,15 +56,73 @@ def test_equals_pycocotools_where_detections_carry_boxes() -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_area_from_box_equals_pycocotools_with_that_area(seed: int) -> None:
-    """AI Challenger: 14 keypoints, no `area`, no `iscrowd`."""
+    """AI Challenger: 14 keypoints, no `area`, no `iscrowd`; flags count, whatever `num_keypoints` says."""
     truth, found = random_coco(seed, keypoints=14)
+    stated = [a["num_keypoints"] for a in truth["annotations"]]
     for a in truth["annotations"]:
+        a["num_keypoints"] = int(np.count_nonzero(a["keypoints"][2::3]))
         a["iscrowd"] = 0
         a["area"] = 0.53 * a["bbox"][2] * a["bbox"][3]
     reference = pycocotools_scores(truth, found, np.array(AIC_SIGMAS))
-    for a in truth["annotations"]:
+    assert stated != [a["num_keypoints"] for a in truth["annotations"]]
+    for a, number in zip(truth["annotations"], stated, strict=True):
         del a["iscrowd"], a["area"]
+        a["num_keypoints"] = number
     check(keypoint_ap(truth, found, AIC_SIGMAS, area="box"), reference)
+
+
+# COCOeval(truth, found, "keypoints", AIC_SIGMAS, use_area=False) of xtcocotools 1.14.3 on `scored_in_part`.
+XTCOCOTOOLS = {
+    0: [
+        2.3733906045238817, 3.8123718506655244, 1.6480616292826358, 7.84496126657705, 0.4984767473707857,
+        25.000000000000007, 33.33333333333333, 23.333333333333332, 36.875, 13.33333333333333,
+    ],
+    1: [
+        5.383655214029122, 8.21961546997329, 5.096601289332779, 2.1133505470622107, 11.940604705631854,
+        46.07142857142858, 50.0, 46.42857142857143, 27.272727272727266, 56.42857142857143,
+    ],
+    2: [
+        4.559883966174519, 6.443804077810291, 3.870987827096714, 1.3742677539446688, 13.472264534145722,
+        28.44444444444444, 31.11111111111111, 26.666666666666668, 15.789473684210526, 42.666666666666664,
+    ],
+    3: [
+        2.282957302796425, 3.399154862021602, 2.2119233199915738, 3.7834113081637826, 4.279108783227262,
+        26.486486486486495, 29.72972972972973, 27.027027027027028, 33.333333333333336, 28.333333333333332,
+    ],
+}  # fmt: skip
+
+
+def scored_in_part(seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Crowds, `num_keypoints` at odds with the flags, and every third detection without a score on any keypoint."""
+    truth, found = random_coco(seed, keypoints=14)
+    rng = np.random.default_rng(seed)
+    for detection in found:
+        if rng.random() < 0.3:
+            detection["keypoints"][2::3] = [0.0] * 14
+    return truth, found
+
+
+@pytest.mark.parametrize("seed", XTCOCOTOOLS)
+def test_area_from_box_equals_xtcocotools(seed: int) -> None:
+    truth, found = scored_in_part(seed)
+    scores = keypoint_ap(truth, found, AIC_SIGMAS, area="box")
+    check(scores, dict(zip(NAMES, XTCOCOTOOLS[seed], strict=True)))
+    assert scores.info["detections without keypoint scores"] == sum(not any(d["keypoints"][2::3]) for d in found)
+
+
+def test_with_area_from_box_flags_count_and_not_the_number_stated() -> None:
+    """`num_keypoints` 0 on one of two people: pycocotools ignores that person, xtcocotools asks for both."""
+    truth = truth_of(person(0), person(1, id_=2, num_keypoints=0))
+    assert keypoint_ap(truth, [detection(0, 0.9)], TWO)["AR"] == pytest.approx(100)
+    assert keypoint_ap(truth, [detection(0, 0.9)], TWO, area="box")["AR"] == pytest.approx(50)
+
+
+def test_detections_without_any_keypoint_score_are_refused_where_they_would_all_be_dropped() -> None:
+    blank = detection(0, 0.9) | {"keypoints": [100.0, 100, 0, 150, 200, 0]}
+    assert keypoint_ap(truth_of(person(0)), [blank], TWO)["AP"] == pytest.approx(100)
+    with pytest.raises(PredictionError, match="no detection has a keypoint with a score above 0"):
+        keypoint_ap(truth_of(person(0)), [blank], TWO, area="box")
+    assert keypoint_ap(truth_of(person(0)), [], TWO, area="box")["AP"] == 0
 
 
 def test_keypoints_may_be_arrays_and_labelled_ones_are_counted_where_the_number_is_absent() -> None:

@@ -142,6 +142,44 @@ def test_equal_gallery_rows_tie_wherever_they_stand(distance: Any, queries: int,
         np.testing.assert_array_equal(got.parts, reid(exact[:, chosen], *labels).parts)
 
 
+def clusters(offset: float) -> tuple[Any, ...]:
+    """Features in float64 of 40 queries and 300 gallery images of 12 people; all of them lie `offset` away from 0."""
+    rng = np.random.default_rng(11)
+    query_ids, gallery_ids = rng.integers(0, 12, 40), rng.integers(0, 12, 300)
+    centres = rng.standard_normal((12, 24))
+    query, gallery = (centres[ids] + 1.2 * rng.standard_normal((len(ids), 24)) for ids in (query_ids, gallery_ids))
+    return query + offset, gallery + offset, query_ids, gallery_ids, np.zeros(40, int), np.ones(300, int)
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 1000.0, 1e6, 1e9])
+def test_what_all_features_share_costs_euclidean_distances_no_digits(offset: float) -> None:
+    query, gallery, *labels = clusters(offset)
+    exact = reid(((query[:, None] - gallery[None]) ** 2).sum(2), *labels)
+    scores = reid_from_features(query, gallery, *labels)
+    assert 20 < exact["mAP"] < 90
+    assert dict(scores) == pytest.approx(dict(exact), abs=1e-9)
+    assert scores.info["tied pairs"] == 0
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 10_000.0])
+def test_cosines_near_one_keep_their_order(offset: float) -> None:
+    query, gallery, *labels = clusters(offset)
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (query, gallery)]
+    exact = reid(((unit[0][:, None] - unit[1][None]) ** 2).sum(2), *labels)  # the squares are 2 - 2 cos
+    scores = reid_from_features(query, gallery, *labels, distance="cosine")
+    assert dict(scores) == pytest.approx(dict(exact), abs=1e-9)
+
+
+def test_pairs_that_only_gallery_order_tells_apart_are_counted() -> None:
+    # query 0: a match and two others at one distance, another match alone; query 1: both matches and one other tie
+    distances = [[1, 1, 1, 2, 5, 1], [3, 3, 9, 8, 3, 3]]
+    ids, cams = [7, 8, 9, 7, 8, -1], [1, 1, 1, 1, 1, 1]
+    assert reid(distances, [7, 8], ids, [0, 0], cams).info["tied pairs"] == 2 + 2
+    assert reid([[1.0, 2.0, 3.0]], [7], [7, 8, 9], [0], [1, 1, 1]).info["tied pairs"] == 0
+    lost = np.float32(4096.0) + np.float32([[1e-5], [1e-4], [2e-4]])  # the digits are gone before anything is computed
+    assert reid_from_features([[4096.0]], lost, [7], [7, 8, 9], [0], [1, 1, 1]).info["tied pairs"] == 2
+
+
 def test_half_precision_features() -> None:
     rng = np.random.default_rng(8)
     query, gallery = rng.standard_normal((20, 16)), rng.standard_normal((90, 16))
@@ -179,6 +217,12 @@ BAD = {
     "row 0 of the query features holds": lambda: reid_from_features([[np.inf]], [[1.0]], [1], [1], [0], [1]),
     "values too large": lambda: reid_from_features([[1.0]], [[1e30]], [1], [1], [0], [1]),
     "query features have no columns": lambda: reid_from_features(np.ones((1, 0)), [[1.0]], [1], [1], [0], [1]),
+    "query ids hold 18446744073709551615, which is beyond the range of int64": lambda: reid(
+        [[1.0]], np.array([2**64 - 1], np.uint64), [1], [0], [1]
+    ),
+    "gallery ids hold 9223372036854775808, which is beyond": lambda: reid(
+        [[1.0]], [1], np.array([2**63], np.uint64), [0], [1]
+    ),
     "it can be 'euclidean' or 'cosine'": lambda: reid_from_features(
         [[1.0]], [[1.0]], [1], [1], [0], [1], distance="manhattan"
     ),
