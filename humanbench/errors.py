@@ -35,3 +35,7 @@ class PredictionError(HumanbenchError):
 
 class RecipeError(HumanbenchError):
     """A recipe, an override or a variant that does not exist or does not fit."""
+
+
+class DataWarning(UserWarning):
+    """Something about a dataset on disk that does not stop anything, and that its user should know; said once."""

@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from humanbench.leftovers import files_in
+
 
 def text_sha256(text: str) -> str:
     """SHA-256 of a text's UTF-8 bytes, hexadecimal."""
@@ -37,11 +39,11 @@ def content_sha256(path: Path) -> str:
     """Identity of a file, or of all files in a folder.
 
     For a folder: the SHA-256 of one line `<sha256 of the file>  <relative POSIX path>` for every file in it, sorted by
-    path (what `sha256sum` prints, so it can be repeated in a shell).
+    path (what `sha256sum` prints, so it can be repeated in a shell), but for what an operating system left there.
     """
     if not path.is_dir():
         return file_sha256(path)
     listing = hashlib.sha256()
-    for name, member in sorted((m.relative_to(path).as_posix(), m) for m in path.rglob("*") if m.is_file()):
+    for name, member in sorted((m.relative_to(path).as_posix(), m) for m in files_in(path, "**/*") if m.is_file()):
         listing.update(f"{file_sha256(member)}  {name}\n".encode())
     return listing.hexdigest()

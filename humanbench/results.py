@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from humanbench.errors import HumanbenchError
+from humanbench.leftovers import files_in
 from humanbench.schema import Record, problem
 from humanbench.scoring import Metric
 
@@ -219,7 +220,7 @@ def read_result(path: Path) -> Result:
 
 def result_files(folder: Path) -> list[Path]:
     """The results files of a run folder, oldest first."""
-    files = (folder / FOLDER).glob("*.json")
+    files = files_in(folder / FOLDER, "*.json")
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 

@@ -162,7 +162,7 @@ def test_a_class_that_the_card_does_not_have_fails(tmp_path: Path) -> None:
         ({"v": 5}, "whose v is none of 0, 1, 2"),
         ({"x": np.nan}, "without finite coordinates"),
         ({"joints": 3}, "keypoints of shape (3, 3), the card has 14"),
-        ({"w": -1.0}, "negative size"),
+        ({"w": np.nan}, "a box that is not finite"),
     ],
 )
 def test_keypoints_out_of_range(values: dict[str, Any], part: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from humanbench._version import __version__
-from humanbench.errors import HumanbenchError
+from humanbench.errors import DataWarning, HumanbenchError
 from humanbench.text import nearest
 
 _VERBS = {
@@ -26,6 +27,17 @@ _VERBS = {
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
     "submit": ("humanbench.cli.submit", "a run as a submission to the leaderboard, checked as the board does"),
 }
+
+_show = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+    """What a dataset's user should know as a line like those of errors; other warnings as ever."""
+    if issubclass(category, DataWarning):
+        click.echo(f"humanbench: {message}", err=True)
+    else:
+        _show(message, category, *rest, **more)
+
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
@@ -57,6 +69,7 @@ class Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            warnings.showwarning = _show_warning
             return super().invoke(ctx)
         except HumanbenchError as error:
             click.echo(f"humanbench: {error}", err=True)

@@ -145,6 +145,10 @@ def _print_report(report: Report) -> None:
     for row in report.rows:
         table.add_row(row.check, row.split, str(row.expected), str(row.found), marks[row.status])
     Console().print(table)
+    for row in report.rows:
+        if row.status == "fail":
+            where = f"{report.dataset} {row.split}".rstrip()
+            click.echo(f"FAIL {where}, {row.check}: expected {row.expected}, found {row.found}")
 
 
 @command.command("preview")

@@ -24,6 +24,29 @@ def problem(card: DatasetCard, table: pd.DataFrame) -> str:
     return _CHECKS[card.task](card, table)
 
 
+def peculiarities(card: DatasetCard, table: pd.DataFrame) -> list[str]:
+    """Rows that training and scoring leave out, with their number and the first: no fault of the copy."""
+    if card.task != "pose" or not len(table):
+        return []
+    boxes = np.stack([np.asarray(b, np.float64) for b in table["bbox"]])
+    areas = table["area"].to_numpy(np.float64)
+    labelled = np.array([bool((np.asarray(p)[:, 2] > 0).any()) for p in table["keypoints"]])
+    flat = (boxes[:, 2:] <= 0).any(axis=1)
+    small = labelled & ~flat & ~(areas > 0)
+    words = (
+        (flat, "have a box without area: training and average precision leave them out"),
+        (
+            small,
+            "have labelled keypoints and an area of 0: average precision takes them for infinitely small",
+        ),
+    )
+    return [
+        f"{int(rows.sum()):,} of {len(table):,} people {text}; the first is {_first(table, rows)}"
+        for rows, text in words
+        if rows.any()
+    ]
+
+
 def labelled_points(card: DatasetCard, rows: pd.DataFrame) -> Any:
     """Where the labels of these rows are: keypoints with v > 0, centres of people's boxes, heads. N x 2."""
     if card.task == "pose":
@@ -64,9 +87,9 @@ def _pose(card: DatasetCard, table: pd.DataFrame) -> str:
         adrift = ~np.isfinite(np.where(points[..., 2:] > 0, points[..., :2], 0)).all(axis=(1, 2))
         if adrift.any():
             return f"{_first(part, adrift)} has a labelled keypoint without finite coordinates"
-        flat = ~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] < 0).any(axis=1)
-        if flat.any():
-            return f"{_first(part, flat)} has a box that is not finite or of negative size"
+        unbounded = ~np.isfinite(boxes).all(axis=1)
+        if unbounded.any():
+            return f"{_first(part, unbounded)} has a box that is not finite"
     return ""
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import os
 import tomllib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.images import absent
 from humanbench.data.readers import find_root, reader_for
 from humanbench.data_root import find_data
-from humanbench.errors import DataError, WithheldError
+from humanbench.errors import DataError, DataWarning, WithheldError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +62,12 @@ def load_samples(
     - counting: `points` N x 2 float (x, y), `count` float.
 
     `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
-    `image_ids`, all images of the split whether or not they hold people.
+    `image_ids`, all images of the split whether or not they hold people. `remarks` are sentences on what the files hold
+    that a user should know, each also a `DataWarning`: pictures that are not there, labels that are taken as ignored.
 
     `data_root` holds a folder per dataset; the default, and places of single datasets, are those of
     `humanbench.data_root.find_data`. `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per
-    split)
-    naming the samples to keep.
+    split) naming the samples to keep.
 
     Raises `CardError` for an unknown dataset or split, `WithheldError` where the labels of the split are not public,
     `DataError` where the files are not what the card says.
@@ -85,7 +87,11 @@ def load_samples(
         if "image_ids" in kept:
             kept["image_ids"] = [i for i in kept["image_ids"] if i in set(table["image_id"]) or str(i) in wanted]
     table = table.reset_index(drop=True)
+    remarks = [*kept.pop("remarks", ()), *_absent(card, split, table, kept.pop("seen", False))]
+    for remark in remarks:
+        warnings.warn(remark, DataWarning, stacklevel=2)
     table.attrs = kept | {
+        "remarks": remarks,
         "dataset": card.id,
         "split": split,
         "synthetic": is_synthetic(folder),
@@ -94,15 +100,27 @@ def load_samples(
     return table
 
 
+def _absent(card: DatasetCard, split: str, table: pd.DataFrame, seen: bool) -> list[str]:
+    """What is to be said where pictures of a table are not on disk; readers that have `seen` all of them say so."""
+    pictures = [] if seen else list(dict.fromkeys(table["image"]))
+    missing = absent(pictures)
+    if not missing:
+        return []
+    return [
+        f"{card.id} {split}: {len(missing):,} of {len(pictures):,} pictures are not there, the first is {missing[0]} "
+        f"(`humanbench datasets show {card.id}` prints the expected layout)"
+    ]
+
+
 def read_subset(path: Path, split: str) -> set[str]:
     """The ids a subset file names for this split."""
     if not path.is_file():
         raise DataError(f"{path}: there is no such subset file")
     try:
         if path.suffix == ".toml":
-            found = tomllib.loads(path.read_text(encoding="utf-8")).get(split, [])
+            found = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(split, [])
         else:
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 rows = csv.DictReader(file)
                 if not {"split", "id"} <= set(rows.fieldnames or ()):
                     raise DataError(f"{path}: a subset CSV has the columns split, id; found {rows.fieldnames}")

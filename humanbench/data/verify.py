@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,14 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.fingerprint import fingerprint
-from humanbench.data.images import image_size
+from humanbench.data.images import absent, image_size
 from humanbench.data.labels import load_label
-from humanbench.data.ranges import labelled_points, problem
+from humanbench.data.ranges import labelled_points, peculiarities, problem
 from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
 from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
-from humanbench.errors import DataError
+from humanbench.errors import DataError, DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.progress import track
 
@@ -49,7 +50,9 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
         if card.splits[split].labels == "withheld":
             continue
         try:
-            tables[split] = load_samples(card, split, data_root)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # they are rows of the report
+                tables[split] = load_samples(card, split, data_root)
         except DataError as error:
             rows.append(Row("structure", split, "readable", str(error), "fail" if split in _used(card) else "warn"))
             continue
@@ -102,6 +105,10 @@ def _split_rows(
             yield Row(name, split, expected, found[name], status)
     trouble = problem(card, table)
     yield Row("labels", split, "in range", trouble or "in range", "fail" if trouble else "ok")
+    for text in () if trouble else peculiarities(card, table):
+        yield Row("labels", split, "used", text, "warn")
+    for text in table.attrs["remarks"]:
+        yield Row("remark", split, "none", text, "warn")
     yield from _picture_rows(card, split, table, every)
 
 
@@ -152,19 +159,6 @@ def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int
         yield _map_row(card, split, sampled, sizes)
     elif card.task in ("pose", "detection", "counting"):
         yield _frame_row(card, split, sampled, sizes)
-
-
-def absent(paths: list[str]) -> list[str]:
-    """Those of the files that are not there; each folder is listed once."""
-    names: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in names:
-            names[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in names[folder]:
-            missing.append(path)
-    return missing
 
 
 def decoded_size(path: Path) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from humanbench.errors import PredictionError
 from humanbench.files import replacing
+from humanbench.leftovers import is_leftover
 from humanbench.predictions.files import existing_file
 
 _LONGEST_NAME = 4096
@@ -47,6 +48,8 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(path)
             for member in self._zip.namelist():
+                if is_leftover(member):
+                    continue
                 with self._zip.open(member) as file:
                     shape, _, dtype = _HEADERS[npy.read_magic(file)](file)
                 self.shapes[member.removesuffix(".npy")] = shape

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from humanbench.data.labels import decode_index_image
 from humanbench.errors import DataError, PredictionError
 from humanbench.files import replacing
+from humanbench.leftovers import files_in, is_leftover
 
 SUFFIX = ".png"
 _LARGEST = 256 << 20
@@ -61,7 +62,7 @@ def find_maps(path: Path) -> list[MapFile]:
     files, or files that claim an absurd size.
     """
     if path.is_dir():
-        members = sorted(path.rglob(f"*{SUFFIX}"))
+        members = list(files_in(path, f"**/*{SUFFIX}"))
         found = [MapFile(m.relative_to(path).as_posix(), partial(io.FileIO, m)) for m in members]
     elif path.exists():
         found = _zipped(path)
@@ -99,7 +100,7 @@ def _zipped(path: Path) -> list[MapFile]:
     return [
         MapFile(info.filename, partial(archive.open, info))
         for info in archive.infolist()
-        if info.filename.endswith(SUFFIX)
+        if info.filename.endswith(SUFFIX) and not is_leftover(info.filename)
     ]
 
 

@@ -17,6 +17,7 @@ from humanbench.data.readers.files import load_json, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     mapping = need(card, root, "cameras/mapping.txt")
     settings = dict(line.split() for line in read_lines(card, mapping) if len(line.split()) == 2)
     ignored = {line.strip() for line in read_lines(card, need(card, root, "ignore_list.txt"))}
-    names = sorted(p.stem for p in folder.glob("*.pkl") if p.stem not in ignored)
+    names = [p.stem for p in files_in(folder, "*.pkl") if p.stem not in ignored]
     if not names:
         raise DataError(f"{card.id}: no .pkl file of a sequence in {folder}")
     cameras: dict[str, list[dict[str, Any]]] = {}

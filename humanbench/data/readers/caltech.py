@@ -16,9 +16,11 @@ from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.odgt import odgt_rows
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions, Record
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.vbb import vbb_objects
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
+from humanbench.schema import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def _spellings(card: DatasetCard, name: str) -> list[str]:
 def _text_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     options = Options.of(card)
     folder = need(card, root, *options.folders[split])
-    for path in sorted(folder.glob("set*.txt")):
+    for path in files_in(folder, "set*.txt"):
         name = path.name.removesuffix(".txt").removesuffix(".jpg")
         yield name, _row(card, _text_objects(card, path), options.new_labels)
 
@@ -117,7 +119,7 @@ def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[s
     options = Options.of(card)
     folder = need(card, root, *options.folders[split])
     for name in options.sets[split]:
-        for path in sorted((folder / name).glob("V*.vbb")):
+        for path in files_in(folder / name, "V*.vbb"):
             for frame, objects in vbb_objects(card, path, options.step):
                 yield f"{name}_{path.stem}_I{frame:05d}", _row(card, objects, options.old_labels)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from humanbench.data.readers import need
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +29,16 @@ class Options(ReaderOptions):
     person: tuple[str, ...]
 
 
+UNKNOWN = -1
+"""The label of an object whose identity is null or no class of the card."""
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (None), labels, size`, sorted by city and name; the id is the file name.
 
-    `labels` are class indices of the card (the identity). Every identity that is not in `person` is an ignored box,
-    also those nested in another object.
+    `labels` are class indices of the card (the identity); -1 where an object states none, or one that the card does not
+    know, which is remarked. Every identity that is not in `person` is an ignored box, also those nested in another
+    object.
     """
     options = Options.of(card)
     labels_folder = need(card, root, *options.labels[split])
@@ -39,25 +46,38 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     index = {name: position for position, name in enumerate(card.labels.classes)}
     people = [index[name] for name in options.person]
     rows = []
-    for path in sorted(labels_folder.glob("*/*.json")):
+    unknown: Counter[str] = Counter()
+    for path in files_in(labels_folder, "*/*.json"):
         content = load_json(card, path)
         try:
-            found = [(index[o["identity"]], _box(o)) for o in _nested(content["children"])]
+            objects = [(o["identity"], _box(o)) for o in _nested(content["children"])]
             size = (int(content["imagewidth"]), int(content["imageheight"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{card.id}: {path}: expected imagewidth, imageheight and children with identity, x0, y0, x1, y1; "
                 f"found {type(error).__name__}: {error}"
             ) from error
-        labels = np.array([label for label, _ in found], np.int64)
+        unknown.update(str(identity) for identity, _ in objects if identity is not None and identity not in index)
+        labels = np.array([index.get(identity, UNKNOWN) for identity, _ in objects], np.int64)
         name = f"{path.stem}.png"
         rows.append(
-            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": box_array([b for _, b in found])}
+            {
+                "id": name,
+                "image": str(pictures / path.parent.name / name),
+                "boxes": box_array([box for _, box in objects]),
+            }
             | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
         )
     if not rows:
         raise DataError(f"{card.id}: no <city>/<name>.json file under {labels_folder}")
-    return detection_table(rows, ("labels", "size"))
+    table = detection_table(rows, ("labels", "size"))
+    if unknown:
+        named = ", ".join(f"{name!r} ({count:,})" for name, count in unknown.most_common(5))
+        table.attrs["remarks"] = [
+            f"{card.id} {split}: {unknown.total():,} objects are of identities that the card does not know and are "
+            f"taken as boxes to ignore: {named}"
+        ]
+    return table
 
 
 def _nested(children: Any) -> Iterator[Any]:

@@ -40,8 +40,30 @@ def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
     except MemoryError as error:
         raise DataError(f"{card.id}: {path} is not a readable MATLAB file (a size in it is absurd)") from error
     except Exception as error:  # scipy lets struct, zlib, index and type errors of corrupt files through
+        if is_hdf5(path):  # 7.3 without MATLAB's header, as other tools save it
+            return _load_hdf5(card, path)
         raise DataError(f"{card.id}: {path} is not a readable MATLAB file ({_reason(error)})") from error
     return {k: v for k, v in loaded.items() if not k.startswith("__")}
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is HDF5, as MATLAB 7.3 files are."""
+    import h5py
+
+    return bool(h5py.is_hdf5(path))
+
+
+def foreign_structure(card: DatasetCard, path: Path, expected: str, error: Exception) -> DataError:
+    """The error for a MATLAB file whose variables are not built as the reader needs them.
+
+    Arrays of structs look different in MATLAB 7.3 files, which nobody distributes here but anybody can save.
+    """
+    if is_hdf5(path):
+        return DataError(
+            f"{card.id}: {path} was saved again as MATLAB 7.3, in which {expected} cannot be told; take the file as "
+            "it is distributed, or save it with the option -v7"
+        )
+    return DataError(f"{card.id}: {path}: expected {expected}, found {type(error).__name__}: {error}")
 
 
 def load_json(card: DatasetCard, path: Path, without: str = "") -> Any:

@@ -12,6 +12,7 @@ from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if merged is not None:
             return merged
     folder = need(card, root, name)
-    files = sorted(folder.glob("*.json"))
+    files = list(files_in(folder, "*.json"))
     if not files:
         raise DataError(f"{card.id}: no .json file of a scene in {folder}")
     images = first_present(root, options.images)

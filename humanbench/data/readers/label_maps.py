@@ -25,8 +25,10 @@ from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions, Record
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+from humanbench.leftovers import is_leftover
+from humanbench.schema import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +76,9 @@ def table(card: DatasetCard, options: Options, split: str, root: Path) -> pd.Dat
     if not ids:
         raise complaint(card, f"split {split!r} names no image", options)
     images = image_paths(card, options, split, root, ids)
-    return pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
+    found = pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
+    found.attrs["seen"] = True
+    return found
 
 
 def listed_ids(card: DatasetCard, root: Path, options: Options, split: str) -> list[str] | None:
@@ -136,7 +140,9 @@ def _lines(card: DatasetCard, path: Path, form: str) -> list[str]:
 
 def _stems(pattern: str) -> list[str]:
     folder, _, suffix = pattern.partition(ID)
-    return sorted(name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix))
+    return sorted(
+        name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix) and not is_leftover(name)
+    )
 
 
 def _listed(path: str, folders: dict[str, set[str]]) -> bool:

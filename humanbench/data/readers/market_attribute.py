@@ -10,7 +10,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.named_images import images_under
 from humanbench.data.readers.options import BySplit, ReaderOptions
@@ -77,7 +77,7 @@ def _people(card: DatasetCard, path: Path, split: str) -> tuple[list[int], np.nd
             axis=1,
         )
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise DataError(f"{card.id}: {path} has not the structure of market_attribute.mat ({error})") from error
+        raise foreign_structure(card, path, "the structure of market_attribute.mat", error) from error
     if len(people) != len(stored) or ((age < 1) | (age > len(AGES))).any():
         raise DataError(f"{card.id}: {path}: {split} has {len(people)} identities and {len(stored)} rows of labels")
     return people, binary(card, path, stored, {1: 0, 2: 1})

@@ -16,6 +16,7 @@ from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if merged is not None:
             return merged
     folder = need(card, root, f"{split}/pose_annos")
-    files = sorted(folder.glob("*.mat"), key=lambda p: (len(p.stem), p.stem))
+    files = sorted(files_in(folder, "*.mat"), key=lambda p: (len(p.stem), p.stem))
     if not files:
         raise DataError(f"{card.id}: no .mat file in {folder}")
     keys: list[str] = []

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.fields import array, field
@@ -35,7 +35,8 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
     Coordinates are stored from 1 and returned from 0 (keypoints, `center`, `headbox`). v is 2 for a labelled joint: the
     format does not tell hidden ones. `bbox` is the square of side 200 * `scale` about `center`. `headbox` (2 x 2: two
-    corners, x y) is NaN where no head boxes are on disk.
+    corners, x y) is NaN where no head boxes are on disk. Where they are, joints and their flags are those of that file
+    too: the official PCKh takes all three from it, and 13 joints outside the crop it was made from are put to 0 there.
     """
     path = need(card, root, *Options.of(card).files[split])
     entries = load_json(card, path)
@@ -49,6 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     scale = array(card, path, columns["scale"], "scale", (None,))
     keypoints = np.concatenate([points - 1, np.full_like(points[..., :1], 2.0)], axis=-1)
     keypoints[~labelled] = 0
+    keypoints, heads = _scored(card, split, root, path, keypoints)
     side = PERSON_HEIGHT * scale[:, None]
     return person_table(
         image=[f"{root / 'images'}/{name}" for name in columns["image"]],
@@ -56,7 +58,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         annotation_id=list(range(len(entries))),
         keypoints=keypoints,
         bbox=np.concatenate([center - side / 2, side, side], axis=1),
-        headbox=list(_headboxes(card, split, root, path, keypoints)),
+        headbox=list(heads),
         center=list(center),
         scale=scale.tolist(),
     )
@@ -71,24 +73,31 @@ def _columns(card: DatasetCard, path: Path, entries: list[Any]) -> dict[str, lis
     return {name: [entry[name] for entry in entries] for name in names}
 
 
-def _headboxes(
-    card: DatasetCard, split: str, root: Path, source: Path, keypoints: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """N x 2 x 2; the file must hold the same people in the same order, which its own joints tell."""
+def _scored(card: DatasetCard, split: str, root: Path, source: Path, keypoints: Floats) -> tuple[Floats, Floats]:
+    """Keypoints N x K x 3 and head boxes N x 2 x 2 of the file that PCKh is taken from.
+
+    It must hold the same people in the same order, which most joints of each of them tell. Without such a file the
+    keypoints stay, and the head boxes are NaN.
+    """
     names = Options.of(card).heads.get(split, ())
     path = next((root / name for name in names if (root / name).is_file()), None)
     if path is None:
-        return np.full((len(keypoints), 2, 2), np.nan)
+        return keypoints, np.full((len(keypoints), 2, 2), np.nan)
     content = load_mat(card, path)
     joints = len(card.labels.keypoints)
-    corners = field(card, path, content, "headboxes_src", (2, 2, None)).transpose(2, 0, 1)
-    theirs = field(card, path, content, "pos_gt_src", (joints, 2, None)).transpose(2, 0, 1) - 1
-    if len(corners) != len(keypoints) or len(theirs) != len(keypoints):
+    corners = field(card, path, content, "headboxes_src", (2, 2, None)).transpose(2, 0, 1) - 1
+    points = field(card, path, content, "pos_gt_src", (joints, 2, None)).transpose(2, 0, 1) - 1
+    labelled = keypoints[..., 2] > 0
+    if "jnt_missing" in content:
+        labelled = field(card, path, content, "jnt_missing", (joints, None)).T == 0
+    if not len(corners) == len(points) == len(labelled) == len(keypoints):
         raise DataError(
             f"{card.id}: {path} holds {len(corners)} people, {source} {len(keypoints)}; they must be the same"
         )
-    apart = np.abs(theirs - keypoints[..., :2]).max(axis=-1) * (keypoints[..., 2] > 0) > 1
-    if apart.any():
-        first = int(apart.any(axis=1).argmax())
+    shared = labelled & (keypoints[..., 2] > 0)
+    apart = shared & (np.abs(points - keypoints[..., :2]).max(axis=-1) > 1)
+    other = 2 * apart.sum(axis=1) > shared.sum(axis=1)
+    if other.any():
+        first = int(other.argmax())
         raise DataError(f"{card.id}: person {first + 1} is not the same in {path} and {source}: the order differs")
-    return corners - 1
+    return np.concatenate([points, np.full_like(points[..., :1], 2.0)], axis=-1) * labelled[..., None], corners

@@ -23,6 +23,7 @@ from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
+from humanbench.leftovers import is_leftover
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     names = sorted(prefix + name for name in images_under(folder))
     if not names:
         raise DataError(f"{card.id}: no image ({', '.join(SUFFIXES)}) in {folder}")
-    return table(card, split, root, names)
+    found = table(card, split, root, names)
+    found.attrs["seen"] = True
+    return found
 
 
 def images_under(folder: Path) -> Iterator[str]:
@@ -68,7 +71,7 @@ def images_under(folder: Path) -> Iterator[str]:
         base = pending.pop()
         with os.scandir(folder / base) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
+                if entry.name.startswith(".") or is_leftover(entry.name):
                     continue
                 if entry.name.lower().endswith(SUFFIXES):
                     yield base + entry.name

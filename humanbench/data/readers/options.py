@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import CardError
+from humanbench.schema import Record
 from humanbench.text import nearest
 
 T = TypeVar("T")
@@ -31,12 +32,6 @@ class PerSplit:
 
 
 BySplit = Annotated[dict[str, T], PerSplit()]
-
-
-class Record(BaseModel):
-    """A frozen piece of the options; an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReaderOptions(Record):

@@ -15,6 +15,7 @@ from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if merged is not None:
             return merged
     folder = need(card, root, "labels")
-    files = sorted(folder.glob("*.mat"))
+    files = list(files_in(folder, "*.mat"))
     clips = [table for path in files if (table := _clip(card, path, root, TRAIN[split])) is not None]
     if not clips:
         raise DataError(f"{card.id}: none of the {len(files)} .mat files in {folder} belongs to split {split!r}")

@@ -58,7 +58,10 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     joined = pd.concat(tables, ignore_index=True)
-    joined.attrs = {"image_ids": [i for t in tables for i in t.attrs["image_ids"]]}
+    joined.attrs = {
+        "image_ids": [i for t in tables for i in t.attrs["image_ids"]],
+        "remarks": [remark for t in tables for remark in t.attrs.get("remarks", ())],
+    }
     return joined
 
 

@@ -12,10 +12,9 @@ from pydantic import Field
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame, order_of
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.options import ReaderOptions
-from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +51,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         rows = numbers(peel(cell)[PARTS.index(split)]) - 1
         stored = data[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise DataError(f"{card.id}: {path} has not the structure of PETA.mat ({error})") from error
+        raise foreign_structure(card, path, "the structure of PETA.mat", error) from error
     labels = binary(card, path, stored[:, order_of(card, path, names)], {0: 0, 1: 1})
     files = [f"{row + 1:05d}.png" for row in rows]
     base = f"{images}{os.sep}"

@@ -11,6 +11,7 @@ from humanbench.data.readers.coco_keypoints import Merged, coco_table, merged_ta
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if merged is not None:
             return merged
     folder = need(card, root, *folders)
-    files = sorted(folder.glob("*.json"))
+    files = list(files_in(folder, "*.json"))
     if not files:
         raise DataError(f"{card.id}: no .json file of a video in {folder}")
     return join_tables([coco_table(card, path, root) for path in files])

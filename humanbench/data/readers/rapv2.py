@@ -12,10 +12,9 @@ from pydantic import Field
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame, order_of
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.options import ReaderOptions
-from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +48,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         rows = partition(record, options.partition, split)
         names, stored = [names[i] for i in rows], stored[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise DataError(f"{card.id}: {path} has not the structure of RAP_annotation.mat ({error})") from error
+        raise foreign_structure(card, path, "the structure of RAP_annotation.mat", error) from error
     coding = {0: 0, 1: 1, 2: options.uncertain}
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], coding)
     base = f"{images}{os.sep}"

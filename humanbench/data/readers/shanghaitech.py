@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column
 from humanbench.data.readers import need
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import foreign_structure, load_mat
+from humanbench.data.readers.matlab import peel
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 
@@ -66,10 +67,8 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
 def _points(card: DatasetCard, path: Path) -> NDArray[np.float64]:
     info: Any = load_mat(card, path).get("image_info")
     try:
-        located = np.asarray(info[0, 0]["location"][0, 0], np.float64)
-        return located.reshape(-1, 2) - 1
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path}: expected image_info{{1}}.location with N x 2 numbers, "
-            f"found {type(error).__name__}: {error}"
-        ) from error
+        located = peel(info)["location"]
+        numbers = np.asarray(located[0, 0] if located.dtype == object else located, np.float64)
+        return numbers.reshape(-1, 2) - 1
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise foreign_structure(card, path, "image_info{1}.location with N x 2 numbers", error) from error

@@ -15,6 +15,7 @@ from humanbench.data.readers.fields import array
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +32,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if merged is not None:
             return merged
     folder = need(card, root, f"sequenceFiles/{split}")
-    files = sorted(folder.glob("*.pkl"))
+    files = list(files_in(folder, "*.pkl"))
     if not files:
         raise DataError(f"{card.id}: no .pkl file of a sequence in {folder}")
     return join_tables([_sequence(card, path, root) for path in files])

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.files import load_mat
-from humanbench.errors import DataError
+from humanbench.data.readers.files import foreign_structure, load_mat
 
 VideoObject = tuple[str, list[float], bool, list[float], bool]
 
@@ -29,10 +28,8 @@ def vbb_objects(card: DatasetCard, path: Path, step: int) -> Iterator[tuple[int,
         for frame in range(step - 1, int(np.ravel(video["nFrame"])[0]), step):
             yield frame, [_object(thing, names) for thing in np.ravel(frames[frame]) if frames[frame].dtype.names]
     except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{card.id}: {path}: expected a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it, "
-            f"found {type(error).__name__}: {error}"
-        ) from error
+        expected = "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"
+        raise foreign_structure(card, path, expected, error) from error
 
 
 def _object(thing: Any, names: list[str]) -> VideoObject:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from humanbench.errors import HumanbenchError
+from humanbench.leftovers import is_leftover
 
 MANIFEST, BACKBONE, ENVIRONMENT = "manifest.json", "backbone.json", "environment.json"
 _KINDS = {
@@ -72,6 +73,8 @@ def _check_folder(folder: Path) -> None:
             member = Path(place) / name
             about = member.lstat()
             shown = member.relative_to(folder).as_posix()
+            if is_leftover(shown):
+                continue
             if stat.S_ISLNK(about.st_mode):
                 raise SubmissionError(f"{folder}: {shown!r} is a link; refused")
             if stat.S_ISREG(about.st_mode):
@@ -123,9 +126,10 @@ def _wrong_name(name: str) -> str:
 def _unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
-            members = [info for info in file.infolist() if not info.is_dir()]
+            listed = [info for info in file.infolist() if not is_leftover(info.filename.rstrip("/"))]
+            members = [info for info in listed if not info.is_dir()]
             _check_members(archive, ((info.filename, info.file_size) for info in members))
-            for info in file.infolist():
+            for info in listed:
                 _check_info(archive, info)
             for info in members:
                 _write(file, info, folder / info.filename)

@@ -16,6 +16,7 @@ from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, recorded
+from humanbench.leftovers import files_in, is_leftover
 from humanbench.names import mark, slug
 from humanbench.results import Result, load_results
 
@@ -123,7 +124,7 @@ def _copy_cell(run: Path, result: Result, folder: Path) -> None:
         source, target = run / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target)
+            shutil.copytree(source, target, ignore=lambda _, names: filter(is_leftover, names))
         elif source.is_file():
             shutil.copyfile(source, target)
         elif part != f"freeze/{name}.txt":
@@ -133,7 +134,7 @@ def _copy_cell(run: Path, result: Result, folder: Path) -> None:
 
 
 def _listed(folder: Path) -> dict[str, FileEntry]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    files = [p for p in files_in(folder, "**/*") if p.is_file()]
     return {p.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(p), size=p.stat().st_size) for p in files}
 
 

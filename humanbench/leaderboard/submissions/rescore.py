@@ -24,6 +24,7 @@ from humanbench.leaderboard.submissions.manifest import (
     read_result_strictly,
     validated,
 )
+from humanbench.leftovers import files_in
 from humanbench.names import shown
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
@@ -129,7 +130,7 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
     if report.problems:
         return
     backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
-    files = sorted((folder / "results").glob("*.json"))
+    files = list(files_in(folder / "results", "*.json"))
     if not files:
         report.problems.append("it holds no results")
     seen: set[str] = set()
@@ -147,7 +148,7 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
 
 def _wrong_files(folder: Path, manifest: Manifest) -> list[str]:
     """Files that the manifest does not list, lists otherwise, or lists in vain."""
-    there = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file() and p.name}
+    there = {p.relative_to(folder).as_posix(): p for p in files_in(folder, "**/*") if p.is_file()}
     there.pop("manifest.json")
     wrong = [f"the manifest does not list {name!r}" for name in sorted(set(there) - set(manifest.files))]
     for name, entry in manifest.files.items():
