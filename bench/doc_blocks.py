@@ -19,8 +19,10 @@ from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
 from humanbench.engine.selection import benchmark
 from humanbench.metrics.directions import direction
+from humanbench.optim.schedules import SCHEDULES
 from humanbench.paths import shipped
-from humanbench.recipes import REGIMES, Recipe, Regime, load_recipe, variants
+from humanbench.recipes import Recipe, load_recipe, variants
+from humanbench.regimes import REGIMES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 100
@@ -110,9 +112,9 @@ def definitions(task: str) -> str:
     return "\n".join(f"- **{', '.join(names)}**: {text}" for text, names in found.items())
 
 
-def _regimes(card: DatasetCard) -> list[Regime]:
+def _regimes(card: DatasetCard) -> list[str]:
     """Regimes that train something on the dataset."""
-    return [name for name in REGIMES if name != "none"]
+    return [regime.name for regime in REGIMES if regime.fits]
 
 
 def recipes(task: str, *wanted: str) -> str:
@@ -125,7 +127,7 @@ def recipes(task: str, *wanted: str) -> str:
                 found.setdefault(row, {}).setdefault(regime, []).append(f"`{card.id}`")
     rows = [[", ".join(names), regime, *row] for row, by_regime in found.items() for regime, names in by_regime.items()]
     if not wanted:
-        rows.sort(key=lambda row: REGIMES.index(row[1]))
+        rows.sort(key=lambda row: REGIMES.place(row[1]))
     heads = [
         "dataset", "regime", "source", "optimiser, peak rate", "backbone’s rate", "layer decay", "weight decay", "clip",
         "schedule", "length", "batch", "drop path",
@@ -137,14 +139,12 @@ def _recipe(recipe: Recipe) -> list[str]:
     optim, schedule, train = recipe.optim, recipe.schedule, recipe.train
     decay = f"{optim.weight_decay:g}"
     decay += f", head {optim.head_weight_decay:g}" if optim.head_weight_decay is not None else ""
-    steps = ", ".join(f"{share:.0%}" for share in schedule.milestones)
-    decays = {"step": f"× {schedule.gamma:g} at {steps}", "warmup_cosine": "cosine × warm-up"}
-    shape = decays.get(schedule.name, schedule.name)
+    shape = SCHEDULES[schedule.name].text(schedule.options)
     length = (
         _several(train.iterations, "step") if train.iterations is not None else _several(train.epochs or 0, "epoch")
     )
     batch = f"{train.batch_size}" + (f" × {train.accumulate}" if train.accumulate > 1 else "")
-    frozen = recipe.regime == "head"
+    frozen = not REGIMES[recipe.regime].trains_backbone
     return [
         recipe.source,
         f"{optim.name} {optim.lr:g}",
@@ -198,7 +198,7 @@ def notes(task: str) -> str:
     return "\n".join(f"- {note}{_whose(where, everything)}" for note, where in found.items())
 
 
-def _whose(where: dict[str, list[str]], everything: dict[str, list[Regime]]) -> str:
+def _whose(where: dict[str, list[str]], everything: dict[str, list[str]]) -> str:
     """Datasets and regimes in brackets, as far as it is not all of them."""
     by_regimes: dict[str, list[str]] = {}
     for name, regimes in where.items():

@@ -32,7 +32,8 @@ from humanbench.data.writers.files import save_mat
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.metrics.attributes import attributes
 from humanbench.metrics.scores import Scores
-from humanbench.recipes import Recipe, Regime, load_recipe, parse_override
+from humanbench.recipes import Recipe, load_recipe, parse_override
+from humanbench.regimes import REGIMES
 from humanbench.results import Result, Results, load_results
 from humanbench.stats import CONFIDENCE, RESAMPLES, paired_draws
 from humanbench.tasks.attribute import read_predictions
@@ -50,7 +51,7 @@ CARD = load_card("pa100k")
 class Case:
     """A row: a regime with everything of its recipe that matters, so that the row stays when the suite's changes."""
 
-    regime: Regime
+    regime: str
     seeds: int
     settings: tuple[str, ...]
 
@@ -250,7 +251,7 @@ def _recipes(rows: Sequence[Row]) -> str:
     for one in rows:
         case, recipe = one.case, one.case.recipe
         train, optim = recipe.train, recipe.optim
-        rate = f"{optim.lr:g} (x {optim.backbone_scale:g})" if case.regime != "head" else f"{optim.lr:g}"
+        rate = f"{optim.lr:g} (x {optim.backbone_scale:g})" if REGIMES[case.regime].trains_backbone else f"{optim.lr:g}"
         augment = f"flip {recipe.augment['flip']:g}, pad {recipe.augment['pad']}"
         values = [case.regime, _size(case), train.epochs, train.views or "none", train.batch_size, optim.name, rate]
         text += f"| {' | '.join(map(str, [*values, f'{optim.weight_decay:g}', augment]))} |\n"

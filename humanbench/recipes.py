@@ -16,28 +16,33 @@ files), "paper", or "ours". Every recipe has a hash over its content; results ca
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
+from humanbench.optim.sections import OptimSection, ScheduleSection, Section
 from humanbench.paths import shipped
-from humanbench.schema import Record, found, location, problem, unknown_key
+from humanbench.regimes import REGIMES, Freezing, RegimeName
+from humanbench.schema import (
+    Count,
+    Fraction,
+    NotNegative,
+    Positive,
+    Record,
+    complaint,
+    location,
+    unknown_key,
+)
 from humanbench.suites import Suite
 from humanbench.text import nearest
 
-Regime = Literal["full", "partial", "head", "none"]
-REGIMES: tuple[Regime, ...] = get_args(Regime)
 DIRECT = "direct"
 """The variant of `none` that tests the projector and the head of a pretraining's dumps."""
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class Input(Record):
@@ -52,42 +57,39 @@ class Input(Record):
     size: tuple[Count, Count]  # height, width (short_side: shorter, longest)
 
 
-class Freezing(Record):
-    """What a regime freezes beyond its definition; see `humanbench.regimes`."""
+class AlwaysOptim(Record):
+    """Options of optimisers that every recipe writes out and is hashed over."""
 
-    last: Count = 2  # layer groups that `partial` trains
-    open_norms: bool = False  # norms of frozen groups train too
-    freeze_pos_embed: bool = False
+    momentum: Fraction = 0.0
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
 
 
-class Optim(Record):
+class Optim(OptimSection):
     """The optimiser. `clip` is the largest gradient norm, over `clip_of` parameters."""
 
-    name: Literal["sgd", "adamw", "adafactor"]
-    lr: Positive
-    weight_decay: NotNegative = 0.0
+    always = AlwaysOptim
     head_weight_decay: NotNegative | None = None  # None: as the backbone
-    momentum: Share = 0.0
-    betas: tuple[Share, Share] = (0.9, 0.999)
     backbone_scale: Positive = 1.0
-    layer_decay: Positive = 1.0
     clip: Positive | None = None
     clip_of: Literal["all", "backbone"] = "all"
 
 
-class Schedule(Record):
-    """Learning rate over iterations: linear warm-up from `start` x lr, then constant, steps or a cosine to `end` x lr.
+class AlwaysSchedule(Record):
+    """Options of schedules that every recipe writes out and is hashed over."""
 
-    The cosine begins after the warm-up; that of `warmup_cosine` begins with it, and the two are multiplied (the
-    released code has both). `milestones` are shares of all iterations at which the rate is multiplied by `gamma`.
-    """
+    milestones: tuple[Fraction, ...] = ()
+    gamma: Fraction = 0.1
+    end: Fraction = 0.0
 
-    name: Literal["constant", "step", "cosine", "warmup_cosine"]
-    warmup: int = Field(default=0, ge=0)
-    start: Share = 0.0
-    milestones: tuple[Share, ...] = ()
-    gamma: Share = 0.1
-    end: Share = 0.0
+
+class Schedule(ScheduleSection):
+    """Learning rate over iterations."""
+
+    always = AlwaysSchedule
+
+
+SECTIONS: Mapping[str, type[Section]] = {"optim": Optim, "schedule": Schedule}
+"""Sections that are typed by the entry they name."""
 
 
 class Train(Record):
@@ -105,9 +107,9 @@ class Train(Record):
     iterations: Count | None = None
     batch_size: Count
     accumulate: Count = 1
-    drop_path: Share = 0.0
+    drop_path: Fraction = 0.0
     views: int = Field(default=0, ge=0)
-    ema: Share = 0.0
+    ema: Fraction = 0.0
     amp: Literal["no", "bf16", "fp16"] = "no"
 
 
@@ -119,7 +121,7 @@ class Recipe(Record):
 
     task: str
     suite: str
-    regime: Regime
+    regime: RegimeName
     variant: str | None
     source: str
     notes: tuple[str, ...] = ()
@@ -141,7 +143,13 @@ class Recipe(Record):
     @property
     def sha256(self) -> str:
         """Hash of the recipe's content."""
-        return document_sha256(self.model_dump(mode="json", exclude={"notes"}))
+        content = self.model_dump(mode="json", exclude={"notes", "optim", "schedule"})
+        return document_sha256(content | {"optim": self.optim.hashed(), "schedule": self.schedule.hashed()})
+
+    @property
+    def fits(self) -> bool:
+        """Whether the cell is trained at all."""
+        return REGIMES[self.regime].fits
 
 
 @lru_cache(maxsize=16)
@@ -149,7 +157,22 @@ def _tables(task: str) -> dict[str, Any]:
     path = shipped("protocols") / f"{task}.toml"
     if not path.is_file():
         raise RecipeError(f"there are no recipes for the task {task!r} ({path} is missing)")
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    _check_regimes(tables, path.name)
+    return tables
+
+
+def _check_regimes(tables: Mapping[str, Any], where: str) -> None:
+    """`RecipeError` for a table of a regime that does not exist, at whatever depth: it would never be looked up."""
+    for regime in tables.get("regime", {}):
+        if regime not in REGIMES:
+            names = REGIMES.names()
+            raise RecipeError(
+                f"{where}: [regime.{regime}]: no such regime{nearest(regime, names)} ({', '.join(names)})"
+            )
+    for kind in ("dataset", "suite"):
+        for name, table in tables.get(kind, {}).items():
+            _check_regimes(table, f"{where}: {kind} {name}")
 
 
 def variants(task: str) -> dict[str, tuple[str, ...]]:
@@ -159,7 +182,7 @@ def variants(task: str) -> dict[str, tuple[str, ...]]:
 
 def load_recipe(
     card: DatasetCard,
-    regime: Regime,
+    regime: str,
     suite: Suite = "humanbench-v1",
     variant: str | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -181,7 +204,17 @@ def load_recipe(
         merged = _layered(merged, _without(layer))
     for key, value in (overrides or {}).items():
         merged = _layered(merged, _nested(card, merged, key, value))
-    return _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
+    recipe = _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
+    check_options(overrides or {}, optim=recipe.optim, schedule=recipe.schedule)
+    return recipe
+
+
+def check_options(overrides: Iterable[str], **sections: Section) -> None:
+    """`RecipeError` for an overridden option that the optimiser or schedule does not take: it would do nothing."""
+    for override in overrides:
+        section, _, key = override.partition(".")
+        if section in sections:
+            sections[section].check_key(key, f"--set {override}")
 
 
 def _dataset_layers(tables: Mapping[str, Any], dataset: str, regime: str) -> list[dict[str, Any]]:
@@ -217,12 +250,14 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _layered(base: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
-    """`merge`, except that a length of training replaces one that is given in the other unit."""
+    """`merge`, except that a length of training replaces one that is given in the other unit, and an optimiser or a
+    schedule the options of the one before."""
     lengths = ("epochs", "iterations")
     train = base.get("train", {})
     if any(name in layer.get("train", {}) for name in lengths):
         train = {key: value for key, value in train.items() if key not in lengths}
-    return merge({**base, "train": train}, layer)
+    below = {name: kind.below(base.get(name, {}), layer.get(name, {})) for name, kind in SECTIONS.items()}
+    return merge({**base, **below, "train": train}, layer)
 
 
 def parse_override(text: str, option: str = "--set", example: str = "optim.lr=1e-4") -> tuple[str, Any]:
@@ -263,7 +298,7 @@ def _validated(card: DatasetCard, merged: dict[str, Any]) -> Recipe:
         hint = unknown_key(error, section.annotation if section else Recipe)
         if hint:
             raise RecipeError(f"recipe of {card.id}: {location(error)}: no such key{hint}") from error
-        raise RecipeError(f"recipe of {card.id}: {problem(error)} {found(error)}") from error
+        raise RecipeError(f"recipe of {card.id}: {complaint(error)}") from error
     if (recipe.train.epochs is None) == (recipe.train.iterations is None):
         raise RecipeError(f"recipe of {card.id}: train needs epochs or iterations, one of the two")
     return recipe

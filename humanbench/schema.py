@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from humanbench.text import nearest
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class Record(BaseModel):
@@ -36,3 +43,13 @@ def unknown_key(error: ValidationError, model: object) -> str:
 def found(error: ValidationError) -> str:
     """What stands where the first error is, for the end of a sentence."""
     return f"(found {error.errors()[0]['input']!r})"
+
+
+def complaint(error: ValidationError) -> str:
+    """`problem`, and what stands there, unless the message is one of ours, which says so itself."""
+    ours = error.errors()[0]["type"] in OUR_ERRORS
+    return problem(error) if ours else f"{problem(error)} {found(error)}"
+
+
+OUR_ERRORS = ("unknown_name", "unknown_key", "unfit")
+"""Types of errors whose message names what was given: a name in no catalogue, a key in no record, values at odds."""

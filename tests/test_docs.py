@@ -13,7 +13,8 @@ import pytest
 from bench import doc_blocks
 from humanbench.cards import TASKS
 from humanbench.cli import _VERBS, main
-from humanbench.recipes import REGIMES, variants
+from humanbench.recipes import variants
+from humanbench.regimes import REGIMES, Regime
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -79,11 +80,11 @@ def test_every_task_has_a_page(task: str) -> None:
         assert f"<!-- {block} {task} -->" in text
 
 
-@pytest.mark.parametrize("regime", REGIMES)
-def test_every_protocol_has_a_page_that_says_what_deviates(regime: str) -> None:
-    text = (DOCS / "protocols" / f"{regime}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("regime", REGIMES, ids=lambda regime: regime.name)
+def test_every_protocol_has_a_page_that_says_what_deviates(regime: Regime) -> None:
+    text = (DOCS / "protocols" / f"{regime.name}.md").read_text(encoding="utf-8")
     assert "## Deviations from the paper, and why" in text
-    assert regime == "none" or f"<!-- recipes all {regime} -->" in text
+    assert not regime.fits or f"<!-- recipes all {regime.name} -->" in text
 
 
 def test_every_variant_has_its_section() -> None:

@@ -12,7 +12,8 @@ from torch import nn
 from humanbench import load_backbone
 from humanbench.backbones import Backbone
 from humanbench.errors import HumanbenchError
-from humanbench.regimes import FreezeReport, Variant, freeze, parameter_groups, train_mode
+from humanbench.optim.groups import parameter_groups
+from humanbench.regimes import FreezeReport, Variant, freeze, train_mode
 
 
 @cache

@@ -18,6 +18,7 @@ from humanbench.comparison.runs import CellRuns, Run, read_run
 from humanbench.comparison.verdicts import Judged, Measured, judge, resamples_for
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
+from humanbench.regimes import fits
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "compare"]
 
@@ -86,7 +87,7 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
 def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:
     base, new = _sides(pair)
     first = new.first.result
-    values = Trained(first.main, first.suite, base.values, new.values, trained=first.regime != "none")
+    values = Trained(first.main, first.suite, base.values, new.values, trained=fits(first.regime))
     return Measured(values, known.draws, known.n, rng)
 
 

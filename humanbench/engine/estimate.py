@@ -15,12 +15,11 @@ from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
 from humanbench.engine.jobs import Job
 from humanbench.engine.work import Setting, build, tables_for, unread_cell
+from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.regimes import FreezeReport
 from humanbench.tasks.training import Batch
 
 _BYTES = 4
-_STATE = {"sgd": 1, "adamw": 2, "adafactor": 1}
-"""Values an optimiser keeps per parameter (momentum; two moments; momentum and factors)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def estimate(setting: Setting, job: Job) -> tuple[Estimate, FreezeReport]:
     test = work.task.test_data(work.card, tables.test, recipe, preprocessing, setting.files)
     epochs = iterations = images = 0
     sample, count = test, 0
-    if recipe.regime != "none":
+    if recipe.fits:
         sample = train = work.task.training_data(work.card, tables.train, recipe, preprocessing, job.seed)
         count, batches = len(train), len(train.batches(recipe.train.batch_size, job.seed, 0))
         epochs, iterations = length(recipe, batches)
@@ -72,7 +71,7 @@ def estimate(setting: Setting, job: Job) -> tuple[Estimate, FreezeReport]:
     views, shown = recipe.train.views, len(work.task.test_views(recipe))
     total = images * (trunk + 3 * rest) + len(test) * shown * (trunk + rest)
     trainable = model.report.trainable_values
-    memory = trainable * (2 + _STATE[recipe.optim.name]) + model.report.frozen_values
+    memory = trainable * (2 + OPTIMISERS[recipe.optim.name].values) + model.report.frozen_values
     return Estimate(
         name=job.name,
         dataset=work.card.id,

@@ -15,13 +15,13 @@ from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.feeds import FreshFeed
 from humanbench.engine.finetune import Average, CellError, Finetune, learnt, put_back
-from humanbench.engine.schedule import rate
-from humanbench.recipes import Optim, Recipe
-from humanbench.regimes import parameter_groups
+from humanbench.optim.groups import parameter_groups
+from humanbench.optim.optimisers import build_optimiser
+from humanbench.optim.schedules import Rates
+from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 
@@ -45,15 +45,6 @@ class Progress:
     @property
     def images_per_second(self) -> float:
         return self.images / self.seconds if self.seconds else 0.0
-
-
-def optimiser_for(optim: Optim, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """The recipe's optimiser over groups that have their own rates and weight decays."""
-    if optim.name == "sgd":
-        return torch.optim.SGD(groups, lr=optim.lr, momentum=optim.momentum)
-    if optim.name == "adamw":
-        return torch.optim.AdamW(groups, lr=optim.lr, betas=optim.betas)
-    return Adafactor(groups, lr=optim.lr, beta1=optim.betas[0], clip_beta2=optim.betas[1])
 
 
 def length(recipe: Recipe, batches: int) -> tuple[int, int]:
@@ -97,8 +88,8 @@ class Fit:
             weight_decay=recipe.optim.weight_decay,
             head_weight_decay=recipe.optim.head_weight_decay,
         )
-        self._rates = [group["lr"] for group in self._groups]
-        self._optimiser = optimiser_for(recipe.optim, self._groups)
+        self._optimiser = build_optimiser(recipe.optim, self._groups)
+        self._rates = Rates(self._optimiser, recipe.schedule, self._iterations)
         self._model, self._prepared = model, accelerator.prepare(model)
         self._prepared_optimiser = accelerator.prepare(self._optimiser)
         self._average: Average | None = None
@@ -172,9 +163,7 @@ class Fit:
     def _step(self, batches: list[Batch]) -> tuple[dict[str, Tensor], int]:
         """One optimiser step over one or more batches; their mean losses and the number of images of all processes."""
         accelerator, optim = self._accelerator, self._recipe.optim
-        factor = rate(self._recipe.schedule, min(self.progress.iteration, self._iterations - 1), self._iterations)
-        for group, peak in zip(self._optimiser.param_groups, self._rates, strict=True):
-            group["lr"] = peak * factor
+        self._rates.set(self.progress.iteration)
         sums: dict[str, Tensor] = {}
         images = 0
         for number, batch in enumerate(batches, 1):

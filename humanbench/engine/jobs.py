@@ -8,7 +8,7 @@ from typing import Any
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import HumanbenchError
-from humanbench.recipes import Recipe, Regime, load_recipe
+from humanbench.recipes import Recipe, load_recipe
 from humanbench.suites import Suite
 
 
@@ -28,7 +28,7 @@ class Job:
 
 def jobs_for(
     cards: Iterable[DatasetCard],
-    regime: Regime,
+    regime: str,
     suite: Suite,
     variant: str | None,
     overrides: Mapping[str, Any],

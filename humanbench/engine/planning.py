@@ -20,7 +20,8 @@ from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.settings import Overrides, PathLike, divided, parsed
 from humanbench.engine.work import Setting
 from humanbench.errors import DataError, HumanbenchError
-from humanbench.recipes import DIRECT, Regime
+from humanbench.recipes import DIRECT
+from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
 
@@ -34,7 +35,7 @@ class Request:
     """What `humanbench.evaluate` is called with; its docstring says what each means."""
 
     backbone: str | Backbone
-    protocol: str = "partial"
+    protocol: str = DEFAULT_REGIME
     datasets: str | Sequence[str] | None = None
     task: str | None = None
     scenario: str | None = None
@@ -170,16 +171,16 @@ def _nothing(card: DatasetCard) -> Mapping[str, Any]:
     return {}
 
 
-def _direct(request: Request, regime: Regime) -> Direct | None:
+def _direct(request: Request, regime: str) -> Direct | None:
     """The dumps of a pretraining, where `checkpoint` names them; only they can be tested without finetuning."""
     if request.checkpoint is None or not isinstance(request.backbone, str):
         return None
     from humanbench.pretrain.direct import is_dump, open_direct
 
     path = Path(request.checkpoint).expanduser()
-    if not is_dump(path) or (path.is_file() and regime != "none"):
+    if not is_dump(path) or (path.is_file() and REGIMES[regime].fits):
         return None
-    if regime != "none":
+    if REGIMES[regime].fits:
         raise HumanbenchError(f"{path}: a folder of dumps is for --protocol none; finetuning takes one file")
     return open_direct(request.backbone, path, dict(request.architecture or {}))
 

@@ -148,7 +148,7 @@ class _Run:
         if self.accelerator.is_main_process:
             self._describe()
         self.work.model.to(self.accelerator.device)
-        progress = self._fit() if self.work.recipe.regime != "none" else self._remember()
+        progress = self._fit() if self.work.recipe.fits else self._remember()
         predicted = self._predict()
         written = self._finish(progress, predicted).to_json() if self.accelerator.is_main_process else ""
         return Result.model_validate_json(gathered(self.accelerator, written)[0])

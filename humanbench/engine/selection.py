@@ -12,22 +12,21 @@ from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.paths import shipped
-from humanbench.recipes import Regime
+from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.text import nearest
 
 
 @lru_cache(maxsize=1)
 def benchmark() -> dict[str, Any]:
-    """`protocols/humanbench.toml`: the benchmark's datasets, and what there is to say of each regime."""
+    """`protocols/humanbench.toml`: the benchmark's datasets."""
     return tomllib.loads((shipped("protocols") / "humanbench.toml").read_text(encoding="utf-8"))
 
 
-def regime_and_scenario(protocol: str, asked: str | None) -> tuple[Regime, str | None]:
+def regime_and_scenario(protocol: str, asked: str | None) -> tuple[str, str | None]:
     """The regime and the scenario of `--protocol` and `--scenario`.
 
-    The sources call both axes "protocol", so a scenario's name is taken as one (with the regime `partial`).
+    The sources call both axes "protocol", so a scenario's name is taken as one (with the default regime).
     """
-    regimes: list[Regime] = list(benchmark()["regime"])
     if asked is not None and asked not in SCENARIOS:
         raise HumanbenchError(
             f"no scenario is called {asked!r}{nearest(asked, list(SCENARIOS))} ({', '.join(SCENARIOS)})"
@@ -35,11 +34,10 @@ def regime_and_scenario(protocol: str, asked: str | None) -> tuple[Regime, str |
     if protocol in SCENARIOS:
         if asked not in (None, protocol):
             raise HumanbenchError(f"--protocol {protocol} and --scenario {asked} contradict each other")
-        return "partial", protocol
-    for regime in regimes:
-        if regime == protocol:
-            return regime, asked
-    names: list[str] = [*regimes, *SCENARIOS]
+        return DEFAULT_REGIME, protocol
+    if protocol in REGIMES:
+        return protocol, asked
+    names = [*REGIMES.names(), *SCENARIOS]
     raise HumanbenchError(f"no protocol is called {protocol!r}{nearest(protocol, names)} ({', '.join(names)})")
 
 
@@ -52,7 +50,7 @@ def check_task(name: str) -> None:
 def candidates(
     patterns: Sequence[str],
     task: str | None,
-    regime: Regime,
+    regime: str,
     asked: str | None,
     pretrained_on: Sequence[str] | None,
     heads: Collection[str] | None = None,
@@ -75,14 +73,13 @@ def candidates(
         raise HumanbenchError(f"no dataset is left for {' and '.join(asked_for)} (see `humanbench datasets list`)")
     if heads is not None:
         return _with_heads(chosen, heads, patterns)
-    about = benchmark()["regime"][regime]
-    tasks = about.get("tasks", TASKS)
-    able = [card for card in chosen if card.task in tasks]
+    chosen_regime = REGIMES[regime]
+    able = [card for card in chosen if chosen_regime.suits(card.task)]
     rest = [card for card in chosen if card not in able]
     named = [card for card in rest if card.id in patterns or not able]
-    reason = f"--protocol {regime} is for {', '.join(tasks)}"
+    reason = f"--protocol {regime} is for {', '.join(task for task in TASKS if chosen_regime.suits(task))}"
     if named:
-        raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {about['otherwise']}")
+        raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {chosen_regime.otherwise}")
     return able, f"{reason}; left out: {', '.join(card.id for card in rest)}" if rest else ""
 
 

@@ -115,7 +115,7 @@ def tables_for(setting: Setting, job: Job) -> Tables:
     card, recipe = job.card, job.recipe
     assert card.evaluation is not None
     test = {split: load_samples(card, split, setting.data_root, setting.subset) for split in card.evaluation.test}
-    if recipe.regime == "none" and (setting.direct is not None or card.task != "attribute"):
+    if not recipe.fits and (setting.direct is not None or card.task != "attribute"):
         return Tables({}, test)
     if not recipe.train.on:
         own = {split: load_samples(card, split, setting.data_root, setting.subset) for split in card.evaluation.train}

@@ -13,6 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import benchmark_columns, short_name
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
+from humanbench.regimes import REGIMES
 
 BLOCKS: tuple[tuple[Task, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
 """Tasks of the upper and the lower half, in the paper's order."""
@@ -24,13 +25,6 @@ TASK: dict[Task, str] = {
     "pose": "Pose estimation",
     "attribute": "Attribute recognition",
     "counting": "Crowd counting",
-}
-
-REGIME = {
-    "full": "full finetuning",
-    "partial": "partial finetuning",
-    "head": "head finetuning",
-    "none": "without finetuning",
 }
 
 
@@ -124,7 +118,7 @@ def cells_by_row(entries: Iterable[StoredResult]) -> dict[tuple[str, str], list[
     rows = {}
     for key, members in groups.items():
         variant = f", {shown(key[4])}" if key[4] else ""
-        label = (names[key], REGIME.get(key[3], shown(key[3])) + variant)
+        label = (names[key], (REGIMES[key[3]].title if key[3] in REGIMES else shown(key[3])) + variant)
         rows[label] = [_checked(cell) for cell in grouped(members).values()]
     return rows
 

@@ -20,16 +20,16 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.adafactor import Adafactor
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
-from humanbench.engine.schedule import rate
 from humanbench.errors import HumanbenchError
+from humanbench.optim.groups import parameter_groups
+from humanbench.optim.optimisers import build_optimiser
+from humanbench.optim.schedules import Rates
 from humanbench.pretrain.entries import Parts, Source, draws
 from humanbench.pretrain.network import Network, statistics
 from humanbench.pretrain.ranks import Groups, Part, assign, sharers
-from humanbench.pretrain.recipe import Optim, PretrainRecipe, Rate
-from humanbench.recipes import Schedule
-from humanbench.regimes import freeze, parameter_groups
+from humanbench.pretrain.recipe import PretrainRecipe
+from humanbench.regimes import freeze
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 
@@ -54,19 +54,6 @@ class Course:
     images: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-
-
-def rate_at(schedule: Rate, step: int, total: int) -> float:
-    """The factor on the peak learning rate at a step.
-
-    >>> rate = Rate(name="step", warmup=2, start=0.5, milestones=(0.5, 0.75), factors=(0.5, 0.2))
-    >>> [rate_at(rate, step, 8) for step in range(8)]
-    [0.5, 0.75, 1.0, 1.0, 0.5, 0.5, 0.1, 0.1]
-    """
-    name = "cosine" if schedule.name == "cosine" else "constant"
-    shape = Schedule(name=name, warmup=schedule.warmup, start=schedule.start, end=schedule.end)
-    passed = [f for share, f in zip(schedule.milestones, schedule.factors, strict=True) if step >= share * total]
-    return rate(shape, step, total) * math.prod(passed if schedule.name == "step" else ())
 
 
 class Pretraining:
@@ -96,7 +83,8 @@ class Pretraining:
         self._entry_ranks = [entries[source.name] for source in sources]
         self._groups = Groups([*self._sharers.values(), *self._entry_ranks])
         self._units = {name: network.unit(name) for name, ranks in self._sharers.items() if world.rank in ranks}
-        self._optimiser, self._peaks = _optimiser(network, recipe, set(self._units))
+        self._optimiser = _optimiser(network, recipe, set(self._units))
+        self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
         self.course = Course()
 
@@ -129,9 +117,7 @@ class Pretraining:
 
     def step(self, step: int, batches: Iterator[Batch]) -> Tensor:
         """One update from the next batches of this process's parts; the loss of each entry (0 of foreign ones)."""
-        factor = rate_at(self.recipe.schedule, step, self.recipe.iterations)
-        for group, peak in zip(self._optimiser.param_groups, self._peaks, strict=True):
-            group["lr"] = peak * factor
+        self._rates.set(step)
         losses = torch.zeros(len(self.sources), device=self.world.device)
         for entry in sorted({entry for entry, _ in self.parts}):
             own = [part for number, part in self.parts if number == entry]
@@ -310,26 +296,19 @@ class _Once:
         return self._listed
 
 
-def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tuple[torch.optim.Optimizer, list[float]]:
-    """The optimiser over the parameters of these units, and the peak rate of each of its groups."""
-    options: Optim = recipe.optim
+def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> torch.optim.Optimizer:
+    """The optimiser over the parameters of these units."""
     fixed = {"freeze_pos_embed": recipe.method == "mae"}  # MAE's positions are sines and cosines and stay so
     report = freeze(network.backbone, network.upper, "full", fixed)
     groups = parameter_groups(
-        network.backbone, network.upper, report, options.lr,
-        layer_decay=options.layer_decay, weight_decay=options.weight_decay,
+        network.backbone, network.upper, report, recipe.optim.lr,
+        layer_decay=recipe.optim.layer_decay, weight_decay=recipe.optim.weight_decay,
     )  # fmt: skip
-    held = {id(p) for name in units for p in network.unit(name).parameters()}
+    members = {id(p) for name in units for p in network.unit(name).parameters()}
     for group in groups:
-        group["params"] = [p for p in group["params"] if id(p) in held]
+        group["params"] = [p for p in group["params"] if id(p) in members]
     groups = [{k: v for k, v in group.items() if k != "names"} for group in groups if group["params"]]
-    peaks = [group["lr"] for group in groups]
-    if options.name == "adamw":
-        return torch.optim.AdamW(groups, lr=options.lr, betas=options.betas), peaks
-    made = Adafactor(
-        groups, options.lr, beta1=options.betas[0], clip_beta2=options.betas[1], clip_threshold=options.clip_threshold
-    )
-    return made, peaks
+    return build_optimiser(recipe.optim, groups)
 
 
 def _same(batch: Any) -> Any:

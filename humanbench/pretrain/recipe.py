@@ -17,9 +17,10 @@ from pydantic import Field, ValidationError
 from humanbench.cards import TASKS, DatasetCard, load_card
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
+from humanbench.optim.sections import OptimSection, ScheduleSection, Section
 from humanbench.paths import shipped
-from humanbench.recipes import Count, NotNegative, Positive, Recipe, Share, load_recipe, merge
-from humanbench.schema import Record, found, problem
+from humanbench.recipes import Recipe, check_options, load_recipe, merge
+from humanbench.schema import Count, Fraction, NotNegative, Positive, Record, complaint
 from humanbench.suites import Suite
 from humanbench.text import nearest
 
@@ -43,7 +44,7 @@ class Entry(Record):
     weight: Positive
     batch: int = Field(ge=1)
     parts: int = Field(default=1, ge=1)
-    drop_path: Share = 0.0
+    drop_path: Fraction = 0.0
     class_token: bool = False
     set: dict[str, Any] = {}
     note: str = ""
@@ -87,34 +88,42 @@ class Masking(Record):
     """Masked autoencoding: the share of patches that is hidden, and the decoder. `norm_pixels`: patches are predicted
     with zero mean and unit variance."""
 
-    ratio: Share
+    ratio: Fraction
     dim: Count
     depth: Count
     heads: Count
     norm_pixels: bool
 
 
-class Optim(Record):
-    """The optimiser; `clip_threshold` is Adafactor's."""
+class AlwaysPretrainOptim(Record):
+    """Options of optimisers that every recipe of pretraining writes out and is hashed over."""
 
-    name: Literal["adafactor", "adamw"]
-    lr: Positive
-    betas: tuple[Share, Share]
+    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
     clip_threshold: Positive = 1.0
-    weight_decay: NotNegative
-    layer_decay: Positive = 1.0
 
 
-class Rate(Record):
-    """Linear warm-up over `warmup` iterations from `start` x lr; then `step`: times each of `factors` from its share
-    of all iterations in `milestones` on; or `cosine` to `end` x lr."""
+class PretrainOptim(OptimSection):
+    """The optimiser."""
 
-    name: Literal["step", "cosine"]
-    warmup: int = Field(ge=0)
-    start: Share = 0.0
-    milestones: tuple[Share, ...] = ()
+    always = AlwaysPretrainOptim
+
+
+class AlwaysPretrainSchedule(Record):
+    """Options of schedules that every recipe of pretraining writes out and is hashed over."""
+
+    milestones: tuple[Fraction, ...] = ()
     factors: tuple[NotNegative, ...] = ()
-    end: Share = 0.0
+    end: Fraction = 0.0
+
+
+class PretrainSchedule(ScheduleSection):
+    """Learning rate over iterations."""
+
+    always = AlwaysPretrainSchedule
+
+
+SECTIONS: Mapping[str, type[Section]] = {"optim": PretrainOptim, "schedule": PretrainSchedule}
+"""Sections that are typed by the entry they name."""
 
 
 class PretrainRecipe(Record):
@@ -137,15 +146,16 @@ class PretrainRecipe(Record):
     amp: Literal["no", "bf16"]
     projector: Projection | None = None
     masking: Masking | None = None
-    optim: Optim
-    schedule: Rate
+    optim: PretrainOptim
+    schedule: PretrainSchedule
     entries: dict[str, Entry]
 
     @property
     def sha256(self) -> str:
         """Hash of all that the weights depend on: words, checkpoints and how memory is saved are left out."""
-        left_out = {"source", "notes", "save_every", "recompute"}
-        return document_sha256(self.model_dump(mode="json", exclude=left_out))
+        left_out = {"source", "notes", "save_every", "recompute", "optim", "schedule"}
+        content = self.model_dump(mode="json", exclude=left_out)
+        return document_sha256(content | {"optim": self.optim.hashed(), "schedule": self.schedule.hashed()})
 
     @property
     def weights(self) -> dict[str, float]:
@@ -194,8 +204,11 @@ def load_pretrain_recipe(
     layers += [_nested(layers[0], key, value) for key, value in (overrides or {}).items()]
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = merge(merged, _spread(merged, layer))
-    return _validated(merged | {"method": method, "suite": suite, "variant": variant})
+        below = {name: kind.below(merged.get(name, {}), layer.get(name, {})) for name, kind in SECTIONS.items()}
+        merged = merge(merged | below, _spread(merged, layer))
+    recipe = _validated(merged | {"method": method, "suite": suite, "variant": variant})
+    check_options(overrides or {}, optim=recipe.optim, schedule=recipe.schedule)
+    return recipe
 
 
 def _tables(method: str) -> dict[str, Any]:
@@ -235,7 +248,7 @@ def _validated(merged: dict[str, Any]) -> PretrainRecipe:
     try:
         recipe = PretrainRecipe.model_validate(merged)
     except ValidationError as error:
-        raise RecipeError(f"pretraining recipe: {problem(error)} {found(error)}") from error
+        raise RecipeError(f"pretraining recipe: {complaint(error)}") from error
     for name, entry in recipe.entries.items():
         tasks = {card.task for card in entry.cards()}
         if len(tasks) > 1 or not tasks <= set(TASKS):

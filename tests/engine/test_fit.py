@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 
 from humanbench.cards import load_card
 from humanbench.engine.finetune import Average, Finetune, learnt
-from humanbench.engine.fit import length, optimiser_for
-from humanbench.engine.schedule import rate
+from humanbench.engine.fit import length
+from humanbench.optim.optimisers import build_optimiser
+from humanbench.optim.schedules import rate
 from humanbench.recipes import Optim, Schedule, load_recipe
 from humanbench.regimes import freeze
 from humanbench.results import Result
@@ -44,7 +45,7 @@ def test_optimisers_keep_their_groups_rates(name: str) -> None:
         {"params": [p], "lr": lr, "weight_decay": decay}
         for p, lr, decay in zip(parameters, (0.1, 0.2), (0.0, 0.5), strict=True)
     ]
-    optimiser = optimiser_for(Optim.model_validate({"name": name, "lr": 1.0, "weight_decay": 9.0}), groups)
+    optimiser = build_optimiser(Optim.model_validate({"name": name, "lr": 1.0, "weight_decay": 9.0}), groups)
     assert [(g["lr"], g["weight_decay"]) for g in optimiser.param_groups] == [(0.1, 0.0), (0.2, 0.5)]
 
 
@@ -60,7 +61,7 @@ def test_optimisers_take_momentum_and_betas_of_the_recipe(name: str, expected: d
     """SGD takes the momentum, plain; AdamW both betas; Adafactor the first, and the second as the cap of its own."""
     recipe = {"name": name, "lr": 1.0, "weight_decay": 0.0, "momentum": 0.7, "betas": [0.6, 0.8]}
     groups = [{"params": [torch.nn.Parameter(torch.ones(2))], "lr": 1.0, "weight_decay": 0.0}]
-    (group,) = optimiser_for(Optim.model_validate(recipe), groups).param_groups
+    (group,) = build_optimiser(Optim.model_validate(recipe), groups).param_groups
     assert {key: group[key] for key in expected} == expected
 
 

@@ -28,9 +28,9 @@ from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
 from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
 from humanbench.errors import HumanbenchError, RecipeError
-from humanbench.leaderboard.site.pages import words
 from humanbench.paths import shipped
-from humanbench.recipes import REGIMES, Recipe, load_recipe
+from humanbench.recipes import SECTIONS, Recipe, load_recipe
+from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import SUITES
 from humanbench.tasks.options import Options
@@ -73,7 +73,10 @@ def layers(tables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
 def keys(task: str) -> set[Key]:
     """Section and key of everything that recipes of the task say."""
     found = {(s, k) for _, layer in layers(files()[task]) for s in layer if s not in TOLD for k in layer[s]}
-    return found | {(s, k) for s in ENGINE for k in Recipe.model_fields[s].annotation.model_fields}
+    found |= {(s, k) for s in ENGINE for k in Recipe.model_fields[s].annotation.model_fields}
+    return found | {
+        (s, k) for s, kind in SECTIONS.items() for name in kind.catalogue.names() for k in kind.known_keys(name)
+    }
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -81,7 +84,7 @@ def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> Non
     tables = files()[task]
     assert set(tables) <= {"default", "regime", "dataset", "variant", "suite"}
     names = {card.id for card in evaluated() if card.task == task}
-    known = {"regime": set(REGIMES), "dataset": names, "suite": set(SUITES) - {"humanbench-v1"}}
+    known = {"regime": set(REGIMES.names()), "dataset": names, "suite": set(SUITES) - {"humanbench-v1"}}
     for name, layer in layers(tables):
         words = name.split(".")
         for kind, value in zip(words[::2], words[1::2], strict=False):
@@ -109,14 +112,12 @@ class Read(dict[str, Any]):
 
 def test_every_key_of_the_benchmark_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     table, asked = dict(selection.benchmark()), set[str]()
-    for module in (selection, words):
-        monkeypatch.setattr(module, "benchmark", lambda: Read(table, asked))
+    monkeypatch.setattr(selection, "benchmark", lambda: Read(table, asked))
     for regime in REGIMES:
-        selection.candidates((), None, regime, None, ())
-        words.regime_about(regime)
+        selection.candidates((), None, regime.name, None, ())
     with pytest.raises(HumanbenchError, match="is for reid"):
         selection.candidates(("mpii",), None, "none", None, ())
-    assert {*table, *(key for about in table["regime"].values() for key in about)} <= asked
+    assert set(table) <= asked
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def contexts(task: str) -> list[Context]:
     """Datasets, suites, regimes and variants that a recipe of the task is loaded for."""
     cards = [card for card in evaluated() if card.task == task]
     variants = [None, *(name for name in files()[task].get("variant", {}) if name != "direct")]  # needs dumps
-    regimes = [name for name in REGIMES if task in selection.benchmark()["regime"][name].get("tasks", TASKS)]
+    regimes = [regime.name for regime in REGIMES if regime.suits(task)]
     return [(card, suite, regime, name) for name, suite, regime, card in product(variants, SUITES, regimes, cards)]
 
 
@@ -227,7 +228,8 @@ def words_for(task: str, name: str) -> list[str]:
     kinds = [kind for kind in Options.__subclasses__() if kind.__module__.startswith(f"humanbench.tasks.{task}.")]
     kinds += [Recipe.model_fields[section].annotation for section in ENGINE]
     fields = [kind.model_fields[name].annotation for kind in kinds if name in kind.model_fields]
-    return [word for field in fields for word in get_args(field) if isinstance(word, str)]
+    entries = [entry for kind in SECTIONS.values() for entry in kind.catalogue.names() if name == "name"]
+    return [*entries, *(word for field in fields for word in get_args(field) if isinstance(word, str))]
 
 
 def others(value: Any, words: list[str]) -> Iterator[Any]:
@@ -244,6 +246,8 @@ def others(value: Any, words: list[str]) -> Iterator[Any]:
         yield from (1e-3, 0.5, 3)
     elif value and isinstance(value[0], str):
         yield list(value[:-1])
+    elif not value:
+        yield [0.5, 0.3]  # factors of milestones, of which recipes have two
     else:
         yield from ([type(one)(one * factor) for one in value] for factor in (0.5, 2, 1 / 32))
 
@@ -256,7 +260,7 @@ def effect(bench: Bench, places: Iterable[Context], key: Key, iterations: int = 
         try:
             recipe = recipe_for(context, start)
             value = value_of(recipe, *key)
-        except (RecipeError, KeyError):
+        except (RecipeError, KeyError, AttributeError):
             continue
         for other in others(value, words_for(context[0].task, key[1])):
             try:

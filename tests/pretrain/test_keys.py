@@ -15,25 +15,22 @@ import pytest
 from pydantic import BaseModel
 
 from humanbench.errors import RecipeError
-from humanbench.pretrain.recipe import Entry, Masking, Optim, PretrainRecipe, Projection, Rate, load_pretrain_recipe
+from humanbench.pretrain.recipe import SECTIONS as TYPED
+from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection, load_pretrain_recipe
 from tests.pretrain.small import DATASETS, build, work
 from tests.pretrain.small import SET as SMALL
 
 BEFORE = {"method", "suite", "variant", "source", "notes", "backbone", "seed", "entries"}
 """Read before the loop starts: they choose the recipe, are told in it, or name what it starts from."""
 
-SECTIONS: Mapping[str, type[BaseModel]] = {
-    "projector": Projection,
-    "masking": Masking,
-    "optim": Optim,
-    "schedule": Rate,
-}
+SECTIONS: Mapping[str, type[BaseModel]] = {"projector": Projection, "masking": Masking, **TYPED}
 DECODER = {"masking.dim": 16, "masking.depth": 1, "masking.heads": 2}
 SET = SMALL | {"schedule.warmup": 1}
 CONTEXTS: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("path", SET),
     ("path", SET | {"schedule.name": "step", "optim.layer_decay": 0.7}),
     ("path", SET | {"optim.name": "adamw"}),
+    ("path", SET | {"optim.name": "sgd", "schedule.name": "step", "schedule.factors": []}),
     ("mae", {k: v for k, v in SET.items() if k != "projector.reduction"} | DECODER),
 )
 ENTRY = "pose_coco"
@@ -43,7 +40,9 @@ WORDS = {"entries.group": "reid", "entries.head": "own", "entries.class_token": 
 def keys() -> list[str]:
     """Dotted keys of a recipe; those of an entry as `entries.KEY`."""
     own = [name for name in PretrainRecipe.model_fields if name not in {*BEFORE, *SECTIONS}]
-    nested = [f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields]
+    nested = {f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields}
+    for section, kind in TYPED.items():
+        nested |= {f"{section}.{key}" for name in kind.catalogue.names() for key in kind.known_keys(name)}
     entry = [f"entries.{key}" for key in Entry.model_fields if key not in ("note", "datasets")]
     return sorted([*own, *nested, *entry])
 
@@ -59,7 +58,8 @@ def others(key: str, value: Any) -> Iterator[Any]:
     elif isinstance(value, str):
         section, _, name = key.rpartition(".")
         field = SECTIONS.get(section, PretrainRecipe).model_fields[name]
-        yield from (word for word in get_args(field.annotation) if word != value)
+        words = TYPED[section].catalogue.names() if section in TYPED else get_args(field.annotation)
+        yield from (word for word in words if word != value)
     elif isinstance(value, int):
         yield from (2 * value, value + 1, value - 1)
     elif isinstance(value, float):

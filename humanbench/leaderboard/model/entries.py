@@ -16,7 +16,8 @@ from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.ranking import Ranking, rank_entries
 from humanbench.metrics.directions import direction
 from humanbench.names import mark, shown, slug
-from humanbench.recipes import DIRECT, REGIMES, load_recipe
+from humanbench.recipes import DIRECT, load_recipe
+from humanbench.regimes import REGIMES
 from humanbench.results import Result
 from humanbench.suites import SUITES
 
@@ -299,11 +300,11 @@ def board_key(result: Result) -> BoardKey:
 @lru_cache(maxsize=1024)
 def _shipped_recipe(dataset: str, regime: str, suite: str, variant: str | None) -> str | None:
     """Hash of this version's recipe; None where there is none."""
-    chosen, kind = next((r for r in REGIMES if r == regime), None), next((s for s in SUITES if s == suite), None)
-    if chosen is None or kind is None or dataset not in cards():
+    kind = next((s for s in SUITES if s == suite), None)
+    if regime not in REGIMES or kind is None or dataset not in cards():
         return None
     try:
-        return load_recipe(load_card(dataset), chosen, kind, variant).sha256
+        return load_recipe(load_card(dataset), regime, kind, variant).sha256
     except HumanbenchError:
         return None
 
@@ -316,8 +317,15 @@ def boards(entries: Iterable[BoardEntry]) -> list[Board]:
             found.setdefault(entry.board, Board(entry.board)).entries.append(entry)
 
     def place(key: BoardKey) -> tuple[object, ...]:
-        regime = REGIMES.index(key.regime) if key.regime in REGIMES else len(REGIMES)
-        return key.synthetic, key.subset, key.recipe != "shipped", key.variant, key.suite, regime, key.regime
+        return (
+            key.synthetic,
+            key.subset,
+            key.recipe != "shipped",
+            key.variant,
+            key.suite,
+            REGIMES.place(key.regime),
+            key.regime,
+        )
 
     return [found[key] for key in sorted(found, key=place)]
 

@@ -24,8 +24,12 @@ from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.site.charts import Axis, Point, Series, quantity
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
+from humanbench.regimes import REGIMES
 
-REGIME_SHORT = {"full": "full", "partial": "partial", "head": "head", "none": "w/o finetuning", "published": "others"}
+
+def regime_short(regime: str) -> str:
+    """The regime of a published number in a word or two; `published` stands for the rows of others."""
+    return "others" if regime == "published" else REGIMES[regime].short
 
 
 @dataclass(frozen=True)
@@ -212,7 +216,7 @@ def published_table(
             TableRow(
                 anchor=published_anchor(method, backbone, regime),
                 name=published_name(method, backbone, regime),
-                about="best published results of others" if external else REGIME_SHORT[regime],
+                about="best published results of others" if external else regime_short(regime),
                 link="",
                 backbone=backbone,
                 regime=regime,
@@ -285,7 +289,7 @@ def published_series(
             best[key[:2]] = key
     return [
         Series(
-            f"{key[0]}" if key[2] == "published" else f"{key[0]} {key[1]}, {REGIME_SHORT[key[2]]}",
+            f"{key[0]}" if key[2] == "published" else f"{key[0]} {key[1]}, {regime_short(key[2])}",
             [rows[key][c.id].value if c.id in rows[key] else math.nan for c in columns],
         )
         for key in best.values()

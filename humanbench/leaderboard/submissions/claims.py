@@ -16,7 +16,8 @@ from humanbench.leaderboard.submissions.archive import SubmissionError
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, read_document, validated
 from humanbench.metrics.directions import direction
 from humanbench.predictions.files import SUFFIX
-from humanbench.recipes import REGIMES, Recipe
+from humanbench.recipes import Recipe
+from humanbench.regimes import REGIMES
 from humanbench.results import Provenance, Result
 from humanbench.scoring import Metric
 from humanbench.suites import SUITES

@@ -23,7 +23,8 @@ from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.recipes import DIRECT, Recipe, Share
+from humanbench.recipes import DIRECT, Recipe
+from humanbench.schema import Fraction
 from humanbench.tasks.attribute import Probabilities
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.options import Options, fits, section
@@ -35,7 +36,7 @@ Labels = NDArray[np.int8]
 class Augment(Options):
     """`flip` is a probability, `pad` pixels."""
 
-    flip: Share
+    flip: Fraction
     pad: int
 
 
@@ -184,7 +185,7 @@ def build_head(
     """
     labels = labels_of(card, tables)
     ratios = positive_ratios(labels)
-    if recipe.regime == "none" and recipe.variant != DIRECT:
+    if not recipe.fits and recipe.variant != DIRECT:
         chosen = section(recipe, "test", Test)
         return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
     return AttributeHead(backbone.width, ratios, section(recipe, "loss", Loss))

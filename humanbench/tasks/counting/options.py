@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from humanbench.recipes import Positive, Share
+from humanbench.schema import Fraction, Positive
 from humanbench.tasks.options import Options
 
 Pixels = Annotated[int, Field(ge=1)]
@@ -20,8 +20,8 @@ class Augment(Options):
 
     crop: tuple[Pixels, Pixels]
     scale: tuple[Positive, Positive]
-    flip: Share
-    photometric: Share
+    flip: Fraction
+    photometric: Fraction
 
     @model_validator(mode="after")
     def _ordered(self) -> Augment:

@@ -17,7 +17,8 @@ from PIL import Image
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.recipes import Recipe, Share
+from humanbench.recipes import Recipe
+from humanbench.schema import Fraction
 from humanbench.tasks.options import Options, section
 from humanbench.tasks.training import Sample
 
@@ -31,9 +32,9 @@ class Augment(Options):
     `crop_sides`. `skip_empty`: pictures without anybody are left out of training.
     """
 
-    flip: Share
+    flip: Fraction
     short_sides: tuple[int, ...]
-    crop: Share
+    crop: Fraction
     crop_short_sides: tuple[int, ...]
     crop_sides: tuple[int, int]
     skip_empty: bool

@@ -16,7 +16,8 @@ from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.collate import collate as collate
 from humanbench.errors import DataError
-from humanbench.recipes import Recipe, Share
+from humanbench.recipes import Recipe
+from humanbench.schema import Fraction
 from humanbench.tasks import only
 from humanbench.tasks.detection import Detections
 from humanbench.tasks.detection.data import Augment, Scenes, to_pixels
@@ -29,7 +30,7 @@ from humanbench.tasks.training import Batch
 class Test(Options):
     """Boxes with a lower `score` are left out. There is no suppression of overlapping boxes."""
 
-    score: Share
+    score: Fraction
 
 
 SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}

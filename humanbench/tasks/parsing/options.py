@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from humanbench.recipes import Positive, Share
+from humanbench.schema import Fraction, Positive
 from humanbench.tasks.options import Options
 
 
@@ -16,9 +16,9 @@ class Augment(Options):
     photometric: see `humanbench.data.transforms.photometric`.
     """
 
-    flip: Share
+    flip: Fraction
     scale: tuple[Positive, Positive]
-    photometric: Share
+    photometric: Fraction
 
     @model_validator(mode="after")
     def _ordered(self) -> Augment:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from humanbench.recipes import Positive, Share
+from humanbench.schema import Fraction, Positive
 from humanbench.tasks.options import Options
 
 
@@ -19,15 +19,15 @@ class Augment(Options):
     deviation in degrees, cut off at twice that, with chance `rotation_chance`. photometric: see `data.transforms`.
     """
 
-    shift: Share
-    shift_chance: Share
-    flip: Share
-    half_body: Share
+    shift: Fraction
+    shift_chance: Fraction
+    flip: Fraction
+    half_body: Fraction
     half_body_joints: int
     scale: Annotated[float, Field(ge=0, lt=1)]
     rotation: Annotated[float, Field(ge=0, le=90)]
-    rotation_chance: Share
-    photometric: Share
+    rotation_chance: Fraction
+    photometric: Fraction
 
 
 class Head(Options):

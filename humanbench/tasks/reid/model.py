@@ -28,7 +28,8 @@ from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
 from humanbench.data.sampling import generator
 from humanbench.errors import DataError
-from humanbench.recipes import Recipe, Share
+from humanbench.recipes import Recipe
+from humanbench.schema import Fraction
 from humanbench.tasks.options import Options, fits, section
 from humanbench.tasks.reid import Features
 from humanbench.tasks.training import Batch, Sample
@@ -38,9 +39,9 @@ class Augment(Options):
     """`flip` and `erase` are probabilities, `pad` pixels; of the picture `erase_area` is erased, high as wide times
     `erase_aspect`."""
 
-    flip: Share
+    flip: Fraction
     pad: int
-    erase: Share
+    erase: Fraction
     erase_area: tuple[float, float]
     erase_aspect: tuple[float, float]
 

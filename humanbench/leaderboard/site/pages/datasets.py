@@ -16,7 +16,7 @@ from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
 from humanbench.leaderboard.site.pages.words import TASK_TEXT, board_title
-from humanbench.leaderboard.site.tables import REGIME_SHORT, TableColumn, columns_of, number
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 
@@ -49,7 +49,7 @@ def _dataset_line(card: DatasetCard) -> dict[str, Any]:
 def dataset(content: Content, card: DatasetCard) -> Page:
     """A dataset: its card, how it is scored, who has which value, what happened when."""
     published = [
-        (tables.published_name(*key), tables.published_anchor(*key), REGIME_SHORT[key[2]], row[card.id].text)
+        (tables.published_name(*key), tables.published_anchor(*key), regime_short(key[2]), row[card.id].text)
         for key, row in published_rows().items()
         if card.id in row
     ]

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from humanbench.cards import TASKS, load_card
-from humanbench.engine.selection import benchmark
 from humanbench.leaderboard.model.entries import Board, Ranked, benchmark_columns, main_metric
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import charts, tables
@@ -14,14 +13,15 @@ from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
     EVIDENCE_TEXT,
-    REGIME_TEXT,
     TASK_TEXT,
     UNIT_TEXT,
     board_title,
     regime_about,
+    regime_title,
 )
 from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
+from humanbench.regimes import REGIMES
 
 PREVIEW = 10
 """Rows of a board on the first page."""
@@ -40,7 +40,7 @@ def index(content: Content) -> Page:
             (len(benchmark_columns()), "datasets", "datasets.html"),
             (len(TASKS), "tasks", "datasets.html"),
             (3, "scenarios", "reading.html#scenarios"),
-            (len(benchmark()["regime"]), "regimes", "reading.html#regimes"),
+            (len(REGIMES.names()), "regimes", "reading.html#regimes"),
             (len(load_published()), "published numbers", "published.html"),
             (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
         ],
@@ -107,7 +107,7 @@ def _preview(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[s
 
 def reading() -> Page:
     """The guide: scenarios, regimes, evidence, ranks, metrics."""
-    regimes = [(name, REGIME_TEXT[name], about["about"]) for name, about in benchmark()["regime"].items()]
+    regimes = [(regime.name, regime_title(regime.name), regime.about) for regime in REGIMES]
     metrics = []
     for name in benchmark_columns():
         way = direction(main_metric(name))

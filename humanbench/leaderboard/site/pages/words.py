@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from humanbench.engine.selection import benchmark
 from humanbench.leaderboard.model.entries import Board
 from humanbench.names import shown
+from humanbench.regimes import REGIMES
 
-REGIME_TEXT = {
-    "full": "Full finetuning",
-    "partial": "Partial finetuning",
-    "head": "Head finetuning",
-    "none": "Without finetuning",
-}
 EVIDENCE_TEXT = {
     "rescored": "recomputed here from the submitted predictions against the ground truth, and equal to the report",
     "claimed": "as reported by whoever ran it; not recomputed here, for want of the data or of a check",
@@ -29,13 +23,14 @@ UNIT_TEXT = {"%": "percent", "px": "pixels", "people": "people"}
 
 def regime_title(regime: str) -> str:
     """The regime in words; one that this version does not know by its own name."""
-    return REGIME_TEXT.get(regime, shown(regime, 30))
+    return REGIMES[regime].title.capitalize() if regime in REGIMES else shown(regime, 30)
 
 
 def regime_about(regime: str) -> str:
     """What the regime trains."""
-    known = benchmark()["regime"].get(regime)
-    return f"Finetuned: {known['about']}." if known else "A regime that this version does not know."
+    if regime not in REGIMES:
+        return "A regime that this version does not know."
+    return f"Finetuned: {REGIMES[regime].about}."
 
 
 def suite_title(name: str) -> str:

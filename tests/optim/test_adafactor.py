@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from humanbench.engine.adafactor import Adafactor
+from humanbench.optim.adafactor import Adafactor
 from tests.samples import SAMPLES
 
 TRACE = SAMPLES.parent / "parity" / "adafactor_trace.safetensors"

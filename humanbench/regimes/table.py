@@ -1,0 +1,123 @@
+"""The regimes: an entry each, with all that is to be known about it. It imports no torch.
+
+Another package adds one as an entry point of the group `humanbench.regimes` that names a `Regime`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from humanbench.catalogue import Catalogue
+from humanbench.schema import Count, Record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from humanbench.backbones.backbone import Backbone
+
+
+class Freezing(Record):
+    """What a recipe changes in its regime.
+
+    `last`: how many layer groups `partial` trains. `open_norms`: norms of frozen groups train too (PATH's attribute
+    recipes). `freeze_pos_embed`: the position embedding stays fixed even in `full` (PATH's detection recipes).
+    """
+
+    last: Count = 2
+    open_norms: bool = False
+    freeze_pos_embed: bool = False
+
+
+@dataclass(frozen=True)
+class Regime:
+    """How much of a network a finetuning trains.
+
+    `title`: in headings, small letters; `short`: in narrow columns. `about`: what it trains, for the pages: "every
+    parameter". `whole`: all of the backbone trains. `groups`: indices of the layer groups that train as a whole;
+    `opens`: whether a parameter outside them trains too, from its name in the backbone, itself and the module that
+    holds it; both are given the recipe's `Freezing`. `head`: whether the head trains. `fits`: whether there is a fit.
+    `tasks`: the tasks it is for, none for all; `otherwise` goes on about a dataset of another task.
+    """
+
+    name: str
+    title: str
+    short: str
+    about: str
+    whole: bool = False
+    groups: Callable[[Backbone, Freezing], Sequence[int]] | None = None
+    opens: Callable[[str, nn.Parameter, nn.Module, Freezing], bool] | None = None
+    head: bool = True
+    fits: bool = True
+    tasks: tuple[str, ...] = ()
+    otherwise: str = ""
+
+    @property
+    def trains_backbone(self) -> bool:
+        """Whether anything of the backbone trains."""
+        return self.whole or self.groups is not None or self.opens is not None
+
+    def suits(self, task: str) -> bool:
+        """Whether datasets of the task can be tested in it."""
+        return not self.tasks or task in self.tasks
+
+
+def _last_groups(backbone: Backbone, freezing: Freezing) -> Sequence[int]:
+    """The last layer groups that hold more than norms, and those of norms alone between and after them."""
+    from humanbench.regimes.parameters import weighty_groups
+
+    return range(weighty_groups(backbone)[-freezing.last :][0], len(backbone.layer_groups))
+
+
+def _opened_norms(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:
+    from humanbench.regimes.parameters import is_norm
+
+    return freezing.open_norms and is_norm(owner)
+
+
+REGIMES = Catalogue(
+    "regime",
+    "humanbench.regimes",
+    [
+        Regime("full", "full finetuning", "full", "every parameter", whole=True),
+        Regime(
+            "partial",
+            "partial finetuning",
+            "partial",
+            "the last two layers, the final norm and the head",
+            groups=_last_groups,
+            opens=_opened_norms,
+        ),
+        # Re-identification is ranked by features from under the head, so there this equals `none`; the paper leaves
+        # it out.
+        Regime("head", "head finetuning", "head", "the head alone, on a frozen backbone"),
+        Regime(
+            "none",
+            "without finetuning",
+            "w/o finetuning",
+            "nothing: the backbone as it is",
+            head=False,
+            fits=False,
+            tasks=("reid", "attribute"),
+            otherwise=(
+                "is tested through a head, which without finetuning only the dumps of a pretraining bring along "
+                "(--checkpoint DIR); take full, partial or head"
+            ),
+        ),
+    ],
+)
+
+
+def fits(name: str) -> bool:
+    """Whether cells of the regime are trained; those of one that is not known here are taken to be."""
+    return name not in REGIMES or REGIMES[name].fits
+
+
+DEFAULT_REGIME = "partial"
+"""The regime where none is asked for."""
+
+RegimeName = Annotated[str, AfterValidator(REGIMES.checked)]
+"""The name of a regime in a record."""
