@@ -51,6 +51,9 @@ class Catalogue(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         return (self[name] for name in self.names())
 
+    def __len__(self) -> int:
+        return len(self.names())
+
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (name in self._own or name in self._points())
 

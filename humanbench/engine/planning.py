@@ -175,10 +175,10 @@ def _direct(request: Request, regime: str) -> Direct | None:
     """The dumps of a pretraining, where `checkpoint` names them; only they can be tested without finetuning."""
     if request.checkpoint is None or not isinstance(request.backbone, str):
         return None
-    from humanbench.pretrain.direct import is_dump, open_direct
+    from humanbench.pretrain.direct import is_entry_checkpoint, open_direct
 
     path = Path(request.checkpoint).expanduser()
-    if not is_dump(path) or (path.is_file() and REGIMES[regime].fits):
+    if not is_entry_checkpoint(path) or (path.is_file() and REGIMES[regime].fits):
         return None
     if REGIMES[regime].fits:
         raise HumanbenchError(f"{path}: a folder of dumps is for --protocol none; finetuning takes one file")

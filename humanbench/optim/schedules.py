@@ -155,10 +155,10 @@ class Rates:
 
     def __init__(self, optimiser: Optimizer, schedule: ScheduleSection, total: int) -> None:
         self._optimiser, self._schedule, self._total = optimiser, schedule, total
-        self._peaks = [group["lr"] for group in optimiser.param_groups]
+        self.peaks = [group["lr"] for group in optimiser.param_groups]
 
     def set(self, iteration: int) -> None:
         """The rates of an iteration; beyond the last one those of the last."""
         factor = rate(self._schedule, min(iteration, self._total - 1), self._total)
-        for group, peak in zip(self._optimiser.param_groups, self._peaks, strict=True):
+        for group, peak in zip(self._optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor

@@ -20,10 +20,19 @@ from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.errors import BackboneError
 from humanbench.hashing import key
-from humanbench.pretrain.dumps import BACKBONE, FILE, HEAD, NECK, Tensors, listed, one_step, read_dump
 from humanbench.pretrain.entries import joint_attributes
+from humanbench.pretrain.entry_checkpoints import (
+    BACKBONE,
+    FILE,
+    HEAD,
+    NECK,
+    Tensors,
+    listed,
+    one_step,
+    read_entry_checkpoint,
+)
 from humanbench.pretrain.path import Projector
-from humanbench.pretrain.recipe import Entry, Projection, load_pretrain_recipe
+from humanbench.pretrain.recipe import PretrainingEntry, Projection, load_pretrain_recipe
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
 
 _POSITIONS = "cls_token_pos_embed"
@@ -69,11 +78,11 @@ class ProjectedForward(GroupedForward):
 
 
 @dataclass(frozen=True)
-class Dump:
+class EntryCheckpoint:
     """A dump: its file, the entry it is of, and what a projector's weights do not say."""
 
     path: Path
-    entry: Entry
+    entry: PretrainingEntry
     projection: Projection
     step: int
     released: bool
@@ -81,7 +90,7 @@ class Dump:
 
     def tensors(self) -> Tensors:
         """All its weights, mapped from the file."""
-        return cast("Tensors", read_dump(self.path, mapped=True)["state_dict"])
+        return cast("Tensors", read_entry_checkpoint(self.path, mapped=True)["state_dict"])
 
 
 class Direct:
@@ -92,10 +101,10 @@ class Direct:
 
     def __init__(self, path: Path, start: Backbone) -> None:
         self.start = start
-        self.dumps: dict[str, Dump] = {}
-        found = _dumps(path)
-        start.weights_sha256 = key(*(tensors_sha256(dump.tensors()) for dump in found))
-        for dump in found:
+        self.dumps: dict[str, EntryCheckpoint] = {}
+        dumps = _dumps(path)
+        start.weights_sha256 = key(*(tensors_sha256(dump.tensors()) for dump in dumps))
+        for dump in dumps:
             for dataset in dump.entry.datasets:
                 if dataset in self.dumps:
                     raise BackboneError(f"{dump.path} and {self.dumps[dataset].path.name} are both of {dataset}")
@@ -122,28 +131,28 @@ class Direct:
             return
         _, tensors = self._parts(dump)
         if card.task == "attribute" and len(dump.entry.datasets) > 1:
-            own = _columns(dump, card)
-            tensors = {name: t[own] if t.ndim else t for name, t in tensors.items()}
+            columns = _columns(dump, card)
+            tensors = {name: t[columns] if t.ndim else t for name, t in tensors.items()}
         _loaded(head, tensors, f"{dump.path}: its head")
 
-    def _parts(self, dump: Dump) -> tuple[Backbone, Tensors]:
+    def _parts(self, dump: EntryCheckpoint) -> tuple[Backbone, Tensors]:
         """The backbone of a dump, and the tensors of its head; its file is read once."""
         if dump.path not in self._built:
             tensors = dump.tensors()
             self._built[dump.path] = (self._assembled(dump, tensors), _under(HEAD, tensors))
         return self._built[dump.path]
 
-    def _assembled(self, dump: Dump, tensors: Tensors) -> Backbone:
+    def _assembled(self, dump: EntryCheckpoint, tensors: Tensors) -> Backbone:
         import copy
 
         vit: Any = copy.deepcopy(self.start.trunk)
-        own = _under(BACKBONE, tensors)
+        weights = _under(BACKBONE, tensors)
         token: ClassToken | None = None
-        first = {name: own.pop(name) for name in ("cls_token", _POSITIONS) if name in own}
+        first = {name: weights.pop(name) for name in ("cls_token", _POSITIONS) if name in weights}
         if _POSITIONS in first:
             token = ClassToken(int(vit.embed_dim))
             _loaded(token, first, f"{dump.path}: its class token")
-        _loaded(vit, own, f"{dump.path}: its backbone")
+        _loaded(vit, weights, f"{dump.path}: its backbone")
         projector = _projector(dump, _under(NECK, tensors), int(vit.embed_dim))
         trunk = Projected(vit, token, projector)
         return Backbone(
@@ -152,16 +161,16 @@ class Direct:
         ).eval()  # fmt: skip
 
 
-def _columns(dump: Dump, card: DatasetCard) -> list[int]:
+def _columns(dump: EntryCheckpoint, card: DatasetCard) -> list[int]:
     """Where a joint head has the dataset's attributes; `BackboneError` where nobody says in which order they are."""
     names = joint_attributes(dump.entry.cards()).attributes
-    own = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
+    columns = [names.index(f"{card.id}: {name}") for name in card.labels.attributes]
     if not dump.released:
-        return own
+        return columns
     order = card.pretraining.released_order if card.pretraining else ()
     if not order:
         raise BackboneError(f"{dump.path}: the order of {card.id}'s attributes in a released head is not known")
-    return [own[0] + order.index(number) for number in range(len(own))]
+    return [columns[0] + order.index(number) for number in range(len(columns))]
 
 
 def _under(prefix: str, tensors: Tensors) -> Tensors:
@@ -169,7 +178,7 @@ def _under(prefix: str, tensors: Tensors) -> Tensors:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
 
 
-def _projector(dump: Dump, tensors: Tensors, dim: int) -> Projector | None:
+def _projector(dump: EntryCheckpoint, tensors: Tensors, dim: int) -> Projector | None:
     if not tensors:
         return None
     features = sum(name.startswith("side_gate_params.") for name in tensors)
@@ -182,38 +191,40 @@ def _projector(dump: Dump, tensors: Tensors, dim: int) -> Projector | None:
 
 
 def _loaded(module: nn.Module, tensors: dict[str, Tensor], what: str) -> None:
-    own = module.state_dict()
-    fit = [name for name in own if name in tensors and tensors[name].shape == own[name].shape]
-    if len(fit) < len(own) or len(tensors) > len(own):
-        raise BackboneError(f"{what} is of another architecture: {len(fit)} of {len(own)} tensors fit")
+    state = module.state_dict()
+    fit = [name for name in state if name in tensors and tensors[name].shape == state[name].shape]
+    if len(fit) < len(state) or len(tensors) > len(state):
+        raise BackboneError(f"{what} is of another architecture: {len(fit)} of {len(state)} tensors fit")
     module.load_state_dict(tensors)
 
 
-def _dumps(path: Path) -> list[Dump]:
+def _dumps(path: Path) -> list[EntryCheckpoint]:
     """The dumps of a folder, or the one of a file; `BackboneError` where there is none."""
     files = [path] if path.is_file() else listed(path)
     if not files:
         raise BackboneError(f"{path}: holds no dump of a pretraining (ckpt_taskN_iter_newest.pth.tar)")
-    found = [_described(file) for file in files]
-    one_step({dump.path: dump.step for dump in found})
-    return found
+    dumps = [_described(file) for file in files]
+    one_step({dump.path: dump.step for dump in dumps})
+    return dumps
 
 
-def _described(path: Path) -> Dump:
+def _described(path: Path) -> EntryCheckpoint:
     """A dump with its entry: what it says itself (ours), or the entry of the released recipe by its number."""
-    found = read_dump(path, mapped=True)
-    step = int(found.get("step", 0))
-    if "about" in found:
-        about = found["about"]
-        return Dump(path, Entry.model_validate(about["entry"]), Projection(**about["projector"]), step, False)
+    content = read_entry_checkpoint(path, mapped=True)
+    step = int(content.get("step", 0))
+    if "about" in content:
+        about = content["about"]
+        return EntryCheckpoint(
+            path, PretrainingEntry.model_validate(about["entry"]), Projection(**about["projector"]), step, False
+        )
     matched, recipe = FILE.fullmatch(path.name), load_pretrain_recipe("path")
     entries = list(recipe.entries.values())
     if matched is None or int(matched[1]) >= len(entries) or recipe.projector is None:
         raise BackboneError(f"{path}: its name does not say which entry it is of (ckpt_taskN_iter_….pth.tar)")
-    return Dump(path, entries[int(matched[1])], recipe.projector, step, True)
+    return EntryCheckpoint(path, entries[int(matched[1])], recipe.projector, step, True)
 
 
-def is_dump(path: Path) -> bool:
+def is_entry_checkpoint(path: Path) -> bool:
     """Whether a checkpoint is a folder of dumps, or the file of one."""
     return path.is_dir() or path.name.endswith(".pth.tar")
 

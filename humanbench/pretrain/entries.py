@@ -18,7 +18,7 @@ from humanbench.data_root import DataRoot
 from humanbench.engine.feeds import Share, portion, with_input_size
 from humanbench.errors import DataError
 from humanbench.hashing import key
-from humanbench.pretrain.recipe import Entry, PretrainRecipe
+from humanbench.pretrain.recipe import PretrainingEntry, PretrainRecipe
 from humanbench.recipes import Recipe
 from humanbench.suites import Suite
 from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskModel, model_for
@@ -26,22 +26,22 @@ from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskModel, mod
 Row = tuple[int, int]
 """Epoch of an entry's data, row."""
 
-Draw = tuple[int, tuple[Row, ...]]
-"""Number of the entry, its rows: one part of a step."""
+PlannedBatch = tuple[int, tuple[Row, ...]]
+"""Number of the entry, its rows: one microbatch of a step."""
 
 Cards = Sequence[DatasetCard]
 
 
 @dataclass(frozen=True)
-class Source:
+class EntryData:
     """An entry with its data. `card` has the joint label space; `tables` are keyed by `dataset/split`."""
 
     name: str
-    entry: Entry
+    entry: PretrainingEntry
     card: DatasetCard
     tables: Mapping[str, pd.DataFrame]
     recipe: Recipe
-    data: TaskDataset
+    samples: TaskDataset
 
     @property
     def task(self) -> TaskModel:
@@ -57,14 +57,14 @@ class Source:
         All steps have as many: what an epoch leaves over begins the next one's first. Identity-balanced batches, which
         are of one size by themselves, stay whole.
         """
-        held: list[Row] = []
+        waiting: list[Row] = []
         for epoch in count():
-            for rows in self.data.batches(self.entry.images, seed, epoch):
-                held += [(epoch, row) for row in rows]
+            for rows in self.samples.batches(self.entry.images, seed, epoch):
+                waiting += [(epoch, row) for row in rows]
                 size = len(rows) if self.card.task == "reid" else self.entry.images
-                while len(held) >= size:
-                    yield held[:size]
-                    held = held[size:]
+                while len(waiting) >= size:
+                    yield waiting[:size]
+                    waiting = waiting[size:]
 
 
 def missing(recipe: PretrainRecipe, data_root: DataRoot) -> list[str]:
@@ -72,16 +72,18 @@ def missing(recipe: PretrainRecipe, data_root: DataRoot) -> list[str]:
     return [card.id for card in recipe.datasets if not dataset_folder(card, data_root).is_dir()]
 
 
-def open_sources(recipe: PretrainRecipe, data_root: DataRoot, preprocessing: Preprocessing, seed: int) -> list[Source]:
+def open_entries(
+    recipe: PretrainRecipe, data_root: DataRoot, preprocessing: Preprocessing, seed: int
+) -> list[EntryData]:
     """The entries in the recipe's order; `DataError` where a dataset is not what its card says."""
     return [
-        _source(name, entry, recipe.suite, data_root, preprocessing, seed) for name, entry in recipe.entries.items()
+        _entry_data(name, entry, recipe.suite, data_root, preprocessing, seed) for name, entry in recipe.entries.items()
     ]
 
 
-def _source(
-    name: str, entry: Entry, suite: Suite, data_root: DataRoot, preprocessing: Preprocessing, seed: int
-) -> Source:
+def _entry_data(
+    name: str, entry: PretrainingEntry, suite: Suite, data_root: DataRoot, preprocessing: Preprocessing, seed: int
+) -> EntryData:
     tables = {
         f"{card.id}/{split}": load_samples(card, split, data_root)
         for card in entry.cards()
@@ -93,7 +95,7 @@ def _source(
     card, tables = joined(name, entry.cards(), tables)
     task = model_for(card)
     task.check(recipe)
-    return Source(name, entry, card, tables, recipe, task.training_data(card, tables, recipe, preprocessing, seed))
+    return EntryData(name, entry, card, tables, recipe, task.training_data(card, tables, recipe, preprocessing, seed))
 
 
 def joined(name: str, cards: Cards, tables: Mapping[str, pd.DataFrame]) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
@@ -125,44 +127,44 @@ def joint_attributes(cards: Cards) -> Labels:
 
 def _spread(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     prefix = f"{table.attrs['dataset']}: "
-    own = {name: table[name.removeprefix(prefix)] for name in names if name.startswith(prefix)}
-    columns = {name: own[name].to_numpy() if name in own else -1 for name in names}
+    present = {name: table[name.removeprefix(prefix)] for name in names if name.startswith(prefix)}
+    columns = {name: present[name].to_numpy() if name in present else -1 for name in names}
     wide = pd.DataFrame({"id": table["id"], "image": table["image"], **columns}).astype(dict.fromkeys(names, "int8"))
     wide.attrs = dict(table.attrs)
     return wide
 
 
-def content(sources: Sequence[Source]) -> str:
+def content(entries: Sequence[EntryData]) -> str:
     """Identity of the data of all entries."""
-    return key({s.name: data_sha256(s.card, dict(s.tables)) for s in sources})
+    return key({data.name: data_sha256(data.card, dict(data.tables)) for data in entries})
 
 
-def draws(
-    sources: Sequence[Source], parts: Sequence[tuple[int, int]], seed: int, start: int, stop: int
-) -> Iterator[Draw]:
-    """Draws of these (entry, part) pairs for the steps `start` .. `stop - 1`, in order."""
-    needed = sorted({entry for entry, _ in parts})
-    streams = {entry: sources[entry].steps(seed) for entry in needed}
+def batch_plan(
+    entries: Sequence[EntryData], microbatches: Sequence[tuple[int, int]], seed: int, start: int, stop: int
+) -> Iterator[PlannedBatch]:
+    """The samples of these microbatches (entry, number) for the steps `start` .. `stop - 1`, in order."""
+    needed = sorted({entry for entry, _ in microbatches})
+    streams = {entry: entries[entry].steps(seed) for entry in needed}
     for step in range(stop):
         drawn = {entry: next(stream) for entry, stream in streams.items()}
         if step < start:
             continue
-        for entry, part in parts:
-            yield entry, tuple(portion(drawn[entry], Share(part, sources[entry].entry.parts)))
+        for entry, number in microbatches:
+            yield entry, tuple(portion(drawn[entry], Share(number, entries[entry].entry.parts)))
 
 
-class Parts(Dataset[Batch]):
-    """Batches by draw, for a loader whose workers run ahead."""
+class Microbatches(Dataset[Batch]):
+    """Batches as they are planned, for a loader whose workers run ahead."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self._data = [source.data for source in sources]
-        self._collate: list[Callable[..., Any]] = [source.task.collate for source in sources]
+    def __init__(self, entries: Sequence[EntryData]) -> None:
+        self._samples = [data.samples for data in entries]
+        self._collate: list[Callable[..., Any]] = [data.task.collate for data in entries]
 
-    def __getitem__(self, draw: Draw) -> Batch:
-        entry, rows = draw
+    def __getitem__(self, planned: PlannedBatch) -> Batch:
+        entry, rows = planned
         return with_input_size(self._collate[entry]([self._sample(entry, *row) for row in rows]))
 
     def _sample(self, entry: int, epoch: int, row: int) -> Sample:
-        data = self._data[entry]
-        data.set_epoch(epoch)
-        return data[row]
+        samples = self._samples[entry]
+        samples.set_epoch(epoch)
+        return samples[row]

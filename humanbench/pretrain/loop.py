@@ -1,7 +1,7 @@
 """The loop of pretraining: every step takes all entries, in one process or many, and can be interrupted at any moment.
 
-Random numbers of a part are seeded by (seed, step, entry, part), its batch by the step: so a run that was interrupted
-and a run on several processes give the same weights as one that was not.
+Random numbers of a microbatch are seeded by (seed, step, entry, number), its samples by the step: so a run that was
+interrupted and a run on several processes give the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ from humanbench.errors import HumanbenchError
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import Rates
-from humanbench.pretrain.entries import Parts, Source, draws
+from humanbench.pretrain.entries import EntryData, Microbatches, batch_plan
 from humanbench.pretrain.network import Network, statistics
-from humanbench.pretrain.ranks import Groups, Part, assign, sharers
+from humanbench.pretrain.ranks import Microbatch, ProcessGroups, assign, ranks_by_module
 from humanbench.pretrain.recipe import PretrainRecipe
 from humanbench.regimes import freeze
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
 
 COUNTED = "people"
-"""Key of a detection batch: people of a part, averaged over the parts of the entry; losses are divided by it."""
+"""Key of a detection batch: people of a microbatch, averaged over those of the entry; losses are divided by it."""
 
 
 @dataclass(frozen=True)
-class World:
+class Process:
     """This process among all, and where it computes."""
 
     rank: int = 0
-    processes: int = 1
+    total: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 @dataclass
-class Course:
+class TrainState:
     """How far a pretraining is: steps done, images seen, seconds, and per save the mean loss of every entry since."""
 
     step: int = 0
@@ -56,105 +56,105 @@ class Course:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-class Pretraining:
+class PretrainLoop:
     """A pretraining by a recipe. `run` goes from the checkpoint, or the start, to the end."""
 
     def __init__(
         self,
         network: Network,
-        sources: Sequence[Source],
+        entries: Sequence[EntryData],
         recipe: PretrainRecipe,
         seed: int,
-        world: World,
+        process: Process,
         checkpoint: Path,
         identity: str,
         log: RunLog,
         workers: int = 0,
     ) -> None:
-        self.network, self.sources, self.recipe, self.seed = network.to(world.device), sources, recipe, seed
-        self.world, self._log, self._workers = world, log, workers
+        self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
+        self.process, self._log, self._workers = process, log, workers
         self._checkpoint, self._identity = checkpoint, identity
-        assigned = assign(sources, world.processes)
-        self.parts: list[Part] = assigned[world.rank]
-        users = {number: network.unit_names(source) for number, source in enumerate(sources)}
-        self._sharers = sharers(assigned, users)
-        entries = sharers(assigned, {number: (source.name,) for number, source in enumerate(sources)})
+        assigned = assign(entries, process.total)
+        self.microbatches: list[Microbatch] = assigned[process.rank]
+        users = {number: network.unit_names(data) for number, data in enumerate(entries)}
+        self._ranks = ranks_by_module(assigned, users)
+        by_entry = ranks_by_module(assigned, {number: (data.name,) for number, data in enumerate(entries)})
         self._statistics = [[s for unit in users[n] for s in statistics(network.unit(unit))] for n in users]
-        self._entry_ranks = [entries[source.name] for source in sources]
-        self._groups = Groups([*self._sharers.values(), *self._entry_ranks])
-        self._units = {name: network.unit(name) for name, ranks in self._sharers.items() if world.rank in ranks}
+        self._entry_ranks = [by_entry[data.name] for data in entries]
+        self._groups = ProcessGroups([*self._ranks.values(), *self._entry_ranks])
+        self._units = {name: network.unit(name) for name, ranks in self._ranks.items() if process.rank in ranks}
         self._optimiser = _optimiser(network, recipe, set(self._units))
         self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
-        self.course = Course()
+        self.state = TrainState()
 
-    def run(self) -> Course:
+    def run(self) -> TrainState:
         """Train to the end; afterwards the first process holds the whole network as trained.
 
         Raises `HumanbenchError` when the loss of an entry is no longer finite.
         """
         self._resume()
-        recipe, course = self.recipe, self.course
+        recipe, state = self.recipe, self.state
         self.network.train()
-        batches = self._batches(course.step, recipe.iterations)
-        sums = torch.zeros(len(self.sources), device=self.world.device)
-        since, images = 0, sum(source.entry.images for source in self.sources)
-        with self._log.bar("pretrain", recipe.iterations - course.step) as advance:
-            while course.step < recipe.iterations:
+        batches = self._batches(state.step, recipe.iterations)
+        sums = torch.zeros(len(self.entries), device=self.process.device)
+        since, images = 0, sum(data.entry.images for data in self.entries)
+        with self._log.bar("pretrain", recipe.iterations - state.step) as advance:
+            while state.step < recipe.iterations:
                 started = time.perf_counter()
-                sums += self.step(course.step, batches)
+                sums += self.step(state.step, batches)
                 since += 1
-                course.step += 1
-                course.images += images
-                course.seconds += time.perf_counter() - started
-                advance(images, f"step {course.step}/{recipe.iterations}")
-                if course.step % recipe.save_every == 0 or course.step == recipe.iterations:
+                state.step += 1
+                state.images += images
+                state.seconds += time.perf_counter() - started
+                advance(images, f"step {state.step}/{recipe.iterations}")
+                if state.step % recipe.save_every == 0 or state.step == recipe.iterations:
                     self._record(sums, since)
                     sums, since = torch.zeros_like(sums), 0
         self._collect()
         self.network.eval()
-        return course
+        return state
 
     def step(self, step: int, batches: Iterator[Batch]) -> Tensor:
-        """One update from the next batches of this process's parts; the loss of each entry (0 of foreign ones)."""
+        """One update from the next batches of this process; the loss of each entry (0 of foreign ones)."""
         self._rates.set(step)
-        losses = torch.zeros(len(self.sources), device=self.world.device)
-        for entry in sorted({entry for entry, _ in self.parts}):
-            own = [part for number, part in self.parts if number == entry]
-            held = [_moved(next(batches), self.world.device) for _ in own]
-            self._count_people(entry, held)
-            losses[entry] = self._entry(step, entry, own, held)
-        for name, ranks in self._sharers.items():
+        losses = torch.zeros(len(self.entries), device=self.process.device)
+        for entry in sorted({entry for entry, _ in self.microbatches}):
+            numbers = [number for of, number in self.microbatches if of == entry]
+            moved = [_moved(next(batches), self.process.device) for _ in numbers]
+            self._count_people(entry, moved)
+            losses[entry] = self._entry(step, entry, numbers, moved)
+        for name, ranks in self._ranks.items():
             if name in self._units:
                 self._groups.sum_gradients(self._units[name], ranks)
         self._optimiser.step()
         self._optimiser.zero_grad()
         return losses
 
-    def _entry(self, step: int, entry: int, parts: Sequence[int], batches: Sequence[Batch]) -> Tensor:
-        """Backward passes of an entry's parts; the sum of their shares of the entry's loss.
+    def _entry(self, step: int, entry: int, numbers: Sequence[int], batches: Sequence[Batch]) -> Tensor:
+        """Backward passes of an entry's microbatches; the sum of their shares of the entry's loss.
 
-        Running statistics are those of all parts: each starts from the step's, and their mean is kept.
+        Running statistics are those of all microbatches: each starts from the step's, and their mean is kept.
         """
-        source = self.sources[entry]
-        share = 1.0 / source.entry.parts
-        weight = self.recipe.weights[source.name] * share
-        kept = self._statistics[entry]
-        before = [s.clone() for s in kept]
-        after = [torch.zeros_like(s, dtype=torch.float32) for s in kept]
-        total = torch.zeros((), device=self.world.device)
-        for part, batch in zip(parts, batches, strict=True):
-            torch.manual_seed(mixed_seed(self.seed, step, entry, part))
-            for now, then in zip(kept, before, strict=True):
+        data = self.entries[entry]
+        share = 1.0 / data.entry.parts
+        weight = self.recipe.weights[data.name] * share
+        running = self._statistics[entry]
+        before = [s.clone() for s in running]
+        after = [torch.zeros_like(s, dtype=torch.float32) for s in running]
+        total = torch.zeros((), device=self.process.device)
+        for number, batch in zip(numbers, batches, strict=True):
+            torch.manual_seed(mixed_seed(self.seed, step, entry, number))
+            for now, then in zip(running, before, strict=True):
                 now.copy_(then)
             with self._autocast():
-                terms = self.network.losses(source, batch)
+                terms = self.network.losses(data, batch)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total += loss.detach() * share
-            for mean, now in zip(after, kept, strict=True):
+            for mean, now in zip(after, running, strict=True):
                 mean += now.detach().float() * share
-        for now, mean in zip(kept, after, strict=True):
+        for now, mean in zip(running, after, strict=True):
             self._groups.sum(mean, self._entry_ranks[entry])
             now.copy_(mean if now.is_floating_point() else mean.round())
         return total
@@ -163,22 +163,22 @@ class Pretraining:
         if "boxes" not in batches[0]:
             return
         people = torch.tensor(float(sum(len(boxes) for batch in batches for boxes in batch["boxes"])))
-        people = people.to(self.world.device)
+        people = people.to(self.process.device)
         self._groups.sum(people, self._entry_ranks[entry])
-        mean = max(float(people) / self.sources[entry].entry.parts, 1.0)
+        mean = max(float(people) / self.entries[entry].entry.parts, 1.0)
         for batch in batches:
             batch[COUNTED] = mean
 
     def _batches(self, start: int, stop: int) -> Iterator[Batch]:
-        listed = draws(self.sources, self.parts, self.seed, start, stop)
+        planned = batch_plan(self.entries, self.microbatches, self.seed, start, stop)
         return iter(
             DataLoader(
-                Parts(self.sources),
+                Microbatches(self.entries),
                 batch_size=None,
-                sampler=_Once(listed),
+                sampler=_Once(planned),
                 num_workers=self._workers,
                 collate_fn=_same,
-                pin_memory=self.world.device.type == "cuda",
+                pin_memory=self.process.device.type == "cuda",
                 generator=torch.Generator().manual_seed(0),
             )
         )
@@ -186,51 +186,51 @@ class Pretraining:
     def _autocast(self) -> Any:
         if self.recipe.amp == "no":
             return nullcontext()
-        return torch.autocast(self.world.device.type, torch.bfloat16)
+        return torch.autocast(self.process.device.type, torch.bfloat16)
 
     def _record(self, sums: Tensor, steps: int) -> None:
-        if self.world.processes > 1:
+        if self.process.total > 1:
             torch.distributed.all_reduce(sums)
-        means = {source.name: float(value) / steps for source, value in zip(self.sources, sums, strict=True)}
+        means = {data.name: float(value) / steps for data, value in zip(self.entries, sums, strict=True)}
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise HumanbenchError(
-                f"the loss of {', '.join(bad)} is not finite by step {self.course.step}; the checkpoint before stays; "
+                f"the loss of {', '.join(bad)} is not finite by step {self.state.step}; the checkpoint before stays; "
                 "a smaller optim.lr or amp=no may help"
             )
         broken = self._broken()
         if broken:
             raise HumanbenchError(
-                f"weights of {', '.join(broken)} are not finite by step {self.course.step}; the checkpoint before "
+                f"weights of {', '.join(broken)} are not finite by step {self.state.step}; the checkpoint before "
                 "stays; a smaller optim.lr or amp=no may help"
             )
-        self.course.history.append({"step": float(self.course.step)} | means)
-        self._log.write("  ".join([f"step {self.course.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
+        self.state.history.append({"step": float(self.state.step)} | means)
+        self._log.write("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
-        if self.world.rank == 0:
+        if self.process.rank == 0:
             save_checkpoint(self._checkpoint, self._identity, self._state())
-        if self.world.processes > 1:
+        if self.process.total > 1:
             torch.distributed.barrier()
 
     def _broken(self) -> list[str]:
         """Names of the units that hold a parameter that is not finite, in any process."""
-        flags = torch.zeros(len(self._sharers), device=self.world.device)
-        for place, name in enumerate(self._sharers):
-            own = self._units[name].parameters() if name in self._units else ()
-            flags[place] = any(not bool(p.isfinite().all()) for p in own)
-        if self.world.processes > 1:
+        flags = torch.zeros(len(self._ranks), device=self.process.device)
+        for place, name in enumerate(self._ranks):
+            parameters = self._units[name].parameters() if name in self._units else ()
+            flags[place] = any(not bool(p.isfinite().all()) for p in parameters)
+        if self.process.total > 1:
             torch.distributed.all_reduce(flags)
-        return [name for name, flag in zip(self._sharers, flags.tolist(), strict=True) if flag]
+        return [name for name, flag in zip(self._ranks, flags.tolist(), strict=True) if flag]
 
     def _collect(self) -> None:
         """Bring units and their optimiser state that other processes trained to the first one, one after another."""
-        for name, ranks in self._sharers.items():
+        for name, ranks in self._ranks.items():
             owner = ranks[0]
             if owner == 0:
                 continue
-            if self.world.rank == owner:
+            if self.process.rank == owner:
                 self._groups.send(self._unit_state(name), 0)
-            elif self.world.rank == 0:
+            elif self.process.rank == 0:
                 weights, moments = self._groups.receive(owner)
                 self.network.unit(name).load_state_dict(weights)
                 self._foreign[name] = moments
@@ -242,11 +242,11 @@ class Pretraining:
 
     def moments(self) -> dict[str, dict[str, Any]]:
         """State of the optimiser by unit and parameter (on the first process that of all units)."""
-        return {n: self._unit_state(n)[1] if n in self._units else self._foreign[n] for n in self._sharers}
+        return {n: self._unit_state(n)[1] if n in self._units else self._foreign[n] for n in self._ranks}
 
     def _state(self) -> dict[str, Any]:
-        weights = {n: self.network.unit(n).state_dict() for n in self._sharers}
-        return {"weights": weights, "moments": self.moments(), "course": vars(self.course)}
+        weights = {n: self.network.unit(n).state_dict() for n in self._ranks}
+        return {"weights": weights, "moments": self.moments(), "course": vars(self.state)}
 
     def check_free(self) -> None:
         """`HumanbenchError` where the checkpoint's place is taken by that of another content: it would be lost."""
@@ -258,21 +258,21 @@ class Pretraining:
 
     def checkpointed(self) -> bool:
         """Whether a run of the same content was interrupted here."""
-        return self._kept is not None
+        return self._interrupted is not None
 
     @cached_property
-    def _kept(self) -> dict[str, Any] | None:
+    def _interrupted(self) -> dict[str, Any] | None:
         """The state of an interrupted run of the same content; its file may be large and is read once."""
         return load_checkpoint(self._checkpoint, self._identity)
 
     def _resume(self) -> None:
-        state = self._kept
-        self.__dict__.pop("_kept")  # its memory is wanted
+        state = self._interrupted
+        self.__dict__.pop("_interrupted")  # its memory is wanted
         if state is None:
             return
         self.load(state["weights"], state["moments"])
-        self.course = Course(**state["course"])
-        self._log.info(f"  going on after step {self.course.step} of {self.recipe.iterations}")
+        self.state = TrainState(**state["course"])
+        self._log.info(f"  going on after step {self.state.step} of {self.recipe.iterations}")
 
     def load(self, weights: dict[str, dict[str, Tensor]], moments: dict[str, dict[str, Any]]) -> None:
         """Weights and moments of the optimiser by unit."""
@@ -287,13 +287,13 @@ class Pretraining:
 
 
 class _Once:
-    """A sampler over draws that are made as they are needed."""
+    """A sampler over batches that are planned as they are needed."""
 
-    def __init__(self, listed: Iterator[Any]) -> None:
-        self._listed = listed
+    def __init__(self, planned: Iterator[Any]) -> None:
+        self._planned = planned
 
     def __iter__(self) -> Iterator[Any]:
-        return self._listed
+        return self._planned
 
 
 def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> torch.optim.Optimizer:

@@ -44,8 +44,8 @@ class MaskedDecoder(nn.Module):
     def forward(self, trunk: Any, images: Tensor, recompute: bool = False) -> Tensor:
         """Mean squared error over the hidden patches of normalised images N x 3 x H x W, whatever their size."""
         tokens, grid = embed(trunk, images)
-        kept, back, hidden = choose(len(images), grid[0] * grid[1], self.options.ratio, images.device)
-        predicted = self.decode(encode(trunk, taken(tokens, kept), recompute), back, grid)
+        visible, back, hidden = choose(len(images), grid[0] * grid[1], self.options.ratio, images.device)
+        predicted = self.decode(encode(trunk, taken(tokens, visible), recompute), back, grid)
         target = patches(images, self.patch)
         if self.options.norm_pixels:
             variance, mean = torch.var_mean(target, dim=-1, keepdim=True)

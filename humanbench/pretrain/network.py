@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from humanbench.backbones.drop_path import set_drop_path
 from humanbench.backbones.features import Features
 from humanbench.errors import RecipeError
-from humanbench.pretrain.entries import Source
+from humanbench.pretrain.entries import EntryData
 from humanbench.pretrain.mae import MaskedDecoder
 from humanbench.pretrain.path import Projector
-from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection
+from humanbench.pretrain.recipe import Masking, PretrainingEntry, PretrainRecipe, Projection
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
 from humanbench.tasks.training import Batch
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRUNK = "trunk"
 
 
-class Upper(nn.Module):
+class Heads(nn.Module):
     """Everything above the backbone: class tokens by entry, projectors by group, heads by name."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Network(nn.Module, ABC):
     def __init__(self, backbone: Backbone, recipe: PretrainRecipe) -> None:
         super().__init__()
         self.backbone = backbone
-        self.upper = Upper()
+        self.upper = Heads()
         self.recompute = recipe.recompute
 
     @property
@@ -48,11 +48,11 @@ class Network(nn.Module, ABC):
         return self.backbone.trunk
 
     @abstractmethod
-    def unit_names(self, source: Source) -> tuple[str, ...]:
+    def unit_names(self, data: EntryData) -> tuple[str, ...]:
         """Names of the units that the entry's batches train."""
 
     @abstractmethod
-    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
         """Named loss terms of a batch of the entry, each a scalar."""
 
     def unit(self, name: str) -> nn.Module:
@@ -63,12 +63,12 @@ class Network(nn.Module, ABC):
         return module
 
 
-def head_name(name: str, entry: Entry) -> str:
+def head_name(name: str, entry: PretrainingEntry) -> str:
     """Name of the head of an entry."""
     return entry.head or name
 
 
-def projector_name(name: str, entry: Entry, options: Projection) -> str:
+def projector_name(name: str, entry: PretrainingEntry, options: Projection) -> str:
     """Name of the projector of an entry."""
     return {"hierarchical": entry.group, "flat": "all", "separate": name}[options.sharing]
 
@@ -77,48 +77,46 @@ class PathNetwork(Network):
     """PATH: backbone shared by all entries, projectors by task, heads by dataset, class tokens by entry."""
 
     def __init__(
-        self, backbone: Backbone, recipe: PretrainRecipe, sources: Sequence[Source], start: Tensor | None = None
+        self, backbone: Backbone, recipe: PretrainRecipe, entries: Sequence[EntryData], start: Tensor | None = None
     ) -> None:
         """`start`: 2 x C, the backbone's class token and its position, where it has them."""
         super().__init__(backbone, recipe)
         assert recipe.projector is not None
         self.options, depth = recipe.projector, len(self.trunk.blocks)
-        for source in sources:
-            entry, width = source.entry, backbone.width
+        for data in entries:
+            entry, width = data.entry, backbone.width
             if entry.class_token:
-                self.upper.tokens[source.name] = _token(width, start)
-            name = projector_name(source.name, entry, self.options)
+                self.upper.tokens[data.name] = _token(width, start)
+            name = projector_name(data.name, entry, self.options)
             if self.options.enabled and name not in self.upper.projectors:
                 chosen = self.options
                 self.upper.projectors[name] = Projector(
                     depth, width, chosen.reduction, chosen.heads, chosen.blocks, chosen.temperature
                 )
-            name = head_name(source.name, entry)
+            name = head_name(data.name, entry)
             if name not in self.upper.heads:
-                head = source.task.build_head(source.card, source.tables, source.recipe, backbone)
+                head = data.task.build_head(data.card, data.tables, data.recipe, backbone)
                 if entry.batch < 2 and any(isinstance(module, nn.BatchNorm1d) for module in head.modules()):
-                    raise RecipeError(
-                        f"entry {source.name}: its head normalises over the batch: give 2 pictures or more"
-                    )
+                    raise RecipeError(f"entry {data.name}: its head normalises over the batch: give 2 pictures or more")
                 self.upper.heads[name] = head
 
-    def unit_names(self, source: Source) -> tuple[str, ...]:
-        names = [TRUNK, f"heads.{head_name(source.name, source.entry)}"]
+    def unit_names(self, data: EntryData) -> tuple[str, ...]:
+        names = [TRUNK, f"heads.{head_name(data.name, data.entry)}"]
         if self.options.enabled:
-            names.append(f"projectors.{projector_name(source.name, source.entry, self.options)}")
-        return (*names, *([f"tokens.{source.name}"] if source.entry.class_token else []))
+            names.append(f"projectors.{projector_name(data.name, data.entry, self.options)}")
+        return (*names, *([f"tokens.{data.name}"] if data.entry.class_token else []))
 
-    def features(self, source: Source, images: Tensor) -> Features:
+    def features(self, data: EntryData, images: Tensor) -> Features:
         """What the entry's head sees of normalised images."""
-        token: Any = self.upper.tokens[source.name] if source.entry.class_token else None
-        name = projector_name(source.name, source.entry, self.options)
+        token: Any = self.upper.tokens[data.name] if data.entry.class_token else None
+        name = projector_name(data.name, data.entry, self.options)
         projector = self.upper.projectors[name] if self.options.enabled else None
         return Features(*as_maps(projected(self.trunk, images, token, projector, self.recompute)))
 
-    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
-        set_drop_path(self.trunk, source.entry.drop_path)
-        head: Any = self.upper.heads[head_name(source.name, source.entry)]
-        terms: dict[str, Tensor] = head.loss(head(self.features(source, batch["image"]), batch), batch)
+    def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
+        set_drop_path(self.trunk, data.entry.drop_path)
+        head: Any = self.upper.heads[head_name(data.name, data.entry)]
+        terms: dict[str, Tensor] = head.loss(head(self.features(data, batch["image"]), batch), batch)
         return terms
 
 
@@ -129,18 +127,18 @@ class MaeNetwork(Network):
         super().__init__(backbone, recipe)
         self.upper.heads["decoder"] = MaskedDecoder(self.trunk, masking)
 
-    def unit_names(self, source: Source) -> tuple[str, ...]:
+    def unit_names(self, data: EntryData) -> tuple[str, ...]:
         return (TRUNK, "heads.decoder")
 
-    def losses(self, source: Source, batch: Batch) -> dict[str, Tensor]:
-        set_drop_path(self.trunk, source.entry.drop_path)
+    def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
+        set_drop_path(self.trunk, data.entry.drop_path)
         return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"], self.recompute)}
 
 
 def statistics(module: nn.Module) -> list[Tensor]:
     """Running statistics and counters that are stored with the module."""
-    own = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
-    return [buffer for buffer in module.buffers() if id(buffer) in own]
+    stored = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
+    return [buffer for buffer in module.buffers() if id(buffer) in stored]
 
 
 def _token(width: int, start: Tensor | None) -> ClassToken:

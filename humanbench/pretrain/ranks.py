@@ -1,7 +1,8 @@
-"""Which process computes which part of a step, and sums of gradients over those that share a part of the network.
+"""Which process computes which microbatch of a step, and sums of gradients over those that share a module.
 
-A step is made of parts (entry, number): the paper's GPUs. Any number of processes up to the number of parts computes
-the same update, because a part's batch, its random numbers and its weight do not depend on who computes it.
+A step is made of microbatches (entry, number): the paper's GPUs, `parts` of an entry in the recipe. Any number of
+processes up to theirs computes the same update, because a microbatch's samples, random numbers and weight do not depend
+on who computes it.
 """
 
 from __future__ import annotations
@@ -13,46 +14,48 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.errors import HumanbenchError
-from humanbench.pretrain.entries import Source
+from humanbench.pretrain.entries import EntryData
 
-Part = tuple[int, int]
-"""Number of the entry, number of the part."""
+Microbatch = tuple[int, int]
+"""Number of the entry, number of the microbatch in it."""
 
 
-def assign(sources: Sequence[Source], processes: int) -> list[list[Part]]:
-    """The parts of each process, in order: the next costliest part to the process that has least to do.
+def assign(entries: Sequence[EntryData], processes: int) -> list[list[Microbatch]]:
+    """The microbatches of each process, in order: the next costliest one to the process that has least to do.
 
-    Cost is images times pixels. Raises `HumanbenchError` for more processes than parts.
+    Cost is images times pixels. Raises `HumanbenchError` for more processes than microbatches.
     """
-    parts = [(number, part) for number, source in enumerate(sources) for part in range(source.entry.parts)]
-    if processes > len(parts):
-        raise HumanbenchError(f"{processes} processes for {len(parts)} parts of a step: start at most {len(parts)}")
-    cost = {part: _cost(sources[part[0]]) for part in parts}
-    shares: list[list[Part]] = [[] for _ in range(processes)]
+    every = [(number, part) for number, data in enumerate(entries) for part in range(data.entry.parts)]
+    if processes > len(every):
+        raise HumanbenchError(f"{processes} processes for {len(every)} parts of a step: start at most {len(every)}")
+    cost = {one: _cost(entries[one[0]]) for one in every}
+    assigned: list[list[Microbatch]] = [[] for _ in range(processes)]
     loads = [0.0] * processes
-    for part in sorted(parts, key=lambda p: (-cost[p], p)):
+    for one in sorted(every, key=lambda m: (-cost[m], m)):
         least = loads.index(min(loads))
-        shares[least].append(part)
-        loads[least] += cost[part]
-    return [sorted(share) for share in shares]
+        assigned[least].append(one)
+        loads[least] += cost[one]
+    return [sorted(microbatches) for microbatches in assigned]
 
 
-def _cost(source: Source) -> float:
-    height, width = source.recipe.input.size
-    return float(source.entry.batch * height * width)
+def _cost(data: EntryData) -> float:
+    height, width = data.recipe.input.size
+    return float(data.entry.batch * height * width)
 
 
-def sharers(assigned: Sequence[Sequence[Part]], users: Mapping[int, Iterable[str]]) -> dict[str, tuple[int, ...]]:
-    """The ranks that compute something with each named part of the network; `users` gives the names per entry."""
+def ranks_by_module(
+    assigned: Sequence[Sequence[Microbatch]], users: Mapping[int, Iterable[str]]
+) -> dict[str, tuple[int, ...]]:
+    """The ranks that compute something with each module, by its name; `users` gives an entry's modules."""
     ranks: dict[str, set[int]] = {}
-    for rank, parts in enumerate(assigned):
-        for entry, _ in parts:
+    for rank, microbatches in enumerate(assigned):
+        for entry, _ in microbatches:
             for name in users[entry]:
                 ranks.setdefault(name, set()).add(rank)
-    return {name: tuple(sorted(found)) for name, found in ranks.items()}
+    return {name: tuple(sorted(members)) for name, members in ranks.items()}
 
 
-class Groups:
+class ProcessGroups:
     """Process groups by the ranks in them, and one over main memory; made by all processes in the same order."""
 
     def __init__(self, wanted: Iterable[tuple[int, ...]]) -> None:
@@ -75,9 +78,9 @@ class Groups:
 
     def receive(self, source: int) -> Any:
         """What a process sends."""
-        held: list[Any] = [None]
-        torch.distributed.recv_object_list(held, source, group=self._host)
-        return held[0]
+        content: list[Any] = [None]
+        torch.distributed.recv_object_list(content, source, group=self._host)
+        return content[0]
 
     def sum_gradients(self, module: nn.Module, ranks: tuple[int, ...]) -> None:
         """Sum the gradients of a module; one that is missing is zero, as in the released code."""

@@ -29,7 +29,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 Sharing = Literal["hierarchical", "flat", "separate"]
 
 
-class Entry(Record):
+class PretrainingEntry(Record):
     """One source of batches with one head: a dataset, or several with a joint label space.
 
     A step takes `parts` batches of `batch` samples from it: the paper's GPUs, whoever computes them. `weight` is that
@@ -148,7 +148,7 @@ class PretrainRecipe(Record):
     masking: Masking | None = None
     optim: PretrainOptim
     schedule: PretrainSchedule
-    entries: dict[str, Entry]
+    entries: dict[str, PretrainingEntry]
 
     @property
     def sha256(self) -> str:
@@ -170,14 +170,14 @@ class PretrainRecipe(Record):
 
     def only(self, names: Sequence[str]) -> PretrainRecipe:
         """The recipe with these datasets alone; entries that lose all of theirs are gone."""
-        kept = {}
+        entries = {}
         for name, entry in self.entries.items():
             left = tuple(dataset for dataset in entry.datasets if dataset in names)
             if left:
-                kept[name] = entry.model_copy(update={"datasets": left})
-        if not kept:
+                entries[name] = entry.model_copy(update={"datasets": left})
+        if not entries:
             raise RecipeError("no dataset of the pretraining is left")
-        return self.model_copy(update={"entries": kept})
+        return self.model_copy(update={"entries": entries})
 
 
 def load_pretrain_recipe(
@@ -218,12 +218,12 @@ def _tables(method: str) -> dict[str, Any]:
 def _spread(below: Mapping[str, Any], layer: Mapping[str, Any]) -> dict[str, Any]:
     """The layer with `every` and `group` written out into the entries they are for."""
     out = {key: value for key, value in layer.items() if key not in ("every", "group", "entries")}
-    own = layer.get("entries", {})
+    named = layer.get("entries", {})
     out["entries"] = {}
-    for name in {**below.get("entries", {}), **own}:
-        held = merge(below.get("entries", {}).get(name, {}), own.get(name, {}))
-        common = merge(layer.get("every", {}), layer.get("group", {}).get(held.get("group", ""), {}))
-        out["entries"][name] = merge(common, own.get(name, {}))
+    for name in {**below.get("entries", {}), **named}:
+        entry = merge(below.get("entries", {}).get(name, {}), named.get(name, {}))
+        common = merge(layer.get("every", {}), layer.get("group", {}).get(entry.get("group", ""), {}))
+        out["entries"][name] = merge(common, named.get(name, {}))
     return out
 
 

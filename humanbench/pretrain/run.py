@@ -23,13 +23,13 @@ from humanbench.engine.settings import Overrides, PathLike, divided
 from humanbench.errors import BackboneError, DataError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.hashing import key
-from humanbench.pretrain import dumps
+from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.cost import check_affordable
-from humanbench.pretrain.entries import Source, content, missing, open_sources
-from humanbench.pretrain.loop import Course, Pretraining, World
+from humanbench.pretrain.entries import EntryData, content, missing, open_entries
+from humanbench.pretrain.loop import PretrainLoop, Process, TrainState
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.pretrain.trunk import class_position, restart
+from humanbench.pretrain.trunk import class_position, init_weights
 from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
 from humanbench.text import nearest
@@ -97,38 +97,38 @@ def pretrain(request: PretrainRequest) -> Path:
     recipe = recipe_of(request)
     if request.resume is not None and not Path(request.resume).is_dir():
         raise BackboneError(f"{request.resume}: there is no such folder of dumps")
-    world = _world(request.device)
+    process = _process(request.device)
     folder = RunFolder(_out(request, recipe))
     log = RunLog(folder.log, is_main_process())
     root, recipe = _data(request, recipe, log)
     network_start, token = _start(request, recipe)
-    check_affordable(recipe, network_start, world.device, request.device)
+    check_affordable(recipe, network_start, process.device, request.device)
     seed = recipe.seed if request.seed is None else request.seed
     with folder.claim(["pretrain"] if is_main_process() else []):
         log.write(f"$ {request.command or 'humanbench.pretrain'}")
-        sources = open_sources(recipe, root, network_start.preprocessing, seed)
+        entries = open_entries(recipe, root, network_start.preprocessing, seed)
         torch.manual_seed(seed)
-        network = _network(recipe, network_start, sources, token)
-        tensors = dumps.backbone_tensors(network, sources)
+        network = _network(recipe, network_start, entries, token)
+        tensors = entry_checkpoints.backbone_tensors(network, entries)
         architecture = _architecture(network_start, tensors)
         check_rebuilt(architecture, tensors, network_start.name)
-        identity = key(recipe.sha256, content(sources), network_start.weights_sha256, seed, __version__.split(".")[0])
+        identity = key(recipe.sha256, content(entries), network_start.weights_sha256, seed, __version__.split(".")[0])
         if request.resume is not None:
             identity = key(identity, str(Path(request.resume)))
-        work = Pretraining(
-            network, sources, recipe, seed, world, folder.path / "checkpoint.pt", identity, log,
-            reading_processes(request.workers, world.device.type == "cuda", world.processes),
+        work = PretrainLoop(
+            network, entries, recipe, seed, process, folder.path / "checkpoint.pt", identity, log,
+            reading_processes(request.workers, process.device.type == "cuda", process.total),
         )  # fmt: skip
         work.check_free()
         if request.resume is not None and not work.checkpointed():
-            weights, moments, step = dumps.gathered(Path(request.resume), network, sources)
+            weights, moments, step = entry_checkpoints.read_all(Path(request.resume), network, entries)
             work.load(weights, moments)
-            work.course.step = step
+            work.state.step = step
             log.info(f"  going on from the dumps of step {step} in {request.resume}")
-        course = work.run()
+        state = work.run()
         if is_main_process():
-            card = _card(folder.path, recipe, network_start, architecture, sources)
-            _write(folder.path, recipe, card, network, sources, course, work)
+            card = _card(folder.path, recipe, network_start, architecture, entries)
+            _write(folder.path, recipe, card, network, entries, state, work)
             log.info(f"backbone and card in {folder.path}")
     return folder.path
 
@@ -140,10 +140,10 @@ def _out(request: PretrainRequest, recipe: PretrainRecipe) -> Path:
 
 def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tuple[DataRoot, PretrainRecipe]:
     """Where the data is, and the recipe with the datasets that are there."""
-    _, own = divided(request.set)
+    _, places = divided(request.set)
     if recipe.suite == "mini" and request.data_root is None:
-        return find_data(synthesized([card for card in recipe.datasets if card.id not in own], log), own), recipe
-    root = find_data(request.data_root, own)
+        return find_data(synthesized([card for card in recipe.datasets if card.id not in places], log), places), recipe
+    root = find_data(request.data_root, places)
     absent = missing(recipe, root)
     if not absent:
         return root, recipe
@@ -173,24 +173,24 @@ def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, 
         if trunk.cls_token is None:
             raise BackboneError(f"{name}: masked autoencoding needs a class token, as MAE has one")
         if whole.report is None:
-            restart(trunk, recipe.seed)
+            init_weights(trunk, recipe.seed)
         return whole, None
     bare = load_backbone(name, given, class_token=False) if trunk.cls_token is not None else whole
     if whole.report is None:
-        restart(bare.trunk, recipe.seed)
+        init_weights(bare.trunk, recipe.seed)
         return bare, None
     if trunk.cls_token is None:
         return bare, None
     return bare, torch.stack([trunk.cls_token.detach(), class_position(trunk).detach()])
 
 
-def _network(recipe: PretrainRecipe, start: Backbone, sources: Sequence[Source], token: Any) -> Network:
+def _network(recipe: PretrainRecipe, start: Backbone, entries: Sequence[EntryData], token: Any) -> Network:
     if recipe.masking is not None:
         return MaeNetwork(start, recipe, recipe.masking)
-    return PathNetwork(start, recipe, sources, token)
+    return PathNetwork(start, recipe, entries, token)
 
 
-def _world(device: str | None) -> World:
+def _process(device: str | None) -> Process:
     """This process: alone, or one of those that `torchrun` or `accelerate launch` started."""
     check_device(device)
     processes, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
@@ -203,7 +203,7 @@ def _world(device: str | None) -> World:
         chosen = torch.device("cpu")
     if processes > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if gpu else "gloo")
-    return World(rank, processes, chosen)
+    return Process(rank, processes, chosen)
 
 
 def _write(
@@ -211,28 +211,30 @@ def _write(
     recipe: PretrainRecipe,
     card: dict[str, Any],
     network: Network,
-    sources: Sequence[Source],
-    course: Course,
-    work: Pretraining,
+    entries: Sequence[EntryData],
+    state: TrainState,
+    work: PretrainLoop,
 ) -> None:
-    """Backbone, card, dumps, recipe and course; then the checkpoint is not needed any more."""
-    about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(course.step), "humanbench": __version__}
-    dumps.write_backbone(folder, dumps.backbone_tensors(network, sources), about)
+    """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
+    about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
+    entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), about)
     if recipe.method == "path":
-        dumps.write_dumps(folder / "dumps", network, sources, recipe, course.step, work.moments())
+        entry_checkpoints.write_entry_checkpoints(
+            folder / "dumps", network, entries, recipe, state.step, work.moments()
+        )
     write_text(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    write_text(folder / "course.json", json.dumps(vars(course), indent=1) + "\n")
-    dumps.write_card(folder, card)
+    write_text(folder / "course.json", json.dumps(vars(state), indent=1) + "\n")
+    entry_checkpoints.write_card(folder, card)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
 def _card(
-    folder: Path, recipe: PretrainRecipe, start: Backbone, architecture: Architecture, sources: Sequence[Source]
+    folder: Path, recipe: PretrainRecipe, start: Backbone, architecture: Architecture, entries: Sequence[EntryData]
 ) -> dict[str, Any]:
     """What the card of the backbone says."""
     seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
     name = "".join(c if c.isalnum() else "_" for c in folder.name.lower())
-    synthetic = " (procedural copies)" if any(source.synthetic for source in sources) else ""
+    synthetic = " (procedural copies)" if any(data.synthetic for data in entries) else ""
     paper = {
         "path": {
             "title": "HumanBench: Towards General Human-centric Perception with Projector Assisted Pretraining",
@@ -243,14 +245,14 @@ def _card(
             "year": 2022, "venue": "CVPR", "url": "https://arxiv.org/abs/2111.06377",
         },
     }  # fmt: skip
-    own = start.preprocessing
+    pixels = start.preprocessing
     return {
         "id": name,
         "name": f"{recipe.method} from {start.name}",
         "pretrained_on": "undisclosed" if seen is None else seen,
-        "mean": own.mean,
-        "std": own.std,
-        "interpolation": own.interpolation,
+        "mean": pixels.mean,
+        "std": pixels.std,
+        "interpolation": pixels.interpolation,
         "licence": "that of the datasets it was trained on",
         "notes": [f"{recipe.iterations} steps of {recipe.method} on {len(recipe.datasets)} datasets{synthetic}"],
         "architecture": architecture.model_dump(exclude_defaults=True),
@@ -258,7 +260,7 @@ def _card(
     }
 
 
-def _architecture(start: Backbone, tensors: dumps.Tensors) -> Architecture:
+def _architecture(start: Backbone, tensors: entry_checkpoints.Tensors) -> Architecture:
     """What builds the network of the card: the start's, with a class token (and its position) where one was trained."""
     how, trunk = start.architecture, start.trunk
     assert isinstance(how, Architecture)

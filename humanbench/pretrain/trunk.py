@@ -30,7 +30,7 @@ class ClassToken(nn.Module):
         return self.cls_token + self.cls_token_pos_embed
 
 
-def restart(trunk: Any, seed: int) -> None:
+def init_weights(trunk: Any, seed: int) -> None:
     """The released code's start of a network without weights.
 
     Truncated normal values (0.02) in linear layers and the class token, the two output layers of block i (from 1)
@@ -69,8 +69,8 @@ def sines(grid: Grid, dim: int) -> Tensor:
 
 def class_position(trunk: Any) -> Tensor:
     """Position 1 x 1 x C of the class token of a trunk; zeros where only patches have positions."""
-    own: Tensor = trunk.pos_embed[:, :1]
-    return torch.zeros_like(own) if trunk.no_embed_class else own
+    first: Tensor = trunk.pos_embed[:, :1]
+    return torch.zeros_like(first) if trunk.no_embed_class else first
 
 
 def embed(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:

@@ -10,11 +10,11 @@ import torch
 from humanbench.backbones import load_backbone
 from humanbench.backbones.backbone import Backbone
 from humanbench.cards import load_card
-from humanbench.pretrain.entries import Source, open_sources
-from humanbench.pretrain.loop import Pretraining, World
+from humanbench.pretrain.entries import EntryData, open_entries
+from humanbench.pretrain.loop import PretrainLoop, Process
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.pretrain.trunk import restart
+from humanbench.pretrain.trunk import init_weights
 from humanbench.run_log import RunLog
 from tests.evaluated import write_dataset
 
@@ -60,25 +60,25 @@ def recipe(method: str = "path", **changes: Any) -> PretrainRecipe:
 def start(class_token: bool = False) -> Backbone:
     """A transformer without training, of the size of `TINY`."""
     made = load_backbone("vit", class_token=class_token, **TINY)
-    restart(made.trunk, 3)
+    init_weights(made.trunk, 3)
     return made
 
 
-def build(chosen: PretrainRecipe, root: Path) -> tuple[Network, list[Source]]:
+def build(chosen: PretrainRecipe, root: Path) -> tuple[Network, list[EntryData]]:
     """The network and its entries; the same one every time."""
     backbone = start(class_token=chosen.method == "mae")
-    sources = open_sources(chosen, root, backbone.preprocessing, 0)
+    entries = open_entries(chosen, root, backbone.preprocessing, 0)
     torch.manual_seed(0)
     if chosen.masking is not None:
-        return MaeNetwork(backbone, chosen, chosen.masking), sources
-    return PathNetwork(backbone, chosen, sources), sources
+        return MaeNetwork(backbone, chosen, chosen.masking), entries
+    return PathNetwork(backbone, chosen, entries), entries
 
 
-def work(chosen: PretrainRecipe, root: Path, checkpoint: Path, world: World | None = None) -> Pretraining:
+def work(chosen: PretrainRecipe, root: Path, checkpoint: Path, process: Process | None = None) -> PretrainLoop:
     """The tiny pretraining, not yet run."""
-    network, sources = build(chosen, root)
-    return Pretraining(
-        network, sources, chosen, 0, world or World(), checkpoint, chosen.sha256, RunLog(None, loud=False)
+    network, entries = build(chosen, root)
+    return PretrainLoop(
+        network, entries, chosen, 0, process or Process(), checkpoint, chosen.sha256, RunLog(None, loud=False)
     )
 
 

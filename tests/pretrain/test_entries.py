@@ -49,8 +49,8 @@ def test_foreign_attributes_are_unknown(root: Path) -> None:
 
 
 def test_unknown_attributes_add_nothing_to_the_loss(root: Path) -> None:
-    network, sources = build(recipe(), root)
-    source = next(s for s in sources if s.name == "attr_rap2_pa100k")
+    network, entries = build(recipe(), root)
+    data = next(s for s in entries if s.name == "attr_rap2_pa100k")
     head = network.upper.heads["attr_rap2_pa100k"]
     logits = torch.randn(2, 80, requires_grad=True)
     label = torch.full((2, 80), -1.0)
@@ -58,11 +58,11 @@ def test_unknown_attributes_add_nothing_to_the_loss(root: Path) -> None:
     (term,) = head.loss(logits, {"label": label}).values()  # type: ignore[operator]
     term.backward()
     assert [tuple(place) for place in logits.grad.nonzero().tolist()] == [(0, 3), (1, 60)]  # type: ignore[union-attr]
-    assert source.card.id == "attr_rap2_pa100k"
+    assert data.card.id == "attr_rap2_pa100k"
 
 
 def test_identities_of_different_datasets_are_different(root: Path) -> None:
-    network, sources = build(recipe(), root)
-    source = next(s for s in sources if s.name == "reid_4sets")
-    people = sum(table.groupby(["pid"]).ngroups for table in source.tables.values())
+    network, entries = build(recipe(), root)
+    data = next(s for s in entries if s.name == "reid_4sets")
+    people = sum(table.groupby(["pid"]).ngroups for table in data.tables.values())
     assert network.upper.heads["reid_4sets"].classifier.weight.shape == (people, 16)  # type: ignore[union-attr]

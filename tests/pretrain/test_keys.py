@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from humanbench.errors import RecipeError
 from humanbench.pretrain.recipe import SECTIONS as TYPED
-from humanbench.pretrain.recipe import Entry, Masking, PretrainRecipe, Projection, load_pretrain_recipe
+from humanbench.pretrain.recipe import Masking, PretrainingEntry, PretrainRecipe, Projection, load_pretrain_recipe
 from tests.pretrain.small import DATASETS, build, work
 from tests.pretrain.small import SET as SMALL
 
@@ -43,7 +43,7 @@ def keys() -> list[str]:
     nested = {f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields}
     for section, kind in TYPED.items():
         nested |= {f"{section}.{key}" for name in kind.catalogue.names() for key in kind.known_keys(name)}
-    entry = [f"entries.{key}" for key in Entry.model_fields if key not in ("note", "datasets")]
+    entry = [f"entries.{key}" for key in PretrainingEntry.model_fields if key not in ("note", "datasets")]
     return sorted([*own, *nested, *entry])
 
 

@@ -15,9 +15,9 @@ import torch
 from humanbench.engine import checkpoint as checkpoint_module
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.pretrain import loop
-from humanbench.pretrain.entries import draws
+from humanbench.pretrain.entries import batch_plan
 from humanbench.pretrain.network import projector_name
-from humanbench.pretrain.ranks import assign, sharers
+from humanbench.pretrain.ranks import assign, ranks_by_module
 from tests.pretrain.small import build, recipe, weights, work
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def test_two_processes_make_the_same_update(method: str, root: Path, tmp_path: P
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     two = torch.load(tmp_path / "two.pt", weights_only=True)
-    assert 0 < len(two["parts"]) < len(one.parts)  # the other process had something to do
+    assert 0 < len(two["microbatches"]) < len(one.microbatches)  # the other process had something to do
     start = weights(build(recipe(method), root)[0])
     moved = largest(start, weights(one.network))
     assert moved > 1e-3
@@ -78,7 +78,7 @@ def test_interrupted_and_resumed(root: Path, tmp_path: Path, monkeypatch: pytest
     course = again.run()
     assert largest(weights(whole.network), weights(again.network)) == 0.0
     assert [entry["step"] for entry in course.history] == [2.0, 4.0]
-    assert course.images == whole.course.images
+    assert course.images == whole.state.images
     again.check_free()
     other = work(recipe(optim__lr=1e-4), root, tmp_path / "broken.pt")
     assert not other.checkpointed()
@@ -90,8 +90,8 @@ def test_interrupted_and_resumed(root: Path, tmp_path: Path, monkeypatch: pytest
 def test_what_entries_share(root: Path, tmp_path: Path) -> None:
     """Backbone: all; projector: a task; head: a dataset, one for both detectors; class token: an entry."""
     chosen = recipe()
-    network, sources = build(chosen, root)
-    by_name = {source.name: set(network.unit_names(source)) for source in sources}
+    network, entries = build(chosen, root)
+    by_name = {data.name: set(network.unit_names(data)) for data in entries}
     assert by_name["pose_coco"] == {"trunk", "projectors.pose", "heads.pose_coco"}
     assert by_name["reid_4sets"] == {"trunk", "projectors.reid", "heads.reid_4sets", "tokens.reid_4sets"}
     assert by_name["ped_CrowdHuman"] == {"trunk", "projectors.detection", "heads.pedestrians"}
@@ -105,7 +105,7 @@ def test_what_entries_share(root: Path, tmp_path: Path) -> None:
     assert list(flat.upper.projectors) == ["all"]
     without, listed = build(recipe(projector__enabled=False), root)
     assert not len(without.upper.projectors)
-    assert all("projectors" not in name for source in listed for name in without.unit_names(source))
+    assert all("projectors" not in name for data in listed for name in without.unit_names(data))
 
 
 def test_the_last_block_trains_only_without_projector(root: Path, tmp_path: Path) -> None:
@@ -139,18 +139,18 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
     made.network.train()
     made.step(0, made._batches(0, 1))
 
-    network, sources = build(chosen, root)
+    network, entries = build(chosen, root)
     network.train()
-    listed = list(draws(sources, made.parts, 0, 0, 1))
-    parts = loop.Parts(sources)
+    listed = list(batch_plan(entries, made.microbatches, 0, 0, 1))
+    parts = loop.Microbatches(entries)
     total = torch.zeros(())
-    for (number, _), draw in zip(made.parts, listed, strict=True):
-        source, batch = sources[number], parts[draw]
+    for (number, _), draw in zip(made.microbatches, listed, strict=True):
+        data, batch = entries[number], parts[draw]
         if "boxes" in batch:
-            both = [parts[d] for d, (n, _) in zip(listed, made.parts, strict=True) if n == number]
+            both = [parts[d] for d, (n, _) in zip(listed, made.microbatches, strict=True) if n == number]
             batch["people"] = max(sum(len(b) for one in both for b in one["boxes"]) / 2, 1.0)
-        share = source.entry.loss_weight / sum(e.loss_weight for e in chosen.entries.values()) / source.entry.parts
-        total = total + share * torch.stack(list(network.losses(source, batch).values())).sum()
+        share = data.entry.loss_weight / sum(e.loss_weight for e in chosen.entries.values()) / data.entry.parts
+        total = total + share * torch.stack(list(network.losses(data, batch).values())).sum()
     total.backward()
     expected = network.trunk.blocks[0].attn.qkv.weight.grad
     assert float((held["sum"] - expected).norm() / expected.norm()) < 1e-4
@@ -161,13 +161,13 @@ def test_running_statistics_and_loss_are_means_over_the_parts_of_an_entry(
 ) -> None:
     """Two parts: each starts from the step's mean of 1 and leaves 10 and 20, so 15 is kept; losses 3 and 5 make 4."""
     made = work(recipe(), root, tmp_path / "a.pt")
-    entry = next(n for n, source in enumerate(made.sources) if source.name == "attr_rap2_pa100k")
-    assert made.sources[entry].entry.parts == 2
+    entry = next(n for n, data in enumerate(made.entries) if data.name == "attr_rap2_pa100k")
+    assert made.entries[entry].entry.parts == 2
     norm: Any = made.network.unit("heads.attr_rap2_pa100k").logits[1]  # type: ignore[index]
     norm.running_mean.fill_(1.0)
     given, seen = iter([(10.0, 3.0), (20.0, 5.0)]), []
 
-    def losses(source: Any, batch: Any) -> dict[str, torch.Tensor]:
+    def losses(data: Any, batch: Any) -> dict[str, torch.Tensor]:
         mean, loss = next(given)
         seen.append(norm.running_mean.tolist())
         norm.running_mean.fill_(mean)
@@ -198,7 +198,7 @@ def test_layer_decay_and_clipping_reach_the_optimiser(root: Path, tmp_path: Path
     chosen = recipe(optim__lr=1.0, optim__layer_decay=0.5, optim__clip_threshold=0.3)
     made = work(chosen, root, tmp_path / "a.pt")
     groups, trunk = made._optimiser.param_groups, made.network.trunk
-    peaks = {id(p): peak for group, peak in zip(groups, made._peaks, strict=True) for p in group["params"]}
+    peaks = {id(p): peak for group, peak in zip(groups, made._rates.peaks, strict=True) for p in group["params"]}
     assert [peaks[id(block.attn.qkv.weight)] for block in trunk.blocks] == pytest.approx([0.5, 1.0, 2.0])
     assert peaks[id(trunk.patch_embed.proj.weight)] == pytest.approx(0.25)
     assert {group["clip_threshold"] for group in groups} == {0.3}
@@ -206,51 +206,51 @@ def test_layer_decay_and_clipping_reach_the_optimiser(root: Path, tmp_path: Path
 
 def test_drop_path_is_that_of_the_entry(root: Path) -> None:
     """It rises over the blocks to the entry's own: 0.3 for one, 0.2 for all others."""
-    network, sources = build(recipe(entries__pose_coco__drop_path=0.3), root)
+    network, entries = build(recipe(entries__pose_coco__drop_path=0.3), root)
     network.train()
     for number, expected in ((0, 0.3), (2, 0.2), (0, 0.3)):
-        batch = loop.Parts(sources)[next(draws(sources, [(number, 0)], 0, 0, 1))]
-        network.losses(sources[number], batch)
+        batch = loop.Microbatches(entries)[next(batch_plan(entries, [(number, 0)], 0, 0, 1))]
+        network.losses(entries[number], batch)
         rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in network.trunk.blocks]
         assert max(rates) == rates[-1] == pytest.approx(expected)
 
 
 def test_parts_are_shared_out_evenly(root: Path) -> None:
-    _, sources = build(recipe(), root)
-    everything = [(n, p) for n, source in enumerate(sources) for p in range(source.entry.parts)]
+    _, entries = build(recipe(), root)
+    everything = [(n, p) for n, data in enumerate(entries) for p in range(data.entry.parts)]
     for processes in (1, 2, 3, len(everything)):
-        assigned = assign(sources, processes)
+        assigned = assign(entries, processes)
         assert sorted(part for share in assigned for part in share) == everything
         assert min(len(share) for share in assigned) >= 1
     with pytest.raises(HumanbenchError, match="start at most"):
-        assign(sources, len(everything) + 1)
+        assign(entries, len(everything) + 1)
     users = {0: ("trunk", "a"), 1: ("trunk", "b")}
-    assert sharers([[(0, 0)], [(0, 1), (1, 0)]], users) == {"trunk": (0, 1), "a": (0, 1), "b": (1,)}
+    assert ranks_by_module([[(0, 0)], [(0, 1), (1, 0)]], users) == {"trunk": (0, 1), "a": (0, 1), "b": (1,)}
 
 
 def test_draws_do_not_depend_on_who_draws(root: Path) -> None:
-    _, sources = build(recipe(), root)
-    parts = [(n, p) for n, source in enumerate(sources) for p in range(source.entry.parts)]
-    whole = list(draws(sources, parts, 0, 0, 5))
-    assert list(draws(sources, parts, 0, 3, 5)) == whole[3 * len(parts) :]
-    alone = list(draws(sources, [parts[-1]], 0, 0, 5))
+    _, entries = build(recipe(), root)
+    parts = [(n, p) for n, data in enumerate(entries) for p in range(data.entry.parts)]
+    whole = list(batch_plan(entries, parts, 0, 0, 5))
+    assert list(batch_plan(entries, parts, 0, 3, 5)) == whole[3 * len(parts) :]
+    alone = list(batch_plan(entries, [parts[-1]], 0, 0, 5))
     assert alone == whole[len(parts) - 1 :: len(parts)]
     for entry, rows in whole:
-        assert len(rows) == (8 if sources[entry].name == "reid_4sets" else sources[entry].entry.batch)
+        assert len(rows) == (8 if entries[entry].name == "reid_4sets" else entries[entry].entry.batch)
 
 
 def test_steps_have_as_many_pictures_whatever_an_epoch_leaves_over(root: Path) -> None:
     """Each row once an epoch, in that epoch's order; a remainder begins the next epoch's first batch."""
-    _, sources = build(recipe(group__attribute__batch=5), root)
-    source = next(s for s in sources if s.name == "attr_rap2_pa100k")
-    count, size = len(source.data), source.entry.images
+    _, entries = build(recipe(group__attribute__batch=5), root)
+    data = next(s for s in entries if s.name == "attr_rap2_pa100k")
+    count, size = len(data.samples), data.entry.images
     assert count % size
-    drawn = [row for step in islice(source.steps(0), 3 * count) for row in step]
-    assert all(len(step) == size for step in islice(source.steps(0), 3 * count))
+    drawn = [row for step in islice(data.steps(0), 3 * count) for row in step]
+    assert all(len(step) == size for step in islice(data.steps(0), 3 * count))
     for epoch in range(3):
         own = drawn[epoch * count : (epoch + 1) * count]
         assert {e for e, _ in own} == {epoch}
-        assert [row for _, row in own] == [r for batch in source.data.batches(size, 0, epoch) for r in batch]
+        assert [row for _, row in own] == [r for batch in data.samples.batches(size, 0, epoch) for r in batch]
         assert sorted(row for _, row in own) == list(range(count))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from humanbench import load_backbone
 from humanbench.pretrain.path import Projector
-from humanbench.pretrain.trunk import ClassToken, as_maps, hidden, projected, restart, sines
+from humanbench.pretrain.trunk import ClassToken, as_maps, hidden, init_weights, projected, sines
 from tests.samples import PARITY, needs_parity
 
 KEYS = PARITY.parent / "method" / "keys" / "path_projector_vitb_keys.txt"
@@ -112,7 +112,7 @@ def test_recomputed_activations_give_the_same_gradients() -> None:
 def test_start_of_a_network_without_weights() -> None:
     """Output layers of block i are divided by sqrt(2 i); positions are MAE's sines and cosines."""
     trunk = load_backbone("vit", embed_dim=192, depth=8, num_heads=3, patch_size=8, img_size=32).trunk
-    restart(trunk, 0)
+    init_weights(trunk, 0)
     for number, block in enumerate(trunk.blocks, 1):
         for layer in (block.attn.proj, block.mlp.fc2):
             assert float(layer.weight.detach().std()) == pytest.approx(0.02 / math.sqrt(2 * number), rel=0.03)

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import torch
 
-from humanbench.pretrain.loop import World
+from humanbench.pretrain.loop import Process
 from tests.pretrain.small import recipe, work
 
 
 def main(method: str, root: Path, out: Path) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo")
-    world = World(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    made = work(recipe(method), root, out / "checkpoint.pt", world)
+    process = Process(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+    made = work(recipe(method), root, out / "checkpoint.pt", process)
     made.run()
-    if world.rank == 0:
-        state = {"network": made.network.state_dict(), "moments": made.moments(), "parts": made.parts}
+    if process.rank == 0:
+        state = {"network": made.network.state_dict(), "moments": made.moments(), "microbatches": made.microbatches}
         torch.save(state, out / "two.pt")
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()

@@ -40,7 +40,7 @@ def index(content: Content) -> Page:
             (len(benchmark_columns()), "datasets", "datasets.html"),
             (len(TASKS), "tasks", "datasets.html"),
             (3, "scenarios", "reading.html#scenarios"),
-            (len(REGIMES.names()), "regimes", "reading.html#regimes"),
+            (len(REGIMES), "regimes", "reading.html#regimes"),
             (len(load_published()), "published numbers", "published.html"),
             (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
         ],

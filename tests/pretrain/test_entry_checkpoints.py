@@ -23,7 +23,7 @@ from humanbench.cli import main
 from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.leaderboard.submissions.rerun import rerun
 from humanbench.leaderboard.submissions.store import load_store
-from humanbench.pretrain import dumps
+from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.direct import Direct, open_direct
 from humanbench.pretrain.run import PretrainRequest, pretrain
 from humanbench.pretrain.trunk import as_maps, projected
@@ -44,9 +44,9 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start_card(folder: Path) -> Path:
     """A card of a network without training, of the tiny size."""
     backbone = start(class_token=True)
-    dumps.write_backbone(folder, {k: v.clone() for k, v in backbone.trunk.state_dict().items()}, {})
+    entry_checkpoints.write_backbone(folder, {k: v.clone() for k, v in backbone.trunk.state_dict().items()}, {})
     arguments = TINY | {"builder": "humanbench.backbones.build:plain"}
-    dumps.write_card(
+    entry_checkpoints.write_card(
         folder,
         {
             "id": "tiny", "name": "tiny", "pretrained_on": ["imagenet-1k"], "licence": "none",
@@ -64,7 +64,7 @@ def request(root: Path, out: Path, card: Path, **more: Any) -> PretrainRequest:
 
 def test_names_of_a_dump(run: Path) -> None:
     """Those of the released code: `module.` and backbone_module, neck_module or decoder_module."""
-    found = {path.name: dumps.read_dump(path) for path in sorted((run / "dumps").iterdir())}
+    found = {path.name: entry_checkpoints.read_entry_checkpoint(path) for path in sorted((run / "dumps").iterdir())}
     assert list(found) == [f"ckpt_task{n}_iter_newest.pth.tar" for n in range(4)]
     pose, attributes, reid, detection = found.values()
     assert pose["step"] == 4
@@ -93,9 +93,9 @@ def test_names_of_a_dump(run: Path) -> None:
 )
 def test_released_names(entry: str, part: str, file: str, root: Path) -> None:
     """Every name of the released lists (as far as three blocks reach), and no other."""
-    network, sources = build(recipe(), root)
-    source = next(s for s in sources if s.name == entry)
-    own = {name.removeprefix(part) for name in dumps.dump_names(network, source) if name.startswith(part)}
+    network, entries = build(recipe(), root)
+    data = next(s for s in entries if s.name == entry)
+    own = {name.removeprefix(part) for name in entry_checkpoints.tensor_names(network, data) if name.startswith(part)}
     lines = (KEYS / file).read_text().split("\n")
     released = {line.split("\t")[0].removeprefix(part.removeprefix("module.")) for line in lines if line}
     deep = {f"blocks.{i}." for i in range(3, 12)}
@@ -104,31 +104,31 @@ def test_released_names(entry: str, part: str, file: str, root: Path) -> None:
 
 def test_gone_on_from_dumps(run: Path, root: Path, tmp_path: Path) -> None:
     """Weights, optimiser and step of all entries, put together again."""
-    network, sources = build(recipe(), root)
-    found, moments, step = dumps.gathered(run / "dumps", network, sources)
+    network, entries = build(recipe(), root)
+    found, moments, step = entry_checkpoints.read_all(run / "dumps", network, entries)
     again = work(recipe(iterations=6), root, tmp_path / "a.pt")
     again.load(found, moments)
     assert step == 4
-    state = dumps.read_dump(run / "dumps" / "ckpt_task0_iter_newest.pth.tar")
-    for name, (unit, own) in dumps.dump_names(again.network, again.sources[0]).items():
+    state = entry_checkpoints.read_entry_checkpoint(run / "dumps" / "ckpt_task0_iter_newest.pth.tar")
+    for name, (unit, own) in entry_checkpoints.tensor_names(again.network, again.entries[0]).items():
         assert torch.equal(again.network.unit(unit).state_dict()[own], state["state_dict"][name])
     moved = again.moments()["trunk"]["trunk.blocks.0.mlp.fc1.weight"]
     assert moved["step"] == 4
     stored = state["optimizer"]["module.backbone_module.blocks.0.mlp.fc1.weight"]["momentum"]
     assert torch.equal(moved["momentum"], stored)
     before = weights(again.network)
-    again.course.step = step
+    again.state.step = step
     again.run()
-    assert again.course.step == 6
+    assert again.state.step == 6
     assert not torch.equal(before["backbone.trunk.pos_embed"], again.network.state_dict()["backbone.trunk.pos_embed"])
 
 
 def test_foreign_dumps_are_refused(run: Path, root: Path, tmp_path: Path) -> None:
-    network, sources = build(recipe(group__pose__set__head__channels=4), root)
+    network, entries = build(recipe(group__pose__set__head__channels=4), root)
     with pytest.raises(BackboneError, match="a dump of another architecture or entry than pose_coco"):
-        dumps.gathered(run / "dumps", network, sources)
+        entry_checkpoints.read_all(run / "dumps", network, entries)
     with pytest.raises(BackboneError, match="there is no such dump"):
-        dumps.gathered(tmp_path, network, sources)
+        entry_checkpoints.read_all(tmp_path, network, entries)
     (tmp_path / "ckpt_task0_iter_newest.pth.tar").write_text("<html>")
     with pytest.raises(BackboneError, match="not a PyTorch checkpoint"):
         open_direct("vit", tmp_path, dict(TINY))
@@ -139,18 +139,21 @@ def test_foreign_dumps_are_refused(run: Path, root: Path, tmp_path: Path) -> Non
 
 def test_shapes_alone_do_not_tell_dumps_apart(run: Path, root: Path, tmp_path: Path) -> None:
     """Of another entry with the same shapes, of another step, of one dataset twice: refused."""
-    network, sources = build(recipe(), root)
+    network, entries = build(recipe(), root)
     shutil.copytree(run / "dumps", tmp_path / "a")
     files = sorted((tmp_path / "a").iterdir())
-    content = dumps.read_dump(files[2])
+    content = entry_checkpoints.read_entry_checkpoint(files[2])
     content["about"]["entry"]["datasets"] = ["market1501", "msmt17"]
     torch.save(content, files[2])
     with pytest.raises(BackboneError, match=r"market1501, msmt17.*where one of reid_4sets .market1501, cuhk03. is wan"):
-        dumps.gathered(tmp_path / "a", network, sources)
+        entry_checkpoints.read_all(tmp_path / "a", network, entries)
     shutil.copytree(run / "dumps", tmp_path / "b")
-    content = dumps.read_dump(tmp_path / "b" / files[1].name)
+    content = entry_checkpoints.read_entry_checkpoint(tmp_path / "b" / files[1].name)
     torch.save(content | {"step": 2}, tmp_path / "b" / files[1].name)
-    for opened in (lambda: dumps.gathered(tmp_path / "b", network, sources), lambda: direct_of(tmp_path / "b")):
+    for opened in (
+        lambda: entry_checkpoints.read_all(tmp_path / "b", network, entries),
+        lambda: direct_of(tmp_path / "b"),
+    ):
         with pytest.raises(BackboneError, match=r"task1_iter_newest.pth.tar of step 2, ckpt_task.* of step 4"):
             opened()
     shutil.copytree(run / "dumps", tmp_path / "c")
@@ -208,7 +211,7 @@ def test_backbone_and_card(run: Path) -> None:
     """timm's names with the ReID entry's class token; what it has seen gives the scenario of later cells."""
     tensors = load_file(run / "backbone.safetensors")
     assert tensors["pos_embed"].shape == (1, 17, 16)
-    reid = dumps.read_dump(run / "dumps" / "ckpt_task2_iter_newest.pth.tar")["state_dict"]
+    reid = entry_checkpoints.read_entry_checkpoint(run / "dumps" / "ckpt_task2_iter_newest.pth.tar")["state_dict"]
     assert torch.equal(tensors["cls_token"], reid["module.backbone_module.cls_token"])
     assert torch.equal(tensors["pos_embed"][:, :1], reid["module.backbone_module.cls_token_pos_embed"])
     backbone = load_backbone(str(run / "card.toml"))
@@ -223,11 +226,11 @@ def test_backbone_and_card(run: Path) -> None:
 
 
 def test_the_backbone_has_the_class_token_of_the_first_entry_that_has_one(root: Path) -> None:
-    network, sources = build(recipe(entries__attr_rap2_pa100k__class_token=True), root)
-    owners = [source.name for source in sources if source.entry.class_token]
+    network, entries = build(recipe(entries__attr_rap2_pa100k__class_token=True), root)
+    owners = [data.name for data in entries if data.entry.class_token]
     assert owners == ["attr_rap2_pa100k", "reid_4sets"]
     tokens = [network.unit(f"tokens.{name}").state_dict() for name in owners]
-    found = dumps.backbone_tensors(network, sources)
+    found = entry_checkpoints.backbone_tensors(network, entries)
     assert torch.equal(found["cls_token"], tokens[0]["cls_token"])
     assert torch.equal(found["pos_embed"][:, :1], tokens[0]["cls_token_pos_embed"])
     assert not torch.equal(tokens[0]["cls_token"], tokens[1]["cls_token"])
@@ -244,18 +247,18 @@ def test_dumps_load_as_backbones(run: Path) -> None:
 
 @torch.no_grad()
 def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> None:
-    network, sources = build(recipe(), root)
-    found, _, _ = dumps.gathered(run / "dumps", network, sources)
+    network, entries = build(recipe(), root)
+    found, _, _ = entry_checkpoints.read_all(run / "dumps", network, entries)
     for unit, tensors in found.items():
         network.unit(unit).load_state_dict(tensors)
     network.eval()
     direct = open_direct("vit", run / "dumps", dict(TINY))
     images = torch.randn(2, 3, 40, 32)
-    for source in sources:
-        wanted = network.features(source, images)  # type: ignore[operator]
-        given = direct.backbone(load_card(source.entry.datasets[0]))(images)
+    for data in entries:
+        wanted = network.features(data, images)  # type: ignore[operator]
+        given = direct.backbone(load_card(data.entry.datasets[0]))(images)
         assert torch.equal(given.map, wanted.map)
-        assert (given.class_token is None) == (not source.entry.class_token)
+        assert (given.class_token is None) == (not data.entry.class_token)
         if given.class_token is not None and wanted.class_token is not None:
             assert torch.equal(given.class_token, wanted.class_token)
 
@@ -264,15 +267,15 @@ def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> 
 def test_a_projector_is_built_again_as_it_was_trained(root: Path, tmp_path: Path) -> None:
     """Heads and temperature leave no trace in the shapes of its weights; the dump says them."""
     chosen = recipe(projector__temperature=3.0, projector__heads=4, projector__reduction=2)
-    network, sources = build(chosen, root)
+    network, entries = build(chosen, root)
     for projector in network.upper.projectors.values():
         for gate in projector.side_gate_params:  # type: ignore[union-attr]
             gate.fill_(2.0)
     network.eval()
-    moments: dumps.Moments = {unit: {} for source in sources for unit in network.unit_names(source)}
-    dumps.write_dumps(tmp_path, network, sources, chosen, 0, moments)
+    moments: entry_checkpoints.Moments = {unit: {} for data in entries for unit in network.unit_names(data)}
+    entry_checkpoints.write_entry_checkpoints(tmp_path, network, entries, chosen, 0, moments)
     images = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    wanted = network.features(sources[0], images).map  # type: ignore[operator]
+    wanted = network.features(entries[0], images).map  # type: ignore[operator]
     assert torch.equal(direct_of(tmp_path).backbone(load_card("coco_pose"))(images).map, wanted)
 
 
@@ -340,7 +343,7 @@ def test_dumps_are_one_entry_of_the_board(
     other = tmp_path / "other"
     shutil.copytree(run / "dumps", other)
     file = other / "ckpt_task0_iter_newest.pth.tar"
-    changed = dumps.read_dump(file)
+    changed = entry_checkpoints.read_entry_checkpoint(file)
     changed["state_dict"]["module.backbone_module.pos_embed"] += 1
     torch.save(changed, file)
     with pytest.raises(HumanbenchError, match="the weights here are not the entry's"):
@@ -349,7 +352,7 @@ def test_dumps_are_one_entry_of_the_board(
 
 def test_columns_of_a_joint_head(run: Path) -> None:
     direct = open_direct("vit", run / "dumps", dict(TINY))
-    joint = dumps.read_dump(run / "dumps" / "ckpt_task1_iter_newest.pth.tar")["state_dict"]
+    joint = entry_checkpoints.read_entry_checkpoint(run / "dumps" / "ckpt_task1_iter_newest.pth.tar")["state_dict"]
     card = load_card("pa100k")
     head = AttributeHead(16, np.full(26, 0.5, np.float32), Loss(weighted=True))
     direct.fill(card, head)

@@ -21,7 +21,7 @@ from torch import Tensor
 from humanbench.backbones.weights import read_pickle
 from humanbench.errors import BackboneError
 from humanbench.files import write_bytes, write_text, write_whole
-from humanbench.pretrain.entries import Source
+from humanbench.pretrain.entries import EntryData
 from humanbench.pretrain.network import Network
 from humanbench.pretrain.recipe import PretrainRecipe
 
@@ -35,10 +35,10 @@ Tensors = dict[str, Tensor]
 Moments = dict[str, dict[str, Any]]
 
 
-def dump_names(network: Network, source: Source) -> dict[str, tuple[str, str]]:
+def tensor_names(network: Network, data: EntryData) -> dict[str, tuple[str, str]]:
     """Names in an entry's dump -> (unit, name in the unit)."""
     names: dict[str, tuple[str, str]] = {}
-    for unit in network.unit_names(source):
+    for unit in network.unit_names(data):
         kind = unit.partition(".")[0]
         prefix = {"trunk": BACKBONE, "tokens": BACKBONE, "projectors": NECK, "heads": HEAD}[kind]
         for name in network.unit(unit).state_dict():
@@ -46,25 +46,25 @@ def dump_names(network: Network, source: Source) -> dict[str, tuple[str, str]]:
     return names
 
 
-def write_dumps(
-    folder: Path, network: Network, sources: Sequence[Source], recipe: PretrainRecipe, step: int, moments: Moments
+def write_entry_checkpoints(
+    folder: Path, network: Network, entries: Sequence[EntryData], recipe: PretrainRecipe, step: int, moments: Moments
 ) -> None:
     """A dump of every entry, with what it was trained as in `about`; each is written under another name first.
 
     Dumps of another pretraining that the folder may hold go, for the files of a folder are taken for one network.
     """
     projector = recipe.projector.model_dump() if recipe.projector else {}
-    states = {unit: network.unit(unit).state_dict() for source in sources for unit in network.unit_names(source)}
-    for number, source in enumerate(sources):
-        names = dump_names(network, source)
+    states = {unit: network.unit(unit).state_dict() for data in entries for unit in network.unit_names(data)}
+    for number, data in enumerate(entries):
+        names = tensor_names(network, data)
         content = {
             "step": step,
-            "about": {"name": source.name, "entry": _resolved(source), "projector": projector},
-            "state_dict": {name: states[unit][own].cpu() for name, (unit, own) in names.items()},
-            "optimizer": {name: moments[unit].get(own, {}) for name, (unit, own) in names.items()},
+            "about": {"name": data.name, "entry": _resolved(data), "projector": projector},
+            "state_dict": {name: states[unit][inner].cpu() for name, (unit, inner) in names.items()},
+            "optimizer": {name: moments[unit].get(inner, {}) for name, (unit, inner) in names.items()},
         }
         write_whole(folder / NAME.format(number), partial(torch.save, content))
-    written = {NAME.format(number) for number in range(len(sources))}
+    written = {NAME.format(number) for number in range(len(entries))}
     for path in listed(folder):
         if path.name not in written:
             path.unlink()
@@ -77,36 +77,36 @@ def listed(folder: Path) -> list[Path]:
 
 def one_step(steps: Mapping[Path, int]) -> int:
     """The step that all dumps are of; `BackboneError` where they are of several."""
-    found = {step: path.name for path, step in steps.items()}
-    if len(found) > 1:
-        names = ", ".join(f"{name} of step {step}" for step, name in sorted(found.items()))
+    by_step = {step: path.name for path, step in steps.items()}
+    if len(by_step) > 1:
+        names = ", ".join(f"{name} of step {step}" for step, name in sorted(by_step.items()))
         raise BackboneError(f"{next(iter(steps)).parent}: dumps of different states of a pretraining ({names})")
-    return next(iter(found), 0)
+    return next(iter(by_step), 0)
 
 
-def _resolved(source: Source) -> dict[str, Any]:
+def _resolved(data: EntryData) -> dict[str, Any]:
     """The entry with the whole head and input of its recipe: it can be built again when recipes have changed."""
-    recipe = source.recipe.model_dump(mode="json")
-    own = {f"{part}.{name}": value for part in ("head", "input", "loss") for name, value in recipe[part].items()}
-    return source.entry.model_copy(update={"set": source.entry.set | own}).model_dump(mode="json")
+    recipe = data.recipe.model_dump(mode="json")
+    settings = {f"{part}.{name}": value for part in ("head", "input", "loss") for name, value in recipe[part].items()}
+    return data.entry.model_copy(update={"set": data.entry.set | settings}).model_dump(mode="json")
 
 
-def read_dump(path: Path, mapped: bool = False) -> dict[str, Any]:
+def read_entry_checkpoint(path: Path, mapped: bool = False) -> dict[str, Any]:
     """A dump's content, safely, its tensors named `module.…`; `BackboneError` for a file that is none.
 
     `mapped`: tensors stay in the file until they are looked at.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such dump")
-    found = read_pickle(path, mapped)
-    if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
+    content = read_pickle(path, mapped)
+    if not isinstance(content, dict) or not isinstance(content.get("state_dict"), dict):
         raise BackboneError(f"{path}: holds no state_dict, so it is no dump of a pretraining")
-    tensors = found["state_dict"]
-    found["state_dict"] = {n if n.startswith("module.") else f"module.{n}": t for n, t in tensors.items()}
-    return found
+    tensors = content["state_dict"]
+    content["state_dict"] = {n if n.startswith("module.") else f"module.{n}": t for n, t in tensors.items()}
+    return content
 
 
-def gathered(folder: Path, network: Network, sources: Sequence[Source]) -> tuple[dict[str, Tensors], Moments, int]:
+def read_all(folder: Path, network: Network, entries: Sequence[EntryData]) -> tuple[dict[str, Tensors], Moments, int]:
     """Weights and moments by unit, and the step, from the dumps of a folder.
 
     Raises `BackboneError` where a dump is missing, or is of another architecture, entry or step than the others.
@@ -114,52 +114,52 @@ def gathered(folder: Path, network: Network, sources: Sequence[Source]) -> tuple
     weights: dict[str, Tensors] = {}
     moments: Moments = {}
     steps: dict[Path, int] = {}
-    for number, source in enumerate(sources):
+    for number, data in enumerate(entries):
         path = folder / NAME.format(number)
-        found = read_dump(path)
-        _check_entry(found, source, path)
-        tensors = checked(found["state_dict"], network, source, path)
-        for name, (unit, own) in dump_names(network, source).items():
-            weights.setdefault(unit, {})[own] = tensors[name]
-            moments.setdefault(unit, {})[own] = found.get("optimizer", {}).get(name, {})
-        steps[path] = int(found.get("step", 0))
+        content = read_entry_checkpoint(path)
+        _check_entry(content, data, path)
+        tensors = checked(content["state_dict"], network, data, path)
+        for name, (unit, inner) in tensor_names(network, data).items():
+            weights.setdefault(unit, {})[inner] = tensors[name]
+            moments.setdefault(unit, {})[inner] = content.get("optimizer", {}).get(name, {})
+        steps[path] = int(content.get("step", 0))
     return weights, moments, one_step(steps)
 
 
-def _check_entry(found: Mapping[str, Any], source: Source, path: Path) -> None:
+def _check_entry(content: Mapping[str, Any], data: EntryData, path: Path) -> None:
     """`BackboneError` where a dump says that it is of another entry or other datasets: shapes alone do not tell."""
-    if "about" not in found:
+    if "about" not in content:
         return
-    name, given = found["about"]["name"], tuple(found["about"]["entry"]["datasets"])
-    if (name, given) != (source.name, source.entry.datasets):
+    name, given = content["about"]["name"], tuple(content["about"]["entry"]["datasets"])
+    if (name, given) != (data.name, data.entry.datasets):
         raise BackboneError(
-            f"{path}: a dump of {name} ({', '.join(given)}), where one of {source.name} "
-            f"({', '.join(source.entry.datasets)}) is wanted"
+            f"{path}: a dump of {name} ({', '.join(given)}), where one of {data.name} "
+            f"({', '.join(data.entry.datasets)}) is wanted"
         )
 
 
-def checked(given: Mapping[str, Tensor], network: Network, source: Source, path: Path) -> Tensors:
+def checked(given: Mapping[str, Tensor], network: Network, data: EntryData, path: Path) -> Tensors:
     """The tensors, if they are those of this network and entry; `BackboneError` else."""
-    wanted = dump_names(network, source)
-    states = {unit: network.unit(unit).state_dict() for unit in network.unit_names(source)}
-    wrong = [n for n, (unit, own) in wanted.items() if n not in given or given[n].shape != states[unit][own].shape]
+    wanted = tensor_names(network, data)
+    states = {unit: network.unit(unit).state_dict() for unit in network.unit_names(data)}
+    wrong = [n for n, (unit, inner) in wanted.items() if n not in given or given[n].shape != states[unit][inner].shape]
     foreign = [name for name in given if name not in wanted and not name.endswith("num_batches_tracked")]
     if wrong or foreign:
         first = (wrong or foreign)[0]
         what = "x".join(map(str, given[first].shape)) if first in given else "absent"
         raise BackboneError(
-            f"{path}: a dump of another architecture or entry than {source.name}: {len(wanted) - len(wrong)} of "
+            f"{path}: a dump of another architecture or entry than {data.name}: {len(wanted) - len(wrong)} of "
             f"{len(wanted)} tensors fit, {first} is {what}"
         )
     return {name: given[name] for name in wanted}
 
 
-def backbone_tensors(network: Network, sources: Sequence[Source]) -> Tensors:
+def backbone_tensors(network: Network, entries: Sequence[EntryData]) -> Tensors:
     """The backbone under timm's names; with the class token of the first entry that has one of its own."""
     tensors = {name: t.detach().cpu().clone().contiguous() for name, t in network.trunk.state_dict().items()}
-    own = [unit for s in sources for unit in network.unit_names(s) if unit.startswith("tokens.")]
-    if own and "cls_token" not in tensors:
-        token = {name: t.detach().cpu() for name, t in network.unit(own[0]).state_dict().items()}
+    tokens = [unit for data in entries for unit in network.unit_names(data) if unit.startswith("tokens.")]
+    if tokens and "cls_token" not in tensors:
+        token = {name: t.detach().cpu() for name, t in network.unit(tokens[0]).state_dict().items()}
         tensors["cls_token"] = token["cls_token"].clone()
         tensors["pos_embed"] = torch.cat([token["cls_token_pos_embed"], tensors["pos_embed"]], dim=1)
     return tensors
