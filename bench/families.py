@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from humanbench.cards import load_card
-from humanbench.data.mannequin.suite import synthesize, workers
+from humanbench.data.mannequin.pool import workers
+from humanbench.data.mannequin.suite import synthesize
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation import evaluate
 from humanbench.results import Result

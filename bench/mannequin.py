@@ -10,9 +10,10 @@ from pathlib import Path
 
 from humanbench.cards import DatasetCard, cards, evaluated, load_card
 from humanbench.data.mannequin.labels import shoot
+from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.sampling import jpeg, world_of
 from humanbench.data.mannequin.sampling_plan import plan
-from humanbench.data.mannequin.suite import synthesize, workers
+from humanbench.data.mannequin.suite import synthesize
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,8 @@ def demo(
 
 def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None]) -> None:
     """Write the procedural copies that are not there with this scale and seed."""
-    from humanbench.data.mannequin.suite import synthesize, workers
+    from humanbench.data.mannequin.pool import workers
+    from humanbench.data.mannequin.suite import synthesize
 
     absent = [card for card in map(load_card, DATASETS) if not _written(card, root, scale, seed)]
     if not absent:

@@ -33,8 +33,10 @@ def check_suite(name: str) -> None:
 
 def embedded_root() -> Path:
     """The data root of the embedded suite: one per version of what draws it."""
-    source = Path(__file__).parent / "data" / "mannequin"
-    files = sorted(path for path in source.iterdir() if path.suffix in (".py", ".toml"))
+    package = Path(__file__).parent
+    folders = [package / "data" / "mannequin", package / "data" / "writers"]
+    files = sorted(path for folder in folders for path in folder.iterdir() if path.suffix in (".py", ".toml"))
+    files += sorted(package.glob("tasks/*/procedural.py"))
     return cache_folder() / "mini" / f"{__version__}-{key([file_sha256(path) for path in files])[:8]}"
 
 

@@ -10,11 +10,17 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
 
     >>> nearest("market", ["market1501", "mpii"])
     '; did you mean market1501?'
+    >>> nearest("Hatt", ["Hat", "Glasses"])
+    '; did you mean Hat?'
     """
     import difflib
 
-    lower, names = name.lower(), dict.fromkeys(known)
-    close = difflib.get_close_matches(lower, names, n=3, cutoff=likeness)
+    spellings: dict[str, list[str]] = {}
+    for candidate in dict.fromkeys(known):
+        spellings.setdefault(candidate.lower(), []).append(candidate)
+    lower = name.lower()
+    close = difflib.get_close_matches(lower, spellings, n=3, cutoff=likeness)
     if likeness <= 0.5:
-        close += [k for k in names if lower and lower in k and k not in close]
-    return f"; did you mean {', '.join(close[:3])}?" if close else ""
+        close += [k for k in spellings if lower and lower in k and k not in close]
+    names = [spelling for match in close for spelling in spellings[match]]
+    return f"; did you mean {', '.join(names[:3])}?" if names else ""

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from humanbench import demo as story
 from humanbench.cards import TASKS, load_card
 from humanbench.cli import main
-from humanbench.data.mannequin import suite
+from humanbench.data.mannequin import pool
 from humanbench.engine import run as engine_run
 
 SCALE = 0.04
@@ -21,7 +21,7 @@ FAST = {"train.epochs": 1, "train.views": 0}
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(suite, "workers", partial(suite.workers, 1))
+    monkeypatch.setattr(pool, "workers", partial(pool.workers, 1))
 
 
 def test_one_dataset_of_each_task() -> None:

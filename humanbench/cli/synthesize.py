@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from humanbench.cli.options import Scale
+from humanbench.cli.signals import ended_by_signals
 
 
 @click.command("synthesize")
@@ -33,14 +34,16 @@ def synthesize_datasets(
 
     from humanbench.cards import evaluated as evaluated_cards
     from humanbench.cards import select_cards
-    from humanbench.data.mannequin.suite import synthesize
-    from humanbench.data.mannequin.suite import workers as pool_of
+    from humanbench.data.mannequin.pool import workers as pool_of
+    from humanbench.data.mannequin.suite import check_card, synthesize
     from humanbench.errors import CardError
 
     if not (ids or everything or evaluated):
         raise CardError("name the datasets to write (wildcards allowed), or give --all or --evaluated")
     chosen = {card.id: card for card in (select_cards(ids) if ids or everything else [])}
     chosen |= {card.id: card for card in (evaluated_cards() if evaluated else [])}
-    with pool_of(workers) as pool:
+    for card in chosen.values():
+        check_card(card)
+    with ended_by_signals(), pool_of(workers) as pool:
         for card in chosen.values():
             click.echo(str(synthesize(card, Path(out).expanduser().absolute(), pool, scale=scale, seed=seed)))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.mannequin import suite
+from humanbench.data.mannequin.pool import workers
 
 SCALE = 0.01
 """Every split has its least number of pictures."""
@@ -34,7 +35,7 @@ class Copies:
         if name not in self.records:
             folder = self.pictures / name
             folder.mkdir(parents=True)
-            with suite.workers(1) as pool:
+            with workers(1) as pool:
                 tables = suite.record(card, pool, folder, SCALE)
                 self.records[name] = deepcopy(tables)
                 suite.write_copy(card, tables, self.root, pool, SCALE, seed=0)

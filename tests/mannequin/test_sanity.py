@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 from bench.sanity.suite import Suite
 from bench.sanity.table import markdown
 from humanbench.cards import load_card
-from humanbench.data.mannequin.suite import synthesize, workers
+from humanbench.data.mannequin.pool import workers
+from humanbench.data.mannequin.suite import synthesize
 from humanbench.errors import DataError
 
 

@@ -23,13 +23,15 @@ from humanbench.data.mannequin.geometry import (
     obstacle_geometry,
     people_geometry,
 )
-from humanbench.data.mannequin.labels import LabelRow, shoot
+from humanbench.data.mannequin.keypoint_rules import joint_indices
+from humanbench.data.mannequin.labels import shoot
 from humanbench.data.mannequin.looks import Look
-from humanbench.data.mannequin.parts import joint_indices, part_map
+from humanbench.data.mannequin.part_rules import part_map
 from humanbench.data.mannequin.sampling import Photograph, identity, photograph_scene, world_of
 from humanbench.data.mannequin.sampling_plan import plan
-from humanbench.data.mannequin.scene import Light, Rendering, render
+from humanbench.data.mannequin.scene import Light, Scene, render
 from humanbench.data.mannequin.shapes import SHAPE
+from humanbench.data.mannequin.task_scenes import LabelRow
 
 CAMERA = Camera.centred(focal=400.0, height=1.2, tilt=0.0, size=(240, 320))
 LIGHT = Light((0.0, -1.0, -0.5))
@@ -50,7 +52,7 @@ def standing(look: Look, x: float = 0.0, z: float = -3.5, yaw: float = 0.0, **an
     return Actor(look, "standing", values, x, z, yaw)
 
 
-def taken(actors: list[Actor], obstacles: tuple[Obstacle, ...] = (), k: int = 1, camera: Camera = CAMERA) -> Rendering:
+def taken(actors: list[Actor], obstacles: tuple[Obstacle, ...] = (), k: int = 1, camera: Camera = CAMERA) -> Scene:
     grey = np.full((camera.size[1], camera.size[0], 3), 128, np.uint8)
     geometry = combined(people_geometry(camera, actors), obstacle_geometry(camera, list(obstacles)))
     return render(camera, geometry, grey, LIGHT, k)
@@ -69,7 +71,7 @@ def test_a_ball_is_drawn_where_it_is_projected_to(k: int) -> None:
     picture = taken([], (Obstacle(at, at, np.array([0.2]), (1.0, 0.0, 0.0)),), k)
     expected = CAMERA.project(CAMERA.view(at))[0]
     # Pixel (0, 0) is the centre of the first pixel, in the mask of what was drawn and in its colours.
-    drawn = (np.abs(picture.image - 128 / 255) > 0.05).any(axis=2)
+    drawn = (np.abs(picture.radiance - 128 / 255) > 0.05).any(axis=2)
     np.testing.assert_allclose(middle(drawn), expected, atol=0.3)
     assert np.sqrt(drawn.sum() / np.pi) == pytest.approx(0.2 / 3.0 * CAMERA.focal, abs=0.5)
 
@@ -81,7 +83,7 @@ def test_a_window_shows_the_same_point_of_the_picture() -> None:
     part = render(window, people_geometry(CAMERA, [actor]), np.zeros((300, 200, 3), np.uint8), LIGHT).people[0]
     # The left edge 60.25 of the window becomes the edge -0.5 of its first pixel.
     np.testing.assert_allclose(part.joints[:, :2] + 0.5, (whole.joints[:, :2] - [60.25, 40.5]) * 1.75)
-    np.testing.assert_allclose(part.full[2:], whole.full[2:] * 1.75, rtol=1e-4)
+    np.testing.assert_allclose(part.box[2:], whole.box[2:] * 1.75, rtol=1e-4)
 
 
 def test_somebody_facing_the_camera_has_the_left_on_the_right_of_the_picture() -> None:
@@ -108,7 +110,7 @@ def test_boxes_are_the_extents_of_what_is_drawn(yaw: float) -> None:
     for changes in ({}, {"lower": "long_skirt"}, {"lower": "dress", "hair": "long"}, {"bags": ("backpack", "held")}):
         picture = taken([standing(someone(**changes), yaw=yaw, left_shoulder_abduct=0.9)])
         (person,) = picture.people
-        for box, counts in ((person.full, IN_BOX), (person.head, HEAD)):
+        for box, counts in ((person.box, IN_BOX), (person.head_box, HEAD)):
             rows, columns = np.nonzero((picture.owner == 0) & counts[picture.shape])
             edges = np.array([columns.min() - 0.5, rows.min() - 0.5, columns.max() + 0.5, rows.max() + 0.5])
             outside = np.concatenate([edges[:2] - box[:2], box[:2] + box[2:] - edges[2:]])
@@ -118,7 +120,7 @@ def test_boxes_are_the_extents_of_what_is_drawn(yaw: float) -> None:
             else:  # what is nearer may hide the chin and the sides of the head
                 assert outside[1] <= 1.0
         assert person.pixels == ((picture.owner == 0) & IN_BOX[picture.shape]).sum()
-        assert person.seen > 0.5
+        assert person.visible_share > 0.5
 
 
 def test_what_stands_before_somebody_hides_joints_and_cuts_the_visible_box() -> None:
@@ -126,18 +128,18 @@ def test_what_stands_before_somebody_hides_joints_and_cuts_the_visible_box() -> 
     obstacle = Obstacle(wall, wall + np.array([2.0, 0.0, 0.0]), np.array([0.45]), (0.2, 0.2, 0.2))
     free, covered = taken([standing(someone())]).people[0], taken([standing(someone())], (obstacle,)).people[0]
     np.testing.assert_array_equal(free.joints[:, :2], covered.joints[:, :2])
-    np.testing.assert_array_equal(free.full, covered.full)
+    np.testing.assert_array_equal(free.box, covered.box)
     for name in ("left_knee", "right_ankle", "left_toe"):
         assert (free.joints[JOINT[name], 2], covered.joints[JOINT[name], 2]) == (2, 1)
     for name in ("nose", "left_shoulder", "pelvis"):
         assert covered.joints[JOINT[name], 2] == 2
-    assert covered.visible is not None
-    assert free.visible is not None
-    assert covered.visible[3] < 0.75 * free.visible[3]
+    assert covered.visible_box is not None
+    assert free.visible_box is not None
+    assert covered.visible_box[3] < 0.75 * free.visible_box[3]
     assert covered.pixels < free.pixels
     other = taken([standing(someone()), standing(someone(), z=-2.0)]).people
     assert other[0].pixels < 0.1 * other[1].pixels
-    assert taken([standing(someone(), x=9.0)]).people[0].visible is None
+    assert taken([standing(someone(), x=9.0)]).people[0].visible_box is None
 
 
 SHOWN = {  # attribute of a card -> shapes that only those who have it show
@@ -166,13 +168,13 @@ def test_attributes_are_what_the_pixels_show() -> None:
     faces: dict[str, list[bool]] = {"Front": [], "Side": [], "Back": []}
     for shot, rows in crops("pa100k", 120):
         (row,) = rows
-        drawn = shot.picture.shape[shot.picture.owner == 0]
+        drawn = shot.scene.shape[shot.scene.owner == 0]
         for name, shapes in SHOWN.items():
             seen = np.isin(drawn, [SHAPE[s] for s in shapes]).any()
             assert row[name] or not seen, name
             visible[name][0] += row[name]
             visible[name][1] += seen
-        garment = shot.picture.garment[shot.picture.owner == 0]
+        garment = shot.scene.garment[shot.scene.owner == 0]
         for name, limb, cloth in (
             ("LongSleeve", "forearm", ("upper", "dress", "jumpsuit", "coat")),
             ("Trousers", "shin", ("pants", "jumpsuit")),
@@ -185,8 +187,8 @@ def test_attributes_are_what_the_pixels_show() -> None:
         assert sum(row[n] for n in ("AgeOver60", "Age18-60", "AgeLess18")) == 1
         assert sum(row[n] for n in ("Front", "Side", "Back")) == 1
         view = next(n for n in ("Front", "Side", "Back") if row[n])
-        faces[view].append(shot.picture.people[0].joints[JOINT["nose"], 2] == 2)
-        assert list(row.values())[: len(names)] == attribute_values(names, shot.actors[0])
+        faces[view].append(shot.scene.people[0].joints[JOINT["nose"], 2] == 2)
+        assert list(row.values())[: len(names)] == attribute_values(names, shot.scene.people[0].actor)
     for name, (stated, seen) in visible.items():
         assert 0 < 0.4 * stated <= seen, name
     assert np.mean(faces["Front"]) > 0.9
@@ -211,7 +213,7 @@ def people(name: str, count: int) -> Iterator[tuple[Photograph, int, np.ndarray]
     which = joint_indices(card.labels, world.style.joints)
     for number in range(count):
         shot = photograph_scene(world, number % world.style.places, number)
-        for i, person in enumerate(shot.picture.people):
+        for i, person in enumerate(shot.scene.people):
             yield shot, i, person.joints[which]
 
 
@@ -230,7 +232,7 @@ def test_named_keypoints_lie_on_the_limbs_of_their_name(name: str) -> None:
             )
             if here is None or there is None or np.hypot(*(here - there)[:2]) < 12:
                 continue
-            drawn = (shot.picture.owner == i) & (shot.picture.shape == SHAPE[f"left_{limb}"])
+            drawn = (shot.scene.owner == i) & (shot.scene.shape == SHAPE[f"left_{limb}"])
             if drawn.sum() >= 8:
                 at = middle(drawn)
                 right += np.hypot(*(at - here[:2])) < np.hypot(*(at - there[:2]))
@@ -246,7 +248,7 @@ def test_visible_joints_are_on_their_person_and_hidden_ones_under_something() ->
         for x, y, v in keypoints[5:]:
             if v == 2:
                 total += 1
-                on += shot.picture.owner[round(y), round(x)] == i
+                on += shot.scene.owner[round(y), round(x)] == i
             elif v == 0:
                 assert not (0 <= x <= 319 and 0 <= y <= 239)
     assert total > 300
@@ -268,10 +270,10 @@ def test_part_maps_are_the_garments(name: str) -> None:
     for shot, ((row),) in crops(name, 40):
         label = row["label"]
         assert label.shape == shot.pixels.shape[:2]
-        np.testing.assert_array_equal(label > 0, (shot.picture.owner >= 0) & (label > 0))
+        np.testing.assert_array_equal(label > 0, (shot.scene.owner >= 0) & (label > 0))
         for part, garments in PARTS[name].items():
-            wanted = np.isin(shot.picture.garment, [GARMENTS.index(g) for g in garments])
-            suit = shot.picture.garment == GARMENT["jumpsuit"]  # a class of its own or its upper and lower part
+            wanted = np.isin(shot.scene.garment, [GARMENTS.index(g) for g in garments])
+            suit = shot.scene.garment == GARMENT["jumpsuit"]  # a class of its own or its upper and lower part
             np.testing.assert_array_equal((label == classes.index(part)) & ~suit, wanted, err_msg=part)
             seen |= {part} if wanted.any() else set()
     assert seen == set(PARTS[name])
@@ -282,7 +284,7 @@ def test_left_and_right_in_part_maps(name: str) -> None:
     card = load_card(name)
     look = someone(sleeve="none", lower="shorts")
     picture = taken([standing(look)])
-    label = part_map(picture, [look], [200.0], card.labels)
+    label = part_map(picture, card.labels)
     classes = [c.lower() for c in card.labels.classes]
     for part in ("arm", "leg", "shoe"):
         left, right = (middle(label == classes.index(f"{side}-{part}")) for side in ("left", "right"))
@@ -295,7 +297,7 @@ def test_body_parts_of_human36m_surround_their_joints() -> None:
     look = someone()
     picture = taken([standing(look, left_shoulder_abduct=0.5, right_shoulder_abduct=0.5)])
     height = look.height * CAMERA.focal / picture.people[0].distance
-    label = part_map(picture, [look], [height], card.labels)
+    label = part_map(picture, card.labels)
     for name in classes:
         side, _, joint = name.partition("-")
         if joint in ("shoulder", "elbow", "hip", "knee"):
@@ -307,9 +309,9 @@ def test_body_parts_of_human36m_surround_their_joints() -> None:
 def test_counted_heads_are_on_heads_that_show() -> None:
     card = load_card("shanghaitech_b")
     for shot, (row,) in crops("shanghaitech_b", 6):
-        people = [p for p in shot.picture.people if p.head_pixels > 0]
+        people = [p for p in shot.scene.people if p.head_pixels > 0]
         assert row["count"] == len(row["points"]) <= len(people)
-        boxes = np.array([p.head for p in people])
+        boxes = np.array([p.head_box for p in people])
         low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         for point in row["points"]:
             assert ((low <= point) & (point <= high)).all(axis=1).any()

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from humanbench.cards import cards, load_card
 from humanbench.cli import main
 from humanbench.data.mannequin import suite
+from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.sampling import world_of
 from humanbench.data.mannequin.sampling_plan import plan, sizes
 from humanbench.data.mannequin.suite import synthesize
@@ -46,7 +47,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_same_seed_same_bytes(copies: Copies, tmp_path: Path) -> None:
     """Two processes, another folder, another order of datasets and a later time change nothing."""
     out = tmp_path / "another" / "folder with a space"
-    with suite.workers(2) as pool:
+    with workers(2) as pool:
         for name in reversed(FORMATS):
             synthesize(load_card(name), out, pool, SCALE)
     for name in FORMATS:
@@ -60,7 +61,7 @@ def test_same_seed_same_bytes(copies: Copies, tmp_path: Path) -> None:
 @pytest.mark.xdist_group("mannequin")
 def test_another_seed_is_another_world(copies: Copies, tmp_path: Path) -> None:
     card, records = copies.record("shanghaitech_b")
-    with suite.workers(1) as pool:
+    with workers(1) as pool:
         synthesize(card, tmp_path, pool, SCALE, seed=1)
     other = load_samples(card, "test", tmp_path)
     assert list(other["count"]) != list(records["test"]["count"])
@@ -95,7 +96,7 @@ def test_scale_goes_up_to_the_real_counts() -> None:
 
 def test_a_copy_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     card = load_card("human36m_pose")
-    with suite.workers(1) as pool:
+    with workers(1) as pool:
         synthesize(card, tmp_path, pool, SCALE)
         (tmp_path / card.id / "old").write_text("of the copy before")
         synthesize(card, tmp_path, pool, SCALE)

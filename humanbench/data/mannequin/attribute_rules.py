@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from humanbench.data.mannequin.geometry import Actor
-from humanbench.data.mannequin.looks import Cloth
+from humanbench.data.mannequin.geometry import Actor, heading_sector
+from humanbench.data.mannequin.looks import COLORS, Cloth
+from humanbench.errors import CardError
+from humanbench.text import nearest
 
 Rule = Callable[[Actor], bool]
 
@@ -19,24 +19,29 @@ _SIDES = ("front", "front-right", "right", "back-right", "back", "back-left", "l
 
 
 def attribute_values(names: tuple[str, ...], actor: Actor) -> list[int]:
-    """1 or 0 for each attribute name of a card; an unknown name is a `KeyError`."""
+    """1 or 0 for each attribute name of a card; `CardError` for an unknown name."""
     return [int(rule_for(name)(actor)) for name in names]
 
 
 def rule_for(name: str) -> Rule:
-    """The predicate behind an attribute name."""
+    """The predicate behind an attribute name; `CardError` for a name that procedural people do not know."""
     if name in _RULES:
         return _RULES[name]
-    for prefix, make in _FAMILIES.items():
-        if name.startswith(prefix):
-            return make(name.removeprefix(prefix))
-    raise KeyError(f"the mannequins know no attribute {name!r}")
+    for family, (values, make) in _FAMILIES.items():
+        if name.startswith(family) and name.removeprefix(family) in values:
+            return make(name.removeprefix(family))
+    hint = nearest(name, attribute_names())
+    raise CardError(f"procedural people have no attribute {name!r} (docs/embedded-suite.md lists theirs){hint}")
+
+
+def attribute_names() -> list[str]:
+    """Every attribute that procedural people have or lack."""
+    return [*_RULES, *(family + value for family, (values, _) in _FAMILIES.items() for value in values)]
 
 
 def facing(actor: Actor, parts: int) -> str:
-    """The direction somebody faces in the picture, one of 4 or 8: `front` is toward the camera, `left` picture left."""
-    step = round(actor.yaw / (2 * np.pi / parts)) % parts
-    return _SIDES[step * (8 // parts)]
+    """The direction somebody faces in the picture, one of 4 or 8: `front` is toward the viewer, `left` picture left."""
+    return _SIDES[heading_sector(actor.yaw, parts) * (8 // parts)]
 
 
 def _never(actor: Actor) -> bool:
@@ -351,13 +356,17 @@ def _market_color(part: Callable[[Actor], Cloth]) -> Callable[[str], Rule]:
     return lambda name: lambda actor: part(actor).color == name
 
 
-_FAMILIES: dict[str, Callable[[str], Rule]] = {
-    "Orientation8 ": lambda name: lambda actor: facing(actor, 8) == name,
-    "Orientation ": lambda name: lambda actor: facing(actor, 4) == name,
-    "backpack ": _uav_thing(_bags("backpack"), lambda a: a.look.bag, ("red", "black", "green", "yellow")),
-    "hat ": _uav_thing(_hat, lambda a: a.look.hat_cloth, ("red", "black", "yellow", "white")),
-    "upper ": _uav_cloth(_upper),
-    "lower ": _uav_cloth(_lower),
-    "down": _market_color(_lower),
-    "up": _market_color(_upper),
+_BAG_COLORS = ("red", "black", "green", "yellow")
+_HAT_COLORS = ("red", "black", "yellow", "white")
+
+_FAMILIES: dict[str, tuple[tuple[str, ...], Callable[[str], Rule]]] = {
+    "Orientation8 ": (_SIDES, lambda name: lambda actor: facing(actor, 8) == name),
+    "Orientation ": (_SIDES[::2], lambda name: lambda actor: facing(actor, 4) == name),
+    "backpack ": ((*_BAG_COLORS, "none"), _uav_thing(_bags("backpack"), lambda a: a.look.bag, _BAG_COLORS)),
+    "hat ": ((*_HAT_COLORS, "none"), _uav_thing(_hat, lambda a: a.look.hat_cloth, _HAT_COLORS)),
+    "upper ": ((*_UAV_COLORS, "multicolor", "n/a"), _uav_cloth(_upper)),
+    "lower ": ((*_UAV_COLORS, "multicolor", "n/a"), _uav_cloth(_lower)),
+    "down": (tuple(COLORS), _market_color(_lower)),
+    "up": (tuple(COLORS), _market_color(_upper)),
 }
+"""Names that begin alike: what may follow, and the rule of each."""

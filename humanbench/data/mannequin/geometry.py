@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.arrays import Floats
-from humanbench.data.mannequin.anatomy import JOINTS, Bodies, kinematics, rotation
+from humanbench.data.mannequin.anatomy import JOINTS, SEGMENT, Bodies, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.dress import GARMENT, Dressed, dress
 from humanbench.data.mannequin.looks import Look
@@ -25,14 +25,44 @@ _NEAREST = 0.2  # metres: what is nearer to the camera is not drawn
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody in a scene: look, joint angles, place on the ground (`x` right, `z` toward the camera), turn about y."""
+    """Somebody in a scene: who, in which pose, where, turned how.
+
+    `pose` is one of `poses.POSES`, `angles` the joint angles it was drawn with (len(ANGLES), radians). `x` and `z` are
+    the place on the ground in metres (x to the right of the picture, z toward the viewer: -z is forward of the camera),
+    `yaw` the turn about the vertical in radians: see `heading_sector` for what it means.
+    """
 
     look: Look
     pose: str
     angles: Floats
     x: float
     z: float
-    yaw: float  # 0 faces the camera
+    yaw: float
+
+
+def heading_of(direction: Floats) -> float:
+    """The heading in radians (-pi .. pi) of a direction in the world (x right, y up, z toward the viewer).
+
+    >>> round(heading_of(np.array([1.0, 0.0, 0.0])) / np.pi, 6)
+    0.5
+    """
+    return float(np.arctan2(direction[0], direction[2]))
+
+
+def heading_sector(heading: float, count: int) -> int:
+    """Which of `count` equal sectors (0 .. count - 1) a heading in radians lies in.
+
+    Headings turn about the vertical. 0 faces the viewer, that is against the direction in which the camera looks (not
+    along the ray to the person, so somebody at the edge of the picture with heading 0 shows a little of a side);
+    +pi/2 faces the right side of the picture, +-pi away from the viewer, -pi/2 the left side of the picture: seen from
+    above, a growing heading turns counter-clockwise. Sector 0 lies around heading 0, sector 1 beside it toward the
+    right side of the picture, and so on. Facing the right side of the picture shows the person's left shoulder behind,
+    the right one in front.
+
+    >>> [heading_sector(turn * np.pi / 4, 8) for turn in (0, 1, 2, 3, 4, -1)]
+    [0, 1, 2, 3, 4, 7]
+    """
+    return round(heading / (2 * np.pi / count)) % count
 
 
 @dataclass(frozen=True)
@@ -49,12 +79,15 @@ class Obstacle:
 class SceneGeometry:
     """N people and P capsules in the camera's frame (x right, y down, z forward; metres).
 
-    joints: N x len(JOINTS) x 3. feet: N x 2 x 3, where everybody stands and the ground 0.3 m before it. Per capsule:
-    end points, radii, `flat` (no round ends), owner (-1 nobody), shape and garment index, row of `materials` (see
-    `raster.shade`), and `frames` (texture origin and the rows of the camera-to-body rotation).
+    joints: N x len(JOINTS) x 3. heads: N x 3, unit vectors in which the heads face, in the world's frame. feet:
+    N x 2 x 3, where everybody stands and the ground 0.3 m before it. Per capsule: end points, radii, `flat` (no round
+    ends), owner (-1 nobody), shape and garment index, row of `materials` (see `raster.shade`), and `frames` (texture
+    origin and the rows of the camera-to-body rotation).
     """
 
+    actors: tuple[Actor, ...]
     joints: Floats
+    heads: Floats
     feet: Floats
     start: Floats
     end: Floats
@@ -105,10 +138,14 @@ def people_geometry(camera: Camera, actors: list[Actor]) -> SceneGeometry:
     joints, frames = kinematics(bodies, np.stack([a.angles for a in actors]))
     dressed = [dress(a.look, sitting=a.pose == "sitting") for a in actors]
     figure = solids(bodies, joints, frames, np.stack([d.inflate for d in dressed]))
-    turn = camera.rotation @ rotation(1, np.array([a.yaw for a in actors]))
+    heading = rotation(1, np.array([a.yaw for a in actors]))
+    turn = camera.rotation @ heading
     place = camera.view(np.array([(a.x, 0.0, a.z) for a in actors]))
     front = camera.view(np.array([(a.x, 0.0, a.z + 0.3) for a in actors]))
-    return _capsules(figure, dressed, joints, turn, np.stack([place, front], axis=1))
+    heads = (heading @ frames[:, SEGMENT["head"]])[..., 2]
+    return replace(
+        _capsules(figure, dressed, joints, turn, np.stack([place, front], axis=1)), heads=heads, actors=tuple(actors)
+    )
 
 
 def _bodies(looks: list[Look]) -> Bodies:
@@ -133,7 +170,8 @@ def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floa
     # Rows of body <- camera: (turn @ frame) transposed.
     axes = (turn[who] @ figure.frame[who, which]).transpose(0, 2, 1)
     rows = len(dressed[0].table)
-    return SceneGeometry(
+    return replace(
+        _EMPTY,
         joints=joints @ turn.transpose(0, 2, 1) + place[:, None],
         feet=feet,
         start=to_camera(figure.start),
@@ -158,9 +196,8 @@ def obstacle_geometry(camera: Camera, obstacles: list[Obstacle]) -> SceneGeometr
     radius = np.concatenate([o.radius for o in obstacles])
     rgb = np.array([o.rgb for o in obstacles])
     nobody = np.full(len(which), -1, np.int32)
-    return SceneGeometry(
-        joints=np.zeros((0, len(JOINTS), 3)),
-        feet=np.zeros((0, 2, 3)),
+    return replace(
+        _EMPTY,
         start=start,
         end=camera.view(np.concatenate([o.end for o in obstacles])),
         radii=np.stack([radius, radius], axis=1),
@@ -185,9 +222,22 @@ def combined(*parts: SceneGeometry) -> SceneGeometry:
     rows = np.cumsum([0, *(len(part.materials) for part in filled)]).tolist()
     joined = {
         name: np.concatenate([getattr(part, name) for part in filled])
-        for name in ("joints", "feet", "start", "end", "radii", "flat", "shape", "garment", "materials", "frames")
+        for name in (
+            "joints",
+            "heads",
+            "feet",
+            "start",
+            "end",
+            "radii",
+            "flat",
+            "shape",
+            "garment",
+            "materials",
+            "frames",
+        )
     }
     return SceneGeometry(
+        actors=tuple(actor for part in filled for actor in part.actors),
         owner=np.concatenate(
             [np.where(part.owner < 0, -1, part.owner + n) for part, n in zip(filled, people, strict=False)]
         ),
@@ -198,7 +248,9 @@ def combined(*parts: SceneGeometry) -> SceneGeometry:
 
 _NOTHING = np.zeros(0, np.int32)
 _EMPTY = SceneGeometry(
+    actors=(),
     joints=np.zeros((0, len(JOINTS), 3)),
+    heads=np.zeros((0, 3)),
     feet=np.zeros((0, 2, 3)),
     start=np.zeros((0, 3)),
     end=np.zeros((0, 3)),

@@ -30,7 +30,7 @@ from humanbench.data.mannequin.geometry import (
 )
 from humanbench.data.mannequin.looks import Look, draw_look, lookalike, redress
 from humanbench.data.mannequin.poses import carrying, draw_pose
-from humanbench.data.mannequin.scene import Light, Rendering, render
+from humanbench.data.mannequin.scene import Light, Scene, render
 from humanbench.data.mannequin.styles import Style, style_of
 
 _WAIST = 0.9  # metres; cameras look at people's waists
@@ -77,17 +77,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A developed picture (H x W x 3 uint8), what it shows, and who is in it."""
+    """A developed picture (H x W x 3 uint8) and the scene it shows."""
 
     pixels: NDArray[np.uint8]
-    picture: Rendering
-    actors: list[Actor]
-    camera: Camera
-
-    def heights(self) -> list[float]:
-        """Upright height of everybody in pixels."""
-        pairs = zip(self.actors, self.picture.people, strict=True)
-        return [a.look.height * self.camera.focal / max(p.distance, 0.3) for a, p in pairs]
+    scene: Scene
 
 
 @lru_cache(maxsize=32)
@@ -141,7 +134,7 @@ def photograph_crop(world: DatasetWorld, where: int, look: Look, number: int) ->
     obstacles = _obstacles(rng, style, spot.camera, [actor])
     camera = spot.camera.window(window[0], window[1], size[0] / window[2], size)
     geometry = combined(geometry, people_geometry(spot.camera, others), obstacle_geometry(spot.camera, obstacles))
-    return _photograph(world, rng, spot, camera, window, geometry, [actor, *others])
+    return _photograph(world, rng, spot, camera, window, geometry)
 
 
 def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph:
@@ -156,15 +149,15 @@ def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph
     window = np.array([-0.5, -0.5, width, height])
     obstacles = _obstacles(rng, style, spot.camera, actors)
     geometry = combined(people_geometry(spot.camera, actors), obstacle_geometry(spot.camera, obstacles))
-    return _photograph(world, rng, spot, spot.camera, window, geometry, actors)
+    return _photograph(world, rng, spot, spot.camera, window, geometry)
 
 
-def jpeg(world: DatasetWorld, number: int, taken: Photograph) -> bytes:
+def jpeg(world: DatasetWorld, number: int, photograph: Photograph) -> bytes:
     """Picture `number` as the file it is stored in, in a quality of this world's film."""
     low, high = world.style.developer().quality
     quality = int(world.rng("quality", number).integers(low, high + 1))
     buffer = io.BytesIO()
-    Image.fromarray(taken.pixels).save(buffer, format="JPEG", quality=quality)
+    Image.fromarray(photograph.pixels).save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()
 
 
@@ -175,12 +168,11 @@ def _photograph(
     camera: Camera,
     window: Floats,
     geometry: SceneGeometry,
-    actors: list[Actor],
 ) -> Photograph:
     style = world.style
     canvas = np.asarray(_cut(spot.backdrop, window, camera.size))
-    picture = render(camera, geometry, canvas, spot.light, style.supersample)
-    return Photograph(develop(picture.image, style.developer(), rng), picture, actors, camera)
+    scene = render(camera, geometry, canvas, spot.light, style.supersample)
+    return Photograph(develop(scene.radiance, style.developer(), rng), scene)
 
 
 def _cut(backdrop: Image.Image, window: Floats, size: tuple[int, int]) -> Image.Image:

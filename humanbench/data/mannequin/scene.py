@@ -1,4 +1,7 @@
-"""A scene with people in it, its picture, and everything that can be said about them, read off the same buffers."""
+"""A scene with people in it, its picture, and everything that can be said about them, read off the same buffers.
+
+`Scene` and `Person` are what labels are made of, for our tasks and for those of other packages: their fields stay.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from humanbench.arrays import Floats
 from humanbench.compiled import compiled
 from humanbench.data.mannequin.anatomy import JOINTS
 from humanbench.data.mannequin.camera import Camera
-from humanbench.data.mannequin.geometry import HEAD, IN_BOX, SceneGeometry
+from humanbench.data.mannequin.geometry import HEAD, IN_BOX, Actor, SceneGeometry, heading_of
 from humanbench.data.mannequin.raster import cover, shade
 
 # A joint lies inside its limb and clothes: what of the person itself is less nearer than this (metres) is its surface.
@@ -37,36 +40,82 @@ class Light:
 
 @dataclass(frozen=True)
 class Person:
-    """What the picture shows of one actor; boxes are (x, y, w, h) in pixels, with (0, 0) the centre of the first pixel.
+    """One person of a drawn scene: who it is, how they stand, and what of them the picture shows.
 
-    `joints` len(JOINTS) x 3: x, y, v with v 0 outside the picture, 1 hidden, 2 visible. `full` may reach outside the
-    picture; `visible` is None when nothing shows. `seen` is the visible share of the silhouette inside and outside.
+    Boxes are (x, y, w, h) in pixels, with (0, 0) the centre of the first pixel. Left and right in the names of joints,
+    shapes and things carried are the person's own: the left hand of somebody who faces the viewer is on the right of
+    the picture.
+
+    actor: look (body, clothes, things carried), pose, joint angles, place and heading. joints: len(JOINTS) x 3 in the
+    order of `anatomy.JOINTS`: x, y and v, with v 0 outside the picture, 1 hidden, 2 visible. joints_3d: the same joints
+    in the camera's frame (x right, y down, z forward), metres. head_direction: unit vector in which the head faces, in
+    the world's frame (x to the right of the picture, y up, z toward the viewer). box: around the whole person, may
+    reach outside the picture; umbrellas and trolleys do not count. visible_box: around their pixels, None when nothing
+    shows. head_box: around the head, whatever covers it. pixels, head_pixels: how many show of the person and of the
+    head. visible_share: of the silhouette inside and outside the picture, 0 .. 1. distance: of the pelvis along the
+    direction in which the camera looks, metres.
     """
 
+    actor: Actor
     joints: Floats
-    full: Floats
-    visible: Floats | None
-    head: Floats
+    joints_3d: Floats
+    head_direction: Floats
+    box: Floats
+    visible_box: Floats | None
+    head_box: Floats
     pixels: int
     head_pixels: int
-    seen: float
+    visible_share: float
     distance: float
+
+    @property
+    def heading(self) -> float:
+        """Where the body faces, in radians; `geometry.heading_sector` says what headings mean and makes classes."""
+        return self.actor.yaw
+
+    @property
+    def head_heading(self) -> float:
+        """Where the head faces, in radians as `heading`: the body's heading, the trunk's twist and the neck's turn."""
+        return heading_of(self.head_direction)
 
 
 @dataclass(frozen=True)
-class Rendering:
-    """Radiance (H x W x 3 float32), people, and per pixel the person (-1 nobody), shape and garment index."""
+class Scene:
+    """What a camera sees: the picture before it is developed, the people in it, and per pixel what is there.
 
-    image: NDArray[np.float32]
+    radiance: H x W x 3 float32, linear, about 0 .. 1. people: in the order of `owner`. owner: H x W int32, index of the
+    person whose pixel it is, -1 nobody's. shape and garment: H x W int32, index into `shapes.SHAPES` (name and region
+    of the body) and `dress.GARMENTS`, -1 where nobody is. depth: H x W float32, metres along the direction in which the
+    camera looks, infinite where nobody and nothing stands before the backdrop.
+    """
+
+    camera: Camera
+    radiance: NDArray[np.float32]
     people: list[Person]
     owner: NDArray[np.int32]
     shape: NDArray[np.int32]
     garment: NDArray[np.int32]
+    depth: NDArray[np.float32]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.camera.size
+
+    def upright_height(self, person: Person) -> float:
+        """How many pixels the person would be tall in this picture if standing upright."""
+        return person.actor.look.height * self.camera.focal / max(person.distance, 0.3)
+
+    def clipped(self, box: Floats) -> Floats:
+        """The part of a box (x, y, w, h) inside the picture, where pixels reach from -0.5 to size - 0.5."""
+        low = np.clip(box[:2], -0.5, np.array(self.size) - 0.5)
+        high = np.clip(box[:2] + box[2:], -0.5, np.array(self.size) - 0.5)
+        return np.concatenate([low, high - low])
 
 
 def render(
     camera: Camera, geometry: SceneGeometry, backdrop: NDArray[np.uint8], light: Light, supersample: int = 1
-) -> Rendering:
+) -> Scene:
     """Draw people and things before the backdrop (H x W x 3, the camera's size) and read off what can be said of them.
 
     The camera is the one before which the geometry was set up, or a window of it.
@@ -89,8 +138,9 @@ def render(
     if len(geometry.owner):
         counted = np.stack([IN_BOX[geometry.shape], HEAD[geometry.shape]])
         _read_off(hit, k, geometry.owner, geometry.shape, geometry.garment, counted, labels, extents)
-    people = _people(camera, geometry, depth[k // 2 :: k, k // 2 :: k], labels[0], extents)
-    return Rendering(image, people, *labels)
+    depth = depth[k // 2 :: k, k // 2 :: k]
+    people = _people(camera, geometry, depth, labels[0], extents)
+    return Scene(camera, image, people, owner=labels[0], shape=labels[1], garment=labels[2], depth=depth)
 
 
 def _enlarged(backdrop: NDArray[np.uint8], k: int) -> NDArray[np.float32]:
@@ -192,13 +242,16 @@ def _people(
         area = max(1.0, 0.42 * float(boxes[i, 2] * boxes[i, 3]))
         people.append(
             Person(
+                actor=geometry.actors[i],
                 joints=joints[i],
-                full=boxes[i],
-                visible=np.array([left, top, right - left + 1, bottom - top + 1], float) if pixels else None,
-                head=heads[i],
+                joints_3d=geometry.joints[i],
+                head_direction=geometry.heads[i],
+                box=boxes[i],
+                visible_box=np.array([left, top, right - left + 1, bottom - top + 1], float) if pixels else None,
+                head_box=heads[i],
                 pixels=pixels,
                 head_pixels=int(extents[1, i, 4]),
-                seen=min(1.0, pixels / area),
+                visible_share=min(1.0, pixels / area),
                 distance=float(geometry.joints[i, 0, 2]),
             )
         )

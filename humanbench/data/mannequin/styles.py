@@ -1,8 +1,9 @@
-"""What the world of each dataset looks like: `styles.toml`, defaults under the task's under the dataset's table."""
+"""What the world of each dataset looks like: defaults, over them what its task says, over that its own table."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from humanbench.data.mannequin.develop import Film
 from humanbench.data.mannequin.looks import Wardrobe
+from humanbench.data.mannequin.task_scenes import scenes_for
 
 Range = tuple[float, float]
 
@@ -83,7 +85,7 @@ def _tables() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("styles.toml").read_text(encoding="utf-8"))
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`over` on top of `base`; tables of numbers by name (`chance`, `film`) merge, other values replace."""
     merged = dict(base)
     for key, value in over.items():
@@ -95,6 +97,7 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def style_of(dataset: str, task: str) -> Style:
     """The style of a dataset: its own table over its task's over the defaults."""
     tables = _tables()
-    of_task = _merge(tables["default"], tables["task"][task])
+    scenes = scenes_for(task)
+    of_task = _merge(tables["default"], scenes.style if scenes else {})
     merged = _merge(of_task, tables["dataset"].get(dataset, {}))
     return Style.model_validate(merged)

@@ -5,34 +5,32 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import pandas as pd
 from PIL import Image
 
 from humanbench._version import __version__
-from humanbench.cards import DatasetCard, load_card
+from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column
-from humanbench.data.mannequin.labels import LabelRow, shoot
+from humanbench.data.mannequin.labels import shoot
+from humanbench.data.mannequin.pool import results
 from humanbench.data.mannequin.sampling import DatasetWorld, jpeg, world_of
-from humanbench.data.mannequin.sampling_plan import Shot, plan
+from humanbench.data.mannequin.sampling_plan import plan
+from humanbench.data.mannequin.shots import Shot
+from humanbench.data.mannequin.task_scenes import LabelRow, scenes_of
 from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
 from humanbench.data.writers import Save, writer_for
 from humanbench.data.writers.people import WITHOUT_PEOPLE
 from humanbench.errors import DataError
-from humanbench.progress import track
 
 _CHUNK = 48
-T = TypeVar("T")
-P = ParamSpec("P")
 
 
 class StoredPicture(NamedTuple):
@@ -43,53 +41,24 @@ class StoredPicture(NamedTuple):
     rows: list[LabelRow]
 
 
-@contextmanager
-def workers(count: int | None = None) -> Iterator[Executor]:
-    """A pool of processes that take pictures; `count` defaults to the number of cores, 1 is this process alone."""
-    count = count or os.cpu_count() or 1
-    if count == 1:
-        yield InThisProcess()
-        return
-    with ProcessPoolExecutor(count, get_context("spawn"), _leave_interrupts) as pool:
-        yield pool
-
-
-class InThisProcess(Executor):
-    """Does each job in this process, when its result is asked for."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return _DeferredFuture(lambda: fn(*args, **kwargs))
-
-
-class _DeferredFuture(Future[T]):
-    def __init__(self, work: Callable[[], T]) -> None:
-        super().__init__()
-        self._work = work
-
-    def result(self, timeout: float | None = None) -> T:
-        if not self.done() and self.set_running_or_notify_cancel():
-            try:
-                self.set_result(self._work())
-            except BaseException as error:
-                self.set_exception(error)
-        return super().result(timeout)
-
-
-def _leave_interrupts() -> None:
-    """Ctrl-C is the main process' business: it stops the others when they have finished what they do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def synthesize(card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0, seed: int = 0) -> Path:
     """Write the procedural copy of a dataset to `out`/<id> in its official layout; the folder.
 
-    A procedural copy that is there already is replaced at the end; anything else there is a `DataError`. The same seed
-    and scale give the same bytes, whatever the pool, the time and the folder.
+    A procedural copy that is there already is replaced at the end; anything else there is a `DataError`. Raises
+    `CardError` as `check_card` does. The same seed and scale give the same bytes, whatever the pool, the time and the
+    folder.
     """
+    check_card(card)
     _check_free(out / card.id)
     out.mkdir(parents=True, exist_ok=True)
     with _scratch(out, card) as folder:
         return write_copy(card, record(card, pool, folder, scale, seed), out, pool, scale, seed)
+
+
+def check_card(card: DatasetCard) -> None:
+    """`CardError` unless procedural people can have the labels of this card, and its format has a writer."""
+    scenes_of(card).check(card, world_of(card, seed=0))
+    writer_for(card)
 
 
 def record(
@@ -98,13 +67,13 @@ def record(
     """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
 
     One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
-    further columns are as `humanbench.data.mannequin.labels` makes them, before any format rounds them.
+    further columns are as the task labels a scene, before any format rounds them.
     """
     world = world_of(card, seed)
     shots = plan(card, world, scale)
-    jobs = [pool.submit(_shoot_all, card.id, world, chunk, folder) for chunk in _chunks(shots.values())]
-    taken = {number: one for part in _results(jobs, card.id) for number, one in part.items()}
-    return {split: _table([taken[shot.number] for shot in listed]) for split, listed in shots.items()}
+    jobs = [pool.submit(_shoot_all, card, world, chunk, folder) for chunk in _chunks(shots.values())]
+    pictures = {number: picture for part in results(jobs, card.id) for number, picture in part.items()}
+    return {split: _table([pictures[shot.number] for shot in listed]) for split, listed in shots.items()}
 
 
 def write_copy(
@@ -153,37 +122,26 @@ def _chunks(splits: Iterable[Sequence[Shot]]) -> list[list[Shot]]:
     return [shots[i : i + _CHUNK] for shots in ordered for i in range(0, len(shots), _CHUNK)]
 
 
-def _results(jobs: list[Future[T]], text: str) -> list[T]:
-    """What the jobs return; when one fails or the user stops, none of them goes on."""
-    try:
-        return [job.result() for job in track(jobs, text)]
-    finally:
-        wait([job for job in jobs if not job.cancel()])
-
-
-def _table(taken: list[StoredPicture]) -> pd.DataFrame:
-    rows = [{"image": one.path, "size": one.size} | row for one in taken for row in one.rows]
+def _table(pictures: list[StoredPicture]) -> pd.DataFrame:
+    rows = [{"image": picture.path, "size": picture.size} | row for picture in pictures for row in picture.rows]
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
         cells = [row[name] for row in rows]
         columns[name] = cells if isinstance(cells[0], int | float | str) else object_column(cells)
     table = pd.DataFrame(columns)
-    if "keypoints" in table:
-        table["annotation_id"] = range(1, len(table) + 1)
-        table.attrs[WITHOUT_PEOPLE] = [(one.path, one.size) for one in taken if not one.rows]
+    table.attrs[WITHOUT_PEOPLE] = [(picture.path, picture.size) for picture in pictures if not picture.rows]
     return table
 
 
-def _shoot_all(dataset: str, world: DatasetWorld, shots: Iterable[Shot], folder: Path) -> dict[int, StoredPicture]:
+def _shoot_all(card: DatasetCard, world: DatasetWorld, shots: Iterable[Shot], folder: Path) -> dict[int, StoredPicture]:
     """Work of one process: take the pictures and store them as JPEG; what they are by number."""
-    card = load_card(dataset)
-    done = {}
+    stored = {}
     for shot in shots:
-        taken, rows = shoot(card, world, shot)
+        photograph, rows = shoot(card, world, shot)
         path = folder / f"{shot.number:08d}.jpg"
-        path.write_bytes(jpeg(world, shot.number, taken))
-        done[shot.number] = StoredPicture(path, (taken.pixels.shape[1], taken.pixels.shape[0]), rows)
-    return done
+        path.write_bytes(jpeg(world, shot.number, photograph))
+        stored[shot.number] = StoredPicture(path, photograph.scene.size, rows)
+    return stored
 
 
 @contextmanager
@@ -206,7 +164,7 @@ def _saving(pool: Executor) -> Iterator[Save]:
     yield save
     pairs = [(key, path) for (key, _), path in converted.items()]
     parts = [pairs[i : i + _CHUNK] for i in range(0, len(pairs), _CHUNK)]
-    _results([pool.submit(_convert, part) for part in parts], "pictures")
+    results([pool.submit(_convert, part) for part in parts], "pictures")
     for source, path in linked:
         _link(source, path)
 

@@ -1,7 +1,7 @@
 """Writers: the counterpart of each reader, writing sample tables in a dataset's official layout and annotation format.
 
 They make the procedural copies of the datasets and the round trips of the tests. A writer module has the name of its
-reader module and offers
+reader module; a plug-in's reader (a card's `reader.format` with a dot in it) is its own writer. It offers
 
     def write(card: DatasetCard, root: Path, tables: Mapping[str, pandas.DataFrame], save: Save) -> dict[str, DataFrame]
 
@@ -41,8 +41,15 @@ class Writer(Protocol):
 
 
 def writer_for(card: DatasetCard) -> Writer:
-    """The module that writes this card's format."""
+    """The module that writes this card's format: one of ours, or the plug-in that reads it and offers `write` too."""
+    name = card.reader.format
+    module = name if "." in name else f"{__name__}.{name}"
     try:
-        return cast(Writer, importlib.import_module(f"humanbench.data.writers.{card.reader.format}"))
+        writer = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise CardError(f"{card.id}: the format {card.reader.format!r} has no writer") from error
+        if error.name and error.name != module and not module.startswith(f"{error.name}."):
+            raise CardError(f"{card.id}: the writer {name} needs a package that is not there: {error.name}") from error
+        raise CardError(f"{card.id}: the format {name!r} has no writer") from error
+    if not hasattr(writer, "write"):
+        raise CardError(f"{card.id}: the format {name!r} has no writer: the module {module} offers no `write`")
+    return cast(Writer, writer)

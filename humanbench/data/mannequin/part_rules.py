@@ -1,7 +1,8 @@
-"""Keypoints and part maps of a scene in the vocabulary of a dataset card."""
+"""Part maps of a scene in the vocabulary of a dataset card: garments and skin, or parts of the body."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -12,46 +13,51 @@ from humanbench.arrays import Floats
 from humanbench.cards import Labels
 from humanbench.data.mannequin.anatomy import JOINT
 from humanbench.data.mannequin.dress import GARMENTS
-from humanbench.data.mannequin.looks import Look
-from humanbench.data.mannequin.scene import Person, Rendering
+from humanbench.data.mannequin.scene import Person, Scene
 from humanbench.data.mannequin.shapes import SHAPES
-
-# Names of keypoints in the cards that are not names of our joints. A style may say otherwise for its dataset.
-_ALIASES = {
-    "root": "pelvis",
-    "hip": "pelvis",
-    "center_hip": "pelvis",
-    "center_shoulder": "thorax",
-    "upper_neck": "neck",
-    "neck_base": "neck",
-    "head_bottom": "neck",
-    "left_foot": "left_ankle",
-    "right_foot": "right_ankle",
-}
+from humanbench.errors import CardError
+from humanbench.text import nearest
 
 
-def joint_indices(labels: Labels, aliases: Mapping[str, str]) -> list[int]:
-    """Our joint behind each keypoint of the card; `aliases` (of the style) win over the general ones."""
-    return [JOINT[aliases.get(k, _ALIASES.get(k, k))] for k in labels.keypoints]
-
-
-def part_map(picture: Rendering, looks: list[Look], heights: list[float], labels: Labels) -> NDArray[np.uint8]:
-    """Class indices H x W of the card's classes; what the vocabulary has no name for is background (0).
-
-    `heights` are the people's heights in pixels per metre times metres (their upright size in the picture).
-    """
-    index = {name.lower().replace(" ", "-"): i for i, name in enumerate(labels.classes)}
-    result = np.zeros(picture.owner.shape, np.uint8)
-    for i, look in enumerate(looks):
-        mine = picture.owner == i
+def part_map(scene: Scene, labels: Labels) -> NDArray[np.uint8]:
+    """Class indices H x W of the card's classes; what the vocabulary has no name for is background (0)."""
+    index = {_plain(name): i for i, name in enumerate(labels.classes)}
+    result = np.zeros(scene.owner.shape, np.uint8)
+    for i, person in enumerate(scene.people):
+        mine = scene.owner == i
         if not mine.any():
             continue
-        if "left-elbow" in index:
-            result[mine] = _anatomy(picture, mine, picture.people[i], heights[i], index)
+        if _OF_THE_BODY in index:
+            result[mine] = _anatomy(scene, mine, person, index)
         else:
+            look = person.actor.look
             table = _wardrobe(look.sleeve, look.lower, look.shoes, tuple(index))
-            result[mine] = table[picture.garment[mine], picture.shape[mine]]
+            result[mine] = table[scene.garment[mine], scene.shape[mine]]
     return result
+
+
+def check_classes(labels: Labels) -> None:
+    """`CardError` for a class that no procedural person can have, or a vocabulary of the body that lacks a part."""
+    names = [_plain(name) for name in labels.classes]
+    of_the_body = _OF_THE_BODY in names
+    known = _body_classes() if of_the_body else _garment_classes()
+    for name, written in zip(names, labels.classes, strict=True):
+        if name not in known:
+            hint = nearest(name, sorted(known))
+            raise CardError(
+                f"procedural people have no part class {written!r} (docs/embedded-suite.md lists theirs){hint}"
+            )
+    missing = sorted(_NEEDED_OF_THE_BODY - set(names)) if of_the_body else []
+    if missing:
+        raise CardError(
+            f"the classes have {_OF_THE_BODY!r} and so are parts of the body, but {', '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not among them: pixels of procedural people would have no class"
+        )
+
+
+def _plain(name: str) -> str:
+    """A class name as the rules below spell it."""
+    return name.lower().replace(" ", "-")
 
 
 @lru_cache(maxsize=1024)
@@ -63,6 +69,21 @@ def _wardrobe(sleeve: str, lower: str, shoes: str, classes: tuple[str, ...]) -> 
             names = _names(sleeve, lower, shoes, garment, shape.region)
             table[g, s] = next((classes.index(n) for n in names if n in classes), 0)
     return table
+
+
+@lru_cache(maxsize=1)
+def _garment_classes() -> frozenset[str]:
+    """All class names that somebody's garments or skin can get, and those that nobody's ever do."""
+    worn = itertools.product(("none", "short", "long"), ("trousers", "shorts"), ("shoes", "boots"), GARMENTS, SHAPES)
+    sides = {shape.region for shape in SHAPES if shape.region.startswith(("left_", "right_"))}
+    names = {
+        name
+        for sleeve, lower, shoes, garment, shape in worn
+        if shape.region in sides | {"head", "neck", "torso", "hips"}
+        for name in _names(sleeve, lower, shoes, garment, shape.region)
+    }
+    unsided = {f"{region}-{part}" for region in ("head", "neck", "torso", "hips") for part in ("arm", "leg", "shoe")}
+    return frozenset(names - unsided | _NEVER_WORN)
 
 
 def _names(worn_sleeve: str, lower: str, shoes: str, garment: str, region: str) -> tuple[str, ...]:
@@ -107,6 +128,11 @@ def _skin(region: str, side: str, leg: bool) -> tuple[str, ...]:
     return (f"{side}-leg",) if leg else (f"{side}-arm",)
 
 
+_NEVER_WORN = {"background", "short-sleeve-outwear", "sling", "sling-dress"}
+"""Classes of the cards that nobody's pixels get."""
+_OF_THE_BODY = "left-elbow"
+"""The class that tells vocabularies of body parts from those of clothes."""
+
 _LIMB_PARTS = {
     "upper_arm": "arm",
     "forearm": "forearm",
@@ -117,14 +143,21 @@ _LIMB_PARTS = {
 }
 _JOINT_PARTS = ("shoulder", "elbow", "hip", "knee")
 _NEAR = 0.042  # radius of a joint's own part, in body heights
+_NEEDED_OF_THE_BODY = {"crotch", "head", "upper-spine", "lower-spine"} | {
+    f"{side}-{part}" for side in ("left", "right") for part in _JOINT_PARTS
+}
 
 
-def _anatomy(
-    picture: Rendering, mine: NDArray[np.bool_], person: Person, height: float, index: Mapping[str, int]
-) -> NDArray[np.uint8]:
+def _body_classes() -> frozenset[str]:
+    limbs = {f"{side}-{part}" for side in ("left", "right") for part in _LIMB_PARTS.values()}
+    return frozenset({"background"} | _NEEDED_OF_THE_BODY | limbs)
+
+
+def _anatomy(scene: Scene, mine: NDArray[np.bool_], person: Person, index: Mapping[str, int]) -> NDArray[np.uint8]:
     """Classes of a vocabulary of body parts (whatever is worn over them), with a disc around each joint."""
+    height = scene.upright_height(person)
     rows, columns = np.nonzero(mine)
-    shapes = picture.shape[mine]
+    shapes = scene.shape[mine]
     region = np.array([s.region for s in SHAPES])[shapes]
     table = np.array([_body_part(s.region, index) for s in SHAPES], np.uint8)
     classes = table[shapes]
