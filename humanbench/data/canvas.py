@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from humanbench.errors import DataError
+from humanbench.data.images import open_rgb
 
 Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
@@ -40,13 +40,7 @@ def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
 
 def picture(path: str) -> Image.Image:
     """An image file as RGB, as stored: labels are in stored pixels, so no rotation by EXIF."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such image") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error})") from error
+    return open_rgb(path)
 
 
 class Tile:

@@ -1,21 +1,54 @@
-"""Whether image files are there, and what their headers say."""
+"""Image files: whether they are there, what their headers say, and the picture in RGB."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height in pixels as stored, without decoding the picture; `DataError` if it is no readable image."""
+    with _opened(path) as image:
+        return image.size
+
+
+def open_rgb(path: str | Path) -> Image.Image:
+    """The decoded picture in RGB, as stored: labels are in stored pixels, so no rotation by EXIF.
+
+    Raises `DataError` for a file that is absent or no image, and for grey pictures of more than 8 bits.
+    """
+    with _opened(path) as image:
+        check_depth(image, path)
+        return image.convert("RGB")
+
+
+def check_depth(image: Image.Image, path: str | Path) -> None:
+    """Raise `DataError` for a grey picture of 16 or 32 bits: which of its values is white is nowhere said.
+
+    Pillow's conversion takes 255 for white, so such a picture would become white all over.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        raise DataError(
+            f"{path}: a grey picture of more than 8 bits a pixel (mode {image.mode}), of which it is not known what is "
+            "white; convert it to 8 bits"
+        )
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            return image.size
+            yield image
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such image") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -7,15 +7,12 @@ to the result. Sizes are (height, width). Randomness comes from the generator th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-
-from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     from humanbench.backbones.features import Preprocessing
@@ -30,17 +27,6 @@ RESAMPLING = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _WARPS = {"nearest", "bilinear", "bicubic"}  # what Pillow offers for affine maps
-
-
-def open_rgb(path: str | Path) -> Image.Image:
-    """The decoded picture in RGB; a `DataError` for a file that is absent or no image."""
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such image") from error
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path}: not a readable image ({error})") from error
 
 
 def resize(image: Image.Image, size: Size, interpolation: str) -> Image.Image:

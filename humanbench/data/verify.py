@@ -12,7 +12,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.fingerprint import fingerprint
-from humanbench.data.images import absent, image_size
+from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
 from humanbench.data.ranges import labelled_points, peculiarities, problem
 from humanbench.data.readers import find_root
@@ -168,6 +168,7 @@ def decoded_size(path: Path) -> tuple[int, int]:
     size = image_size(path)
     try:
         with Image.open(path) as image:
+            check_depth(image, path)
             image.load()
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{path}: not a whole image ({error})") from error

@@ -54,6 +54,12 @@ def uses_gpu(device: str | None) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
+def check_precision(amp: Literal["no", "bf16", "fp16"], device: str | None) -> None:
+    """Raise `HumanbenchError` for half precision on a CPU, where training would be in float32 and recorded as fp16."""
+    if amp == "fp16" and not uses_gpu(device):
+        raise HumanbenchError("train.amp=fp16 needs a GPU; on a CPU train.amp can be bf16 or no")
+
+
 def share_of(accelerator: Accelerator) -> Share:
     """This process among all."""
     from humanbench.engine.feeds import Share

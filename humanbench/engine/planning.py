@@ -15,7 +15,7 @@ from humanbench.data_root import find_data
 from humanbench.engine.folder import RunFolder
 from humanbench.engine.jobs import Job, jobs_for
 from humanbench.engine.jobs import shard as part_of
-from humanbench.engine.launch import check_device, reading_processes, uses_gpu
+from humanbench.engine.launch import check_device, check_precision, reading_processes, uses_gpu
 from humanbench.engine.selection import candidates, found, regime_and_scenario
 from humanbench.engine.settings import Overrides, PathLike, divided, parsed
 from humanbench.engine.work import Setting
@@ -88,6 +88,8 @@ def prepare(request: Request) -> Plan:
     variant = request.variant if direct is None else DIRECT
     jobs = jobs_for(cards, regime, suite, variant, overrides, seeds, own_recipes)
     _check_inputs(files, jobs)
+    for job in jobs:
+        check_precision(job.recipe.train.amp, request.device)
     folder = RunFolder(_run_folder(request.out, network.name, regime, suite))
     log = RunLog(folder.log, is_main_process())
     if suite == "mini" and request.data_root is None:

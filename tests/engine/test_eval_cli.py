@@ -142,6 +142,10 @@ def test_a_scenario_is_taken_where_a_protocol_is_asked(data_root: Path, out: Pat
         (["--shard", "3/2"], "1 <= i <= n"),
         (["--device", "tpu", "--datasets", "pa100k"], "choose cpu, cuda or cuda:N"),
         (["--device", "cuda:99", "--datasets", "pa100k"], "CUDA devices"),
+        (
+            ["--device", "cpu", "--set", "train.amp=fp16", "--datasets", "pa100k"],
+            "train.amp=fp16 needs a GPU; on a CPU train.amp can be bf16 or no",
+        ),
         (["--input", "boxes"], "NAME=FILE"),
         (["--input", "boxes=absent.json"], "no such file"),
         (["--protocol", "none", "--datasets", "crowdhuman"], "is for reid, attribute"),

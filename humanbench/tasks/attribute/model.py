@@ -22,6 +22,7 @@ from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
+from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import DIRECT, Recipe
 from humanbench.schema import Fraction
@@ -110,7 +111,7 @@ class People:
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, and in training `label` (A: 1, 0, -1 unknown)."""
-        image = transforms.resize(transforms.open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
         if self.labels is None:
             return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
         rng, label = generator(self.seed, self.epoch, index), self.labels[index]

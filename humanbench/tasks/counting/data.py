@@ -13,8 +13,9 @@ from PIL import Image
 
 from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
+from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.data.transforms import RESAMPLING, Size, mirror, open_rgb, photometric, resize, to_input
+from humanbench.data.transforms import RESAMPLING, Size, mirror, photometric, resize, to_input
 from humanbench.tasks.counting.density import density_map, inside, kernels
 from humanbench.tasks.counting.options import Augment, Loss
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
+from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import Recipe
 from humanbench.schema import Fraction
@@ -111,7 +112,7 @@ class Scenes:
         In training `boxes` and `ignored`: M x 4 float32 (cx, cy, w, h) in shares of the input's size, of people and of
         regions to ignore, cut at the picture's edges, as the metrics cut them.
         """
-        image, interpolation = transforms.open_rgb(self.paths[index]), self.preprocessing.interpolation
+        image, interpolation = open_rgb(self.paths[index]), self.preprocessing.interpolation
         scene = Scene(image, self.boxes[index], self.ignore[index]).clipped()
         if self.training:
             scene = self._augmented(scene, generator(self.seed, self.epoch, index))

@@ -10,9 +10,10 @@ import torch
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
+from humanbench.data.images import open_rgb
 from humanbench.data.labels import load_label
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.data.transforms import Size, open_rgb, photometric, resize, to_input
+from humanbench.data.transforms import Size, photometric, resize, to_input
 from humanbench.tasks.parsing import transforms
 from humanbench.tasks.parsing.options import Augment
 

@@ -11,8 +11,9 @@ import torch
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
+from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
-from humanbench.data.transforms import apply, compose, mirroring, open_rgb, photometric, to_input, warp
+from humanbench.data.transforms import apply, compose, mirroring, photometric, to_input, warp
 from humanbench.recipes import Recipe
 from humanbench.tasks.pose import transforms
 from humanbench.tasks.pose.options import Augment

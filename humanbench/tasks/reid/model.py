@@ -26,6 +26,7 @@ from humanbench.backbones.features import Features as BackboneFeatures
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.data.collate import collate as collate
+from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
@@ -109,7 +110,7 @@ class Crops:
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, and in training `label`."""
-        image = transforms.resize(transforms.open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
         if self.labels is None:
             return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
         rng, chosen = generator(self.seed, self.epoch, index), self.augment
