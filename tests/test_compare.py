@@ -17,12 +17,12 @@ import pytest
 
 import humanbench
 from humanbench.cards import evaluated, load_card
-from humanbench.comparison import Comparison, runs
+from humanbench.comparison import Comparison
 from humanbench.comparison.report import CellReport, averages
 from humanbench.errors import HumanbenchError
 from humanbench.paths import shipped
 from humanbench.recipes import load_recipe
-from humanbench.results import load_results
+from humanbench.results import load_results, stored
 from humanbench.stats import holm, p_value
 from tests.evaluated import run as command
 from tests.evaluated import write_dataset
@@ -272,7 +272,7 @@ def test_bad_input_is_one_sentence_and_exit_2(made: Path, tmp_path: Path) -> Non
 
 def test_a_shipped_baseline_is_found_by_its_name(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(made / "base", tmp_path / "results" / "reference")
-    monkeypatch.setattr(runs, "shipped", lambda name: tmp_path)
+    monkeypatch.setattr(stored, "shipped", lambda name: tmp_path)
     monkeypatch.chdir(tmp_path)
     assert cell_of(humanbench.compare("reference", made / "same", made / "data")).method == "paired"
     with pytest.raises(HumanbenchError, match="did you mean reference"):

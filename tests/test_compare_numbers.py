@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from humanbench.comparison.draws import _unpaired
-from humanbench.comparison.noise import Trained, seed_noise
-from humanbench.comparison.verdicts import Measured, _seed_errors, _widening, judge
+from humanbench.comparison.verdicts import Measured, _seed_errors, judge
+from humanbench.results.apart import widening
+from humanbench.results.noise import Trained, seed_noise
 
 
 def measured(
@@ -45,7 +46,7 @@ def test_the_error_of_seeds_counts_those_of_each_run() -> None:
 
 def test_few_units_widen_by_the_t_distribution() -> None:
     """12 units: the 97.5 % quantiles of t with 11 degrees and of the normal, and sqrt(n / (n - 1))."""
-    assert _widening(12, 0.05) == pytest.approx(2.200985 / 1.959964 * (12 / 11) ** 0.5, rel=1e-5)
+    assert widening(12, 0.05) == pytest.approx(2.200985 / 1.959964 * (12 / 11) ** 0.5, rel=1e-5)
 
 
 @pytest.mark.parametrize(("cells", "expected"), [(1, 0.0266), (19, 0.0527)])

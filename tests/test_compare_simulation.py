@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanbench.comparison.noise import Trained, seed_noise
-from humanbench.comparison.verdicts import Measured, judge, resamples_for
+from humanbench.comparison.verdicts import Measured, judge
+from humanbench.results.apart import resamples_for
+from humanbench.results.noise import Trained, seed_noise
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from humanbench import load_results, results
-from humanbench.results import Cell, Cost, Result, ResultError, Results, migrate, read_result
+from humanbench import load_results
+from humanbench.results import Cell, Cost, Result, ResultError, Results, migrate, read_result, record
 from humanbench.scoring import Metric
 
 
@@ -77,9 +77,9 @@ def test_as_a_table(tmp_path: Path) -> None:
 def test_older_versions_are_migrated_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     document = json.loads(result().to_json())
     assert migrate(document) == document
-    monkeypatch.setattr(results, "SCHEMA_VERSION", 3)
-    monkeypatch.setitem(results._MIGRATIONS, 1, lambda d: d | {"steps": ["1 to 2"]})
-    monkeypatch.setitem(results._MIGRATIONS, 2, lambda d: d | {"steps": [*d["steps"], "2 to 3"]})
+    monkeypatch.setattr(record, "SCHEMA_VERSION", 3)
+    monkeypatch.setitem(record._MIGRATIONS, 1, lambda d: d | {"steps": ["1 to 2"]})
+    monkeypatch.setitem(record._MIGRATIONS, 2, lambda d: d | {"steps": [*d["steps"], "2 to 3"]})
     old = document | {"schema_version": 1}
     assert migrate(old) == document | {"steps": ["1 to 2", "2 to 3"], "schema_version": 3}
 
@@ -92,7 +92,7 @@ def test_a_result_of_version_1_is_read_as_one_without_cost(tmp_path: Path) -> No
 
 
 def test_every_older_version_has_a_migration() -> None:
-    assert sorted(results._MIGRATIONS) == list(range(1, results.SCHEMA_VERSION))
+    assert sorted(record._MIGRATIONS) == list(range(1, record.SCHEMA_VERSION))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from humanbench.cli.options import Scale
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
-    from humanbench.results import Result
+    from humanbench.results.cells import Estimate
 
 
 @click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,6 +54,7 @@ def _table(shown: Shown) -> None:
     from rich.table import Table
 
     from humanbench.cards import load_card
+    from humanbench.results.cells import cell_estimates
 
     table = Table(box=None, pad_edge=False, header_style="bold", title="synthetic data", title_justify="left")
     for column in ("dataset", "task", "metric"):
@@ -61,10 +62,11 @@ def _table(shown: Shown) -> None:
     for results in shown.runs:
         table.add_column(results[0].backbone, justify="right")
         table.add_column("95 % interval", justify="right")
-    for pair in zip(*shown.runs, strict=True):
-        card = load_card(pair[0].dataset)
+    numbers = [cell_estimates([result] for result in results) for results in shown.runs]
+    for index, result in enumerate(shown.runs[0]):
+        card = load_card(result.dataset)
         assert card.evaluation is not None
-        cells = [text for result in pair for text in _numbers(result)]
+        cells = [text for column in numbers for text in _numbers(column[index])]
         table.add_row(card.id, card.task, card.evaluation.main, *cells)
     console = Console()
     if not console.is_terminal:
@@ -75,9 +77,10 @@ def _table(shown: Shown) -> None:
             console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
 
 
-def _numbers(result: Result) -> tuple[str, str]:
-    best = result.metrics.get(result.main)
-    return (f"{best.value:.2f}", f"{best.low:.2f} – {best.high:.2f}") if best else ("failed", "")
+def _numbers(number: Estimate | None) -> tuple[str, str]:
+    from humanbench.results.cells import interval_text
+
+    return (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
 
 
 def _again(shown: Shown, folder: object) -> str:

@@ -101,6 +101,8 @@ def _show(results: Results, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from humanbench.results.cells import cell_estimates, interval_text, labels
+
     if as_json:
         click.echo(json.dumps([json.loads(result.to_json()) for result in results], indent=1))
         return
@@ -110,13 +112,11 @@ def _show(results: Results, as_json: bool) -> None:
     for column in ("value", "95 % interval"):
         table.add_column(column, justify="right")
     table.add_column("")
-    for result in results:
-        best = result.metrics.get(result.main)
-        numbers = (f"{best.value:.2f}", f"{best.low:.2f} – {best.high:.2f}") if best else ("failed", "")
-        notes = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+    for result, number in zip(results, cell_estimates([result] for result in results), strict=True):
+        numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
             result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,
-            ", ".join(notes), style="red" * (best is None),
+            ", ".join(labels(result.synthetic, result.subset)), style="red" * (number is None),
         )  # fmt: skip
     console = Console()
     if not console.is_terminal:
@@ -130,11 +130,17 @@ def _show(results: Results, as_json: bool) -> None:
 
 
 def _over_seeds(results: Results) -> Any:
+    from statistics import stdev
+
     from rich.table import Table
 
+    from humanbench.results.cells import interval_text
+
     table = Table(box=None, pad_edge=False, header_style="bold", title="over seeds", title_justify="left")
-    for column in ("dataset", "metric", "mean", "standard deviation", "seeds"):
+    for column in ("dataset", "metric", "mean", "95 % interval", "standard deviation", "seeds"):
         table.add_column(column)
-    for row in results.over_seeds().itertuples():
-        table.add_row(str(row.dataset), str(row.main), f"{row.mean:.2f}", f"{row.std:.2f}", str(row.count))
+    for cell, number in results.cells():
+        spread = f"{stdev(number.trained.base):.2f}" if number.seeds > 1 else ""
+        texts = (f"{number.value:.2f}", interval_text(number), spread, str(number.seeds))
+        table.add_row(cell[0].dataset, cell[0].main, *texts)
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from humanbench._version import __version__
 from humanbench.comparison.comparison import Comparison
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
 from humanbench.comparison.matching import Pair, pairs
-from humanbench.comparison.noise import Trained
 from humanbench.comparison.report import BoardAverage, CellReport, averages
-from humanbench.comparison.runs import CellRuns, Run, read_run
-from humanbench.comparison.verdicts import Judged, Measured, judge, resamples_for
+from humanbench.comparison.runs import Run, read_run
+from humanbench.comparison.verdicts import Judged, Measured, judge
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 from humanbench.regimes import fits
+from humanbench.results.apart import resamples_for
+from humanbench.results.cells import CellRuns, Estimate
+from humanbench.results.noise import Trained
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "compare"]
 
@@ -70,7 +73,10 @@ def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> li
 
 def _report(base: Run, new: Run, found: list[Found], margin: float | None, resamples: int) -> Comparison:
     judged = iter(judge([_measured(pair, known, rng) for pair, known, rng in found if known is not None], margin))
-    cells = [_cell(pair, known, next(judged) if known is not None else None) for pair, known, _ in found]
+    cells = []
+    for pair, known, _ in found:
+        numbers = {name: run.estimates.get(cell.key) for name, run, cell in _named(pair, base, new)}
+        cells.append(_cell(pair, numbers, known, next(judged) if known is not None else None))
     return Comparison(
         base=base.name,
         new=new.name,
@@ -97,7 +103,15 @@ def _sides(pair: Pair) -> tuple[CellRuns, CellRuns]:
     return pair.base, pair.new
 
 
-def _cell(pair: Pair, known: DifferenceDraws | None, judged: Judged | None) -> CellReport:
+def _named(pair: Pair, base: Run, new: Run) -> list[tuple[str, Run, CellRuns]]:
+    """The sides that are there, by the names of their fields in a report."""
+    sides = (("base", base, pair.base), ("new", new, pair.new))
+    return [(name, run, cell) for name, run, cell in sides if cell is not None]
+
+
+def _cell(
+    pair: Pair, estimates: Mapping[str, Estimate | None], known: DifferenceDraws | None, judged: Judged | None
+) -> CellReport:
     shown = pair.new or pair.base
     assert shown is not None
     result = shown.first.result
@@ -107,9 +121,9 @@ def _cell(pair: Pair, known: DifferenceDraws | None, judged: Judged | None) -> C
     }
     metric = next((c.first.result.main for c in (pair.new, pair.base) if c and c.first.result.main), "")
     numbers: dict[str, Any] = {"metric": metric, "notes": pair.notes}
-    for name, cell in (("base", pair.base), ("new", pair.new)):
-        if cell is not None and not cell.problem:
-            numbers |= {name: float(np.mean(cell.values)), f"{name}_seeds": len(cell.values)}
+    for name, one in estimates.items():
+        if one is not None:
+            numbers |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_seeds": one.seeds}
     if known is None or judged is None:
         return CellReport(**about, **numbers, verdict="not comparable", problem=pair.problem)
     numbers |= vars(judged)

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.comparison.matching import Pair
-from humanbench.comparison.runs import CellRuns, StoredResult
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError
 from humanbench.hashing import content_sha256
 from humanbench.predictions.files import existing
+from humanbench.results.cells import CellRuns
+from humanbench.results.stored import StoredResult
 from humanbench.stats import CONFIDENCE, paired_draws
 from humanbench.tasks import task_for
 

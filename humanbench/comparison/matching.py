@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
-from humanbench.comparison.runs import SHORT, CellKey, CellRuns, Run
+from humanbench.comparison.runs import Run
+from humanbench.results.cells import CellKey, CellRuns
+
+SHORT = 8
+"""Characters of a hash that are shown."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ OVERALL = "overall"
 class CellReport(Record):
     """A cell of both runs.
 
-    `base`, `new`: main metric, mean over `base_seeds` and `new_seeds` trainings. `difference` is `new - base` in the
+    `base`, `new`: main metric, mean over `base_seeds` and `new_seeds` trainings; `base_low` to `new_high` the 95 %
+    intervals of these numbers (see `humanbench.results.cells`). `difference` is `new - base` in the
     metric's unit, [low, high] its 95 % interval, `p` two-sided, `corrected` by Holm over the cells. `method` is
     `paired` (same test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `problem` says
     why a cell is not comparable. Numbers are `nan` (null in JSON) where there are none.
@@ -36,6 +37,10 @@ class CellReport(Record):
     regression: bool = False
     base: Number = float("nan")
     new: Number = float("nan")
+    base_low: Number = float("nan")
+    base_high: Number = float("nan")
+    new_low: Number = float("nan")
+    new_high: Number = float("nan")
     base_seeds: int = 0
     new_seeds: int = 0
     difference: Number = float("nan")

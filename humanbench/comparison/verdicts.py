@@ -5,25 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import stats as distributions
 
 from humanbench.arrays import Floats
-from humanbench.comparison.noise import Noise, Trained, seed_noise
 from humanbench.metrics.directions import direction
-from humanbench.stats import CONFIDENCE, RESAMPLES, holm, p_value
+from humanbench.results.apart import LEVEL, widening
+from humanbench.results.noise import Noise, Trained, seed_noise
+from humanbench.stats import holm, p_value
 
 Verdict = Literal["better", "worse", "no difference", "not comparable"]
-
-LEVEL = 1 - CONFIDENCE
 
 MARGIN = {"%": 1.0, "px": 5.0, "people": 5.0}
 """Smallest difference that a gate minds, by unit: points of a metric in percent, else percent of BASE's value."""
 
-_DRAWS_PER_CELL = 60
+MARGIN_ELSE = 5.0
+"""The same for a unit of another package."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,6 @@ class Judged:
     regression: bool
 
 
-def resamples_for(cells: int) -> int:
-    """Draws that leave the smallest possible p-value significant after correction over so many cells."""
-    return max(RESAMPLES, _DRAWS_PER_CELL * cells)
-
-
 def judge(cells: Sequence[Measured], margin: float | None = None) -> list[Judged]:
     """Judge all cells of a comparison together. `margin` (see `MARGIN`) is one for all cells in place of the default.
 
@@ -79,7 +72,7 @@ def _judged(cell: Measured, drawn: Floats, noise: Noise, p: float, corrected: fl
     base, new = float(np.mean(cell.values.base)), float(np.mean(cell.values.new))
     gain = way.gain(base, new)
     verdict = _verdict(gain, corrected)
-    wanted = MARGIN[way.unit] if margin is None else margin
+    wanted = MARGIN.get(way.unit, MARGIN_ELSE) if margin is None else margin
     least = wanted if way.unit == "%" else wanted / 100 * abs(base)
     low, high = np.nanquantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
     return Judged(
@@ -113,16 +106,5 @@ def _seed_errors(cell: Measured, noise: Noise) -> Floats:
 def _widened(cell: Measured, level: float) -> Floats:
     """The draws over test units, drawn apart to allow for a small number of units at this level."""
     difference = np.mean(cell.values.new) - np.mean(cell.values.base)
-    drawn: Floats = difference + (cell.units - difference) * _widening(cell.n, level)
+    drawn: Floats = difference + (cell.units - difference) * widening(cell.n, level)
     return drawn
-
-
-@lru_cache(maxsize=256)
-def _widening(n: int, level: float) -> float:
-    """How much wider than its bootstrap draws the interval of a mean of `n` units is, at this level.
-
-    Source: Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 4.3.1, as a factor on the draws
-    in place of other quantiles.
-    """
-    t, z = distributions.t.isf(level / 2, n - 1), distributions.norm.isf(level / 2)
-    return float(t / z * math.sqrt(n / (n - 1)))

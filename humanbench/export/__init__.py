@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import Literal, get_args
 
-from humanbench.comparison.runs import StoredResult, read_entries
 from humanbench.errors import HumanbenchError
+from humanbench.results.stored import StoredResult, read_stored
 from humanbench.text import nearest
 
 Form = Literal["model-card", "latex", "markdown", "csv"]
@@ -41,7 +41,7 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
         if given is not None and given not in known:
             raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
-    entries = _kept(read_entries(runs), only)
+    entries = _kept(read_stored(runs), only)
     if form in _ONE_TABLE and len({entry.result.synthetic for entry in entries}) > 1:
         raise HumanbenchError(
             f"these runs hold real and synthetic results, which do not go into one {form}: choose with --only real or "

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from humanbench.cards import DatasetCard, Task, load_card
-from humanbench.comparison.runs import CellRuns, StoredResult, grouped
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.model.entries import benchmark_columns, short_name
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
+from humanbench.results.cells import CellRuns, Estimate, cell_estimates, grouped
+from humanbench.results.columns import benchmark_columns, short_name
+from humanbench.results.stored import StoredResult
 
 BLOCKS: tuple[tuple[Task, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
 """Tasks of the upper and the lower half, in the paper's order."""
@@ -29,21 +30,12 @@ TASK: dict[Task, str] = {
 
 
 @dataclass(frozen=True)
-class Number:
-    """A main metric, mean over `seeds` trainings with the standard deviation over them (0 for one)."""
-
-    value: float
-    sd: float = 0.0
-    seeds: int = 1
-
-
-@dataclass(frozen=True)
 class PaperRow:
     """Numbers of one backbone in one regime, by dataset; None for a cell that failed."""
 
     backbone: str
     regime: str
-    numbers: dict[str, Number | None]
+    numbers: dict[str, Estimate | None]
 
 
 @dataclass(frozen=True)
@@ -79,18 +71,23 @@ class PaperTable:
         return ", ".join(words + [f"subset {shown(self.subset)}"] * bool(self.subset))
 
     def best(self, column: PaperColumn) -> float | None:
-        """The best value as shown, where there are several to choose from."""
+        """The best value as shown, where there are several to choose from that are not all equal."""
         values = [text_value(n) for row in self.rows if (n := row.numbers.get(column.card.id)) is not None]
-        return (max if column.way.higher_is_better else min)(values) if len(values) > 1 else None
+        return (max if column.way.higher_is_better else min)(values) if len(set(values)) > 1 else None
 
     @property
     def several_seeds(self) -> bool:
         return any(n is not None and n.seeds > 1 for row in self.rows for n in row.numbers.values())
 
 
-def text_value(number: Number) -> float:
+def text_value(number: Estimate) -> float:
     """The value to the one decimal that the paper gives."""
     return round(number.value, 1)
+
+
+def shows_interval(number: Estimate) -> bool:
+    """Whether half of the interval stands behind the value: where it is a mean over several trainings."""
+    return number.seeds > 1 and math.isfinite(number.half)
 
 
 def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
@@ -137,8 +134,7 @@ def _checked(cell: CellRuns) -> CellRuns:
 
 def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[StoredResult]) -> PaperTable:
     rows = tuple(
-        PaperRow(backbone, regime, {cell.key.dataset: _number(cell) for cell in cells})
-        for (backbone, regime), cells in cells_by_row(entries).items()
+        PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
     )
     metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
     failed = [e.result.dataset for e in entries if e.result.dataset not in metrics]
@@ -156,8 +152,7 @@ def _main(card: DatasetCard) -> str:
     return card.evaluation.main if card.evaluation else ""
 
 
-def _number(cell: CellRuns) -> Number | None:
-    if cell.failed:
-        return None
-    values = cell.values
-    return Number(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
+def _numbers(cells: Sequence[CellRuns]) -> dict[str, Estimate | None]:
+    """By dataset, the number of a row's cells; None for one that failed."""
+    numbers = cell_estimates(cell.results for cell in cells)
+    return {cell.key.dataset: number for cell, number in zip(cells, numbers, strict=True)}

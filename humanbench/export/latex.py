@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from humanbench.comparison.runs import StoredResult
-from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, text_value
+from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.results.stored import StoredResult
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -35,7 +35,7 @@ def escape(text: str) -> str:
 
 
 def _board(board: PaperTable) -> str:
-    note = " Values with $\\pm$: mean and standard deviation over training seeds." * board.several_seeds
+    note = " Values with $\\pm$: mean over training seeds and half of its 95\\,\\% interval." * board.several_seeds
     lines = [
         r"\begin{table*}[t]",
         r"\centering",
@@ -86,4 +86,4 @@ def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
         return "failed"
     value = text_value(number)
     text = rf"\textbf{{{value:.1f}}}" if value == board.best(column) else f"{value:.1f}"
-    return text + (rf"\,{{\scriptsize$\pm${number.sd:.1f}}}" if number.seeds > 1 else "")
+    return text + (rf"\,{{\scriptsize$\pm${number.half:.1f}}}" if shows_interval(number) else "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from humanbench.comparison.formats import escaped, rows_of
-from humanbench.comparison.runs import StoredResult
-from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, text_value
+from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.results.stored import StoredResult
 
 
 def markdown(entries: Iterable[StoredResult]) -> str:
@@ -22,7 +22,7 @@ def _board(board: PaperTable) -> str:
         rows = [_row(board, row, block) for row in board.rows]
         parts += [f"**{', '.join(TASK[task] for task in tasks)}**", rows_of(head, rows, "ll" + "r" * len(block))]
     if board.several_seeds:
-        parts.append("Values with ± are the mean and the standard deviation over training seeds.")
+        parts.append("Values with ± are the mean over training seeds and half of its 95 % interval.")
     return "\n\n".join(parts)
 
 
@@ -37,5 +37,5 @@ def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
     if number is None:
         return "failed"
     value = text_value(number)
-    text = f"{value:.1f}" + (f" ± {number.sd:.1f}" if number.seeds > 1 else "")
+    text = f"{value:.1f}" + (f" ± {number.half:.1f}" if shows_interval(number) else "")
     return f"**{text}**" if value == board.best(column) else text

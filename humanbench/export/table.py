@@ -7,10 +7,10 @@ import io
 import math
 from collections.abc import Iterable
 
-from humanbench.comparison.runs import StoredResult
 from humanbench.metrics.directions import direction
 from humanbench.names import spreadsheet
 from humanbench.results import Result
+from humanbench.results.stored import StoredResult
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
 _MORE = ("synthetic", "subset", "split")

@@ -10,11 +10,11 @@ import numpy as np
 
 from humanbench.cards import load_card, scenario
 from humanbench.hashing import key
-from humanbench.leaderboard.model.entries import benchmark_columns, main_metric
 from humanbench.leaderboard.model.published import load_published
 from humanbench.metrics.directions import direction
 from humanbench.recipes import load_recipe
 from humanbench.results import Cell, Cost, Provenance, Result
+from humanbench.results.columns import benchmark_columns, main_metric
 from humanbench.scoring import Metric
 
 USUAL = {n.dataset: n.value for n in load_published() if n.row == ("PATH", "ViT-B/16", "full")}

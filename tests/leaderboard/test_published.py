@@ -11,11 +11,11 @@ import pytest
 
 from humanbench.cards import collection, load_card, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.model.entries import benchmark_columns, main_metric
 from humanbench.leaderboard.model.published import load_published, published_rows
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.metrics.directions import direction
 from humanbench.paths import shipped
+from humanbench.results.columns import benchmark_columns, main_metric
 
 FILE = shipped("baselines") / "published" / "humanbench-cvpr2023.csv"
 

@@ -7,15 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from humanbench.leaderboard.model.ranking import rank_entries, surely_differ
+from humanbench.leaderboard.model.ranking import rank_entries
+from humanbench.results.cells import Estimate
+from humanbench.results.noise import Trained
 
 NAN = float("nan")
 
 
 def ranked(values: list[list[float]], half: float, higher: list[bool] | None = None):  # type: ignore[no-untyped-def]
-    table = np.array(values, float)
-    way = np.array(higher or [True] * table.shape[1])
-    return rank_entries(table, table - half, table + half, way)
+    """Rank entries whose numbers are as certain as many test units make them, and moved by no training seed."""
+    way = np.array(higher or [True] * len(values[0]))
+    return rank_entries([[number(value, half, half) for value in row] for row in values], way)
+
+
+def number(value: float, below: float, above: float) -> Estimate | None:
+    """A number of a metric in percent with these half intervals."""
+    if np.isnan(value):
+        return None
+    untrained = Trained("mAP", "humanbench-v1", (value,), trained=False)
+    return Estimate(value, value - below, value + above, below, above, 10**9, 1, untrained, 0.0, 0, 0.0)
 
 
 def test_ranks_of_a_column_by_its_direction() -> None:
@@ -36,8 +46,13 @@ def test_what_lies_within_both_intervals_is_a_tie() -> None:
 
 def test_the_half_intervals_that_face_each_other_decide() -> None:
     """80 (78..80.1) below 81 (80.9..90): sqrt(0.1^2 + 0.1^2) = 0.14 < 1, though the other sides are wide."""
-    assert surely_differ((81.0, 80.0), ((80.9, 90.0), (78.0, 80.1)))
-    assert not surely_differ((81.0, 80.0), ((79.0, 81.1), (79.9, 82.0)))
+    near, far = (
+        ([number(81.0, 0.1, 9.0)], [number(80.0, 2.0, 0.1)]),
+        ([number(81.0, 2.0, 0.1)], [number(80.0, 0.1, 2.0)]),
+    )
+    way = np.array([True])
+    assert rank_entries(near, way).columns[0].apart(0, 1)
+    assert not rank_entries(far, way).columns[0].apart(0, 1)
 
 
 def test_equal_values_share_the_better_rank() -> None:

@@ -1,24 +1,22 @@
-"""From results to what the site shows: entries on boards, rankings on a board."""
+"""From results to entries: a backbone in a regime, with its number on every dataset."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
-import numpy as np
-
-from humanbench.cards import SCENARIOS, DatasetCard, cards, collection, load_card, scenario
+from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.leaderboard.model.ranking import Ranking, rank_entries
-from humanbench.metrics.directions import direction
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.results import Result
+from humanbench.results.cells import Estimate, cell_estimates
+from humanbench.results.columns import main_metric
 from humanbench.suites import SUITES
 
 Evidence = Literal["rescored", "claimed"]
@@ -61,23 +59,36 @@ class BoardKey:
         return "-".join(parts)
 
 
+EntryKey = tuple[str, "str | None", str, BoardKey]
+"""What results of one entry have in common: backbone, checkpoint, hash of the weights, board."""
+
+
 @dataclass(frozen=True)
 class Score:
-    """The main metric of an entry on a dataset: the mean over its seeds, of value and interval alike."""
+    """The number of an entry on a dataset, over its seeds, with the interval that is shown."""
 
     dataset: str
     metric: str
-    value: float
-    low: float
-    high: float
-    n: int
+    number: Estimate
     scenario: str
     evidence: Evidence
     results: tuple[Result, ...]
 
     @property
+    def value(self) -> float:
+        return self.number.value
+
+    @property
+    def low(self) -> float:
+        return self.number.low
+
+    @property
+    def high(self) -> float:
+        return self.number.high
+
+    @property
     def interval(self) -> bool:
-        return math.isfinite(self.low) and math.isfinite(self.high)
+        return math.isfinite(self.number.half)
 
 
 @dataclass(frozen=True)
@@ -136,104 +147,11 @@ class BoardEntry:
         return pretraining_text(self.pretrained_on)
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Entries of a board, reduced to their scores of one evidence, ranked over some columns."""
-
-    evidence: Evidence
-    columns: tuple[str, ...]
-    entries: tuple[BoardEntry, ...]
-    ranking: Ranking
-
-    def score(self, row: int, column: str) -> Score | None:
-        """What the table shows."""
-        return self.entries[row].scores.get(column)
-
-
-@dataclass
-class Board:
-    """All entries of one key."""
-
-    key: BoardKey
-    entries: list[BoardEntry] = field(default_factory=list)
-
-    def scenarios(self) -> list[str]:
-        """Those that occur, in the usual order."""
-        found = {score.scenario for entry in self.entries for score in entry.scores.values()}
-        return [name for name in SCENARIOS if name in found]
-
-    def ranked(self, only: str | None = None) -> list[Ranked]:
-        """A ranking per evidence, of all cells or of those of a scenario; empty ones are left out."""
-        tables = []
-        for evidence in EVIDENCE:
-            chosen = [_only(entry, evidence, only) for entry in self.entries]
-            chosen = [entry for entry in chosen if entry.scores]
-            if chosen:
-                tables.append(rank(chosen, evidence))
-        return tables
-
-
-def rank(entries: Sequence[BoardEntry], evidence: Evidence, columns: tuple[str, ...] = ()) -> Ranked:
-    """Rank entries over the columns in which any of them has a score, in the order of the benchmark."""
-    names = columns or tuple(c for c in benchmark_columns() if any(c in entry.scores for entry in entries))
-    shape = (len(entries), len(names))
-    values, lows, highs = (np.full(shape, math.nan) for _ in range(3))
-    for row, entry in enumerate(entries):
-        for column, name in enumerate(names):
-            if (score := entry.scores.get(name)) is not None:
-                values[row, column], lows[row, column], highs[row, column] = score.value, score.low, score.high
-    higher = np.array([direction(main_metric(name)).higher_is_better for name in names], bool)
-    ranking = rank_entries(values, lows, highs, higher)
-    return Ranked(evidence, names, tuple(entries), ranking)
-
-
-def _only(entry: BoardEntry, evidence: Evidence, only: str | None) -> BoardEntry:
-    scores = {
-        name: score
-        for name, score in entry.scores.items()
-        if score.evidence == evidence and only in (None, score.scenario)
-    }
-    return entry if len(scores) == len(entry.scores) else replace(entry, scores=scores)
-
-
 @lru_cache(maxsize=1)
 def _card_names() -> dict[str, str]:
     from humanbench.backbones.cards import backbone_cards
 
     return {name: card.name for name, card in backbone_cards().items()}
-
-
-@lru_cache(maxsize=1)
-def benchmark_columns() -> tuple[str, ...]:
-    """Ids of the benchmark's datasets, task by task, in the paper's order."""
-    from humanbench.engine.selection import benchmark
-
-    return tuple(benchmark()["datasets"])
-
-
-@lru_cache(maxsize=256)
-def main_metric(dataset: str) -> str:
-    """The headline metric of a dataset."""
-    evaluation = load_card(dataset).evaluation
-    if evaluation is None:
-        raise HumanbenchError(f"{dataset} is used in pretraining only, so no result is about it")
-    return evaluation.main
-
-
-def short_name(card: DatasetCard) -> str:
-    """What heads the dataset's column."""
-    return card.short or card.name.partition(" (")[0]
-
-
-def column_groups(columns: Sequence[str]) -> list[tuple[str, list[DatasetCard]]]:
-    """Neighbouring columns of one task together: task and cards."""
-    groups: list[tuple[str, list[DatasetCard]]] = []
-    for name in columns:
-        card = load_card(name)
-        if not groups or groups[-1][0] != card.task:
-            groups.append((card.task, []))
-        groups[-1][1].append(card)
-    return groups
 
 
 def entries_of(
@@ -243,49 +161,44 @@ def entries_of(
     **about: str,
 ) -> list[BoardEntry]:
     """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `about` are further fields."""
-    groups: dict[tuple[str, str | None, str, BoardKey], list[Result]] = {}
+    groups: dict[EntryKey, list[Result]] = {}
     for result in results:
         key = (result.backbone, result.checkpoint, result.cell.weights_sha256, board_key(result))
         groups.setdefault(key, []).append(result)
+    scores = _scores(groups, evidence or {})
     entries = []
-    for (backbone, checkpoint, weights, board), members in groups.items():
-        scores, others = _scores(members, evidence or {})
+    for key, members in groups.items():
+        backbone, checkpoint, weights, board = key
         identity = repr((backbone, checkpoint, weights, board, about.get("submission", "")))
         dates = [r.provenance.started[:10] for r in members if r.provenance]
         fields = {"date": shown(max(dates, default=""), 10)} | about
         name = f"{slug(backbone, 40)}-{slug(board.regime, 12)}-{mark(identity)}"
-        seen = pretraining(members[0])
-        entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores, others, **fields))
+        seen, others = pretraining(members[0]), tuple(result for result in members if not _has_score(result))
+        entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores[key], others, **fields))
     return entries
 
 
-def _scores(results: Sequence[Result], evidence: Mapping[str, Evidence]) -> tuple[dict[str, Score], tuple[Result, ...]]:
-    """By dataset the seeds' mean of the main metric; and the results that have none to show."""
-    grouped: dict[str, list[Result]] = {}
-    others = []
-    for result in results:
-        there = result.dataset in cards() and result.main == main_metric(result.dataset) and math.isfinite(result.value)
-        if there:
-            grouped.setdefault(result.dataset, []).append(result)
-        else:
-            others.append(result)
-    scores = {}
-    for name, seeds in grouped.items():
-        seeds.sort(key=lambda r: r.seed)
-        metrics = [r.metrics[r.main] for r in seeds]
+def _has_score(result: Result) -> bool:
+    """Whether there is a number to show: a finite main metric of a dataset that is known here."""
+    known = result.dataset in cards() and result.main == main_metric(result.dataset)
+    return known and math.isfinite(result.value)
+
+
+def _scores(
+    groups: Mapping[EntryKey, Sequence[Result]], evidence: Mapping[str, Evidence]
+) -> dict[EntryKey, dict[str, Score]]:
+    """By entry and dataset the number over its seeds."""
+    cells: dict[tuple[EntryKey, str], list[Result]] = {}
+    for key, members in groups.items():
+        for result in sorted(filter(_has_score, members), key=lambda r: r.seed):
+            cells.setdefault((key, result.dataset), []).append(result)
+    scores: dict[EntryKey, dict[str, Score]] = {key: {} for key in groups}
+    for ((key, dataset), seeds), number in zip(cells.items(), cell_estimates(cells.values()), strict=True):
+        assert number is not None
         known = all(evidence.get(r.cell.id) == "rescored" for r in seeds)
-        scores[name] = Score(
-            name,
-            seeds[0].main,
-            _mean([m.value for m in metrics]),
-            _mean([m.low for m in metrics]),
-            _mean([m.high for m in metrics]),
-            metrics[0].n,
-            seeds[0].scenario,
-            "rescored" if known else "claimed",
-            tuple(seeds),
-        )
-    return scores, tuple(others)
+        kind: Evidence = "rescored" if known else "claimed"
+        scores[key][dataset] = Score(dataset, seeds[0].main, number, seeds[0].scenario, kind, tuple(seeds))
+    return scores
 
 
 def board_key(result: Result) -> BoardKey:
@@ -307,27 +220,6 @@ def _shipped_recipe(dataset: str, regime: str, suite: str, variant: str | None) 
         return load_recipe(load_card(dataset), regime, kind, variant).sha256
     except HumanbenchError:
         return None
-
-
-def boards(entries: Iterable[BoardEntry]) -> list[Board]:
-    """Entries that were not withdrawn, by board: real before synthetic, complete before subsets, full before none."""
-    found: dict[BoardKey, Board] = {}
-    for entry in entries:
-        if not entry.withdrawn and entry.scores:
-            found.setdefault(entry.board, Board(entry.board)).entries.append(entry)
-
-    def place(key: BoardKey) -> tuple[object, ...]:
-        return (
-            key.synthetic,
-            key.subset,
-            key.recipe != "shipped",
-            key.variant,
-            key.suite,
-            REGIMES.place(key.regime),
-            key.regime,
-        )
-
-    return [found[key] for key in sorted(found, key=place)]
 
 
 @lru_cache(maxsize=1024)
@@ -366,10 +258,6 @@ def of_card(backbone: str) -> tuple[str, ...] | None:
 
     card = backbone_cards().get(backbone)
     return None if card is None else card.datasets()
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _median(values: Iterable[float]) -> float:

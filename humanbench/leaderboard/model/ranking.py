@@ -1,23 +1,32 @@
 """Ranks and how far they can be trusted.
 
-Two entries of a column can be told apart when their difference exceeds the root of the summed squares of the half
-intervals that face each other: the usual test of a difference of independent values. Entries are measured on the same
-people, so their errors go together and the test is careful: where it sees a difference there is one (`humanbench
-compare` pairs the units and sees smaller ones).
+Two entries of a column are told apart where `humanbench.results.apart` says so: by the model of `compare` (test units,
+training seeds, few units, correction for the number of datasets), without pairing. Entries are measured on the same
+people, so their errors go together and this is careful: where it sees a difference there is one, and `compare`, which
+pairs the units, sees smaller ones too.
 
 The order of a board is by mean rank over its columns; an entry without a value in a column shares the last ranks there,
 so leaving out what went badly does not help. Intervals of overall ranks are those of Goldstein and Spiegelhalter
-(1996): values are drawn around each score as its interval says, and each draw is ranked.
+(1996): values are drawn around each score as its interval says, and each draw is ranked. Of a single column, they are
+the column's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
-from humanbench.arrays import Floats, Ints
+from humanbench.results.apart import ColumnNumbers
+from humanbench.results.cells import Estimate
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _Z = 1.959964
 """Half a 95 % interval of the normal distribution, in standard deviations."""
@@ -29,12 +38,26 @@ _AHEAD = 0.975
 class ColumnRanks:
     """Ranks of one column's E entries: 1 is best, equal values share the better rank, 0 means no value.
 
-    `low`, `high`: best and worst rank that cannot be ruled out.
+    `low`, `high`: best and worst rank that cannot be ruled out. `numbers`: of the entries that have one, `places` by
+    entry; `higher`: whether more is better.
     """
 
     rank: Ints
     low: Ints
     high: Ints
+    numbers: ColumnNumbers
+    places: Ints
+    higher: bool
+
+    @cached_property
+    def contested(self) -> bool:
+        """Whether anybody is better than anybody else: several values that are not all equal."""
+        return bool(self.rank.max(initial=0) > 1)
+
+    def apart(self, better: int, worse: int) -> bool:
+        """Whether two entries that have a value are told apart."""
+        a, b = self.places[[better]], self.places[[worse]]
+        return bool(_surely(self.numbers, self.higher, a, b)[0])
 
 
 @dataclass(frozen=True)
@@ -54,61 +77,78 @@ class Ranking:
     columns: tuple[ColumnRanks, ...]
 
 
-def rank_entries(values: Floats, lows: Floats, highs: Floats, higher: NDArray[np.bool_], seed: int = 0) -> Ranking:
-    """Rank E entries by E x D values with their 95 % intervals; `nan` where there is none. `higher`: D."""
+def rank_entries(
+    numbers: Sequence[Sequence[Estimate | None]], higher: NDArray[np.bool_], compared: int = 1, seed: int = 0
+) -> Ranking:
+    """Rank E entries by their numbers in D columns, None where there is none; `higher`: D.
+
+    `compared`: on how many datasets the entries of the board meet.
+    """
+    by_column = zip(*numbers, strict=True)
+    columns = tuple(_column(one, bool(up), compared) for one, up in zip(by_column, higher, strict=True))
     sign = np.where(higher, -1.0, 1.0)  # from here on less is better
+    values, lows, highs = (_field(numbers, name) for name in ("value", "low", "high"))
     points = np.where(np.isfinite(values), values * sign, np.nan)
-    near = np.where(higher, lows, highs) * sign  # the worse end
-    far = np.where(higher, highs, lows) * sign  # the better end
-    with np.errstate(over="ignore", invalid="ignore"):
-        worse = np.nan_to_num(near - points, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
-        better = np.nan_to_num(points - far, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
-    columns = tuple(_column(points[:, d], better[:, d], worse[:, d]) for d in range(points.shape[1]))
     mean_rank = _mean_ranks(points[None])[0]
-    draws = _mean_ranks(_drawn(points, better, worse, seed))
     order = np.lexsort((np.arange(len(points)), mean_rank))
-    overall = _ranks(draws)
-    low, high = np.quantile(overall, [0.025, 0.975], axis=0, method="nearest")
-    place = _ranks(mean_rank[None])[0]
-    tied = np.zeros(len(points), bool)
-    ahead = (draws[:, order[:-1]] < draws[:, order[1:]]).mean(axis=0)
-    tied[order[:-1]] = ahead < _AHEAD
-    return Ranking(
-        order,
-        place.astype(np.int64),
-        mean_rank,
-        np.minimum(low, place).astype(np.int64),
-        np.maximum(high, place).astype(np.int64),
-        tied,
-        columns,
-    )
+    place = rankdata(mean_rank, "min").astype(np.int64)
+    if len(columns) == 1:
+        low, high, tied = _of_column(columns[0], order)
+    else:
+        draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher), seed))
+        low, high, tied = _of_draws(draws, order)
+    return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, columns)
 
 
-def _column(points: Floats, better: Floats, worse: Floats) -> ColumnRanks:
-    """`better`, `worse`: half intervals of each point, towards less and towards more."""
-    there = np.flatnonzero(~np.isnan(points))
-    rank, low, high = (np.zeros(len(points), np.int64) for _ in range(3))
-    p, b, w = points[there], better[there], worse[there]
+def _field(numbers: Sequence[Sequence[Estimate | None]], name: str) -> Floats:
+    return np.array([[np.nan if n is None else getattr(n, name) for n in row] for row in numbers], np.float64)
+
+
+def _of_column(column: ColumnRanks, order: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    tied = np.zeros(len(order), bool)
+    for before, after in pairwise(order):
+        tied[before] = not column.apart(int(before), int(after))
+    return column.low, column.high, tied
+
+
+def _of_draws(draws: Floats, order: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+    """From draws x E mean ranks: intervals of the overall rank, and which entries are ahead too seldom."""
+    low, high = np.quantile(rankdata(draws, "min", axis=1), [0.025, 0.975], axis=0, method="nearest").astype(np.int64)
+    tied = np.zeros(len(order), bool)
+    tied[order[:-1]] = (draws[:, order[:-1]] < draws[:, order[1:]]).mean(axis=0) < _AHEAD
+    return low, high, tied
+
+
+def _column(numbers: Sequence[Estimate | None], higher: bool, compared: int) -> ColumnRanks:
+    listed = [(row, one) for row, one in enumerate(numbers) if one is not None and np.isfinite(one.value)]
+    there = np.array([row for row, _ in listed], np.int64)
+    rank, low, high, places = (np.zeros(len(numbers), np.int64) for _ in range(4))
+    column = ColumnNumbers([one for _, one in listed], compared)
     if len(there):
-        with np.errstate(over="ignore"):
-            # Row i against column j: j is surely better than i when it lies below by more than both halves allow.
-            below = np.maximum(p[:, None] - p[None, :], 0.0)
-            surely = below * below > (b * b)[:, None] + (w * w)[None, :]
-        ordered = np.sort(p)
-        rank[there] = np.searchsorted(ordered, p, "left") + 1
+        every = np.arange(len(there))
+        surely = _surely(column, higher, every[None, :], every[:, None])  # row i is surely behind column j
+        places[there] = every
+        rank[there] = rankdata(-column.values if higher else column.values, "min")
         low[there] = 1 + surely.sum(axis=1)
         high[there] = len(there) - surely.sum(axis=0)
-    return ColumnRanks(rank, low, np.maximum(high, rank))
+    return ColumnRanks(rank, low, np.maximum(high, rank), column, places, higher)
 
 
-def surely_differ(values: tuple[float, float], bounds: tuple[tuple[float, float], tuple[float, float]]) -> bool:
-    """Whether two values of a column can be told apart, by their (low, high) bounds.
+def _surely(numbers: ColumnNumbers, higher: bool, better: Ints, worse: Ints) -> NDArray[np.bool_]:
+    """Whether cells are better beyond doubt than others, by indices that broadcast."""
+    more, less = (better, worse) if higher else (worse, better)
+    with np.errstate(over="ignore"):
+        apart: NDArray[np.bool_] = numbers.values[more] - numbers.values[less] > numbers.least(less, more)
+    return apart
 
-    >>> surely_differ((80.0, 82.0), ((79.0, 81.0), (81.0, 83.0))), surely_differ((80.0, 81.0), ((79.0, 81.0),) * 2)
-    (True, False)
-    """
-    (less, (_, up)), (more, (down, _)) = sorted(zip(values, bounds, strict=True))
-    return more - less > float(np.hypot(max(up - less, 0.0), max(more - down, 0.0)))
+
+def _reach(values: Floats, lows: Floats, highs: Floats, higher: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """How far the intervals reach to the better and to the worse side; 0 where there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        down, up = (
+            np.nan_to_num(gap, nan=0.0, posinf=0.0, neginf=0.0).clip(min=0) for gap in (values - lows, highs - values)
+        )
+    return np.where(higher, up, down), np.where(higher, down, up)
 
 
 def _drawn(points: Floats, better: Floats, worse: Floats, seed: int) -> Floats:
@@ -124,26 +164,6 @@ def _mean_ranks(points: Floats) -> Floats:
     """Draws x E mean ranks over the columns of draws x E x D points; absent ones share the last ranks."""
     total = np.zeros(points.shape[:2])
     for column in range(points.shape[2]):
-        total += _ranks(np.nan_to_num(points[:, :, column], nan=np.inf), shared=True)
+        total += rankdata(np.nan_to_num(points[:, :, column], nan=np.inf), "average", axis=1)
     mean: Floats = total / max(points.shape[2], 1)
     return mean
-
-
-def _ranks(points: Floats, shared: bool = False) -> Floats:
-    """Ranks along the second axis; equal values get the mean of their ranks (`shared`), else the least."""
-    rows = np.arange(len(points))[:, None]
-    order = np.argsort(points, axis=1, kind="stable")
-    ordered = points[rows, order]
-    start = np.ones(points.shape, bool)
-    start[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    index = np.broadcast_to(np.arange(points.shape[1]), points.shape)
-    first = np.maximum.accumulate(np.where(start, index, 0), axis=1)
-    rank = first + 1.0
-    if shared:
-        stop = np.ones(points.shape, bool)
-        stop[:, :-1] = start[:, 1:]
-        last = np.minimum.accumulate(np.where(stop, index, points.shape[1])[:, ::-1], axis=1)[:, ::-1]
-        rank = (first + last) / 2 + 1.0
-    found = np.empty(points.shape)
-    found[rows, order] = rank
-    return found

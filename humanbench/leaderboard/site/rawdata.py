@@ -9,7 +9,8 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from humanbench.leaderboard.model.entries import BoardEntry, Ranked
+from humanbench.leaderboard.model.boards import Ranked
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.published import Published
 from humanbench.names import shown, spreadsheet
 
@@ -52,8 +53,8 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
                 "value": _finite(score.value),
                 "low": _finite(score.low),
                 "high": _finite(score.high),
-                "n": score.n,
-                "seeds": len(score.results),
+                "n": score.number.n,
+                "seeds": score.number.seeds,
             }
             row = about | own
             yield {name: row[name] for name in COLUMNS}

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import TASKS, DatasetCard, load_card
-from humanbench.leaderboard.model.entries import BoardEntry, benchmark_columns
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
+from humanbench.results.columns import benchmark_columns
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.site.sample_drawings import Guess, Sample

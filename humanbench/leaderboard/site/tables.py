@@ -10,21 +10,15 @@ from functools import lru_cache
 from markupsafe import Markup, escape
 
 from humanbench.cards import collection, scenario
-from humanbench.leaderboard.model.entries import (
-    BoardEntry,
-    Ranked,
-    Score,
-    column_groups,
-    main_metric,
-    of_card,
-    pretraining_text,
-    short_name,
-)
+from humanbench.leaderboard.model.boards import Ranked
+from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pretraining_text
 from humanbench.leaderboard.model.published import Published
+from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site.charts import Axis, Point, Series, quantity
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
+from humanbench.results.columns import column_groups, main_metric, short_name
 
 
 def regime_short(regime: str) -> str:
@@ -188,17 +182,20 @@ def _cell(ranked: Ranked, row: int, place: int | None, column: TableColumn) -> T
     if score is None or place is None:
         return _EMPTY
     ranks = ranked.ranking.columns[place]
-    return TableCell(number(score.value), _spread(score), _mark(ranks.rank[row], ranks.low[row]))
+    return TableCell(number(score.value), _spread(score), _mark(ranks, row))
 
 
 def _spread(score: Score) -> str:
-    return f"±{number((score.high - score.low) / 2)}" if score.interval else ""
+    return f"±{number(score.number.half)}" if score.interval else ""
 
 
-def _mark(rank: int, low: int) -> str:
-    if rank == 1:
+def _mark(ranks: ColumnRanks, row: int) -> str:
+    """No mark where all values are equal; what cannot be told apart from the best is tied, be it second or not."""
+    if not ranks.contested:
+        return ""
+    if ranks.rank[row] == 1:
         return "best"
-    return "second" if rank == 2 else "tied" if low == 1 else ""
+    return "tied" if ranks.low[row] == 1 else "second" if ranks.rank[row] == 2 else ""
 
 
 def published_table(

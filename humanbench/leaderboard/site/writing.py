@@ -16,7 +16,8 @@ from markupsafe import Markup
 from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside
-from humanbench.leaderboard.model.entries import BoardEntry, boards
+from humanbench.leaderboard.model.boards import boards
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.model.published import load_published
 from humanbench.leaderboard.site import charts, rawdata

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from humanbench.leaderboard.model.entries import Board, Ranked, benchmark_columns
+from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
+from humanbench.results.columns import columns_of_results
 
 RADAR = 5
 """Entries in a board's radar chart."""
@@ -26,8 +27,8 @@ def boards(content: Content) -> Iterable[Page]:
 def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
     ranked = content.rankings(board, scenario)
-    # All 19 columns over all scenarios; of one scenario, those it has.
-    columns = content.columns if scenario is None else columns_of(_used(ranked))
+    # The benchmark's columns and what else there are results of, over all scenarios; of one scenario, those it has.
+    columns = content.columns(board) if scenario is None else columns_of(_used(ranked))
     title = board_title(board) if scenario is None else f"{board_title(board)}, {scenario}"
     place = slug if scenario is None else f"{slug}-{scenario}"
     context = {
@@ -67,7 +68,7 @@ def _tab(board: Board) -> str:
 
 
 def _used(ranked: list[Ranked]) -> list[str]:
-    return [name for name in benchmark_columns() if any(name in one.columns for one in ranked)]
+    return list(columns_of_results({name for one in ranked for name in one.columns}))
 
 
 def _tables(ranked: list[Ranked], columns: list[TableColumn]) -> list[dict[str, Any]]:

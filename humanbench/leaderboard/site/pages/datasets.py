@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from humanbench.cards import TASKS, DatasetCard, Split, cards, evaluated, load_card
-from humanbench.leaderboard.model.entries import Board, BoardEntry, Ranked, Score, benchmark_columns, main_metric
+from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.entries import Score
 from humanbench.leaderboard.model.events import PUBLISHED, day
 from humanbench.leaderboard.model.published import published_rows
-from humanbench.leaderboard.model.ranking import surely_differ
+from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
@@ -19,6 +20,7 @@ from humanbench.leaderboard.site.pages.words import TASK_TEXT, board_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
+from humanbench.results.columns import main_metric
 
 BARS = 20
 """Bars of a chart."""
@@ -112,7 +114,7 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
                 "value": number(score.value, 2),
                 "interval": tables.interval_text(score.low, score.high, 2),
                 "scenario": shown(score.scenario, 30),
-                "next": "" if after is None else _against(score, one.entries[after].scores[card.id]),
+                "next": "" if after is None else _against(ranks, i, after, score, one.entries[after].scores[card.id]),
             }
         )
         bars.append(charts.Bar(entry.name, score.value, score.low, score.high, number(score.value)))
@@ -128,12 +130,11 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
     }
 
 
-def _against(score: Score, after: Score) -> str:
+def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:
     """What is to say of two neighbours, the better one first."""
     if not (score.interval and after.interval):
         return "no interval"
-    values, bounds = (score.value, after.value), ((score.low, score.high), (after.low, after.high))
-    return "told apart" if surely_differ(values, bounds) else "cannot be told apart"
+    return "told apart" if ranks.apart(row, next_row) else "cannot be told apart"
 
 
 def _history(content: Content, card: DatasetCard, published: int) -> list[tuple[str, str, str, str, str]]:
@@ -152,9 +153,9 @@ def _history(content: Content, card: DatasetCard, published: int) -> list[tuple[
 
 def task(content: Content, name: str) -> Page:
     """A task: its datasets and the boards reduced to them."""
-    names = tuple(n for n in benchmark_columns() if load_card(n).task == name)
+    names = content.datasets_of(name)
     columns = columns_of(names)
-    narrowed = [Board(b.key, [_narrowed(e, names) for e in b.entries]) for b in content.boards]
+    narrowed = [board.only(names) for board in content.boards]
     listed = [_task_table(b, one, columns) for b in narrowed for one in b.ranked()]
     keep = {key: row for key, row in published_rows().items() if any(n in row for n in names)}
     context = {
@@ -169,10 +170,6 @@ def task(content: Content, name: str) -> Page:
         "shown": samples(name, content.samples[name]) if name in content.samples else None,
     }
     return Page(f"tasks/{name}.html", "task.html.j2", TASK_TEXT[name][0], "datasets", context)
-
-
-def _narrowed(entry: BoardEntry, names: tuple[str, ...]) -> BoardEntry:
-    return replace(entry, scores={n: s for n, s in entry.scores.items() if n in names})
 
 
 def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:

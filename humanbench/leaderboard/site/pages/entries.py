@@ -11,15 +11,8 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.entries import (
-    EVIDENCE,
-    Board,
-    BoardEntry,
-    Ranked,
-    Score,
-    benchmark_columns,
-    main_metric,
-)
+from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
@@ -27,6 +20,7 @@ from humanbench.leaderboard.site.tables import columns_of, number
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
+from humanbench.results.columns import columns_of_results, main_metric
 
 
 def entries(content: Content) -> Iterable[Page]:
@@ -56,7 +50,7 @@ def _ranks(content: Content) -> dict[str, dict[str, str]]:
 def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
     """By dataset, the best and the worst value of a board."""
     found: dict[str, tuple[float, float]] = {}
-    for name in benchmark_columns():
+    for name in columns_of_results({name for one in ranked for name in one.columns}):
         values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
         if values:
             ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
@@ -90,7 +84,7 @@ def _against_board(
     entry: BoardEntry, best: dict[str, tuple[float, float]]
 ) -> tuple[list[charts.Series], list[charts.Axis]]:
     """The entry between the best and the worst of its board, where it has enough numbers and company."""
-    columns = columns_of([name for name in benchmark_columns() if name in entry.scores and name in best])
+    columns = columns_of([name for name in best if name in entry.scores])
     if len(columns) < 3 or all(best[c.id][0] == best[c.id][1] for c in columns):
         return [], []
     series = tables.entry_series([entry], columns)
@@ -142,7 +136,7 @@ def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:
     about = [
         shown(score.scenario, 30),
         card.task,
-        f"{score.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.n:,}",
+        f"{score.number.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.number.n:,}",
         ", ".join(beside),
     ]
     cells = [tables.cells_of(value, _VALUE), _EVIDENCE[score.evidence], tables.cells_of(about, _ABOUT)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from humanbench.cards import TASKS, load_card
-from humanbench.leaderboard.model.entries import Board, Ranked, benchmark_columns, main_metric
+from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import Content, Page
@@ -22,6 +22,7 @@ from humanbench.leaderboard.site.pages.words import (
 from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
+from humanbench.results.columns import benchmark_columns, main_metric
 
 PREVIEW = 10
 """Rows of a board on the first page."""
@@ -33,7 +34,7 @@ CHANGES = 300
 
 def index(content: Content) -> Page:
     """The first page: what the benchmark is, the boards, the paper's numbers, the best of each board."""
-    columns = content.columns
+    columns = content.columns()
     listed = [(board, content.rankings(board)) for board in content.boards]
     context = {
         "facts": [
@@ -46,7 +47,7 @@ def index(content: Content) -> Page:
         ],
         "tasks": [_task(content, task) for task in TASKS],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
-        "previews": [_preview(board, one, columns) for board, ranked in listed[:PREVIEWS] for one in ranked],
+        "previews": [_preview(content, board, one) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),
     }
     return Page("index.html", "index.html.j2", "Leaderboard", "index", context)
@@ -60,7 +61,7 @@ def _task(content: Content, task: str) -> tuple[str, str, str, str]:
 
 def published(content: Content) -> Page:
     """The paper's table with notes and charts."""
-    context = {**_published(content.columns), "source": SOURCE}
+    context = {**_published(content.columns()), "source": SOURCE}
     return Page("published.html", "published.html.j2", "Published numbers", "published", context)
 
 
@@ -79,6 +80,7 @@ def _published(columns: list[TableColumn]) -> dict[str, Any]:
 
 
 def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
+    datasets = {name for entry in board.entries for name in entry.scores}
     leader = ranked[0].entries[ranked[0].ranking.order[0]]
     return {
         "slug": board.key.slug,
@@ -86,19 +88,23 @@ def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
         "about": regime_about(board.key.regime),
         "labels": board.key.labels,
         "count": len(board.entries),
-        "cells": len({name for entry in board.entries for name in entry.scores if name in benchmark_columns()}),
+        "cells": len(datasets & set(benchmark_columns())),
+        "beyond": len(datasets - set(benchmark_columns())),
         "leader": leader.name,
         "leader_id": leader.id,
     }
 
 
-def _preview(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
+def _preview(content: Content, board: Board, ranked: Ranked) -> dict[str, Any]:
+    columns = content.columns(board)
     rows = tables.board_rows(ranked, columns, "", PREVIEW)
     return {
         "slug": board.key.slug,
         "title": board_title(board),
         "labels": board.key.labels,
         "evidence": ranked.evidence,
+        "columns": columns,
+        "spans": tables.task_spans(columns),
         "count": len(ranked.entries),
         # The anchor of an entry is on its board's own page.
         "rows": [replace(row, anchor=f"top-{ranked.evidence}-{row.anchor}") for row in rows],

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from humanbench.leaderboard.model.entries import Board, BoardEntry, Ranked, benchmark_columns
+from humanbench.cards import load_card
+from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.tables import TableColumn, columns_of
+from humanbench.results.columns import columns_with
 
 LISTED = 50
 """Rows of a ranking on the page of a dataset or a task; the board has them all."""
@@ -54,7 +57,12 @@ class Content:
     def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
         return {}
 
-    @cached_property
-    def columns(self) -> list[TableColumn]:
-        """The columns of the benchmark."""
-        return columns_of(benchmark_columns())
+    def columns(self, board: Board | None = None) -> list[TableColumn]:
+        """The columns of the benchmark, and of whatever else a board has results of."""
+        entries = board.entries if board is not None else ()
+        return columns_of(columns_with({name for entry in entries for name in entry.scores}))
+
+    def datasets_of(self, task: str) -> tuple[str, ...]:
+        """The benchmark's datasets of a task, and others on any board."""
+        there = {name for board in self.boards for entry in board.entries for name in entry.scores}
+        return tuple(name for name in columns_with(there) if load_card(name).task == task)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from humanbench.leaderboard.model.entries import Board
+from humanbench.leaderboard.model.boards import Board
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from humanbench.cards import collection
-from humanbench.leaderboard.model.entries import boards, entries_of, pretraining_text, seen_by
+from humanbench.leaderboard.model.boards import boards
+from humanbench.leaderboard.model.entries import entries_of, pretraining_text, seen_by
 from tests.leaderboard.made import made_result, made_run
 
 PATH = ("imagenet-1k", *(card.id for card in collection("full")))
@@ -78,11 +79,17 @@ def test_one_seed_that_is_only_claimed_makes_the_mean_claimed() -> None:
     assert entry.scores["market1501"].evidence == "claimed"
 
 
-def test_seeds_are_averaged_with_their_intervals() -> None:
+def test_the_spread_between_seeds_is_part_of_the_interval() -> None:
+    """Two seeds, 80 +- 1 and 84 +- 2 of mAP.
+
+    Test units: the mean half interval, 1.5. Seeds: squares 2 x 2^2 = 8, one degree of freedom; 0.3 points are assumed
+    with 8 degrees. Factor (8 + 8 / 0.09) / 9 = 10.765, variance (8 x 10.765 x 0.09 + 8) / 9 = 1.7501. The mean of two
+    has sqrt(1.7501 / 2) = 0.93544, times 2.26216 (t, 9 degrees) = 2.11611. Together sqrt(1.5^2 + 2.11611^2) = 2.59384.
+    """
     results = [made_result(value=80.0, half=1.0, seed=1), made_result(value=84.0, half=2.0, seed=0)]
     (entry,) = entries_of(results, seen_by)
     score = entry.scores["market1501"]
-    assert (score.value, score.low, score.high) == (82.0, 80.5, 83.5)
+    assert (score.value, score.low, score.high) == pytest.approx((82.0, 79.40616, 84.59384), abs=1e-5)
     assert [r.seed for r in score.results] == [0, 1]
 
 

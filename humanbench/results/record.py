@@ -1,12 +1,11 @@
-"""Results: one JSON file per cell and run, never changed afterwards, with everything needed to doubt or repeat it."""
+"""A result: one JSON file per cell and run, never changed afterwards, with everything needed to doubt or repeat it."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
@@ -14,9 +13,6 @@ from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record, problem
 from humanbench.scoring import Metric
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SCHEMA_VERSION = 2
 
@@ -138,55 +134,6 @@ class Result(Record):
         return self.model_dump_json(indent=1)
 
 
-class Results(Sequence[Result]):
-    """Results of a run, or of several."""
-
-    def __init__(self, results: Iterable[Result], folder: Path | None = None) -> None:
-        self._results = tuple(results)
-        self.folder = folder
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._results[index]
-
-    def __len__(self) -> int:
-        return len(self._results)
-
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self._results)
-
-    @property
-    def failed(self) -> list[Result]:
-        """Results of cells that failed."""
-        return [r for r in self if r.status == "failed"]
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row per result: what it is, the main metric with its interval, costs, and every metric by name."""
-        import pandas as pd
-
-        return pd.DataFrame([_row(result) for result in self])
-
-    def over_seeds(self) -> pd.DataFrame:
-        """Mean and sample standard deviation of the main metric over the seeds of each cell (`nan` for one seed)."""
-        frame = self.to_frame()
-        by = ["dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "main"]
-        grouped = frame[frame["status"] == "done"].groupby(by, dropna=False, sort=False)["value"]
-        return grouped.agg(["mean", "std", "count"]).reset_index()
-
-
-def _row(result: Result) -> dict[str, Any]:
-    best = result.metrics.get(result.main)
-    row: dict[str, Any] = {
-        name: getattr(result, name)
-        for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
-    }
-    row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
-    row |= {"synthetic": result.synthetic, "subset": result.subset, "reason": result.reason, "cell": result.cell.id}
-    speeds = result.provenance.images_per_second if result.provenance else {}
-    row |= {"trainable": result.trainable, "frozen": result.frozen, "images_per_second": speeds.get("predict")}
-    row |= {"gflops": result.cost.gflops if result.cost else None}
-    return row | {name: metric.value for name, metric in result.metrics.items()}
-
-
 def migrate(document: Document) -> Document:
     """A document of any earlier version as one of today's; `ResultError` for one of a version not known here."""
     version = document.get("schema_version")
@@ -222,20 +169,6 @@ def result_files(folder: Path) -> list[Path]:
     """The results files of a run folder, oldest first."""
     files = files_in(folder / FOLDER, "*.json")
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
-def load_results(*paths: str | os.PathLike[str]) -> Results:
-    """Results of run folders or single files; of several for one cell the newest that is done, else the newest.
-
-    Raises `ResultError` where there are none or a file is none.
-    """
-    files: list[Path] = []
-    for path in (Path(p) for p in paths):
-        found = result_files(path) if path.is_dir() else [path] if path.is_file() else []
-        if not found:
-            raise ResultError(f"{path}: no results here (a run folder of `humanbench eval` holds {FOLDER}/*.json)")
-        files += found
-    return Results(latest(read_result(file) for file in files).values(), Path(paths[0]) if len(paths) == 1 else None)
 
 
 def latest(results: Iterable[Result]) -> Mapping[str, Result]:

@@ -1,0 +1,99 @@
+"""How far apart two numbers must lie to differ: what `compare` and the board both go by.
+
+`compare` draws differences over test units, paired where it can, and adds draws of the seeds' noise. The board has many
+pairs and no predictions, so it takes the same model in closed form: recorded intervals as those of independent normal
+errors (what `compare` calls unpaired), the same noise of training seeds of the two entries, the same allowance for few
+units, and the same correction for the number of cells.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.results.cells import Estimate, t_quantile
+from humanbench.results.noise import FREEDOM
+from humanbench.stats import CONFIDENCE, RESAMPLES
+
+Floats = NDArray[np.float64]
+
+LEVEL = 1 - CONFIDENCE
+
+_DRAWS_PER_CELL = 60
+
+
+def resamples_for(cells: int) -> int:
+    """Draws that leave the smallest possible p-value significant after correction over so many cells."""
+    return max(RESAMPLES, _DRAWS_PER_CELL * cells)
+
+
+@lru_cache(maxsize=64)
+def level_of(cells: int) -> float:
+    """The two-sided level at which a difference is significant to `compare` after correction over so many cells.
+
+    Its p-value counts the observed data as one more draw, so this is somewhat below `LEVEL / cells`.
+    """
+    draws = resamples_for(cells)
+    return 2 * (LEVEL * (draws + 1) / (2 * max(cells, 1)) - 1) / draws
+
+
+@lru_cache(maxsize=4096)
+def widening(n: int, level: float) -> float:
+    """How much wider than its bootstrap draws the interval of a mean of `n` units is, at this level.
+
+    Source: Hesterberg, What Teachers Should Know About the Bootstrap (2015), section 4.3.1, as a factor on the draws
+    in place of other quantiles.
+    """
+    return t_quantile(n - 1, level) / t_quantile(math.inf, level) * math.sqrt(n / (n - 1))
+
+
+class ColumnNumbers:
+    """The numbers of a column's N cells as arrays. `below` and `above` are standard deviations over test units."""
+
+    def __init__(self, estimates: list[Estimate], cells: int) -> None:
+        """`cells`: how many cells the entries are compared on, which is what the level is corrected for."""
+        self._level = level_of(cells)
+        z = t_quantile(math.inf)
+        self.values = _array(one.value for one in estimates)
+        self.below, self.above = _array(one.below / z for one in estimates), _array(one.above / z for one in estimates)
+        stretch = t_quantile(math.inf, self._level)
+        self._units = _array(stretch * widening(one.n, self._level) if one.n > 1 else math.inf for one in estimates)
+        trained = [one.trained for one in estimates]
+        self._seeds = _array(1 / one.seeds for one in estimates)
+        self._assumed = _array(cell.assumed if cell.trained else 0.0 for cell in trained)
+        self._squares = _array(cell.squares for cell in trained)
+        self._freedom = np.array([cell.freedom for cell in trained], np.int64)
+        self._ratios = _array(one.row_ratios for one in estimates)
+        self._row_freedom = _array(one.row_freedom for one in estimates)
+        self._trained = np.array([cell.trained for cell in trained], bool)
+
+    def least(self, less: NDArray[np.intp], more: NDArray[np.intp]) -> Floats:
+        """The least differences by which cells `more` lie surely above cells `less` (indices that broadcast).
+
+        Infinite where an interval is not known, or a single unit was tested.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            units = np.maximum(self._units[less], self._units[more])
+            reach = units * units * (self.above[less] ** 2 + self.below[more] ** 2)
+            found: Floats = np.sqrt(reach + self._seed_reach(less, more))
+        return np.where(np.isnan(found), np.inf, found)
+
+    def _seed_reach(self, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+        """What training seeds add to the square of the least difference."""
+        factor = (FREEDOM + self._ratios[a] + self._ratios[b]) / (FREEDOM + self._row_freedom[a] + self._row_freedom[b])
+        freedom = self._freedom[a] + self._freedom[b]
+        assumed = np.maximum(self._assumed[a], self._assumed[b])
+        variance = FREEDOM * factor * assumed * assumed + self._squares[a] + self._squares[b]
+        variance = variance / (FREEDOM + freedom) * (self._seeds[a] + self._seeds[b])
+        largest = 2 * int(self._freedom.max(initial=0)) + 1
+        quantiles = _array(t_quantile(FREEDOM + extra, self._level) for extra in range(largest))
+        reach: Floats = np.where(self._trained[a] | self._trained[b], quantiles[freedom] ** 2 * variance, 0.0)
+        return reach
+
+
+def _array(values: Iterable[float]) -> Floats:
+    return np.array(list(values), np.float64)

@@ -1,0 +1,219 @@
+"""A cell over its seeds: which results are one, its number with the interval that is shown, and the labels it needs.
+
+Board, `compare`, `export` and the command line take their numbers from here. The number of a cell is the mean of a
+metric over its seeds. Its 95 % interval holds two things:
+
+- test units: the recorded bootstrap intervals. Seeds are tested on the same units, so their errors go together and do
+  not average out: towards either side it is the mean over the seeds of what their intervals allow;
+- training seeds: t x sd / sqrt(seeds), with the standard deviation over seeds of `humanbench.results.noise` (assumed
+  for one seed, moved towards what is seen with several) and the t distribution of its degrees of freedom. The factor
+  by which spreads differ from what is assumed is one for all cells of a row: a backbone in a regime.
+
+Both are independent, so the interval reaches to the root of the sum of their squares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from humanbench.metrics.directions import direction
+from humanbench.regimes import fits
+from humanbench.results.noise import Trained, moderated, spread_factor, spread_sums
+from humanbench.results.record import Result
+from humanbench.results.stored import StoredResult
+from humanbench.stats import CONFIDENCE
+
+
+@dataclass(frozen=True, order=True)
+class CellKey:
+    """What cells of two runs are matched by; `variant` and `subset` are empty for none."""
+
+    suite: str
+    regime: str
+    variant: str
+    subset: str
+    dataset: str
+
+    @classmethod
+    def of(cls, result: Result) -> CellKey:
+        """The key of a result."""
+        return cls(result.suite, result.regime, result.variant or "", result.subset or "", result.dataset)
+
+
+@dataclass(frozen=True)
+class CellRuns:
+    """The results of a cell, one per seed. `problem`: why it has no number (`failed`), or none that means anything."""
+
+    key: CellKey
+    entries: tuple[StoredResult, ...]
+    problem: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether no seed of it was finished."""
+        return all(entry.result.status == "failed" for entry in self.entries)
+
+    @property
+    def first(self) -> StoredResult:
+        return self.entries[0]
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """One per seed."""
+        return tuple(entry.result for entry in self.entries)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The main metric of each seed."""
+        return tuple(entry.result.value for entry in self.entries)
+
+
+def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
+    """Results as cells over seeds, sorted by key."""
+    groups: dict[CellKey, list[StoredResult]] = {}
+    for entry in entries:
+        groups.setdefault(CellKey.of(entry.result), []).append(entry)
+    return {key: _cell(key, sorted(group, key=lambda e: e.result.seed)) for key, group in sorted(groups.items())}
+
+
+def _cell(key: CellKey, entries: list[StoredResult]) -> CellRuns:
+    done = [entry for entry in entries if entry.result.status == "done"]
+    if not done:
+        return CellRuns(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
+    if differing := _differing(done):
+        return CellRuns(key, tuple(done), f"holds results of it that differ in {differing}; name one results file")
+    seeds = [entry.result.seed for entry in done]
+    if len(set(seeds)) < len(seeds):
+        twice = next(seed for seed in seeds if seeds.count(seed) > 1)
+        return CellRuns(
+            key, tuple(done), f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
+        )
+    if not all(math.isfinite(entry.result.value) for entry in done):
+        return CellRuns(key, tuple(done), f"has no finite {done[0].result.main}")
+    return CellRuns(key, tuple(done))
+
+
+def _differing(entries: list[StoredResult]) -> str:
+    """In what results that should differ in their seed alone differ, or nothing."""
+    aspects: dict[str, set[Any]] = {
+        "backbone": {e.result.backbone for e in entries},
+        "weights": {e.result.cell.weights_sha256 for e in entries},
+        "recipe": {e.result.cell.recipe_sha256 for e in entries},
+        "data": {e.fingerprint for e in entries},
+        "inputs": {tuple(sorted(e.result.cell.inputs.items())) for e in entries},
+        "metric": {(e.result.main, e.result.split) for e in entries},
+    }
+    return " and ".join(name for name, seen in aspects.items() if len(seen) > 1)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The number of a cell: the mean of a metric over `seeds` trainings, [low, high] its 95 % interval.
+
+    `below`, `above`: how far test units alone reach to either side; `nan`, like the interval, where a seed's interval
+    is not known. `n`: test units. `trained`: the values that say how much training seeds add. `row_ratios`,
+    `row_freedom`: what all cells of its row say of that (`noise.spread_sums`). `sd`: of a single training, over seeds.
+    """
+
+    value: float
+    low: float
+    high: float
+    below: float
+    above: float
+    n: int
+    seeds: int
+    trained: Trained
+    row_ratios: float
+    row_freedom: int
+    sd: float
+
+    @property
+    def half(self) -> float:
+        """Half of the interval, which stands behind a ±; `nan` where there is none."""
+        return (self.high - self.low) / 2
+
+
+def row_of(result: Result) -> tuple[Any, ...]:
+    """What cells of one row have in common: the backbone with its weights, and how it was trained and tested."""
+    known = (result.backbone, result.checkpoint, result.cell.weights_sha256, result.suite, result.regime)
+    return *known, result.variant, result.subset, result.synthetic
+
+
+def cell_estimates(cells: Iterable[Sequence[Result]], metric: str | None = None) -> list[Estimate | None]:
+    """The number of each cell, whose results differ in their seed alone; None for a cell without a finite one.
+
+    `metric`: another than the main one. Cells of one row must come together, for what they say of training seeds
+    counts for all of them.
+    """
+    listed = [[result for result in cell if result.status == "done"] for cell in cells]
+    rows: dict[tuple[Any, ...], list[Trained]] = {}
+    for cell in listed:
+        if (trained := _trained(cell, None)) is not None:
+            rows.setdefault(row_of(cell[0]), []).append(trained)
+    sums = {row: spread_sums(members) for row, members in rows.items()}
+    return [_estimate(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
+
+
+def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
+    values = [_metric_value(result, metric) for result in cell]
+    if not values or not all(map(math.isfinite, values)):
+        return None
+    return Trained(metric or cell[0].main, cell[0].suite, tuple(values), trained=fits(cell[0].regime))
+
+
+def _metric_value(result: Result, metric: str | None) -> float:
+    name = metric or result.main
+    return result.metrics[name].value if name in result.metrics else math.nan
+
+
+def _estimate(cell: Sequence[Result], metric: str | None, ratios: float, freedom: int) -> Estimate | None:
+    trained = _trained(cell, metric)
+    if trained is None:
+        return None
+    metrics = [result.metrics[metric or result.main] for result in cell]
+    below = _mean([max(m.value - m.low, 0.0) if math.isfinite(m.low) else math.nan for m in metrics])
+    above = _mean([max(m.high - m.value, 0.0) if math.isfinite(m.high) else math.nan for m in metrics])
+    noise = moderated(trained, spread_factor(ratios, freedom))
+    seeds = t_quantile(noise.freedom) * noise.sd / math.sqrt(len(cell))
+    value = _mean(trained.base)
+    low, high = value - math.hypot(below, seeds), value + math.hypot(above, seeds)
+    least, most = min(0.0, value), max(100.0, value) if direction(trained.metric).unit == "%" else math.inf
+    return Estimate(
+        value=value,
+        low=max(low, least) if math.isfinite(low) else math.nan,
+        high=min(high, most) if math.isfinite(high) else math.nan,
+        below=below,
+        above=above,
+        n=min(m.n for m in metrics),
+        seeds=len(cell),
+        trained=trained,
+        row_ratios=ratios,
+        row_freedom=freedom,
+        sd=noise.sd,
+    )
+
+
+@lru_cache(maxsize=256)
+def t_quantile(freedom: float, level: float = 1 - CONFIDENCE) -> float:
+    """Half width of a two-sided interval of this level in standard deviations: of the t distribution."""
+    from scipy.stats import norm, t
+
+    return float(norm.isf(level / 2) if math.isinf(freedom) else t.isf(level / 2, freedom))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+
+
+def interval_text(number: Estimate) -> str:
+    """`86.90 – 88.10`; empty where there is none."""
+    return f"{number.low:.2f} – {number.high:.2f}" if math.isfinite(number.half) else ""
+
+
+def labels(synthetic: bool, subset: str | None) -> list[str]:
+    """What a reader must know before the numbers of a cell."""
+    return ["synthetic"] * synthetic + [f"subset {subset}"] * bool(subset)

@@ -1,0 +1,65 @@
+"""Columns of boards and tables: the benchmark's datasets, and every other one that results are about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+
+from humanbench.cards import DatasetCard, load_card
+from humanbench.errors import HumanbenchError
+
+
+@lru_cache(maxsize=1)
+def benchmark_columns() -> tuple[str, ...]:
+    """Ids of the benchmark's datasets, task by task, in the paper's order."""
+    from humanbench.engine.selection import benchmark
+
+    return tuple(benchmark()["datasets"])
+
+
+def columns_with(datasets: Collection[str]) -> tuple[str, ...]:
+    """The benchmark's datasets and these, task by task: those of a task that the benchmark has not stand at its end."""
+    return _in_order(frozenset(datasets) | frozenset(benchmark_columns()))
+
+
+def columns_of_results(datasets: Iterable[str]) -> tuple[str, ...]:
+    """These datasets in the order of `columns_with`."""
+    return _in_order(frozenset(datasets))
+
+
+@lru_cache(maxsize=256)
+def _in_order(datasets: frozenset[str]) -> tuple[str, ...]:
+    places = {name: number for number, name in enumerate(benchmark_columns())}
+    tasks = list(dict.fromkeys(load_card(name).task for name in places))
+
+    def place(name: str) -> tuple[object, ...]:
+        task = load_card(name).task
+        known = tasks.index(task) if task in tasks else len(tasks)
+        return known, "" if task in tasks else task, places.get(name, len(places)), name
+
+    return tuple(sorted(datasets, key=place))
+
+
+@lru_cache(maxsize=256)
+def main_metric(dataset: str) -> str:
+    """The headline metric of a dataset."""
+    evaluation = load_card(dataset).evaluation
+    if evaluation is None:
+        raise HumanbenchError(f"{dataset} is used in pretraining only, so no result is about it")
+    return evaluation.main
+
+
+def short_name(card: DatasetCard) -> str:
+    """What heads the dataset's column."""
+    return card.short or card.name.partition(" (")[0]
+
+
+def column_groups(columns: Sequence[str]) -> list[tuple[str, list[DatasetCard]]]:
+    """Neighbouring columns of one task together: task and cards."""
+    groups: list[tuple[str, list[DatasetCard]]] = []
+    for name in columns:
+        card = load_card(name)
+        if not groups or groups[-1][0] != card.task:
+            groups.append((card.task, []))
+        groups[-1][1].append(card)
+    return groups

@@ -1,0 +1,99 @@
+"""Results of a run, or of several, as a sequence and as tables."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from humanbench.results.cells import Estimate, cell_estimates, row_of
+from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Results(Sequence[Result]):
+    """Results of a run, or of several."""
+
+    def __init__(self, results: Iterable[Result], folder: Path | None = None) -> None:
+        self._results = tuple(results)
+        self.folder = folder
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._results[index]
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def __iter__(self) -> Iterator[Result]:
+        return iter(self._results)
+
+    @property
+    def failed(self) -> list[Result]:
+        """Results of cells that failed."""
+        return [r for r in self if r.status == "failed"]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row per result: what it is, the main metric with its interval, costs, and every metric by name."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(result) for result in self])
+
+    def over_seeds(self) -> pd.DataFrame:
+        """A row per cell: mean and sample standard deviation of the main metric over its `count` seeds.
+
+        `low`, `high`: the 95 % interval of the mean, which holds test units and training seeds (docs/leaderboard.md);
+        `std` is `nan` for one seed.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([_over_seeds(cell, number) for cell, number in self.cells()])
+
+    def cells(self) -> list[tuple[tuple[Result, ...], Estimate]]:
+        """The finished results of each cell, which differ in their seed alone, and the number they give together."""
+        groups: dict[tuple[Any, ...], list[Result]] = {}
+        for result in self:
+            if result.status == "done":
+                groups.setdefault((*row_of(result), result.dataset, result.main), []).append(result)
+        numbers = cell_estimates(groups.values())
+        return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
+
+
+def _over_seeds(cell: Sequence[Result], number: Estimate) -> dict[str, Any]:
+    names = ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "main")
+    row = {name: getattr(cell[0], name) for name in names}
+    values = [result.value for result in cell]
+    spread = {"mean": number.value, "std": statistics.stdev(values) if len(values) > 1 else math.nan}
+    return row | spread | {"low": number.low, "high": number.high, "count": number.seeds}
+
+
+def _row(result: Result) -> dict[str, Any]:
+    best = result.metrics.get(result.main)
+    row: dict[str, Any] = {
+        name: getattr(result, name)
+        for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
+    }
+    row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
+    row |= {"synthetic": result.synthetic, "subset": result.subset, "reason": result.reason, "cell": result.cell.id}
+    speeds = result.provenance.images_per_second if result.provenance else {}
+    row |= {"trainable": result.trainable, "frozen": result.frozen, "images_per_second": speeds.get("predict")}
+    row |= {"gflops": result.cost.gflops if result.cost else None}
+    return row | {name: metric.value for name, metric in result.metrics.items()}
+
+
+def load_results(*paths: str | os.PathLike[str]) -> Results:
+    """Results of run folders or single files; of several for one cell the newest that is done, else the newest.
+
+    Raises `ResultError` where there are none or a file is none.
+    """
+    files: list[Path] = []
+    for path in (Path(p) for p in paths):
+        found = result_files(path) if path.is_dir() else [path] if path.is_file() else []
+        if not found:
+            raise ResultError(f"{path}: no results here (a run folder of `humanbench eval` holds {FOLDER}/*.json)")
+        files += found
+    return Results(latest(read_result(file) for file in files).values(), Path(paths[0]) if len(paths) == 1 else None)

@@ -1,0 +1,108 @@
+"""How much a number moves when only the training seed changes: assumed without, estimated with several seeds.
+
+Test units say nothing of it: two trainings that differ in their seed are two models, and a paired interval tells them
+apart when there are enough units. A claim about what was trained needs this spread as well.
+
+The spread is estimated in two steps from sums over cells: first one factor for all cells that are looked at together,
+how much larger or smaller their spreads are than assumed; then each cell's own spread against the assumption times this
+factor. Both are means of variances weighted by degrees of freedom, the assumption's being `FREEDOM`. Source of the
+second step: Smyth, Linear Models and Empirical Bayes Methods (2004), the moderated variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from humanbench.metrics.directions import direction
+
+ASSUMED = {"%": 0.3, "px": 2.0, "people": 4.0}
+"""Standard deviation over seeds by unit: points of a metric in percent, else percent of the value."""
+
+ASSUMED_ELSE = 4.0
+"""The same for a unit of another package: the largest of ours."""
+
+MISS_RATE = 1.0
+"""In points: a log-average miss rate hangs on few false positives, those in its first images."""
+
+SUITE = {"mini": 4.0}
+"""Factor on both where a suite's few pictures and short trainings make it larger."""
+
+FREEDOM = 8.0
+"""Degrees of freedom the assumption counts for, when it is weighed against a spread that was seen."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviation over seeds of one training's number, and the degrees of freedom it is known with."""
+
+    sd: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Values of one metric over the seeds of one run (`new` is empty) or of two; `trained`: whether anything was."""
+
+    metric: str
+    suite: str
+    base: tuple[float, ...]
+    new: tuple[float, ...] = ()
+    trained: bool = True
+
+    @property
+    def assumed(self) -> float:
+        """The standard deviation over seeds to expect."""
+        return assumed_sd(self.metric, self.suite, sum(self.base) / len(self.base))
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom of `spread`."""
+        return sum(max(len(side) - 1, 0) for side in (self.base, self.new))
+
+    @property
+    def squares(self) -> float:
+        """Sum of squared deviations from each run's own mean."""
+        return sum(_squares(side) for side in (self.base, self.new) if side)
+
+
+def _squares(values: Sequence[float]) -> float:
+    if len(values) == 1:
+        return 0.0
+    mean = sum(values) / len(values)
+    return sum((value - mean) * (value - mean) for value in values)
+
+
+def assumed_sd(metric: str, suite: str, value: float) -> float:
+    """The standard deviation over seeds to expect of a metric that has this value."""
+    unit = direction(metric).unit
+    usual = MISS_RATE if metric.startswith("MR-2") else ASSUMED.get(unit, ASSUMED_ELSE)
+    scale = 1.0 if unit == "%" else abs(value) / 100
+    return usual * scale * SUITE.get(suite, 1.0)
+
+
+def seed_noise(cells: Sequence[Trained]) -> list[Noise]:
+    """The noise of each cell, from what was assumed and from all that was seen."""
+    factor = spread_factor(*spread_sums(cells))
+    return [moderated(cell, factor) for cell in cells]
+
+
+def spread_sums(cells: Sequence[Trained]) -> tuple[float, int]:
+    """Squared deviations in units of the assumed variance, and their degrees of freedom, summed over cells."""
+    seen = [(cell, cell.assumed) for cell in cells if cell.trained and cell.freedom]
+    usable = [(cell, assumed) for cell, assumed in seen if assumed > 0]
+    return sum(cell.squares / (a * a) for cell, a in usable), sum(cell.freedom for cell, _ in usable)
+
+
+def spread_factor(ratios: float, freedom: float) -> float:
+    """From `spread_sums`: how much larger or smaller than assumed the variances are (1: as assumed)."""
+    return (FREEDOM + ratios) / (FREEDOM + freedom)
+
+
+def moderated(cell: Trained, factor: float) -> Noise:
+    """A cell's noise: its own spread against the assumption times the factor; none where nothing was trained."""
+    if not cell.trained:
+        return Noise(0.0, math.inf)
+    freedom, assumed = FREEDOM + cell.freedom, cell.assumed
+    return Noise(math.sqrt((FREEDOM * factor * assumed * assumed + cell.squares) / freedom), freedom)
