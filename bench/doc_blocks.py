@@ -19,10 +19,12 @@ from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
 from humanbench.engine.selection import benchmark
 from humanbench.metrics.directions import direction
+from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.optim.schedules import SCHEDULES
 from humanbench.paths import shipped
 from humanbench.recipes import Recipe, load_recipe, variants
 from humanbench.regimes import REGIMES
+from humanbench.schema import Record
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 100
@@ -251,7 +253,39 @@ def verbs() -> str:
     return table(["verb", ""], [[f"[{name}]({name}.md)", text] for name, (_, text) in _VERBS.items()])
 
 
+def regimes() -> str:
+    """A row per regime."""
+    rows = [[f"[{regime.name}](protocols/{regime.name}.md)", regime.title, regime.about] for regime in REGIMES]
+    return table(["protocol", "on boards", "trains"], rows)
+
+
+def optimisers() -> str:
+    """A row per optimiser."""
+    return table(
+        ["`optim.name`", "", "its own keys"], [[f"`{o.name}`", o.about, _options(o.options)] for o in OPTIMISERS]
+    )
+
+
+def schedules() -> str:
+    """A row per shape of the learning rate."""
+    return table(
+        ["`schedule.name`", "", "its own keys"], [[f"`{s.name}`", s.about, _options(s.options)] for s in SCHEDULES]
+    )
+
+
+def _options(model: type[Record]) -> str:
+    """The keys of a record with their defaults."""
+    return ", ".join(f"`{name} = {_value_of(field.default)}`" for name, field in model.model_fields.items()) or "–"
+
+
+def _value_of(default: Any) -> str:
+    return f"[{', '.join(map(str, default))}]" if isinstance(default, tuple) else f"{default}"
+
+
 WRITERS: dict[str, Callable[..., str]] = {
+    "regimes": regimes,
+    "optimisers": optimisers,
+    "schedules": schedules,
     "help": help_text,
     "datasets": datasets,
     "definitions": definitions,
