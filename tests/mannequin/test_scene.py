@@ -20,6 +20,7 @@ from humanbench.data.mannequin.geometry import (
     Actor,
     Obstacle,
     combined,
+    heading_sector,
     obstacle_geometry,
     people_geometry,
 )
@@ -204,6 +205,41 @@ def test_directions_are_those_of_the_picture() -> None:
         ahead = joints[JOINT["nose"], 0] - joints[JOINT["head"], 0]
         assert (expected == 1) == (ahead > 3)
         assert (expected == 3) == (ahead < -3)
+
+
+def test_headings_of_body_and_head_are_what_the_picture_shows() -> None:
+    """Classes of eight: 0 faces us, 2 the right side of the picture, 4 is seen from behind, 6 the left side."""
+    for sector in range(8):
+        for turn in (-2, 0, 1):  # the head turns on its own
+            yaw, neck = sector * np.pi / 4, turn * np.pi / 4
+            (person,) = taken([standing(someone(), yaw=yaw, head_yaw=neck)]).people
+            assert heading_sector(person.heading, 8) == sector
+            assert heading_sector(person.head_heading, 8) == (sector + turn) % 8
+            x, z = (person.joints_3d[JOINT["nose"]] - person.joints_3d[JOINT["head"]])[[0, 2]]
+            # In the camera's frame, tilted by nothing here, forward of the camera is away from us.
+            assert np.allclose([x, -z] / np.hypot(x, z), person.head_direction[[0, 2]], atol=1e-6)
+            nose, head = person.joints[JOINT["nose"]], person.joints[JOINT["head"]]
+            if heading_sector(person.head_heading, 8) in (1, 2, 3):
+                assert nose[0] > head[0] + 2
+            if heading_sector(person.head_heading, 8) in (5, 6, 7):
+                assert nose[0] < head[0] - 2
+            assert (nose[2] == 2) == (heading_sector(person.head_heading, 8) not in (3, 4, 5))
+
+
+def test_a_head_that_looks_down_keeps_its_heading() -> None:
+    (person,) = taken([standing(someone(), yaw=0.7, head_pitch=0.6)]).people
+    assert person.head_heading == pytest.approx(0.7)
+    assert person.head_direction[1] == pytest.approx(-np.sin(0.6))
+    assert np.linalg.norm(person.head_direction) == pytest.approx(1)
+
+
+def test_depth_is_that_of_what_stands_in_front() -> None:
+    scene = taken([standing(someone(), z=-3.0), standing(someone(), x=0.1, z=-5.0)])
+    near, far = (scene.depth[scene.owner == i] for i in (0, 1))
+    assert near.max() < scene.people[0].distance + 0.6
+    assert scene.people[1].distance - 0.6 < far.min()
+    assert np.isinf(scene.depth[scene.owner < 0]).all()
+    assert [p.distance for p in scene.people] == pytest.approx([3.0, 5.0], abs=0.05)
 
 
 def people(name: str, count: int) -> Iterator[tuple[Photograph, int, np.ndarray]]:

@@ -169,20 +169,71 @@ def _heeds_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(tmp_path)]
-    much = ["--scale", "20", "--workers", "2"]  # minutes of work, however late the signal comes
+def started(out: Path) -> subprocess.Popen[str]:
+    """`synthesize` with two workers and minutes of work, once the first pictures are there."""
+    command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(out)]
+    much = ["--scale", "20", "--workers", "2"]
     process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts)
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob(".*/*.jpg")):  # the first pictures
+    while not list(out.glob(".*/*.jpg")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    return process
+
+
+def children(parent: int) -> set[int]:
+    """Ids of the processes that a process has started."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # ended meanwhile
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def alive(processes: set[int]) -> set[int]:
+    """Those that are still at work; one that has ended and waits for its parent is not."""
+    states = {}
+    for number in processes:
+        try:
+            states[number] = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+    return {number for number, state in states.items() if state not in "ZX"}
+
+
+def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
+    process = started(tmp_path)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert said.strip() == "humanbench: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked for in /proc")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
+def test_workers_end_with_the_process_they_work_for(name: str, tmp_path: Path) -> None:
+    """However it ends; where it can still do something, nothing half-written stays."""
+    process = started(tmp_path)
+    helpers = children(process.pid)
+    assert len(helpers) >= 2
+    process.send_signal(signal.Signals[name])
+    _, stderr = process.communicate(timeout=120)
+    deadline = time.monotonic() + 60
+    while alive(helpers):
+        assert time.monotonic() < deadline, f"{alive(helpers)} of {helpers} still run"
+        time.sleep(0.05)
+    if name == "SIGKILL":
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 128 + signal.Signals[name]
+        assert "Traceback" not in stderr
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_procedural_pictures_need_no_torch() -> None:
