@@ -15,9 +15,9 @@ from typing import Any
 import click
 
 from humanbench.backbones.cards import backbone_cards
+from humanbench.benchmark import benchmark
 from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
-from humanbench.engine.selection import benchmark
 from humanbench.metrics.directions import direction
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.optim.schedules import SCHEDULES

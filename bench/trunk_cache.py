@@ -10,12 +10,13 @@ from unittest import mock
 import numpy as np
 from PIL import Image
 
-from humanbench.engine.feeds import FreshFeed, Share, StoredFeed
+from humanbench.engine.batches import CachedBatches, ImageBatches
+from humanbench.engine.devices import Rank, accelerator_for
 from humanbench.engine.fit import Fit
-from humanbench.engine.launch import accelerator_for
-from humanbench.engine.planning import Plan, Request, prepare
-from humanbench.engine.trunk import TrunkCache, Wanted
-from humanbench.engine.work import build, tables_for, unread_cell
+from humanbench.engine.frozen_cache import FrozenCache, StoreRequest
+from humanbench.engine.prepared import prepare, read_tables, unread_cell_key
+from humanbench.evaluation.plan import Plan, plan_for
+from humanbench.evaluation.request import Request
 from humanbench.run_log import RunLog
 
 IMAGES = 64
@@ -79,7 +80,7 @@ class Cached:
             set={"train.views": 1, "train.epochs": epochs, "train.batch_size": 32, "train.drop_path": 0.0,
                  "head.feature": self.feature},
         )  # fmt: skip
-        made = Prepared(prepare(request), folder, epochs, holder)
+        made = Prepared(plan_for(request), folder, epochs, holder)
         self._fit(made, stored=True, epochs=0)  # fills the cache
         return made
 
@@ -90,22 +91,22 @@ class Cached:
         return self._fit(inputs, stored=False, epochs=inputs.epochs)
 
     def _fit(self, inputs: Prepared, stored: bool, epochs: int) -> dict[str, float]:
-        setting, (job,) = inputs.plan.setting, inputs.plan.jobs
-        work = build(setting, job, tables_for(setting, job), unread_cell(setting, job))
-        data = work.task.training_data(
-            work.card, work.tables.train, work.recipe, work.model.backbone.preprocessing, job.seed
+        context, (spec,) = inputs.plan.context, inputs.plan.cells
+        cell = prepare(context, spec, read_tables(context, spec), unread_cell_key(context, spec))
+        data = cell.task.training_data(
+            cell.card, cell.tables.train, cell.recipe, cell.model.backbone.preprocessing, spec.seed
         )
         accelerator, log = accelerator_for("cpu", "no"), RunLog(loud=False)
-        common = (data, work.recipe, job.seed, Share(), work.task.collate)
-        feed = FreshFeed(*common, workers=0, pin=False)
+        common = (data, cell.recipe, spec.seed, Rank(), cell.task.collate)
+        batches = ImageBatches(*common, workers=0, pin=False)
         if stored:
             with mock.patch.dict("os.environ", {"HUMANBENCH_CACHE": str(inputs.folder / "cache")}):
-                cache = TrunkCache(accelerator, work.model, work.recipe, work.task.collate, 0, log)
-                store = cache.store(Wanted(data, 0, ("plain",), 1, {"regime": self.regime}))
-            feed = StoredFeed(*common, [store])
+                cache = FrozenCache(accelerator, cell.model, cell.recipe, cell.task.collate, 0, log)
+                store = cache.store(StoreRequest(data, 0, ("plain",), 1, {"regime": self.regime}))
+            batches = CachedBatches(*common, [store])
         if not epochs:
             return {}
-        fit = Fit(accelerator, work.model, work.recipe, job.seed, feed, log, inputs.folder / "none.pt", "none")
+        fit = Fit(accelerator, cell.model, cell.recipe, spec.seed, batches, log, inputs.folder / "none.pt", "none")
         with mock.patch("humanbench.engine.fit.save_checkpoint"):
             progress = fit.run()
         return dict(progress.history[-1])

@@ -272,6 +272,12 @@ def check_dataset(name: str, where: str) -> None:
         raise CardError(f"{where}: no dataset is called {name!r}{nearest(name, list(cards()))}")
 
 
+def check_task(name: str) -> None:
+    """Raises `CardError` unless there is such a task."""
+    if name not in TASKS:
+        raise CardError(f"no task is called {name!r}{nearest(name, list(TASKS))} ({', '.join(TASKS)})")
+
+
 def select_cards(patterns: Iterable[str] = (), task: str | None = None) -> list[DatasetCard]:
     """Cards matching any of the ids or wildcards (`market*`), all when none is given, optionally of one task."""
     wanted = list(patterns)

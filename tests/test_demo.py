@@ -12,7 +12,10 @@ from humanbench import demo as story
 from humanbench.cards import TASKS, load_card
 from humanbench.cli import main
 from humanbench.data.mannequin import pool
-from humanbench.engine import run as engine_run
+from humanbench.engine import cell as engine_cell
+from humanbench.engine.context import RunContext
+from humanbench.engine.predict import Predicted
+from humanbench.engine.prepared import PreparedCell
 
 SCALE = 0.04
 FAST = {"train.epochs": 1, "train.views": 0}
@@ -30,15 +33,15 @@ def test_one_dataset_of_each_task() -> None:
 
 def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "DATASETS", ("peta", "shanghaitech_b"))
-    finish = engine_run._Run._finish
+    write = engine_cell._write_predictions
 
-    def interrupted(run: engine_run._Run, *rest: object) -> object:
-        if run.work.card.id == "shanghaitech_b":
+    def interrupted(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
+        if cell.card.id == "shanghaitech_b":
             raise KeyboardInterrupt
-        return finish(run, *rest)  # type: ignore[arg-type]
+        return write(context, cell, predicted)
 
     with monkeypatch.context() as context:
-        context.setattr(engine_run._Run, "_finish", interrupted)
+        context.setattr(engine_cell, "_write_predictions", interrupted)
         with pytest.raises(KeyboardInterrupt):
             story.demo(tmp_path / "demo", SCALE, overrides=FAST)
     done = {path.name: path.read_bytes() for path in (tmp_path / "demo").glob("*/results/*.json")}

@@ -13,8 +13,9 @@ from click.testing import CliRunner, Result
 import humanbench
 from humanbench.cli import main
 from humanbench.data_root import find_data
-from humanbench.engine.planning import Request, prepare
 from humanbench.errors import HumanbenchError
+from humanbench.evaluation.plan import plan_for
+from humanbench.evaluation.request import Request
 from humanbench.provenance import command_line
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
@@ -119,11 +120,11 @@ def test_the_embedded_suite_is_its_own_unless_a_place_is_named(
     monkeypatch.setattr("humanbench.suites._synthesize", synthesize)
     config.write_text(f'[datasets.pa100k]\nroot = "{elsewhere}"\n')
     common = {"backbone": toy_backbone(), "datasets": "pa100k,peta", "suite": "mini", "out": tmp_path / "run"}
-    plan = prepare(Request(**common))
-    assert plan.setting.data_root.folder("pa100k").name == "pa100k"
+    plan = plan_for(Request(**common))
+    assert plan.context.data_root.folder("pa100k").name == "pa100k"
     assert asked == [["pa100k", "peta"]]
-    plan = prepare(Request(**common, set=[f"datasets.pa100k.root={elsewhere}"]))
-    assert plan.setting.data_root.folder("pa100k") == elsewhere
+    plan = plan_for(Request(**common, set=[f"datasets.pa100k.root={elsewhere}"]))
+    assert plan.context.data_root.folder("pa100k") == elsewhere
     assert asked[1:] == [["peta"]]
 
 

@@ -19,24 +19,24 @@ def info(as_json: bool) -> None:
     import dataclasses
     import json
 
-    from humanbench.engine.cache import entries
+    from humanbench.engine.cache import cache_items
     from humanbench.paths import cache_folder
 
-    found = entries()
-    total = sum(entry.bytes for entry in found)
+    items = cache_items()
+    total = sum(item.bytes for item in items)
     if as_json:
-        listed = [dataclasses.asdict(entry) for entry in found]
+        listed = [dataclasses.asdict(item) for item in items]
         click.echo(json.dumps({"folder": str(cache_folder()), "bytes": total, "entries": listed}, indent=1))
         return
-    for entry in found:
-        click.echo(f"{entry.part:<14}{entry.bytes / 1e6:>10.1f} MB  {entry.name}  {entry.about}")
+    for item in items:
+        click.echo(f"{item.part:<14}{item.bytes / 1e6:>10.1f} MB  {item.name}  {item.about}")
     click.echo(f"{total / 1e6:.1f} MB in {cache_folder()}", err=True)
 
 
 @command.command("clear")
 @click.argument("parts", nargs=-1)
 def clear_parts(parts: tuple[str, ...]) -> None:
-    """Remove PARTS of the cache: trunk (the default), mini, files.sqlite, compiled."""
+    """Remove PARTS of the cache: trunk (the default), mini, files.sqlite."""
     from humanbench.engine.cache import clear
 
     click.echo(f"freed {clear(parts or ('trunk',)) / 1e6:.1f} MB", err=True)

@@ -10,73 +10,95 @@ from humanbench.cli.finetuning import finetuning_options, request_from
 from humanbench.cli.options import json_option
 
 if TYPE_CHECKING:
-    from humanbench.engine.planning import Plan, Request
+    from humanbench.evaluation.plan import Plan
+    from humanbench.evaluation.request import Request
     from humanbench.results import Results
+
+_CLUSTERS = click.Choice(["slurm", "local"])
 
 
 @click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
 @finetuning_options
-@click.option("--dry-run", is_flag=True, help="Print freeze report, recipe and cost of each cell; train nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would train and cost; needs no weights, no data.")
+@click.option("--verbose", is_flag=True, help="With --dry-run: freeze report and recipe of each cell too.")
+@click.option("--cluster", type=_CLUSTERS, help="Every cell as a job, through submitit.")
+@click.option("--submit", "old_cluster", type=_CLUSTERS, hidden=True)  # the name that --cluster had
 @click.option(
-    "--submit", "cluster", type=click.Choice(["slurm", "local"]), help="Every cell as a job, through submitit."
-)
-@click.option(
-    "--job", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of --submit (timeout_min=600 …)."
+    "--job", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of --cluster (timeout_min=600 …)."
 )
 @json_option
-def command(dry_run: bool, cluster: str | None, settings: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def command(
+    dry_run: bool,
+    verbose: bool,
+    cluster: str | None,
+    old_cluster: str | None,
+    settings: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Finetune a backbone on every evaluation dataset found, predict, score, and keep the results.
 
     Cells that are done already with the same content are skipped, an interrupted one goes on after its last epoch.
     One process, or many under `accelerate launch` and `torchrun`. Exit code 1 when a cell failed.
     """
-    from humanbench.engine.planning import is_main_process, prepare
-    from humanbench.evaluation import carry_out
-
+    cluster = cluster or old_cluster
     if settings and cluster is None:
-        raise click.UsageError("--job is a setting of --submit; give --submit slurm or --submit local")
+        raise click.UsageError("--job is a setting of --cluster; give --cluster slurm or --cluster local")
+    if verbose and not dry_run:
+        raise click.UsageError("--verbose is for --dry-run; a run keeps freeze reports and recipes in its folder")
     request = request_from(options)
-    plan = prepare(request)
     if dry_run:
-        _describe(plan, as_json)
+        _look(request, verbose, as_json)
         return
-    if cluster is not None:
-        results = _submitted(cluster, request, plan, settings)
-        if results is None:
-            return
-    else:
-        results = carry_out(plan)
+    from humanbench.engine.devices import is_main_process
+    from humanbench.evaluation.plan import plan_for
+    from humanbench.evaluation.run import run_plan
+
+    plan = plan_for(request)
+    results = run_plan(plan) if cluster is None else _submitted(cluster, request, plan, settings)
+    if results is None:
+        return
     if is_main_process():
         _show(results, as_json)
     if results.failed:
         click.get_current_context().exit(1)
 
 
-def _describe(plan: Plan, as_json: bool) -> None:
+def _look(request: Request, verbose: bool, as_json: bool) -> None:
+    """What a run would do and cost."""
     import json
 
-    from humanbench.cli.plan import cost
-    from humanbench.engine.estimate import estimate
+    from humanbench.cli.costs import cost, table, total
+    from humanbench.evaluation.estimate import estimate
+    from humanbench.evaluation.plan import plan_for
 
-    documents = []
-    for job in plan.jobs:
-        estimated, report = estimate(plan.setting, job)
+    plan = plan_for(request, dry=True)
+    documents, estimates = [], []
+    for spec in plan.cells:
+        estimated, report = estimate(plan, spec)
+        estimates.append(estimated)
         documents.append(
-            {"cost": estimated.as_dict(), "freeze": report.as_dict(), "recipe": job.recipe.model_dump(mode="json")}
+            {"cost": estimated.as_dict(), "freeze": report.as_dict(), "recipe": spec.recipe.model_dump(mode="json")}
         )
-        if not as_json:
-            click.echo(f"== {job.name}\n{report.to_text()}\n\nrecipe {job.recipe.sha256}")
-            click.echo(job.recipe.model_dump_json(indent=1))
+        if verbose and not as_json:
+            click.echo(f"== {spec.name}\n{report.to_text()}\n\nrecipe {spec.recipe.sha256}")
+            click.echo(spec.recipe.model_dump_json(indent=1))
             click.echo(f"\n{cost(estimated)}\n")
     if as_json:
         click.echo(json.dumps(documents, indent=1))
+        return
+    if not verbose:
+        table(estimates)
+    click.echo(total(estimates))
+    if plan.left_out:
+        click.echo(plan.left_out)
 
 
 def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, ...]) -> Results | None:
     """Submit; the results of a local cluster, which are waited for, or None."""
     from typing import cast
 
-    from humanbench.engine.submit import Cluster, submit
+    from humanbench.evaluation.cluster import Cluster, submit
     from humanbench.recipes import parse_override
     from humanbench.results import Result, Results
 
@@ -86,12 +108,12 @@ def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, 
         plan,
         dict(parse_override(text, "--job", "timeout_min=600") for text in settings),
     )
-    for cell, job in zip(plan.jobs, jobs, strict=True):
-        click.echo(f"{cell.name}: job {job.job_id}", err=True)
+    for spec, job in zip(plan.cells, jobs, strict=True):
+        click.echo(f"{spec.name}: job {job.job_id}", err=True)
     if cluster != "local":
         return None
     return Results(
-        [Result.model_validate_json(text) for job in jobs for text in job.result()], plan.setting.folder.path
+        [Result.model_validate_json(text) for job in jobs for text in job.result()], plan.context.folder.path
     )
 
 

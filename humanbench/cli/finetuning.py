@@ -10,7 +10,7 @@ import click
 from humanbench.cli.options import data_root_option
 
 if TYPE_CHECKING:
-    from humanbench.engine.planning import Request
+    from humanbench.evaluation.request import Request
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--backbone", required=True, metavar="NAME", help="A card, a timm or hub name, a local file."),
@@ -54,7 +54,7 @@ def finetuning_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def request_from(options: dict[str, Any]) -> Request:
     """The request that these options make."""
-    from humanbench.engine.planning import Request
+    from humanbench.evaluation.request import Request
     from humanbench.provenance import command_line
     from humanbench.recipes import parse_override
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from humanbench.cli.finetuning import finetuning_options, request_from
 from humanbench.cli.options import json_option
-
-if TYPE_CHECKING:
-    from humanbench.engine.estimate import Estimate
 
 
 @click.command(name="plan", context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,34 +20,25 @@ def command(as_json: bool, **options: Any) -> None:
     """
     import json
 
-    from humanbench.engine.estimate import estimate
-    from humanbench.engine.planning import prepare
-    from humanbench.engine.submit import request_of
+    from humanbench.cli.costs import cost, total
+    from humanbench.evaluation.cluster import request_for
+    from humanbench.evaluation.estimate import estimate
+    from humanbench.evaluation.plan import plan_for
 
     request = request_from(options)
-    plan = prepare(request)
-    documents = []
-    for job in plan.jobs:
-        estimated, _ = estimate(plan.setting, job)
-        line = command_for(request_of(request, plan, job))
+    plan = plan_for(request, dry=True)
+    documents, estimates = [], []
+    for spec in plan.cells:
+        estimated, _ = estimate(plan, spec)
+        estimates.append(estimated)
+        line = command_for(request_for(request, plan, spec))
         documents.append({"command": line} | estimated.as_dict())
         if not as_json:
             click.echo(f"# {cost(estimated)}\n{line}")
     if as_json:
         click.echo(json.dumps(documents, indent=1))
-
-
-def cost(estimated: Estimate) -> str:
-    """An estimate in a line."""
-    e = estimated
-    parts = [
-        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images",
-        f"{e.iterations:,} iterations ({e.epochs:,} epochs)",
-        f"{e.trainable:,} of {e.trainable + e.frozen:,} parameters train",
-        f"{e.gflops:.2f} GFLOPs an image, {e.training_gflops:.2f} in training, {e.total_tflops:,.1f} TFLOPs in all",
-        f"{e.memory_gb:.1f} GB a process",
-    ]
-    return "; ".join(parts + ([f"{e.trunk_gb:.1f} GB of trunk outputs to store"] if e.trunk_gb else []))
+    else:
+        click.echo("\n".join(f"# {line}" for line in total(estimates).splitlines()))
 
 
 def command_for(request: Any) -> str:

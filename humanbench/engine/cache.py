@@ -15,8 +15,8 @@ from humanbench.text import nearest
 PARTS = {
     "trunk": "outputs of frozen trunks",
     "mini": "the embedded suite",
+    "weights": "downloaded weights",
     "files.sqlite": "hashes of pictures",
-    "compiled": "machine code of loops",
 }
 """What lies in the cache folder; all of it can be computed again."""
 
@@ -24,7 +24,7 @@ _INDEX = "store.json"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheItem:
     """A thing in the cache: its part, a short name, what it is in words, its bytes."""
 
     part: str
@@ -33,25 +33,35 @@ class Entry:
     bytes: int
 
 
-def entries() -> list[Entry]:
+def cache_parts() -> dict[str, str]:
+    """The parts there can be and whatever else lies in the cache folder, each in words."""
+    folder = cache_folder()
+    others = sorted(place.name for place in folder.iterdir()) if folder.is_dir() else []
+    return PARTS | {name: "not of this version" for name in others if name not in PARTS}
+
+
+def cache_items() -> list[CacheItem]:
     """Everything in the cache folder, by part."""
-    found = []
-    for part, about in PARTS.items():
+    items = []
+    for part, about in cache_parts().items():
         place = cache_folder() / part
         if part == "trunk" and place.is_dir():
-            found += [Entry(part, p.name.lstrip(".")[:12], _about(p), _size(p)) for p in sorted(place.iterdir())]
+            stores = sorted(place.iterdir())
+            items += [CacheItem(part, store.name.lstrip(".")[:12], _about(store), _size(store)) for store in stores]
         elif place.exists():
-            found.append(Entry(part, place.name, about, _size(place)))
-    return found
+            items.append(CacheItem(part, place.name, about, _size(place)))
+    return items
 
 
 def _about(store: Path) -> str:
-    """A store in words: dataset, part, view, where the network is parted."""
+    """A store in words: dataset, part, view, where the network is split."""
     try:
-        told = json.loads((store / _INDEX).read_text(encoding="utf-8"))
-        view = f"view {told['draw']} ({'+'.join(told['views'])})"
-        return f"{told['dataset']} {told['part']}, {view}, before layer group {told['parting']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        index = json.loads((store / _INDEX).read_text(encoding="utf-8"))
+        view = f"view {index['draw']} ({'+'.join(index['views'])})"
+        return f"{index['dataset']} {index['part']}, {view}, before layer group {index['split_index']}"
+    except KeyError:
+        return "of an earlier version, which is not used any more"
+    except (OSError, ValueError, TypeError):
         return "unfinished"
 
 
@@ -62,9 +72,10 @@ def _size(place: Path) -> int:
 
 def clear(parts: Sequence[str] = ("trunk",)) -> int:
     """Remove these parts of the cache; the bytes that were freed. Raises `HumanbenchError` for an unknown part."""
+    known = cache_parts()
     for part in parts:
-        if part not in PARTS:
-            raise HumanbenchError(f"the cache has no part {part!r}{nearest(part, list(PARTS))} ({', '.join(PARTS)})")
+        if part not in known:
+            raise HumanbenchError(f"the cache has no part {part!r}{nearest(part, known)} ({', '.join(known)})")
     freed = 0
     for part in parts:
         place = cache_folder() / part

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
-import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from humanbench.files import write_whole
+
+
+class DamagedCheckpoint(Exception):
+    """Why a checkpoint cannot be gone on from, as a clause."""
 
 
 def save_whole(path: Path, content: Any) -> None:
@@ -50,14 +54,32 @@ def save_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
-    """The state saved under this identity; None when there is none, or none that can be read."""
+    """The state saved under this identity; None where there is none, or none that can be read."""
+    try:
+        return read_checkpoint(path, identity)
+    except DamagedCheckpoint:
+        return None
+
+
+def read_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:
+    """The state saved under this identity; None where there is no file, or one of something else.
+
+    Raises `DamagedCheckpoint` for a file that cannot be read, is no checkpoint, or has bytes that were changed.
+    """
     if not path.is_file():
         return None
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError):
+        with zipfile.ZipFile(path) as archive:
+            if (member := archive.testzip()) is not None:  # torch reads members without looking at their sums
+                raise DamagedCheckpoint(f"the sum of {member} is wrong")
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        same, state = saved["identity"] == identity, saved["state"]
+    except (DamagedCheckpoint, MemoryError):
+        raise
+    except Exception as error:  # what a damaged archive makes of unpickling is anybody's guess
+        raise DamagedCheckpoint(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+    if not same:
         return None
-    if not isinstance(found, dict) or found.get("identity") != identity:
-        return None
-    state: dict[str, Any] = found["state"]
+    if not isinstance(state, dict):
+        raise DamagedCheckpoint("it holds no state of a fit")
     return state

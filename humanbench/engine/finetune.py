@@ -60,33 +60,33 @@ class Finetune(nn.Module):
         return losses
 
 
-def learnt(model: nn.Module) -> dict[str, Tensor]:
+def trainable_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """What a fit changes, by name: trainable parameters and all buffers."""
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
 
 
-def put_back(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load what `learnt` gave."""
+def load_trainable_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Load what `trainable_state_dict` gave."""
     missing, unexpected = model.load_state_dict(tensors, strict=False)
-    lost = set(missing) & set(learnt(model))
+    lost = set(missing) & set(trainable_state_dict(model))
     if lost or unexpected:
         raise CellError(f"saved weights do not fit the model: {sorted(lost | set(unexpected))[:3]}")
 
 
-class Average:
-    """Exponential moving average of what is learnt; buffers and integers are taken as they are."""
+class EmaWeights:
+    """Exponential moving average of what a fit changes; buffers and integers are taken as they are."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.values = {name: tensor.detach().clone() for name, tensor in learnt(model).items()}
+        self.values = {name: tensor.detach().clone() for name, tensor in trainable_state_dict(model).items()}
 
     @torch.no_grad()
     def update(self, model: nn.Module, iteration: int) -> None:
         """Take in the model after an iteration; the first iterations count more, so that the start is forgotten."""
         decay = min(self.decay, (1 + iteration) / (10 + iteration))
         parameters = {name for name, _ in model.named_parameters()}
-        for name, tensor in learnt(model).items():
+        for name, tensor in trainable_state_dict(model).items():
             if name in parameters:
                 self.values[name].lerp_(tensor.detach(), 1 - decay)
             else:

@@ -1,4 +1,4 @@
-"""Fitting: iterations over a feed, a checkpoint after every epoch, the same numbers after an interruption."""
+"""Fitting: iterations over batches, a checkpoint after every epoch, the same numbers after an interruption."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
-from humanbench.engine.feeds import FreshFeed
-from humanbench.engine.finetune import Average, CellError, Finetune, learnt, put_back
+from humanbench.engine.batches import ImageBatches
+from humanbench.engine.checkpoint import DamagedCheckpoint, read_checkpoint, save_checkpoint
+from humanbench.engine.finetune import (
+    CellError,
+    EmaWeights,
+    Finetune,
+    load_trainable_state,
+    trainable_state_dict,
+)
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import Rates
@@ -69,15 +75,15 @@ class Fit:
         model: Finetune,
         recipe: Recipe,
         seed: int,
-        feed: FreshFeed,
+        batches: ImageBatches,
         log: RunLog,
         checkpoint: Path,
         identity: str,
     ) -> None:
         self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
-        self._feed, self._log = feed, log
+        self._batches, self._log = batches, log
         self._checkpoint, self._identity = checkpoint, identity
-        self._epochs, self._iterations = length(recipe, len(feed.batches(0)))
+        self._epochs, self._iterations = length(recipe, len(batches.of_epoch(0)))
         self._groups = parameter_groups(
             model.backbone,
             model.head,
@@ -92,7 +98,7 @@ class Fit:
         self._rates = Rates(self._optimiser, recipe.schedule, self._iterations)
         self._model, self._prepared = model, accelerator.prepare(model)
         self._prepared_optimiser = accelerator.prepare(self._optimiser)
-        self._average: Average | None = None
+        self._ema: EmaWeights | None = None
         self.progress = Progress()
 
     def run(self) -> Progress:
@@ -101,8 +107,8 @@ class Fit:
         Raises `CellError` when the loss is no longer finite.
         """
         self._resume()
-        if self._recipe.train.ema and self._average is None:
-            self._average = Average(self._model, self._recipe.train.ema)
+        if self._recipe.train.ema and self._ema is None:
+            self._ema = EmaWeights(self._model, self._recipe.train.ema)
         if self._recipe.train.batch_size < self._accelerator.num_processes:
             self._log.info(
                 f"  {self._accelerator.num_processes} processes share batches of {self._recipe.train.batch_size}: "
@@ -117,11 +123,11 @@ class Fit:
                         save_checkpoint(self._checkpoint, self._identity, self._state())
                     self._accelerator.wait_for_everyone()
             finally:
-                self._feed.close()
-        if self._average is not None:
-            put_back(self._model, self._average.values)
+                self._batches.close()
+        if self._ema is not None:
+            load_trainable_state(self._model, self._ema.values)
         # Running statistics of batch norms are each process's own until here; the saved weights have the first one's.
-        put_back(self._model, broadcast(learnt(self._model)))
+        load_trainable_state(self._model, broadcast(trainable_state_dict(self._model)))
         return self.progress
 
     def _done(self) -> bool:
@@ -137,7 +143,7 @@ class Fit:
         started = time.perf_counter()
         totals: dict[str, Tensor] = {}
         done = 0
-        for step in _grouped(self._feed.epoch(progress.epoch), self._recipe.train.accumulate):
+        for step in _grouped(self._batches.epoch(progress.epoch), self._recipe.train.accumulate):
             if progress.iteration >= self._iterations and self._recipe.train.iterations is not None:
                 break
             losses, images = self._step(step)
@@ -182,8 +188,8 @@ class Fit:
             accelerator.clip_grad_norm_([p for p in part.parameters() if p.requires_grad], optim.clip)
         self._prepared_optimiser.step()
         self._prepared_optimiser.zero_grad()
-        if self._average is not None:
-            self._average.update(self._model, self.progress.iteration)
+        if self._ema is not None:
+            self._ema.update(self._model, self.progress.iteration)
         return sums, images
 
     def _checked(self, totals: dict[str, Tensor], done: int) -> float:
@@ -202,27 +208,50 @@ class Fit:
     def _state(self) -> dict[str, Any]:
         scaler = getattr(self._accelerator, "scaler", None)
         return {
-            "learnt": learnt(self._model),
+            "trainable": trainable_state_dict(self._model),
             "optimiser": self._optimiser.state_dict(),
-            "average": self._average.values if self._average is not None else None,
+            "ema": self._ema.values if self._ema is not None else None,
             "scaler": scaler.state_dict() if scaler is not None else None,
             "progress": asdict(self.progress),
         }
 
     def _resume(self) -> None:
-        state = load_checkpoint(self._checkpoint, self._identity)
-        if state is None:
+        """Go on from the checkpoint, if there is one; a damaged one leaves everything as it was, and is said."""
+        try:
+            state = read_checkpoint(self._checkpoint, self._identity)
+            if state is None:
+                return
+            self._check_fits(state)
+        except DamagedCheckpoint as reason:
+            self._log.info(f"  the interrupted fit cannot go on, it starts anew: {self._checkpoint}: {reason}")
             return
-        put_back(self._model, state["learnt"])
+        load_trainable_state(self._model, state["trainable"])
         self._optimiser.load_state_dict(state["optimiser"])
         self.progress = Progress(**state["progress"])
         scaler = getattr(self._accelerator, "scaler", None)
         if scaler is not None and state["scaler"]:
             scaler.load_state_dict(state["scaler"])
-        if state["average"] is not None:
-            self._average = Average(self._model, self._recipe.train.ema)
-            self._average.values = send_to_device(state["average"], self._accelerator.device)
+        if state["ema"] is not None:
+            self._ema = EmaWeights(self._model, self._recipe.train.ema)
+            self._ema.values = send_to_device(state["ema"], self._accelerator.device)
         self._log.info(f"  going on after epoch {self.progress.epoch} of {self._epochs}")
+
+    def _check_fits(self, state: dict[str, Any]) -> None:
+        """`DamagedCheckpoint` unless a state has the parts of `_state`, with tensors of the model's shapes."""
+        missing = {"trainable", "optimiser", "ema", "scaler", "progress"} - state.keys()
+        if missing:
+            raise DamagedCheckpoint(f"it lacks {', '.join(sorted(missing))}, as those of earlier versions do")
+        try:
+            expected = {name: tensor.shape for name, tensor in trainable_state_dict(self._model).items()}
+            for tensors in (state["trainable"], state["ema"] or state["trainable"]):
+                if {name: tensor.shape for name, tensor in tensors.items()} != expected:
+                    raise DamagedCheckpoint("its tensors are not those of this network")
+            groups, saved = self._optimiser.param_groups, state["optimiser"]["param_groups"]
+            if [len(group["params"]) for group in groups] != [len(group["params"]) for group in saved]:
+                raise DamagedCheckpoint("its optimiser is not the recipe's")
+            Progress(**state["progress"])
+        except (TypeError, KeyError, AttributeError) as error:
+            raise DamagedCheckpoint(f"{type(error).__name__}: {error}") from error
 
 
 def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
 
-from humanbench.engine.feeds import from_store, loader, ordered_batches, share_batches, with_input_size
+from humanbench.engine.batches import batches_of_rank, from_store, loaded, ordered_batches, with_input_size
+from humanbench.engine.devices import gathered_at_first, rank_of
 from humanbench.engine.finetune import Finetune
-from humanbench.engine.launch import gathered_at_first, share_of
+from humanbench.engine.frozen_cache import seen
 from humanbench.engine.shards import Store
-from humanbench.engine.trunk import seen
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch, TaskDataset, TaskModel
@@ -47,17 +47,18 @@ def predict(
     started = time.perf_counter()
     model.to(accelerator.device).eval()
     views = list(task.test_views(recipe))
-    batches = share_batches(ordered_batches(len(data), recipe), share_of(accelerator))
+    batches = batches_of_rank(ordered_batches(len(data), recipe), rank_of(accelerator))
     mine: list[tuple[int, Any]] = []
-    source = (
-        _stored(store, batches, task) if store is not None else _fresh(data, batches, task, views, accelerator, workers)
-    )
+    if store is not None:
+        source = _from_store(store, batches, task)
+    else:
+        source = _from_images(data, batches, task, views, accelerator, workers, log)
     with log.bar("predict", len(batches)) as advance:
         for indices, seen_by_view in zip(batches, source, strict=True):
             mine += zip(indices, _decoded(accelerator, model, seen_by_view, views), strict=True)
             advance(len(indices))
     parts = gathered_at_first(accelerator, mine)
-    ordered = sorted((entry for part in parts for entry in part), key=lambda entry: entry[0])
+    ordered = sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])
     seconds = time.perf_counter() - started
     return Predicted([one for _, one in ordered], len(data) / seconds if seconds else 0.0, seconds)
 
@@ -71,20 +72,23 @@ def _decoded(accelerator: Accelerator, model: Finetune, by_view: dict[str, Batch
     return decoded
 
 
-def _stored(store: Store, batches: Sequence[list[int]], task: TaskModel) -> Iterator[dict[str, Batch]]:
+def _from_store(store: Store, batches: Sequence[list[int]], task: TaskModel) -> Iterator[dict[str, Batch]]:
     for indices in batches:
         yield from_store([store[index] for index in indices], store, task.collate)
 
 
-def _fresh(
+def _from_images(
     data: TaskDataset,
     batches: Sequence[list[int]],
     task: TaskModel,
     views: Sequence[str],
     accelerator: Accelerator,
     workers: int,
+    log: RunLog,
 ) -> Iterator[dict[str, Batch]]:
     draws = [[(0, index) for index in indices] for indices in batches]
-    for batch in loader(data, draws, task.collate, workers, accelerator.device.type == "cuda"):
+    pin, largest = accelerator.device.type == "cuda", max((len(batch) for batch in draws), default=0)
+    stream = loaded(data, draws, task.collate, workers, pin, largest=largest, rank=rank_of(accelerator), say=log.info)
+    for batch in stream:
         whole = with_input_size(batch)
         yield {view: whole | {"image": seen(whole["image"], view)} for view in views}

@@ -1,11 +1,12 @@
 """Samples and trunk outputs on disk: safetensors shards, memory-mapped when read.
 
-A store is a folder: `store.json` says what is in it, `*.safetensors` hold the samples without their images, and for
-each view the tensors that the frozen trunk made of the image.
+A store is a folder: `store.json` says what is in it, with the SHA-256 of each of its shards; `*.safetensors` hold the
+samples without their images, and for each view the tensors that the frozen trunk made of the image.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from humanbench.hashing import file_sha256
 from humanbench.tasks.training import Sample
 
 State = tuple[Tensor, ...]
@@ -25,7 +27,7 @@ State = tuple[Tensor, ...]
 INDEX = "store.json"
 
 
-class Kept(NamedTuple):
+class StoredSample(NamedTuple):
     """A sample as it comes back: without its image, with the trunk's output per view."""
 
     sample: Sample
@@ -34,8 +36,8 @@ class Kept(NamedTuple):
 
 def write_shard(
     path: Path, indices: Sequence[int], samples: Sequence[Sample], states: Mapping[str, Sequence[State]]
-) -> None:
-    """Write samples (their `image` is left out) and the batched states of each view as one file.
+) -> str:
+    """Write samples (their `image` is left out) and the batched states of each view as one file; its SHA-256.
 
     `states` has per view a sequence of batches that together make up the samples.
     """
@@ -46,8 +48,9 @@ def write_shard(
     for view, batches in states.items():
         for number, parts in enumerate(zip(*batches, strict=True)):
             tensors[f"state.{view}.{number}"] = torch.cat(list(parts)).contiguous().cpu()
-    # Bytes through a file of our own, so that a full disk is an OSError.
-    path.write_bytes(save(tensors, {"indices": json.dumps(list(indices)), "samples": json.dumps(plain)}))
+    content = save(tensors, {"indices": json.dumps(list(indices)), "samples": json.dumps(plain)})
+    path.write_bytes(content)  # through a file of our own, so that a full disk is an OSError
+    return hashlib.sha256(content).hexdigest()
 
 
 def _plain(value: Any, tensors: dict[str, Tensor], name: str) -> Any:
@@ -96,17 +99,21 @@ class Shard:
         for name in sorted(n for n in names if n.startswith("state.")):
             self._states.setdefault(name.split(".")[1], []).append(self._file.get_tensor(name))
 
-    def __getitem__(self, position: int) -> Kept:
+    def __getitem__(self, position: int) -> StoredSample:
         sample = {k: _unplain(v, self._file.get_tensor) for k, v in self._samples[position].items()}
-        return Kept(sample, {v: tuple(t[position] for t in parts) for v, parts in self._states.items()})
+        return StoredSample(sample, {v: tuple(t[position] for t in parts) for v, parts in self._states.items()})
+
+
+class DamagedStore(Exception):
+    """What is wrong with a store, with the name of the file."""
 
 
 class Store:
     """All samples of a store by their index in the data set."""
 
     def __init__(self, folder: Path) -> None:
-        self.about: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        self.input_size: tuple[int, int] = tuple(self.about["input_size"])
+        self.content: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        self.input_size: tuple[int, int] = tuple(self.content["input_size"])
         self._where: dict[int, tuple[Shard, int]] = {}
         for path in sorted(folder.glob("*.safetensors")):
             shard = Shard(path)
@@ -115,9 +122,29 @@ class Store:
     def __len__(self) -> int:
         return len(self._where)
 
-    def __getitem__(self, index: int) -> Kept:
+    def __getitem__(self, index: int) -> StoredSample:
         shard, position = self._where[index]
         return shard[position]
+
+
+def checked_store(folder: Path, part: int = 0, parts: int = 1) -> Store | None:
+    """The store in a folder; None where there is none.
+
+    Of its shards every `parts`-th from `part` on is read and held against its SHA-256. Raises `DamagedStore` where it
+    cannot be read, or is not what was written.
+    """
+    try:
+        if not (folder / INDEX).is_file():
+            return None
+        shards: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["shards"]
+        for name in sorted(shards)[part::parts]:
+            if file_sha256(folder / name) != shards[name]:
+                raise DamagedStore(f"{folder / name} is not what was written")
+        return Store(folder)
+    except OSError as error:
+        raise DamagedStore(f"{error.filename or folder} cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError, LookupError, SafetensorError) as error:
+        raise DamagedStore(f"{folder / INDEX} is damaged ({type(error).__name__})") from error
 
 
 def stacked(states: Sequence[State]) -> State:

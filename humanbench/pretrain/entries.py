@@ -15,7 +15,8 @@ from humanbench.cards import DatasetCard, Labels
 from humanbench.data.identity import data_sha256
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import DataRoot
-from humanbench.engine.feeds import Share, portion, with_input_size
+from humanbench.engine.batches import portion, with_input_size
+from humanbench.engine.devices import Rank
 from humanbench.errors import DataError
 from humanbench.hashing import key
 from humanbench.pretrain.recipe import PretrainingEntry, PretrainRecipe
@@ -150,7 +151,7 @@ def batch_plan(
         if step < start:
             continue
         for entry, number in microbatches:
-            yield entry, tuple(portion(drawn[entry], Share(number, entries[entry].entry.parts)))
+            yield entry, tuple(portion(drawn[entry], Rank(number, entries[entry].entry.parts)))
 
 
 class Microbatches(Dataset[Batch]):

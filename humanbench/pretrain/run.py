@@ -13,16 +13,14 @@ import torch
 
 from humanbench._version import __version__
 from humanbench.backbones.cards import Architecture
-from humanbench.cards import Collection, collection
+from humanbench.cards import Collection, check_task, collection
 from humanbench.data_root import DataRoot, find_data
-from humanbench.engine.folder import RunFolder
-from humanbench.engine.launch import check_device, reading_processes, uses_gpu
-from humanbench.engine.planning import is_main_process
-from humanbench.engine.selection import check_task
-from humanbench.engine.settings import Overrides, PathLike, divided
+from humanbench.engine.devices import check_device, is_main_process, reading_processes, uses_gpu
+from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import BackboneError, DataError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.hashing import key
+from humanbench.overrides import Overrides, PathLike, divided
 from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import EntryData, content, missing, open_entries

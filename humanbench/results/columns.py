@@ -12,7 +12,7 @@ from humanbench.errors import HumanbenchError
 @lru_cache(maxsize=1)
 def benchmark_columns() -> tuple[str, ...]:
     """Ids of the benchmark's datasets, task by task, in the paper's order."""
-    from humanbench.engine.selection import benchmark
+    from humanbench.benchmark import benchmark
 
     return tuple(benchmark()["datasets"])
 

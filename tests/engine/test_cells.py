@@ -18,12 +18,12 @@ import humanbench
 from humanbench import scoring
 from humanbench.cards import load_card
 from humanbench.data.samples import MARKER, load_samples
+from humanbench.engine import cell as engine_cell
 from humanbench.engine import checkpoint, fit
-from humanbench.engine import run as engine_run
+from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
-from humanbench.engine.folder import BusyError, RunFolder
-from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
+from humanbench.engine.run_folder import BusyError, RunFolder
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import content_sha256
 from humanbench.recipes import load_recipe
@@ -234,7 +234,7 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_disk(tmp_
 def test_a_damaged_checkpoint_is_not_used(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(out=tmp_path / "undisturbed")
     with monkeypatch.context() as context:
-        context.setattr(engine_run, "predict", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        context.setattr(engine_cell, "predict", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             run()
     (path,) = (tmp_path / "run" / "checkpoints").glob("*.pt")

@@ -62,7 +62,7 @@ def test_a_failed_cell_is_exit_code_1(data_root: Path, out: Path) -> None:
 
 
 def test_a_dry_run_shows_what_would_train_and_writes_nothing(data_root: Path, out: Path) -> None:
-    result = fast("--datasets", "pa100k", "--dry-run", data_root=data_root, out=out)
+    result = fast("--datasets", "pa100k", "--dry-run", "--verbose", data_root=data_root, out=out)
     assert result.exit_code == 0, result.stderr
     for fact in (
         "regime partial",

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from humanbench.cards import load_card
-from humanbench.engine.finetune import Average, Finetune, learnt
+from humanbench.engine.finetune import EmaWeights, Finetune, trainable_state_dict
 from humanbench.engine.fit import length
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import rate
@@ -96,8 +96,8 @@ def test_the_frozen_trunk_is_in_evaluation_mode_and_outside_autograd(regime: str
     assert torch.equal(model.trunk(images)[0], model.trunk(images)[0])
 
 
-def test_learnt_is_what_trains_and_all_buffers() -> None:
-    names = set(learnt(finetune("head")))
+def test_trainable_state_is_what_trains_and_all_buffers() -> None:
+    names = set(trainable_state_dict(finetune("head")))
     assert names == {f"head.{n}" for n in ("0.weight", "0.bias", "1.weight", "1.bias")} | {
         f"head.1.{n}" for n in ("running_mean", "running_var", "num_batches_tracked")
     }
@@ -106,7 +106,7 @@ def test_learnt_is_what_trains_and_all_buffers() -> None:
 def test_averaged_weights_by_hand() -> None:
     model = torch.nn.Linear(1, 1, bias=False)
     model.weight.data.fill_(0.0)
-    average = Average(model, decay=0.9)
+    average = EmaWeights(model, decay=0.9)
     model.weight.data.fill_(1.0)
     average.update(model, iteration=1)  # decay min(0.9, 2/11): 0 -> 9/11
     assert float(average.values["weight"]) == pytest.approx(9 / 11)
@@ -118,7 +118,7 @@ def test_averaged_weights_by_hand() -> None:
 def test_running_statistics_are_not_averaged() -> None:
     """The mean of a batch norm is taken as it is, its weight with decay 0.9: 0.9 x 1 + 0.1 x 3."""
     model = torch.nn.BatchNorm1d(1)
-    average = Average(model, decay=0.9)
+    average = EmaWeights(model, decay=0.9)
     model.running_mean.fill_(8.0)  # type: ignore[union-attr]
     model.weight.data.fill_(3.0)
     average.update(model, iteration=1000)

@@ -16,7 +16,7 @@ from humanbench.cards import load_card
 from humanbench.data import identity
 from humanbench.data.identity import FileHashes, data_sha256
 from humanbench.data.samples import load_samples
-from humanbench.engine.work import architecture
+from humanbench.engine.prepared import architecture_sha256
 from humanbench.errors import DataError
 
 
@@ -70,10 +70,10 @@ def test_architecture_is_more_than_what_is_printed() -> None:
     """timm's attention does not print its heads; and the same network sees other pixels with other means."""
     one, two = (load_backbone("vit", embed_dim=48, depth=1, num_heads=heads) for heads in (3, 6))
     assert repr(one.trunk) == repr(two.trunk)
-    assert architecture(one) != architecture(two)
+    assert architecture_sha256(one) != architecture_sha256(two)
     other = load_backbone("vit", embed_dim=48, depth=1, num_heads=3)
-    assert architecture(one) == architecture(other)
+    assert architecture_sha256(one) == architecture_sha256(other)
     other.train()
-    assert architecture(one) == architecture(other)
+    assert architecture_sha256(one) == architecture_sha256(other)
     other.preprocessing = replace(other.preprocessing, mean=(0.5, 0.5, 0.5))
-    assert architecture(one) != architecture(other)
+    assert architecture_sha256(one) != architecture_sha256(other)

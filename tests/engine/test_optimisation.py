@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from humanbench.backbones.features import Features
 from humanbench.cards import load_card
+from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import Fit
-from humanbench.engine.launch import accelerator_for
 from humanbench.recipes import load_recipe
 from humanbench.regimes import freeze
 from humanbench.run_log import RunLog
@@ -48,7 +48,7 @@ class Feed:
         parts = zip(images.split(sizes), labels.split(sizes), strict=True)
         self._listed = [{"image": image, "label": label} for image, label in parts]
 
-    def batches(self, epoch: int) -> list[Batch]:
+    def of_epoch(self, epoch: int) -> list[Batch]:
         return self._listed
 
     def epoch(self, epoch: int) -> Iterator[Batch]:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.cards import load_card
+from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import Fit
-from humanbench.engine.launch import accelerator_for
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.optim.schedules import SCHEDULES

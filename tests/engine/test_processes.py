@@ -15,12 +15,13 @@ from safetensors.torch import load_file
 
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
-from humanbench.engine.finetune import put_back
-from humanbench.engine.jobs import Job
-from humanbench.engine.launch import accelerator_for
-from humanbench.engine.planning import Plan, Request, prepare
+from humanbench.engine.context import CellSpec
+from humanbench.engine.devices import accelerator_for
+from humanbench.engine.finetune import load_trainable_state
 from humanbench.engine.predict import predict
-from humanbench.engine.work import build, cell_of, tables_for
+from humanbench.engine.prepared import cell_key, prepare, read_tables
+from humanbench.evaluation.plan import Plan, plan_for
+from humanbench.evaluation.request import Request
 from humanbench.hashing import content_sha256
 from humanbench.results import Result, load_results
 from humanbench.run_log import RunLog
@@ -58,11 +59,11 @@ def test_two_processes_fit_and_predict_like_one(data_root: Path, tmp_path: Path)
     assert result.provenance.cache["train"].startswith("used")
     assert load_results(tmp_path / "two")[0] == result
 
-    plan = prepare(
+    plan = plan_for(
         Request(toy_backbone(), datasets="pa100k", suite="mini", data_root=data_root, out=tmp_path / "one", set=SET)
     )
-    (job,) = plan.jobs
-    assert with_weights(plan, job, tmp_path / "two" / "weights") == result.provenance.predictions_sha256
+    (spec,) = plan.cells
+    assert with_weights(plan, spec, tmp_path / "two" / "weights") == result.provenance.predictions_sha256
 
 
 def test_an_error_of_one_process_ends_both(data_root: Path, tmp_path: Path) -> None:
@@ -85,29 +86,29 @@ def test_an_error_of_both_is_recorded_once_and_the_rest_goes_on(data_root: Path,
     assert len(list((tmp_path / "run" / "results").iterdir())) == 2
 
 
-def with_weights(plan: Plan, job: Job, weights: Path) -> str:
+def with_weights(plan: Plan, spec: CellSpec, weights: Path) -> str:
     """Hash of the predictions that one process makes with the weights two have fitted, from images."""
-    tables = tables_for(plan.setting, job)
-    work = build(plan.setting, job, tables, cell_of(plan.setting, job, tables))
+    context, tables = plan.context, read_tables(plan.context, spec)
+    cell = prepare(context, spec, tables, cell_key(context, spec, tables))
     (path,) = weights.glob("*.safetensors")
-    put_back(work.model, load_file(path))
-    data = work.task.test_data(work.card, tables.test, job.recipe, work.model.backbone.preprocessing, {})
-    made = predict(accelerator_for("cpu", "no"), work.model, work.task, data, job.recipe, RunLog(loud=False))
+    load_trainable_state(cell.model, load_file(path))
+    data = cell.task.test_data(cell.card, tables.test, cell.recipe, cell.model.backbone.preprocessing, {})
+    made = predict(accelerator_for("cpu", "no"), cell.model, cell.task, data, cell.recipe, RunLog(loud=False))
     assert len(made.decoded) == len(data)
-    decoded = work.task.predictions(work.card, tables.test, made.decoded)
-    file = plan.setting.folder.path / "predictions.csv"
+    decoded = cell.task.predictions(cell.card, tables.test, made.decoded)
+    file = context.folder.path / "predictions.csv"
     file.parent.mkdir(parents=True)
-    task_for(work.card).write_predictions(work.card, tables.test, decoded, file)
+    task_for(cell.card).write_predictions(cell.card, tables.test, decoded, file)
     return content_sha256(file)
 
 
 def test_cells_as_jobs_of_the_local_executor(data_root: Path, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is not installed (extra slurm)")
-    from humanbench.engine.submit import submit
+    from humanbench.evaluation.cluster import submit
 
     request = Request(
         toy_backbone(), "head", ["pa100k"], suite="mini", data_root=data_root, out=tmp_path, device="cpu", set=SET
     )
-    (job,) = submit("local", request, prepare(request), {"timeout_min": 5})
+    (job,) = submit("local", request, plan_for(request), {"timeout_min": 5})
     (text,) = job.result()
     assert load_results(tmp_path)[0] == Result.model_validate_json(text)

@@ -19,15 +19,15 @@ import torch
 
 from humanbench.cards import TASKS, DatasetCard, evaluated
 from humanbench.data_root import find_data
-from humanbench.engine import selection
-from humanbench.engine.feeds import FreshFeed, Share
+from humanbench.engine.batches import ImageBatches
+from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.devices import Rank, accelerator_for
 from humanbench.engine.fit import Fit
-from humanbench.engine.folder import RunFolder
-from humanbench.engine.jobs import Job
-from humanbench.engine.launch import accelerator_for
 from humanbench.engine.predict import predict
-from humanbench.engine.work import Setting, Tables, Work, build, tables_for, unread_cell
+from humanbench.engine.prepared import PreparedCell, Tables, prepare, read_tables, unread_cell_key
+from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import HumanbenchError, RecipeError
+from humanbench.evaluation import selection
 from humanbench.paths import shipped
 from humanbench.recipes import SECTIONS, Recipe, load_recipe
 from humanbench.regimes import REGIMES
@@ -124,7 +124,7 @@ def test_every_key_of_the_benchmark_is_read(monkeypatch: pytest.MonkeyPatch) -> 
 class Bench:
     """A data root with small datasets, and a toy backbone."""
 
-    setting: Setting
+    context: RunContext
     read: dict[Any, Tables] = field(default_factory=dict)
     traced: dict[Any, str] = field(default_factory=dict)
 
@@ -132,7 +132,7 @@ class Bench:
         """Sample tables of a cell, read once."""
         key = (card.id, recipe.train.on, recipe.regime == "none")
         if key not in self.read:
-            self.read[key] = tables_for(self.setting, Job(card, recipe, 0))
+            self.read[key] = read_tables(self.context, CellSpec(card, recipe, 0))
         return self.read[key]
 
     def trace(self, card: DatasetCard, recipe: Recipe) -> str:
@@ -144,26 +144,25 @@ class Bench:
 
     def traced_anew(self, card: DatasetCard, recipe: Recipe) -> str:
         """`trace`, computed in any case."""
-        job = Job(card, recipe, 0)
-        tables = self.tables(card, recipe)
-        work = build(self.setting, job, tables, unread_cell(self.setting, job))
-        accelerator, eyes = accelerator_for("cpu", recipe.train.amp), work.model.backbone.preprocessing
+        context, spec, tables = self.context, CellSpec(card, recipe, 0), self.tables(card, recipe)
+        cell = prepare(context, spec, tables, unread_cell_key(context, spec))
+        accelerator, eyes = accelerator_for("cpu", recipe.train.amp), cell.model.backbone.preprocessing
         history = []
         if recipe.regime != "none":
-            data = work.task.training_data(card, tables.train, recipe, eyes, 0)
-            feed = FreshFeed(data, recipe, 0, Share(), work.task.collate, 0, False)
-            checkpoint = self.setting.folder.path / "checkpoint.pt"
+            data = cell.task.training_data(card, tables.train, recipe, eyes, 0)
+            batches = ImageBatches(data, recipe, 0, Rank(), cell.task.collate, 0, False)
+            checkpoint = context.folder.path / "checkpoint.pt"
             checkpoint.unlink(missing_ok=True)
-            history = Fit(accelerator, work.model, recipe, 0, feed, self.setting.log, checkpoint, "").run().history
-        elif hasattr(work.model.head, "remember"):
-            work.model.head.remember(self.predicted(accelerator, work, tables.train))
-        found = self.predicted(accelerator, work, tables.test)
-        return _digest([work.model.report.sha256, history, work.model.state_dict(), found])
+            history = Fit(accelerator, cell.model, recipe, 0, batches, context.log, checkpoint, "").run().history
+        elif hasattr(cell.model.head, "remember"):
+            cell.model.head.remember(self.predicted(accelerator, cell, tables.train))
+        found = self.predicted(accelerator, cell, tables.test)
+        return _digest([cell.model.report.sha256, history, cell.model.state_dict(), found])
 
-    def predicted(self, accelerator: Any, work: Work, tables: dict[str, Any]) -> list[Any]:
+    def predicted(self, accelerator: Any, cell: PreparedCell, tables: dict[str, Any]) -> list[Any]:
         """What is decoded for the samples of these tables."""
-        data = work.task.test_data(work.card, tables, work.recipe, work.model.backbone.preprocessing, {})
-        return predict(accelerator, work.model, work.task, data, work.recipe, self.setting.log).decoded
+        data = cell.task.test_data(cell.card, tables, cell.recipe, cell.model.backbone.preprocessing, {})
+        return predict(accelerator, cell.model, cell.task, data, cell.recipe, self.context.log).decoded
 
 
 def _digest(value: Any) -> str:
@@ -193,7 +192,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     folder = tmp_path_factory.mktemp("keys")
     root = write_datasets(folder / "data", *(card.id for card in evaluated()))
     (folder / "run").mkdir()
-    return Bench(Setting(toy_backbone(), None, RunFolder(folder / "run"), RunLog(), find_data(root), device="cpu"))
+    return Bench(RunContext(toy_backbone(), None, RunFolder(folder / "run"), RunLog(), find_data(root), device="cpu"))
 
 
 Context = tuple[DatasetCard, str, str, str | None]

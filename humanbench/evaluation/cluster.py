@@ -7,41 +7,41 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from humanbench.engine.planning import Request
-from humanbench.engine.settings import relocated
 from humanbench.errors import HumanbenchError
+from humanbench.evaluation.request import Request
+from humanbench.overrides import relocated
 
 if TYPE_CHECKING:
-    from humanbench.engine.jobs import Job
-    from humanbench.engine.planning import Plan
+    from humanbench.engine.context import CellSpec
+    from humanbench.evaluation.plan import Plan
 
 Cluster = Literal["slurm", "local"]
 
 
-def request_of(request: Request, plan: Plan, job: Job) -> Request:
+def request_for(request: Request, plan: Plan, spec: CellSpec) -> Request:
     """The request for one cell of a plan, with everything that the plan has settled."""
-    root = plan.setting.data_root
+    root = plan.context.data_root
     return dataclasses.replace(
         request,
-        datasets=[job.card.id],
+        datasets=[spec.card.id],
         task=None,
         scenario=None,
-        protocol=job.recipe.regime,
-        seed=job.seed,
+        protocol=spec.recipe.regime,
+        seed=spec.seed,
         seeds=1,
         shard=None,
-        out=os.fspath(plan.setting.folder.path),
+        out=os.fspath(plan.context.folder.path),
         data_root=os.fspath(root),
-        set=relocated(request.set, root.settings([job.card.id, *job.recipe.train.on])),
+        set=relocated(request.set, root.settings([spec.card.id, *spec.recipe.train.on])),
     )
 
 
 def run_request(request: Request) -> list[str]:
     """What a job runs; the results as JSON."""
-    from humanbench.engine.planning import prepare
-    from humanbench.evaluation import carry_out
+    from humanbench.evaluation.plan import plan_for
+    from humanbench.evaluation.run import run_plan
 
-    return [result.to_json() for result in carry_out(prepare(request))]
+    return [result.to_json() for result in run_plan(plan_for(request))]
 
 
 def submit(cluster: Cluster, request: Request, plan: Plan, settings: Mapping[str, Any]) -> Sequence[Any]:
@@ -53,10 +53,10 @@ def submit(cluster: Cluster, request: Request, plan: Plan, settings: Mapping[str
     try:
         import submitit
     except ImportError as error:
-        raise HumanbenchError(f"--submit {cluster} needs submitit: pip install 'humanbench[slurm]'") from error
+        raise HumanbenchError(f"--cluster {cluster} needs submitit: pip install 'humanbench[slurm]'") from error
     try:
-        executor = submitit.AutoExecutor(folder=plan.setting.folder.path / "jobs", cluster=cluster)
+        executor = submitit.AutoExecutor(folder=plan.context.folder.path / "jobs", cluster=cluster)
         executor.update_parameters(name="humanbench", **settings)
     except (NameError, RuntimeError, TypeError) as error:
-        raise HumanbenchError(f"--submit {cluster}: {' '.join(str(error).split())}") from error
-    return [executor.submit(run_request, request_of(request, plan, job)) for job in plan.jobs]
+        raise HumanbenchError(f"--cluster {cluster}: {' '.join(str(error).split())}") from error
+    return [executor.submit(run_request, request_for(request, plan, spec)) for spec in plan.cells]

@@ -1,8 +1,9 @@
-"""One process or many: what `accelerate` needs to be told, and how ranks agree."""
+"""One process or many, on which device: what `accelerate` needs to be told, and how ranks agree."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +13,6 @@ from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-
-    from humanbench.engine.feeds import Share
-
 
 PATIENCE = timedelta(hours=12)
 """How long processes wait for another: the first one may write and score for long while the others are idle."""
@@ -60,11 +58,22 @@ def check_precision(amp: Literal["no", "bf16", "fp16"], device: str | None) -> N
         raise HumanbenchError("train.amp=fp16 needs a GPU; on a CPU train.amp can be bf16 or no")
 
 
-def share_of(accelerator: Accelerator) -> Share:
-    """This process among all."""
-    from humanbench.engine.feeds import Share
+@dataclass(frozen=True)
+class Rank:
+    """Which process this is, of how many."""
 
-    return Share(accelerator.process_index, accelerator.num_processes)
+    rank: int = 0
+    processes: int = 1
+
+
+def rank_of(accelerator: Accelerator) -> Rank:
+    """This process among all."""
+    return Rank(accelerator.process_index, accelerator.num_processes)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes, of those that `accelerate launch` or `torchrun` started."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def gathered(accelerator: Accelerator, value: Any) -> list[Any]:
@@ -85,7 +94,7 @@ def gathered_at_first(accelerator: Accelerator, value: Any) -> list[Any]:
     return values or []
 
 
-def lost_another(error: Exception) -> bool:
+def is_peer_failure(error: Exception) -> bool:
     """Whether an error says that another process is gone, whose own error is the cause."""
     text = str(error)
     return isinstance(error, torch.distributed.DistError) or (

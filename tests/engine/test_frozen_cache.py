@@ -13,8 +13,8 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
-from humanbench.engine import trunk
-from humanbench.engine.cache import clear, entries
+from humanbench.engine import frozen_cache
+from humanbench.engine.cache import cache_items, clear
 from humanbench.engine.finetune import Finetune
 from humanbench.errors import HumanbenchError
 from humanbench.results import Result
@@ -62,7 +62,7 @@ def test_with_and_without_the_cache_numbers_are_equal_to_the_bit(
 def test_open_norms_leave_only_the_embeddings_frozen(run: Run) -> None:
     result = run(set={"freezing.open_norms": True} | VIEWS)
     assert result.provenance.cache["train"].startswith("used")
-    assert {e.about.rsplit(", ", 1)[1] for e in entries() if e.part == "trunk"} == {"before layer group 1"}
+    assert {e.about.rsplit(", ", 1)[1] for e in cache_items() if e.part == "trunk"} == {"before layer group 1"}
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def test_where_it_does_not_apply_the_result_says_why(run: Run, options: dict[str
 def test_a_disk_too_small_is_found_out_before_it_is_full(
     run: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trunk.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6, 100))
+    monkeypatch.setattr(frozen_cache.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**6, 10**6, 100))
     result = run("pa100k", "head", set=VIEWS)
     assert result.status == "done"
     assert "GB are free in" in result.provenance.cache["train"]
@@ -140,7 +140,7 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(run: Run, cache: Path, mon
     def full(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(trunk, "write_shard", full)
+    monkeypatch.setattr(frozen_cache, "write_shard", full)
     result = run("pa100k", "head", set=VIEWS)
     assert result.status == "done"
     assert result.provenance.cache["train"] == "not used: the cache cannot be written (No space left on device)"
@@ -149,14 +149,14 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(run: Run, cache: Path, mon
 
 def test_pictures_are_not_kept_while_a_shard_fills(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard of class tokens takes thousands of pictures to fill; what is kept meanwhile is what is written."""
-    add = trunk._Pending.add
+    add = frozen_cache._Pending.add
     kept: list[set[str]] = []
 
     def watched(self: Any, indices: Any, samples: Any, states: Any) -> None:
         add(self, indices, samples, states)
         kept.extend(set(sample) for sample in self._samples)
 
-    monkeypatch.setattr(trunk._Pending, "add", watched)
+    monkeypatch.setattr(frozen_cache._Pending, "add", watched)
     result = run("market1501", "head", set=VIEWS)
     assert result.provenance.cache["train"].startswith("used")
     assert kept
@@ -166,12 +166,12 @@ def test_pictures_are_not_kept_while_a_shard_fills(run: Run, monkeypatch: pytest
 def test_samples_come_from_workers_as_they_are() -> None:
     """Tensors travel as arrays and are tensors again, whatever their shape and type."""
     sample = {"image": torch.zeros(3, 4, 4), "index": 7, "label": torch.tensor(3), "box": torch.ones(0, 4), "n": "a"}
-    images, sizes, rest = trunk._parted(
+    images, sizes, rest = frozen_cache._parted(
         lambda samples: {"image": torch.stack([s["image"] for s in samples])}, [sample] * 2
     )
     assert images.shape == (2, 3, 4, 4)
     assert sizes == {(4, 4)}
-    found = trunk._whole(*rest[1])
+    found = frozen_cache._whole(*rest[1])
     assert found.keys() == sample.keys() - {"image"}
     assert isinstance(found["label"], torch.Tensor)
     assert (int(found["label"]), found["box"].shape, found["index"], found["n"]) == (3, (0, 4), 7, "a")
@@ -179,7 +179,7 @@ def test_samples_come_from_workers_as_they_are() -> None:
 
 def test_room_is_asked_for_what_is_still_to_come(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float] = []
-    monkeypatch.setattr(trunk, "_check_room", asked.append)
+    monkeypatch.setattr(frozen_cache, "_check_room", asked.append)
     run("pa100k", "head", set={"train.views": 3, "train.epochs": 4})
     training = asked[:3]
     assert training == pytest.approx([3 * training[2], 2 * training[2], training[2]])
@@ -187,7 +187,7 @@ def test_room_is_asked_for_what_is_still_to_come(run: Run, monkeypatch: pytest.M
 
 def test_info_and_clear(run: Run, cache: Path) -> None:
     run("pa100k", "head", set=VIEWS)
-    found = entries()
+    found = cache_items()
     stores = [e for e in found if e.part == "trunk"]
     assert sorted(e.about for e in stores) == [
         "pa100k test, view 0 (plain), before layer group 5",
@@ -195,6 +195,6 @@ def test_info_and_clear(run: Run, cache: Path) -> None:
         "pa100k train, view 1 (plain), before layer group 5",
     ]
     assert clear() == sum(e.bytes for e in stores)
-    assert [e.part for e in entries()] == ["files.sqlite"]
+    assert [e.part for e in cache_items()] == ["files.sqlite"]
     with pytest.raises(HumanbenchError, match="no part 'trunks'; did you mean trunk"):
         clear(["trunks"])

@@ -33,5 +33,5 @@ def relocated(given: Overrides | None, where: Mapping[str, str]) -> Overrides:
     """Settings with these of where datasets lie, and no others of that kind."""
     if isinstance(given, Mapping):
         return {key: value for key, value in given.items() if not key.startswith(PLACE)} | dict(where)
-    kept = [text for text in given or () if not text.startswith(PLACE)]
-    return [*kept, *(f"{key}={value}" for key, value in where.items())]
+    others = [text for text in given or () if not text.startswith(PLACE)]
+    return [*others, *(f"{key}={value}" for key, value in where.items())]

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Sequence
-from functools import lru_cache
-from typing import Any
 
-from humanbench.cards import SCENARIOS, TASKS, DatasetCard, evaluated, load_card, scenario, select_cards
+from humanbench.benchmark import benchmark
+from humanbench.cards import SCENARIOS, TASKS, DatasetCard, check_task, evaluated, load_card, scenario, select_cards
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
-from humanbench.paths import shipped
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.text import nearest
-
-
-@lru_cache(maxsize=1)
-def benchmark() -> dict[str, Any]:
-    """`protocols/humanbench.toml`: the benchmark's datasets."""
-    return tomllib.loads((shipped("protocols") / "humanbench.toml").read_text(encoding="utf-8"))
 
 
 def regime_and_scenario(protocol: str, asked: str | None) -> tuple[str, str | None]:
@@ -39,12 +30,6 @@ def regime_and_scenario(protocol: str, asked: str | None) -> tuple[str, str | No
         return protocol, asked
     names = [*REGIMES.names(), *SCENARIOS]
     raise HumanbenchError(f"no protocol is called {protocol!r}{nearest(protocol, names)} ({', '.join(names)})")
-
-
-def check_task(name: str) -> None:
-    """Raises `HumanbenchError` unless there is such a task."""
-    if name not in TASKS:
-        raise HumanbenchError(f"no task is called {name!r}{nearest(name, list(TASKS))} ({', '.join(TASKS)})")
 
 
 def candidates(
@@ -104,22 +89,22 @@ def _with_evaluation(chosen: Sequence[DatasetCard], patterns: Sequence[str]) -> 
         )
 
 
-def found(cards: Sequence[DatasetCard], data_root: DataRoot, named: Sequence[str]) -> list[DatasetCard]:
+def on_disk(cards: Sequence[DatasetCard], data_root: DataRoot, named: Sequence[str]) -> list[DatasetCard]:
     """Those of the cards whose folder is under the data root.
 
     Raises `DataError` when none is, or one that was named outright is not.
     """
-    there = [card for card in cards if dataset_folder(card, data_root).is_dir()]
-    missing = [card.id for card in cards if card not in there]
+    present = [card for card in cards if dataset_folder(card, data_root).is_dir()]
+    missing = [card.id for card in cards if card not in present]
     lost = [name for name in missing if name in named]
     if lost:
         raise DataError(
             f"{', '.join(lost)}: no such folder under {data_root} "
             f"(`humanbench datasets show {lost[0]}` says how to get it; --suite mini needs none)"
         )
-    if not there:
+    if not present:
         raise DataError(
             f"no dataset found under {data_root}; looked for the folders {', '.join(missing)} "
             "(`humanbench datasets show ID` says how to get one; --suite mini needs none)"
         )
-    return there
+    return present

@@ -1,4 +1,4 @@
-"""The folder of a run: where each artefact lies, which cells are done, who is working on which."""
+"""The folder of a run: where each artefact lies, which cells are finished, who is working on which."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from humanbench.engine.devices import is_main_process
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_text
-from humanbench.results import FOLDER, Result, latest, read_result, result_files
+from humanbench.hashing import content_sha256
+from humanbench.results import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.run_log import RunLog
+
+ASIDE = "set_aside"
+"""Folder of results files that count no more: damaged ones, and failures that a later run made up for."""
 
 
 class BusyError(HumanbenchError):
@@ -33,14 +39,59 @@ class RunFolder:
         """Where an artefact of a cell goes; its folder is made by whoever writes it."""
         return self.path / kind / f"{name}{suffix}"
 
-    def done(self, cell_id: str) -> Result | None:
-        """The result of a cell with this content, if there is a finished one."""
-        for path in reversed(result_files(self.path)):
-            if cell_id[:12] in path.name:
-                result = read_result(path)
-                if result.cell.id == cell_id and result.status == "done":
-                    return result
+    def finished(self, cell_id: str, log: RunLog) -> Result | None:
+        """The result of a cell with this content, if there is one with its predictions.
+
+        A results file that was cut off is set aside; predictions that are gone or were changed make the cell one to
+        compute again. Both are said.
+        """
+        for path in reversed([path for path in result_files(self.path) if cell_id[:12] in path.name]):
+            result = self._read(path, log)
+            if result is not None and result.cell.id == cell_id and result.status == "done":
+                reason = self._without_predictions(result)
+                if reason is not None:
+                    log.info(f"  {reason}: computing the cell again")
+                return result if reason is None else None
         return None
+
+    def _read(self, path: Path, log: RunLog) -> Result | None:
+        """A result, or None for a damaged one, which the main process sets aside."""
+        try:
+            return read_result(path)
+        except FileNotFoundError:  # set aside by the main process meanwhile
+            return None
+        except ResultError as error:
+            if not isinstance(error.__cause__, ValueError):  # of a newer humanbench, say: not damaged
+                raise
+            if is_main_process():
+                self.set_aside(path.stem)
+            log.info(f"  {error}: moved to {ASIDE}/")
+            return None
+
+    def _without_predictions(self, result: Result) -> str | None:
+        """Why the predictions of a finished cell cannot be used any more, or None."""
+        if result.predictions is None or result.provenance is None:
+            return None
+        path = self.path / result.predictions
+        if not path.exists():
+            return f"the predictions of a finished cell are gone ({path})"
+        if content_sha256(path) != result.provenance.predictions_sha256:
+            return f"the predictions of a finished cell were changed ({path})"
+        return None
+
+    def set_aside(self, name: str) -> bool:
+        """Move the results file of this name to `set_aside/`, where nothing reads it; whether there was one."""
+        path = self.path / FOLDER / f"{name}.json"
+        if not path.is_file():
+            return False
+        place = self.path / ASIDE / path.name
+        place.parent.mkdir(exist_ok=True)
+        number = 1
+        while place.exists():
+            number += 1
+            place = place.with_name(f"{name}-{number}.json")
+        path.rename(place)
+        return True
 
     def results(self) -> dict[str, Result]:
         """By cell id, the result that counts."""

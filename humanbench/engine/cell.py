@@ -1,0 +1,294 @@
+"""One cell from its data to its result: tables, network, fit, predictions file, score."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import json
+import math
+import platform
+import shutil
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import save
+
+from humanbench._version import __version__
+from humanbench.cards import scenario
+from humanbench.data.fingerprint import fingerprint
+from humanbench.data.samples import dataset_folder, is_synthetic
+from humanbench.engine.batches import CachedBatches, ImageBatches
+from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.cost import forward_cost
+from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of
+from humanbench.engine.finetune import CellError, trainable_state_dict
+from humanbench.engine.fit import Fit, Progress, length
+from humanbench.engine.predict import Predicted, predict
+from humanbench.engine.prepared import PreparedCell, artefact_name, cell_key, prepare, read_tables, unread_cell_key
+from humanbench.engine.stores import CellStores
+from humanbench.errors import HumanbenchError
+from humanbench.files import write_bytes, write_text
+from humanbench.predictions.files import SUFFIX
+from humanbench.provenance import git_state, machine, packages
+from humanbench.results import Cell, Cost, Provenance, Result
+from humanbench.scoring import ScoreReport, score
+from humanbench.tasks import task_for
+from humanbench.tasks.training import TaskDataset
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors in writing: nothing of this run could be recorded, so it ends."""
+
+
+def run_cell(context: RunContext, spec: CellSpec) -> Result:
+    """Compute a cell, or find that it was computed before; a failure is a result too.
+
+    A loss that is not finite, used-up memory, data that is not what its card says or an error in the code fails the
+    cell. A full disk ends the run (`OSError`), as an interruption does, and of several processes an error that one
+    meets alone.
+    """
+    accelerator = accelerator_for(context.device, spec.recipe.train.amp)
+    key: Cell | None = None
+    computing = False
+    try:
+        tables = read_tables(context, spec)
+        key = cell_key(context, spec, tables)
+        if (before := context.folder.finished(key.id, context.log)) is not None:
+            context.log.info(f"  done before: {headline(before)}")
+            return before
+        cell = prepare(context, spec, tables, key)
+        computing = True
+        result = _computed(context, accelerator, cell)
+        context.log.info(f"  {headline(result)}")
+        return result
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        common = not computing or isinstance(error, CellError)  # every process meets it alike
+        alone = accelerator.num_processes > 1 and not common
+        result = _failure(context, spec, key or unread_cell_key(context, spec), error)
+        if (alone and not is_peer_failure(error)) or (not alone and accelerator.is_main_process):
+            _record_failure(context, spec, result, error)
+        if alone:
+            raise  # the other processes are waiting for this one: end them all
+        return result
+    finally:
+        if accelerator.device.type != "cpu":
+            accelerator.free_memory()
+
+
+def headline(result: Result) -> str:
+    """The main metric with its interval, or why there is none."""
+    if result.status == "failed":
+        return f"failed: {result.reason}"
+    best = result.metrics[result.main]
+    labels = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+    value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f})"
+    return value + (f" [{', '.join(labels)}]" if labels else "")
+
+
+def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Result:
+    """Fit, predict, write, score, record; every process returns the result."""
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    if accelerator.is_main_process:
+        _describe(context, cell)
+    cell.model.to(accelerator.device)
+    stores = CellStores(context, accelerator, cell)
+
+    if cell.recipe.fits:
+        progress = _fit(context, accelerator, cell, stores)
+    else:
+        progress = _remember_training_features(context, accelerator, cell)
+    predicted, cost = _predict(context, accelerator, cell, stores)
+
+    text = ""
+    if accelerator.is_main_process:
+        path = _write_predictions(context, cell, predicted)
+        before = time.perf_counter()
+        report = score(cell.card, path, context.data_root, subset=context.subset)
+        seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
+        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second}
+        provenance = _provenance(context, accelerator, cell, started) | {
+            "seconds": {name: round(value, 3) for name, value in seconds.items()},
+            "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
+            "predictions_sha256": report.predictions_sha256,
+            "cache": stores.notes,
+        }
+        result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
+        _record_success(context, cell, result)
+        text = result.to_json()
+    return Result.model_validate_json(gathered(accelerator, text)[0])
+
+
+def _describe(context: RunContext, cell: PreparedCell) -> None:
+    """Freeze report and recipe, before anything is computed."""
+    report, folder = cell.model.report, context.folder
+    write_text(folder.place("freeze", cell.name, ".txt"), report.to_text() + "\n")
+    write_text(folder.place("freeze", cell.name, ".json"), json.dumps(report.as_dict(), indent=1) + "\n")
+    write_text(folder.place("recipes", cell.name, ".json"), cell.recipe.model_dump_json(indent=1) + "\n")
+
+
+def _fit(context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores) -> Progress:
+    """Fit the network, from stored trunk outputs where there are any, and keep the weights."""
+    recipe, task, seed = cell.recipe, cell.task, cell.spec.seed
+    data = task.training_data(cell.card, cell.tables.train, recipe, cell.model.backbone.preprocessing, seed)
+    common = (data, recipe, seed, rank_of(accelerator), task.collate)
+    batches = ImageBatches(*common, context.workers, accelerator.device.type == "cuda", context.log.info)
+    views = stores.for_training(data, length(recipe, len(batches.of_epoch(0)))[0])
+    if views:
+        batches = CachedBatches(*common, views)
+    checkpoint = context.folder.place("checkpoints", cell.name, ".pt")
+    fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id)
+    progress = fit.run()
+    if accelerator.is_main_process:
+        _write_weights(context, cell)
+    return progress
+
+
+def _write_weights(context: RunContext, cell: PreparedCell) -> None:
+    state = trainable_state_dict(cell.model)
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
+    origin = {"backbone": context.backbone.name, "weights_sha256": cell.key.weights_sha256, "cell": cell.key.id}
+    write_bytes(context.folder.place("weights", cell.name, ".safetensors"), save(tensors, origin))
+
+
+def _remember_training_features(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Progress:
+    """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
+    head = cell.model.head
+    if hasattr(head, "remember"):
+        data = _pictures(context, cell, cell.tables.train)
+        known = predict(
+            accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
+        ).decoded
+        head.remember(gathered(accelerator, known)[0])  # type: ignore[operator]
+    return Progress()
+
+
+def _predict(
+    context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores
+) -> tuple[Predicted, Cost | None]:
+    """Decoded predictions of the test pictures, and on the main process what one picture costs the backbone."""
+    data = _pictures(context, cell, cell.tables.test)
+    cost = None
+    if accelerator.is_main_process:
+        cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
+    store = stores.for_testing(data)
+    predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
+    return predicted, cost
+
+
+def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -> TaskDataset:
+    """The pictures of these tables as they are tested."""
+    preprocessing = cell.model.backbone.preprocessing
+    return cell.task.test_data(cell.card, tables, cell.recipe, preprocessing, context.inputs)
+
+
+def _write_predictions(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
+    """The predictions file (or folder) in the field's format."""
+    path = context.folder.place("predictions", cell.name, SUFFIX[cell.card.task])
+    if path.is_dir():  # of a run that ended before its result was written
+        shutil.rmtree(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    predictions = cell.task.predictions(cell.card, cell.tables.test, predicted.decoded)
+    task_for(cell.card).write_predictions(cell.card, cell.tables.test, predictions, path)
+    return path
+
+
+def _provenance(context: RunContext, accelerator: Accelerator, cell: PreparedCell, started: str) -> dict[str, Any]:
+    """How the result came about, as far as it does not depend on the result."""
+    commit, dirty = git_state()
+    train = {s: t for s, t in cell.tables.train.items() if t.attrs["dataset"] == cell.card.id}
+    return {
+        "humanbench": __version__,
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "packages": packages(),
+        "python": platform.python_version(),
+        "platform": machine(),
+        "device": device_name(accelerator),
+        "processes": accelerator.num_processes,
+        "command": context.command,
+        "started": started,
+        "dataset_fingerprint": fingerprint(cell.card, cell.tables.test | train),
+        "freeze_sha256": cell.model.report.sha256,
+    }
+
+
+def _result(
+    context: RunContext,
+    cell: PreparedCell,
+    report: ScoreReport,
+    path: Path,
+    progress: Progress,
+    cost: Cost | None,
+    provenance: Provenance,
+) -> Result:
+    subject = _subject(context, cell.spec, cell.key) | {"synthetic": cell.tables.synthetic, "status": "done"}
+    return Result(
+        **subject,
+        main=report.main,
+        split=report.split,
+        unit=report.unit,
+        metrics=report.metrics,
+        info=report.info,
+        trainable=cell.model.report.trainable_values,
+        frozen=cell.model.report.frozen_values,
+        cost=cost,
+        epochs=progress.epoch,
+        iterations=progress.iteration,
+        history=[{k: v if math.isfinite(v) else None for k, v in losses.items()} for losses in progress.history],
+        predictions=str(path.relative_to(context.folder.path)),
+        provenance=provenance,
+    )
+
+
+def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
+    """What a result is about, whether it is there or not."""
+    recipe, backbone = spec.recipe, context.backbone
+    return {
+        "cell": key,
+        "dataset": spec.card.id,
+        "task": spec.card.task,
+        "scenario": scenario(spec.card, backbone.pretrained_on),
+        "backbone": backbone.name,
+        "checkpoint": context.checkpoint,
+        "regime": recipe.regime,
+        "suite": recipe.suite,
+        "variant": recipe.variant,
+        "seed": spec.seed,
+        "synthetic": is_synthetic(dataset_folder(spec.card, context.data_root)),
+        "subset": key.subset,
+        "recipe_source": recipe.source,
+    }
+
+
+def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> None:
+    """Keep the result; then the checkpoint, and a failure from before the data could be read, say nothing any more."""
+    context.folder.add(cell.name, result)
+    context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
+    context.folder.set_aside(artefact_name(cell.spec, unread_cell_key(context, cell.spec)))
+
+
+def _failure(context: RunContext, spec: CellSpec, key: Cell, error: Exception) -> Result:
+    return Result(**_subject(context, spec, key), status="failed", reason=_reason(error))
+
+
+def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:
+    """Keep a failure; the traceback goes to the log."""
+    context.log.write("".join(traceback.format_exception(error)).rstrip())
+    context.folder.add(artefact_name(spec, result.cell), result)
+    context.log.info(f"  {headline(result)}")
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, HumanbenchError):
+        return text
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:
+        return f"out of memory ({text[:200]}); a smaller train.batch_size with train.accumulate may help"
+    return f"{type(error).__name__}: {text}"

@@ -1,0 +1,78 @@
+"""What the engine is given: what all cells of a run share, and which cell to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from humanbench.cards import DatasetCard
+from humanbench.data_root import DataRoot
+from humanbench.engine.run_folder import RunFolder
+from humanbench.recipes import Recipe
+from humanbench.run_log import RunLog
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from humanbench.backbones.backbone import Backbone
+
+
+class ReadyHeads(Protocol):
+    """Heads that were trained elsewhere and are tested as they are, each on its own backbone: a pretraining's, say."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Ids of the datasets that there is a head for."""
+
+    def overrides(self, card: DatasetCard) -> Mapping[str, Any]:
+        """What the dataset's recipe must be for its head to fit: dotted keys with values."""
+
+    def backbone(self, card: DatasetCard) -> Backbone:
+        """The backbone that the dataset's head was trained on."""
+
+    def fill(self, card: DatasetCard, head: nn.Module) -> None:
+        """Put the trained head into a fresh one for this dataset."""
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """One cell to compute: a dataset, its recipe and a seed. `name` tells it from the others of a run."""
+
+    card: DatasetCard
+    recipe: Recipe
+    seed: int
+
+    @property
+    def name(self) -> str:
+        variant = f"-{self.recipe.variant}" if self.recipe.variant else ""
+        return f"{self.card.id}-{self.recipe.regime}{variant}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all cells of a run share.
+
+    `checkpoint`: where the backbone's weights came from, as it was asked for. `subset`: a file that names samples of
+    the one dataset of this run. `inputs`: the files that recipes declare, by name. `workers`: processes that read
+    images. `cache`: whether anything may be kept in the cache folder. `command`: what made the run. `heads`: heads that
+    are tested as they are, with their own backbones; None where a fresh head is fitted on `backbone`.
+    """
+
+    backbone: Backbone
+    checkpoint: str | None
+    folder: RunFolder
+    log: RunLog
+    data_root: DataRoot
+    subset: Path | None = None
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    device: str | None = None
+    workers: int = 0
+    cache: bool = True
+    command: str = ""
+    heads: ReadyHeads | None = None
+
+    def backbone_for(self, card: DatasetCard) -> Backbone:
+        """The backbone of a dataset's cells: the run's, or the one that its ready-made head was trained on."""
+        return self.backbone if self.heads is None else self.heads.backbone(card)

@@ -1,0 +1,185 @@
+"""A cell made ready: its tables read, its identity known, its network built and frozen as the regime says."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from humanbench._version import __version__
+from humanbench.cards import DatasetCard, load_card
+from humanbench.data.identity import FileHashes, data_sha256
+from humanbench.data.samples import load_samples
+from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.finetune import Finetune
+from humanbench.hashing import file_sha256, key
+from humanbench.recipes import Recipe
+from humanbench.regimes import Variant, freeze
+from humanbench.results import Cell
+from humanbench.tasks.training import TaskModel, model_for
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from humanbench.backbones.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Sample tables of a cell: `train` by split (`dataset/split` for other datasets' splits), `test` by split."""
+
+    train: dict[str, pd.DataFrame]
+    test: dict[str, pd.DataFrame]
+    file_hashes: FileHashes
+
+    @property
+    def synthetic(self) -> bool:
+        return any(t.attrs["synthetic"] for t in (*self.train.values(), *self.test.values()))
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Identity of the labels and pictures of `train` and of `test`."""
+        return {"train": self._content(self.train), "test": self._content(self.test)}
+
+    def _content(self, tables: Mapping[str, pd.DataFrame]) -> str:
+        """Identity of tables that may be of several datasets."""
+        by_dataset: dict[str, dict[str, pd.DataFrame]] = {}
+        for split, table in tables.items():
+            by_dataset.setdefault(table.attrs["dataset"], {})[split] = table
+        hashed = {n: data_sha256(load_card(n), listed, self.file_hashes) for n, listed in by_dataset.items()}
+        return key(hashed)
+
+
+@dataclass(frozen=True)
+class PreparedCell:
+    """A cell with its data read and its network built."""
+
+    spec: CellSpec
+    tables: Tables
+    key: Cell
+    model: Finetune
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.spec.recipe
+
+    @property
+    def card(self) -> DatasetCard:
+        return self.spec.card
+
+    @property
+    def task(self) -> TaskModel:
+        return model_for(self.spec.card)
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's artefacts."""
+        return artefact_name(self.spec, self.key)
+
+
+def artefact_name(spec: CellSpec, key: Cell) -> str:
+    """The name of everything that a cell leaves in the run folder: what it is, and the start of its identity."""
+    return f"{spec.name}-{key.id[:12]}"
+
+
+def read_tables(context: RunContext, spec: CellSpec) -> Tables:
+    """Read the tables that the recipe trains on and those that are tested.
+
+    Without finetuning none are trained on, but nearest neighbours are looked for in the training tables.
+    """
+    card, recipe = spec.card, spec.recipe
+    assert card.evaluation is not None
+    hashes = FileHashes(remember=context.cache, say=context.log.info)
+    test = {s: load_samples(card, s, context.data_root, context.subset) for s in card.evaluation.test}
+    if not recipe.fits and (context.heads is not None or card.task != "attribute"):
+        return Tables({}, test, hashes)
+    if not recipe.train.on:
+        train = {s: load_samples(card, s, context.data_root, context.subset) for s in card.evaluation.train}
+        return Tables(train, test, hashes)
+    others = [(load_card(name), split) for name in recipe.train.on for split in training_splits(load_card(name))]
+    train = {f"{c.id}/{split}": load_samples(c, split, context.data_root) for c, split in others}
+    return Tables(train, test, hashes)
+
+
+def training_splits(card: DatasetCard) -> tuple[str, ...]:
+    """The splits that a dataset is trained on: those of its evaluation, else those of its pretraining."""
+    if card.evaluation is not None:
+        return card.evaluation.train
+    return card.pretraining.splits if card.pretraining is not None else ()
+
+
+def cell_key(context: RunContext, spec: CellSpec, tables: Tables) -> Cell:
+    """The identity of a cell: hashes of all that decides its numbers."""
+    return _cell_key(context, spec, key(tables.hashes))
+
+
+def unread_cell_key(context: RunContext, spec: CellSpec) -> Cell:
+    """The identity of a cell whose data could not be read, for the record of its failure."""
+    no_tables = key({"train": key({}), "test": key({})})
+    return _cell_key(context, spec, no_tables).model_copy(update={"data_sha256": ""})
+
+
+def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
+    backbone = context.backbone_for(spec.card)
+    content: dict[str, Any] = {
+        "dataset": spec.card.id,
+        "data_sha256": data,
+        "weights_sha256": backbone.weights_sha256,
+        "architecture": architecture_sha256(backbone),
+        "recipe_sha256": spec.recipe.sha256,
+        "seed": spec.seed,
+        "subset": context.subset.stem if context.subset else None,
+        "inputs": {name: file_sha256(path) for name, path in context.inputs.items()},
+        "humanbench": __version__.split(".")[0],
+    }
+    return Cell(id=key(content), **content)
+
+
+_STATES = ("training", "grad_checkpointing", "fused_attn")
+"""Attributes of modules that change no output: training or not, how memory is saved, which kernel is used."""
+
+
+def architecture_sha256(backbone: Backbone) -> str:
+    """Hash of what makes of a picture what it does beside the weights: structure and preprocessing.
+
+    The structure as printed (layers, sizes, activations, epsilons), and the modules' plain attributes, for not all of
+    them are printed (the number of heads is not).
+    """
+    preprocessing = backbone.preprocessing
+    attributes = [(name, _plain_attributes(module)) for name, module in backbone.trunk.named_modules()]
+    pixels = (preprocessing.mean, preprocessing.std, preprocessing.interpolation)
+    return key(repr(backbone.trunk), attributes, type(backbone.grouped_forward).__name__, pixels)
+
+
+def _plain_attributes(module: nn.Module) -> dict[str, Any]:
+    """Numbers and words of a module that say how it computes; not the states it is in."""
+    return {
+        name: value
+        for name, value in sorted(vars(module).items())
+        if isinstance(value, bool | int | float | str) and name not in _STATES and not name.startswith("_")
+    }
+
+
+def prepare(context: RunContext, spec: CellSpec, tables: Tables, cell: Cell) -> PreparedCell:
+    """A cell with a fresh copy of the backbone and a fresh head, frozen as the regime says."""
+    model = build_network(context, spec, tables.train or tables.test)
+    return PreparedCell(spec, tables, cell, model)
+
+
+def build_network(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.DataFrame]) -> Finetune:
+    """What a cell fits; its head is for the classes, identities and ratios of these tables."""
+    recipe = spec.recipe
+    backbone = copy.deepcopy(context.backbone_for(spec.card))
+    backbone.set_drop_path(recipe.train.drop_path)
+    torch.manual_seed(spec.seed)
+    head = model_for(spec.card).build_head(spec.card, tables, recipe, backbone)
+    if context.heads is not None:
+        context.heads.fill(spec.card, head)
+    variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())
+    report = freeze(backbone, head, recipe.regime, variant)
+    return Finetune(backbone, head, report)

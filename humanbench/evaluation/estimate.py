@@ -1,0 +1,210 @@
+"""What a cell will cost, without training it: from the shapes of one batch.
+
+Where a dataset is on disk its tables are read, and a picture or two; where it is not, the card's counts and the
+recipe's input say what is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+import torch
+from accelerate.utils import send_to_device
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from humanbench.cards import DatasetCard, load_card
+from humanbench.engine.batches import with_input_size
+from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.finetune import Finetune
+from humanbench.engine.fit import length
+from humanbench.engine.prepared import build_network, read_tables, training_splits
+from humanbench.evaluation.plan import Plan
+from humanbench.optim.optimisers import OPTIMISERS
+from humanbench.recipes import Recipe
+from humanbench.regimes import FreezeReport
+from humanbench.tasks.training import Batch, model_for
+
+_BYTES = 4
+
+DEVICE_TFLOPS = 20.0
+"""Operations a second (10^12) of the device that hours are given for: about what one GPU of a data centre sustains in
+training in single precision."""
+
+_USUAL_ASPECT = 4 / 3
+"""Longer by shorter side of a picture that nobody has seen yet."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of a cell.
+
+    `counts`: whether pictures were counted on `disk` or are those of the `card`. `gflops`: floating point operations (a
+    multiply-add is two, as torch counts) of one image forward through backbone and head, `training_gflops` of one image
+    in training, the backward pass of what trains taken as twice its forward pass. `memory_gb`: parameters, gradients,
+    optimiser and what one process keeps for the backward pass of a batch. `trunk_gb`: what stored trunk outputs would
+    take, 0 without a frozen trunk.
+    """
+
+    name: str
+    dataset: str
+    regime: str
+    seed: int
+    counts: Literal["disk", "card"]
+    train_images: int
+    test_images: int
+    epochs: int
+    iterations: int
+    trainable: int
+    frozen: int
+    gflops: float
+    training_gflops: float
+    total_tflops: float
+    memory_gb: float
+    trunk_gb: float
+
+    @property
+    def hours(self) -> float:
+        """Hours on a device that computes `DEVICE_TFLOPS`."""
+        return self.total_tflops / DEVICE_TFLOPS / 3600
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"hours": self.hours}
+
+
+class _Samples(NamedTuple):
+    """The network of a cell, how many samples there are, batches of an epoch, and one batch of one sample."""
+
+    model: Finetune
+    train: int
+    test: int
+    batches: int
+    batch: Batch
+
+
+def estimate(plan: Plan, spec: CellSpec) -> tuple[Estimate, FreezeReport]:
+    """The cost of a cell of a plan and its freeze report; trains nothing."""
+    recipe, absent = spec.recipe, plan.absent & {spec.card.id, *spec.recipe.train.on}
+    samples = _of_card(plan.context, spec) if absent else _on_disk(plan.context, spec)
+    model, report = samples.model, samples.model.report
+    epochs = iterations = images = 0
+    if recipe.fits:
+        epochs, iterations = length(recipe, samples.batches)
+        images = iterations * recipe.train.batch_size * recipe.train.accumulate
+    trunk, rest, kept, state = _measured(model, samples.batch)
+    views, shown = recipe.train.views, len(model_for(spec.card).test_views(recipe))
+    total = images * (trunk + 3 * rest) + samples.test * shown * (trunk + rest)
+    memory = report.trainable_values * (2 + OPTIMISERS[recipe.optim.name].values) + report.frozen_values
+    return Estimate(
+        name=spec.name,
+        dataset=spec.card.id,
+        regime=recipe.regime,
+        seed=spec.seed,
+        counts="card" if absent else "disk",
+        train_images=samples.train,
+        test_images=samples.test,
+        epochs=epochs,
+        iterations=iterations,
+        trainable=report.trainable_values,
+        frozen=report.frozen_values,
+        gflops=(trunk + rest) / 1e9,
+        training_gflops=(trunk + 3 * rest) / 1e9 if epochs else 0.0,
+        total_tflops=total / 1e12,
+        memory_gb=(memory * _BYTES + kept * recipe.train.batch_size) / 1e9,
+        trunk_gb=state * (samples.train * views + samples.test * shown) / 1e9 if model.split_index else 0.0,
+    ), report
+
+
+def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
+    """Counted in the tables; the batch is of one picture."""
+    recipe, task, tables = spec.recipe, model_for(spec.card), read_tables(context, spec)
+    model = build_network(context, spec, tables.train or tables.test)
+    preprocessing = model.backbone.preprocessing
+    test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)
+    if not recipe.fits:
+        return _Samples(model, 0, len(test), 0, with_input_size(task.collate([test[0]])))
+    train = task.training_data(spec.card, tables.train, recipe, preprocessing, spec.seed)
+    batches = len(train.batches(recipe.train.batch_size, spec.seed, 0))
+    return _Samples(model, len(train), len(test), batches, with_input_size(task.collate([train[0]])))
+
+
+def _of_card(context: RunContext, spec: CellSpec) -> _Samples:
+    """Counted by the cards of the datasets, with a batch of zeros of the recipe's size."""
+    recipe, card = spec.recipe, spec.card
+    assert card.evaluation is not None
+    sources = [load_card(name) for name in recipe.train.on] or [card]
+    counts = {(source, split): _count(source, split) for source in sources for split in training_splits(source)}
+    tables = {f"{source.id}/{split}": _blank_table(source, split, rows) for (source, split), rows in counts.items()}
+    model = build_network(context, spec, tables)
+    train, test = sum(counts.values()), sum(_count(card, split) for split in card.evaluation.test)
+    height, width = _usual_size(recipe)
+    batch = {"image": torch.zeros(1, 3, height, width), "size": torch.tensor([[height, width]])}
+    batches = math.ceil(train / recipe.train.batch_size)
+    return _Samples(model, train if recipe.fits else 0, test, batches, with_input_size(batch))
+
+
+def _count(card: DatasetCard, split: str) -> int:
+    """Samples of a split by its card; 1 where no source states them."""
+    counts = card.split(split).counts()
+    return counts.get("samples") or counts.get("images") or 1
+
+
+def _blank_table(card: DatasetCard, split: str, rows: int) -> pd.DataFrame:
+    """As much of a sample table as a head asks for: how many people there are, and columns of attributes."""
+    people = card.split(split).identities or 1
+    table = pd.DataFrame({"pid": [row % people for row in range(max(rows, people))]})
+    for name in card.labels.attributes:
+        table[name] = 0
+    table.attrs |= {"dataset": card.id, "synthetic": False}
+    return table
+
+
+def _usual_size(recipe: Recipe) -> Sequence[int]:
+    """Height and width of what enters the network, of a picture that nobody has seen yet."""
+    crop = recipe.augment.get("crop")
+    if isinstance(crop, list | tuple):
+        return [int(side) for side in crop]
+    first, second = recipe.input.size
+    if recipe.input.fit == "short_side":
+        return [first, min(second, round(first * _USUAL_ASPECT))]
+    return [first, second]
+
+
+def _measured(model: Finetune, batch: Batch) -> tuple[float, float, float, float]:
+    """Operations of the frozen trunk and of the rest, bytes kept for the backward pass, bytes of the trunk's output.
+
+    All for one image, on the device of shapes without numbers; where a head needs numbers, with numbers.
+    """
+    try:
+        return _counted(model.to("meta"), send_to_device(batch, "meta"))
+    except (NotImplementedError, RuntimeError):
+        on_cpu = model.to_empty(device="cpu")
+        return _counted(on_cpu, batch)
+
+
+def _counted(model: Finetune, batch: Batch) -> tuple[float, float, float, float]:
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage._cdata not in weights:
+            kept[storage._cdata] = storage.nbytes()
+        return tensor
+
+    weights = {p.untyped_storage()._cdata for p in model.parameters()}
+    model.eval()
+    images = batch["image"]
+    with FlopCounterMode(display=False) as trunk:
+        state = model.trunk(images)
+    with FlopCounterMode(display=False) as rest, saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.outputs(batch | {"state": state})
+    return (
+        float(trunk.get_total_flops()),
+        float(rest.get_total_flops()),
+        float(sum(kept.values())),
+        float(sum(t.nbytes for t in state)),
+    )

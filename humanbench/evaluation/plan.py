@@ -1,0 +1,272 @@
+"""A request checked and turned into cells, before anything is computed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from humanbench.backbones.sources import HUB
+from humanbench.cards import DatasetCard, load_card
+from humanbench.data.samples import dataset_folder
+from humanbench.data_root import DataRoot, find_data
+from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.devices import check_device, check_precision, is_main_process, reading_processes, uses_gpu
+from humanbench.engine.run_folder import RunFolder
+from humanbench.errors import DataError, HumanbenchError
+from humanbench.evaluation.request import Request
+from humanbench.evaluation.selection import candidates, on_disk, regime_and_scenario
+from humanbench.overrides import PathLike, divided, parsed
+from humanbench.recipes import DIRECT, load_recipe
+from humanbench.regimes import REGIMES
+from humanbench.run_log import RunLog
+from humanbench.suites import MINI, Suite, check_suite, synthesized
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+    from humanbench.backbones.outline import Outline
+    from humanbench.pretrain.direct import Direct
+
+_LEAST_ROOM = 100 * 10**6
+"""Bytes that must be free for a run to begin: no checkpoint of a fit is smaller than its results."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run before it starts: what its cells share, the cells, which datasets were left out, in words.
+
+    `absent`: ids of datasets that are not on disk; only a plan to look at has them.
+    """
+
+    context: RunContext
+    cells: list[CellSpec]
+    left_out: str = ""
+    absent: frozenset[str] = frozenset()
+
+
+def plan_for(request: Request, dry: bool = False) -> Plan:
+    """Check a request and load its backbone; nothing is computed and nothing but the embedded suite written.
+
+    Names, files, datasets and the run's folder are checked before any weight is downloaded or read. A `dry` plan is
+    one to look at: it needs no weights where the name says which network it is, and no data, for cards hold counts.
+    Raises `HumanbenchError` for input that no run can start with.
+    """
+    check_suite(request.suite)
+    check_device(request.device)
+    regime, asked = regime_and_scenario(request.protocol, request.scenario)
+    overrides, places = divided(request.set)
+    files = _files(request.inputs)
+    heads = _ready_heads(request, regime)
+    outline = _outline(request, heads)
+    backbone = None if outline.settled or asked is None else _loaded(request)
+    seen = outline.pretrained_on if backbone is None else backbone.pretrained_on
+    tested = None if heads is None else heads.datasets
+    cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested)
+    _check_subset(request.subset, cards)
+    variant, required = (request.variant, _nothing) if heads is None else (DIRECT, heads.overrides)
+    seeds = range(request.seed, request.seed + request.seeds)
+    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required)
+    _check_inputs(files, cells)
+    for spec in cells:
+        check_precision(spec.recipe.train.amp, request.device)
+    embedded = request.suite == MINI and request.data_root is None
+    root = find_data(request.data_root, places)
+    absent: frozenset[str] = frozenset()
+    if not embedded:
+        cells, absent = _with_data(cells, cards, root, request.patterns, dry)
+    if not dry:
+        check_writable(_run_folder(request.out, outline.name, regime, request.suite))
+
+    if heads is not None:
+        backbone = heads.start
+    elif backbone is None:
+        backbone = _blank(request, outline) if dry else _loaded(request)
+    folder = RunFolder(_run_folder(request.out, backbone.name, regime, request.suite))
+    log = RunLog(None if dry else folder.log, is_main_process())
+    if embedded:
+        root = find_data(synthesized([card for card in _needed(cells) if card.id not in places], log), places)
+    context = RunContext(
+        backbone=backbone,
+        checkpoint=os.fspath(request.checkpoint) if request.checkpoint is not None else None,
+        folder=folder,
+        log=log,
+        data_root=root,
+        subset=Path(request.subset) if request.subset is not None else None,
+        inputs=files,
+        device=request.device,
+        workers=reading_processes(request.workers, uses_gpu(request.device)),
+        cache=request.cache,
+        command=_command(request, backbone.name, root.settings(card.id for card in _needed(cells))),
+        heads=heads,
+    )
+    return Plan(context, shard(cells, request.shard) if request.shard else cells, left_out, absent)
+
+
+def cells_for(
+    cards: Iterable[DatasetCard],
+    regime: str,
+    suite: Suite,
+    variant: str | None,
+    overrides: Mapping[str, Any],
+    seeds: Sequence[int],
+    required: Callable[[DatasetCard], Mapping[str, Any]],
+) -> list[CellSpec]:
+    """All cells, dataset by dataset; `required` gives overrides of a dataset, below the others.
+
+    Raises `RecipeError` when any recipe, variant or override does not fit.
+    """
+    from humanbench.tasks.training import model_for
+
+    cells = []
+    for card in cards:
+        recipe = load_recipe(card, regime, suite, variant, {**required(card), **overrides})
+        model_for(card).check(recipe)
+        cells += [CellSpec(card, recipe, seed) for seed in seeds]
+    return cells
+
+
+def shard(cells: Sequence[CellSpec], text: str) -> list[CellSpec]:
+    """The i-th of n parts, `i/n` counted from 1, taken in turn so that parts take about as long.
+
+    Raises `HumanbenchError` for anything else.
+    """
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise HumanbenchError(f"--shard {text}: give i/n with 1 <= i <= n, like 2/8")
+    return list(cells[int(first) - 1 :: int(second)])
+
+
+def _nothing(card: DatasetCard) -> Mapping[str, Any]:
+    return {}
+
+
+def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
+    files = {name: Path(path) for name, path in (inputs or {}).items()}
+    for name, path in files.items():
+        if not path.is_file():
+            raise DataError(f"{path}: there is no such file (the input {name!r})")
+    return files
+
+
+def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None:
+    if subset is not None and len(cards) > 1:
+        raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
+    if subset is not None and not Path(subset).is_file():
+        raise DataError(
+            f"{subset}: {'is a folder, not a' if Path(subset).is_dir() else 'there is no such'} subset file"
+        )
+
+
+def _check_inputs(files: Mapping[str, Path], cells: Sequence[CellSpec]) -> None:
+    """Files that no recipe takes are not what was meant, and those that one needs must be there before the training."""
+    needed = {name: spec for spec in cells for name in spec.recipe.inputs}
+    for name in files:
+        if name not in needed:
+            raise HumanbenchError(
+                f"--input {name}=…: no recipe of this run takes it (variant ap56 of pose takes boxes)"
+            )
+    for name, spec in needed.items():
+        if name not in files:
+            raise HumanbenchError(
+                f"{spec.card.id}: this protocol crops the boxes of a detector: give their file as --input {name}=FILE, "
+                "a JSON list of image_id, category_id, bbox, score"
+            )
+
+
+def _with_data(
+    cells: list[CellSpec], cards: Sequence[DatasetCard], root: DataRoot, patterns: Sequence[str], dry: bool
+) -> tuple[list[CellSpec], frozenset[str]]:
+    """The cells whose data are on disk. A dry plan keeps those that were named too, or all where none is on disk; the
+    ids of these datasets."""
+    if not dry:
+        present = on_disk(cards, root, patterns)
+        return [spec for spec in cells if spec.card in present], frozenset()
+    ids = {card.id for card in cards if dataset_folder(card, root).is_dir()}
+    kept = {card.id for card in cards if card.id in ids or card.id in patterns or not ids}
+    return [spec for spec in cells if spec.card.id in kept], frozenset(kept - ids)
+
+
+def check_writable(folder: Path) -> None:
+    """Raises `HumanbenchError` unless a run's folder can be made and written; nothing is made."""
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not existing.is_dir():
+        raise HumanbenchError(f"{existing}: is a file, and a run needs a folder; give another --out")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise HumanbenchError(f"{existing}: may not be written; give another --out")
+    disk = os.statvfs(existing)
+    free = disk.f_bavail * disk.f_frsize
+    if free < _LEAST_ROOM:
+        raise HumanbenchError(f"{existing}: {free / 1e6:.0f} MB are free, too few for a run; give another --out")
+
+
+def _ready_heads(request: Request, regime: str) -> Direct | None:
+    """The dumps of a pretraining, where `checkpoint` names them; only they can be tested without finetuning."""
+    if request.checkpoint is None or not isinstance(request.backbone, str):
+        return None
+    from humanbench.pretrain.direct import is_entry_checkpoint, open_direct
+
+    path = Path(request.checkpoint).expanduser()
+    if not is_entry_checkpoint(path) or (path.is_file() and REGIMES[regime].fits):
+        return None
+    if REGIMES[regime].fits:
+        raise HumanbenchError(f"{path}: a folder of dumps is for --protocol none; finetuning takes one file")
+    return open_direct(request.backbone, path, dict(request.architecture or {}))
+
+
+def _outline(request: Request, heads: Direct | None) -> Outline:
+    from humanbench.backbones.outline import Outline, outline
+
+    if heads is not None:
+        return Outline(heads.start.name, heads.start.pretrained_on)
+    if not isinstance(request.backbone, str):
+        return Outline(request.backbone.name, request.backbone.pretrained_on)
+    return outline(request.backbone, request.checkpoint)
+
+
+def _loaded(request: Request) -> Backbone:
+    if not isinstance(request.backbone, str):
+        return request.backbone
+    from humanbench.backbones import load_backbone
+
+    checkpoint = os.fspath(request.checkpoint) if request.checkpoint is not None else None
+    loaded: Backbone = load_backbone(request.backbone, checkpoint, **(request.architecture or {}))
+    return loaded
+
+
+def _blank(request: Request, outline: Outline) -> Backbone:
+    """The network without its weights, where the name alone says which network it is; else with them."""
+    if not isinstance(request.backbone, str):
+        return request.backbone
+    on_hub = request.checkpoint is not None and os.fspath(request.checkpoint).startswith(HUB)
+    if Path(request.backbone).is_file() or (request.checkpoint is not None and not (on_hub and outline.names_network)):
+        return _loaded(request)
+    from humanbench.backbones import load_backbone
+
+    network: Backbone = load_backbone(request.backbone, random=True, **(request.architecture or {}))
+    network.name, network.pretrained_on = outline.name, outline.pretrained_on
+    return network
+
+
+def _run_folder(out: PathLike | None, backbone: str, regime: str, suite: str) -> Path:
+    name = re.sub(r"[^\w.-]+", "_", f"{backbone}-{regime}") + ("-mini" if suite == MINI else "")
+    return Path(out if out is not None else f"runs/{name}").expanduser().absolute()
+
+
+def _needed(cells: Sequence[CellSpec]) -> list[DatasetCard]:
+    """The datasets that cells test or train on."""
+    names = {name for spec in cells for name in (spec.card.id, *spec.recipe.train.on)}
+    return [load_card(name) for name in sorted(names)]
+
+
+def _command(request: Request, backbone: str, where: Mapping[str, str]) -> str:
+    """What made the run, with the places of its datasets that the configuration file named."""
+    if request.command is None:
+        settings = f", set={dict(where)!r}" if where else ""
+        return f"humanbench.evaluate({backbone!r}, {request.protocol!r}{settings}, …)"
+    named = parsed(request.set)
+    words = [word for key, value in where.items() if key not in named for word in ("--set", f"{key}={value}")]
+    return f"{request.command} {shlex.join(words)}".rstrip()

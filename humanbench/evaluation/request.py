@@ -1,0 +1,72 @@
+"""What an evaluation can be asked for: every argument, its default and its meaning, named here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from humanbench.overrides import Overrides, PathLike
+from humanbench.regimes import DEFAULT_REGIME
+from humanbench.suites import Suite
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `evaluate`, which the options of `humanbench eval` and `plan` fill too.
+
+    Args:
+        backbone: A name for `load_backbone` (a card, a timm or hub name, a file), or a backbone that is loaded.
+        protocol: What is finetuned: full, partial, head or none. A scenario's name is taken as `scenario`.
+        datasets: Ids or wildcards, as a list or with commas; None is every dataset of the benchmark that is found.
+        task: Datasets of this task only.
+        scenario: Datasets that are in this scenario for the backbone only.
+        suite: `mini` takes the recipes of the embedded suite and, without `data_root`, its data.
+        data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data.
+        out: Folder of the run; None is runs/BACKBONE-PROTOCOL (-mini).
+        seed: Seed of the first run of each cell.
+        seeds: Runs of each cell, with the seeds `seed`, `seed + 1` and so on.
+        device: cpu, cuda or cuda:N; None is a GPU if there is one.
+        set: Overrides of the recipes, `{"optim.lr": 1e-4}` or `["optim.lr=1e-4"]`; the key `datasets.ID.root` says
+            where a dataset lies.
+        checkpoint: Weights to load into the backbone: a file or `hf-hub:ORG/REPO`. With `protocol="none"` also the
+            dumps of a pretraining, whose heads are then tested as they are.
+        subset: CSV or TOML file with ids: part of the one dataset that is chosen.
+        variant: A named variant of the recipes.
+        inputs: Files that a recipe declares, by name (`boxes` of a detector).
+        shard: `i/n`: the i-th of n parts of the cells.
+        workers: Processes that read images; None is by device.
+        cache: False keeps nothing in the cache folder and takes nothing from it.
+        architecture: Arguments of the network, as `load_backbone` takes them.
+        command: What the results name as the command that made them; None is this call.
+    """
+
+    backbone: str | Backbone
+    protocol: str = DEFAULT_REGIME
+    datasets: str | Sequence[str] | None = None
+    task: str | None = None
+    scenario: str | None = None
+    suite: Suite = "humanbench-v1"
+    data_root: PathLike | None = None
+    out: PathLike | None = None
+    seed: int = 0
+    seeds: int = 1
+    device: str | None = None
+    set: Overrides | None = None
+    checkpoint: PathLike | None = None
+    subset: PathLike | None = None
+    variant: str | None = None
+    inputs: Mapping[str, PathLike] | None = None
+    shard: str | None = None
+    workers: int | None = None
+    cache: bool = True
+    architecture: Mapping[str, Any] | None = None
+    command: str | None = None
+
+    @property
+    def patterns(self) -> list[str]:
+        """The ids and wildcards of `datasets`."""
+        return self.datasets.split(",") if isinstance(self.datasets, str) else list(self.datasets or ())
