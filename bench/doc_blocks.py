@@ -18,6 +18,9 @@ from humanbench.backbones.cards import backbone_cards
 from humanbench.benchmark import benchmark
 from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
+from humanbench.data.mannequin.attribute_rules import attribute_names
+from humanbench.data.mannequin.keypoint_rules import keypoint_names
+from humanbench.data.mannequin.part_rules import body_classes, garment_classes
 from humanbench.metrics.directions import direction
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.optim.schedules import SCHEDULES
@@ -282,7 +285,19 @@ def _value_of(default: Any) -> str:
     return f"[{', '.join(map(str, default))}]" if isinstance(default, tuple) else f"{default}"
 
 
+def procedural(vocabulary: str) -> str:
+    """The names that procedural people know in a kind of vocabulary."""
+    names = {
+        "attributes": attribute_names,
+        "keypoints": keypoint_names,
+        "garments": lambda: sorted(garment_classes()),
+        "body": lambda: sorted(body_classes()),
+    }[vocabulary]()
+    return ", ".join(f"`{name}`" for name in names)
+
+
 WRITERS: dict[str, Callable[..., str]] = {
+    "procedural": procedural,
     "regimes": regimes,
     "optimisers": optimisers,
     "schedules": schedules,

@@ -32,7 +32,12 @@ def joint_indices(labels: Labels, aliases: Mapping[str, str]) -> list[int]:
     for name in labels.keypoints:
         joint = aliases.get(name, _ALIASES.get(name, name))
         if joint not in JOINT:
-            hint = nearest(name, [*JOINT, *_ALIASES])
+            hint = nearest(name, keypoint_names())
             raise CardError(f"procedural people have no keypoint {name!r} (docs/embedded-suite.md lists theirs){hint}")
         joints.append(JOINT[joint])
     return joints
+
+
+def keypoint_names() -> list[str]:
+    """Every keypoint that procedural people have: the joints of the skeleton, and their other names."""
+    return [*JOINT, *_ALIASES]

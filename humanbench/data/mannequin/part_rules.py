@@ -40,7 +40,7 @@ def check_classes(labels: Labels) -> None:
     """`CardError` for a class that no procedural person can have, or a vocabulary of the body that lacks a part."""
     names = [_plain(name) for name in labels.classes]
     of_the_body = _OF_THE_BODY in names
-    known = _body_classes() if of_the_body else _garment_classes()
+    known = body_classes() if of_the_body else garment_classes()
     for name, written in zip(names, labels.classes, strict=True):
         if name not in known:
             hint = nearest(name, sorted(known))
@@ -72,7 +72,7 @@ def _wardrobe(sleeve: str, lower: str, shoes: str, classes: tuple[str, ...]) -> 
 
 
 @lru_cache(maxsize=1)
-def _garment_classes() -> frozenset[str]:
+def garment_classes() -> frozenset[str]:
     """All class names that somebody's garments or skin can get, and those that nobody's ever do."""
     worn = itertools.product(("none", "short", "long"), ("trousers", "shorts"), ("shoes", "boots"), GARMENTS, SHAPES)
     sides = {shape.region for shape in SHAPES if shape.region.startswith(("left_", "right_"))}
@@ -148,7 +148,8 @@ _NEEDED_OF_THE_BODY = {"crotch", "head", "upper-spine", "lower-spine"} | {
 }
 
 
-def _body_classes() -> frozenset[str]:
+def body_classes() -> frozenset[str]:
+    """All class names of a vocabulary of body parts."""
     limbs = {f"{side}-{part}" for side in ("left", "right") for part in _LIMB_PARTS.values()}
     return frozenset({"background"} | _NEEDED_OF_THE_BODY | limbs)
 
