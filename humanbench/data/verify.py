@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from humanbench.cards import DatasetCard
 from humanbench.data.fingerprint import fingerprint
+from humanbench.data.frames import map_fits, misfit, misstated, placement, some_sizes
 from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
-from humanbench.data.ranges import labelled_points, peculiarities, problem
+from humanbench.data.ranges import peculiarities, problem
 from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 
 PLACES = (".", "annotations", "annot")
 """Folders below the root in which a known file is looked for."""
-
-TOLERATED = 0.01
-"""Share of labels outside the picture by more than its own size from which the labels do not belong to the pictures."""
 
 
 def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, every: int = 100) -> Report:
@@ -158,7 +154,7 @@ def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int
     if card.task == "parsing":
         yield _map_row(card, split, sampled, sizes)
     elif card.task in ("pose", "detection", "counting"):
-        yield _frame_row(card, split, sampled, sizes)
+        yield _frame_row(card, split, table, sizes)
 
 
 def decoded_size(path: Path) -> tuple[int, int]:
@@ -176,41 +172,38 @@ def decoded_size(path: Path) -> tuple[int, int]:
 
 
 def _size_row(split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
-    for name, path, stated in zip(table["id"], table["image"], table["size"], strict=True):
-        if tuple(stated) != sizes[path]:
-            (w, h), (width, height) = stated, sizes[path]
-            found = f"{name} is {width} x {height}, the annotation says {w} x {h}"
-            return Row("sizes", split, "as annotated", found, "fail")
-    return Row("sizes", split, "as annotated", "as annotated", "ok")
+    wrong = misstated(table, sizes)
+    if not wrong:
+        return Row("sizes", split, "as annotated", "as annotated", "ok")
+    return Row("sizes", split, "as annotated", f"{len(wrong)} of {len(sizes)} are not: {wrong[0]}", "fail")
 
 
 def _map_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+    """Maps of the pictures' sizes; of their shapes alone warns, for then somebody resized one of the two."""
     expected = "maps fit the pictures"
+    wrong: list[str] = []
+    scaled: list[str] = []
     for name, path, label in zip(table["id"], table["image"], table["label"], strict=True):
         try:
             height, width = load_label(card, label).shape
         except DataError as error:
             return Row("maps", split, expected, str(error), "fail")
         if (width, height) != sizes[path]:
-            found = f"the map of {name} is {width} x {height}, its picture {sizes[path][0]} x {sizes[path][1]}"
-            return Row("maps", split, expected, found, "fail")
+            (scaled if map_fits(sizes[path], (width, height)) else wrong).append(
+                misfit(str(name), sizes[path], (width, height))
+            )
+    if wrong:
+        return Row("maps", split, expected, f"{len(wrong)} of {len(table)} do not: {wrong[0]}", "fail")
+    if scaled:
+        return Row("maps", split, expected, f"{len(scaled)} of {len(table)} fit at another scale: {scaled[0]}", "warn")
     return Row("maps", split, expected, f"{len(table)} fit", "ok")
 
 
 def _frame_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
-    """Labels in the picture, or outside it by no more than its own size."""
-    total = outside = 0
-    where = ""
-    for path, rows in table.groupby("image", sort=False):
-        points = labelled_points(card, rows)
-        far = np.abs(points / np.array(sizes[str(path)]) - 0.5) > 1.5  # -1 .. 2 in units of the picture
-        total += len(points)
-        outside += int(far.any(axis=1).sum())
-        where = where or (str(rows["id"].iloc[0]) if far.any() else "")
-    if not outside:
-        return Row("frame", split, "labels near the picture", f"{total} are", "ok")
-    status: Status = "warn" if outside <= TOLERATED * total else "fail"
-    return Row("frame", split, "labels near the picture", f"{outside} of {total} are not, first in {where}", status)
+    """Labels in their pictures, but for the few of a real dataset; however few pictures are decoded."""
+    found = placement(card, table, some_sizes(table, sizes))
+    status: Status = "fail" if found.trouble else "warn" if found.far else "ok"
+    return Row("frame", split, "labels in the pictures", found.trouble or found.text, status)
 
 
 def _boxed_rows(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> list[Row]:

@@ -13,6 +13,7 @@ from torch import nn
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.frames import check_pictures
 from humanbench.data.identity import FileHashes, data_sha256
 from humanbench.data.samples import load_samples
 from humanbench.engine.context import CellSpec, RunContext
@@ -95,15 +96,22 @@ def read_tables(context: RunContext, spec: CellSpec) -> Tables:
     card, recipe = spec.card, spec.recipe
     assert card.evaluation is not None
     hashes = FileHashes(remember=context.cache, say=context.log.info)
-    test = {s: load_samples(card, s, context.data_root, context.subset) for s in card.evaluation.test}
+    test = {s: _table(card, s, context, context.subset) for s in card.evaluation.test}
     if not recipe.fits and (context.heads is not None or card.task != "attribute"):
         return Tables({}, test, hashes)
     if not recipe.train.on:
-        train = {s: load_samples(card, s, context.data_root, context.subset) for s in card.evaluation.train}
+        train = {s: _table(card, s, context, context.subset) for s in card.evaluation.train}
         return Tables(train, test, hashes)
     others = [(load_card(name), split) for name in recipe.train.on for split in training_splits(load_card(name))]
-    train = {f"{c.id}/{split}": load_samples(c, split, context.data_root) for c, split in others}
+    train = {f"{c.id}/{split}": _table(c, split, context, None) for c, split in others}
     return Tables(train, test, hashes)
+
+
+def _table(card: DatasetCard, split: str, context: RunContext, subset: Path | None) -> pd.DataFrame:
+    """A sample table whose labels are of the pictures that are there."""
+    table = load_samples(card, split, context.data_root, subset)
+    check_pictures(card, table)
+    return table
 
 
 def training_splits(card: DatasetCard) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ import pandas as pd
 from torch.utils.data import Dataset
 
 from humanbench.backbones.features import Preprocessing
-from humanbench.cards import DatasetCard, Labels
+from humanbench.cards import DatasetCard, Labels, load_card
+from humanbench.data.frames import check_pictures
 from humanbench.data.identity import data_sha256
 from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import DataRoot
@@ -90,6 +91,8 @@ def _entry_data(
         for card in entry.cards()
         for split in (card.pretraining.splits if card.pretraining else ())
     }
+    for table in tables.values():
+        check_pictures(load_card(table.attrs["dataset"]), table)
     if not any(len(table) for table in tables.values()):
         raise DataError(f"{name}: {', '.join(entry.datasets)} hold no sample to pretrain on under {data_root}")
     recipe = entry.recipe(suite)

@@ -10,6 +10,7 @@ import torch
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
+from humanbench.data.frames import check_map
 from humanbench.data.images import open_rgb
 from humanbench.data.labels import load_label
 from humanbench.data.sampling import generator, shuffled_batches
@@ -50,6 +51,7 @@ class TrainingMaps:
     def __getitem__(self, index: int) -> Sample:
         rng = generator(self.seed, self.epoch, index)
         image, label = open_rgb(self.images[index]), load_label(self.card, self.labels[index])
+        check_map(self.images[index], image.size, (label.shape[1], label.shape[0]))
         if rng.random() < self.augment.flip:
             image, label = transforms.mirrored(image, label, self.table)
         scale = rng.uniform(*self.augment.scale)
@@ -82,7 +84,9 @@ class PicturesToParse:
         return [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
 
     def __getitem__(self, index: int) -> Sample:
-        image = resize(open_rgb(self.images[index]), self.size, self.preprocessing.interpolation)
-        # Maps are scored at the size of the ground truth, which need not be the picture's.
+        picture = open_rgb(self.images[index])
+        image = resize(picture, self.size, self.preprocessing.interpolation)
+        # Maps are scored at the size of the ground truth, which need not be the picture's, but is of its shape.
         rows, columns = load_label(self.card, self.labels[index]).shape
+        check_map(self.images[index], picture.size, (columns, rows))
         return {"index": index, "image": to_input(image, self.preprocessing), "map_size": (rows, columns)}
