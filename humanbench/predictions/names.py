@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.cards import DatasetCard
+from humanbench.data.readers import ids_of_numbers
 from humanbench.errors import PredictionError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def named(card: DatasetCard, table: pd.DataFrame, given: Sequence[str]) -> list[str]:
+    """Image numbers of a conversion that is on disk as the dataset's own ids; any other names as they are.
+
+    Toolchains convert AIC, CrowdHuman and Caltech to COCO's form, number the images and give results by these numbers.
+    """
+    if "numbered" not in table.attrs or not given or not all(name.isdecimal() for name in given):
+        return list(given)
+    ids = ids_of_numbers(card, table)
+    return [ids.get(name, name) for name in given]
 
 
 def locate(wanted: Sequence[str], given: Sequence[str], source: Path) -> NDArray[np.int64]:

@@ -69,20 +69,30 @@ def check_options(card: DatasetCard) -> None:
     checked(card, getattr(reader_for(card), "Options", ReaderOptions))
 
 
+def ids_of_numbers(card: DatasetCard, table: pd.DataFrame) -> dict[str, str]:
+    """The ids of a table's images by the numbers of a COCO-form conversion that lies beside the official files."""
+    from humanbench.data.readers.coco_boxes import image_numbers
+
+    path, module = table.attrs.get("numbered"), reader_for(card)
+    return image_numbers(card, Path(path), getattr(module, "image_name", str)) if path else {}
+
+
 def find_root(card: DatasetCard, folder: Path) -> Path:
     """The archive's top folder under the dataset's folder: the first of `card.reader.roots` that exists.
 
-    A root other than "." must exist by name; "." matches last, so both an unpacked archive and its content work.
+    A root other than "." must exist by name; "." matches last, so both an unpacked archive and its content work. Some
+    unpackers put a folder of the archive's name around it, so one of its names inside it is the root.
     """
     if not folder.is_dir():
         raise DataError(
             f"{card.id}: there is no folder {folder}; "
             f"`humanbench datasets show {card.id}` says how to get the data and how it is laid out"
         )
-    for name in card.reader.roots:
-        if name != "." and (folder / name).is_dir():
-            return folder / name
-    return folder
+    names = [name for name in card.reader.roots if name != "."]
+    root = next((folder / name for name in names if (folder / name).is_dir()), folder)
+    while inner := next((root / name for name in (root.name, *names) if (root / name).is_dir()), None):
+        root = inner
+    return root
 
 
 def need(card: DatasetCard, root: Path, *choices: str) -> Path:

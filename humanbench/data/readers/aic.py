@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Keypoints, Record, coco_table
+from humanbench.data.readers.coco_boxes import numbered
+from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
 from humanbench.data.readers.fields import array
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import first_present
@@ -38,9 +39,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     options = Options.of(card)
     path = need(card, root, *options.files[split], *options.converted[split])
     images = first_present(root, options.images[split])
-    if path.relative_to(root).as_posix() in options.files[split]:
-        return _official(card, path, images)
-    return _converted(card, path, images)
+    official = path.relative_to(root).as_posix() in options.files[split]
+    table = _official(card, path, images) if official else _converted(card, path, images)
+    numbered(table, root, options.converted[split])
+    return table
 
 
 def _official(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]
 
 def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
     """The same rows from the conversion: its own image and annotation numbers give way to the official names."""
-    table = coco_table(card, path, images, image_key=_stem)
+    table = coco_table(card, path, images, image_key=lambda image: image_name(str(image["file_name"])))
     table = table.sort_values("annotation_id", kind="stable")
     table["annotation_id"] = table.groupby("image_id", sort=False).cumcount() + 1
     table["id"] = table["image_id"] + "/" + table["annotation_id"].astype(str)
@@ -106,5 +108,6 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(["image_id", "annotation_id"], kind="stable").reset_index(drop=True)
 
 
-def _stem(image: Record) -> str:
-    return PurePosixPath(str(image["file_name"])).stem
+def image_name(file_name: str) -> str:
+    """The id of an image file: its name of 40 hex digits."""
+    return PurePosixPath(file_name).stem

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.odgt import odgt_rows
@@ -45,6 +47,7 @@ class Options(ReaderOptions):
     """The form (`kinds`), the folders and the recording days (`sets`) of each split.
 
     `step`: every how many frames one is taken. `new_labels` are those of the text form, `old_labels` of the videos.
+    `numbers`: COCO-form conversions whose image numbers results may be given by.
     """
 
     kinds: BySplit[Literal["text", "video", "list"]]
@@ -54,6 +57,7 @@ class Options(ReaderOptions):
     step: int
     new_labels: LabelNames
     old_labels: LabelNames
+    numbers: BySplit[Choices] = Field(default_factory=dict)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -72,7 +76,19 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         rows.append(row)
     if not rows:
         raise DataError(f"{card.id}: no annotated frame of split {split!r} under {root}")
-    return detection_table(rows, ("labels", "size"))
+    table = detection_table(rows, ("labels", "size"))
+    numbered(table, root, options.numbers.get(split, ()))
+    return table
+
+
+def image_name(file_name: str) -> str:
+    """The toolbox's name of a frame, whose number a common extractor writes without zeros.
+
+    >>> image_name("set06_V000_29.png"), image_name("images/set06_V000_I00029.jpg")
+    ('set06_V000_I00029', 'set06_V000_I00029')
+    """
+    day, video, number = PurePosixPath(file_name).stem.split("_")
+    return f"{day}_{video}_I{int(number.removeprefix('I')):05d}"
 
 
 def _spellings(card: DatasetCard, name: str) -> list[str]:

@@ -1,31 +1,42 @@
-"""CityPersons: a MATLAB cell with one struct per Cityscapes image, holding city, image name and an N x 10 matrix."""
+"""CityPersons: a MATLAB cell with one struct per Cityscapes image, holding city, image name and an N x 10 matrix.
+
+Cityscapes distributes the same as a JSON file per image, in the folder `gtBboxCityPersons`.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import detection_table
+from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.files import load_mat
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes
+from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
+from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
+JSON = "_gtBboxCityPersons.json"
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
 
 
-class Options(ReaderOptions):
-    """The annotation file of each split, its variable, its folder of cities, and the classes that are people."""
+class Options(Merged):
+    """The annotation file of each split, its variable, its folder of cities, and the classes that are people.
+
+    `folders` are those of the JSON files, in which the classes are called `names`.
+    """
 
     files: BySplit[Choices]
     images: BySplit[Choices]
     variables: BySplit[str]
+    folders: BySplit[Choices]
+    names: tuple[str, ...]
     person: tuple[str, ...]
 
 
@@ -36,8 +47,15 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     as small unsigned integers (they would overflow in sums), and come out as floats.
     """
     options = Options.of(card)
-    path = need(card, root, *options.files[split])
+    places = (*options.files[split], *options.folders[split])
+    if not any((root / place).exists() for place in places):
+        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
+        if merged is not None:
+            return merged
     pictures = need(card, root, *options.images[split])
+    path = need(card, root, *places)
+    if path.is_dir():
+        return _from_json(card, path, pictures)
     variable = options.variables[split]
     content = load_mat(card, path)
     if variable not in content:
@@ -57,6 +75,33 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             | {"ignore": ~np.isin(labels, people), "labels": labels}
         )
     return detection_table(rows, ("labels",))
+
+
+def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> pd.DataFrame:
+    """The same from `<city>/<city>_000000_000019_gtBboxCityPersons.json`: objects with label, bbox and bboxVis."""
+    options = Options.of(card)
+    index = {name: position for position, name in enumerate(options.names)}
+    people = [card.labels.classes.index(name) for name in options.person]
+    rows = []
+    for path in files_in(folder, f"*/*{JSON}"):
+        content = load_json(card, path)
+        try:
+            labels = np.array([index[thing["label"]] for thing in content["objects"]], np.int64)
+            boxes, visible = (box_array([thing[k] for thing in content["objects"]]) for k in ("bbox", "bboxVis"))
+            size = (int(content["imgWidth"]), int(content["imgHeight"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{card.id}: {path}: expected imgWidth, imgHeight and objects with bbox, bboxVis and a label of "
+                f"{', '.join(index)}; found {type(error).__name__}: {error}"
+            ) from error
+        name = f"{path.name.removesuffix(JSON)}_leftImg8bit.png"
+        rows.append(
+            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes, "visible": visible}
+            | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
+        )
+    if not rows:
+        raise DataError(f"{card.id}: no <city>/<name>{JSON} file under {folder}")
+    return detection_table(rows, ("labels", "size"))
 
 
 def _entry(card: DatasetCard, path: Path, number: int, cell: Any) -> tuple[str, str, Any]:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import detection_table
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(ReaderOptions):
+class Options(Merged):
     """The annotation files and picture folders of each split, and the category whose boxes are taken."""
 
     files: BySplit[Choices]
@@ -32,6 +33,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.
     """
     options = Options.of(card)
+    if not any((root / name).is_file() for name in options.files[split]):
+        merged = merged_boxes(card, options, split, root)
+        if merged is not None:
+            return merged
     path = need(card, root, *options.files[split])
     find = picture_finder(card, root, options.images[split])
     content = load_json(card, path)

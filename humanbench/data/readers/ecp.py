@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +12,9 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(ReaderOptions):
+class Options(Merged):
     """The folders of annotations and of pictures of each split, and the identities that are people."""
 
     labels: BySplit[Choices]
@@ -41,6 +42,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     object.
     """
     options = Options.of(card)
+    if not any((root / name).is_dir() for name in options.labels[split]):
+        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
+        if merged is not None:
+            return merged
     labels_folder = need(card, root, *options.labels[split])
     pictures = need(card, root, *options.images[split])
     index = {name: position for position, name in enumerate(card.labels.classes)}

@@ -8,7 +8,7 @@ first that exists is taken, so different releases of one dataset can be describe
     [reader.options.splits.train]
     ids = ["train_id.txt"]     # text files of one id per line; none: every label in the folder
     except_ids = []            # lists of ids that are not in the split (instead of `ids`: all labels but those)
-    folder_will_do = false     # without the list, every label in the folder is the split
+    folder_will_do = false     # without the list, every label in the folder is the split, if the folder is its own
     images = ["images/{id}.jpg"]
     labels = ["labels/{id}.png"]
 
@@ -69,7 +69,8 @@ def table(card: DatasetCard, options: Options, split: str, root: Path) -> pd.Dat
     labels = _pattern(card, root, where.labels, "labels", options)
     ids = listed_ids(card, root, options, split)
     if ids is None:
-        if where.ids and not where.folder_will_do:
+        shared = any(_relative(labels, root) in other.labels for s, other in options.splits.items() if s != split)
+        if where.ids and (shared or not where.folder_will_do):
             wanted = " or ".join(where.ids + where.except_ids)
             raise complaint(card, f"no id list: {wanted} not found under {root}", options)
         ids = _stems(labels)
@@ -113,6 +114,10 @@ def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, o
             return f"{root.as_posix()}/{choice}"
     wanted = " or ".join(c.partition(ID)[0] for c in choices)
     raise complaint(card, f"no folder of {what}: {wanted} not found under {root}", options)
+
+
+def _relative(pattern: str, root: Path) -> str:
+    return pattern.removeprefix(f"{root.as_posix()}/")
 
 
 def _filled(card: DatasetCard, options: Options, what: str, pattern: str, ids: list[str]) -> list[str]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes, numbered
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
 ABSENT = (np.nan,) * 4
 
 
-class Options(ReaderOptions):
-    """The annotation files and picture folders of each split."""
+class Options(Merged):
+    """The annotation files and picture folders of each split.
+
+    `numbers`: COCO-form conversions whose image numbers results may be given by.
+    """
 
     files: BySplit[Choices]
     images: BySplit[Choices]
+    numbers: BySplit[Choices] = Field(default_factory=dict)
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -37,11 +43,25 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     annotated. Some conversions also state the picture's `size` (width, height): then that column is there too.
     """
     options = Options.of(card)
+    official = any((root / name).is_file() for name in options.files[split])
+    if not official and (merged := merged_boxes(card, options, split, root, image_name)) is not None:
+        return merged
     path = need(card, root, *options.files[split])
     find = picture_finder(card, root, options.images[split])
     rows = [row | {"image": find(f"{row['id']}.jpg")} for row in odgt_rows(card, path)]
     sized = bool(rows) and all(row["size"] is not None for row in rows)
-    return detection_table(rows, ("head", "size") if sized else ("head",))
+    table = detection_table(rows, ("head", "size") if sized else ("head",))
+    numbered(table, root, options.numbers.get(split, ()))
+    return table
+
+
+def image_name(file_name: str) -> str:
+    """The record's ID of an image file.
+
+    >>> image_name("Images/273271,1a02900084ed5ae8.jpg")
+    '273271,1a02900084ed5ae8'
+    """
+    return PurePosixPath(file_name).stem
 
 
 def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import texts
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ANNOTATIONS = ("annotation/annotation.mat", "annotation.mat")
+CODING = {0: 0, 1: 1}
 IMAGES = ("release_data/release_data", "data/release_data/release_data", "data", "release_data", "images")
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
 
@@ -33,8 +34,10 @@ class Options(ReaderOptions):
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image` and the attributes; the id is the file name."""
-    path = need(card, root, *ANNOTATIONS)
+    path = need(card, root, *ANNOTATIONS, attribute_pickle.NAME)
     images = need(card, root, *IMAGES)
+    if path.name == attribute_pickle.NAME:
+        return attribute_pickle.pickled_table(card, split, root, images, CODING)
     wanted = ["attributes", f"{split}_images_name", f"{split}_label"]
     content = load_mat(card, path, variable_names=wanted)
     missing = [name for name in wanted if name not in content]
@@ -50,6 +53,6 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             f"{card.id}: {path}: {wanted[2]} is {' x '.join(map(str, stored.shape))}, "
             f"but there are {len(names)} names and {len(attributes)} attributes"
         )
-    labels = binary(card, path, stored[:, order_of(card, path, attributes)], {0: 0, 1: 1})
+    labels = binary(card, path, stored[:, order_of(card, path, attributes)], CODING)
     base = f"{images}{os.sep}"
     return frame(card, names, [base + name for name in names], labels)

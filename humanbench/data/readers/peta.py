@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
@@ -19,6 +19,7 @@ from humanbench.data.readers.options import ReaderOptions
 if TYPE_CHECKING:
     import pandas as pd
 
+CODING = {0: 0, 1: 1}
 METADATA = 4
 """Columns of the data matrix before the first attribute."""
 
@@ -39,8 +40,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     The struct is read by position (data, names, -, partitions), as its field names differ between copies. Row i of the
     data belongs to the image numbered i, from 1, in five digits.
     """
-    path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat")
+    path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat", attribute_pickle.NAME)
     images = need(card, root, "images")
+    if path.name == attribute_pickle.NAME:
+        return attribute_pickle.pickled_table(card, split, root, images, CODING, Options.of(card).partition)
     content = load_mat(card, path)
     selected = len(card.labels.attributes)
     try:
@@ -52,7 +55,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         stored = data[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise foreign_structure(card, path, "the structure of PETA.mat", error) from error
-    labels = binary(card, path, stored[:, order_of(card, path, names)], {0: 0, 1: 1})
+    labels = binary(card, path, stored[:, order_of(card, path, names)], CODING)
     files = [f"{row + 1:05d}.png" for row in rows]
     base = f"{images}{os.sep}"
     return frame(card, files, [base + name for name in files], labels)

@@ -46,11 +46,17 @@ _OLD_NAMES = {  # of Python 2 and numpy 1
 }
 
 
+class _Dictionary(dict[str, Any]):
+    """What a pickled `easydict.EasyDict` becomes: its items."""
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = _OLD_NAMES.get(module, module)
         if (module == "builtins" and name in _PLAIN) or (module, name) in _ARRAYS:
             return getattr(importlib.import_module(module), name)
+        if (module, name) == ("easydict", "EasyDict"):
+            return _Dictionary
         raise pickle.UnpicklingError(f"it names {module}.{name}; only numpy arrays and plain values are accepted")
 
 

@@ -10,15 +10,17 @@ import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.options import ReaderOptions
+from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+V1_IMAGES = 41_585
 ANNOTATION = ("RAP_annotation/RAP_annotation.mat", "RAP_annotation.mat")
 
 
@@ -36,11 +38,15 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     Attributes are taken by their names in the file. The stored value 2 (uncertain) becomes the option `uncertain`.
     """
     options = Options.of(card)
-    path = need(card, root, *ANNOTATION)
+    coding = {0: 0, 1: 1, 2: options.uncertain}
+    path = need(card, root, *ANNOTATION, attribute_pickle.NAME)
     images = need(card, root, "RAP_dataset")
+    if path.name == attribute_pickle.NAME:
+        return attribute_pickle.pickled_table(card, split, root, images, coding, options.partition)
     content = load_mat(card, path, variable_names=["RAP_annotation"])
     try:
         record = peel(content["RAP_annotation"])
+        _refuse_version_1(card, path, record)
         names = texts(record["name"])
         selected = numbers(record["selected_attribute"]) - 1
         attributes = [texts(record["attribute"])[i] for i in selected]
@@ -49,10 +55,19 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         names, stored = [names[i] for i in rows], stored[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise foreign_structure(card, path, "the structure of RAP_annotation.mat", error) from error
-    coding = {0: 0, 1: 1, 2: options.uncertain}
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], coding)
     base = f"{images}{os.sep}"
     return frame(card, names, [base + name for name in names], labels)
+
+
+def _refuse_version_1(card: DatasetCard, path: Path, record: Any) -> None:
+    """Version 1 of the dataset has an annotation file of the same name, with other fields and fewer images."""
+    fields = record.dtype.names or () if isinstance(record, np.void) else tuple(record)
+    if any(V1_IMAGES in np.shape(record[field]) for field in fields):
+        raise DataError(
+            f"{card.id}: {path} is the annotation of RAP version 1 ({V1_IMAGES:,} images); this dataset is version 2, "
+            "which has 84,928"
+        )
 
 
 def partition(record: Any, number: int, split: str) -> np.ndarray:

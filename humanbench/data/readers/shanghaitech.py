@@ -39,7 +39,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     import pandas as pd
 
     options = Options.of(card)
-    part = need(card, root, *options.parts)
+    inside = [p for p in options.parts if (root / p).is_dir()] or not (root / options.folders[split]).is_dir()
+    _refuse_density_maps(card, root)
+    part = need(card, root, *options.parts) if inside else root
     folder = need(card, part, options.folders[split])
     pictures = need(card, folder, "images")
     truth = need(card, folder, "ground_truth", "ground-truth")
@@ -58,6 +60,16 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             "count": [float(len(p)) for p in points],
         }
     )
+
+
+def _refuse_density_maps(card: DatasetCard, root: Path) -> None:
+    """C-3-Framework keeps resized pictures and their density maps: heads have no places in them any more."""
+    for folder in (root, *(p for p in root.iterdir() if p.is_dir())):
+        if any((folder / split / "den").is_dir() for split in ("train", "test", "train_data", "test_data")):
+            raise DataError(
+                f"{card.id}: {folder} holds C-3-Framework's density maps (den/) of resized pictures, which do not tell "
+                f"where the heads are; the original archive is needed (`humanbench datasets show {card.id}`)"
+            )
 
 
 def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +11,17 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(ReaderOptions):
+class Options(Merged):
     """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
 
     annotations: Choices
@@ -34,6 +35,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
     """
     options = Options.of(card)
+    if not any((root / name).is_dir() for name in options.annotations):
+        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
+        if merged is not None:
+            return merged
     folder = need(card, root, *options.annotations)
     listed = list(_boxes(card, folder / f"{split}_list.txt"))
     people = _boxes(card, folder / f"{split}_bbox.txt")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +10,17 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_boxes import Merged, merged_boxes
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(ReaderOptions):
+class Options(Merged):
     """The list of each split, the folders of all pictures and annotations, and the classes that are people."""
 
     lists: BySplit[str]
@@ -35,6 +36,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     area, of which the official files have some.
     """
     options = Options.of(card)
+    if not (root / options.annotations).is_dir():
+        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
+        if merged is not None:
+            return merged
     stems = [line.strip() for line in read_lines(card, need(card, root, options.lists[split]))]
     find = picture_finder(card, root, options.images)
     folder = need(card, root, options.annotations)

@@ -22,7 +22,7 @@ from humanbench.data.images import image_size
 from humanbench.errors import PredictionError
 from humanbench.metrics.scores import DrawCounts
 from humanbench.predictions import records as coco
-from humanbench.predictions.names import locate
+from humanbench.predictions.names import locate, named
 from humanbench.tasks import evaluation_options, metric_name, only
 
 MAIN_METRIC = "AP50"
@@ -50,7 +50,9 @@ def read_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], path
         raise PredictionError(
             f"{path}: entry {int(negative.argmax())} is a box of negative size; bbox is x, y, width, height"
         )
-    rows = locate([str(i) for i in only(tables)["id"]], coco.names(records, "image_id", path), path)
+    table = only(tables)
+    images = named(card, table, coco.names(records, "image_id", path))
+    rows = locate([str(i) for i in table["id"]], images, path)
     return Detections(rows, boxes, scores)
 
 

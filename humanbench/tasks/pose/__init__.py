@@ -19,7 +19,7 @@ from humanbench import metrics
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, PredictionError
 from humanbench.predictions import records as coco
-from humanbench.predictions.names import align, locate
+from humanbench.predictions.names import align, locate, named
 from humanbench.tasks import metric_name, only, option
 
 MAIN_METRIC = "AP"
@@ -53,7 +53,7 @@ def read_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], path
     scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
     keypoints = flat.reshape(-1, points, 3)
     images = _images(table)
-    found = locate([str(i) for i in images], coco.names(records, "image_id", path), path)
+    found = locate([str(i) for i in images], named(card, table, coco.names(records, "image_id", path)), path)
     if not METRICS[metric_name(card, tables, METRICS)].given:
         return People([images[i] for i in found], keypoints, scores)
     order = align(

@@ -1,0 +1,141 @@
+"""COCO-form files of boxes in which toolchains (Pedestron, Hulk, the paper's) keep a detection dataset of another form.
+
+They number the images, and often leave those without people out; some spell the category `pedestrain`. Boxes of other
+categories, with `iscrowd` or with `ignore` are ignored ones. A reader that also takes such files lists them in the
+option `merged`, and where the pictures are in `merged_images`: paths below the root, with `{file}` the stated file
+name, `{name}` its last part and `{city}` what comes before the first underscore of that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.readers.files import load_json
+from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PEOPLE = ("person", "pedestrian", "pedestrain")
+
+Name = Callable[[str], str]
+"""The id that a dataset's own reader gives the image of this file name."""
+
+
+class Merged(ReaderOptions):
+    """See the module."""
+
+    merged: BySplit[Choices] = Field(default_factory=dict)
+    merged_images: BySplit[Choices] = Field(default_factory=dict)
+
+
+def merged_file(options: Merged, split: str, root: Path) -> Path | None:
+    """The toolchain's file of this split, where there is one."""
+    return next((root / name for name in options.merged.get(split, ()) if (root / name).is_file()), None)
+
+
+def merged_boxes(card: DatasetCard, options: Merged, split: str, root: Path, name: Name = str) -> pd.DataFrame | None:
+    """Table `id, image, boxes, ignore, visible` (boxes, ratios or None), and `size` where stated; None without a file.
+
+    `attrs["conversion"]` is true: the counts of a card are those of the official files.
+    """
+    path = merged_file(options, split, root)
+    if path is None:
+        return None
+    content = load_json(card, path, without="segmentation")
+    try:
+        people = {c["id"] for c in content["categories"] if c["name"] in PEOPLE}
+        boxes: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for annotation in content["annotations"]:
+            boxes[annotation["image_id"]].append(annotation)
+        find = _finder(root, options.merged_images[split])
+        rows = [_row(image, boxes.pop(image["id"], []), people, find, name) for image in content["images"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path} is not a COCO-form file of boxes with images, annotations and categories "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    if not people:
+        raise DataError(f"{card.id}: {path} has no category {' or '.join(PEOPLE[:2])}")
+    if boxes:
+        raise DataError(f"{card.id}: {path}: an annotation is of image {next(iter(boxes))!r}, which is not there")
+    table = detection_table(rows, ("size",) if all(row["size"] for row in rows) else ())
+    table.attrs["conversion"] = True
+    table.attrs["remarks"] = [
+        f"{card.id} {split}: the annotations are those of {path}, a conversion; images may have been left out of it"
+    ]
+    return table
+
+
+def numbered(table: pd.DataFrame, root: Path, names: Choices) -> None:
+    """Note in `attrs["numbered"]` the first of these conversions that is there: results may use its image numbers."""
+    path = next((root / name for name in names if (root / name).is_file()), None)
+    if path is not None:
+        table.attrs["numbered"] = str(path)
+
+
+def image_numbers(card: DatasetCard, path: Path, name: Name = str) -> dict[str, str]:
+    """The ids of the dataset's images by the numbers that a COCO-form file gives them."""
+    content = load_json(card, path, without="segmentation")
+    try:
+        return {str(image["id"]): name(stated_name(image)) for image in content["images"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{card.id}: {path} is not a COCO-form file with images of id and file_name") from error
+
+
+def stated_name(image: dict[str, Any]) -> str:
+    """The file name of an image record; Pedestron's CityPersons calls it `im_name`."""
+    return str(image["file_name"] if "file_name" in image else image["im_name"])
+
+
+def _row(
+    image: dict[str, Any], annotations: list[dict[str, Any]], people: set[Any], find: Name, name: Name
+) -> dict[str, Any]:
+    stated = stated_name(image)
+    ignore = [
+        a["category_id"] not in people or bool(a.get("iscrowd", 0)) or bool(a.get("ignore", 0)) for a in annotations
+    ]
+    boxes = box_array([a["bbox"] for a in annotations])
+    visible: Any = None
+    if annotations and all("vis_bbox" in a for a in annotations):
+        visible = box_array([a["vis_bbox"] for a in annotations])
+    elif annotations and all("vis_ratio" in a for a in annotations):
+        visible = np.array([a["vis_ratio"] for a in annotations], np.float64)
+    size = (int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None
+    return {
+        "id": name(stated),
+        "image": find(stated),
+        "boxes": boxes,
+        "ignore": np.array(ignore, bool) | (boxes[:, 2:] <= 0).any(axis=1),
+        "visible": visible,
+        "size": size,
+    }
+
+
+def _finder(root: Path, patterns: Choices) -> Name:
+    """The first of the patterned paths that is there, each folder being listed once; the first pattern otherwise."""
+    folders: dict[str, set[str]] = {}
+
+    def there(path: str) -> bool:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        return name in folders[folder]
+
+    def find(stated: str) -> str:
+        last = stated.rpartition("/")[2]
+        parts = {"file": stated, "name": last, "city": last.partition("_")[0]}
+        paths = [f"{root}/{pattern.format(**parts)}" for pattern in patterns]
+        return next(filter(there, paths), paths[0])
+
+    return find
