@@ -132,7 +132,7 @@ class TestShanghaiTech:
     def test_density_maps_of_c3_are_refused_in_words(self, tmp_path: Path, place: str) -> None:
         put(tmp_path / "shanghaitech_b" / place / "den/1.csv", "0.5,0.5\n")
         put(tmp_path / "shanghaitech_b" / place / "img/1.jpg", "")
-        with pytest.raises(DataError, match="density maps .* do not tell where the heads are"):
+        with pytest.raises(DataError, match=r"density maps .* do not tell where the heads are"):
             load_samples("shanghaitech_b", "train", tmp_path)
 
 
@@ -153,13 +153,13 @@ def test_pickled_attributes_of_the_fields_toolchains(
     before = load_samples(name, split, tmp_path)
     names = list(card.labels.attributes)[::-1]
     table = before.sort_values("id", ascending=False)
-    stray = ["stray.png"]
+    stray, rows = ["stray.png"], np.arange(len(table), 0, -1)
     content = EasyDict(
         {
             "image_name": stray + list(table["id"]),
             "label": np.concatenate([np.ones((1, len(names))), table[names].to_numpy()]).astype(int),
             "attr_name": names,
-            "partition": EasyDict({split: [np.arange(len(table), 0, -1)] * 5 if name != "pa100k" else np.arange(len(table), 0, -1)}),
+            "partition": EasyDict({split: rows if name == "pa100k" else [rows] * 5}),
         }
     )  # fmt: skip
     module = types.ModuleType("easydict")
@@ -194,7 +194,7 @@ class TestBoxes:
             for row in table.itertuples():
                 objects = [
                     {"label": names[k], "bbox": b, "bboxVis": v, "instanceId": 24000 + n}
-                    for n, (k, b, v) in enumerate(zip(row.labels, row.boxes.tolist(), row.visible.tolist(), strict=True))
+                    for n, (k, b, v) in enumerate(zip(row.labels, row.boxes.tolist(), row.visible.tolist()))  # noqa: B905
                 ]  # fmt: skip
                 stem = row.id.removesuffix("_leftImg8bit.png")
                 path = root / "gtBboxCityPersons" / split / stem.split("_")[0] / f"{stem}_gtBboxCityPersons.json"
