@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from humanbench.cards import TASKS, DatasetCard, cards
+from humanbench.cards import DatasetCard, cards
+from humanbench.tasks.registry import task_names
 
 _PAGE = Path(__file__).resolve().parents[1] / "docs" / "datasets.md"
 _START, _END = "<!-- table -->", "<!-- /table -->"
@@ -16,7 +17,7 @@ def table() -> str:
         "| dataset | task | splits (samples) | main metric | paper's images | access |",
         "|---|---|---|---|---|---|",
     ]
-    for card in sorted(cards().values(), key=lambda c: (TASKS.index(c.task), c.evaluation is None, c.id)):
+    for card in sorted(cards().values(), key=lambda c: (task_names().index(c.task), c.evaluation is None, c.id)):
         lines.append("| " + " | ".join(_cells(card)) + " |")
     return "\n".join(lines)
 

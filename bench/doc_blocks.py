@@ -16,7 +16,7 @@ import click
 
 from humanbench.backbones.cards import backbone_cards
 from humanbench.benchmark import benchmark
-from humanbench.cards import TASKS, DatasetCard, collection, load_card, scenario
+from humanbench.cards import DatasetCard, collection, load_card, scenario
 from humanbench.cli import main as command_line
 from humanbench.data.mannequin.attribute_rules import attribute_names
 from humanbench.data.mannequin.keypoint_rules import keypoint_names
@@ -28,6 +28,7 @@ from humanbench.paths import shipped
 from humanbench.recipes import Recipe, load_recipe, variants
 from humanbench.regimes import REGIMES
 from humanbench.schema import Record
+from humanbench.tasks.registry import task_names
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 WIDTH = 100
@@ -215,7 +216,7 @@ def _whose(where: dict[str, list[str]], everything: dict[str, list[str]]) -> str
 
 def variant(name: str) -> str:
     """What a named variant is for and changes."""
-    content = {task: _variant_table(task, name) for task in TASKS if name in variants(task)}
+    content = {task: _variant_table(task, name) for task in task_names() if name in variants(task)}
     links = ", ".join(f"[{task}](../tasks/{task}.md)" for task in content)
     datasets = [only for task in content for only in variants(task)[name]]
     lines = [f"- for: {links}{': ' + ', '.join(datasets) if datasets else ''}"]

@@ -36,7 +36,7 @@ from humanbench.recipes import Recipe, load_recipe, parse_override
 from humanbench.regimes import REGIMES
 from humanbench.results import Result, Results, load_results
 from humanbench.stats import CONFIDENCE, RESAMPLES, paired_draws
-from humanbench.tasks.attribute import read_predictions
+from humanbench.tasks.registry import task_named
 
 PARTS = {"train": range(1, 1401), "val": range(1401, 1601), "test": range(1601, 2001)}
 """Numbers of the pictures; the benchmark trains on train and val."""
@@ -143,7 +143,7 @@ class Known:
 
     def scores(self, predictions: Path) -> Scores:
         """The metric over those attributes alone."""
-        probabilities = read_predictions(CARD, self.tables, predictions)
+        probabilities = task_named("attribute").predictions.read(CARD, self.tables, predictions)
         labels = self.tables["test"][list(CARD.labels.attributes)].to_numpy(np.int8)
         return attributes(probabilities[:, self.columns], labels[:, self.columns])
 

@@ -39,6 +39,7 @@ from humanbench.schema import (
     unknown_key,
 )
 from humanbench.suites import Suite
+from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
 
 DIRECT = "direct"
@@ -154,7 +155,7 @@ class Recipe(Record):
 
 @lru_cache(maxsize=16)
 def _tables(task: str) -> dict[str, Any]:
-    path = shipped("protocols") / f"{task}.toml"
+    path = task_named(task).recipes or shipped("protocols") / f"{task}.toml"
     if not path.is_file():
         raise RecipeError(f"there are no recipes for the task {task!r} ({path} is missing)")
     tables = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Record
 from humanbench.stats import RESAMPLES, bootstrap
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def score(
     path = Path(predictions)
     sha256 = content_sha256(existing(path))
     tables = {name: load_samples(card, name, data_root, subset) for name in splits}
-    task = task_for(card)
-    scores = task.score(card, tables, task.read_predictions(card, tables, path))
+    task = task_for(card).predictions
+    scores = task.score(card, tables, task.read(card, tables, path))
     attributes = next(iter(tables.values())).attrs
     return ScoreReport(
         dataset=card.id,

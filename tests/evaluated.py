@@ -14,7 +14,12 @@ from humanbench.cli import main
 from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
-from humanbench.tasks import attribute, counting, detection, pose, reid, task_for
+from humanbench.tasks.attribute import predictions as attribute
+from humanbench.tasks.counting import predictions as counting
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.pose import predictions as pose
+from humanbench.tasks.registry import task_for, tasks
+from humanbench.tasks.reid import predictions as reid
 from tests import make
 
 Tables = dict[str, pd.DataFrame]
@@ -22,7 +27,7 @@ Tables = dict[str, pd.DataFrame]
 EXAMPLES = ("market1501", "coco_pose", "mpii", "lip", "pa100k", "crowdhuman", "shanghaitech_a")
 """A dataset per kind of predictions file and way of checking it."""
 
-SUFFIX = {"reid": ".npz", "pose": ".json", "detection": ".json", "parsing": "", "attribute": ".csv", "counting": ".csv"}
+SUFFIX = {task.name: task.suffix for task in tasks()}
 
 
 def write_dataset(card: DatasetCard, data_root: Path) -> None:
@@ -39,7 +44,7 @@ def scored_tables(card: DatasetCard, data_root: Path) -> Tables:
 
 
 def perfect(card: DatasetCard, tables: Tables) -> Any:
-    """Predictions equal to the ground truth, as the task's `write_predictions` takes them."""
+    """Predictions equal to the ground truth, as the task's `predictions.write` takes them."""
     return PERFECT[card.task](card, tables)
 
 
@@ -48,7 +53,7 @@ def write_perfect(name: str, data_root: Path, path: Path) -> Tables:
     card = load_card(name)
     write_dataset(card, data_root)
     tables = scored_tables(card, data_root)
-    task_for(card).write_predictions(card, tables, perfect(card, tables), path)
+    task_for(card).predictions.write(card, tables, perfect(card, tables), path)
     return tables
 
 
@@ -62,13 +67,13 @@ def prediction_path(card: DatasetCard, folder: Path) -> Path:
     return folder / f"predictions{SUFFIX[card.task]}"
 
 
-def _reid(card: DatasetCard, tables: Tables) -> reid.Features:
+def _reid(card: DatasetCard, tables: Tables) -> reid.ReidFeatures:
     people = np.unique(np.concatenate([t["pid"] for t in tables.values()]))
     query, gallery = (np.eye(len(people), dtype=np.float32)[np.searchsorted(people, t["pid"])] for t in tables.values())
-    return reid.Features(query, gallery)
+    return reid.ReidFeatures(query, gallery)
 
 
-def _pose(card: DatasetCard, tables: Tables) -> pose.People:
+def _pose(card: DatasetCard, tables: Tables) -> pose.PredictedPoses:
     (table,) = tables.values()
     points = np.stack([np.asarray(k, float) for k in table["keypoints"]])
     assert card.evaluation is not None
@@ -76,7 +81,7 @@ def _pose(card: DatasetCard, tables: Tables) -> pose.People:
     keep = np.full(len(table), True) if given else (points[..., 2] > 0).any(axis=1) & (table["iscrowd"] == 0).to_numpy()
     scores = np.linspace(1.0, 0.5, len(table))
     ids = list(table["annotation_id"]) if given else None
-    return pose.People(list(table["image_id"][keep]), points[keep], scores[keep], ids)
+    return pose.PredictedPoses(list(table["image_id"][keep]), points[keep], scores[keep], ids)
 
 
 def _parsing(card: DatasetCard, tables: Tables) -> list[np.ndarray]:

@@ -12,10 +12,12 @@ import numpy as np
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.samples import load_samples
-from humanbench.predictions.files import SUFFIX
 from humanbench.results import Cell, Provenance, Result
 from humanbench.scoring import score
-from humanbench.tasks import detection, pose, reid, task_for
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.pose import predictions as pose
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.reid import predictions as reid
 from tests.evaluated import perfect
 
 
@@ -45,9 +47,9 @@ def _write_cell(
     assert card.evaluation is not None
     tables = {split: load_samples(card, split, root) for split in card.evaluation.test}
     stem = f"{card.id}-{changes.get('regime', 'head')}-s{seed}"
-    path = folder / "predictions" / f"{stem}{SUFFIX[card.task]}"
+    path = folder / "predictions" / f"{stem}{task_for(card).suffix}"
     spoiled = _SPOIL[card.task](perfect(card, tables), error, np.random.default_rng(seed))
-    task_for(card).write_predictions(card, tables, spoiled, path)
+    task_for(card).predictions.write(card, tables, spoiled, path)
     report = score(card, path, root, resamples=resamples)
     given = {"path": path.relative_to(folder), "report": report, "card": card, "seed": seed}
     write_result(folder, stem, given, changes)
@@ -121,21 +123,21 @@ def _shared() -> np.random.Generator:
     return np.random.default_rng(11)
 
 
-def _reid(features: reid.Features, error: float, rng: np.random.Generator) -> reid.Features:
+def _reid(features: reid.ReidFeatures, error: float, rng: np.random.Generator) -> reid.ReidFeatures:
     shared = _shared()
     query, gallery = (
         (side + error * (0.3 * shared.normal(size=side.shape) + 0.1 * rng.normal(size=side.shape))).astype(np.float32)
         for side in (features.query, features.gallery)
     )
-    return reid.Features(query, gallery)
+    return reid.ReidFeatures(query, gallery)
 
 
-def _pose(people: pose.People, error: float, rng: np.random.Generator) -> pose.People:
+def _pose(people: pose.PredictedPoses, error: float, rng: np.random.Generator) -> pose.PredictedPoses:
     size = np.ptp(people.keypoints[..., :2], axis=(1, 2))[:, None, None]
     shape = people.keypoints[..., :2].shape
     moved = np.array(people.keypoints, float)
     moved[..., :2] += 0.05 * error * size * (_shared().normal(size=shape) + 0.1 * rng.normal(size=shape))
-    return pose.People(people.image_ids, moved, people.scores, people.annotation_ids)
+    return pose.PredictedPoses(people.image_ids, moved, people.scores, people.annotation_ids)
 
 
 def _parsing(maps: list[np.ndarray], error: float, rng: np.random.Generator) -> list[np.ndarray]:

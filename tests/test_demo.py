@@ -9,13 +9,14 @@ import pytest
 from click.testing import CliRunner
 
 from humanbench import demo as story
-from humanbench.cards import TASKS, load_card
+from humanbench.cards import load_card
 from humanbench.cli import main
 from humanbench.data.mannequin import pool
 from humanbench.engine import cell as engine_cell
 from humanbench.engine.context import RunContext
 from humanbench.engine.predict import Predicted
 from humanbench.engine.prepared import PreparedCell
+from humanbench.tasks.registry import task_names
 
 SCALE = 0.04
 FAST = {"train.epochs": 1, "train.views": 0}
@@ -28,7 +29,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_one_dataset_of_each_task() -> None:
-    assert sorted(load_card(name).task for name in story.DATASETS) == sorted(TASKS)
+    assert sorted(load_card(name).task for name in story.DATASETS) == sorted(task_names())
 
 
 def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

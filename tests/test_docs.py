@@ -11,10 +11,10 @@ import click
 import pytest
 
 from bench import doc_blocks
-from humanbench.cards import TASKS
 from humanbench.cli import _VERBS, main
 from humanbench.recipes import variants
 from humanbench.regimes import REGIMES, Regime
+from humanbench.tasks.registry import task_names
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -73,7 +73,7 @@ def test_every_verb_has_a_page_with_its_options(verb: str) -> None:
     assert f"<!-- help {verb} -->" in (DOCS / f"{verb}.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 def test_every_task_has_a_page(task: str) -> None:
     text = (DOCS / "tasks" / f"{task}.md").read_text(encoding="utf-8")
     for block in ("datasets", "definitions", "recipes", "settings", "notes"):
@@ -89,7 +89,7 @@ def test_every_protocol_has_a_page_that_says_what_deviates(regime: Regime) -> No
 
 def test_every_variant_has_its_section() -> None:
     text = (DOCS / "protocols" / "variants.md").read_text(encoding="utf-8")
-    known = {name for task in TASKS for name in variants(task)}
+    known = {name for task in task_names() for name in variants(task)}
     assert known == set(re.findall(r"<!-- variant (\w+) -->", text))
     for name in known:
         assert f"## `{name}`\n" in text

@@ -13,10 +13,13 @@ from PIL import Image
 
 from humanbench.cards import DatasetCard, cards, load_card
 from humanbench.data import canvas
-from humanbench.data.canvas import Color, Tile
-from humanbench.data.preview import CELL, REID_CELL, contact_sheet, part_color, preview_table, side_color
+from humanbench.data.canvas import CELL, Color, Tile
+from humanbench.data.preview import contact_sheet, preview_table
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, WithheldError
+from humanbench.tasks.parsing.drawing import part_color
+from humanbench.tasks.pose.drawing import side_color
+from humanbench.tasks.reid.drawing import PERSON_CELL
 from tests import make
 
 GREY = (120, 120, 120)
@@ -225,7 +228,7 @@ class TestReid:
 
     def borders(self, sheet: Image.Image, cells: int) -> list[Color | None]:
         known = (canvas.INK, canvas.GREEN, canvas.GREY, canvas.PURPLE, canvas.VERMILION)
-        top = [tile_of(sheet, n, REID_CELL[0], cells)[1] for n in range(cells)]
+        top = [tile_of(sheet, n, PERSON_CELL[0], cells)[1] for n in range(cells)]
         return [next((c for c in known if where(line, c).any()), None) for line in top]
 
     def test_a_row_shows_right_left_out_distracting_and_other_images(self, tmp_path: Path) -> None:
@@ -246,7 +249,7 @@ class TestReid:
         table = self.table(tmp_path, [(1, 1), (2, 1)])
         sheet = contact_sheet(card_of("reid"), table, columns=3, rows=2)
         for line in (0, 6):
-            tile = tile_of(sheet, line, REID_CELL[0], 6)
+            tile = tile_of(sheet, line, PERSON_CELL[0], 6)
             assert where(tile[1], canvas.INK).any()
 
     def test_a_training_table_serves_as_its_own_gallery(self, tmp_path: Path) -> None:

@@ -14,11 +14,14 @@ import pytest
 import scipy.io
 
 import humanbench
-from humanbench.cards import DatasetCard, Task, evaluated, load_card
+from humanbench.cards import DatasetCard, evaluated, load_card
 from humanbench.data.labels import load_label
 from humanbench.errors import CardError
 from humanbench.hashing import content_sha256
-from humanbench.tasks import counting, pose, reid, task_for
+from humanbench.tasks.counting import predictions as counting
+from humanbench.tasks.pose import predictions as pose
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.reid import predictions as reid
 from tests.evaluated import Tables, perfect, prediction_path, run, scored_tables, write_dataset, write_perfect
 from tests.samples import SAMPLES, needs_samples
 
@@ -66,7 +69,7 @@ def test_counting_errors_are_those_of_the_predictions(tmp_path: Path) -> None:
     card, count = load_card("shanghaitech_a"), tables["test"]["count"].to_numpy(float)
     off = np.resize([3.0, -4.0], len(count))
     path.unlink()
-    counting.write_predictions(card, tables, count + off, path)
+    counting.predictions.write(card, tables, count + off, path)
     report = humanbench.score("shanghaitech_a", path, data_root=tmp_path)
     assert report.metrics["MAE"].value == pytest.approx(np.abs(off).mean())
     assert report.metrics["MSE"].value == pytest.approx(math.sqrt((off**2).mean()))
@@ -79,7 +82,7 @@ def test_a_shift_in_pixels_is_the_end_point_error(tmp_path: Path) -> None:
     card = load_card("human36m_pose")
     people = perfect(card, tables)
     people.keypoints[..., :2] += (3.0, 4.0)
-    pose.write_predictions(card, tables, people, path)
+    pose.predictions.write(card, tables, people, path)
     assert humanbench.score(card, path, data_root=tmp_path).metrics["EPE"].value == pytest.approx(5.0)
 
 
@@ -93,7 +96,7 @@ def test_wrong_pixels_are_counted(tmp_path: Path) -> None:
     wrong = maps[0].copy()
     spots = np.argwhere(labels(tables)[0] != 255)[:10]
     wrong[tuple(spots.T)] = (wrong[tuple(spots.T)] + 1) % len(card.labels.classes)
-    task_for(card).write_predictions(card, tables, [wrong, *maps[1:]], path)
+    task_for(card).predictions.write(card, tables, [wrong, *maps[1:]], path)
     report = humanbench.score(card, path, data_root=tmp_path)
     assert report.metrics["pACC"].value == pytest.approx(100 * (1 - 10 / total))
 
@@ -109,13 +112,13 @@ def test_features_and_their_distances_score_alike(tmp_path: Path) -> None:
     query, gallery = (rng.normal(size=(len(t), 8)).astype(np.float32) for t in tables.values())
     distances = np.linalg.norm(query[:, None] - gallery[None], axis=2)
     variants = {
-        "features": reid.Features(query, gallery),
-        "distances": reid.Distances(distances),
-        "half": reid.Distances(distances.astype(np.float16)),
+        "features": reid.ReidFeatures(query, gallery),
+        "distances": reid.ReidDistances(distances),
+        "half": reid.ReidDistances(distances.astype(np.float16)),
     }
     values = {}
     for name, predictions in variants.items():
-        reid.write_predictions(card, tables, predictions, tmp_path / f"{name}.npz")
+        reid.predictions.write(card, tables, predictions, tmp_path / f"{name}.npz")
         report = humanbench.score(card, tmp_path / f"{name}.npz", data_root=tmp_path, resamples=0)
         values[name] = {k: m.value for k, m in report.metrics.items()}
     assert values["features"] == pytest.approx(values["distances"])
@@ -147,7 +150,7 @@ def test_undefined_values_are_null_in_json(tmp_path: Path) -> None:
     lone = people[(people["area"] < 96**2) & (people["iscrowd"] == 0)].iloc[:1]
     (tmp_path / "medium.csv").write_text(f"split,id\nval,{lone['id'].iloc[0]}\n")
     kept = {"val": people.loc[lone.index]}
-    pose.write_predictions(card, kept, perfect(card, kept), path)
+    pose.predictions.write(card, kept, perfect(card, kept), path)
     args = ("score", "coco_pose", "--predictions", path, "--data-root", tmp_path, "--subset", tmp_path / "medium.csv")
     document = json.loads(run(*args, "--json").stdout)
     assert document["subset"] == "medium"
@@ -179,7 +182,7 @@ def test_seed_decides_the_intervals_only(tmp_path: Path) -> None:
     tables = write_perfect("shanghaitech_b", tmp_path, tmp_path / "counts.csv")
     card, n = load_card("shanghaitech_b"), len(tables["test"])
     counts = tables["test"]["count"].to_numpy(float) + np.arange(n) ** 2
-    counting.write_predictions(card, tables, counts, tmp_path / "counts.csv")
+    counting.predictions.write(card, tables, counts, tmp_path / "counts.csv")
     first, again, other = (
         humanbench.score(card, tmp_path / "counts.csv", data_root=tmp_path, seed=seed).metrics["MAE"]
         for seed in (1, 1, 2)
@@ -222,7 +225,7 @@ def test_withheld_labels_are_refused_with_the_cards_sentence(name: str, split: s
     assert load_card(name).splits[split].note in result.stderr
 
 
-TASK_EXAMPLE: dict[Task, str] = {
+TASK_EXAMPLE: dict[str, str] = {
     "reid": "market1501", "pose": "coco_pose", "parsing": "lip", "attribute": "pa100k", "detection": "crowdhuman",
     "counting": "shanghaitech_a",
 }  # fmt: skip
@@ -234,7 +237,7 @@ def test_written_predictions_are_read_back(name: str, tmp_path: Path) -> None:
     path = prediction_path(card, tmp_path)
     tables = write_perfect(name, tmp_path, path)
     task = task_for(card)
-    read = task.read_predictions(card, tables, path)
+    read = task.predictions.read(card, tables, path)
     if card.task == "parsing":
         read = [
             m.load(want.shape, len(card.labels.classes)) for m, want in zip(read, perfect(card, tables), strict=True)
@@ -263,7 +266,7 @@ def test_real_coco_ground_truth_as_predictions_scores_100(tmp_path: Path) -> Non
     card = load_card("coco_pose")
     tables = scored_tables(card, tmp_path)
     assert len(tables["val"].attrs["image_ids"]) == 50
-    pose.write_predictions(card, tables, perfect(card, tables), tmp_path / "truth.json")
+    pose.predictions.write(card, tables, perfect(card, tables), tmp_path / "truth.json")
     result = run("score", "coco_pose", "--predictions", tmp_path / "truth.json", "--data-root", tmp_path, "--json")
     document = json.loads(result.stdout)
     best = pytest.approx(100)
@@ -314,17 +317,21 @@ def test_real_pa100k_labels_as_probabilities_score_100(tmp_path: Path) -> None:
     (tmp_path / "pa100k").symlink_to(SAMPLES / "PA-100K")
     card = load_card("pa100k")
     tables = scored_tables(card, tmp_path)
-    task_for(card).write_predictions(card, tables, perfect(card, tables), tmp_path / "truth.csv")
+    task_for(card).predictions.write(card, tables, perfect(card, tables), tmp_path / "truth.csv")
     report = humanbench.score(card, tmp_path / "truth.csv", data_root=tmp_path, resamples=50)
     assert report.metrics["mA"].value == pytest.approx(100)
     assert report.metrics["mA"].n == 10_000
 
 
-def test_task_modules_need_no_torch_and_name_their_main_metric() -> None:
-    modules = [f"humanbench.tasks.{task}" for task in TASK_EXAMPLE]
+MAIN = {"reid": "mAP", "pose": "AP", "parsing": "mIoU", "attribute": "mA", "detection": "AP50", "counting": "MSE"}
+
+
+def test_tasks_need_no_torch_but_for_training_and_have_the_fields_main_metric() -> None:
+    parts = ("predictions", "labels", "drawing")
+    modules = [f"humanbench.tasks.{task}.{part}" for task in TASK_EXAMPLE for part in parts]
     code = f"import sys, importlib; [importlib.import_module(m) for m in {modules}]; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    for name in TASK_EXAMPLE.values():
+    for task, name in TASK_EXAMPLE.items():
         card = load_card(name)
         assert card.evaluation is not None
-        assert card.evaluation.main == task_for(card).MAIN_METRIC
+        assert card.evaluation.main == MAIN[task]

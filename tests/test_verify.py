@@ -19,6 +19,7 @@ from humanbench.data.samples import MARKER, load_samples
 from humanbench.data.verify import measured, verify
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
+from humanbench.tasks.registry import task_for
 from tests import make
 from tests.samples import SAMPLES, needs_samples
 
@@ -166,23 +167,24 @@ def test_a_class_that_the_card_does_not_have_fails(tmp_path: Path) -> None:
     ],
 )
 def test_keypoints_out_of_range(values: dict[str, Any], part: str) -> None:
-    from humanbench.data.ranges import problem
 
     keypoints = np.tile([10.0, 20.0, 2.0], (values.get("joints", 14), 1))
     keypoints[1, 0], keypoints[1, 2] = values.get("x", 10.0), values.get("v", 2)
     box = np.array([1.0, 2.0, values.get("w", 3.0), 4.0])
     table = pd.DataFrame({"id": ["a/0"], "bbox": [box], "keypoints": [keypoints]})
-    assert part in problem(load_card("aic"), table)
+    assert part in task_for(load_card("aic")).labels.problem(load_card("aic"), table)
 
 
 def test_attributes_out_of_range() -> None:
-    from humanbench.data.ranges import problem
 
     card = load_card("pa100k")
     table = pd.DataFrame({"id": ["1.jpg", "2.jpg"]} | {name: [0, 1] for name in card.labels.attributes})
-    assert problem(card, table) == ""
+    assert task_for(card).labels.problem(card, table) == ""
     table.loc[1, card.labels.attributes[3]] = 2
-    assert problem(card, table) == f"2.jpg has {card.labels.attributes[3]} = 2, allowed are 0, 1 and -1 (unknown)"
+    assert (
+        task_for(card).labels.problem(card, table)
+        == f"2.jpg has {card.labels.attributes[3]} = 2, allowed are 0, 1 and -1 (unknown)"
+    )
 
 
 def test_labels_of_other_pictures_fail(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from humanbench.cards import TASKS, evaluated, load_card
+from humanbench.cards import evaluated, load_card
+from humanbench.tasks.registry import task_names
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +25,7 @@ def main(ids: tuple[str, ...], data_root: str, out: str, seed: int, workers: int
     from bench.sanity.table import markdown
 
     chosen = [load_card(name) for name in ids] or evaluated()
-    groups = [[card.id for card in chosen if card.task == task] for task in TASKS]
+    groups = [[card.id for card in chosen if card.task == task] for task in task_names()]
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=get_context("spawn")) as pool:
         jobs = [pool.submit(rows_of, group, data_root, seed) for group in groups if group]
         rows = sorted((row for job in jobs for row in job.result()), key=lambda row: row.card.id)

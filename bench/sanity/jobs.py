@@ -26,7 +26,9 @@ from torchvision.ops import nms
 from humanbench.cards import DatasetCard
 from humanbench.data.images import image_size
 from humanbench.data.labels import load_label
-from humanbench.tasks import detection, pose, reid
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.pose import predictions as pose
+from humanbench.tasks.reid import predictions as reid
 
 Floats = NDArray[np.floating]
 Tables = Mapping[str, pd.DataFrame]
@@ -111,7 +113,7 @@ class Job(ABC):
 
     @abstractmethod
     def predictions(self, card: DatasetCard, tables: Tables, estimates: Floats) -> Any:
-        """Estimated targets of the rows of the tables, as the task's `write_predictions` takes them."""
+        """Estimated targets of the rows of the tables, as the task's `predictions.write` takes them."""
 
     def cells(self, xy: Floats, window: Floats) -> Floats:
         """Image coordinates (pixel centres are whole numbers) as coordinates on the grid (cell centres are whole)."""
@@ -132,11 +134,11 @@ class Reid(Job):
         people = np.unique(table["pid"])
         return (table["pid"].to_numpy()[:, None] == people)[..., None, None].astype(np.float32)
 
-    def predictions(self, card: DatasetCard, tables: Tables, estimates: Floats) -> reid.Features:
+    def predictions(self, card: DatasetCard, tables: Tables, estimates: Floats) -> reid.ReidFeatures:
         features = estimates[..., 0, 0] - estimates.mean(axis=(0, 2, 3))
         features = (features / np.linalg.norm(features, axis=1, keepdims=True)).astype(np.float32)
         query, _ = tables.values()
-        return reid.Features(features[: len(query)], features[len(query) :])
+        return reid.ReidFeatures(features[: len(query)], features[len(query) :])
 
 
 class Attribute(Job):
@@ -186,7 +188,7 @@ class Pose(Job):
         pairs = zip(table["keypoints"], self.windows(table), strict=True)
         return np.stack([_bumps(self.cells(k[:, :2], w), self.grid) * (k[:, 2] > 0)[:, None, None] for k, w in pairs])
 
-    def predictions(self, card: DatasetCard, tables: Tables, estimates: Floats) -> pose.People:
+    def predictions(self, card: DatasetCard, tables: Tables, estimates: Floats) -> pose.PredictedPoses:
         (table,) = tables.values()
         joints = []
         for maps, window in zip(estimates, self.windows(table), strict=True):
@@ -195,7 +197,7 @@ class Pose(Job):
             joints.append(np.column_stack([self.pixels(points[:, ::-1], window), maps.max(axis=(1, 2))]))
         keypoints = np.stack(joints)
         people = list(table["annotation_id"]) if _given(card) else None
-        return pose.People(list(table["image_id"]), keypoints, keypoints[..., 2].mean(axis=1), people)
+        return pose.PredictedPoses(list(table["image_id"]), keypoints, keypoints[..., 2].mean(axis=1), people)
 
 
 class Parsing(Job):

@@ -23,7 +23,7 @@ from humanbench.data.samples import MARKER, load_samples
 from humanbench.errors import DataError
 from humanbench.metrics.directions import direction
 from humanbench.scoring import Metric, score
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 
 NEIGHBOURS = {
     "market1501": "msmt17",
@@ -53,7 +53,6 @@ UNDERSTOOD = {"aic", "mpii", "lip", "cihp", "atr"}
 (ReID, detection, counting) every neighbour is understood; elsewhere a neighbour's answers mean something else."""
 
 _SAME = {"upper_neck": "neck"}
-_SUFFIX = {"reid": ".npz", "attribute": ".csv", "counting": ".csv", "pose": ".json", "detection": ".json"}
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,8 @@ class Suite:
     def _scored(self, card: DatasetCard, tables: dict[str, pd.DataFrame], job: Job, found: Floats) -> Metric:
         """The main metric of a predictions file written from these estimates."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"predictions{_SUFFIX.get(card.task, '')}"
-            task_for(card).write_predictions(card, tables, job.predictions(card, tables, found), path)
+            path = Path(folder) / f"predictions{task_for(card).suffix}"
+            task_for(card).predictions.write(card, tables, job.predictions(card, tables, found), path)
             report = score(card, path, data_root=self.root, seed=self.seed)
         return report.metrics[report.main]
 

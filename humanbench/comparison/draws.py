@@ -21,7 +21,7 @@ from humanbench.predictions.files import existing
 from humanbench.results.cells import CellRuns
 from humanbench.results.stored import StoredResult
 from humanbench.stats import CONFIDENCE, paired_draws
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,9 +135,9 @@ def _root(suite: str, ground: Ground) -> PathLike:
 
 def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: StoredResult, path: Path, name: str) -> Scores:
     """The scores of a predictions file, which must be what the result says."""
-    task, result = task_for(card), entry.result
+    files, result = task_for(card).predictions, entry.result
     try:
-        scores = task.score(card, tables, task.read_predictions(card, tables, path))
+        scores = files.score(card, tables, files.read(card, tables, path))
     except PredictionError as error:
         raise _NotHere(f"the data here are not those of {name}: {error}") from error
     again = scores.get(result.main, math.nan)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from humanbench.data.images import open_rgb
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
@@ -19,6 +23,8 @@ Box = tuple[float, float, float, float]
 ORANGE, SKY, GREEN, YELLOW = (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66)
 BLUE, VERMILION, PURPLE, GREY = (0, 114, 178), (213, 94, 0), (204, 121, 167), (150, 150, 150)
 INK, PAPER, MOUNT = (20, 20, 20), (255, 255, 255), (235, 235, 235)
+CELL = 340
+"""Width and height of a picture on a sheet."""
 SUPER = 2
 """Tiles are drawn this many times larger and reduced at the end, which smooths the lines."""
 
@@ -143,6 +149,32 @@ class Tile:
 def blank(width: int, height: int) -> Tile:
     """A tile with nothing on it."""
     return Tile(Image.new("RGB", (1, 1), MOUNT), width, height, "")
+
+
+class Sheet(NamedTuple):
+    """Tiles, how many stand in a row, and the legend."""
+
+    tiles: Sequence[Tile]
+    across: int
+    legend: Sequence[LegendKey]
+
+
+def shuffled_rows(table: pd.DataFrame, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """The rows of a table in random order."""
+    for position in rng.permutation(len(table)):
+        yield {str(k): v for k, v in table.iloc[int(position)].items()}
+
+
+def around(boxes: Sequence[Any], points: Sequence[Any] = ()) -> Box | None:
+    """A crop that holds these boxes [x, y, w, h] and points with a margin, so that small people can be seen."""
+    corners = [(b[0], b[1]) for b in boxes] + [(b[0] + b[2], b[1] + b[3]) for b in boxes] + list(points)
+    xy = np.array(corners, float).reshape(-1, 2)
+    xy = xy[np.isfinite(xy).all(axis=1)]
+    if not len(xy):
+        return None
+    low, high = xy.min(axis=0), xy.max(axis=0)
+    margin = 0.12 * float((high - low).max()) + 8
+    return (low[0] - margin, low[1] - margin, high[0] + margin, high[1] + margin)
 
 
 def whole_pixels(crop: Box | None, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -10,19 +10,10 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import load_label
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "reid": ("pid", "camid"),
-    "pose": ("bbox", "keypoints", "iscrowd"),
-    "parsing": (),
-    "attribute": (),
-    "detection": ("boxes", "ignore"),
-    "counting": ("points",),
-}
-"""Label columns that are hashed, by task; attribute takes the card's attributes, parsing the maps themselves."""
 
 MAPS = 64
 """How many label maps of a split are hashed: evenly spaced over the sorted ids, the first and the last among them."""
@@ -34,22 +25,22 @@ def fingerprint(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> str:
     """SHA-256 (hexadecimal) over the sample tables of these splits, in the order given.
 
     The digest takes, as UTF-8 and without anything in between: `split <name> <rows>` and a line feed; the ids, sorted
-    by code point, each followed by a line feed; then for each label column in the order of `COLUMNS` (or of the card's
-    attributes) `column <name>` and a line feed, how many numbers each row has and then all numbers, both as
-    little-endian int64. Numbers are hundredths, rounded half to even; what is not finite is the least int64. For
-    parsing, the column `label` has for `MAPS` evenly spaced rows the shape of the map (two little-endian int64) and its
-    class indices (uint8, row by row).
+    by code point, each followed by a line feed; then for each label column in the order of `Task.identity_columns`
+    `column <name>` and a line feed, how many numbers each row has and then all numbers, both as little-endian int64.
+    Numbers are hundredths, rounded half to even; what is not finite is the least int64. Of label maps the column
+    `label` has for `MAPS` evenly spaced rows the shape of the map (two little-endian int64) and its class indices
+    (uint8, row by row).
     """
-    digest = hashlib.sha256()
+    digest, task = hashlib.sha256(), task_for(card)
     for split, table in tables.items():
         order = np.argsort(table["id"].astype(str).to_numpy(object), kind="stable")
         digest.update(f"split {split} {len(table)}\n".encode())
         digest.update("".join(f"{i}\n" for i in table["id"].iloc[order]).encode())
-        for name in COLUMNS[card.task] + (card.labels.attributes if card.task == "attribute" else ()):
+        for name in task.identity_columns(card):
             digest.update(f"column {name}\n".encode())
             for part in _numbers(table[name].iloc[order]):
                 digest.update(part.astype("<i8").tobytes())
-        if card.task == "parsing":
+        if task.label_maps:
             digest.update(b"column label\n")
             for part in _maps(card, table["label"].iloc[order]):
                 digest.update(part)

@@ -20,8 +20,8 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.images import image_size
-from humanbench.data.ranges import labelled_points
 from humanbench.errors import DataError
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def placement(card: DatasetCard, table: pd.DataFrame, sizes: Mapping[str, Size])
     pictures = labels = outside = beyond = far = 0
     right, first = 0.0, ""
     for path, rows in table[table["image"].isin(sizes.keys())].groupby("image", sort=False):
-        points, size = labelled_points(card, rows), np.array(sizes[str(path)])
+        points, size = task_for(card).labels.points(card, rows), np.array(sizes[str(path)])
         if not len(points):
             continue
         out = ((points < -0.5 - MARGIN) | (points > size - 0.5 + MARGIN)).any(axis=1)

@@ -14,19 +14,10 @@ from humanbench.data.images import absent
 from humanbench.data.readers import find_root, reader_for
 from humanbench.data_root import find_data
 from humanbench.errors import DataError, DataWarning, WithheldError
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "reid": ("id", "image", "pid", "camid"),
-    "pose": ("id", "image", "image_id", "annotation_id", "bbox", "keypoints", "area", "iscrowd"),
-    "parsing": ("id", "image", "label"),
-    "attribute": ("id", "image"),
-    "detection": ("id", "image", "boxes", "ignore", "visible"),
-    "counting": ("id", "image", "points", "count"),
-}
-"""Columns every reader returns, by task; attribute adds one int8 column per attribute of the card, in its order."""
 
 MARKER = "MANNEQUIN.json"
 """A file of this name in a dataset's folder says that the content is procedural; every result from it is synthetic."""
@@ -151,7 +142,7 @@ def _select(card: DatasetCard, table: pd.DataFrame, wanted: set[str], path: Path
 
 
 def _check_columns(card: DatasetCard, table: pd.DataFrame) -> None:
-    wanted = COLUMNS[card.task] + (card.labels.attributes if card.task == "attribute" else ())
+    wanted = ("id", "image", *task_for(card).label_columns(card))
     missing = [c for c in wanted if c not in table.columns]
     if missing:
         raise AssertionError(f"reader {card.reader.format} returns no column {missing[0]} for {card.id}")

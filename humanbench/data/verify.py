@@ -13,7 +13,6 @@ from humanbench.data.fingerprint import fingerprint
 from humanbench.data.frames import map_fits, misfit, misstated, placement, some_sizes
 from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
-from humanbench.data.ranges import peculiarities, problem
 from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
@@ -21,6 +20,7 @@ from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_s
 from humanbench.errors import DataError, DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.progress import track
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,9 +101,9 @@ def _split_rows(
         if name in found:
             status: Status = "ok" if found[name] == expected else "warn" if name in doubtful else "fail"
             yield Row(name, split, expected, found[name], status)
-    trouble = problem(card, table)
+    trouble = task_for(card).labels.problem(card, table)
     yield Row("labels", split, "in range", trouble or "in range", "fail" if trouble else "ok")
-    for text in () if trouble else peculiarities(card, table):
+    for text in () if trouble else task_for(card).labels.peculiarities(card, table):
         yield Row("labels", split, "used", text, "warn")
     for text in table.attrs["remarks"]:
         yield Row("remark", split, "none", text, "warn")
@@ -116,19 +116,11 @@ def measured(card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
     `boxes` counts people and ignored ones together, `persons` the people alone.
     """
     counts = {"samples": len(table), "images": len(table.attrs.get("image_ids", ())) or table["image"].nunique()}
-    if card.task == "pose":
-        counts["persons"] = len(table)
     if "pid" in table:
         counts["identities"] = table["pid"][table["pid"] >= 0].nunique()
     if "camid" in table:
         counts["cameras"] = table["camid"][table["camid"] >= 0].nunique()
-    if card.task == "detection":
-        counts["boxes"] = sum(map(len, table["boxes"]))
-        counts["ignore"] = sum(int(flags.sum()) for flags in table["ignore"])
-        counts["persons"] = counts["boxes"] - counts["ignore"]
-    if card.task == "counting":
-        counts["points"] = sum(map(len, table["points"]))
-    return counts
+    return counts | task_for(card).labels.counts(card, table)
 
 
 def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int) -> Iterator[Row]:
@@ -153,9 +145,10 @@ def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int
     sampled = table[table["image"].isin(sizes.keys())]
     if "size" in table:
         yield _size_row(split, sampled, sizes)
-    if card.task == "parsing":
+    task = task_for(card)
+    if task.label_maps:
         yield _map_row(card, split, sampled, sizes)
-    elif card.task in ("pose", "detection", "counting"):
+    elif task.labels.placed:
         yield _frame_row(card, split, table, sizes)
 
 
@@ -210,7 +203,7 @@ def _frame_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mappin
 
 def _boxed_rows(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
     """The paper counts those images of a detection dataset that hold a box, be it one to ignore."""
-    if card.task != "detection" or not card.pretraining or not set(card.pretraining.splits) <= set(tables):
+    if "boxes" not in task_for(card).columns or not card.pretraining or not set(card.pretraining.splits) <= set(tables):
         return []
     found = sum(len(boxes) > 0 for split in card.pretraining.splits for boxes in tables[split]["boxes"])
     expected = card.pretraining.images

@@ -31,11 +31,10 @@ from humanbench.engine.prepared import PreparedCell, artefact_name, cell_key, pr
 from humanbench.engine.stores import CellStores
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
-from humanbench.predictions.files import SUFFIX
 from humanbench.provenance import git_state, machine, packages
 from humanbench.results import Cell, Cost, Provenance, Result
 from humanbench.scoring import ScoreReport, score
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import TaskDataset
 
 if TYPE_CHECKING:
@@ -160,12 +159,12 @@ def _write_weights(context: RunContext, cell: PreparedCell) -> None:
 def _remember_training_features(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Progress:
     """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
     head = cell.model.head
-    if hasattr(head, "remember"):
+    if hasattr(head, "set_reference_features"):
         data = _pictures(context, cell, cell.tables.train)
         known = predict(
             accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
         ).decoded
-        head.remember(gathered(accelerator, known)[0])  # type: ignore[operator]
+        head.set_reference_features(gathered(accelerator, known)[0])  # type: ignore[operator]
     return Progress()
 
 
@@ -190,12 +189,12 @@ def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -
 
 def _write_predictions(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
     """The predictions file (or folder) in the field's format."""
-    path = context.folder.place("predictions", cell.name, SUFFIX[cell.card.task])
+    path = context.folder.place("predictions", cell.name, task_for(cell.card).suffix)
     if path.is_dir():  # of a run that ended before its result was written
         shutil.rmtree(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     predictions = cell.task.predictions(cell.card, cell.tables.test, predicted.decoded)
-    task_for(cell.card).write_predictions(cell.card, cell.tables.test, predictions, path)
+    task_for(cell.card).predictions.write(cell.card, cell.tables.test, predictions, path)
     return path
 
 

@@ -16,7 +16,7 @@ from humanbench.engine.frozen_cache import seen
 from humanbench.engine.shards import Store
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
-from humanbench.tasks.training import Batch, TaskDataset, TaskModel
+from humanbench.tasks.training import Batch, TaskDataset, TaskTraining
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -33,7 +33,7 @@ class Predicted(NamedTuple):
 def predict(
     accelerator: Accelerator,
     model: Finetune,
-    task: TaskModel,
+    task: TaskTraining,
     data: TaskDataset,
     recipe: Recipe,
     log: RunLog,
@@ -72,7 +72,7 @@ def _decoded(accelerator: Accelerator, model: Finetune, by_view: dict[str, Batch
     return decoded
 
 
-def _from_store(store: Store, batches: Sequence[list[int]], task: TaskModel) -> Iterator[dict[str, Batch]]:
+def _from_store(store: Store, batches: Sequence[list[int]], task: TaskTraining) -> Iterator[dict[str, Batch]]:
     for indices in batches:
         yield from_store([store[index] for index in indices], store, task.collate)
 
@@ -80,7 +80,7 @@ def _from_store(store: Store, batches: Sequence[list[int]], task: TaskModel) -> 
 def _from_images(
     data: TaskDataset,
     batches: Sequence[list[int]],
-    task: TaskModel,
+    task: TaskTraining,
     views: Sequence[str],
     accelerator: Accelerator,
     workers: int,

@@ -23,7 +23,8 @@ from humanbench.hashing import file_sha256, key
 from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
-from humanbench.tasks.training import TaskModel, model_for
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import TaskTraining
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,8 +76,8 @@ class PreparedCell:
         return self.spec.card
 
     @property
-    def task(self) -> TaskModel:
-        return model_for(self.spec.card)
+    def task(self) -> TaskTraining:
+        return task_for(self.spec.card).training
 
     @property
     def name(self) -> str:
@@ -98,7 +99,7 @@ def read_tables(context: RunContext, spec: CellSpec) -> Tables:
     assert card.evaluation is not None
     hashes = FileHashes(remember=context.cache, say=context.log.info)
     test = {s: _table(card, s, context, context.subset) for s in card.evaluation.test}
-    if not recipe.fits and (context.heads is not None or card.task != "attribute"):
+    if not recipe.fits and (context.heads is not None or not task_for(card).answers_untrained):
         return Tables({}, test, hashes)
     if not recipe.train.on:
         train = {s: _table(card, s, context, context.subset) for s in card.evaluation.train}
@@ -186,7 +187,7 @@ def build_network(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.D
     backbone = copy.deepcopy(context.backbone_for(spec.card))
     backbone.set_drop_path(recipe.train.drop_path)
     torch.manual_seed(spec.seed)
-    head = model_for(spec.card).build_head(spec.card, tables, recipe, backbone)
+    head = task_for(spec.card).training.build_head(spec.card, tables, recipe, backbone)
     if context.heads is not None:
         context.heads.fill(spec.card, head)
     variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())

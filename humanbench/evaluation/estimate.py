@@ -27,7 +27,8 @@ from humanbench.evaluation.plan import Plan
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.recipes import Recipe
 from humanbench.regimes import FreezeReport
-from humanbench.tasks.training import Batch, model_for
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import Batch
 
 _BYTES = 4
 
@@ -96,7 +97,7 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[Estimate, FreezeReport]:
         epochs, iterations = length(recipe, samples.batches)
         images = iterations * recipe.train.batch_size * recipe.train.accumulate
     trunk, rest, kept, state = _measured(model, samples.batch)
-    views, shown = recipe.train.views, len(model_for(spec.card).test_views(recipe))
+    views, shown = recipe.train.views, len(task_for(spec.card).training.test_views(recipe))
     total = images * (trunk + 3 * rest) + samples.test * shown * (trunk + rest)
     memory = report.trainable_values * (2 + OPTIMISERS[recipe.optim.name].values) + report.frozen_values
     return Estimate(
@@ -121,7 +122,7 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[Estimate, FreezeReport]:
 
 def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
     """Counted in the tables; the batch is of one picture."""
-    recipe, task, tables = spec.recipe, model_for(spec.card), read_tables(context, spec)
+    recipe, task, tables = spec.recipe, task_for(spec.card).training, read_tables(context, spec)
     model = build_network(context, spec, tables.train or tables.test)
     preprocessing = model.backbone.preprocessing
     test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)

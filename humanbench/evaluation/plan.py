@@ -119,12 +119,12 @@ def cells_for(
 
     Raises `RecipeError` when any recipe, variant or override does not fit.
     """
-    from humanbench.tasks.training import model_for
+    from humanbench.tasks.registry import task_for
 
     cells = []
     for card in cards:
         recipe = load_recipe(card, regime, suite, variant, {**required(card), **overrides})
-        model_for(card).check(recipe)
+        task_for(card).training.check(recipe)
         cells += [CellSpec(card, recipe, seed) for seed in seeds]
     return cells
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from humanbench.benchmark import benchmark
-from humanbench.cards import SCENARIOS, TASKS, DatasetCard, check_task, evaluated, load_card, scenario, select_cards
+from humanbench.cards import SCENARIOS, DatasetCard, evaluated, load_card, scenario, select_cards
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
+from humanbench.tasks.registry import task_named, task_names
 from humanbench.text import nearest
 
 
@@ -47,7 +48,7 @@ def candidates(
     or one that was named outright cannot be tested so.
     """
     if task is not None:
-        check_task(task)
+        task_named(task)
     chosen = select_cards(patterns) if patterns else [load_card(name) for name in benchmark()["datasets"]]
     if patterns:
         _with_evaluation(chosen, patterns)
@@ -62,7 +63,7 @@ def candidates(
     able = [card for card in chosen if chosen_regime.suits(card.task)]
     rest = [card for card in chosen if card not in able]
     named = [card for card in rest if card.id in patterns or not able]
-    reason = f"--protocol {regime} is for {', '.join(task for task in TASKS if chosen_regime.suits(task))}"
+    reason = f"--protocol {regime} is for {', '.join(task for task in task_names() if chosen_regime.suits(task))}"
     if named:
         raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {chosen_regime.otherwise}")
     return able, f"{reason}; left out: {', '.join(card.id for card in rest)}" if rest else ""

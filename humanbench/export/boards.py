@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanbench.cards import DatasetCard, Task, load_card
+from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
@@ -16,10 +16,10 @@ from humanbench.results.cells import CellRuns, Estimate, cell_estimates, grouped
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
 
-BLOCKS: tuple[tuple[Task, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
+BLOCKS: tuple[tuple[str, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
 """Tasks of the upper and the lower half, in the paper's order."""
 
-TASK: dict[Task, str] = {
+TASK: dict[str, str] = {
     "parsing": "Human parsing",
     "reid": "Person ReID",
     "detection": "Pedestrian detection",

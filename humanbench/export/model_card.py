@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from humanbench.cards import Task, load_card
+from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
 from humanbench.export.boards import TASK, cells_by_row
 from humanbench.names import shown
@@ -18,7 +18,7 @@ from humanbench.results.stored import StoredResult
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-HUB_TASK: dict[Task, str] = {
+HUB_TASK: dict[str, str] = {
     "reid": "image-feature-extraction",
     "pose": "keypoint-detection",
     "parsing": "image-segmentation",

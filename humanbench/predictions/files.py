@@ -6,9 +6,6 @@ from pathlib import Path
 
 from humanbench.errors import PredictionError
 
-SUFFIX = {"reid": ".npz", "pose": ".json", "parsing": "", "attribute": ".csv", "detection": ".json", "counting": ".csv"}
-"""How names of predictions files end, by task; label maps of parsing lie in a folder."""
-
 
 def existing_file(path: Path) -> Path:
     """The path itself; a `PredictionError` when it is not a file."""

@@ -23,7 +23,8 @@ from humanbench.hashing import key
 from humanbench.pretrain.recipe import PretrainingEntry, PretrainRecipe
 from humanbench.recipes import Recipe
 from humanbench.suites import Suite
-from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskModel, model_for
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskTraining
 
 Row = tuple[int, int]
 """Epoch of an entry's data, row."""
@@ -46,8 +47,8 @@ class EntryData:
     samples: TaskDataset
 
     @property
-    def task(self) -> TaskModel:
-        return model_for(self.card)
+    def task(self) -> TaskTraining:
+        return task_for(self.card).training
 
     @property
     def synthetic(self) -> bool:
@@ -97,7 +98,7 @@ def _entry_data(
         raise DataError(f"{name}: {', '.join(entry.datasets)} hold no sample to pretrain on under {data_root}")
     recipe = entry.recipe(suite)
     card, tables = joined(name, entry.cards(), tables)
-    task = model_for(card)
+    task = task_for(card).training
     task.check(recipe)
     return EntryData(name, entry, card, tables, recipe, task.training_data(card, tables, recipe, preprocessing, seed))
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
-from humanbench.cards import TASKS, DatasetCard, load_card
+from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
 from humanbench.optim.sections import OptimSection, ScheduleSection, Section
@@ -22,6 +22,7 @@ from humanbench.paths import shipped
 from humanbench.recipes import Recipe, check_options, load_recipe, merge
 from humanbench.schema import Count, Fraction, NotNegative, Positive, Record, complaint
 from humanbench.suites import Suite
+from humanbench.tasks.registry import task_names
 from humanbench.text import nearest
 
 Method = Literal["path", "mae"]
@@ -251,7 +252,7 @@ def _validated(merged: dict[str, Any]) -> PretrainRecipe:
         raise RecipeError(f"pretraining recipe: {complaint(error)}") from error
     for name, entry in recipe.entries.items():
         tasks = {card.task for card in entry.cards()}
-        if len(tasks) > 1 or not tasks <= set(TASKS):
+        if len(tasks) > 1 or not tasks <= set(task_names()):
             raise RecipeError(f"pretraining recipe: the datasets of {name} are of different tasks: {sorted(tasks)}")
         if len(entry.datasets) > 1 and tasks & {"pose", "parsing"}:
             raise RecipeError(f"pretraining recipe: {name}: {tasks.pop()} datasets have no joint label space")

@@ -13,7 +13,7 @@ import torch
 
 from humanbench._version import __version__
 from humanbench.backbones.cards import Architecture
-from humanbench.cards import Collection, check_task, collection
+from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, uses_gpu
 from humanbench.engine.run_folder import RunFolder
@@ -30,6 +30,7 @@ from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import class_position, init_weights
 from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
+from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def recipe_of(request: PretrainRequest) -> PretrainRecipe:
         if name not in known:
             raise HumanbenchError(f"{name} is in no entry of {recipe.method}{nearest(name, known)}")
     for task in request.tasks:
-        check_task(task)
+        task_named(task)
     wanted = set(known)
     if request.collection:
         wanted &= {card.id for card in collection(request.collection)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ def section(recipe: Recipe, name: str, kind: type[T]) -> T:
         raise RecipeError(f"{recipe.task} recipe: {name}.{problem(error)} {found(error)}") from error
 
 
-def fits(recipe: Recipe, *accepted: str) -> None:
+def check_fit(recipe: Recipe, accepted: Sequence[str]) -> None:
     """Raise `RecipeError` unless the recipe's `input.fit` is one of those that the task knows."""
     if recipe.input.fit not in accepted:
         raise RecipeError(

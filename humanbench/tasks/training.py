@@ -1,7 +1,4 @@
-"""What the engine needs from a task: data, head, loss, decoding. One `model` module per task offers it.
-
-A task is a package `humanbench.tasks.<task>`: `__init__` holds predictions and scores and imports no torch; `model`
-holds what is trained. `model_for(card)` returns that module, which offers the names of `TaskModel`.
+"""What the engine needs from a task: data sets, head, decoding.
 
 - Randomness: a data set draws augmentations from a generator seeded by (seed, epoch or view, index), so that a sample
   does not depend on workers or on what was drawn before.
@@ -13,13 +10,15 @@ holds what is trained. `model_for(card)` returns that module, which offers the n
 
 from __future__ import annotations
 
-import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from humanbench.tasks.base import Tables
+from humanbench.tasks.options import Options, check_fit, section
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
     from torch import Tensor
 
@@ -67,26 +66,33 @@ class TaskHead(Protocol):
         """One prediction per sample in original pixels, from the outputs of each test view (see `test_views`)."""
 
 
-class TaskModel(Protocol):
-    """What the `model` module of a task offers."""
+class TaskTraining(ABC):
+    """The trainable half of a task.
+
+    `fits` are the values of a recipe's `input.fit` that the task knows, `sections` the typed options of a recipe's
+    `augment`, `head`, `loss` and `test`.
+    """
+
+    fits: ClassVar[tuple[str, ...]]
+    sections: ClassVar[Mapping[str, type[Options]]]
 
     def check(self, recipe: Recipe) -> None:
         """Raise `RecipeError` for an unknown or ill-typed key in the recipe's augment, head, loss or test section."""
+        check_fit(recipe, self.fits)
+        for name, kind in self.sections.items():
+            section(recipe, name, kind)
 
+    @abstractmethod
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Mapping[str, pd.DataFrame],
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TaskDataset:
         """Training samples of these splits (filtered as the recipe says: people without joints, empty pictures …)."""
 
+    @abstractmethod
     def test_data(
         self,
         card: DatasetCard,
-        tables: Mapping[str, pd.DataFrame],
+        tables: Tables,
         recipe: Recipe,
         preprocessing: Preprocessing,
         inputs: Mapping[str, Path],
@@ -95,19 +101,22 @@ class TaskModel(Protocol):
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """Samples as a batch (images padded right and bottom with zeros where sizes differ)."""
+        from humanbench.data.collate import collate
 
-    def build_head(
-        self, card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone
-    ) -> torch.nn.Module:
-        """A fresh head for these training tables (classes, identities, positive ratios) on this backbone's features."""
+        return collate(samples)
+
+    @abstractmethod
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> torch.nn.Module:
+        """A fresh head for these training tables (classes, identities, positive ratios) on this backbone's features.
+
+        Where the head has a method `set_reference_features`, the engine gives it the decoded features of the training
+        pictures when nothing is finetuned.
+        """
 
     def test_views(self, recipe: Recipe) -> Sequence[str]:
         """Names of test-time views: `("plain",)`, or `("plain", "flip")` when the mirrored picture is averaged in."""
+        return ("plain", "flip") if recipe.test.get("flip") else ("plain",)
 
-    def predictions(self, card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[Any]) -> Any:
-        """What `write_predictions` of the task takes, from the decoded predictions in sample order."""
-
-
-def model_for(card: DatasetCard) -> TaskModel:
-    """The trainable half of this card's task; imports torch."""
-    return cast(TaskModel, importlib.import_module(f"humanbench.tasks.{card.task}.model"))
+    @abstractmethod
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[Any]) -> Any:
+        """What `TaskPredictions.write` takes, from the decoded predictions in sample order."""

@@ -30,7 +30,7 @@ from humanbench.recipes import load_recipe
 from humanbench.regimes import freeze
 from humanbench.results import Result
 from humanbench.run_log import RunLog
-from humanbench.tasks.attribute import model as attribute_model
+from humanbench.tasks.attribute import training as attribute_model
 from tests.engine.toy import FAST, toy_backbone
 
 Run = Callable[..., Result]
@@ -85,13 +85,13 @@ def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path,
     tables = {"train": load_samples("pa100k", "train", data_root)}
     recipe = load_recipe(card, "none", "mini", overrides={"input.size": [32, 32]})
     backbone = toy_backbone()
-    head = attribute_model.build_head(card, tables, recipe, backbone)
-    data = attribute_model.test_data(card, tables, recipe, backbone.preprocessing, {})
+    head = attribute_model.training.build_head(card, tables, recipe, backbone)
+    data = attribute_model.training.test_data(card, tables, recipe, backbone.preprocessing, {})
     finetune = Finetune(backbone, head, freeze(backbone, head, "none"))
     features = predict(
         accelerator_for("cpu", "no"), finetune, attribute_model, data, recipe, RunLog(loud=False)
     ).decoded
-    head.remember(features)
+    head.set_reference_features(features)
     assert torch.equal(head.labels, torch.from_numpy(attribute_model.labels_of(card, tables)).float())
     for row in (0, len(data) - 1):
         with torch.no_grad():
@@ -158,7 +158,7 @@ def test_a_loss_that_is_not_finite_fails_its_cell_only(data_root: Path, tmp_path
 def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    build = attribute_model.build_head
+    build = attribute_model.training.build_head
 
     def fail_once(card: Any, *rest: Any) -> Any:
         if card.id == "pa100k":

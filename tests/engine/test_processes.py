@@ -25,7 +25,7 @@ from humanbench.evaluation.request import Request
 from humanbench.hashing import content_sha256
 from humanbench.results import Result, load_results
 from humanbench.run_log import RunLog
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 from tests.engine.toy import FAST, toy_backbone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def with_weights(plan: Plan, spec: CellSpec, weights: Path) -> str:
     decoded = cell.task.predictions(cell.card, tables.test, made.decoded)
     file = context.folder.path / "predictions.csv"
     file.parent.mkdir(parents=True)
-    task_for(cell.card).write_predictions(cell.card, tables.test, decoded, file)
+    task_for(cell.card).predictions.write(cell.card, tables.test, decoded, file)
     return content_sha256(file)
 
 

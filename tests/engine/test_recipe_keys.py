@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from humanbench.cards import TASKS, DatasetCard, evaluated
+from humanbench.cards import DatasetCard, evaluated
 from humanbench.data_root import find_data
 from humanbench.engine.batches import ImageBatches
 from humanbench.engine.context import CellSpec, RunContext
@@ -34,7 +34,7 @@ from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import SUITES
 from humanbench.tasks.options import Options
-from humanbench.tasks.training import model_for
+from humanbench.tasks.registry import task_for, task_names
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 ENGINE = ("input", "freezing", "optim", "schedule", "train")
@@ -55,7 +55,10 @@ Key = tuple[str, str]
 
 def files() -> dict[str, dict[str, Any]]:
     """The recipe files by task."""
-    return {task: tomllib.loads((shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8")) for task in TASKS}
+    return {
+        task: tomllib.loads((shipped("protocols") / f"{task}.toml").read_text(encoding="utf-8"))
+        for task in task_names()
+    }
 
 
 def layers(tables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -79,7 +82,7 @@ def keys(task: str) -> set[Key]:
     }
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> None:
     tables = files()[task]
     assert set(tables) <= {"default", "regime", "dataset", "variant", "suite"}
@@ -154,8 +157,8 @@ class Bench:
             checkpoint = context.folder.path / "checkpoint.pt"
             checkpoint.unlink(missing_ok=True)
             history = Fit(accelerator, cell.model, recipe, 0, batches, context.log, checkpoint, "").run().history
-        elif hasattr(cell.model.head, "remember"):
-            cell.model.head.remember(self.predicted(accelerator, cell, tables.train))
+        elif hasattr(cell.model.head, "set_reference_features"):
+            cell.model.head.set_reference_features(self.predicted(accelerator, cell, tables.train))
         found = self.predicted(accelerator, cell, tables.test)
         return _digest([cell.model.report.sha256, history, cell.model.state_dict(), found])
 
@@ -213,7 +216,7 @@ def recipe_for(context: Context, changed: Mapping[str, Any]) -> Recipe:
     if "train.epochs" in changed:
         del small["train.iterations"]
     recipe = load_recipe(card, regime, suite, variant, small | dict(changed))
-    model_for(card).check(recipe)
+    task_for(card).training.check(recipe)
     return recipe
 
 
@@ -276,13 +279,13 @@ def effect(bench: Bench, places: Iterable[Context], key: Key, iterations: int = 
 
 
 def test_the_same_recipe_gives_the_same_trace(bench: Bench) -> None:
-    for task in TASKS:
+    for task in task_names():
         context = contexts(task)[0]
         recipe = recipe_for(context, {})
         assert bench.traced_anew(context[0], recipe) == bench.traced_anew(context[0], recipe)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 def test_every_key_of_a_task_does_something(bench: Bench, task: str) -> None:
     own = sorted(key for key in keys(task) if key[0] not in ENGINE or key[0] == "input")
     effects = {".".join(key): effect(bench, contexts(task), key) for key in own}

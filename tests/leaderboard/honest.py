@@ -10,11 +10,10 @@ from pathlib import Path
 from humanbench.cards import load_card
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import load_samples
-from humanbench.predictions.files import SUFFIX
 from humanbench.recipes import load_recipe
 from humanbench.results import Result
 from humanbench.scoring import score
-from humanbench.tasks import task_for
+from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, scored_tables
 from tests.leaderboard.made import made_result
 
@@ -33,9 +32,9 @@ def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
     tables = scored_tables(card, root)
     draft = made_result(dataset, regime=regime)
     name = f"{dataset}-{regime}-s0-{draft.cell.id[:12]}"
-    path = folder / "predictions" / f"{name}{SUFFIX[card.task]}"
+    path = folder / "predictions" / f"{name}{task_for(card).suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    task_for(card).write_predictions(card, tables, perfect(card, tables), path)
+    task_for(card).predictions.write(card, tables, perfect(card, tables), path)
     report = score(card, path, root)
     freeze = {"regime": regime, "trainable": [["head.weight", 14_200_000]], "frozen": [["trunk.weight", 72_200_000]]}
     canonical = json.dumps(freeze, sort_keys=True, separators=(",", ":"))

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from humanbench.cards import TASKS, load_card
+from humanbench.cards import load_card
 from humanbench.data.samples import MARKER
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import events_of
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.site.writing import build_site
+from humanbench.tasks.registry import task_names
 from tests.evaluated import write_dataset
 from tests.leaderboard.browser import CHROMIUM, Browser
 from tests.leaderboard.honest import write_honest_run
@@ -246,7 +247,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build([run], place / "site", place / "none", root).folder
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 @pytest.mark.parametrize("width", [390, 1400])
 def test_drawn_predictions_are_seen_and_fit(browser: Browser, drawn: Path, task: str, width: int) -> None:
     browser.size(width, 844, phone=width < 600)

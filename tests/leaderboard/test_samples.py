@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanbench.cards import TASKS, load_card
+from humanbench.cards import load_card
 from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.samples import MARKER
 from humanbench.leaderboard.site.build import build
@@ -22,10 +22,10 @@ from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.site.sample_drawings import DrawnPicture, Sample, draw
 from humanbench.leaderboard.site.sample_selection import file_of
 from humanbench.results import load_results
-from humanbench.tasks import task_for
-from humanbench.tasks.detection import Detections
-from humanbench.tasks.pose import People
-from humanbench.tasks.reid import Features
+from humanbench.tasks.detection.predictions import Detections
+from humanbench.tasks.pose.predictions import PredictedPoses
+from humanbench.tasks.registry import task_for, task_names
+from humanbench.tasks.reid.predictions import ReidFeatures
 from tests.evaluated import perfect, scored_tables, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 
@@ -74,7 +74,7 @@ def test_every_task_page_shows_labels_and_predictions(honest: Path, procedural: 
         "detection": "people found",
         "counting": '<th scope="col" class="n">People</th>',
     }
-    for task in TASKS:
+    for task in task_names():
         page = (site / "tasks" / f"{task}.html").read_text()
         assert said[task] in page, task
         assert "Procedural pictures of the embedded suite" in page
@@ -123,7 +123,7 @@ def test_only_the_scored_predictions_on_the_scored_labels(
         edit_result(tmp_path / "run", "shanghaitech_b", provenance=_other_labels(tmp_path / "run"))
     site = site_of([tmp_path / "run"], tmp_path / "data", tmp_path)
     shown = {file.name.split("-")[0] for file in (site / "samples").iterdir()}
-    assert shown == set(TASKS) - {"counting"}
+    assert shown == set(task_names()) - {"counting"}
 
 
 def _other_labels(run: Path) -> dict[str, Any]:
@@ -141,7 +141,10 @@ def test_a_path_that_leaves_the_predictions_is_not_read(honest: Path, procedural
     readable = {r.dataset for r in results if file_of(tmp_path / "run", r)}
     assert readable == set(ONE_EACH) - {"pa100k", "lip"}
     site = site_of([tmp_path / "run"], procedural, tmp_path)
-    assert {file.name.split("-")[0] for file in (site / "samples").iterdir()} == set(TASKS) - {"attribute", "parsing"}
+    assert {file.name.split("-")[0] for file in (site / "samples").iterdir()} == set(task_names()) - {
+        "attribute",
+        "parsing",
+    }
 
 
 def test_a_hostile_name_is_text_on_the_picture_too(honest: Path, procedural: Path, tmp_path: Path) -> None:
@@ -180,7 +183,7 @@ class TestReid:
         card = load_card("market1501")
         tables = scored_tables(card, procedural)
         right = perfect(card, tables)
-        away = Features(right.query, 1 - right.gallery)  # whoever is not the person comes first
+        away = ReidFeatures(right.query, 1 - right.gallery)  # whoever is not the person comes first
         for sample in drawn("market1501", procedural, [right, away]):
             good, bad = sample.pictures
             assert good.note == "first right one: rank 1"
@@ -199,7 +202,7 @@ class TestPose:
         wild = np.array(right.keypoints)
         wild[:, ::2, :2] = 1e30
         wild[:, 1, :2] = -1e30
-        many = People(
+        many = PredictedPoses(
             list(right.image_ids) * 3, np.concatenate([right.keypoints, wild, wild]), np.tile(right.scores, 3)
         )
         for sample in drawn("coco_pose", procedural, [right, many]):
@@ -256,8 +259,8 @@ class TestTables:
         card = load_card("lip")
         tables = scored_tables(card, procedural)
         truth = perfect(card, tables)
-        task_for(card).write_predictions(card, tables, [np.zeros_like(m) for m in truth], tmp_path / "maps")
-        blank = task_for(card).read_predictions(card, tables, tmp_path / "maps")
+        task_for(card).predictions.write(card, tables, [np.zeros_like(m) for m in truth], tmp_path / "maps")
+        blank = task_for(card).predictions.read(card, tables, tmp_path / "maps")
         for sample in drawn("lip", procedural, [blank]):
             shown = {int(number) for number, _ in sample.rows}
             (row,) = tables["val"].index[tables["val"]["id"] == sample.name]

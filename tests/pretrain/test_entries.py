@@ -11,7 +11,7 @@ from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.pretrain.entries import joined, joint_attributes
 from humanbench.pretrain.recipe import load_pretrain_recipe
-from humanbench.tasks.attribute.model import labels_of, positive_ratios
+from humanbench.tasks.attribute.training import labels_of, positive_ratios
 from tests.pretrain.small import build, recipe
 
 

@@ -27,7 +27,8 @@ from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.direct import Direct, open_direct
 from humanbench.pretrain.run import PretrainRequest, pretrain
 from humanbench.pretrain.trunk import as_maps, projected
-from humanbench.tasks.attribute.model import AttributeHead, Loss
+from humanbench.tasks.attribute.options import AttributeLossOptions
+from humanbench.tasks.attribute.training import AttributeHead
 from tests.pretrain.small import DATASETS, SET, TINY, build, recipe, start, weights, work
 from tests.samples import PARITY
 
@@ -183,7 +184,7 @@ def test_released_attributes_are_in_an_order_of_their_own(state: str, tmp_path: 
     The heads of the embedded suite's recipe say their order themselves. A released dump says by its number alone which
     entry it is of.
     """
-    head = AttributeHead(16, np.full(80, 0.5, np.float32), Loss(weighted=True))
+    head = AttributeHead(16, np.full(80, 0.5, np.float32), AttributeLossOptions(weighted=True))
     with torch.no_grad():
         head.logits[0].weight.copy_(torch.arange(80.0)[:, None].expand(80, 16))
     trunk = {f"module.backbone_module.{k}": v for k, v in start().trunk.state_dict().items()}
@@ -194,7 +195,9 @@ def test_released_attributes_are_in_an_order_of_their_own(state: str, tmp_path: 
     found = {}
     for name in ("rapv2", "pa100k"):
         card = load_card(name)
-        own = AttributeHead(16, np.full(len(card.labels.attributes), 0.5, np.float32), Loss(weighted=True))
+        own = AttributeHead(
+            16, np.full(len(card.labels.attributes), 0.5, np.float32), AttributeLossOptions(weighted=True)
+        )
         direct.fill(card, own)
         found |= {f"{name}: {a}": int(w[0]) for a, w in zip(card.labels.attributes, own.logits[0].weight, strict=True)}
     assert sorted(found.values()) == list(range(80))
@@ -354,7 +357,7 @@ def test_columns_of_a_joint_head(run: Path) -> None:
     direct = open_direct("vit", run / "dumps", dict(TINY))
     joint = entry_checkpoints.read_entry_checkpoint(run / "dumps" / "ckpt_task1_iter_newest.pth.tar")["state_dict"]
     card = load_card("pa100k")
-    head = AttributeHead(16, np.full(26, 0.5, np.float32), Loss(weighted=True))
+    head = AttributeHead(16, np.full(26, 0.5, np.float32), AttributeLossOptions(weighted=True))
     direct.fill(card, head)
     assert torch.equal(head.logits[0].weight, joint["module.decoder_module.logits.0.weight"][54:])
     assert torch.equal(head.logits[1].running_var, joint["module.decoder_module.logits.1.running_var"][54:])  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, DataWarning
 from humanbench.predictions.names import named
-from humanbench.tasks import detection, pose
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.pose import predictions as pose
 from tests import make
 
 pytestmark = pytest.mark.filterwarnings("error::humanbench.errors.DataWarning")
@@ -281,7 +282,7 @@ class TestNumbersOfConversions:
             {"image_id": numbers[f"{i}.jpg"], "category_id": 1, "bbox": [1, 2, 3, 4], "score": 1} for i in table["id"]
         ]
         put(tmp_path / "results.json", results)
-        read = detection.read_predictions(load_card("crowdhuman"), {"val": table}, tmp_path / "results.json")
+        read = detection.predictions.read(load_card("crowdhuman"), {"val": table}, tmp_path / "results.json")
         assert read.rows.tolist() == list(range(len(table)))
 
     def test_caltech(self, tmp_path: Path) -> None:
@@ -299,5 +300,5 @@ class TestNumbersOfConversions:
         table = load_samples("aic", "val", tmp_path)
         results = [{"image_id": numbers[f"{ids[2]}.jpg"], "category_id": 1, "keypoints": [1.0] * 42, "score": 1}]
         put(tmp_path / "results.json", results)
-        read = pose.read_predictions(load_card("aic"), {"val": table}, tmp_path / "results.json")
+        read = pose.predictions.read(load_card("aic"), {"val": table}, tmp_path / "results.json")
         assert list(read.image_ids) == [ids[2]]

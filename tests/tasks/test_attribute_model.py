@@ -16,7 +16,7 @@ from humanbench.data import transforms
 from humanbench.data.samples import load_samples
 from humanbench.errors import RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks.attribute import model
+from humanbench.tasks.attribute import training as model
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from tests.samples import SAMPLES, needs_samples
 from tests.tasks.dense import features, needs_parity, official
@@ -36,13 +36,15 @@ def recipe(card: DatasetCard = CARD, **overrides: object) -> Recipe:
 
 @needs_parity
 def test_head_agrees_with_the_released_one():
-    head, known = official(model.AttributeHead(64, np.full(9, 0.5, np.float32), model.Loss(weighted=True)), "attr")
+    head, known = official(
+        model.AttributeHead(64, np.full(9, 0.5, np.float32), model.AttributeLossOptions(weighted=True)), "attr"
+    )
     with torch.no_grad():
         assert torch.allclose(head(features(known["x"]), {}), known["attr.out"], atol=1e-5, rtol=0)
 
 
 def test_head_has_the_released_names():
-    head = model.AttributeHead(8, np.full(3, 0.5, np.float32), model.Loss(weighted=True))
+    head = model.AttributeHead(8, np.full(3, 0.5, np.float32), model.AttributeLossOptions(weighted=True))
     expected = {f"logits.0.{n}" for n in ("weight", "bias")}
     expected |= {f"logits.1.{n}" for n in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")}
     assert set(head.state_dict()) == expected
@@ -54,7 +56,7 @@ def test_positive_ratios_leave_unknown_labels_out():
 
 
 def test_loss_by_hand():
-    head = model.AttributeHead(2, np.array([0.25, 0.5, 0.9], np.float32), model.Loss(weighted=True))
+    head = model.AttributeHead(2, np.array([0.25, 0.5, 0.9], np.float32), model.AttributeLossOptions(weighted=True))
     logits = torch.tensor([[0.0, 2.0, 1.0], [1.0, -1.0, 3.0]])
     label = torch.tensor([[1.0, 0.0, -1.0], [0.0, 1.0, 1.0]])
 
@@ -70,7 +72,7 @@ def test_loss_by_hand():
 
 
 def test_unknown_labels_pull_nowhere():
-    head = model.AttributeHead(2, np.full(2, 0.5, np.float32), model.Loss(weighted=True))
+    head = model.AttributeHead(2, np.full(2, 0.5, np.float32), model.AttributeLossOptions(weighted=True))
     logits = torch.randn(3, 2, requires_grad=True)
     label = torch.tensor([[1.0, -1.0], [0.0, -1.0], [1.0, -1.0]])
     head.loss(logits, {"label": label})["attributes"].backward()
@@ -92,7 +94,7 @@ def test_a_mirrored_picture_has_left_and_right_answers_exchanged(tmp_path: Path)
     assert (expected != labels).any()
     always = load_recipe(CARD, "head", "mini", overrides={"augment.flip": 1.0})
     never = load_recipe(CARD, "head", "mini", overrides={"augment.flip": 0.0})
-    samples = [model.training_data(card, {"train": table}, r, PREPROCESSING, 0)[0] for r in (always, never)]
+    samples = [model.training.training_data(card, {"train": table}, r, PREPROCESSING, 0)[0] for r in (always, never)]
     assert samples[0]["label"].tolist() == expected.tolist()
     assert samples[1]["label"].tolist() == labels.tolist()
 
@@ -111,7 +113,7 @@ def test_crops_move_by_at_most_the_padding():
 
 def test_samples_depend_on_seed_epoch_and_index_alone():
     both = tables("pa100k", SCALE, "train", "val")
-    data = model.training_data(CARD, both, recipe(), PREPROCESSING, 0)
+    data = model.training.training_data(CARD, both, recipe(), PREPROCESSING, 0)
     assert len(data) == len(both["train"]) + len(both["val"])
     data.set_epoch(1)
     first = data[2]
@@ -125,14 +127,14 @@ def test_samples_depend_on_seed_epoch_and_index_alone():
 
 def test_test_pictures_are_only_stretched():
     table = tables("pa100k", SCALE, "test")
-    data = model.test_data(CARD, table, recipe(), PREPROCESSING, {})
+    data = model.training.test_data(CARD, table, recipe(), PREPROCESSING, {})
     image = Image.open(table["test"]["image"].iloc[3]).resize((36, 48), Image.Resampling.BILINEAR)
     assert torch.equal(data[3]["image"], transforms.to_input(image, PREPROCESSING))
 
 
 def test_unknown_keys_are_refused():
     with pytest.raises(RecipeError, match=r"loss\.weighted"):
-        model.check(recipe(loss__weighted="perhaps"))
+        model.training.check(recipe(loss__weighted="perhaps"))
     with pytest.raises(RecipeError, match="no such key"):
         recipe(augment__erase=0.5)
 
@@ -191,17 +193,17 @@ def test_nearest_neighbours_vote_by_hand() -> None:
     head = NeighbourHead(labels, np.array([0.5, 0.5, 0.25], np.float32), k=2, temperature=0.1)
     picture = torch.tensor([[1.0, 0.0]])
     assert np.allclose(head.decode([picture], {}), [[1.0, 0.0]])  # nothing is remembered yet: the features
-    head.remember([np.float32([1, 0]), np.float32([0.6, 0.8]), np.float32([0, 1])])
+    head.set_reference_features([np.float32([1, 0]), np.float32([0.6, 0.8]), np.float32([0, 1])])
     (found,) = head.decode([picture], {})
     assert found == pytest.approx([1 / (1 + np.exp(-4)), 1.0, 0.25], abs=1e-6)
     with pytest.raises(ValueError, match="2 features for 3 training people"):
-        head.remember([np.float32([1, 0])] * 2)
+        head.set_reference_features([np.float32([1, 0])] * 2)
 
 
 def test_heads_without_finetuning() -> None:
     """Nearest neighbours, unless a pretraining brings its head along."""
     table = tables("pa100k", SCALE, "train")
     none = load_recipe(CARD, "none", "mini")
-    assert isinstance(model.build_head(CARD, table, none, SmallNet()), NeighbourHead)  # type: ignore[arg-type]
+    assert isinstance(model.training.build_head(CARD, table, none, SmallNet()), NeighbourHead)  # type: ignore[arg-type]
     direct = load_recipe(CARD, "none", "mini", variant="direct")
-    assert isinstance(model.build_head(CARD, table, direct, SmallNet()), model.AttributeHead)  # type: ignore[arg-type]
+    assert isinstance(model.training.build_head(CARD, table, direct, SmallNet()), model.AttributeHead)  # type: ignore[arg-type]

@@ -17,14 +17,14 @@ from scipy.stats import norm
 from humanbench.cards import load_card
 from humanbench.errors import RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks.counting import model
+from humanbench.tasks.counting import training as model
 from humanbench.tasks.counting.data import random_window
 from humanbench.tasks.counting.density import density_map, inside, kernels
-from humanbench.tasks.counting.options import Augment, Loss
+from humanbench.tasks.counting.options import CountingAugmentOptions, CountingLossOptions
 from tests.tasks.dense import IDENTITY, backbone, features, same, save
 
 PART_B = load_card("shanghaitech_b")
-FIXED = Loss(kernel="fixed", sigma=6.0, neighbours=3, spread=0.3, magnify=100, count=0.1)
+FIXED = CountingLossOptions(kernel="fixed", sigma=6.0, neighbours=3, spread=0.3, magnify=100, count=0.1)
 ADAPTIVE = FIXED.model_copy(update={"kernel": "adaptive"})
 
 
@@ -61,7 +61,7 @@ def test_windows_and_scales_keep_the_people_in_them(seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = Image.fromarray(np.zeros((90, 120, 3), np.uint8))
     heads = rng.uniform(0, [119, 89], (20, 2))
-    options = Augment(crop=(48, 64), scale=(0.8, 1.6), flip=0.5, photometric=0)
+    options = CountingAugmentOptions(crop=(48, 64), scale=(0.8, 1.6), flip=0.5, photometric=0)
     window, moved, held, factor = random_window(image, heads, options, "bilinear", rng)
     assert window.size == (64, 48)
     density = density_map(moved[held], np.full(held.sum(), 4.0), (48, 64), 8)
@@ -78,7 +78,7 @@ def test_points_stay_on_their_heads_in_a_window() -> None:
     ys, xs = np.mgrid[:200, :260]
     for x, y in heads:
         pixels[(ys - y) ** 2 + (xs - x) ** 2 <= 25] = 255
-    options = Augment(crop=(120, 160), scale=(0.7, 1.5), flip=0, photometric=0)
+    options = CountingAugmentOptions(crop=(120, 160), scale=(0.7, 1.5), flip=0, photometric=0)
     seen = 0
     for seed in range(15):
         window, moved, held, _ = random_window(
@@ -93,7 +93,7 @@ def test_points_stay_on_their_heads_in_a_window() -> None:
 
 def test_a_small_picture_is_enlarged_to_the_window() -> None:
     image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
-    options = Augment(crop=(40, 90), scale=(1.0, 1.0), flip=0, photometric=0)
+    options = CountingAugmentOptions(crop=(40, 90), scale=(1.0, 1.0), flip=0, photometric=0)
     heads = np.array([[29.0, 19.0], [0.0, 0.0]])
     window, _, held, factor = random_window(image, heads, options, "bilinear", np.random.default_rng(0))
     assert (window.size, factor) == ((90, 40), 3.0)
@@ -119,7 +119,7 @@ def table(tmp_path: Path) -> pd.DataFrame:
 def test_samples_depend_on_seed_epoch_and_index_only(tmp_path: Path) -> None:
     small = recipe(augment__crop=[48, 48])
     tables = {"train": table(tmp_path)}
-    data, again = (model.training_data(PART_B, tables, small, IDENTITY, 5) for _ in range(2))
+    data, again = (model.training.training_data(PART_B, tables, small, IDENTITY, 5) for _ in range(2))
     first, second = data[0], data[1]
     data.set_epoch(1)
     assert same(again[1], second)
@@ -130,7 +130,7 @@ def test_samples_depend_on_seed_epoch_and_index_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stride", "cells"), [(4, 32), (8, 16), (14, 10), (16, 8), (32, 4)])
 def test_any_stride_gives_a_map_of_the_recipes(stride: int, cells: int) -> None:
-    head = model.build_head(PART_B, {}, recipe(head__channels=8), backbone(6, stride))
+    head = model.training.build_head(PART_B, {}, recipe(head__channels=8), backbone(6, stride))
     batch = {"input_size": (128, 120), "density": torch.zeros(2, 16, 15)}
     out = head(features(torch.randn(2, 6, cells, cells)), batch)
     assert out.shape == (2, 16, 15)
@@ -139,7 +139,7 @@ def test_any_stride_gives_a_map_of_the_recipes(stride: int, cells: int) -> None:
 
 def test_resampling_to_another_stride_keeps_the_count() -> None:
     """A constant density on patches of 14 pixels (7 after doubling) is the same density per pixel at stride 8."""
-    head = model.build_head(PART_B, {}, recipe(head__channels=8), backbone(6, 14))
+    head = model.training.build_head(PART_B, {}, recipe(head__channels=8), backbone(6, 14))
     torch.nn.init.zeros_(head.density.weight)
     torch.nn.init.constant_(head.density.bias, 1.0)
     out = head(features(torch.randn(1, 6, 8, 8)), {"input_size": (112, 112)})
@@ -147,7 +147,7 @@ def test_resampling_to_another_stride_keeps_the_count() -> None:
 
 
 def test_loss_and_count_are_exact_for_the_true_density() -> None:
-    head = model.build_head(PART_B, {}, recipe(), backbone())
+    head = model.training.build_head(PART_B, {}, recipe(), backbone())
     density = torch.from_numpy(density_map(np.array([[10.0, 10], [40, 30]]), np.array([5.0, 5]), (64, 80), 8))[None]
     outputs = density * head.magnify
     assert sum(head.loss(outputs, {"density": density}).values()).item() == pytest.approx(0, abs=1e-5)
@@ -159,7 +159,7 @@ def test_loss_and_count_are_exact_for_the_true_density() -> None:
 
 
 def test_padding_does_not_count() -> None:
-    head = model.build_head(PART_B, {}, recipe(), backbone())
+    head = model.training.build_head(PART_B, {}, recipe(), backbone())
     outputs = torch.full((2, 8, 10), 100.0)  # one person per cell
     counts = head.decode([outputs], {"size": [(64, 80), (30, 41)]})
     assert counts == pytest.approx([80, 4 * 6])
@@ -168,17 +168,17 @@ def test_padding_does_not_count() -> None:
 
 def test_pictures_are_whole_and_shrunk_only_when_too_large(tmp_path: Path) -> None:
     tables = {"test": table(tmp_path)}
-    data = model.test_data(PART_B, tables, recipe(input__size=[60, 200]), IDENTITY, {})
+    data = model.training.test_data(PART_B, tables, recipe(input__size=[60, 200]), IDENTITY, {})
     assert data[0]["size"] == (60, 90)
     assert data[1]["size"] == (60, 68)  # 80 x 90 times 0.75, 67.5 to the even number
     assert data[1]["image"].shape == (3, 60, 68)
-    assert model.predictions(PART_B, tables, [1.5, 2.0]).tolist() == [1.5, 2.0]
+    assert model.training.predictions(PART_B, tables, [1.5, 2.0]).tolist() == [1.5, 2.0]
 
 
 def test_recipes_of_all_regimes_are_understood() -> None:
     for name in ("shanghaitech_a", "shanghaitech_b"):
         for regime in ("full", "partial", "head"):
             for suite in ("humanbench-v1", "mini"):
-                model.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match=r"loss\.kernel"):
-        model.check(recipe(loss__kernel="wide"))
+        model.training.check(recipe(loss__kernel="wide"))

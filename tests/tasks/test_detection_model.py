@@ -15,23 +15,28 @@ from PIL import Image
 from humanbench.cards import load_card
 from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks import detection
-from humanbench.tasks.detection import data, decoder, matching, model
+from humanbench.tasks.detection import data, decoder, matching
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.detection import training as model
 from tests.tasks.dense import backbone, features, needs_parity, official, same
 from tests.tasks.small import PREPROCESSING, SmallNet, fitted, tables
 
 CARD = load_card("crowdhuman")
 SCALE = 0.02
-LOSS = matching.Loss(classification=2.0, l1=5.0, giou=2.0, focal_alpha=0.25, focal_gamma=2.0, ignore_overlap=0.7)
+LOSS = matching.DetectionLossOptions(
+    classification=2.0, l1=5.0, giou=2.0, focal_alpha=0.25, focal_gamma=2.0, ignore_overlap=0.7
+)
 
 
 def recipe(**overrides: object) -> Recipe:
     return load_recipe(CARD, "partial", "mini", overrides={k.replace("__", "."): v for k, v in overrides.items()})
 
 
-def options(**changes: object) -> decoder.Head:
+def options(**changes: object) -> decoder.DetectionHeadOptions:
     base = {"hidden": 32, "heads": 4, "ffn": 64, "layers": 3, "anchors": 4, "contents": 3, "prior": 0.01}
-    return decoder.Head.model_validate(base | {"anchor_start": "uniform", "content": "learned"} | changes)
+    return decoder.DetectionHeadOptions.model_validate(
+        base | {"anchor_start": "uniform", "content": "learned"} | changes
+    )
 
 
 def table(
@@ -57,7 +62,7 @@ def test_decoder_agrees_with_the_released_one():
 
 
 def test_full_size_head_has_the_released_names_and_shapes():
-    head = model.build_head(CARD, {}, load_recipe(CARD, "full"), backbone(width=768))
+    head = model.training.build_head(CARD, {}, load_recipe(CARD, "full"), backbone(width=768))
     shapes = {name: tuple(value.shape) for name, value in head.state_dict().items()}
     assert len(shapes) == 9 * (6 + 6 + 6) + 2 + 3 + 2 + 2 + 6 + 4
     expected = {
@@ -134,7 +139,7 @@ def test_matching_is_the_cheapest_of_all():
     for people in (0, 1, 3):
         logits, boxes = torch.randn(1, 5, generator=generator), torch.rand(1, 5, 4, generator=generator) / 2 + 0.2
         truth = torch.rand(people, 4, generator=generator) / 2 + 0.2
-        ((query, person),) = matching.match(decoder.Found(logits, boxes), [truth], LOSS)
+        ((query, person),) = matching.match(decoder.LayerOutput(logits, boxes), [truth], LOSS)
         costs = matching.cost(logits[0], boxes[0], truth, LOSS)
         least = min(
             sum(float(costs[q, p]) for p, q in enumerate(chosen)) for chosen in itertools.permutations(range(5), people)
@@ -154,7 +159,7 @@ def test_cost_by_hand():
 def test_losses_by_hand():
     people = [torch.tensor([[0.5, 0.5, 0.2, 0.4], [0.1, 0.1, 0.1, 0.1]])]
     boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.1, 0.1, 0.1, 0.1], [0.9, 0.9, 0.1, 0.1]]])
-    found = decoder.Found(torch.tensor([[2.0, 1.0, -1.0]]), boxes)
+    found = decoder.LayerOutput(torch.tensor([[2.0, 1.0, -1.0]]), boxes)
     got = matching.losses([found, found], people, [torch.zeros(0, 4)], LOSS)
 
     def focal(logit: float, person: bool) -> float:
@@ -170,7 +175,7 @@ def test_losses_by_hand():
 
 
 def test_nobody_to_find_is_a_loss_too():
-    found = decoder.Found(torch.zeros(1, 2), torch.full((1, 2, 4), 0.5))
+    found = decoder.LayerOutput(torch.zeros(1, 2), torch.full((1, 2, 4), 0.5))
     got = matching.losses([found], [torch.zeros(0, 4)], [torch.zeros(0, 4)], LOSS)
     assert float(got["classification"]) == pytest.approx(2 * 2 * 0.75 * 0.25 * np.log(2), rel=1e-5)
     assert float(got["l1"]) == float(got["giou"]) == 0
@@ -183,12 +188,12 @@ def test_queries_in_regions_to_ignore_count_neither_way():
     assert matching.covered(boxes, region, 0.7).tolist() == [[True, False, False]]
     logits = torch.zeros(1, 3, requires_grad=True)
     nobody = [torch.zeros(0, 4)]
-    matching.losses([decoder.Found(logits, boxes)], nobody, region, LOSS)["classification"].backward()
+    matching.losses([decoder.LayerOutput(logits, boxes)], nobody, region, LOSS)["classification"].backward()
     assert logits.grad is not None
     assert (logits.grad != 0).tolist() == [[False, True, True]]
     # A query that answers for a person counts wherever it lies.
     logits.grad = None
-    matching.losses([decoder.Found(logits, boxes)], [boxes[0, :1]], region, LOSS)["classification"].backward()
+    matching.losses([decoder.LayerOutput(logits, boxes)], [boxes[0, :1]], region, LOSS)["classification"].backward()
     assert float(logits.grad[0, 0]) < 0
 
 
@@ -206,7 +211,7 @@ def test_boxes_follow_the_picture(tmp_path: Path):
         augment__crop_sides=[50, 70],
     )  # fmt: skip
     held = {"train": table(tmp_path, boxes, [False, False, False])}
-    scenes = model.training_data(CARD, held, chosen, PREPROCESSING, 0)
+    scenes = model.training.training_data(CARD, held, chosen, PREPROCESSING, 0)
     seen = 0
     for epoch in range(20):
         scenes.set_epoch(epoch)
@@ -225,7 +230,7 @@ def test_boxes_follow_the_picture(tmp_path: Path):
 
 def test_boxes_are_cut_at_the_edges_and_sorted_by_kind(tmp_path: Path):
     held = {"train": table(tmp_path, [[-10, -10, 20, 30], [70, 0, 5, 5], [20, 20, 10, 10]], [False, False, True])}
-    sample = model.training_data(CARD, held, recipe(augment__flip=0.0), PREPROCESSING, 0)[0]
+    sample = model.training.training_data(CARD, held, recipe(augment__flip=0.0), PREPROCESSING, 0)[0]
     assert torch.allclose(sample["boxes"], torch.tensor([[5 / 60, 10 / 40, 10 / 60, 20 / 40]]))
     assert torch.allclose(sample["ignored"], torch.tensor([[25 / 60, 25 / 40, 10 / 60, 10 / 40]]))
 
@@ -233,7 +238,7 @@ def test_boxes_are_cut_at_the_edges_and_sorted_by_kind(tmp_path: Path):
 def test_test_pictures_have_the_released_size(tmp_path: Path):
     wide = load_recipe(CARD, "full")
     for size, expected in (((600, 400), (800, 1200)), ((900, 300), (444, 1333))):
-        scene = model.test_data(CARD, {"val": table(tmp_path, [], [], size)}, wide, PREPROCESSING, {})[0]
+        scene = model.training.test_data(CARD, {"val": table(tmp_path, [], [], size)}, wide, PREPROCESSING, {})[0]
         assert scene["size"].tolist() == list(expected)
         assert scene["original"].tolist() == [size[1], size[0]]
         assert "boxes" not in scene
@@ -242,8 +247,8 @@ def test_test_pictures_have_the_released_size(tmp_path: Path):
 def test_pictures_with_nobody_are_left_out_of_training(tmp_path: Path):
     held = {"train": table(tmp_path, [[0, 0, 5, 5]], [True])}
     with pytest.raises(DataError, match="no training picture shows anybody"):
-        model.training_data(CARD, held, recipe(), PREPROCESSING, 0)
-    assert len(model.training_data(CARD, held, recipe(augment__skip_empty=False), PREPROCESSING, 0)) == 1
+        model.training.training_data(CARD, held, recipe(), PREPROCESSING, 0)
+    assert len(model.training.training_data(CARD, held, recipe(augment__skip_empty=False), PREPROCESSING, 0)) == 1
 
 
 def test_samples_depend_on_seed_epoch_and_index_alone():
@@ -254,7 +259,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone():
         augment__crop_short_sides=[200],
         augment__crop_sides=[100, 180],
     )
-    one, other = (model.training_data(CARD, held, chosen, PREPROCESSING, 0) for _ in range(2))
+    one, other = (model.training.training_data(CARD, held, chosen, PREPROCESSING, 0) for _ in range(2))
     one.set_epoch(3)
     other.set_epoch(3)
     other[5]
@@ -264,8 +269,8 @@ def test_samples_depend_on_seed_epoch_and_index_alone():
 
 
 def test_answers_in_original_pixels(tmp_path: Path):
-    head = model.build_head(CARD, {}, recipe(), backbone(width=8, stride=16))
-    found = decoder.Found(
+    head = model.training.build_head(CARD, {}, recipe(), backbone(width=8, stride=16))
+    found = decoder.LayerOutput(
         torch.tensor([[-4.0, 2.0, 0.0]]),
         torch.tensor([[[0.5, 0.5, 1, 1], [0.5, 0.25, 0.5, 0.5], [0.1, 0.1, 0.2, 0.2]]]),
     )
@@ -275,24 +280,24 @@ def test_answers_in_original_pixels(tmp_path: Path):
     assert boxes.scores == pytest.approx([1 / (1 + np.exp(-2)), 0.5])  # 0.018 is below the least score
     val = tables("crowdhuman", SCALE, "val")
     val = {"val": val["val"].iloc[:2].reset_index(drop=True)}
-    made = model.predictions(CARD, val, [boxes, boxes])
-    detection.write_predictions(CARD, val, made, tmp_path / "boxes.json")
+    made = model.training.predictions(CARD, val, [boxes, boxes])
+    detection.predictions.write(CARD, val, made, tmp_path / "boxes.json")
     assert len(json.loads((tmp_path / "boxes.json").read_text())) == 4
-    back = detection.read_predictions(CARD, val, tmp_path / "boxes.json")
+    back = detection.predictions.read(CARD, val, tmp_path / "boxes.json")
     assert back.rows.tolist() == [0, 0, 1, 1]
     assert np.allclose(back.boxes, made.boxes)
 
 
 def test_no_answers_at_all_are_predictions():
-    nothing = model.Boxes(np.zeros((0, 4)), np.zeros(0))
-    made = model.predictions(CARD, {}, [nothing, nothing])
+    nothing = model.PictureDetections(np.zeros((0, 4)), np.zeros(0))
+    made = model.training.predictions(CARD, {}, [nothing, nothing])
     assert made.boxes.shape == (0, 4)
     assert made.rows.shape == (0,)
 
 
 def test_works_on_maps_of_any_width_and_stride():
     for width, stride in ((8, 4), (24, 14), (6, 32)):
-        head = model.build_head(CARD, {}, recipe(), backbone(width, stride))
+        head = model.training.build_head(CARD, {}, recipe(), backbone(width, stride))
         shape = (-(-60 // stride), -(-90 // stride))
         batch = {"size": torch.tensor([[60, 90]]), "original": torch.tensor([[120, 180]])}
         found = head(features(torch.randn(1, width, *shape)), batch)
@@ -304,9 +309,9 @@ def test_works_on_maps_of_any_width_and_stride():
 
 def test_unknown_keys_are_refused():
     with pytest.raises(RecipeError, match="must be short_side"):
-        model.check(recipe(input__fit="stretch"))
+        model.training.check(recipe(input__fit="stretch"))
     with pytest.raises(RecipeError, match=r"head\.content"):
-        model.check(recipe(head__content="guessed"))
+        model.training.check(recipe(head__content="guessed"))
 
 
 def test_released_numbers():

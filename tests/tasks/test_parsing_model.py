@@ -15,10 +15,11 @@ from humanbench.cards import load_card
 from humanbench.data.labels import load_label
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks import parsing
-from humanbench.tasks.parsing import model, transforms
+from humanbench.tasks.parsing import predictions as parsing
+from humanbench.tasks.parsing import training as model
+from humanbench.tasks.parsing import transforms
 from humanbench.tasks.parsing.head import ParsingHead
-from humanbench.tasks.parsing.options import Head
+from humanbench.tasks.parsing.options import ParsingHeadOptions
 from humanbench.tasks.parsing.packing import PackedMap
 from tests.tasks.dense import IDENTITY, backbone, features, needs_parity, official, same, save
 
@@ -79,20 +80,22 @@ def table(tmp_path: Path, n: int = 2) -> pd.DataFrame:
 def test_samples_depend_on_seed_epoch_and_index_only(tmp_path: Path) -> None:
     small = recipe(input__size=[32, 32], augment__photometric=0.2)
     tables = {"train": table(tmp_path)}
-    data, again = (model.training_data(LIP, tables, small, IDENTITY, 5) for _ in range(2))
+    data, again = (model.training.training_data(LIP, tables, small, IDENTITY, 5) for _ in range(2))
     first, second = data[0], data[1]
     data.set_epoch(1)
     assert same(again[1], second)
     assert same(again[0], first)
     assert not same(data[0], first)
-    batch = model.collate([first, second])
+    batch = model.training.collate([first, second])
     assert (batch["image"].shape, batch["label"].shape) == ((2, 3, 32, 32), (2, 32, 32))
     assert batch["input_size"] == (32, 32)
 
 
 @needs_parity
 def test_head_equals_the_official_one() -> None:
-    head, io = official(ParsingHead(64, 16, 7, range(7), Head(channels=256, norm="layer", stride=8)), "parsing")
+    head, io = official(
+        ParsingHead(64, 16, 7, range(7), ParsingHeadOptions(channels=256, norm="layer", stride=8)), "parsing"
+    )
     logits = head(features(io["x"]), {"input_size": (96, 48)})
     out = torch.nn.functional.interpolate(logits, size=(50, 40), mode="bilinear", align_corners=True)
     expected = io["parsing.out_96x48_then_50x40"]
@@ -104,7 +107,7 @@ def test_head_equals_the_official_one() -> None:
 @pytest.mark.parametrize("norm", ["layer", "batch"])
 @pytest.mark.parametrize(("stride", "cells"), [(8, 8), (14, 5), (16, 4), (32, 2)])
 def test_any_stride_gives_scores_at_the_input_size(norm: str, stride: int, cells: int) -> None:
-    head = model.build_head(LIP, {}, recipe(head__channels=8, head__norm=norm), backbone(6, stride))
+    head = model.training.build_head(LIP, {}, recipe(head__channels=8, head__norm=norm), backbone(6, stride))
     batch = {"input_size": (64, 60), "label": torch.randint(0, 20, (2, 64, 60))}
     out = head(features(torch.randn(2, 6, cells, cells)), batch)
     assert out.shape == (2, 20, 64, 60)
@@ -112,7 +115,7 @@ def test_any_stride_gives_scores_at_the_input_size(norm: str, stride: int, cells
 
 
 def test_loss_is_the_mean_over_pixels_that_have_a_class() -> None:
-    head = model.build_head(LIP, {}, recipe(head__channels=8), backbone())
+    head = model.training.build_head(LIP, {}, recipe(head__channels=8), backbone())
     label = torch.full((1, 4, 4), 255)
     out = torch.zeros(1, 20, 4, 4)
     assert head.loss(out, {"label": label})["cross_entropy"] == 0
@@ -124,7 +127,7 @@ def test_loss_is_the_mean_over_pixels_that_have_a_class() -> None:
 
 def test_a_mirrored_view_is_mirrored_back() -> None:
     """Scores of a flipped picture: arms are found on the other side, as the other arm."""
-    head = ParsingHead(4, 16, 4, [0, 2, 1, 3], Head(channels=8, norm="layer", stride=8))
+    head = ParsingHead(4, 16, 4, [0, 2, 1, 3], ParsingHeadOptions(channels=8, norm="layer", stride=8))
     label = torch.randint(0, 4, (1, 16, 12), generator=torch.Generator().manual_seed(0))
     one_hot = torch.nn.functional.one_hot(label, 4).permute(0, 3, 1, 2).float() * 5
     flipped = one_hot.flip(-1)[:, [0, 2, 1, 3]]
@@ -134,15 +137,15 @@ def test_a_mirrored_view_is_mirrored_back() -> None:
 
 def test_maps_are_written_one_by_one_at_the_size_of_the_truth(tmp_path: Path) -> None:
     tables = {"val": table(tmp_path)}
-    data = model.test_data(LIP, tables, recipe(input__size=[32, 32]), IDENTITY, {})
-    batch = model.collate([data[0], data[1]])
+    data = model.training.test_data(LIP, tables, recipe(input__size=[32, 32]), IDENTITY, {})
+    batch = model.training.collate([data[0], data[1]])
     assert batch["map_size"] == [(50, 40), (51, 40)]
     truth = [load_label(LIP, cell) for cell in tables["val"]["label"]]
-    written = model.predictions(LIP, tables, [PackedMap.of(t) for t in truth])
+    written = model.training.predictions(LIP, tables, [PackedMap.of(t) for t in truth])
     assert iter(written) is iter(written)  # a generator: maps are unpacked as they are written
     path = tmp_path / "maps"
-    parsing.write_predictions(LIP, tables, written, path)
-    scores = parsing.score(LIP, tables, parsing.read_predictions(LIP, tables, path))
+    parsing.predictions.write(LIP, tables, written, path)
+    scores = parsing.predictions.score(LIP, tables, parsing.predictions.read(LIP, tables, path))
     assert scores["pACC"] == 100
 
 
@@ -150,9 +153,9 @@ def test_recipes_of_all_regimes_and_variants_are_understood() -> None:
     for name in ("lip", "cihp", "atr", "human36m_parsing"):
         for regime in ("full", "partial", "head"):
             for suite in ("humanbench-v1", "mini"):
-                model.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
-    model.check(load_recipe(LIP, "full", variant="layer_norm_head"))
+                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+    model.training.check(load_recipe(LIP, "full", variant="layer_norm_head"))
     with pytest.raises(RecipeError, match="smallest, largest"):
-        model.check(recipe(augment__scale=[2.0, 1.0]))
+        model.training.check(recipe(augment__scale=[2.0, 1.0]))
     with pytest.raises(HumanbenchError, match="no such key"):
         recipe(head__chanels=3)

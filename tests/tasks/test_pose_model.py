@@ -18,17 +18,18 @@ from humanbench.cards import load_card
 from humanbench.data import transforms as images
 from humanbench.errors import DataError, PredictionError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks.pose import model, transforms
+from humanbench.tasks.pose import training as model
+from humanbench.tasks.pose import transforms
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
-from humanbench.tasks.pose.options import Head, Loss, Trial
-from humanbench.tasks.pose.rescoring import Found, kept_people, person_score
+from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
+from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.pose.transforms import Window
 from tests.tasks.dense import IDENTITY, backbone, features, needs_parity, official, same, save
 
 COCO = load_card("coco_pose")
-PLAIN = Trial(flip=False, boxes="annotations", blur=11)
-FLIP = Trial(flip=True, boxes="annotations", blur=11)
+PLAIN = PoseTestOptions(flip=False, boxes="annotations", blur=11)
+FLIP = PoseTestOptions(flip=True, boxes="annotations", blur=11)
 STILL = {
     "augment.shift_chance": 0.0, "augment.flip": 0.0, "augment.half_body": 0.0, "augment.scale": 0.0,
     "augment.rotation_chance": 0.0,
@@ -123,7 +124,7 @@ def test_warp_by_the_identity_changes_nothing() -> None:
 
 def test_half_body_shows_joints_of_one_half() -> None:
     options = recipe().augment | {"half_body": 1.0, "half_body_joints": 8}
-    augment = model.Augment.model_validate(options)
+    augment = model.PoseAugmentOptions.model_validate(options)
     keypoints = np.zeros((17, 3))
     keypoints[:, 0], keypoints[:, 1], keypoints[:, 2] = 50 + np.arange(17) % 3, np.arange(17) * 10, 2
     whole = window_of(50, 80, 150, 200)
@@ -197,14 +198,16 @@ def test_flat_and_negative_maps_decode_to_finite_places_on_the_map() -> None:
 
 @needs_parity
 def test_head_equals_the_official_one() -> None:
-    head, io = official(PoseHead(64, 16, 5, [], Head(channels=16, stride=4), Loss(sigma=2.0), PLAIN), "pose")
+    head, io = official(
+        PoseHead(64, 16, 5, [], PoseHeadOptions(channels=16, stride=4), PoseLossOptions(sigma=2.0), PLAIN), "pose"
+    )
     out = head(features(io["x"]), {"input_size": (96, 48)})
     assert (out - io["pose.out"]).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize(("stride", "cells"), [(4, 32), (8, 16), (14, 10), (16, 8), (32, 4)])
 def test_any_stride_gives_the_recipes_heatmaps(stride: int, cells: int) -> None:
-    head = model.build_head(COCO, {}, recipe(head__channels=8), backbone(6, stride))
+    head = model.training.build_head(COCO, {}, recipe(head__channels=8), backbone(6, stride))
     out = head(features(torch.randn(2, 6, cells, cells)), {"input_size": (128, 120)})
     assert out.shape == (2, 17, 32, 30)
 
@@ -223,7 +226,7 @@ def test_odd_strides_keep_places() -> None:
 
 
 def test_loss_counts_labelled_joints_only() -> None:
-    head = PoseHead(4, 16, 3, [], Head(channels=4, stride=4), Loss(sigma=2.0), PLAIN)
+    head = PoseHead(4, 16, 3, [], PoseHeadOptions(channels=4, stride=4), PoseLossOptions(sigma=2.0), PLAIN)
     joints = torch.tensor([[[31.0, 31.0], [20.0, 40.0], [500.0, 500.0]]])
     batch = {"joints": joints, "weights": torch.tensor([[1.0, 0.0, 1.0]]), "input_size": (64, 64)}
     target, _ = gaussians(joints * 15 / 63, (16, 16), 2.0)
@@ -234,8 +237,8 @@ def test_loss_counts_labelled_joints_only() -> None:
     assert head.loss(outputs, batch)["heatmap"].item() == pytest.approx(0.25 / 3, rel=1e-5)
 
 
-def heads_and_batch(test: Trial) -> tuple[PoseHead, dict[str, Any]]:
-    head = PoseHead(4, 16, 3, [(1, 2)], Head(channels=4, stride=4), Loss(sigma=2.0), test)
+def heads_and_batch(test: PoseTestOptions) -> tuple[PoseHead, dict[str, Any]]:
+    head = PoseHead(4, 16, 3, [(1, 2)], PoseHeadOptions(channels=4, stride=4), PoseLossOptions(sigma=2.0), test)
     window = torch.tensor([[100.0, 200.0, 47.0, 63.0]]).double()  # heatmap cells are picture pixels, moved
     return head, {"window": window, "who": [(7, 8)], "box_score": torch.tensor([0.5])}
 
@@ -262,22 +265,22 @@ def test_flip_view_is_mirrored_back_with_pairs_exchanged() -> None:
 # --- scores of people -------------------------------------------------------------------------------------------------
 
 
-def test_person_score_is_the_box_times_the_confident_joints() -> None:
+def test_rescore_is_the_box_times_the_confident_joints() -> None:
     keypoints = np.array([[0, 0, 0.9], [0, 0, 0.1], [0, 0, 0.5]])
-    assert person_score(Found(1, 1, keypoints, 0.5, 1.0), 0.2) == pytest.approx(0.5 * 0.7)
-    assert person_score(Found(1, 1, keypoints, 0.5, 1.0), 0.95) == 0.0
+    assert rescore(CropPose(1, 1, keypoints, 0.5, 1.0), 0.2) == pytest.approx(0.5 * 0.7)
+    assert rescore(CropPose(1, 1, keypoints, 0.5, 1.0), 0.95) == 0.0
 
 
 def test_the_same_person_found_twice_is_kept_once() -> None:
     """exp(-d^2 / (2 sigma)^2 / area / 2) with sigma 0.05, area 10,000: 10 pixels apart e^-0.5 = 0.61, 3 apart 0.956."""
 
-    def person(image: int, x: float) -> Found:
-        return Found(image, None, np.array([[x, 0.0, 1.0], [x, 50.0, 1.0]]), 1.0, 10_000.0)
+    def person(image: int, x: float) -> CropPose:
+        return CropPose(image, None, np.array([[x, 0.0, 1.0], [x, 50.0, 1.0]]), 1.0, 10_000.0)
 
     people = [person(1, 0), person(1, 3), person(1, 10), person(2, 3)]
-    assert kept_people(people, [0.5, 0.9, 0.4, 0.1], [0.05, 0.05], 0.9) == [1, 2, 3]
-    assert kept_people(people, [0.5, 0.9, 0.4, 0.1], [0.05, 0.05], 0.6) == [1, 3]
-    assert kept_people([], [], [0.05, 0.05], 0.9) == []
+    assert oks_nms(people, [0.5, 0.9, 0.4, 0.1], [0.05, 0.05], 0.9) == [1, 2, 3]
+    assert oks_nms(people, [0.5, 0.9, 0.4, 0.1], [0.05, 0.05], 0.6) == [1, 3]
+    assert oks_nms([], [], [0.05, 0.05], 0.9) == []
 
 
 # --- data -------------------------------------------------------------------------------------------------------------
@@ -303,23 +306,23 @@ def people(tmp_path: Path, card: Any = COCO, n: int = 3) -> pd.DataFrame:
 
 
 def test_training_leaves_out_crowds_and_the_unlabelled(tmp_path: Path) -> None:
-    data = model.training_data(COCO, {"train": people(tmp_path)}, recipe(), IDENTITY, 0)
+    data = model.training.training_data(COCO, {"train": people(tmp_path)}, recipe(), IDENTITY, 0)
     assert len(data) == 1
     empty = people(tmp_path).iloc[1:]
     with pytest.raises(DataError, match="labelled joints"):
-        model.training_data(COCO, {"train": empty}, recipe(), IDENTITY, 0)
+        model.training.training_data(COCO, {"train": empty}, recipe(), IDENTITY, 0)
 
 
 def test_samples_depend_on_seed_epoch_and_index_only(tmp_path: Path) -> None:
     tables = {"train": people(tmp_path, n=2).assign(iscrowd=0)}
-    data, again = (model.training_data(COCO, tables, recipe(), IDENTITY, 5) for _ in range(2))
+    data, again = (model.training.training_data(COCO, tables, recipe(), IDENTITY, 5) for _ in range(2))
     first, second = data[0], data[1]
     data.set_epoch(1)
     other_epoch = data[0]
     assert same(again[1], second)
     assert same(again[0], first)
     assert not same(other_epoch, first)
-    assert not same(model.training_data(COCO, tables, recipe(), IDENTITY, 6)[0], first)
+    assert not same(model.training.training_data(COCO, tables, recipe(), IDENTITY, 6)[0], first)
     assert sorted(i for batch in data.batches(1, 0, 0) for i in batch) == [0, 1]
 
 
@@ -334,7 +337,7 @@ def test_joints_stay_on_their_pixels_through_all_augmentations(tmp_path: Path) -
     table = people(tmp_path, n=1)
     table["image"] = save(tmp_path / "dots.png", pixels)
     table["keypoints"], table["bbox"] = [keypoints], [np.array([20.0, 10.0, 110.0, 100.0])]
-    data = model.training_data(COCO, {"train": table}, recipe(), IDENTITY, 0)
+    data = model.training.training_data(COCO, {"train": table}, recipe(), IDENTITY, 0)
     values = np.array([40, 100, 160, 255]) / 255
     checked, mirrored = 0, 0
     for epoch in range(20):
@@ -355,10 +358,10 @@ def test_joints_stay_on_their_pixels_through_all_augmentations(tmp_path: Path) -
 
 def test_whose_windows_are_tested(tmp_path: Path) -> None:
     table = people(tmp_path)
-    assert len(model.test_data(COCO, {"val": table}, recipe(), IDENTITY, {})) == 1
+    assert len(model.training.test_data(COCO, {"val": table}, recipe(), IDENTITY, {})) == 1
     detected = load_recipe(COCO, "full", variant="ap56")
     with pytest.raises(RecipeError, match="input 'boxes'"):
-        model.test_data(COCO, {"val": table}, detected, IDENTITY, {})
+        model.training.test_data(COCO, {"val": table}, detected, IDENTITY, {})
     boxes = [
         {"image_id": 0, "category_id": 1, "bbox": [-5, 5, 20, 20], "score": 0.9},
         {"image_id": 99, "category_id": 1, "bbox": [5, 5, 20, 20], "score": 0.4},
@@ -367,23 +370,23 @@ def test_whose_windows_are_tested(tmp_path: Path) -> None:
     ]
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps(boxes))
-    data = model.test_data(COCO, {"val": table}, detected, IDENTITY, {"boxes": path})
+    data = model.training.test_data(COCO, {"val": table}, detected, IDENTITY, {"boxes": path})
     assert data.who == [(0, None), (99, None)]
     assert data.images[1] == str(tmp_path / "000000000099.jpg")  # an image without annotated people
     assert data[0]["box_score"] == 0.9
     assert data[0]["window"].tolist() == [5, 15, 1.25 * 20, 1.25 * 20 / 0.75]  # not cut off at the border
     path.write_text("{}")
     with pytest.raises(PredictionError, match="list of objects"):
-        model.test_data(COCO, {"val": table}, detected, IDENTITY, {"boxes": path})
+        model.training.test_data(COCO, {"val": table}, detected, IDENTITY, {"boxes": path})
 
 
 def test_given_people_come_back_in_the_tables_order(tmp_path: Path) -> None:
     card = load_card("mpii")
     table = people(tmp_path, card).assign(center=[np.array([30.0, 30.0])] * 3, scale=0.2)
-    data = model.test_data(card, {"val": table}, recipe("mpii"), IDENTITY, {})
+    data = model.training.test_data(card, {"val": table}, recipe("mpii"), IDENTITY, {})
     assert len(data) == 3  # also people without labelled joints: every row needs a prediction
-    found = [Found(w[0], w[1], np.full((16, 3), float(w[1])), 1.0, 1.0) for w in data.who]
-    result = model.predictions(card, {"val": table}, found[::-1])
+    found = [CropPose(w[0], w[1], np.full((16, 3), float(w[1])), 1.0, 1.0) for w in data.who]
+    result = model.training.predictions(card, {"val": table}, found[::-1])
     assert result.annotation_ids == [10, 11, 12]
     assert result.keypoints[:, 0, 0].tolist() == [10, 11, 12]
 
@@ -392,9 +395,9 @@ def test_recipes_of_all_regimes_and_variants_are_understood() -> None:
     for name in ("coco_pose", "aic", "mpii", "human36m_pose"):
         for regime in ("full", "partial", "head"):
             for suite in ("humanbench-v1", "mini"):
-                model.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
-    model.check(load_recipe(COCO, "full", variant="ap56"))
+                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+    model.training.check(load_recipe(COCO, "full", variant="ap56"))
     with pytest.raises(RecipeError, match="odd"):
-        model.check(recipe(test__blur=4))
+        model.training.check(recipe(test__blur=4))
     with pytest.raises(RecipeError, match=r"input\.fit"):
-        model.check(recipe(input__fit="stretch"))
+        model.training.check(recipe(input__fit="stretch"))

@@ -17,8 +17,9 @@ from humanbench.data import transforms
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
-from humanbench.tasks import reid, task_for
-from humanbench.tasks.reid import model
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.reid import predictions as reid
+from humanbench.tasks.reid import training as model
 from tests.tasks.small import PREPROCESSING, SmallNet, fitted, predicted, synthetic, tables
 
 CARD = load_card("market1501")
@@ -33,7 +34,7 @@ def recipe(**overrides: object) -> Recipe:
 
 
 def head(people: int = 4, width: int = 3) -> model.ReidHead:
-    options = model.Head(feature="class_token"), model.Loss(triplet=1.0, images_per_identity=4)
+    options = model.ReidHeadOptions(feature="class_token"), model.ReidLossOptions(triplet=1.0, images_per_identity=4)
     return model.ReidHead(width, people, *options)
 
 
@@ -62,7 +63,7 @@ def test_an_identity_with_few_images_repeats_them():
 
 
 def test_batches_depend_on_seed_and_epoch_alone():
-    data = model.training_data(CARD, tables("market1501", SCALE, "train"), recipe(), PREPROCESSING, 0)
+    data = model.training.training_data(CARD, tables("market1501", SCALE, "train"), recipe(), PREPROCESSING, 0)
     assert data.batches(8, 0, 1) == data.batches(8, 0, 1)
     assert data.batches(8, 0, 1) != data.batches(8, 0, 2)
     assert data.batches(8, 0, 1) != data.batches(8, 1, 1)
@@ -85,7 +86,7 @@ def test_one_identity_is_refused():
     table = tables("market1501", SCALE, "train")["train"]
     alone = table[table["pid"] == table["pid"].iloc[0]]
     with pytest.raises(DataError, match="1 identity; a triplet needs at least 2"):
-        model.training_data(CARD, {"train": alone}, recipe(), PREPROCESSING, 0)
+        model.training.training_data(CARD, {"train": alone}, recipe(), PREPROCESSING, 0)
 
 
 def test_triplet_loss_by_hand():
@@ -94,12 +95,12 @@ def test_triplet_loss_by_hand():
     # Farthest of the same: 5, 5, 2, 2. Nearest other: 1 (0 to 2), sqrt(10) (1 to 3), 1 (2 to 0), 3 (3 to 0).
     gaps = [5 - 1, 5 - math.sqrt(10), 2 - 1, 2 - 3]
     expected = sum(math.log1p(math.exp(gap)) for gap in gaps) / 4
-    assert float(model.batch_hard(feature, label)) == pytest.approx(expected, rel=1e-6)
+    assert float(model.batch_hard_triplet_loss(feature, label)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_triplet_loss_of_a_single_identity_is_nothing():
     feature = torch.randn(3, 2, requires_grad=True)
-    loss = model.batch_hard(feature, torch.zeros(3, dtype=torch.long))
+    loss = model.batch_hard_triplet_loss(feature, torch.zeros(3, dtype=torch.long))
     loss.backward()
     assert float(loss.detach()) == 0
     assert feature.grad is not None
@@ -114,7 +115,7 @@ def test_cross_entropy_after_the_neck_triplet_before():
     normed = (values - values.mean(0)) / torch.sqrt(values.var(0, unbiased=False) + 1e-5)
     logits = (normed @ under.classifier.weight.T).detach()
     assert float(losses["identity"]) == pytest.approx(float(torch.nn.functional.cross_entropy(logits, label)), rel=1e-5)
-    assert float(losses["triplet"]) == pytest.approx(float(model.batch_hard(values, label)), rel=1e-6)
+    assert float(losses["triplet"]) == pytest.approx(float(model.batch_hard_triplet_loss(values, label)), rel=1e-6)
 
 
 def test_neck_has_no_bias_to_train():
@@ -141,7 +142,7 @@ def test_tested_feature_is_before_the_neck_and_of_unit_length():
 
 def test_samples_depend_on_seed_epoch_and_index_alone():
     train = tables("market1501", SCALE, "train")
-    data, other = (model.training_data(CARD, train, recipe(), PREPROCESSING, seed) for seed in (0, 1))
+    data, other = (model.training.training_data(CARD, train, recipe(), PREPROCESSING, seed) for seed in (0, 1))
     data.set_epoch(2)
     first = data[3]["image"]
     data[0], data[5]
@@ -155,7 +156,7 @@ def test_samples_depend_on_seed_epoch_and_index_alone():
 
 def test_test_pictures_are_only_resized():
     both = tables("market1501", SCALE, "query", "gallery")
-    data = model.test_data(CARD, both, recipe(), PREPROCESSING, {})
+    data = model.training.test_data(CARD, both, recipe(), PREPROCESSING, {})
     assert len(data) == len(both["query"]) + len(both["gallery"])
     index = len(both["query"]) + 1
     image = Image.open(both["gallery"]["image"].iloc[1]).resize((32, 64), Image.Resampling.BILINEAR)
@@ -181,9 +182,9 @@ def test_erasing_covers_the_share_it_should():
 
 def test_unknown_keys_are_refused():
     with pytest.raises(RecipeError, match="must be stretch"):
-        model.check(recipe(input__fit="as_is"))
+        model.training.check(recipe(input__fit="as_is"))
     with pytest.raises(RecipeError, match=r"loss\.images_per_identity"):
-        model.check(recipe(loss__images_per_identity=1))
+        model.training.check(recipe(loss__images_per_identity=1))
 
 
 def test_sensereid_trains_on_what_its_recipe_says():
@@ -202,10 +203,10 @@ def test_a_network_can_learn_to_tell_the_training_people_apart(class_token: bool
     torch.manual_seed(0)
     net = SmallNet(class_token=class_token)
     chosen = recipe(augment__pad=0, augment__erase=0.0, augment__flip=0.0, loss__images_per_identity=2)
-    untrained = predicted(CARD, same, chosen, net, model.build_head(CARD, {"train": train}, chosen, net))
+    untrained = predicted(CARD, same, chosen, net, model.training.build_head(CARD, {"train": train}, chosen, net))
     scores, _ = fitted(CARD, {"train": train}, same, chosen, 60, 3e-3, net)
     assert scores["mAP"] > 95
-    assert scores["mAP"] > task_for(CARD).score(CARD, same, untrained)["mAP"] + 10
+    assert scores["mAP"] > task_for(CARD).predictions.score(CARD, same, untrained)["mAP"] + 10
 
 
 def test_predictions_are_what_the_task_writes(tmp_path: Path):
@@ -213,11 +214,11 @@ def test_predictions_are_what_the_task_writes(tmp_path: Path):
     torch.manual_seed(0)
     net = SmallNet()
     made = predicted(
-        CARD, both, recipe(), net, model.build_head(CARD, tables("market1501", SCALE, "train"), recipe(), net)
+        CARD, both, recipe(), net, model.training.build_head(CARD, tables("market1501", SCALE, "train"), recipe(), net)
     )
     path = tmp_path / "features.npz"
-    reid.write_predictions(CARD, both, made, path)
-    back = reid.read_predictions(CARD, both, path)
-    assert isinstance(back, reid.Features)
+    reid.predictions.write(CARD, both, made, path)
+    back = reid.predictions.read(CARD, both, path)
+    assert isinstance(back, reid.ReidFeatures)
     assert np.array_equal(back.query, made.query)
     assert np.allclose(np.linalg.norm(back.gallery, axis=1), 1, atol=1e-6)

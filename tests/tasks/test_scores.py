@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from humanbench.cards import load_card
 from humanbench.data.boxes import object_column
-from humanbench.tasks import attribute, detection, pose
+from humanbench.tasks.attribute import predictions as attribute
+from humanbench.tasks.detection import predictions as detection
+from humanbench.tasks.pose import predictions as pose
 
 
 def pose_table(
@@ -51,17 +53,17 @@ def test_similarity_of_aic_takes_the_card_s_sigmas_and_053_of_the_box() -> None:
     found = truth.copy()
     found[12, 0] += 1.5
     tables = {"val": pose_table(["a"], [[0, 0, 100, 100]], [truth])}
-    scores = pose.score(load_card("aic"), tables, pose.People(["a"], found[None], np.ones(1)))
+    scores = pose.predictions.score(load_card("aic"), tables, pose.PredictedPoses(["a"], found[None], np.ones(1)))
     assert scores["AP"] == pytest.approx(50)
 
 
 def test_a_crowd_is_nobody_to_be_missed() -> None:
     one = person(17)
     boxes = [[0.0, 0, 100, 100], [200.0, 0, 100, 100]]
-    found = pose.People(["a"], one[None], np.ones(1))
+    found = pose.PredictedPoses(["a"], one[None], np.ones(1))
     for crowd, expected in (((0, 1), 100), ((0, 0), 51 / 101 * 100)):  # half found: 51 of 101 recall points
         tables = {"val": pose_table(["a", "a"], boxes, [one, one + np.array([200, 0, 0])], crowd)}
-        assert pose.score(load_card("coco_pose"), tables, found)["AP"] == pytest.approx(expected)
+        assert pose.predictions.score(load_card("coco_pose"), tables, found)["AP"] == pytest.approx(expected)
 
 
 def test_joints_without_a_label_have_no_error() -> None:
@@ -71,7 +73,9 @@ def test_joints_without_a_label_have_no_error() -> None:
     found = truth + np.array([3, 0, 0])
     found[3] = 500
     tables = {"test": pose_table(["a"], [[0, 0, 100, 100]], [truth])}
-    scores = pose.score(load_card("human36m_pose"), tables, pose.People(["a"], found[None], np.ones(1), [1]))
+    scores = pose.predictions.score(
+        load_card("human36m_pose"), tables, pose.PredictedPoses(["a"], found[None], np.ones(1), [1])
+    )
     assert scores["EPE"] == pytest.approx(3)
 
 
@@ -89,7 +93,7 @@ def test_boxes_are_clipped_to_width_and_height_of_the_picture() -> None:
     table = detection_table([[380, 10, 60, 80], [10, 60, 60, 80]], size=(400, 100))
     inside = np.array([[380.0, 10, 20, 80], [10, 60, 60, 40]])
     found = detection.Detections(np.array([0, 0]), inside, np.array([0.9, 0.8]))
-    assert detection.score(load_card("crowdhuman"), {"val": table}, found)["recall"] == 100
+    assert detection.predictions.score(load_card("crowdhuman"), {"val": table}, found)["recall"] == 100
 
 
 def test_each_subset_of_caltech_has_its_own_numbers() -> None:
@@ -100,7 +104,7 @@ def test_each_subset_of_caltech_has_its_own_numbers() -> None:
     boxes = [[100, 100, 41, 100], [300, 100, 41, 100], [500, 100, 12.3, 30]]
     table = detection_table(boxes, visible=np.array([1.0, 0.5, 1.0]))
     found = detection.Detections(np.array([0]), np.array(boxes[1:2], float), np.array([0.9]))
-    scores = detection.score(load_card("caltech"), {"test": table}, found)
+    scores = detection.predictions.score(load_card("caltech"), {"test": table}, found)
     names = ("recall", "recall-reasonable", "recall-all")
     assert [scores[name] for name in names] == pytest.approx([100, 0, 100 / 3])
 
@@ -110,5 +114,5 @@ def test_an_attribute_is_predicted_above_one_half(probability: float, expected: 
     """Everybody has all of them or none; predicted of nobody, the rate of those that have one is 0, of the others 1."""
     card = load_card("pa100k")
     table = pd.DataFrame([[1] * 26, [0] * 26], columns=list(card.labels.attributes))
-    scores = attribute.score(card, {"test": table}, np.array([[probability] * 26, [0.49] * 26]))
+    scores = attribute.predictions.score(card, {"test": table}, np.array([[probability] * 26, [0.49] * 26]))
     assert scores["mA"] == pytest.approx(expected)

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,11 +18,12 @@ from PIL import Image
 
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
-from humanbench.data.canvas import Box, Color, Tile
+from humanbench.data.canvas import Box, Color, Tile, around
 from humanbench.data.labels import IGNORE, load_label
-from humanbench.data.preview import around, blend_parts, draw_skeleton
 from humanbench.names import shown
-from humanbench.tasks import only, option
+from humanbench.tasks.base import only
+from humanbench.tasks.parsing.drawing import blend_parts
+from humanbench.tasks.pose.drawing import draw_skeleton
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ ATTRIBUTES = 12
 """Rows of an attribute table."""
 
 Guess = tuple[str, Any]
-"""The name of an entry, and its predictions as the task's `read_predictions` gives them."""
+"""The name of an entry, and its predictions as the task's `predictions.read` gives them."""
 Row = dict[str, Any]
 
 
@@ -301,12 +302,13 @@ def _reid(
 
 def _distances(card: DatasetCard, guess: Any, position: int) -> NDArray[np.float64]:
     """Distances of a query to the gallery."""
-    from humanbench.tasks.reid import Distance, Distances
+    from humanbench.tasks.reid import ReidEvaluationOptions
+    from humanbench.tasks.reid.predictions import ReidDistances
 
-    if isinstance(guess, Distances):
+    if isinstance(guess, ReidDistances):
         return np.asarray(guess.matrix[position], float)
     query, gallery = np.asarray(guess.query[position], float), np.asarray(guess.gallery, float)
-    if option(card, "distance", get_args(Distance), default="euclidean") == "cosine":
+    if ReidEvaluationOptions.of(card).distance == "cosine":
         query, gallery = (v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12) for v in (query, gallery))
     distances: NDArray[np.float64] = ((gallery - query) ** 2).sum(axis=1)
     return distances

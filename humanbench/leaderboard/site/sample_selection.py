@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.cards import TASKS, DatasetCard, load_card
+from humanbench.cards import DatasetCard, load_card
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 from humanbench.results.columns import benchmark_columns
+from humanbench.tasks.registry import task_names
 
 if TYPE_CHECKING:
     from humanbench.leaderboard.site.sample_drawings import Guess, Sample
@@ -42,7 +43,7 @@ def samples_of(
     fail for want of a picture.
     """
     found: dict[str, TaskSamples] = {}
-    for task in TASKS:
+    for task in task_names():
         by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, data_root)) is not None:
@@ -144,7 +145,7 @@ def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: 
     """The predictions, if they are the scored ones and were made for these labels."""
     from humanbench.hashing import content_sha256
     from humanbench.leaderboard.submissions.rescore import same_labels
-    from humanbench.tasks import task_for
+    from humanbench.tasks.registry import task_for
 
     known, path = result.provenance, file_of(folder, result)
     if known is None or path is None:
@@ -152,6 +153,6 @@ def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: 
     try:
         if content_sha256(path) != known.predictions_sha256 or not same_labels(result, root):
             return None
-        return task_for(card).read_predictions(card, tables, path)
+        return task_for(card).predictions.read(card, tables, path)
     except Exception:  # a file made to break its reader; see `samples_of`
         return None

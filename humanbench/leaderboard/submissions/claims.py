@@ -15,12 +15,12 @@ from humanbench.hashing import content_sha256, key
 from humanbench.leaderboard.submissions.archive import SubmissionError
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, read_document, validated
 from humanbench.metrics.directions import direction
-from humanbench.predictions.files import SUFFIX
 from humanbench.recipes import Recipe
 from humanbench.regimes import REGIMES
 from humanbench.results import Provenance, Result
 from humanbench.scoring import Metric
 from humanbench.suites import SUITES
+from humanbench.tasks.registry import task_named
 
 _LONGEST = 400
 """Characters of a text in a result, but for the command, the reason and the notes of a metric."""
@@ -124,7 +124,7 @@ def _wrong_metric(metric: Metric, most: float) -> str:
 def artefact(result: Result) -> str:
     """Name of a cell's files in a run folder, without suffix."""
     assert result.predictions is not None
-    return Path(result.predictions).name.removesuffix(SUFFIX.get(result.task, ""))
+    return Path(result.predictions).name.removesuffix(task_named(result.task).suffix)
 
 
 def _recipe(folder: Path, result: Result) -> Iterator[str]:

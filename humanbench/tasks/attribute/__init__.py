@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from humanbench.tasks.base import Task
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from humanbench import metrics
-from humanbench.cards import DatasetCard
-from humanbench.errors import PredictionError
-from humanbench.predictions.names import align
-from humanbench.predictions.tables import read_table, write_table
-from humanbench.tasks import only
-
-MAIN_METRIC = "mA"
-
-Probabilities = NDArray[np.float64]
-"""N x A, in the order of the sample table and of the card's attributes."""
-
-
-def read_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], path: Path) -> Probabilities:
-    """Read CSV: `image`, then a column of probabilities (0..1) per attribute of the card, columns in any order."""
-    names, values = read_table(path, card.labels.attributes)
-    order = align(list(only(tables)["id"]), names, path)
-    outside = (values < 0) | (values > 1)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        raise PredictionError(
-            f"{path}: {card.labels.attributes[column]} of {names[row]!r} is {values[row, column]:g}; "
-            "probabilities lie between 0 and 1 (apply the sigmoid to logits first)"
-        )
-    return values[order]
-
-
-def write_predictions(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Probabilities, path: Path
-) -> None:
-    """Write CSV, columns in the card's order."""
-    write_table(path, list(only(tables)["id"]), card.labels.attributes, predictions)
-
-
-def score(card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Probabilities) -> metrics.Scores:
-    """Mean accuracy over attributes, and the instance-based metrics (`humanbench.metrics.attributes`)."""
-    labels = only(tables)[list(card.labels.attributes)].to_numpy(np.int8)
-    return metrics.attributes(predictions, labels)
+task = Task(
+    name="attribute",
+    title="Pedestrian attributes",
+    question="What does the person look like, wear and carry?",
+    hub_tag="image-classification",
+    suffix=".csv",
+    package=__name__,
+    attribute_columns=True,
+    answers_untrained=True,
+)

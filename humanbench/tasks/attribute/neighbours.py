@@ -21,11 +21,11 @@ class NeighbourHead(nn.Module):
     training people with the highest cosine similarity s those of whom the attribute is known vote with weight
     exp(s / `temperature`). Where none is known the probability is the attribute's share in training.
 
-    Until `remember` is called, decoding gives the features themselves.
+    Until `set_reference_features` is called, decoding gives the features themselves.
     """
 
     needs: FeatureLevel = "map"
-    bank: Tensor
+    reference: Tensor
     labels: Tensor
 
     def __init__(self, labels: NDArray[np.int8], ratios: NDArray[np.float32], k: int, temperature: float) -> None:
@@ -33,13 +33,13 @@ class NeighbourHead(nn.Module):
         self.k, self.temperature = min(k, len(labels)), temperature
         self.register_buffer("labels", torch.from_numpy(labels.astype(np.float32)), persistent=False)
         self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
-        self.register_buffer("bank", torch.empty(0), persistent=False)
+        self.register_buffer("reference", torch.empty(0), persistent=False)
 
-    def remember(self, features: Sequence[NDArray[np.float32]]) -> None:
+    def set_reference_features(self, features: Sequence[NDArray[np.float32]]) -> None:
         """The features of the training people, in the order of the labels."""
         if len(features) != len(self.labels):
             raise ValueError(f"{len(features)} features for {len(self.labels)} training people")
-        self.bank = torch.from_numpy(np.stack(features)).to(self.labels)
+        self.reference = torch.from_numpy(np.stack(features)).to(self.labels)
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
         """Pooled features N x C at unit length."""
@@ -48,9 +48,9 @@ class NeighbourHead(nn.Module):
     def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[NDArray[np.float32]]:
         """Probabilities (A) of each sample."""
         (found,) = outputs
-        if not len(self.bank):
+        if not len(self.reference):
             return list(found.cpu().numpy())
-        similarity, nearest = (found @ self.bank.T).topk(self.k, dim=1)
+        similarity, nearest = (found @ self.reference.T).topk(self.k, dim=1)
         votes = torch.exp((similarity - 1) / self.temperature)[..., None]  # at most 1, so that nothing overflows
         labels = self.labels[nearest]
         known = votes * (labels >= 0)

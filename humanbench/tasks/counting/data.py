@@ -17,13 +17,13 @@ from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import RESAMPLING, Size, mirror, photometric, resize, to_input
 from humanbench.tasks.counting.density import density_map, inside, kernels
-from humanbench.tasks.counting.options import Augment, Loss
+from humanbench.tasks.counting.options import CountingAugmentOptions, CountingLossOptions
 
 Sample = dict[str, Any]
 
 
 def random_window(
-    image: Image.Image, points: Floats, options: Augment, interpolation: str, rng: np.random.Generator
+    image: Image.Image, points: Floats, options: CountingAugmentOptions, interpolation: str, rng: np.random.Generator
 ) -> tuple[Image.Image, Floats, NDArray[np.bool_], float]:
     """A random window of the scaled picture: the window, all points in its pixels, which lie in it, and the factor.
 
@@ -45,7 +45,13 @@ class TrainingCrowds:
     """Windows of crowds: `image`, `density` h x w (people per cell of the head's stride), `index`."""
 
     def __init__(
-        self, rows: pd.DataFrame, augment: Augment, loss: Loss, stride: int, preprocessing: Preprocessing, seed: int
+        self,
+        rows: pd.DataFrame,
+        augment: CountingAugmentOptions,
+        loss: CountingLossOptions,
+        stride: int,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> None:
         self.images, self.points = list(rows["image"]), list(rows["points"])
         self.augment, self.kernel, self.stride = augment, loss, stride

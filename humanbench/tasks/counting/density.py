@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from humanbench.arrays import Floats
 from humanbench.data.transforms import Size
-from humanbench.tasks.counting.options import Loss
+from humanbench.tasks.counting.options import CountingLossOptions
 from humanbench.tasks.maps import cells
 
 NARROWEST = 1.0
@@ -26,7 +26,7 @@ def inside(points: Floats, size: Size) -> Floats:
     return np.clip(points, 0.0, [size[1] - 1.0, size[0] - 1.0])
 
 
-def kernels(points: Floats, options: Loss) -> Floats:
+def kernels(points: Floats, options: CountingLossOptions) -> Floats:
     """Standard deviations of the Gaussians of N points, in pixels of the picture that the points are in."""
     if options.kernel == "fixed" or len(points) <= options.neighbours:
         return np.full(len(points), options.sigma)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.tasks.counting.options import Head, Loss
+from humanbench.tasks.counting.options import CountingHeadOptions, CountingLossOptions
 from humanbench.tasks.maps import cells, cover, doublings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class CountingHead(nn.Module):
 
     needs: FeatureLevel = "map"
 
-    def __init__(self, channels: int, stride: int, head: Head, loss: Loss) -> None:
+    def __init__(self, channels: int, stride: int, head: CountingHeadOptions, loss: CountingLossOptions) -> None:
         super().__init__()
         times = doublings(stride, head.stride)
         widths = [channels] + [head.channels] * (times + 1)

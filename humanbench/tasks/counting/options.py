@@ -12,7 +12,7 @@ from humanbench.tasks.options import Options
 Pixels = Annotated[int, Field(ge=1)]
 
 
-class Augment(Options):
+class CountingAugmentOptions(Options):
     """crop: height and width of the random windows that are trained on. scale: range of the factor before.
 
     flip: chance of a mirror image. photometric: see `humanbench.data.transforms.photometric`.
@@ -24,20 +24,20 @@ class Augment(Options):
     photometric: Fraction
 
     @model_validator(mode="after")
-    def _ordered(self) -> Augment:
+    def _ordered(self) -> CountingAugmentOptions:
         if self.scale[0] > self.scale[1]:
             raise ValueError("scale is (smallest, largest)")
         return self
 
 
-class Head(Options):
+class CountingHeadOptions(Options):
     """channels: of all convolutions but the last. stride: pixels of input per cell of the density map."""
 
     channels: Pixels
     stride: Pixels
 
 
-class Loss(Options):
+class CountingLossOptions(Options):
     """kernel: `fixed`, every head's Gaussian has `sigma` pixels, or `adaptive`, `spread` times the mean distance to its
     `neighbours` nearest heads (of `sigma` pixels where an image has too few). magnify: what densities are multiplied
     with. count: weight of the counting loss.
@@ -51,5 +51,5 @@ class Loss(Options):
     count: Annotated[float, Field(ge=0)]
 
 
-class Trial(Options):
+class CountingTestOptions(Options):
     """The whole picture is counted once; there are no settings."""

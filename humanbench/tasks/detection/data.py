@@ -19,26 +19,11 @@ from humanbench.data import transforms
 from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import Recipe
-from humanbench.schema import Fraction
-from humanbench.tasks.options import Options, section
+from humanbench.tasks.detection.options import DetectionAugmentOptions
+from humanbench.tasks.options import section
 from humanbench.tasks.training import Sample
 
 Boxes = NDArray[np.float64]
-
-
-class Augment(Options):
-    """`flip` and `crop` are probabilities; `short_sides` the lengths to choose from.
-
-    A crop is taken from the picture resized to one of `crop_short_sides`, each of its sides between the two of
-    `crop_sides`. `skip_empty`: pictures without anybody are left out of training.
-    """
-
-    flip: Fraction
-    short_sides: tuple[int, ...]
-    crop: Fraction
-    crop_short_sides: tuple[int, ...]
-    crop_sides: tuple[int, int]
-    skip_empty: bool
 
 
 class Scene(NamedTuple):
@@ -90,7 +75,7 @@ class Scenes:
     def __init__(
         self, table: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing, training: bool, seed: int = 0
     ) -> None:
-        self.augment = section(recipe, "augment", Augment)
+        self.augment = section(recipe, "augment", DetectionAugmentOptions)
         self.short, self.longest = recipe.input.size
         self.preprocessing, self.training, self.seed, self.epoch = preprocessing, training, seed, 0
         if training and self.augment.skip_empty:

@@ -7,36 +7,16 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.tasks.options import Options
+from humanbench.tasks.detection.options import DetectionHeadOptions
 
 
-class Head(Options):
-    """Sizes of the decoder, and how it starts.
-
-    Queries are `anchors` points x `contents` content vectors. `anchor_start`: `uniform` draws the points at random,
-    `grid` spreads them evenly. `content`: `learned` is the paper's, every image starts with the same content vectors;
-    `sampled` adds to them what the map holds at the query's point, which learns within minutes what takes the
-    other many epochs. `prior`: the score that every query starts with.
-    """
-
-    hidden: int
-    heads: int
-    ffn: int
-    layers: int
-    anchors: int
-    contents: int
-    anchor_start: Literal["uniform", "grid"]
-    content: Literal["learned", "sampled"]
-    prior: float
-
-
-class Found(NamedTuple):
+class LayerOutput(NamedTuple):
     """What a decoder layer says: `logits` N x Q, `boxes` N x Q x 4 (cx, cy, w, h; shares of the image's size)."""
 
     logits: Tensor
@@ -111,7 +91,7 @@ class AnchorDecoder(nn.Module):
     cell.
     """
 
-    def __init__(self, width: int, stride: int, options: Head) -> None:
+    def __init__(self, width: int, stride: int, options: DetectionHeadOptions) -> None:
         super().__init__()
         hidden, layers = options.hidden, range(options.layers)
         self.stride, self.sampled = stride, options.content == "sampled"
@@ -128,7 +108,7 @@ class AnchorDecoder(nn.Module):
         self.adapt_pos2d = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
         self._start(options)
 
-    def forward(self, features: Tensor, sizes: Tensor) -> list[Found]:
+    def forward(self, features: Tensor, sizes: Tensor) -> list[LayerOutput]:
         """`sizes` N x 2: height and width in pixels of each image inside the batch's images."""
         places, outside = cells(features.shape[-2:], self.stride, sizes)
         level = self.input_proj[0](features) + self.level_embed.weight[0][:, None, None]
@@ -151,14 +131,16 @@ class AnchorDecoder(nn.Module):
             found.append(self._found(x, anchors))
         return found
 
-    def _found(self, x: Tensor, anchors: Tensor) -> Found:
+    def _found(self, x: Tensor, anchors: Tensor) -> LayerOutput:
         normed = self.decoder_norm(x)
         boxes = self.bbox_embed(normed).float()
         centres = boxes[..., :2] + torch.logit(anchors.float(), eps=1e-5)
-        return Found(self.class_embed(normed)[..., 0].float(), torch.cat([centres, boxes[..., 2:]], dim=-1).sigmoid())
+        return LayerOutput(
+            self.class_embed(normed)[..., 0].float(), torch.cat([centres, boxes[..., 2:]], dim=-1).sigmoid()
+        )
 
     @torch.no_grad()
-    def _start(self, options: Head) -> None:
+    def _start(self, options: DetectionHeadOptions) -> None:
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2 and name.startswith("transformer_"):
                 nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)

@@ -15,23 +15,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import box_convert, generalized_box_iou, generalized_box_iou_loss, sigmoid_focal_loss
 
-from humanbench.tasks.detection.decoder import Found
-from humanbench.tasks.options import Options
-
-
-class Loss(Options):
-    """Weights of the three costs and losses, and the focal loss' shape.
-
-    `ignore_overlap`: a query without a person drops out of the classification when this share of its box lies in a box
-    to ignore.
-    """
-
-    classification: float
-    l1: float
-    giou: float
-    focal_alpha: float
-    focal_gamma: float
-    ignore_overlap: float
+from humanbench.tasks.detection.decoder import LayerOutput
+from humanbench.tasks.detection.options import DetectionLossOptions
 
 
 class Pairs(NamedTuple):
@@ -41,7 +26,7 @@ class Pairs(NamedTuple):
     person: Tensor
 
 
-def match(found: Found, people: Sequence[Tensor], options: Loss) -> list[Pairs]:
+def match(found: LayerOutput, people: Sequence[Tensor], options: DetectionLossOptions) -> list[Pairs]:
     """The assignment of least total cost per image; every person gets one query (as long as there are enough)."""
     with torch.no_grad():
         costs = [
@@ -56,7 +41,7 @@ def match(found: Found, people: Sequence[Tensor], options: Loss) -> list[Pairs]:
     return pairs
 
 
-def cost(logits: Tensor, boxes: Tensor, people: Tensor, options: Loss) -> Tensor:
+def cost(logits: Tensor, boxes: Tensor, people: Tensor, options: DetectionLossOptions) -> Tensor:
     """Q x M cost of each query (logits Q, boxes Q x 4) answering for each person (M x 4)."""
     one, none = torch.ones_like(logits), torch.zeros_like(logits)
     focal = [sigmoid_focal_loss(logits, t, options.focal_alpha, options.focal_gamma) for t in (one, none)]
@@ -67,10 +52,10 @@ def cost(logits: Tensor, boxes: Tensor, people: Tensor, options: Loss) -> Tensor
 
 
 def losses(
-    layers: Sequence[Found],
+    layers: Sequence[LayerOutput],
     people: Sequence[Tensor],
     ignored: Sequence[Tensor],
-    options: Loss,
+    options: DetectionLossOptions,
     count: float | None = None,
 ) -> dict[str, Tensor]:
     """The weighted classification, L1 and GIoU loss, each summed over decoder layers and divided by the people.

@@ -2,53 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from humanbench.tasks.base import Task
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from humanbench import metrics
-from humanbench.cards import DatasetCard
-from humanbench.data.labels import load_label
-from humanbench.predictions.maps import SUFFIX, MapFile, find_maps, write_maps
-from humanbench.predictions.names import align
-from humanbench.progress import track
-from humanbench.tasks import only
-
-MAIN_METRIC = "mIoU"
-
-
-def read_predictions(card: DatasetCard, tables: Mapping[str, pd.DataFrame], path: Path) -> list[MapFile]:
-    """Find `<image id>.png` for every image in a folder or .zip: 8-bit class indices of the card, original size.
-
-    The maps are not decoded here: 20,000 of them do not fit into memory, and decoding each twice would take as long as
-    scoring. `score` checks a map's size and classes when it comes to it, and gives no number if any map is wrong.
-    """
-    found = find_maps(path)
-    order = align(list(only(tables)["id"]), [m.name.removesuffix(SUFFIX) for m in found], path)
-    return [found[i] for i in order]
-
-
-def write_predictions(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Iterable[NDArray[np.uint8]], path: Path
-) -> None:
-    """Write one H x W map of class indices per row of the table, into a folder or (by its suffix) a .zip."""
-    write_maps(path, zip(only(tables)["id"], predictions, strict=True))
-
-
-def score(card: DatasetCard, tables: Mapping[str, pd.DataFrame], predictions: Sequence[MapFile]) -> metrics.Scores:
-    """One confusion matrix per image, read one image at a time (`humanbench.metrics.parsing`).
-
-    Raises `PredictionError` for a map of another size than its ground truth, or with a class that the card has not.
-    """
-    classes = len(card.labels.classes)
-
-    def matrices() -> Iterable[NDArray[np.int64]]:
-        pairs = zip(predictions, only(tables)["label"], strict=True)
-        for predicted, label in track(pairs, f"comparing {card.id} label maps", total=len(predictions)):
-            truth = load_label(card, label)
-            yield metrics.confusion(predicted.load(truth.shape, classes), truth, classes)
-
-    return metrics.parsing(matrices(), classes)
+task = Task(
+    name="parsing",
+    title="Human parsing",
+    question="Which pixel belongs to which part of the body or piece of clothing?",
+    hub_tag="image-segmentation",
+    suffix="",
+    package=__name__,
+    columns=("label",),
+    label_maps=True,
+)

@@ -16,7 +16,7 @@ from humanbench.data.labels import load_label
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import Size, photometric, resize, to_input
 from humanbench.tasks.parsing import transforms
-from humanbench.tasks.parsing.options import Augment
+from humanbench.tasks.parsing.options import ParsingAugmentOptions
 
 Sample = dict[str, Any]
 
@@ -25,9 +25,14 @@ class TrainingMaps:
     """Pictures cut at random, with their classes: `image`, `label` H x W uint8 (255 = ignore), `index`."""
 
     def __init__(
-        self, card: DatasetCard, rows: pd.DataFrame, size: Size, augment: Augment, preprocessing: Preprocessing,
+        self,
+        card: DatasetCard,
+        rows: pd.DataFrame,
+        size: Size,
+        augment: ParsingAugmentOptions,
+        preprocessing: Preprocessing,
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.card = card
         self.images, self.labels = list(rows["image"]), list(rows["label"])
         self.size = size

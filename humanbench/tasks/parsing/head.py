@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from humanbench.data.labels import IGNORE
 from humanbench.tasks.maps import ChannelNorm, doublings
-from humanbench.tasks.parsing.options import Head
+from humanbench.tasks.parsing.options import ParsingHeadOptions
 from humanbench.tasks.parsing.packing import PackedMap
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ class ParsingHead(nn.Module):
 
     needs: FeatureLevel = "map"
 
-    def __init__(self, channels: int, stride: int, classes: int, mirrored: Sequence[int], head: Head) -> None:
+    def __init__(
+        self, channels: int, stride: int, classes: int, mirrored: Sequence[int], head: ParsingHeadOptions
+    ) -> None:
         super().__init__()
         width = head.channels
         norm = ChannelNorm if head.norm == "layer" else nn.BatchNorm2d

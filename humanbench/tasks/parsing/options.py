@@ -10,7 +10,7 @@ from humanbench.schema import Fraction, Positive
 from humanbench.tasks.options import Options
 
 
-class Augment(Options):
+class ParsingAugmentOptions(Options):
     """flip: chance of a mirror image. scale: range of the factor on the input size before a window of it is cut.
 
     photometric: see `humanbench.data.transforms.photometric`.
@@ -21,13 +21,13 @@ class Augment(Options):
     photometric: Fraction
 
     @model_validator(mode="after")
-    def _ordered(self) -> Augment:
+    def _ordered(self) -> ParsingAugmentOptions:
         if self.scale[0] > self.scale[1]:
             raise ValueError("scale is (smallest, largest)")
         return self
 
 
-class Head(Options):
+class ParsingHeadOptions(Options):
     """channels: of both convolutions. norm: `layer` (over channels) or `batch`. stride: where classes are predicted."""
 
     channels: Annotated[int, Field(ge=1)]
@@ -35,11 +35,11 @@ class Head(Options):
     stride: Annotated[int, Field(ge=1)]
 
 
-class Loss(Options):
+class ParsingLossOptions(Options):
     """The loss is the plain mean cross entropy over pixels that have a class; it has no settings."""
 
 
-class Trial(Options):
+class ParsingTestOptions(Options):
     """flip: average in the mirror image (the paper does not)."""
 
     flip: bool

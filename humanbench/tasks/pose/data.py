@@ -16,13 +16,13 @@ from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import apply, compose, mirroring, photometric, to_input, warp
 from humanbench.recipes import Recipe
 from humanbench.tasks.pose import transforms
-from humanbench.tasks.pose.options import Augment
+from humanbench.tasks.pose.options import PoseAugmentOptions
 from humanbench.tasks.pose.transforms import Window
 
 Sample = dict[str, Any]
 
 
-class Crops:
+class PersonCrops:
     """What training and test samples share: the pictures and the windows of people.
 
     A row is a person: by annotated box (`bbox`), by MPII's `center` and `scale`, or by a detection (also `bbox`, with
@@ -49,13 +49,18 @@ class Crops:
         return transforms.box_window(box if self.detected else transforms.clip_box(box, size), self.aspect)
 
 
-class TrainingPeople(Crops):
+class TrainingPeople(PersonCrops):
     """People with labelled joints, cropped at random: `image`, `joints` K x 2 in input pixels, `weights` K, `index`."""
 
     def __init__(
-        self, card: DatasetCard, rows: pd.DataFrame, recipe: Recipe, augment: Augment, preprocessing: Preprocessing,
+        self,
+        card: DatasetCard,
+        rows: pd.DataFrame,
+        recipe: Recipe,
+        augment: PoseAugmentOptions,
+        preprocessing: Preprocessing,
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(rows, recipe, preprocessing)
         self.keypoints = np.stack(list(rows["keypoints"])).astype(np.float64)
         self.upper_body = card.labels.upper_body
@@ -96,7 +101,7 @@ class TrainingPeople(Crops):
         }
 
 
-class PeopleToFind(Crops):
+class PeopleToFind(PersonCrops):
     """People to be found: `image`, `window` (centre x, y, extent w, h; float64), `who`, `box_score`, `index`.
 
     `who` is (image id, annotation id or None).
@@ -128,7 +133,7 @@ class PeopleToFind(Crops):
         }
 
 
-def labelled(rows: pd.DataFrame) -> pd.DataFrame:
+def with_keypoints(rows: pd.DataFrame) -> pd.DataFrame:
     """The people that training and average precision use: with labelled joints and a box with an area, no crowds."""
     keep = [
         not crowd and bool((np.asarray(k)[:, 2] > 0).any()) and min(box[2:]) > 0

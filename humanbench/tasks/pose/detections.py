@@ -12,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.errors import PredictionError
 from humanbench.predictions.files import read_bytes
 from humanbench.predictions.records import PERSON, names, numbers
+from humanbench.tasks.pose import PoseEvaluationOptions
 
 
 def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -51,5 +52,5 @@ def _files(card: DatasetCard, table: pd.DataFrame) -> Any:
     """The path of an image by its id; the table has rows for images with annotated people only."""
     known = dict(zip(table["image_id"], table["image"], strict=True))
     folder = Path(next(iter(known.values()))).parent
-    pattern = (card.evaluation.options if card.evaluation else {}).get("image_name", "{image_id}")
+    pattern = PoseEvaluationOptions.of(card).image_name
     return lambda image: known.get(image) or str(folder / pattern.format(image_id=image))

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
-from humanbench.tasks.pose.options import Head, Loss, Trial
-from humanbench.tasks.pose.rescoring import Found
+from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
+from humanbench.tasks.pose.rescoring import CropPose
 from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
 
 if TYPE_CHECKING:
@@ -33,9 +33,15 @@ class PoseHead(nn.Module):
     needs: FeatureLevel = "map"
 
     def __init__(
-        self, channels: int, stride: int, joints: int, flip_pairs: Sequence[tuple[int, int]], head: Head, loss: Loss,
-        test: Trial,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        stride: int,
+        joints: int,
+        flip_pairs: Sequence[tuple[int, int]],
+        head: PoseHeadOptions,
+        loss: PoseLossOptions,
+        test: PoseTestOptions,
+    ) -> None:
         super().__init__()
         times = doublings(stride, head.stride)
         layers: list[nn.Module] = []
@@ -65,7 +71,7 @@ class PoseHead(nn.Module):
         error = (outputs.float() - target).square().mean((2, 3))
         return {"heatmap": (error * batch["weights"] * inside).mean()}
 
-    def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[Found]:
+    def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[CropPose]:
         """People in original pixels; of two views the second is of the mirrored picture, and heatmaps are averaged."""
         heatmaps = outputs[0].float()
         if len(outputs) > 1:
@@ -77,7 +83,7 @@ class PoseHead(nn.Module):
         for row, (who, window) in enumerate(zip(batch["who"], windows, strict=True)):
             points = to_picture(places[row].cpu().numpy(), Window(window[:2], window[2:]), size)
             keypoints = np.concatenate([points, scores[row, :, None].double().cpu().numpy()], axis=1)
-            found.append(Found(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
+            found.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
         return found
 
     def _cells_per_pixel(self, size: Size) -> Tensor:

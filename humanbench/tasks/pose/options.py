@@ -10,7 +10,7 @@ from humanbench.schema import Fraction, Positive
 from humanbench.tasks.options import Options
 
 
-class Augment(Options):
+class PoseAugmentOptions(Options):
     """Training augmentation; the values are the released pose configurations' (`PATH/experiments`, HumanBench).
 
     shift: with chance `shift_chance` the box moves by up to this share of its sides. flip: chance of a mirror image.
@@ -30,20 +30,20 @@ class Augment(Options):
     photometric: Fraction
 
 
-class Head(Options):
+class PoseHeadOptions(Options):
     """channels: of every transposed convolution. stride: pixels of network input per heatmap cell."""
 
     channels: Annotated[int, Field(ge=1)]
     stride: Annotated[int, Field(ge=1)]
 
 
-class Loss(Options):
+class PoseLossOptions(Options):
     """sigma: of the target Gaussians, in heatmap cells."""
 
     sigma: Positive
 
 
-class Trial(Options):
+class PoseTestOptions(Options):
     """flip: average in the mirror image. boxes: whose windows are cropped. blur: kernel of the refinement, in cells.
 
     boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).

@@ -14,7 +14,7 @@ from humanbench.arrays import Floats
 
 
 @dataclass(frozen=True)
-class Found:
+class CropPose:
     """A person as read from the heatmaps of one crop: keypoints K x 3 (x, y, score) in original pixels.
 
     `area` is that of the crop, `box_score` the detector's (1 where the box is given).
@@ -27,13 +27,13 @@ class Found:
     area: float
 
 
-def person_score(found: Found, threshold: float) -> float:
+def rescore(found: CropPose, threshold: float) -> float:
     """Box score times the mean score of the joints above the threshold; 0 where there is none."""
     confident = found.keypoints[:, 2][found.keypoints[:, 2] > threshold]
     return float(found.box_score * confident.mean()) if len(confident) else 0.0
 
 
-def kept_people(people: Sequence[Found], scores: ArrayLike, sigmas: ArrayLike, threshold: float) -> list[int]:
+def oks_nms(people: Sequence[CropPose], scores: ArrayLike, sigmas: ArrayLike, threshold: float) -> list[int]:
     """Positions of the people that non-maximum suppression leaves, in their order.
 
     Within an image, the best first, a person goes whose object keypoint similarity with a kept one is above the

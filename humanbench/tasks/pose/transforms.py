@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from humanbench.arrays import Floats
 from humanbench.data.transforms import Affine, Size
-from humanbench.tasks.pose.options import Augment
+from humanbench.tasks.pose.options import PoseAugmentOptions
 
 PADDING = 1.25
 """Sides of a window over those of the box (HRNet, mmpose)."""
@@ -81,7 +81,7 @@ def between(points: ArrayLike, source: Size, target: Size) -> Floats:
     return np.asarray(points, np.float64) * (_length(target) / _length(source))
 
 
-def shifted(window: Window, box: ArrayLike, options: Augment, rng: np.random.Generator) -> Window:
+def shifted(window: Window, box: ArrayLike, options: PoseAugmentOptions, rng: np.random.Generator) -> Window:
     """The window moved by up to `shift` of the box's sides, with chance `shift_chance`."""
     move = rng.uniform(-1, 1, 2) * options.shift * np.asarray(box, np.float64)[2:]
     return replace(window, center=window.center + move) if rng.random() < options.shift_chance else window
@@ -92,7 +92,7 @@ def half_body(
     keypoints: Floats,
     upper_body: Sequence[int],
     aspect: float,
-    options: Augment,
+    options: PoseAugmentOptions,
     rng: np.random.Generator,
 ) -> Window:
     """With chance `half_body`, the window about the upper or the lower joints of a person with enough labelled ones.
@@ -113,7 +113,7 @@ def half_body(
     return Window(chosen.mean(axis=0), _grown(w, h, aspect) * HALF_BODY_PADDING)
 
 
-def scale_and_rotation(options: Augment, rng: np.random.Generator) -> tuple[float, float]:
+def scale_and_rotation(options: PoseAugmentOptions, rng: np.random.Generator) -> tuple[float, float]:
     """A factor for the window's extent and an angle in degrees."""
     factor = np.clip(1 + options.scale * rng.standard_normal(), 1 - options.scale, 1 + options.scale)
     angle = np.clip(options.rotation * rng.standard_normal(), -2 * options.rotation, 2 * options.rotation)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from humanbench.cards import TASKS, cards
+from humanbench.cards import cards
 from humanbench.leaderboard.site.pages import boards, datasets, entries, overview
 from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.tasks.registry import task_names
 
 __all__ = ["Content", "Page", "pages"]
 
@@ -19,6 +20,6 @@ def pages(content: Content) -> Iterable[Page]:
     yield overview.changes(content)
     yield datasets.overview()
     yield from (datasets.dataset(content, card) for card in cards().values())
-    yield from (datasets.task(content, task) for task in TASKS)
+    yield from (datasets.task(content, task) for task in task_names())
     yield from boards.boards(content)
     yield from entries.entries(content)

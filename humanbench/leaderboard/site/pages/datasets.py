@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from humanbench.cards import TASKS, DatasetCard, Split, cards, evaluated, load_card
+from humanbench.cards import DatasetCard, Split, cards, evaluated, load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.entries import Score
 from humanbench.leaderboard.model.events import PUBLISHED, day
@@ -21,6 +21,7 @@ from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, 
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results.columns import main_metric
+from humanbench.tasks.registry import task_names
 
 BARS = 20
 """Bars of a chart."""
@@ -29,7 +30,7 @@ BARS = 20
 def overview() -> Page:
     """All datasets by task."""
     groups = []
-    for task in TASKS:
+    for task in task_names():
         members = sorted((c for c in cards().values() if c.task == task), key=lambda c: (c.evaluation is None, c.id))
         groups.append((task, TASK_TEXT[task][1], [_dataset_line(card) for card in members]))
     context = {"evaluated": len(evaluated()), "total": len(cards()), "groups": groups}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from humanbench.cards import TASKS, load_card
+from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import charts, tables
@@ -23,6 +23,7 @@ from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
 from humanbench.results.columns import benchmark_columns, main_metric
+from humanbench.tasks.registry import task_names
 
 PREVIEW = 10
 """Rows of a board on the first page."""
@@ -39,13 +40,13 @@ def index(content: Content) -> Page:
     context = {
         "facts": [
             (len(benchmark_columns()), "datasets", "datasets.html"),
-            (len(TASKS), "tasks", "datasets.html"),
+            (len(task_names()), "tasks", "datasets.html"),
             (3, "scenarios", "reading.html#scenarios"),
             (len(REGIMES), "regimes", "reading.html#regimes"),
             (len(load_published()), "published numbers", "published.html"),
             (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
         ],
-        "tasks": [_task(content, task) for task in TASKS],
+        "tasks": [_task(content, task) for task in task_names()],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
         "previews": [_preview(content, board, one) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),

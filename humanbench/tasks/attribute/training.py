@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,55 +19,25 @@ from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
-from humanbench.data.collate import collate as collate
 from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import DIRECT, Recipe
-from humanbench.schema import Fraction
-from humanbench.tasks.attribute import Probabilities
 from humanbench.tasks.attribute.neighbours import NeighbourHead
-from humanbench.tasks.options import Options, fits, section
-from humanbench.tasks.training import Batch, Sample
+from humanbench.tasks.attribute.options import (
+    AttributeAugmentOptions,
+    AttributeHeadOptions,
+    AttributeLossOptions,
+    AttributeTestOptions,
+)
+from humanbench.tasks.attribute.predictions import Probabilities
+from humanbench.tasks.base import Tables
+from humanbench.tasks.options import section
+from humanbench.tasks.training import Batch, Sample, TaskTraining
 
 Labels = NDArray[np.int8]
 
 
-class Augment(Options):
-    """`flip` is a probability, `pad` pixels."""
-
-    flip: Fraction
-    pad: int
-
-
-class Head(Options):
-    """Nothing to choose."""
-
-
-class Loss(Options):
-    """`weighted`: rare answers weigh more, exp(1 - p) where an attribute is present in a share p of training, else
-    exp(p); without, all weigh 1."""
-
-    weighted: bool
-
-
-class Test(Options):
-    """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`."""
-
-    neighbours: int = Field(default=20, ge=1)
-    temperature: float = Field(default=0.07, gt=0)
-
-
-SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}
-
-
-def check(recipe: Recipe) -> None:
-    """`RecipeError` for a key or value that the task's sections do not have."""
-    fits(recipe, "stretch")
-    for name, kind in SECTIONS.items():
-        section(recipe, name, kind)
-
-
-def labels_of(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> Labels:
+def labels_of(card: DatasetCard, tables: Tables) -> Labels:
     """N x A labels of the tables one after the other: 1 present, 0 absent, -1 unknown."""
     return np.concatenate([t[list(card.labels.attributes)].to_numpy(np.int8) for t in tables.values()])
 
@@ -82,13 +50,13 @@ def positive_ratios(labels: Labels) -> NDArray[np.float32]:
     return ratios.astype(np.float32)
 
 
-class People:
+class AttributePictures:
     """Pictures of single people, stretched to the recipe's size; augmented where they have labels."""
 
     def __init__(
         self,
         card: DatasetCard,
-        tables: Mapping[str, pd.DataFrame],
+        tables: Tables,
         recipe: Recipe,
         preprocessing: Preprocessing,
         labels: Labels | None = None,
@@ -97,7 +65,7 @@ class People:
         self.paths = [str(path) for table in tables.values() for path in table["image"]]
         self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
         self.labels = labels
-        self.augment = section(recipe, "augment", Augment)
+        self.augment = section(recipe, "augment", AttributeAugmentOptions)
         self.mirrored = np.arange(len(card.labels.attributes))
         for left, right in card.labels.flip_pairs:
             self.mirrored[[left, right]] = right, left
@@ -132,7 +100,7 @@ class AttributeHead(nn.Module):
     needs: FeatureLevel = "map"
     ratios: Tensor
 
-    def __init__(self, width: int, ratios: NDArray[np.float32], options: Loss) -> None:
+    def __init__(self, width: int, ratios: NDArray[np.float32], options: AttributeLossOptions) -> None:
         super().__init__()
         self.weighted = options.weighted
         self.logits = nn.Sequential(nn.Linear(width, len(ratios)), nn.BatchNorm1d(len(ratios)))
@@ -159,46 +127,56 @@ class AttributeHead(nn.Module):
         return list(mean.cpu().numpy())
 
 
-def training_data(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, preprocessing: Preprocessing, seed: int
-) -> People:
-    """Training pictures of all tables."""
-    return People(card, tables, recipe, preprocessing, labels_of(card, tables), seed)
+class AttributeTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("stretch",)
+    sections = {
+        "augment": AttributeAugmentOptions,
+        "head": AttributeHeadOptions,
+        "loss": AttributeLossOptions,
+        "test": AttributeTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> AttributePictures:
+        """Training pictures of all tables."""
+        return AttributePictures(card, tables, recipe, preprocessing, labels_of(card, tables), seed)
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> AttributePictures:
+        """Test pictures."""
+        return AttributePictures(card, tables, recipe, preprocessing)
+
+    def build_head(
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone
+    ) -> AttributeHead | NeighbourHead:
+        """A fresh head for the card's attributes, with the positive ratios of the training tables.
+
+        Without finetuning, and without the head of a pretraining (variant `direct`), nearest neighbours among them.
+        """
+        labels = labels_of(card, tables)
+        ratios = positive_ratios(labels)
+        if not recipe.fits and recipe.variant != DIRECT:
+            chosen = section(recipe, "test", AttributeTestOptions)
+            return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
+        return AttributeHead(backbone.width, ratios, section(recipe, "loss", AttributeLossOptions))
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float64]]) -> Probabilities:
+        """Probabilities N x A in the order of the table."""
+        return np.stack(decoded)
 
 
-def test_data(
-    card: DatasetCard,
-    tables: Mapping[str, pd.DataFrame],
-    recipe: Recipe,
-    preprocessing: Preprocessing,
-    inputs: Mapping[str, Path],
-) -> People:
-    """Test pictures."""
-    return People(card, tables, recipe, preprocessing)
-
-
-def build_head(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone
-) -> AttributeHead | NeighbourHead:
-    """A fresh head for the card's attributes, with the positive ratios of the training tables.
-
-    Without finetuning, and without the head of a pretraining (variant `direct`), nearest neighbours among them.
-    """
-    labels = labels_of(card, tables)
-    ratios = positive_ratios(labels)
-    if not recipe.fits and recipe.variant != DIRECT:
-        chosen = section(recipe, "test", Test)
-        return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
-    return AttributeHead(backbone.width, ratios, section(recipe, "loss", Loss))
-
-
-def test_views(recipe: Recipe) -> Sequence[str]:
-    """The picture as it is."""
-    return ("plain",)
-
-
-def predictions(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[NDArray[np.float64]]
-) -> Probabilities:
-    """Probabilities N x A in the order of the table."""
-    return np.stack(decoded)
+training = AttributeTraining()

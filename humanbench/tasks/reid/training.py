@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,56 +23,18 @@ from humanbench.backbones.features import FeatureLevel, Preprocessing
 from humanbench.backbones.features import Features as BackboneFeatures
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
-from humanbench.data.collate import collate as collate
 from humanbench.data.images import open_rgb
 from humanbench.data.sampling import generator
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
-from humanbench.schema import Fraction
-from humanbench.tasks.options import Options, fits, section
-from humanbench.tasks.reid import Features
-from humanbench.tasks.training import Batch, Sample
+from humanbench.tasks.base import Tables
+from humanbench.tasks.options import section
+from humanbench.tasks.reid.options import ReidAugmentOptions, ReidHeadOptions, ReidLossOptions, ReidTestOptions
+from humanbench.tasks.reid.predictions import ReidFeatures
+from humanbench.tasks.training import Batch, Sample, TaskTraining
 
 
-class Augment(Options):
-    """`flip` and `erase` are probabilities, `pad` pixels; of the picture `erase_area` is erased, high as wide times
-    `erase_aspect`."""
-
-    flip: Fraction
-    pad: int
-    erase: Fraction
-    erase_area: tuple[float, float]
-    erase_aspect: tuple[float, float]
-
-
-class Head(Options):
-    """Which feature is trained and tested: the class token (the pooled map where a network has none), or the map."""
-
-    feature: Literal["class_token", "pooled"]
-
-
-class Loss(Options):
-    """`triplet` is the weight of the triplet loss; a batch holds `images_per_identity` of each of its identities."""
-
-    triplet: float
-    images_per_identity: int = Field(ge=2)
-
-
-class Test(Options):
-    """Nothing to choose: the resized picture, the feature before the neck at unit length."""
-
-
-SECTIONS: dict[str, type[Options]] = {"augment": Augment, "head": Head, "loss": Loss, "test": Test}
-
-
-def check(recipe: Recipe) -> None:
-    """`RecipeError` for a key or value that the task's sections do not have."""
-    fits(recipe, "stretch")
-    for name, kind in SECTIONS.items():
-        section(recipe, name, kind)
-
-
-def identities(tables: Mapping[str, pd.DataFrame]) -> tuple[NDArray[np.int64], int]:
+def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
     """Class 0, 1 … of each row of the tables one after the other, and how many there are.
 
     The same person id in splits of one dataset is one class; in different datasets they are two.
@@ -84,12 +44,12 @@ def identities(tables: Mapping[str, pd.DataFrame]) -> tuple[NDArray[np.int64], i
     return np.array([classes[key] for key in keys], np.int64), len(classes)
 
 
-class Crops:
+class IdentityPictures:
     """Pictures of single people, resized to the recipe's size; augmented where there is a recipe for it."""
 
     def __init__(
         self,
-        tables: Mapping[str, pd.DataFrame],
+        tables: Tables,
         recipe: Recipe,
         preprocessing: Preprocessing,
         labels: NDArray[np.int64] | None = None,
@@ -98,8 +58,8 @@ class Crops:
         self.paths = [str(path) for table in tables.values() for path in table["image"]]
         self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
         self.labels = labels
-        self.augment = section(recipe, "augment", Augment)
-        self.per_identity = section(recipe, "loss", Loss).images_per_identity
+        self.augment = section(recipe, "augment", ReidAugmentOptions)
+        self.per_identity = section(recipe, "loss", ReidLossOptions).images_per_identity
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -167,7 +127,7 @@ class Outputs(NamedTuple):
 class ReidHead(nn.Module):
     """Neck and classifier over a feature of the backbone."""
 
-    def __init__(self, width: int, people: int, options: Head, loss: Loss) -> None:
+    def __init__(self, width: int, people: int, options: ReidHeadOptions, loss: ReidLossOptions) -> None:
         super().__init__()
         self.class_token = options.feature == "class_token"
         self.needs: FeatureLevel = "class_token" if self.class_token else "map"
@@ -192,7 +152,7 @@ class ReidHead(nn.Module):
         label = batch["label"]
         return {
             "identity": functional.cross_entropy(outputs.logits.float(), label),
-            "triplet": self.triplet * batch_hard(outputs.feature.float(), label),
+            "triplet": self.triplet * batch_hard_triplet_loss(outputs.feature.float(), label),
         }
 
     def decode(self, outputs: Sequence[Outputs], batch: Batch) -> list[NDArray[np.float32]]:
@@ -201,7 +161,7 @@ class ReidHead(nn.Module):
         return list(functional.normalize(mean, dim=1).cpu().numpy())
 
 
-def batch_hard(feature: Tensor, label: Tensor) -> Tensor:
+def batch_hard_triplet_loss(feature: Tensor, label: Tensor) -> Tensor:
     """Mean over the batch of log(1 + exp(d+ - d-)): distance to the farthest of the same, the nearest of another.
 
     Euclidean distances of N x C features. An image whose identity is all there is in the batch counts 0.
@@ -213,41 +173,53 @@ def batch_hard(feature: Tensor, label: Tensor) -> Tensor:
     return functional.softplus(farthest - nearest).mean()
 
 
-def training_data(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, preprocessing: Preprocessing, seed: int
-) -> Crops:
-    """Training pictures of all tables, which may be of several datasets."""
-    labels, people = identities(tables)
-    if people < 2:
-        raise DataError(f"{card.id}: the training images show {people} identity; a triplet needs at least 2")
-    return Crops(tables, recipe, preprocessing, labels, seed)
+class ReidTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("stretch",)
+    sections = {
+        "augment": ReidAugmentOptions,
+        "head": ReidHeadOptions,
+        "loss": ReidLossOptions,
+        "test": ReidTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> IdentityPictures:
+        """Training pictures of all tables, which may be of several datasets."""
+        labels, people = identities(tables)
+        if people < 2:
+            raise DataError(f"{card.id}: the training images show {people} identity; a triplet needs at least 2")
+        return IdentityPictures(tables, recipe, preprocessing, labels, seed)
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> IdentityPictures:
+        """Query pictures, then gallery pictures."""
+        return IdentityPictures(tables, recipe, preprocessing)
+
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> ReidHead:
+        """A fresh head with a class per identity of the training tables."""
+        _, people = identities(tables)
+        return ReidHead(
+            backbone.width, people, section(recipe, "head", ReidHeadOptions), section(recipe, "loss", ReidLossOptions)
+        )
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float32]]) -> ReidFeatures:
+        """Features of queries and gallery, in the order of their tables."""
+        queries = len(next(iter(tables.values())))
+        return ReidFeatures(np.stack(decoded[:queries]), np.stack(decoded[queries:]))
 
 
-def test_data(
-    card: DatasetCard,
-    tables: Mapping[str, pd.DataFrame],
-    recipe: Recipe,
-    preprocessing: Preprocessing,
-    inputs: Mapping[str, Path],
-) -> Crops:
-    """Query pictures, then gallery pictures."""
-    return Crops(tables, recipe, preprocessing)
-
-
-def build_head(card: DatasetCard, tables: Mapping[str, pd.DataFrame], recipe: Recipe, backbone: Backbone) -> ReidHead:
-    """A fresh head with a class per identity of the training tables."""
-    _, people = identities(tables)
-    return ReidHead(backbone.width, people, section(recipe, "head", Head), section(recipe, "loss", Loss))
-
-
-def test_views(recipe: Recipe) -> Sequence[str]:
-    """The picture as it is."""
-    return ("plain",)
-
-
-def predictions(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], decoded: Sequence[NDArray[np.float32]]
-) -> Features:
-    """Features of queries and gallery, in the order of their tables."""
-    queries = len(next(iter(tables.values())))
-    return Features(np.stack(decoded[:queries]), np.stack(decoded[queries:]))
+training = ReidTraining()

@@ -1,0 +1,23 @@
+"""Labels of attributes: present, absent or unknown."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from humanbench.cards import DatasetCard
+from humanbench.data.ranges import first
+from humanbench.tasks.base import TaskLabels
+
+
+class AttributeLabels(TaskLabels):
+    """See the methods of `TaskLabels`."""
+
+    def problem(self, card: DatasetCard, table: pd.DataFrame) -> str:
+        for name in card.labels.attributes:
+            bad = ~table[name].isin((0, 1, -1))
+            if bad.any():
+                return f"{first(table, bad)} has {name} = {table[name][bad].iloc[0]}, allowed are 0, 1 and -1 (unknown)"
+        return ""
+
+
+labels = AttributeLabels()

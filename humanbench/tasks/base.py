@@ -1,0 +1,191 @@
+"""What a task is: a few facts, and five parts that are loaded when they are first asked for.
+
+Other packages bring a task as an entry point of the group `humanbench.tasks` that names a `Task`; everything that
+reads, checks, trains, scores, draws or lists asks this object, so nothing else need be changed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from pydantic import ValidationError
+
+from humanbench.errors import CardError
+from humanbench.schema import Record, location, problem, unknown_key
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from humanbench.arrays import Floats
+    from humanbench.cards import DatasetCard
+    from humanbench.data.canvas import Sheet
+    from humanbench.metrics import Scores
+    from humanbench.tasks.training import TaskTraining
+
+Tables = Mapping[str, "pd.DataFrame"]
+"""Sample tables by split, in the order of the card's `evaluation.test`."""
+
+
+class EvaluationOptions(Record):
+    """What a card may say in `[evaluation.options]`; a task with options of its own derives a class from this."""
+
+    @classmethod
+    def of(cls, card: DatasetCard) -> Self:
+        """The options of this card, which were checked when it was read."""
+        return cls.model_validate(card.evaluation.options if card.evaluation else {})
+
+
+class MetricOptions(EvaluationOptions):
+    """Options of tasks with several metrics: which one is a dataset's, and which that of particular splits."""
+
+    metric: str
+    split_metrics: dict[str, str] = {}
+
+    def metric_for(self, tables: Tables) -> str:
+        """The metric of the one split whose table this is."""
+        (split,) = tables
+        return self.split_metrics.get(split, self.metric)
+
+
+class TaskPredictions(ABC):
+    """Predictions files and their score. Without torch, and without any picture but where a metric needs its size."""
+
+    @abstractmethod
+    def read(self, card: DatasetCard, tables: Tables, path: Path) -> Any:
+        """The predictions in a file, checked against the tables; `PredictionError` where they do not fit."""
+
+    @abstractmethod
+    def write(self, card: DatasetCard, tables: Tables, predictions: Any, path: Path) -> None:
+        """Write the file that `read` reads, whole or not at all."""
+
+    @abstractmethod
+    def score(self, card: DatasetCard, tables: Tables, predictions: Any) -> Scores:
+        """The metrics of what `read` returned, with the parts from which resamples are scored."""
+
+
+class TaskLabels:
+    """What the labels of a sample table say, without opening a picture. The defaults are those of a task with none.
+
+    `placed`: the labels have places in the picture (`points`), which `verify` looks for inside it.
+    """
+
+    placed = False
+
+    def problem(self, card: DatasetCard, table: pd.DataFrame) -> str:
+        """The first label that cannot be, in words with its sample's id; "" when all are possible."""
+        return ""
+
+    def peculiarities(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
+        """Rows that training and scoring leave out, with their number and the first: no fault of the copy."""
+        return []
+
+    def counts(self, card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
+        """Counts of the table beside its samples and pictures; names are those of a card's `Split`."""
+        return {}
+
+    def points(self, card: DatasetCard, rows: pd.DataFrame) -> Floats:
+        """Where the labels of these rows lie, N x 2 (x, y) in pixels of their picture; asked where `placed` is set."""
+        raise TypeError("labels of this task have no place in the picture")
+
+
+class TaskDrawing(ABC):
+    """Pictures for people."""
+
+    def splits(self, card: DatasetCard) -> tuple[str, ...]:
+        """The splits that a contact sheet shows together where none is named; empty: the first with public labels."""
+        return ()
+
+    @abstractmethod
+    def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
+        """Tiles of `columns` x `rows` samples with their labels drawn, drawn at random, and the legend."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task of the benchmark.
+
+    `name` is what cards call it, `title` and `question` what people read, `hub_tag` the hub's name for it, and
+    `suffix` how names of predictions files end ("" where predictions are a folder). `columns` are those of its sample
+    table beside `id` and `image`; `attribute_columns` says that one int8 column per attribute of the card follows.
+    `identity` are the label columns that a dataset's fingerprint takes. `label_maps`: the column `label` names part
+    maps, read by `humanbench.data.labels.load_label`; the fingerprint takes them, and `verify` their sizes.
+    `options` types the card's `[evaluation.options]`. `answers_untrained`: without finetuning it is answered from the
+    features of the training pictures. `package` holds the parts (see `humanbench.tasks`); `recipes` is the file of its
+    recipes where it is not `protocols/<name>.toml` of this package.
+    """
+
+    name: str
+    title: str
+    question: str
+    hub_tag: str
+    suffix: str
+    package: str
+    columns: tuple[str, ...] = ()
+    attribute_columns: bool = False
+    identity: tuple[str, ...] = ()
+    label_maps: bool = False
+    options: type[EvaluationOptions] = EvaluationOptions
+    answers_untrained: bool = False
+    recipes: Path | None = None
+
+    @property
+    def predictions(self) -> TaskPredictions:
+        """Predictions files and scores."""
+        return cast(TaskPredictions, _part(self.package, "predictions"))
+
+    @property
+    def labels(self) -> TaskLabels:
+        """Checks and counts of labels."""
+        return cast(TaskLabels, _part(self.package, "labels"))
+
+    @property
+    def training(self) -> TaskTraining:
+        """Data sets, head and decoding; loading it imports torch."""
+        return cast("TaskTraining", _part(self.package, "training"))
+
+    @property
+    def drawing(self) -> TaskDrawing:
+        """Pictures of labels and predictions."""
+        return cast(TaskDrawing, _part(self.package, "drawing"))
+
+    def label_columns(self, card: DatasetCard) -> tuple[str, ...]:
+        """The columns of the card's sample tables beside `id` and `image`."""
+        return self.columns + (card.labels.attributes if self.attribute_columns else ())
+
+    def identity_columns(self, card: DatasetCard) -> tuple[str, ...]:
+        """The label columns that the card's fingerprint takes."""
+        return self.identity + (card.labels.attributes if self.attribute_columns else ())
+
+    def check(self, card: DatasetCard) -> None:
+        """`CardError` unless the card's evaluation options are ones that the task has."""
+        if card.evaluation is None:
+            return
+        try:
+            self.options.of(card)
+        except ValidationError as error:
+            where = f"{card.id}: evaluation.options"
+            if hint := unknown_key(error, self.options):
+                raise CardError(f"{where}: {self.name} has no option {location(error)!r}{hint}") from error
+            raise CardError(f"{where}.{problem(error)}") from error
+
+
+@lru_cache
+def _part(package: str, name: str) -> object:
+    """The object `name` of the module `name` in a task's package."""
+    return getattr(importlib.import_module(f"{package}.{name}"), name)
+
+
+T = TypeVar("T")
+
+
+def only(tables: Mapping[str, T]) -> T:
+    """The table of a task that is scored on one split."""
+    (table,) = tables.values()
+    return table

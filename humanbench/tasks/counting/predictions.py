@@ -1,0 +1,40 @@
+"""Crowd counting: how many people an image shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench import metrics
+from humanbench.cards import DatasetCard
+from humanbench.predictions.names import align
+from humanbench.predictions.tables import read_table, write_table
+from humanbench.tasks.base import Tables, TaskPredictions, only
+
+COLUMN = "count"
+
+Counts = NDArray[np.float64]
+"""N real-valued counts, in the order of the sample table; a density map's sum is not rounded."""
+
+
+class CountingPredictions(TaskPredictions):
+    """Predictions of counts."""
+
+    def read(self, card: DatasetCard, tables: Tables, path: Path) -> Counts:
+        """Read CSV: `image`, `count`."""
+        names, values = read_table(path, [COLUMN])
+        counts: Counts = values[align(list(only(tables)["id"]), names, path), 0]
+        return counts
+
+    def write(self, card: DatasetCard, tables: Tables, predictions: Counts, path: Path) -> None:
+        """Write CSV."""
+        write_table(path, list(only(tables)["id"]), [COLUMN], predictions[:, None])
+
+    def score(self, card: DatasetCard, tables: Tables, predictions: Counts) -> metrics.Scores:
+        """Mean absolute error and root of the mean squared error (`humanbench.metrics.counting`)."""
+        return metrics.counting(predictions, only(tables)["count"].to_numpy(np.float64))
+
+
+predictions = CountingPredictions()

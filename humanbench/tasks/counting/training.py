@@ -1,0 +1,80 @@
+"""The trainable half of crowd counting: a density map, whose sum over the whole picture is the count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.recipes import Recipe
+from humanbench.tasks.base import Tables, only
+from humanbench.tasks.counting.data import CrowdsToCount, TrainingCrowds
+from humanbench.tasks.counting.head import CountingHead
+from humanbench.tasks.counting.options import (
+    CountingAugmentOptions,
+    CountingHeadOptions,
+    CountingLossOptions,
+    CountingTestOptions,
+)
+from humanbench.tasks.counting.predictions import Counts
+from humanbench.tasks.options import section
+from humanbench.tasks.training import TaskTraining
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+class CountingTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("as_is",)
+    sections = {
+        "augment": CountingAugmentOptions,
+        "head": CountingHeadOptions,
+        "loss": CountingLossOptions,
+        "test": CountingTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> TrainingCrowds:
+        """All pictures of these splits."""
+        rows = pd.concat(list(tables.values()), ignore_index=True)
+        augment, loss = section(recipe, "augment", CountingAugmentOptions), section(recipe, "loss", CountingLossOptions)
+        return TrainingCrowds(
+            rows, augment, loss, section(recipe, "head", CountingHeadOptions).stride, preprocessing, seed
+        )
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> CrowdsToCount:
+        """All pictures of the split; no input files are needed."""
+        return CrowdsToCount(only(tables), recipe.input.size, preprocessing)
+
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
+        """A fresh head."""
+        head, loss = section(recipe, "head", CountingHeadOptions), section(recipe, "loss", CountingLossOptions)
+        return CountingHead(backbone.width, backbone.stride, head, loss)
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[float]) -> Counts:
+        """Counts in the table's order."""
+        return np.array(decoded, np.float64)
+
+
+training = CountingTraining()

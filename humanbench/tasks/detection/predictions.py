@@ -1,0 +1,131 @@
+"""Pedestrian detection.
+
+Evaluation options of a card: `metric` is `crowdhuman`, `caltech` or `caltech_paper` (CrowdHuman's way on the paper's
+list of Caltech frames). `caltech` has `subset`, the headline's, and `beside`, subsets reported as `<metric>-<subset>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench import metrics
+from humanbench.cards import DatasetCard
+from humanbench.data.boxes import visible_ratios
+from humanbench.data.images import image_size
+from humanbench.errors import PredictionError
+from humanbench.metrics.scores import DrawCounts
+from humanbench.predictions import records as coco
+from humanbench.predictions.names import locate, named
+from humanbench.tasks.base import Tables, TaskPredictions, only
+from humanbench.tasks.detection import DetectionEvaluationOptions
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes (N x 4: x, y, w, h in original pixels), scores (N), and the row of the sample table each belongs to (N)."""
+
+    rows: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+def _crowdhuman(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+    return metrics.crowdhuman(_sized_images(table, detections))
+
+
+def _caltech_paper(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+    from humanbench.metrics.caltech import caltech_paper
+
+    return caltech_paper(_sized_images(table, detections))
+
+
+def _sized_images(table: pd.DataFrame, detections: Detections) -> list[dict[str, Any]]:
+    truth = [np.column_stack(pair) for pair in zip(table["boxes"], table["ignore"], strict=True)]
+    sizes = list(table["size"]) if "size" in table else [image_size(Path(p)) for p in table["image"]]
+    images = _images(table, truth, detections)
+    return [image | {"width": w, "height": h} for image, (w, h) in zip(images, sizes, strict=True)]
+
+
+def _caltech(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
+    truth = [
+        np.column_stack([boxes, visible_ratios(boxes, visible), ignore])
+        for boxes, visible, ignore in zip(table["boxes"], table["visible"], table["ignore"], strict=True)
+    ]
+    images = _images(table, truth, detections)
+    options = DetectionEvaluationOptions.of(card)
+    scores = {subset: metrics.caltech(images, subset) for subset in (options.subset, *options.beside)}
+    return _together(scores[options.subset], {f"-{subset}": scores[subset] for subset in options.beside})
+
+
+def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> metrics.Scores:
+    """Scores of the same units as one: the main one's names, and the others' with a suffix each."""
+    parts = {"": main, **beside}
+
+    def reduce(parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> dict[str, float]:
+        index = np.repeat(np.arange(len(counts)), counts)
+        return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
+
+    info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
+    return metrics.Scores(parts, reduce, n=main.n, unit=main.unit, info=info)
+
+
+METRICS: dict[str, Callable[[DatasetCard, pd.DataFrame, Detections], metrics.Scores]] = {
+    "crowdhuman": _crowdhuman,
+    "caltech": _caltech,
+    "caltech_paper": _caltech_paper,
+}
+
+
+def _images(table: pd.DataFrame, truth: Sequence[NDArray[np.float64]], detections: Detections) -> list[dict[str, Any]]:
+    """What the metrics of detection take: one dict per image; detections keep their order."""
+    order = np.argsort(detections.rows, kind="stable")
+    rows = np.column_stack([detections.boxes, detections.scores])[order]
+    ends = np.cumsum(np.bincount(detections.rows, minlength=len(table)))[:-1]
+    return [
+        {"id": i, "gt": gt, "det": det} for i, gt, det in zip(table["id"], truth, np.split(rows, ends), strict=True)
+    ]
+
+
+class DetectionPredictions(TaskPredictions):
+    """Predictions of detection and their metrics."""
+
+    def read(self, card: DatasetCard, tables: Tables, path: Path) -> Detections:
+        """Read COCO results JSON: a list of {image_id, category_id 1, bbox [x, y, w, h], score}.
+
+        An image without entries is legitimate; an image that the split does not have is an error.
+        """
+        records = coco.read_records(path)
+        boxes = coco.numbers(records, "bbox", 4, path, "4 (x, y, width, height)")
+        scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
+        negative = (boxes[:, 2:] < 0).any(axis=1)
+        if negative.any():
+            raise PredictionError(
+                f"{path}: entry {int(negative.argmax())} is a box of negative size; bbox is x, y, width, height"
+            )
+        table = only(tables)
+        images = named(card, table, coco.names(records, "image_id", path))
+        rows = locate([str(i) for i in table["id"]], images, path)
+        return Detections(rows, boxes, scores)
+
+    def write(self, card: DatasetCard, tables: Tables, predictions: Detections, path: Path) -> None:
+        """Write COCO results JSON; `image_id` is the sample's id."""
+        ids = only(tables)["id"].tolist()
+        parts = zip(predictions.rows.tolist(), predictions.boxes.tolist(), predictions.scores.tolist(), strict=True)
+        coco.write_records(
+            path,
+            [{"image_id": ids[i], "category_id": coco.PERSON, "bbox": box, "score": score} for i, box, score in parts],
+        )
+
+    def score(self, card: DatasetCard, tables: Tables, predictions: Detections) -> metrics.Scores:
+        """The metric that the card names."""
+        return METRICS[DetectionEvaluationOptions.of(card).metric_for(tables)](card, only(tables), predictions)
+
+
+predictions = DetectionPredictions()

@@ -1,0 +1,134 @@
+"""Training of the detector: HumanBench's anchor-point decoder on the backbone's map, learnt as a set of boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.errors import DataError
+from humanbench.recipes import Recipe
+from humanbench.tasks.base import Tables, only
+from humanbench.tasks.detection.data import Scenes, to_pixels
+from humanbench.tasks.detection.decoder import AnchorDecoder, LayerOutput
+from humanbench.tasks.detection.matching import losses
+from humanbench.tasks.detection.options import (
+    DetectionAugmentOptions,
+    DetectionHeadOptions,
+    DetectionLossOptions,
+    DetectionTestOptions,
+)
+from humanbench.tasks.detection.predictions import Detections
+from humanbench.tasks.options import section
+from humanbench.tasks.training import Batch, TaskTraining
+
+
+class PictureDetections(NamedTuple):
+    """What is found in one picture: boxes D x 4 (x, y, w, h in its own pixels) and scores D, highest first."""
+
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+class DetectionHead(nn.Module):
+    """The decoder, its losses and its answers."""
+
+    needs: FeatureLevel = "map"
+
+    def __init__(
+        self,
+        width: int,
+        stride: int,
+        options: DetectionHeadOptions,
+        loss: DetectionLossOptions,
+        test: DetectionTestOptions,
+    ) -> None:
+        super().__init__()
+        self.predictor = AnchorDecoder(width, stride, options)
+        self.options, self.least = loss, test.score
+
+    def forward(self, features: Features, batch: Batch) -> list[LayerOutput]:
+        """What each decoder layer finds."""
+        found: list[LayerOutput] = self.predictor(features.map, batch["size"])
+        return found
+
+    def loss(self, outputs: list[LayerOutput], batch: Batch) -> dict[str, Tensor]:
+        """Losses over all decoder layers, alike."""
+        people, ignored = list(batch["boxes"]), list(batch["ignored"])
+        return losses(outputs, people, ignored, self.options, batch.get("people"))
+
+    def decode(self, outputs: Sequence[list[LayerOutput]], batch: Batch) -> list[PictureDetections]:
+        """The last layer's boxes of each picture, in original pixels."""
+        (layers,) = outputs
+        scores, shares = layers[-1].logits.double().sigmoid().cpu().numpy(), layers[-1].boxes.cpu().numpy()
+        found = []
+        for score, share, (height, width) in zip(scores, shares, batch["original"].tolist(), strict=True):
+            order = np.argsort(-score, kind="stable")
+            order = order[score[order] >= self.least]
+            found.append(PictureDetections(to_pixels(share[order], (height, width)), score[order]))
+        return found
+
+
+class DetectionTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("short_side",)
+    sections = {
+        "augment": DetectionAugmentOptions,
+        "head": DetectionHeadOptions,
+        "loss": DetectionLossOptions,
+        "test": DetectionTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> Scenes:
+        """Training pictures of all tables."""
+        data = Scenes(
+            pd.concat(list(tables.values()), ignore_index=True), recipe, preprocessing, training=True, seed=seed
+        )
+        if not len(data):
+            raise DataError(f"{card.id}: no training picture shows anybody (all boxes are to be ignored)")
+        return data
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> Scenes:
+        """Test pictures."""
+        return Scenes(only(tables), recipe, preprocessing, training=False)
+
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> DetectionHead:
+        """A fresh decoder."""
+        options, loss, test = (
+            section(recipe, "head", DetectionHeadOptions),
+            section(recipe, "loss", DetectionLossOptions),
+            section(recipe, "test", DetectionTestOptions),
+        )
+        return DetectionHead(backbone.width, backbone.stride, options, loss, test)
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PictureDetections]) -> Detections:
+        """The boxes of all pictures, one after the other."""
+        rows = np.repeat(np.arange(len(decoded)), [len(found.scores) for found in decoded])
+        boxes = np.concatenate([found.boxes for found in decoded])
+        return Detections(rows, boxes, np.concatenate([found.scores for found in decoded]))
+
+
+training = DetectionTraining()

@@ -1,0 +1,95 @@
+"""Pictures of part maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image, ImageColor
+
+from humanbench.cards import DatasetCard
+from humanbench.data import canvas
+from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
+from humanbench.data.labels import IGNORE, Map, load_label
+from humanbench.errors import DataError
+from humanbench.tasks.base import TaskDrawing
+
+PART_COLORS = (
+    "#e69f00", "#0072b2", "#f0e442", "#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#969696",
+    "#332288", "#ffccaa", "#999933", "#aa4499", "#ffaabb", "#ee8866", "#44bb99", "#bbcc33",
+    "#882255", "#dddddd", "#117733", "#eedd88", "#77aadd", "#cc6677", "#aaaa00", "#88ccee",
+)  # fmt: skip
+"""Colours of classes 1, 2 ...: the palette of Okabe and Ito, then Tol's muted and light ones. No 24 colours are told
+apart by everybody, so regions also bear the number of their class."""
+
+
+class ParsingDrawing(TaskDrawing):
+    """See the methods of `TaskDrawing`."""
+
+    def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
+        """Part maps blended over the image, each part with its class number."""
+        tiles: list[Tile] = []
+        present: set[int] = set()
+        for row in shuffled_rows(table, rng):
+            if len(tiles) == columns * rows:
+                break
+            label = load_label(card, row["label"])
+            image = canvas.picture(row["image"])
+            if label.shape != image.size[::-1]:
+                size = f"{label.shape[1]} x {label.shape[0]}"
+                raise DataError(f"{row['label']}: the map is {size}, its image {image.width} x {image.height}")
+            parts = np.argwhere((label > 0) & (label < IGNORE))[:, ::-1]
+            crop = around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
+            tile = Tile(image, CELL, CELL, str(row["id"]), crop)
+            left, top, right, bottom = tile.window
+            present |= blend_parts(tile, label[top:bottom, left:right])
+            tiles.append(tile)
+        classes = sorted(present - {0, IGNORE})
+        legend = [LegendKey(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
+        return Sheet(
+            tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
+        )
+
+
+def part_color(number: int) -> Color:
+    """Colour of a part class."""
+    red, green, blue = ImageColor.getrgb(PART_COLORS[(number - 1) % len(PART_COLORS)])[:3]
+    return red, green, blue
+
+
+def blend_parts(tile: Tile, label: Map) -> set[int]:
+    """Colour the parts of the (cropped) map on a tile and number them; the classes there are."""
+    small = np.array(Image.fromarray(label).resize(tile.size, Image.Resampling.NEAREST))
+    colors = np.array([canvas.INK, *map(part_color, range(1, 255)), canvas.PAPER], float)
+    left, top = tile.corner
+    picture = np.asarray(tile.canvas.crop((left, top, left + tile.size[0], top + tile.size[1])), float)
+    picture = np.where(small[..., None] > 0, 0.35 * picture + 0.65 * colors[small], picture)
+    edge = np.zeros(small.shape, bool)
+    edge[1:] |= small[1:] != small[:-1]
+    edge[:, 1:] |= small[:, 1:] != small[:, :-1]
+    picture[edge] = canvas.INK
+    tile.canvas.paste(Image.fromarray(picture.astype(np.uint8)), tile.corner)
+    classes = {int(c) for c in np.unique(small)}
+    for number in sorted(classes - {0, IGNORE}):
+        for x, y in _middles(small == number):
+            tile.label((x + left, y + top), str(number), 9)
+    return classes
+
+
+def _middles(mask: NDArray[np.bool_], at_least: int = 300) -> Iterator[tuple[int, int]]:
+    """A point deep inside each region of a mask (x, y): of the largest, and of all that have room for a number."""
+    import scipy.ndimage
+
+    regions, count = scipy.ndimage.label(mask)
+    areas = np.bincount(regions.ravel(), minlength=count + 1)[1:]
+    for number, (rows, columns) in enumerate(scipy.ndimage.find_objects(regions), 1):
+        if areas[number - 1] < at_least and areas[number - 1] < areas.max():
+            continue
+        depth = scipy.ndimage.distance_transform_cdt(np.pad(regions[rows, columns] == number, 1))[1:-1, 1:-1]
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        yield int(x) + columns.start, int(y) + rows.start
+
+
+drawing = ParsingDrawing()

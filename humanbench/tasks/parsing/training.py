@@ -1,0 +1,81 @@
+"""The trainable half of human parsing: a class for every pixel of the whole picture, stretched to a fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from torch import nn
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.recipes import Recipe
+from humanbench.tasks.base import Tables, only
+from humanbench.tasks.options import section
+from humanbench.tasks.parsing.data import PicturesToParse, TrainingMaps
+from humanbench.tasks.parsing.head import ParsingHead
+from humanbench.tasks.parsing.options import (
+    ParsingAugmentOptions,
+    ParsingHeadOptions,
+    ParsingLossOptions,
+    ParsingTestOptions,
+)
+from humanbench.tasks.parsing.packing import Map, PackedMap
+from humanbench.tasks.parsing.transforms import mirrored_classes
+from humanbench.tasks.training import TaskTraining
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+class ParsingTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("stretch",)
+    sections = {
+        "augment": ParsingAugmentOptions,
+        "head": ParsingHeadOptions,
+        "loss": ParsingLossOptions,
+        "test": ParsingTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> TrainingMaps:
+        """All pictures of these splits."""
+        rows = pd.concat(list(tables.values()), ignore_index=True)
+        augment = section(recipe, "augment", ParsingAugmentOptions)
+        return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed)
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> PicturesToParse:
+        """All pictures of the split; no input files are needed."""
+        return PicturesToParse(card, only(tables), recipe.input.size, preprocessing)
+
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
+        """A fresh head for the card's classes."""
+        classes = len(card.labels.classes)
+        mirrored = mirrored_classes(card.labels.flip_pairs)[:classes].tolist()
+        return ParsingHead(
+            backbone.width, backbone.stride, classes, mirrored, section(recipe, "head", ParsingHeadOptions)
+        )
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PackedMap]) -> Iterable[Map]:
+        """The maps one by one, unpacked as they are written."""
+        return (packed.unpack() for packed in decoded)
+
+
+training = ParsingTraining()

@@ -1,0 +1,71 @@
+"""Labels of poses: joints and boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from humanbench.arrays import Floats
+from humanbench.cards import DatasetCard
+from humanbench.data.ranges import first
+from humanbench.tasks.base import TaskLabels
+
+CHUNK = 50_000
+"""People looked at together: a table of a million would take gigabytes at once."""
+
+
+class PoseLabels(TaskLabels):
+    """See the methods of `TaskLabels`."""
+
+    placed = True
+
+    def problem(self, card: DatasetCard, table: pd.DataFrame) -> str:
+        joints = len(card.labels.keypoints)
+        for name, points in zip(table["id"], table["keypoints"], strict=True):
+            if np.shape(points) != (joints, 3):
+                return f"{name} has keypoints of shape {np.shape(points)}, the card has {joints}"
+        for start in range(0, len(table), CHUNK):
+            part = table.iloc[start : start + CHUNK]
+            points = np.stack([np.asarray(p, np.float64) for p in part["keypoints"]])
+            boxes = np.stack([np.asarray(b, np.float64) for b in part["bbox"]])
+            odd = ~np.isin(points[..., 2], (0, 1, 2)).all(axis=1)
+            if odd.any():
+                return f"{first(part, odd)} has a keypoint whose v is none of 0, 1, 2"
+            adrift = ~np.isfinite(np.where(points[..., 2:] > 0, points[..., :2], 0)).all(axis=(1, 2))
+            if adrift.any():
+                return f"{first(part, adrift)} has a labelled keypoint without finite coordinates"
+            unbounded = ~np.isfinite(boxes).all(axis=1)
+            if unbounded.any():
+                return f"{first(part, unbounded)} has a box that is not finite"
+        return ""
+
+    def peculiarities(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
+        """People without a box or an area."""
+        if not len(table):
+            return []
+        boxes = np.stack([np.asarray(b, np.float64) for b in table["bbox"]])
+        areas = table["area"].to_numpy(np.float64)
+        labelled = np.array([bool((np.asarray(p)[:, 2] > 0).any()) for p in table["keypoints"]])
+        flat = (boxes[:, 2:] <= 0).any(axis=1)
+        small = labelled & ~flat & ~(areas > 0)
+        words = (
+            (flat, "have a box without area: training and average precision leave them out"),
+            (small, "have labelled keypoints and an area of 0: average precision takes them for infinitely small"),
+        )
+        return [
+            f"{int(rows.sum()):,} of {len(table):,} people {text}; the first is {first(table, rows)}"
+            for rows, text in words
+            if rows.any()
+        ]
+
+    def counts(self, card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
+        """People, one a row."""
+        return {"persons": len(table)}
+
+    def points(self, card: DatasetCard, rows: pd.DataFrame) -> Floats:
+        """Labelled joints."""
+        points = np.concatenate([np.reshape(p, (-1, 3)) for p in rows["keypoints"]])
+        return points[points[:, 2] > 0, :2]
+
+
+labels = PoseLabels()

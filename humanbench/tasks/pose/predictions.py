@@ -1,0 +1,160 @@
+"""2D human pose estimation.
+
+Evaluation options of a card: `metric` is `keypoint_ap` (people are found by the model; COCO, AIC), `pckh` or `epe` (the
+people are given; MPII, Human3.6M). `area` of `keypoint_ap` is `annotation` (the default) or `box`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from humanbench import metrics
+from humanbench.cards import DatasetCard
+from humanbench.errors import DataError, PredictionError
+from humanbench.predictions import records as coco
+from humanbench.predictions.names import align, locate, named
+from humanbench.tasks.base import Tables, TaskPredictions, only
+from humanbench.tasks.pose import PoseEvaluationOptions
+
+
+@dataclass(frozen=True)
+class PredictedPoses:
+    """Predicted people: K keypoints each (N x K x 3: x, y, score in original pixels, 0-based) and a score (N).
+
+    `image_ids` are those of the sample table. Where the people are given, there is one row per row of the table, in its
+    order, and `annotation_ids` says which.
+    """
+
+    image_ids: Sequence[Any]
+    keypoints: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    annotation_ids: Sequence[Any] | None = None
+
+
+def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
+    columns = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "keypoints")
+    annotations = [
+        {
+            "id": person,
+            "image_id": image,
+            "category_id": coco.PERSON,
+            "bbox": list(box),
+            "area": area,
+            "iscrowd": int(crowd),
+            "keypoints": np.asarray(keypoints, float).ravel().tolist(),
+        }
+        for person, image, box, area, crowd, keypoints in zip(*(table[c] for c in columns), strict=True)
+    ]
+    truth = {
+        "images": [{"id": i} for i in _images(table)],
+        "annotations": annotations,
+        "categories": [{"id": coco.PERSON, "name": "person"}],
+    }
+    measured = PoseEvaluationOptions.of(card).area
+    return metrics.keypoint_ap(truth, _entries(people), np.array(card.labels.sigmas), area=measured)
+
+
+def _pckh(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
+    truth = np.stack([np.asarray(k, float) for k in table["keypoints"]])
+    heads = np.stack([np.asarray(box, float).reshape(2, 2) for box in table["headbox"]])
+    if np.isnan(heads).any():
+        raise DataError(
+            f"{card.id}: PCKh needs the head boxes of the people, and their file is not there; "
+            f"`humanbench datasets show {card.id}` prints the expected layout"
+        )
+    # The metric takes the ground truth in MATLAB's pixels, which count from 1.
+    return metrics.pckh(people.keypoints[..., :2], truth[..., :2] + 1, truth[..., 2] == 0, heads)
+
+
+def _epe(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
+    truth = np.stack([np.asarray(k, float) for k in table["keypoints"]])
+    return metrics.epe(people.keypoints[..., :2], truth[..., :2], truth[..., 2] > 0)
+
+
+@dataclass(frozen=True)
+class _Metric:
+    score: Callable[[DatasetCard, pd.DataFrame, PredictedPoses], metrics.Scores]
+    given: bool
+    """Whether the people are given, so that every one of them needs exactly one prediction."""
+
+
+METRICS = {
+    "keypoint_ap": _Metric(_keypoint_ap, given=False),
+    "pckh": _Metric(_pckh, given=True),
+    "epe": _Metric(_epe, given=True),
+}
+
+
+def _images(table: pd.DataFrame) -> list[Any]:
+    """All images of the split, also those without people."""
+    return list(dict.fromkeys(table.attrs.get("image_ids", table["image_id"])))
+
+
+def _entries(people: PredictedPoses) -> list[dict[str, Any]]:
+    return [
+        {"image_id": _plain(image), "category_id": coco.PERSON, "keypoints": points, "score": confidence}
+        for image, points, confidence in zip(
+            people.image_ids,
+            [points.ravel().tolist() for points in people.keypoints],
+            people.scores.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _plain(identifier: Any) -> int | str:
+    """An id as JSON can hold it."""
+    return identifier if isinstance(identifier, str) else int(identifier)
+
+
+class PosePredictions(TaskPredictions):
+    """Predictions of poses and their metrics."""
+
+    def read(self, card: DatasetCard, tables: Tables, path: Path) -> PredictedPoses:
+        """Read COCO results JSON: a list of {image_id, category_id 1, keypoints [x, y, score] * K, score}.
+
+        Where the people are given each entry also has its `annotation_id`, and every person needs exactly one entry. An
+        image without entries is legitimate otherwise; an image that the split does not have is an error.
+        """
+        table = only(tables)
+        records = coco.read_records(path)
+        points = len(card.labels.keypoints)
+        flat = coco.numbers(records, "keypoints", 3 * points, path, f"{3 * points} (x, y, score of {points} keypoints)")
+        scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
+        keypoints = flat.reshape(-1, points, 3)
+        images = _images(table)
+        found = locate([str(i) for i in images], named(card, table, coco.names(records, "image_id", path)), path)
+        if not METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+            return PredictedPoses([images[i] for i in found], keypoints, scores)
+        order = align(
+            [str(i) for i in table["annotation_id"]], coco.names(records, "annotation_id", path), path, noun="person"
+        )
+        for row, (entry, image) in enumerate(zip(order, table["image_id"], strict=True)):
+            if images[found[entry]] != image:
+                person = table["annotation_id"].iloc[row]
+                raise PredictionError(
+                    f"{path}: person {person} is in image {image!r}, not in {records[entry]['image_id']!r}"
+                )
+        return PredictedPoses(list(table["image_id"]), keypoints[order], scores[order], list(table["annotation_id"]))
+
+    def write(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, path: Path) -> None:
+        """Write COCO results JSON."""
+        entries = _entries(predictions)
+        if predictions.annotation_ids is not None:
+            named = zip(entries, predictions.annotation_ids, strict=True)
+            entries = [{"annotation_id": _plain(person), **entry} for entry, person in named]
+        coco.write_records(path, entries)
+
+    def score(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> metrics.Scores:
+        """The metric that the card names (`humanbench.metrics.keypoint_ap`, `pckh` or `epe`)."""
+        return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].score(card, only(tables), predictions)
+
+
+predictions = PosePredictions()

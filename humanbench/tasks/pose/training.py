@@ -1,0 +1,114 @@
+"""The trainable half of pose estimation: top-down, one heatmap per joint.
+
+A person's window (box grown to the input's aspect, times 1.25) becomes the input; joints are learned as Gaussians and
+read from the heatmaps of the picture and its mirror image. Whose windows are tested is part of the protocol: those of
+annotated boxes, or of a detector's, which then are the input file `boxes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from humanbench.backbones.features import Preprocessing
+from humanbench.cards import DatasetCard
+from humanbench.errors import DataError, RecipeError
+from humanbench.recipes import Recipe
+from humanbench.tasks.base import Tables, only
+from humanbench.tasks.options import section
+from humanbench.tasks.pose import PoseEvaluationOptions
+from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, with_keypoints
+from humanbench.tasks.pose.detections import read_detections
+from humanbench.tasks.pose.head import PoseHead
+from humanbench.tasks.pose.options import PoseAugmentOptions, PoseHeadOptions, PoseLossOptions, PoseTestOptions
+from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
+from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
+from humanbench.tasks.training import TaskTraining
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+BOXES = "boxes"
+"""Name of the input file with a detector's boxes."""
+
+
+class PoseTraining(TaskTraining):
+    """Data sets, head and decoding of the task."""
+
+    fits = ("box",)
+    sections = {
+        "augment": PoseAugmentOptions,
+        "head": PoseHeadOptions,
+        "loss": PoseLossOptions,
+        "test": PoseTestOptions,
+    }
+
+    def training_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
+    ) -> TrainingPeople:
+        """The people of these splits with labelled joints; `DataError` where there is none."""
+        rows = with_keypoints(pd.concat(list(tables.values()), ignore_index=True))
+        if rows.empty:
+            raise DataError(f"{card.id}: none of the people of {', '.join(tables)} has labelled joints to train on")
+        return TrainingPeople(card, rows, recipe, section(recipe, "augment", PoseAugmentOptions), preprocessing, seed)
+
+    def test_data(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
+    ) -> PeopleToFind:
+        """Every given person, or those that average precision counts, or what a detector found."""
+        table = only(tables)
+        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        if section(recipe, "test", PoseTestOptions).boxes == "annotations":
+            return PeopleToFind(table if given else with_keypoints(table), recipe, preprocessing)
+        if given:
+            raise RecipeError(f"{card.id}: its people are given, so test.boxes must be annotations")
+        if BOXES not in inputs:
+            raise RecipeError(f"{card.id}: test.boxes = detections needs the file of them as the input {BOXES!r}")
+        return PeopleToFind(read_detections(card, table, inputs[BOXES]), recipe, preprocessing)
+
+    def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
+        """A fresh head with a heatmap per joint of the card."""
+        head, loss, test = (
+            section(recipe, "head", PoseHeadOptions),
+            section(recipe, "loss", PoseLossOptions),
+            section(recipe, "test", PoseTestOptions),
+        )
+        return PoseHead(
+            backbone.width, backbone.stride, len(card.labels.keypoints), card.labels.flip_pairs, head, loss, test
+        )
+
+    def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[CropPose]) -> PredictedPoses:
+        """Given people in the table's order, with the mean joint score; found people rescored and without doubles.
+
+        The card's evaluation options `joint_threshold` and `oks_nms` are those of the rescoring and the suppression.
+        """
+        table, points = only(tables), len(card.labels.keypoints)
+        if METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+            by_person = {found.annotation_id: found for found in decoded}
+            keypoints = np.stack([by_person[i].keypoints for i in table["annotation_id"]])
+            return PredictedPoses(
+                list(table["image_id"]), keypoints, keypoints[..., 2].mean(1), list(table["annotation_id"])
+            )
+        options = PoseEvaluationOptions.of(card)
+        scores = np.array([rescore(found, options.joint_threshold) for found in decoded])
+        kept = oks_nms(decoded, scores, card.labels.sigmas, options.oks_nms)
+        keypoints = np.array([decoded[i].keypoints for i in kept]).reshape(len(kept), points, 3)
+        return PredictedPoses([decoded[i].image_id for i in kept], keypoints, scores[kept])
+
+
+training = PoseTraining()

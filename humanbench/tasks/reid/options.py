@@ -1,0 +1,38 @@
+"""The options of re-identification recipes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from humanbench.schema import Fraction
+from humanbench.tasks.options import Options
+
+
+class ReidAugmentOptions(Options):
+    """`flip` and `erase` are probabilities, `pad` pixels; of the picture `erase_area` is erased, high as wide times
+    `erase_aspect`."""
+
+    flip: Fraction
+    pad: int
+    erase: Fraction
+    erase_area: tuple[float, float]
+    erase_aspect: tuple[float, float]
+
+
+class ReidHeadOptions(Options):
+    """Which feature is trained and tested: the class token (the pooled map where a network has none), or the map."""
+
+    feature: Literal["class_token", "pooled"]
+
+
+class ReidLossOptions(Options):
+    """`triplet` is the weight of the triplet loss; a batch holds `images_per_identity` of each of its identities."""
+
+    triplet: float
+    images_per_identity: int = Field(ge=2)
+
+
+class ReidTestOptions(Options):
+    """Nothing to choose: the resized picture, the feature before the neck at unit length."""

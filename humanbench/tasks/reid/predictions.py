@@ -1,0 +1,98 @@
+"""Person re-identification: rank a gallery for every query.
+
+Evaluation option `distance` of a card: `euclidean` (the default; on features as they are in the file) or `cosine`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench import metrics
+from humanbench.cards import DatasetCard
+from humanbench.errors import PredictionError
+from humanbench.predictions.arrays import Archive, write_arrays
+from humanbench.predictions.names import align
+from humanbench.tasks.base import Tables, TaskPredictions
+from humanbench.tasks.reid import ReidEvaluationOptions
+
+
+@dataclass(frozen=True)
+class ReidFeatures:
+    """A float32 feature per query (Q x D) and per gallery image (G x D), in the order of the sample tables."""
+
+    query: NDArray[np.float32]
+    gallery: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ReidDistances:
+    """Distances between queries and gallery images (Q x G floats), in the order of the sample tables."""
+
+    matrix: NDArray[np.floating]
+
+
+def _reordered(
+    matrix: NDArray[np.floating], rows: NDArray[np.int64], columns: NDArray[np.int64]
+) -> NDArray[np.floating]:
+    """Rows and columns in table order; no second copy of gigabytes when they are already."""
+    if (np.diff(rows) == 1).all() and (np.diff(columns) == 1).all():
+        return matrix
+    return matrix[np.ix_(rows, columns)]
+
+
+class ReidPredictions(TaskPredictions):
+    """Predictions of re-identification: features or distances, ranked."""
+
+    def read(self, card: DatasetCard, tables: Tables, path: Path) -> ReidFeatures | ReidDistances:
+        """Read `.npz`: `query_names`, `gallery_names`, and `query_features` and `gallery_features`, or `distances`.
+
+        Names may come in any order and must be the images of the two tables, each once. Floats of any precision.
+        """
+        archive = Archive(path)
+        query, gallery = (list(table["id"]) for table in tables.values())
+        rows = align(query, archive.names("query_names"), path, "query image")
+        columns = align(gallery, archive.names("gallery_names"), path, "gallery image")
+        if "distances" not in archive.shapes:
+            first = archive.floats("query_features", rows=len(rows))
+            second = archive.floats("gallery_features", rows=len(columns), columns=first.shape[1])
+            return ReidFeatures(first[rows].astype(np.float32), second[columns].astype(np.float32))
+        if "query_features" in archive.shapes or "gallery_features" in archive.shapes:
+            raise PredictionError(f"{path}: holds features and distances; leave one of them out")
+        return ReidDistances(
+            _reordered(archive.floats("distances", rows=len(rows), columns=len(columns)), rows, columns)
+        )
+
+    def write(
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        predictions: ReidFeatures | ReidDistances,
+        path: Path,
+    ) -> None:
+        """Write `.npz`."""
+        query, gallery = (np.array(table["id"], dtype=str) for table in tables.values())
+        values = (
+            {"distances": predictions.matrix}
+            if isinstance(predictions, ReidDistances)
+            else {"query_features": predictions.query, "gallery_features": predictions.gallery}
+        )
+        write_arrays(path, {"query_names": query, "gallery_names": gallery, **values})
+
+    def score(self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances) -> metrics.Scores:
+        """Mean average precision, CMC and mINP over queries (`humanbench.metrics.reid`)."""
+        query, gallery = tables.values()
+        query_ids, gallery_ids = query["pid"].to_numpy(np.int64), gallery["pid"].to_numpy(np.int64)
+        query_cams, gallery_cams = query["camid"].to_numpy(np.int64), gallery["camid"].to_numpy(np.int64)
+        if isinstance(predictions, ReidDistances):
+            return metrics.reid(predictions.matrix, query_ids, gallery_ids, query_cams, gallery_cams)
+        distance = ReidEvaluationOptions.of(card).distance
+        return metrics.reid_from_features(
+            predictions.query, predictions.gallery, query_ids, gallery_ids, query_cams, gallery_cams, distance=distance
+        )
+
+
+predictions = ReidPredictions()
