@@ -15,8 +15,9 @@ from PIL import Image
 from humanbench import results
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
+from humanbench.hashing import file_sha256
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
-from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest, file_sha256
+from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
 from humanbench.names import shown
 from tests.evaluated import run, write_dataset
