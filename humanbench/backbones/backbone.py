@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class Backbone(nn.Module):
     `card`: the card the network came from, or None. `report`: what a checkpoint filled, None when nothing was loaded.
     `pretrained_on`: names of the sets the weights have seen, empty for random weights, None where nobody says.
     `weights_sha256`: SHA-256 over the names, shapes and bytes of all tensors as they were when the backbone was built.
+    `pixel_sources`: where `mean`, `std` and `interpolation` of the preprocessing come from, in words.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Backbone(nn.Module):
         report: LoadReport | None = None,
         pretrained_on: tuple[str, ...] | None = None,
         weights_sha256: str = "",
+        pixel_sources: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.trunk = trunk
@@ -55,6 +58,7 @@ class Backbone(nn.Module):
         self.report = report
         self.pretrained_on = pretrained_on
         self.weights_sha256 = weights_sha256
+        self.pixel_sources = dict(pixel_sources or {})
         self.feature_level: FeatureLevel = "maps"
 
     @property

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from timm.layers import QuickGELU
+from timm.layers import GELUTanh, QuickGELU
+from timm.layers.mlp import Mlp, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -22,12 +23,22 @@ PLAIN = "humanbench.backbones.build:plain"
 """The builder of plain transformers."""
 
 
+_ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "gelu": nn.GELU,
+    "gelu_tanh": GELUTanh,
+    "quick_gelu": QuickGELU,
+    "silu": nn.SiLU,
+}
+
+
 class PlainArchitecture(BaseModel):
     """Keywords of `vit`, the plain transformer. What is left out comes from the checkpoint, else from ViT-B/16.
 
     `img_size` is what the position embedding is made for (an int or height, width); `num_heads` defaults to one per
-    64 channels; `class_token` to True without a checkpoint. `norm_eps`, `act_layer` and `pre_norm` default to those of
-    MAE (1e-6, gelu, False), or of CLIP (1e-5, quick_gelu, True) when the checkpoint has CLIP's naming.
+    64 channels where there is no checkpoint; `class_token` to True there. `no_embed_class`: class and register tokens
+    have no position (DeiT III, DINOv2 with registers). `norm_eps`, `act_layer` and `pre_norm` default to those of
+    MAE (1e-6, gelu, False), or of CLIP (1e-5, quick_gelu, True) when the checkpoint has CLIP's naming. `mlp_layer`:
+    `swiglu` is the packed one of DINOv2's largest network.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,11 +50,14 @@ class PlainArchitecture(BaseModel):
     img_size: Size = 224
     class_token: bool = True
     reg_tokens: int = Field(default=0, ge=0)
+    no_embed_class: bool = False
     mlp_ratio: float = Field(default=4.0, gt=0)
+    mlp_layer: Literal["mlp", "swiglu"] = "mlp"
     qkv_bias: bool = True
+    qk_norm: bool = False
     init_values: float | None = None
     pre_norm: bool = False
-    act_layer: Literal["gelu", "quick_gelu"] = "gelu"
+    act_layer: Literal["gelu", "gelu_tanh", "quick_gelu", "silu"] = "gelu"
     norm_eps: float = Field(default=1e-6, gt=0)
 
 
@@ -77,8 +91,11 @@ def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
         init_values=chosen.init_values,
         class_token=chosen.class_token,
         reg_tokens=chosen.reg_tokens,
+        no_embed_class=chosen.no_embed_class,
+        qk_norm=chosen.qk_norm,
         pre_norm=chosen.pre_norm,
-        act_layer=QuickGELU if chosen.act_layer == "quick_gelu" else nn.GELU,
+        mlp_layer=SwiGLUPacked if chosen.mlp_layer == "swiglu" else Mlp,  # type: ignore[arg-type]  # a partial
+        act_layer=_ACTIVATIONS[chosen.act_layer],
         norm_layer=partial(nn.LayerNorm, eps=chosen.norm_eps),
     )
 
@@ -90,53 +107,18 @@ def plain(**keywords: Any) -> VisionTransformer:
     return build_plain(plain_architecture(keywords))
 
 
-def infer_plain(tensors: dict[str, Tensor], clip: bool) -> dict[str, Any]:
-    """Keywords of the plain transformer that tensors under timm's names belong to; empty when they are none."""
-    patches, first = tensors.get("patch_embed.proj.weight"), tensors.get("blocks.0.attn.qkv.weight")
-    if patches is None or first is None or patches.ndim != 4:
-        return {}
-    width, _, patch, _ = patches.shape
-    registers = tensors["reg_token"].shape[1] if "reg_token" in tensors else 0
-    found: dict[str, Any] = {
-        "embed_dim": width,
-        "depth": 1 + max(int(n.split(".")[1]) for n in tensors if n.startswith("blocks.")),
-        "patch_size": patch,
-        "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
-        "reg_tokens": registers,
-        "pre_norm": "norm_pre.weight" in tensors,
-    }
-    if "blocks.0.mlp.fc1.weight" in tensors:
-        found["mlp_ratio"] = tensors["blocks.0.mlp.fc1.weight"].shape[0] / width
-    if "blocks.0.ls1.gamma" in tensors:
-        found["init_values"] = 1e-5
-    if clip:
-        found |= {"act_layer": "quick_gelu", "norm_eps": 1e-5, "pre_norm": True}
-    return found | _infer_positions(tensors, patch, registers)
-
-
-def _infer_positions(tensors: dict[str, Tensor], patch: int, registers: int) -> dict[str, Any]:
-    """Whether there is a class token, and the image size of a square grid."""
-    if "pos_embed" not in tensors:
-        return {}
-    count = tensors["pos_embed"].shape[1]
-    has_class = "cls_token" in tensors and round(count**0.5) ** 2 != count
-    side = round((count - (1 + registers if has_class else 0)) ** 0.5)
-    square = side**2 == count - (1 + registers if has_class else 0)
-    return {"class_token": has_class} | ({"img_size": side * patch} if square else {})
-
-
 def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:
     """A timm network without classifier, for any image size where timm allows it; unknown keywords are errors."""
-    wanted = {"num_classes": 0, **arguments}
+    keywords = {"num_classes": 0, **arguments}
     if arguments.get("class_token") is False:
-        wanted.setdefault("global_pool", "")  # timm's default pooling is the class token
+        keywords.setdefault("global_pool", "")  # timm's default pooling is the class token
     try:
-        return timm.create_model(name, pretrained=False, dynamic_img_size=True, **wanted)
+        return timm.create_model(name, pretrained=False, dynamic_img_size=True, **keywords)
     except TypeError as error:
         if "dynamic_img_size" not in str(error):
             raise _wrong_keyword(name, arguments, error) from error
     try:
-        return timm.create_model(name, pretrained=False, **wanted)
+        return timm.create_model(name, pretrained=False, **keywords)
     except (TypeError, AssertionError, ValueError) as error:
         raise _wrong_keyword(name, arguments, error) from error
 
@@ -153,11 +135,10 @@ def build_with(builder: str, arguments: dict[str, Any]) -> nn.Module:
     return made
 
 
-def places_class_token(name: str) -> bool:
-    """Whether timm's network is a plain transformer with a class token that has a position (DeiT-III's has none)."""
+def timm_skeleton(name: str, arguments: dict[str, Any]) -> nn.Module:
+    """timm's network with these arguments, without memory for its tensors."""
     with torch.device("meta"):
-        trunk = timm.create_model(name, pretrained=False, num_classes=0)
-    return type(trunk) is VisionTransformer and trunk.cls_token is not None and not trunk.no_embed_class
+        return build_timm(name, arguments)
 
 
 def timm_reference(name: str, count: int) -> dict[str, Tensor]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.backbones.grouped_forward.vit import resize_positions
-from humanbench.backbones.keymaps import Tensors, Translation, aside, is_square
+from humanbench.backbones.convert import convert
+from humanbench.backbones.infer import check_class_token, position_prefixes
+from humanbench.backbones.keymaps import Tensors, Translation, aside
+from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.errors import BackboneError
 
@@ -26,31 +29,62 @@ _INDEX_BUFFERS = (
 """Buffers that a network computes for itself."""
 
 
-def fill(trunk: nn.Module, translation: Translation, source: str, sha256: str, architecture: str) -> LoadReport:
+@dataclass
+class _Adapted:
+    """A checkpoint's tensors on their way into a network, and what has been said of them."""
+
+    tensors: Tensors
+    left_over: dict[str, str]
+    notes: list[str]
+    guesses: list[str] = field(default_factory=list)
+
+
+def fill(
+    trunk: nn.Module,
+    translation: Translation,
+    source: str,
+    sha256: str,
+    architecture: str,
+    arguments: Mapping[str, Any] | None = None,
+    unused: Collection[str] = (),
+) -> LoadReport:
     """Copy the checkpoint's tensors into the network.
 
-    Every parameter and running statistic must be filled, apart from a class token that the checkpoint has not; and
-    nothing may be left over from the parts that the network has (a deeper network's blocks, layer scales ...).
+    `arguments`: what the network was built with; `class_token` in them decides where the checkpoint differs.
+    `unused`: tensors of the network that have no part in its features and were taken out.
+    Every parameter and running statistic must be filled, apart from a class token that is asked for and that the
+    checkpoint has not; and nothing may be left over that is not known to be outside a feature extractor.
     Raises `BackboneError` otherwise ("loaded 12 of 150 tensors") and leaves the network untouched.
     """
-    notes, left = list(translation.notes), dict(translation.left_over)
-    own = trunk.state_dict()
-    given = _adapted(trunk, own, translation.tensors, notes, left)
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    arguments = arguments or {}
+    state = trunk.state_dict()
+    adapted = _adapted(trunk, state, translation, arguments, source)
+    given = adapted.tensors
+    fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
     required = _required(trunk)
     missing = [name for name in required if name not in fitting]
-    if "cls_token" in missing and isinstance(trunk, VisionTransformer) and "cls_token" not in given:
+    random_token = arguments.get("class_token") is True and "cls_token" not in given
+    if random_token and "cls_token" in missing and isinstance(trunk, VisionTransformer):
         missing.remove("cls_token")
-        notes.append("the checkpoint has no class token: it starts at random")
-    foreign = _foreign(given, fitting, own, required, left)
+        adapted.notes.append("the checkpoint has no class token: it starts at random")
+    foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer) else []
+    foreign += _foreign(given, fitting, state, unused, adapted.left_over)
     if missing or foreign:
-        raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, own))
+        raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, state))
+    _check_values(fitting, required, source)
     with torch.no_grad():
         for name, value in fitting.items():
-            own[name].copy_(value)
-    loaded = tuple(name for name in required if name in fitting)
-    absent = tuple(name for name in required if name not in fitting)
-    return LoadReport(source, sha256, translation.scheme, loaded, absent, left, tuple(notes))
+            state[name].copy_(value)
+    return LoadReport(
+        source,
+        sha256,
+        translation.scheme,
+        loaded=tuple(name for name in required if name in fitting),
+        missing=tuple(name for name in required if name not in fitting),
+        left_over=adapted.left_over,
+        notes=tuple(adapted.notes),
+        guesses=tuple(adapted.guesses),
+    )
 
 
 def _required(trunk: nn.Module) -> list[str]:
@@ -59,87 +93,106 @@ def _required(trunk: nn.Module) -> list[str]:
     return [name for name, _ in trunk.named_parameters()] + statistics
 
 
+def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
+    """`BackboneError` for weights that are not finite, and for quantised ones, whose scales are not applied."""
+    for name in required:
+        value = fitting.get(name)
+        if value is None:
+            continue
+        if not value.is_floating_point() or value.dtype.itemsize == 1:
+            raise BackboneError(
+                f"{source}: {name} is quantised ({str(value.dtype).removeprefix('torch.')}); give weights in floating "
+                "point (float32, float16 or bfloat16)"
+            )
+        bad = int((~torch.isfinite(value)).sum())
+        if bad:
+            raise BackboneError(f"{source}: {bad} of the {value.numel()} values of {name} are not finite numbers")
+
+
 def _adapted(
-    trunk: nn.Module, own: Mapping[str, Tensor], tensors: Tensors, notes: list[str], left: dict[str, str]
-) -> Tensors:
+    trunk: nn.Module, state: Mapping[str, Tensor], translation: Translation, arguments: Mapping[str, Any], source: str
+) -> _Adapted:
     """The tensors with what may differ between a checkpoint and a network made equal, each change noted."""
-    given = dict(tensors)
     if not isinstance(trunk, VisionTransformer):
-        return _own_filter(trunk, own, _unprefixed(own, given), notes)
+        converted = convert(trunk, state, translation.raw)
+        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes))
+    adapted = _Adapted(dict(translation.tensors), dict(translation.left_over), list(translation.notes))
+    given = adapted.tensors
     for old, new in (("fc_norm", "norm"), ("norm", "fc_norm")):
-        if f"{new}.weight" in own and f"{new}.weight" not in given and f"{old}.weight" in given:
+        if f"{new}.weight" in state and f"{new}.weight" not in given and f"{old}.weight" in given:
             for leaf in ("weight", "bias"):
                 given[f"{new}.{leaf}"] = given.pop(f"{old}.{leaf}")
-            notes.append(f"{old} of the checkpoint is the final norm here")
-    if "cls_token" in given and "cls_token" not in own:
+            adapted.notes.append(f"{old} of the checkpoint is the final norm here")
+    if "pos_embed" in given and "pos_embed" in state:
+        _fit_positions(trunk, adapted, arguments, source)
+    if "cls_token" in given and "cls_token" not in state and arguments.get("class_token") is False:
         del given["cls_token"]
-        left["cls_token"] = "the network has no class token"
-    if "pos_embed" in given and "pos_embed" in own:
-        given["pos_embed"] = _positions(trunk, given["pos_embed"], notes)
-    return given
+        adapted.left_over["cls_token"] = "the network has no class token"
+    matching = sum(name in given and given[name].shape == value.shape for name, value in state.items())
+    if 2 * matching < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
+        converted = convert(trunk, state, translation.raw)
+        if converted.matching > matching:
+            return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes))
+    return adapted
 
 
-def _positions(trunk: VisionTransformer, stored: Tensor, notes: list[str]) -> Tensor:
-    """Position embedding with the network's class-token slots and grid."""
-    wanted = 0 if trunk.no_embed_class else int(trunk.num_prefix_tokens)
-    height, width = trunk.patch_embed.grid_size
-    count = stored.shape[1]
-    if count == wanted + height * width:
-        return stored
-    held = next((n for n in (wanted, 1, 0) if is_square(count - n)), None)
-    if held is None:
-        return stored  # no square grid: reported as a wrong shape
-    prefix, cells = stored[:, :held], stored[:, held:]
-    if held > wanted:
-        prefix = prefix[:, :wanted]
-        notes.append("the position of the class token is dropped")
-    elif held < wanted:
-        prefix = torch.cat([prefix, prefix.new_zeros(1, wanted - held, stored.shape[2])], dim=1)
-        notes.append("the checkpoint has no position for the class token: it starts at zero")
-    side = round(cells.shape[1] ** 0.5)
-    if (side, side) != (height, width):
-        notes.append(f"position embedding resized from {side}x{side} to {height}x{width} (bicubic, no antialias)")
-    grid = resize_positions(cells.reshape(1, side, side, -1), (height, width))
-    return torch.cat([prefix, grid.flatten(1, 2)], dim=1)
+def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mapping[str, Any], source: str) -> None:
+    """Give the position embedding the network's grid, and its slots for class and register tokens."""
+    given = adapted.tensors
+    slots = 0 if trunk.no_embed_class else int(trunk.num_prefix_tokens)
+    grid = (int(trunk.patch_embed.grid_size[0]), int(trunk.patch_embed.grid_size[1]))
+    stored = given["pos_embed"]
+    if stored.shape[1] == slots + grid[0] * grid[1]:
+        return
+    layout = position_layout(stored.shape[1], position_prefixes(given), grid, source)
+    if layout.guess:
+        adapted.guesses.append(layout.guess)
+    first, cells = resized(stored, layout, grid)
+    if layout.grid != grid:
+        (rows, columns), (height, width) = layout.grid, grid
+        adapted.notes.append(
+            f"position embedding resized from {rows}x{columns} to {height}x{width} (bicubic, no antialias)"
+        )
+    given["pos_embed"] = torch.cat([_fit_first(trunk, adapted, first, slots, arguments, source), cells], dim=1)
 
 
-def _unprefixed(own: Mapping[str, Tensor], given: Tensors) -> Tensors:
-    """The tensors without the wrapper's prefix under which most of the network's names are found."""
-    heads = {"".join(f"{part}." for part in key.split(".")[:n]) for key in given for n in (1, 2)} | {""}
-    best = max(sorted(heads), key=lambda head: sum(f"{head}{name}" in given for name in own))
-    return {key.removeprefix(best): value for key, value in given.items() if key.startswith(best)}
-
-
-def _own_filter(trunk: nn.Module, own: Mapping[str, Tensor], given: Tensors, notes: list[str]) -> Tensors:
-    """The original authors' names in timm's, by the architecture's own conversion, where that finds more."""
-    convert = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
-    before = sum(name in given for name in own)
-    if convert is None or before == len(own):
-        return given
-    try:
-        converted: Tensors = convert(dict(given), trunk)
-    except (KeyError, AttributeError, RuntimeError, ValueError, IndexError, TypeError):
-        return given
-    if sum(name in converted for name in own) <= before:
-        return given
-    notes.append(f"names of the original authors translated by timm ({type(trunk).__name__})")
-    return converted
+def _fit_first(
+    trunk: VisionTransformer, adapted: _Adapted, first: Tensor, slots: int, arguments: Mapping[str, Any], source: str
+) -> Tensor:
+    """Positions of the class and register tokens for a network with this number of slots for them."""
+    given, count = adapted.tensors, first.shape[1]
+    if count > slots and trunk.no_embed_class and trunk.cls_token is not None and "cls_token" in given:
+        given["cls_token"] = given["cls_token"] + first[:, :1]
+        if count > 1 and "reg_token" in given:
+            given["reg_token"] = given["reg_token"] + first[:, 1:]
+        adapted.notes.append("the position of the class token is added to it, for the network has none")
+    elif count > slots:
+        adapted.notes.append("the position of the class token is dropped")
+    elif count < slots:
+        check_class_token(given, dict(arguments), source)
+        adapted.notes.append("the checkpoint has no position for the class token: it starts at zero")
+        return torch.cat([first, first.new_zeros(1, slots - count, first.shape[2])], dim=1)
+    return first[:, :slots]
 
 
 def _foreign(
-    given: Tensors, fitting: Tensors, own: Mapping[str, Tensor], required: list[str], left: dict[str, str]
+    given: Tensors,
+    fitting: Tensors,
+    state: Mapping[str, Tensor],
+    unused: Collection[str],
+    left_over: dict[str, str],
 ) -> list[str]:
-    """Names left over in parts that the network has; the others go to `left` with their reason."""
-    parts = {name.split(".")[0] for name in required}
+    """Names left over that nothing explains; the others go to `left_over` with their reason."""
     foreign = []
     for name in given:
         if name in fitting:
             continue
         reason = "computed by the network itself" if name.endswith(_INDEX_BUFFERS) else aside(name)
-        if reason is None and name.split(".")[0] in parts and name not in own:
+        reason = reason or ("follows the pooling, so no head stands on it" if name in unused else None)
+        if reason is not None:
+            left_over[name] = reason
+        elif name not in state:
             foreign.append(name)
-        elif name not in own or reason:
-            left[name] = reason or "the network has no such part"
     return foreign
 
 
@@ -150,14 +203,14 @@ def _misfit(
     missing: list[str],
     foreign: list[str],
     given: Tensors,
-    own: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
 ) -> str:
     """One sentence: how much fits, and an example of what does not."""
     text = f"{source} does not fit {architecture}: loaded {len(required) - len(missing)} of {len(required)} tensors"
     shaped = next((n for n in missing if n in given), None)
     if shaped is not None:
-        found, wanted = ("x".join(map(str, t[shaped].shape)) for t in (given, own))
-        text += f"; {shaped} is {found} in the checkpoint and {wanted} in the network"
+        here, there = ("x".join(map(str, t[shaped].shape)) for t in (given, state))
+        text += f"; {shaped} is {here} in the checkpoint and {there} in the network"
     elif missing:
         text += f"; {missing[0]} is not in the checkpoint, which has {', '.join(list(given)[:3])} ..."
     if foreign:

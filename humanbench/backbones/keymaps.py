@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -21,13 +21,20 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Translation:
-    """Tensors under timm's names, what was set aside and why, and whether the CLIP variant is meant."""
+    """Tensors under the names of timm's plain transformer, and what was set aside and why.
+
+    `clip`: whether CLIP's variant of the network is meant. `unknown`: names inside the network that the scheme has no
+    place for: a network that is not what its names look like. `raw`: all tensors under the file's own names, for the
+    conversions that timm has for other networks.
+    """
 
     scheme: str
     tensors: Tensors
     left_over: dict[str, str] = field(default_factory=dict)
     clip: bool = False
     notes: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    raw: Tensors = field(default_factory=dict)
 
 
 _ASIDE = (
@@ -70,10 +77,8 @@ _HUGGING_FACE = (
 def translate(tensors: Tensors) -> Translation:
     """The tensors under timm's names; the scheme is told from the keys alone."""
     plain = {key.removeprefix("module."): value for key, value in tensors.items()}
-    for recognise, convert in _SCHEMES:
-        if any(recognise(key) for key in plain):
-            return convert(plain)
-    return _timm(plain)
+    convert = next((convert for recognise, convert in _SCHEMES if any(map(recognise, plain))), _timm)
+    return replace(convert(plain), raw=plain)
 
 
 def aside(name: str) -> str | None:
@@ -119,42 +124,60 @@ def _clip(
     scheme: str, inner: Tensors, left: dict[str, str], table: tuple[tuple[str, str], ...], prefix: str
 ) -> Translation:
     renamed: Tensors = {}
+    unknown = []
     for key, value in inner.items():
         new = next((re.sub(pattern, to, key) for pattern, to in table if re.search(pattern, key)), None)
-        if new is None:
-            left[f"{prefix}{key}"] = _clip_reason(key)
-        else:
+        if new is not None:
             renamed[new] = value.float()  # OpenAI stores half precision
+        elif (reason := _clip_reason(key)) is not None:
+            left[f"{prefix}{key}"] = reason
+        else:
+            unknown.append(f"{prefix}{key}")
     if "cls_token" in renamed:
         renamed["cls_token"] = renamed["cls_token"].reshape(1, 1, -1)
     if "pos_embed" in renamed:
         renamed["pos_embed"] = (
             renamed["pos_embed"].unsqueeze(0) if renamed["pos_embed"].ndim == 2 else (renamed["pos_embed"])
         )
-    return Translation(scheme, renamed, left, clip=True)
+    return Translation(scheme, renamed, left, clip=True, unknown=tuple(unknown))
 
 
-def _clip_reason(key: str) -> str:
+def _clip_reason(key: str) -> str | None:
+    """Why a name of the tower is not needed; None for one that CLIP's vision transformer does not have."""
     if key in ("proj", "visual_projection.weight"):
         return "projection into the joint space"
-    return "index buffer" if key.endswith("position_ids") else "not a name of CLIP's vision transformer"
+    return "index buffer" if key.endswith("position_ids") else None
 
 
 def _timm(tensors: Tensors) -> Translation:
-    """timm's own names, with or without a wrapper's prefix: also MAE, DINO, DeiT and PATH's converted files."""
+    """timm's own names, with or without a wrapper's prefix: also MAE, DINO, DINOv2, DeiT and PATH's converted files."""
     stems = [key for key in tensors if key.endswith("patch_embed.proj.weight")]
     prefix = stems[0].removesuffix("patch_embed.proj.weight") if len(stems) == 1 else ""
     inner, left = _split(tensors, prefix, lambda _: f"outside {prefix or 'the backbone'}")
+    if "register_tokens" in inner or any(".mlp.w12." in key for key in inner):
+        return _dinov2(inner, left)
     scheme = "MAE" if any(key.startswith("decoder_blocks.") for key in inner) else "timm"
+    return Translation(scheme, inner, left)
+
+
+def _dinov2(inner: Tensors, left: dict[str, str]) -> Translation:
+    """DINOv2's own names: registers, of which none has a position, and the packed perceptron of its largest network.
+
+    timm's network with registers adds positions to the patches alone, so the class token's is added to it here.
+    """
+    renamed = {key.replace(".mlp.w12.", ".mlp.fc1.").replace(".mlp.w3.", ".mlp.fc2."): v for key, v in inner.items()}
     notes: tuple[str, ...] = ()
-    if "cls_token" in inner and "pos_embed" in inner and is_square(inner["pos_embed"].shape[1]):
-        scheme = "PATH converted, without class token"
-        notes = ("cls_token has no position in pos_embed: it is the untrained one that the conversion copied",)
-    return Translation(scheme, inner, left, notes=notes)
+    if "register_tokens" in renamed and "cls_token" in renamed and "pos_embed" in renamed:
+        positions = renamed["pos_embed"]
+        renamed["reg_token"] = renamed.pop("register_tokens")
+        renamed["cls_token"] = renamed["cls_token"] + positions[:, :1]
+        renamed["pos_embed"] = positions[:, 1:]
+        notes = ("the position of the class token is added to it, as timm's network with registers has it",)
+    return Translation("DINOv2", renamed, left, notes=notes)
 
 
 def is_square(count: int) -> bool:
-    """Whether a number of positions is a square grid (so there is none for a class token)."""
+    """Whether a number of positions is a square grid."""
     return math.isqrt(count) ** 2 == count
 
 
@@ -182,6 +205,6 @@ def by_order(tensors: Tensors, reference: Tensors, prefix: str, skip: tuple[str,
         raise BackboneError(f"{source}: holds {len(given)} tensors where its architecture has {len(names)}")
     for (key, value), name in zip(given, names, strict=True):
         if value.shape != reference[name].shape:
-            found, wanted = "x".join(map(str, value.shape)), "x".join(map(str, reference[name].shape))
-            raise BackboneError(f"{source}: {key} is {found} where {name} of its architecture is {wanted}")
+            here, there = "x".join(map(str, value.shape)), "x".join(map(str, reference[name].shape))
+            raise BackboneError(f"{source}: {key} is {here} where {name} of its architecture is {there}")
     return {name: value for name, (_, value) in zip(names, given, strict=True)}

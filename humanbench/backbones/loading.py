@@ -3,64 +3,68 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from humanbench.backbones import sources
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.build import (
-    PLAIN,
-    build_timm,
-    build_with,
-    infer_plain,
-    places_class_token,
-    plain_architecture,
-    timm_reference,
-)
-from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
+from humanbench.backbones.build import PLAIN, build_timm, build_with, plain_architecture, timm_reference, timm_skeleton
+from humanbench.backbones.cards import Architecture, Weights
+from humanbench.backbones.config_files import BesideFile, read_beside, read_header
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.grouped_forward import find_forward
+from humanbench.backbones.infer import infer_plain, is_plain
 from humanbench.backbones.keymaps import Translation, by_order, translate
+from humanbench.backbones.preprocessing import (
+    CLIP,
+    IMAGENET,
+    PIXELS,
+    StatedPixels,
+    choose_preprocessing,
+    given_pixels,
+    guessed,
+)
 from humanbench.backbones.report import LoadReport
-from humanbench.backbones.weights import read_weights, tensors_sha256
+from humanbench.backbones.spec import (
+    RANDOM,
+    BackboneSpec,
+    card_of_file,
+    file_label,
+    name_and_file,
+    of_architecture,
+    of_document,
+    resolve,
+    row_name,
+)
+from humanbench.backbones.weights import read_checkpoint, tensors_sha256
 from humanbench.errors import BackboneError
 from humanbench.hashing import file_sha256
-from humanbench.text import nearest
-
-TIMM = "timm:"
-_VIT = "vit"
-_CARD = ".toml"
-RANDOM = "random:"
-_IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bicubic", (224, 224))
-_CLIP = Preprocessing((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711), "bicubic", (224, 224))
-"""Normalisation of plain transformers that come without a card: ImageNet's, or openai/CLIP's for CLIP's naming."""
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """What a name means: the network, the places of its weights, its card, its preprocessing where that is stated."""
+class _LoadedFile:
+    """A checkpoint that was read: where it came from, its tensors, and what it and what lies beside it say.
 
-    name: str
-    timm: str = ""
-    builder: str = ""
-    arguments: dict[str, Any] = field(default_factory=dict)
-    places: tuple[Weights, ...] = ()
-    card: BackboneCard | None = None
-    stated: dict[str, Any] = field(default_factory=dict)
+    `own`: whether it is the weights that the name stands for, as far as the name's card says.
+    """
 
-
-@dataclass(frozen=True)
-class _Checkpoint:
     source: str
+    path: Path
     sha256: str
     translation: Translation
     own: bool
-    """Whether it is the card's own file, as far as the card says."""
+    container: str = ""
+    revision: str = ""
+    pixels: StatedPixels | None = None
+    beside: BesideFile = field(default_factory=BesideFile)
+    network: Architecture | None = None
 
 
 def load_backbone(
@@ -69,211 +73,289 @@ def load_backbone(
     *,
     random: bool = False,
     seed: int = 0,
+    mean: Any = None,
+    std: Any = None,
+    interpolation: str | None = None,
+    prefix: str = "",
     **architecture: Any,
 ) -> Backbone:
     """A feature extractor, in evaluation mode, on the CPU.
 
     `name`: a card (`humanbench backbones list`), any network of timm (`timm:NAME`, or the name alone), a hub
-    repository in timm's layout (`hf-hub:ORG/REPO`), a file: that of a card (`run/card.toml`) or the checkpoint of a
-    plain transformer; or `vit` with `embed_dim, depth, num_heads, patch_size, img_size, class_token` (see
-    `PlainArchitecture`). `random:NAME`, or `random=True`, leaves the weights as `seed` initialises them.
+    repository or a folder in the layout of timm or transformers (`hf-hub:ORG/REPO`, `local-dir:DIR`), a file: that of
+    a card (`run/card.toml`) or a checkpoint; or `vit` with `embed_dim, depth, num_heads, patch_size, img_size,
+    class_token` (see `PlainArchitecture`). `random:NAME`, or `random=True`, leaves the weights as `seed` initialises
+    them.
     `checkpoint`: a file or `hf-hub:ORG/REPO[:FILE]` in place of the name's own weights; its naming scheme is
     recognised, and whether a plain transformer has a class token follows it unless `class_token` is given.
+    `mean`, `std` (three numbers, or imagenet, clip, half) and `interpolation`: the preprocessing, where it is not what
+    the file, the card or timm says. `prefix`: which network of a file that holds several (`teacher`, `encoder_q`).
     `architecture`: further arguments of the network, as timm has them (`img_size`, `class_token` ...).
-    Raises `BackboneError` for an unknown name, weights that cannot be had or read, and a checkpoint that does not fit.
+    Raises `BackboneError` for an unknown name, weights that cannot be had or read, a checkpoint that does not fit, and
+    one that two networks fit: the message says which argument decides.
     """
-    bare = name.removeprefix(RANDOM)
-    random = random or bare != name
-    if _is_file(bare) and not bare.endswith(_CARD):
-        _check_no_folder(bare)
-        bare, checkpoint = _VIT, _only(bare, checkpoint)
-    if random and checkpoint is not None:
+    pixels = given_pixels({"mean": mean, "std": std, "interpolation": interpolation})
+    bare, given = name_and_file(name, checkpoint)
+    random = random or name.startswith(RANDOM)
+    if random and given is not None:
         raise BackboneError(f"{name}: random weights and a checkpoint exclude each other")
-    wanted = _resolve(bare)
-    found = None if random else _checkpoint(wanted, checkpoint)
+    return _load(resolve(bare), given, _Choice(random, seed, prefix, pixels, architecture))
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """What the caller chooses beside the name and the checkpoint."""
+
+    random: bool
+    seed: int
+    prefix: str
+    pixels: StatedPixels
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def load_recorded(
+    name: str,
+    architecture: Architecture,
+    pixels: Mapping[str, Any],
+    places: tuple[Weights, ...],
+    checkpoint: str | None,
+    *,
+    container: str,
+    random: bool,
+    pretrained_on: tuple[str, ...] | None,
+) -> Backbone:
+    """The backbone of exactly this architecture and preprocessing, under the name that was recorded.
+
+    `places`: where the weights are if no `checkpoint` is given; `container`: where in the file they lay.
+    """
+    spec = replace(of_architecture(name, architecture), places=places)
+    stated = StatedPixels("the record of the run", given_pixels(pixels).values)
+    backbone = _load(spec, checkpoint, _Choice(random, 0, container, stated))
+    backbone.name, backbone.pretrained_on = name, pretrained_on
+    return backbone
+
+
+def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+    file = None if choice.random else _file(spec, given, choice.prefix)
+    if file is not None:
+        spec, file = _told_by_file(spec, file)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        how = _architecture(wanted, found, architecture)
-        trunk = build(how)
-    return _assemble(wanted, found, how, trunk)
+        torch.manual_seed(choice.seed)
+        network, guesses = _architecture(spec, file, choice.arguments)
+        trunk = build(network)
+    label = "" if file is None or file.own else file_label(file.source)
+    return _assemble(spec, file, network, trunk, choice.pixels, guesses, row_name(spec, label, choice.random))
 
 
-def check_rebuilt(how: Architecture, tensors: dict[str, Tensor], name: str) -> None:
+def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) -> None:
     """`BackboneError` where the network of an architecture does not take exactly these tensors."""
     with torch.random.fork_rng(devices=[]):
-        report = fill(build(how), translate(tensors), "what is trained", "", name)
+        report = fill(build(network), translate(tensors), "what is trained", "", name, network.arguments)
     unlike = [*report.missing, *report.left_over]
     if unlike:
         raise BackboneError(f"{name}: what is trained does not fit a network built like it ({', '.join(unlike)})")
 
 
-def _is_file(name: str) -> bool:
-    return Path(name).suffix in (".bin", ".pt", ".pth", ".safetensors", ".tar") or (
-        "/" in name and not name.startswith(sources.HUB)
-    )
-
-
-def _check_no_folder(name: str) -> None:
-    if Path(name).is_dir():
-        raise BackboneError(f"{name}: is a folder; give the file in it, like {Path(name) / 'card.toml'}")
-
-
-def _only(file: str, checkpoint: str | os.PathLike[str] | None) -> str:
-    if checkpoint is not None:
-        raise BackboneError(f"{file} is a file and a checkpoint is given too; name the architecture, not a file")
-    return file
-
-
-def _resolve(name: str) -> _Wanted:
-    cards = backbone_cards()
-    if name in cards or name.endswith(_CARD):
-        card = load_backbone_card(name)
-        own = card.architecture
-        stated = {k: v for k in ("mean", "std", "interpolation") if (v := getattr(card, k)) is not None}
-        return _Wanted(card.id, own.timm, own.builder, dict(own.arguments), card.weights, card, stated)
-    if name == _VIT:
-        return _Wanted(name)
-    if name.startswith(sources.HUB):
-        return _hub(name)
-    import timm
-
-    short = name.removeprefix(TIMM)
-    base = short.partition(".")[0]
-    if base and timm.is_model(base):
-        return _timm(short, base)
-    _check_no_folder(name)
-    if Path(name).exists():
-        raise BackboneError(f"{name}: is neither a card (.toml) nor a checkpoint (.safetensors, .pth, .pt, .bin, .tar)")
-    raise BackboneError(
-        f"no backbone is called {name!r}{nearest(short, [*cards, *timm.list_models()])} (cards: `humanbench backbones "
-        "list`; networks of timm: `humanbench backbones list 'timm:*'`)"
-    )
-
-
-def _timm(name: str, base: str) -> _Wanted:
-    """timm's network and where timm keeps its weights."""
-    import timm
-
-    try:
-        config = timm.get_pretrained_cfg(name)
-    except RuntimeError as error:
-        raise BackboneError(
-            f"timm has no weights called {name!r}{nearest(name, timm.list_pretrained(base))}"
-        ) from error
-    places: tuple[Weights, ...] = ()
-    if config is not None and config.hf_hub_id:
-        places = (Weights(hub=config.hf_hub_id, file=config.hf_hub_filename or ""),)
-    elif config is not None and isinstance(config.url, str) and config.url:
-        places = (Weights(url=config.url),)
-    return _Wanted(f"{TIMM}{name}", timm=name, places=places)
-
-
-def _hub(name: str) -> _Wanted:
-    """A hub repository with timm's `config.json`."""
-    import json
-
-    import timm
-
-    repository, file = sources.split_hub(name)
-    try:
-        config = json.loads(sources.from_hub(repository, "config.json").read_text(encoding="utf-8"))
-    except BackboneError as error:
-        raise BackboneError(f"{error}; {sources.LOCAL}") from error
-    base = str(config.get("architecture", ""))
-    if not base or not timm.is_model(base):
-        raise BackboneError(
-            f"{name}: its config.json names no network of timm (architecture: {base or 'absent'}); give the network "
-            f"as the name and this as the checkpoint"
-        )
-    stated = {k: v for k, v in config.get("pretrained_cfg", {}).items() if k in ("mean", "std", "interpolation")}
-    places = (Weights(hub=repository, file=file),)
-    return _Wanted(name, base, arguments=dict(config.get("model_args") or {}), places=places, stated=stated)
-
-
-def _checkpoint(wanted: _Wanted, given: str | os.PathLike[str] | None) -> _Checkpoint | None:
+def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | None:
     """The file that is asked for, else the name's own; None where a plain `vit` or a card without weights is meant."""
     place: Weights | None = None
     if given is not None:
-        path, source = _given(given)
+        path, source, revision = _given(given)
         sha256 = file_sha256(path) if path.is_file() else ""
-        place = next((p for p in wanted.places if p.sha256 and p.sha256 == sha256), None)
-        own = place is not None or not any(p.sha256 for p in wanted.places)
-    elif wanted.places:
-        path, place = sources.fetch_first(wanted.places, wanted.name)
+        place = next((p for p in spec.places if p.sha256 and p.sha256 == sha256), None)
+        own = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
+    elif spec.places:
+        fetched, place = sources.fetch_first(spec.places, spec.name)
+        path, revision = fetched.path, spec.revision or fetched.revision
         source, sha256, own = place.where(), file_sha256(path), True
-    elif wanted.name == _VIT or wanted.card is not None:
+    elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
-        raise BackboneError(f"timm has no weights for {wanted.name}; {sources.LOCAL}")
-    tensors = read_weights(path)
+        raise BackboneError(f"timm has no weights for {spec.name}; {sources.LOCAL}")
+    content = read_checkpoint(path, prefix)
+    tensors = content.tensors
     if place is not None and place.keys == "order":
         tensors = {k: v for k, v in tensors.items() if k.startswith(place.prefix)}
         count = sum(not any(word in k for word in place.skip) for k in tensors)
-        tensors = by_order(tensors, timm_reference(wanted.timm, count), place.prefix, place.skip, str(path))
-    return _Checkpoint(source, sha256, translate(tensors), own)
+        tensors = by_order(tensors, timm_reference(spec.timm, count), place.prefix, place.skip, str(path))
+    translation = translate(tensors)
+    translation = replace(translation, left_over={**content.left_over, **translation.left_over})
+    network, pixels = read_header(content.metadata, source)
+    beside = _beside(path, source, given is not None)
+    return _LoadedFile(
+        source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
+    )
 
 
-def _given(checkpoint: str | os.PathLike[str]) -> tuple[Path, str]:
-    text = os.fspath(checkpoint)
+def _given(text: str) -> tuple[Path, str, str]:
+    """The local file of a checkpoint that is asked for, its place in words, and the revision where it is of the hub."""
     if text.startswith(sources.HUB):
-        return sources.from_hub(*sources.split_hub(text)), text
-    return Path(text).expanduser(), text
+        repository, file = sources.split_hub(text)
+        at = sources.revision_of(repository)
+        return sources.from_hub(at.address, file), text, at.words()
+    path = Path(text).expanduser()
+    if path.is_dir():
+        inner = next((path / name for name in sources.WEIGHT_FILES if (path / name).is_file()), None)
+        if inner is None:
+            raise BackboneError(f"{path}: is a folder without {' or '.join(sources.WEIGHT_FILES)}; give the file in it")
+        return inner, text, ""
+    return path, text, ""
 
 
-def _architecture(wanted: _Wanted, found: _Checkpoint | None, given: dict[str, Any]) -> Architecture:
-    """What is asked for, and what the checkpoint says where nothing is."""
-    arguments = {**wanted.arguments, **given}
-    inferred = infer_plain(found.translation.tensors, found.translation.clip) if found else {}
-    if wanted.name == _VIT:
-        if found and not inferred:
-            raise BackboneError(f"{found.source}: holds no plain vision transformer; name its architecture (timm:NAME)")
-        chosen = plain_architecture({**inferred, **arguments})
-        return Architecture(builder=PLAIN, arguments=chosen.model_dump(mode="json", exclude_none=True))
-    if wanted.builder:
-        return Architecture(builder=wanted.builder, arguments=arguments)
-    if inferred.get("class_token") is False and "class_token" not in arguments and places_class_token(wanted.timm):
+def _beside(path: Path, source: str, given: bool) -> BesideFile:
+    """What the configuration files in the checkpoint's folder or repository say, if the file was asked for."""
+    if not given:
+        return BesideFile()
+    if source.startswith(sources.HUB) and not (path.parent / "config.json").is_file():
+        repository, _ = sources.split_hub(source)
+        try:
+            document = sources.from_hub(sources.revision_of(repository).address, "config.json")
+        except BackboneError:
+            return BesideFile()
+        return read_beside(document.parent)
+    return read_beside(path.parent)
+
+
+def _told_by_file(spec: BackboneSpec, file: _LoadedFile) -> tuple[BackboneSpec, _LoadedFile]:
+    """The network that the file itself says it is of, where the name leaves that to the file.
+
+    That is said by the header of files that humanbench wrote, by a card that holds the file's SHA-256 (whose own
+    weights they then are), and by a `config.json` beside it.
+    """
+    if not spec.is_plain_vit:
+        return spec, file
+    if file.network is not None:
+        return of_architecture(spec.name, file.network), file
+    card = card_of_file(file.path)
+    if card is not None:
+        return card, replace(file, own=True)
+    document = file.beside.document
+    if "architecture" in document or (file.beside.model_type and not is_plain(file.translation)):
+        return replace(of_document(spec.name, file.beside), pixels=None), file
+    return spec, file
+
+
+def _architecture(
+    spec: BackboneSpec, file: _LoadedFile | None, given: dict[str, Any]
+) -> tuple[Architecture, tuple[str, ...]]:
+    """What is asked for, and what the checkpoint says where nothing is; and what was guessed of it."""
+    arguments = {**spec.arguments, **given}
+    if spec.is_plain_vit:
+        return _plain_architecture(spec, file, given)
+    if spec.builder:
+        return Architecture(builder=spec.builder, arguments=arguments), ()
+    if file is not None and "class_token" not in arguments and _lacks_class_token(spec.timm, arguments, file):
         arguments["class_token"] = False
-    return Architecture(timm=wanted.timm, arguments=arguments)
+    return Architecture(timm=spec.timm, arguments=arguments), ()
 
 
-def build(how: Architecture) -> nn.Module:
+def _plain_architecture(
+    spec: BackboneSpec, file: _LoadedFile | None, given: dict[str, Any]
+) -> tuple[Architecture, tuple[str, ...]]:
+    keywords, guesses = dict(given), tuple[str, ...]()
+    if file is not None:
+        stated = {**file.beside.arguments, **given}
+        inferred = infer_plain(file.translation, stated, file.source)
+        if inferred is None:
+            raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")
+        keywords, guesses = {**inferred.arguments, **stated}, tuple(inferred.guesses)
+    chosen = plain_architecture(keywords)
+    return Architecture(builder=PLAIN, arguments=chosen.model_dump(mode="json", exclude_none=True)), guesses
+
+
+def _lacks_class_token(name: str, arguments: dict[str, Any], file: _LoadedFile) -> bool:
+    """Whether a checkpoint of a plain transformer has no class token where timm's network has one with a position."""
+    tensors = file.translation.tensors
+    if "cls_token" in tensors or not {"pos_embed", "patch_embed.proj.weight"} <= set(tensors):
+        return False
+    trunk = timm_skeleton(name, arguments)
+    return type(trunk) is VisionTransformer and trunk.cls_token is not None and not trunk.no_embed_class
+
+
+def build(network: Architecture) -> nn.Module:
     """The network of an architecture, without weights."""
-    return build_timm(how.timm, how.arguments) if how.timm else build_with(how.builder, how.arguments)
+    return (
+        build_timm(network.timm, network.arguments) if network.timm else build_with(network.builder, network.arguments)
+    )
 
 
-def _assemble(wanted: _Wanted, found: _Checkpoint | None, how: Architecture, trunk: nn.Module) -> Backbone:
-    preprocessing = _preprocessing(wanted, found, trunk)
-    route = find_forward(trunk, preprocessing.input_size)
+def _assemble(
+    spec: BackboneSpec,
+    file: _LoadedFile | None,
+    network: Architecture,
+    trunk: nn.Module,
+    pixels: StatedPixels,
+    guesses: tuple[str, ...],
+    name: str,
+) -> Backbone:
+    names = set(trunk.state_dict())
+    input_size = _input_size(trunk)
+    grouped_forward = find_forward(trunk, input_size)
     report: LoadReport | None = None
-    if found is not None:
-        report = fill(trunk, found.translation, found.source, found.sha256, wanted.name)
-    seen: tuple[str, ...] | None = () if found is None else None
-    if found is not None and found.own and wanted.card is not None:
-        seen = wanted.card.datasets()
-    backbone = Backbone(
+    if file is not None:
+        unused = frozenset(names - set(trunk.state_dict()))
+        report = fill(trunk, file.translation, file.source, file.sha256, spec.name, network.arguments, unused)
+    preprocessing, places = _preprocessing(spec, file, trunk, pixels, input_size)
+    if report is not None and file is not None:
+        guesses = (*guesses, *report.guesses, *guessed(places))
+        report = replace(report, guesses=guesses, file=file.path.name, container=file.container, revision=file.revision)
+    seen: tuple[str, ...] | None = () if file is None else None
+    if file is not None and file.own and spec.card is not None:
+        seen = spec.card.datasets()
+    return Backbone(
         trunk,
-        route,
+        grouped_forward,
         preprocessing,
-        name=wanted.name,
-        architecture=how,
-        card=wanted.card,
+        name=name,
+        architecture=network,
+        card=spec.card,
         report=report,
         pretrained_on=seen,
         weights_sha256=tensors_sha256(trunk.state_dict()),
-    )
-    return backbone.eval()
+        pixel_sources={key: place.source for key, place in places.items()},
+    ).eval()
 
 
-def _preprocessing(wanted: _Wanted, found: _Checkpoint | None, trunk: nn.Module) -> Preprocessing:
-    """The card's, else timm's for the architecture; for a plain `vit` that of its naming scheme."""
+def _input_size(trunk: nn.Module) -> tuple[int, int]:
+    """Height and width that the network was made for."""
     config = getattr(trunk, "pretrained_cfg", None) or {}
-    base = _CLIP if found is not None and found.translation.clip else _IMAGENET
     patches = getattr(trunk, "patch_embed", None)
-    size = getattr(patches, "img_size", None) or tuple(config.get("input_size", (3, *base.input_size)))[1:]
-    stated = {**{k: config[k] for k in ("mean", "std", "interpolation") if k in config}, **wanted.stated}
-    return Preprocessing(
-        mean=tuple(stated.get("mean", base.mean)),
-        std=tuple(stated.get("std", base.std)),
-        interpolation=stated.get("interpolation", base.interpolation),
-        input_size=(int(size[0]), int(size[1])),
-    )
+    size = getattr(trunk, "input_size", None) or getattr(patches, "img_size", None)
+    size = size or tuple(config.get("input_size", (3, 224, 224)))[1:]
+    return int(size[0]), int(size[1])
+
+
+def _preprocessing(
+    spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Module, given: StatedPixels, input_size: tuple[int, int]
+) -> tuple[Preprocessing, dict[str, StatedPixels]]:
+    """The caller's, else the file's, else the card's or timm's; for a plain `vit` that of its naming scheme."""
+    elsewhere = file is not None and not file.own
+    stated = [given]
+    if file is not None and file.pixels is not None:
+        stated.append(file.pixels)
+    if spec.pixels is not None and not elsewhere:
+        stated.append(spec.pixels)
+    if file is not None and file.translation.clip and (elsewhere or spec.is_plain_vit):
+        stated.append(_pair(CLIP, "OpenAI's CLIP, for the file has CLIP's names", guess=True))
+    if spec.pixels is not None and elsewhere:
+        source = f"{spec.pixels.source}, whose weights these are not"
+        stated.append(StatedPixels(source, spec.pixels.values, guess=True))
+    return choose_preprocessing(stated, _default_pixels(spec, file, trunk), input_size, spec.name, elsewhere)
+
+
+def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Module) -> StatedPixels:
+    """What the name stands for: timm's values for it, else ImageNet's; nothing for weights of transformers."""
+    if spec.document and file is not None:
+        return StatedPixels("transformers'", {"interpolation": "bicubic"}, guess=True)
+    default = _pair(IMAGENET, "ImageNet's, for nothing says another", guess=file is not None)
+    config = getattr(trunk, "pretrained_cfg", None) or {}
+    of_timm = {key: config[key] for key in PIXELS if config.get(key) is not None}
+    if not of_timm:
+        return default
+    elsewhere = file is not None and not file.own
+    source = f"timm's for {spec.timm}" + (", whose weights these are not" if elsewhere else "")
+    return StatedPixels(source, {**default.values, **of_timm}, guess=elsewhere)
+
+
+def _pair(pair: tuple[tuple[float, ...], tuple[float, ...]], source: str, guess: bool) -> StatedPixels:
+    return StatedPixels(source, {"mean": pair[0], "std": pair[1], "interpolation": "bicubic"}, guess)

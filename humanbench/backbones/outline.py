@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from humanbench.backbones import loading, sources
+from humanbench.backbones import sources
+from humanbench.backbones.spec import RANDOM, file_label, name_and_file, resolve, row_name
 from humanbench.errors import BackboneError
 
 
@@ -26,19 +27,16 @@ class Outline:
 
 def outline(name: str, checkpoint: str | os.PathLike[str] | None = None) -> Outline:
     """The outline of what `load_backbone` would load; `BackboneError` for a name or a file that is not there."""
-    given = None if checkpoint is None else os.fspath(checkpoint)
-    bare = name.removeprefix(loading.RANDOM)
-    if loading._is_file(bare) and not bare.endswith(loading._CARD):
-        loading._check_no_folder(bare)
-        bare, given = loading._VIT, os.fspath(loading._only(bare, checkpoint))
+    bare, given = name_and_file(name, checkpoint)
     if given is not None and not given.startswith(sources.HUB) and not Path(given).expanduser().exists():
-        raise BackboneError(f"{given}: there is no such checkpoint")
-    wanted = loading._resolve(bare)
-    if name.startswith(loading.RANDOM) or (given is None and not wanted.places):
-        return Outline(wanted.name, ())
-    named = bare != loading._VIT
-    if wanted.card is None:
-        return Outline(wanted.name, None, names_network=named)
+        raise BackboneError(f"{given}: there is no such checkpoint file")
+    spec = resolve(bare)
+    if name.startswith(RANDOM):
+        return Outline(row_name(spec, random=True), ())
     if given is None:
-        return Outline(wanted.name, wanted.card.datasets())
-    return Outline(wanted.name, None, settled=False, names_network=named)
+        seen = spec.card.datasets() if spec.card is not None else None
+        return Outline(row_name(spec), seen if spec.places else (), names_network=True)
+    if spec.card is not None:
+        return Outline(spec.name, None, settled=False)
+    plain = spec.is_plain_vit
+    return Outline(row_name(spec, label=file_label(given)), None, settled=not plain, names_network=not plain)

@@ -2,41 +2,84 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from humanbench.backbones.cards import Weights
+from humanbench.backbones.weights import INDEX
 from humanbench.errors import BackboneError
 from humanbench.hashing import file_sha256
 
 HUB = "hf-hub:"
-_HUB_FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin")
-"""File names that hub repositories keep weights under, in the order in which they are tried."""
+WEIGHT_FILES = (
+    "model.safetensors",
+    f"model.safetensors{INDEX}",
+    "open_clip_model.safetensors",
+    "pytorch_model.bin",
+    f"pytorch_model.bin{INDEX}",
+)
+"""File names that repositories and folders keep weights under, in the order in which they are tried."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_PATIENCE = 10.0
+"""Seconds that the hub has to name a commit."""
 
 LOCAL = "pass a file you have with --checkpoint FILE (checkpoint=FILE), or start at random with random:NAME"
 
 
-def fetch(weights: Weights) -> Path:
+@dataclass(frozen=True)
+class Revision:
+    """A repository at one commit: its `address` (`ORG/REPO@COMMIT`), the commit, and whether only the cache was asked.
+
+    `commit` is empty where neither the hub nor the cache knows one; the address is then the one that was given.
+    """
+
+    address: str
+    commit: str = ""
+    cached: bool = False
+
+    def words(self) -> str:
+        """The commit for a report."""
+        return f"{self.commit}, from the cache: the hub cannot be asked" if self.cached else self.commit
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A local file of weights and, where it is of a hub repository, the revision in words."""
+
+    path: Path
+    revision: str = ""
+
+
+def fetch(weights: Weights) -> Fetched:
     """The local file of a card's weights, downloaded when it is not there yet; its SHA-256 checked where stated."""
+    revision = ""
     if weights.beside:
         path = Path(weights.file)
         if not path.is_file():
             raise BackboneError(f"{path} is not there; its card says that it lies beside it")
     elif weights.package:
         path = _from_package(weights)
+    elif weights.url:
+        path = _download(weights.url)
     else:
-        path = _download(weights.url) if weights.url else from_hub(weights.hub, weights.file)
-    if weights.sha256 and (found := file_sha256(path)) != weights.sha256:
-        raise BackboneError(f"{path}: its SHA-256 is {found}, the card says {weights.sha256}; delete it and try again")
-    return path
+        at = revision_of(weights.hub)
+        path, revision = from_hub(at.address, weights.file), at.words()
+    if weights.sha256 and (digest := file_sha256(path)) != weights.sha256:
+        raise BackboneError(f"{path}: its SHA-256 is {digest}, the card says {weights.sha256}; delete it and try again")
+    return Fetched(path, revision)
 
 
-def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Path, Weights]:
+def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Fetched, Weights]:
     """The first of the places that gives the file; one `BackboneError` when none does."""
     reasons = []
     for place in places:
@@ -47,13 +90,47 @@ def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Path, Weights]:
     raise BackboneError(f"the weights of {name} cannot be had: {'; '.join(reasons)}; {LOCAL}")
 
 
+def revision_of(repository: str) -> Revision:
+    """The commit that a repository (`ORG/REPO` or `ORG/REPO@REVISION`) is at: the hub is asked every time.
+
+    Where it cannot be, the commit that the cache holds is taken, and the answer says so.
+    """
+    name, _, revision = repository.partition("@")
+    if _COMMIT.fullmatch(revision):
+        return Revision(repository, revision)
+    from huggingface_hub import HfApi, constants
+
+    try:
+        if constants.HF_HUB_OFFLINE:
+            raise BackboneError("the hub is switched off (HF_HUB_OFFLINE)")
+        _check_hub(repository)
+        commit = HfApi().model_info(name, revision=revision or None, timeout=_PATIENCE).sha
+        return Revision(f"{name}@{commit}", str(commit)) if commit else Revision(repository)
+    except Exception:  # the hub's client and its transport raise many kinds; the download names what is wrong
+        entry = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs" / (revision or "main")
+        commit = entry.read_text(encoding="utf-8").strip() if entry.is_file() else ""
+        return Revision(f"{name}@{commit}", commit, cached=True) if _COMMIT.fullmatch(commit) else Revision(repository)
+
+
 def from_hub(repository: str, file: str = "") -> Path:
-    """A file of a hub repository (`ORG/REPO` or `ORG/REPO@REVISION`), from the local cache, else from the network."""
+    """A file of a hub repository: of a commit (`ORG/REPO@COMMIT`) from the local cache, else from the network.
+
+    The parts of a divided checkpoint come with its index.
+    """
+    path = _one_from_hub(repository, file)
+    if path.name.endswith(INDEX):
+        places = json.loads(path.read_text(encoding="utf-8")).get("weight_map", {})
+        for part in sorted(set(places.values())):
+            _one_from_hub(repository, part)
+    return path
+
+
+def _one_from_hub(repository: str, file: str = "") -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     name, _, revision = repository.partition("@")
-    candidates = (file,) if file else _HUB_FILES
+    candidates = (file,) if file else WEIGHT_FILES
     for candidate in candidates:
         try:
             return Path(hf_hub_download(name, candidate, revision=revision or None, local_files_only=True))

@@ -1,7 +1,7 @@
 """Reading weights from files without running anything that is in them.
 
 safetensors, `torch.load(weights_only=True)`, and TorchScript archives (`torchscript.py`). A file that is none of them
-is one sentence.
+is one sentence. A checkpoint divided into several files is read by its index.
 """
 
 from __future__ import annotations
@@ -13,39 +13,88 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from humanbench.backbones.networks import select_network
 from humanbench.backbones.torchscript import is_torchscript, read_torchscript
 from humanbench.errors import BackboneError
 
-_CONTAINERS = ("state_dict", "model", "teacher", "model_state_dict", "model_ema", "state_dict_ema", "params", "module")
-"""Keys under which training code keeps the weights, in the order in which they are looked for."""
+INDEX = ".index.json"
+"""End of the name of the file that lists the parts of a divided checkpoint."""
 
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a checkpoint file, in its order, on the CPU; other entries are left out.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds: one network's tensors, where in it they lay, and what else was not taken.
 
-    Raises `BackboneError` for a file that is absent, no checkpoint, truncated, or holds pickled code.
+    `metadata`: the words in the header of a safetensors file.
+    """
+
+    tensors: dict[str, Tensor]
+    container: str = ""
+    left_over: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def read_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
+    """The network of a checkpoint file, its tensors on the CPU in the file's order.
+
+    `prefix` chooses between several networks (see `networks.select_network`). Raises `BackboneError` for a file that
+    is absent, no checkpoint, truncated, or holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
     _check_beginning(path)
-    if path.suffix == ".safetensors" or _looks_like_safetensors(path):
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError, ValueError) as error:
-            raise BackboneError(f"{path}: damaged or truncated safetensors file ({error}); fetch it again") from error
-    if is_torchscript(path):
-        return read_torchscript(path)
-    return _tensors_of(read_pickle(path), path)
+    if path.name.lower().endswith(INDEX):
+        content, metadata = _read_parts(path), dict[str, str]()
+    elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
+        content, metadata = _read_safetensors(path)
+    elif is_torchscript(path):
+        content, metadata = read_torchscript(path), {}
+    else:
+        content, metadata = read_pickle(path), {}
+    network = select_network(content, str(path), prefix)
+    return Checkpoint(network.tensors, network.container, network.left_over, metadata)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a checkpoint file's one network (see `read_checkpoint`)."""
+    return read_checkpoint(path).tensors
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BackboneError(f"{path}: damaged or truncated safetensors file ({error}); fetch it again") from error
+
+
+def _read_parts(path: Path) -> dict[str, Tensor]:
+    """The tensors of the files that an index of a divided checkpoint lists; they lie beside it."""
+    try:
+        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
+        parts = sorted({path.parent / str(name) for name in places.values()})
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise BackboneError(f"{path}: is no index of a divided checkpoint ({error})") from error
+    absent = [part.name for part in parts if not part.is_file()]
+    if absent:
+        raise BackboneError(f"{path}: {len(absent)} of its {len(parts)} parts are not beside it ({absent[0]} ...)")
+    tensors: dict[str, Tensor] = {}
+    for part in parts:
+        tensors |= read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
+    lost = [name for name in places if name not in tensors]
+    if lost:
+        raise BackboneError(f"{path}: lists {lost[0]}, which is in none of its parts")
+    return tensors
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
@@ -76,6 +125,13 @@ def _looks_like_safetensors(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(9)
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
+
+
+def looks_like_checkpoint(path: Path) -> bool:
+    """Whether the file begins as safetensors, torch's archives or pickles do, whatever its name."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start == b"PK" or start[:1] == pickle.PROTO or _looks_like_safetensors(path)
 
 
 def read_pickle(path: Path, mapped: bool = False) -> Any:
@@ -113,19 +169,3 @@ def _pickle_sentence(path: Path, text: str, start: bytes) -> str:
 
 def _first(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
-
-
-def _tensors_of(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict inside whatever the training code saved around it."""
-    for _ in range(3):
-        if not isinstance(content, Mapping):
-            break
-        inner = next((content[k] for k in _CONTAINERS if isinstance(content.get(k), Mapping)), None)
-        if inner is None:
-            break
-        content = inner
-    found = {str(k): v for k, v in content.items() if isinstance(v, Tensor)} if isinstance(content, Mapping) else {}
-    if not found:
-        keys = ", ".join(str(k) for k in list(content)[:5]) if isinstance(content, Mapping) else type(content).__name__
-        raise BackboneError(f"{path}: holds no state dict (looked under {', '.join(_CONTAINERS)}; found {keys})")
-    return found

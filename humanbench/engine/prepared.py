@@ -163,7 +163,7 @@ def architecture_sha256(backbone: Backbone) -> str:
     preprocessing = backbone.preprocessing
     attributes = [(name, _plain_attributes(module)) for name, module in backbone.trunk.named_modules()]
     pixels = (preprocessing.mean, preprocessing.std, preprocessing.interpolation)
-    return key(repr(backbone.trunk), attributes, type(backbone.grouped_forward).__name__, pixels)
+    return key(repr(backbone.trunk), attributes, backbone.grouped_forward.identity, pixels)
 
 
 def _plain_attributes(module: nn.Module) -> dict[str, Any]:

@@ -67,19 +67,13 @@ def run_plan(plan: Plan) -> Results:
 
 
 def _describe_backbone(context: RunContext) -> None:
-    """`backbone.json`: which weights the cells are of and what they have seen, as a submission says it."""
-    from humanbench.backbones.cards import portable_card
+    """`backbone.json`: weights, what they have seen, and all that makes the network; the same on stderr in words."""
+    from humanbench.backbones.record import record_of, text_of
     from humanbench.files import write_text
 
-    backbone = context.backbone
-    description = {
-        "name": backbone.name,
-        "checkpoint": context.checkpoint,
-        "weights_sha256": backbone.weights_sha256,
-        "pretrained_on": None if backbone.pretrained_on is None else list(backbone.pretrained_on),
-        "card": portable_card(backbone.card, context.checkpoint),
-    }
-    write_text(context.folder.path / "backbone.json", json.dumps(description, indent=1) + "\n")
+    record = record_of(context.backbone, context.checkpoint)
+    write_text(context.folder.path / "backbone.json", json.dumps(record, indent=1) + "\n")
+    context.log.info(text_of(context.backbone))
 
 
 def _describe_environment(folder: Path) -> None:

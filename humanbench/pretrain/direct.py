@@ -52,6 +52,8 @@ class ProjectedForward(GroupedForward):
     The state is the patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
     """
 
+    identity = "ProjectedRoute"
+
     def __init__(self, trunk: Projected) -> None:
         vit: Any = trunk.vit
         embeddings = ("trunk.token", "trunk.vit.pos_embed", "trunk.vit.patch_embed", "trunk.vit.norm_pre")

@@ -13,6 +13,7 @@ import torch
 
 from humanbench._version import __version__
 from humanbench.backbones.cards import Architecture
+from humanbench.backbones.config_files import header_of
 from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, uses_gpu
@@ -216,6 +217,7 @@ def _write(
 ) -> None:
     """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
     about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
+    about |= header_of(Architecture.model_validate(card["architecture"]), card)
     entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), about)
     if recipe.method == "path":
         entry_checkpoints.write_entry_checkpoints(

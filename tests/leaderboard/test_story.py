@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 import humanbench
 from humanbench.backbones import load_backbone
+from humanbench.leaderboard.model.entries import entries_of
 from humanbench.leaderboard.site.html_check import problems
 from tests.evaluated import run
 from tests.leaderboard.honest import edit_result
@@ -26,6 +27,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.exit_code == 0, done.output
     trunk = load_backbone("vit", **TINY).trunk
     save_file({name: tensor.contiguous() for name, tensor in trunk.state_dict().items()}, place / "tiny.safetensors")
+    chosen = {"num_heads": 3, "mean": "half", "std": "half", "interpolation": "bilinear"}
     where = {"checkpoint": place / "tiny.safetensors"} | {
         "data_root": place / "mini",
         "out": place / "run",
@@ -34,7 +36,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUMANBENCH_CACHE", str(place / "cache"))
-        results = humanbench.evaluate("vit", "head", "pa100k", suite="mini", **where)
+        results = humanbench.evaluate("vit", "head", "pa100k", suite="mini", architecture=chosen, **where)
     assert not results.failed, [r.reason for r in results]
     return place
 
@@ -83,12 +85,50 @@ def test_an_accepted_entry_is_finetuned_again(story: Path, tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     (cell,) = json.loads(done.stdout)
     assert (cell["dataset"], cell["agrees"], cell["before"]) == ("pa100k", True, cell["now"])
+    before, again = (json.loads((p / "backbone.json").read_text()) for p in (story / "run", tmp_path / "again"))
+    assert before["name"] == again["name"] == "vit:tiny"
+    assert before["network"]["architecture"]["arguments"]["num_heads"] == 3
+    assert again["network"]["architecture"] == before["network"]["architecture"]
+    assert again["network"]["preprocessing"]["mean"] == [0.5, 0.5, 0.5]
     other = load_backbone("vit", seed=1, **TINY).trunk.state_dict()
     save_file({n: t.contiguous() for n, t in other.items()}, tmp_path / "other.safetensors")
     done = run(*common, "--out", tmp_path / "other", "--checkpoint", tmp_path / "other.safetensors")
     assert done.exit_code == 2
     assert "the weights here are not the entry's" in done.stderr
     assert run("leaderboard", "rerun", "nobody", "--submissions", store).exit_code == 2
+
+
+def test_what_was_loaded_is_said_and_stored(story: Path) -> None:
+    """Network, preprocessing with where it is from, and the load report with every guess, in the log and the record."""
+    record = json.loads((story / "run" / "backbone.json").read_text())["network"]
+    assert record["load"]["file"] == "tiny.safetensors"
+    assert record["load"]["loaded"] > 0
+    assert any(guess == "act_layer=gelu" for guess in record["load"]["guesses"])
+    assert record["preprocessing"]["from"]["mean"] == "the caller"
+    log = (story / "run" / "log.txt").read_text()
+    for words in (
+        "backbone vit:tiny: plain(embed_dim=48",
+        "mean 0.5,0.5,0.5",
+        "guessed: act_layer=gelu",
+        "naming: timm",
+    ):
+        assert words in log
+
+
+def test_one_file_with_other_heads_is_another_row(story: Path, tmp_path: Path) -> None:
+    """The same weights run with other heads are another network: not the same entry, and no part of its submission."""
+    where = {"checkpoint": story / "tiny.safetensors", "data_root": story / "mini", "device": "cpu", "workers": 0}
+    shutil.copytree(story / "run", tmp_path / "run")
+    other = {"num_heads": 4, "mean": "half", "std": "half", "interpolation": "bilinear"}
+    results = humanbench.evaluate(
+        "vit", "head", "pa100k", suite="mini", architecture=other, out=tmp_path / "run", **where
+    )
+    assert not results.failed
+    done = run("submit", tmp_path / "run", "--out", tmp_path / "s.zip")
+    assert done.exit_code == 2
+    assert "holds results of 2 networks with the same weights" in done.stderr
+    entries = entries_of(list(humanbench.load_results(tmp_path / "run")), lambda _: None)
+    assert len({entry.id for entry in entries}) == 2
 
 
 def test_a_run_is_shown_without_a_submission_as_claimed(story: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import humanbench
 from humanbench import load_backbone
+from humanbench.backbones.config_files import header_of
 from humanbench.backbones.grouped_forward.vit import as_cells
 from humanbench.cards import load_card, scenario
 from humanbench.cli import main
@@ -478,7 +479,9 @@ def test_networks_without_a_card(method: str, name: str, root: Path, tmp_path: P
     if name == "vit":
         tensors = load_backbone("vit", init_values=0.1, pre_norm=True, act_layer="quick_gelu", mlp_ratio=2.0, **TINY)
         name = str(tmp_path / "own.safetensors")
-        save_file({k: v.contiguous() for k, v in tensors.trunk.state_dict().items()}, name)
+        assert tensors.architecture is not None
+        header = header_of(tensors.architecture, vars(tensors.preprocessing))
+        save_file({k: v.contiguous() for k, v in tensors.trunk.state_dict().items()}, name, metadata=header)
     settings = {"iterations": 1} | {k: v for k, v in SET.items() if method == "path" or k != "projector.reduction"}
     chosen = ["market1501", "cuhk03"] if method == "path" else ["coco_pose"]
     given = request(root, tmp_path / "run", Path(name), method=method, datasets=chosen, set=settings)
@@ -493,6 +496,18 @@ def test_networks_without_a_card(method: str, name: str, root: Path, tmp_path: P
     assert made.architecture is not None
     assert made.card is not None
     assert made.card.architecture == made.architecture
+
+
+def test_the_bare_file_is_the_card(root: Path, tmp_path: Path) -> None:
+    """The weights alone build the card's network with the card's preprocessing: its heads are in no tensor."""
+    folder = pretrain(request(root, tmp_path / "run", start_card(tmp_path), set=SET | {"iterations": 1}))
+    card, bare = load_backbone(str(folder / "card.toml")), load_backbone(str(folder / "backbone.safetensors"))
+    assert repr(bare.trunk) == repr(card.trunk)
+    assert bare.trunk.blocks[0].attn.num_heads == TINY["num_heads"]  # type: ignore[union-attr,index]
+    assert bare.preprocessing == card.preprocessing
+    assert bare.weights_sha256 == card.weights_sha256
+    assert bare.report is not None
+    assert not bare.report.guesses
 
 
 def test_a_network_that_saw_no_class_token_gets_none(root: Path, tmp_path: Path) -> None:

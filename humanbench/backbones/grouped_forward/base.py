@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,6 +24,9 @@ class GroupedForward(ABC):
     accident. `groups`: the layer groups; the state before group 0 is the padded images alone. `strides`, `channels`:
     of the feature maps that `read` returns. `multiple`: sides of the images must be multiples of it.
     """
+
+    identity: ClassVar[str]
+    """What the identity of a cell holds of this class: it stays when the class is renamed."""
 
     groups: tuple[LayerGroup, ...]
     strides: tuple[int, ...]

@@ -30,6 +30,8 @@ class OpaqueForward(GroupedForward):
     if there is one, then the finer levels.
     """
 
+    identity = "WholeRoute"
+
     def __init__(self, trunk: Any, input_size: tuple[int, int]) -> None:
         self.size = input_size
         self._isotropic = "return_prefix_tokens" in _options(trunk) and hasattr(trunk, "num_prefix_tokens")

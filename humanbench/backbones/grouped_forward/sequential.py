@@ -71,6 +71,8 @@ class _Group:
 class SequentialForward(GroupedForward):
     """A sequence of modules with a pyramid of levels; the state is the current tensor and the levels passed so far."""
 
+    identity = "SequenceRoute"
+
     def __init__(self, trunk: nn.Module) -> None:
         parts = _group(trunk, list(_open(trunk, TRUNKS[type(trunk).__name__].split())))
         names = _names(parts)

@@ -58,6 +58,8 @@ class ViTForward(GroupedForward):
     Where only the class token is wanted there are no patch tokens after the last block (h = w = 0).
     """
 
+    identity = "PlainRoute"
+
     def __init__(self, trunk: VisionTransformer) -> None:
         patch = trunk.patch_embed.patch_size
         depth = len(trunk.blocks)

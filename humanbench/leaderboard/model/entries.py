@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.errors import HumanbenchError
@@ -59,8 +59,9 @@ class BoardKey:
         return "-".join(parts)
 
 
-EntryKey = tuple[str, "str | None", str, BoardKey]
-"""What results of one entry have in common: backbone, checkpoint, hash of the weights, board."""
+EntryKey = tuple[str, "str | None", str, BoardKey, str]
+"""What results of one entry have in common: backbone, checkpoint, hash of the weights, board, and the hash of the
+architecture with its preprocessing (empty for ready-made heads, whose projectors differ from dataset to dataset)."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Score:
 class BoardEntry:
     """A backbone in a regime: one row of a board. `id` stays as it is when cells are added.
 
-    `submission` is the id of the accepted submission that it came in; `withdrawn` why it no longer counts.
+    `submission` is the id of the accepted submission that it came in; `withdrawn` why it no longer counts; `record`
+    what the submission says of its backbone.
     """
 
     id: str
@@ -110,6 +112,7 @@ class BoardEntry:
     submitter: str = ""
     date: str = ""
     withdrawn: str = ""
+    record: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -163,15 +166,19 @@ def entries_of(
     """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `about` are further fields."""
     groups: dict[EntryKey, list[Result]] = {}
     for result in results:
-        key = (result.backbone, result.checkpoint, result.cell.weights_sha256, board_key(result))
+        board = board_key(result)
+        network = "" if board.variant == DIRECT else result.cell.architecture
+        key = (result.backbone, result.checkpoint, result.cell.weights_sha256, board, network)
         groups.setdefault(key, []).append(result)
     scores = _scores(groups, evidence or {})
     entries = []
     for key, members in groups.items():
-        backbone, checkpoint, weights, board = key
-        identity = repr((backbone, checkpoint, weights, board, about.get("submission", "")))
+        backbone, checkpoint, weights, board, network = key
+        several = sum(other[:4] == key[:4] for other in groups) > 1
+        parts = (backbone, checkpoint, weights, board, about.get("submission", ""))
+        identity = repr((*parts, network) if several else parts)
         dates = [r.provenance.started[:10] for r in members if r.provenance]
-        fields = {"date": shown(max(dates, default=""), 10)} | about
+        fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | about
         name = f"{slug(backbone, 40)}-{slug(board.regime, 12)}-{mark(identity)}"
         seen, others = pretraining(members[0]), tuple(result for result in members if not _has_score(result))
         entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores[key], others, **fields))

@@ -18,6 +18,7 @@ from humanbench.leaderboard.submissions.claims import artefact
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, recorded
 from humanbench.leftovers import files_in, is_leftover
 from humanbench.names import mark, slug
+from humanbench.recipes import DIRECT
 from humanbench.results import Result, load_results
 
 _STORED = (".npz", ".png")
@@ -101,6 +102,12 @@ def _backbone(
     if len(found) > 1:
         names = ", ".join(sorted({r.backbone for r in results}))
         raise HumanbenchError(f"{run}: holds results of {len(found)} sets of weights ({names}); submit one run of each")
+    networks = {r.cell.architecture for r in results if r.variant != DIRECT}
+    if len(networks) > 1:
+        raise HumanbenchError(
+            f"{run}: holds results of {len(networks)} networks with the same weights (other heads, another mean ...); "
+            "submit one run of each"
+        )
     record = recorded(run)
     if record is None or (record.name, record.checkpoint, record.weights_sha256) not in found:
         record = BackboneRecord(

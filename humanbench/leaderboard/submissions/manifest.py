@@ -39,7 +39,7 @@ class BackboneRecord(Record):
     """Which weights were finetuned. `pretrained_on`: ids of dataset cards and names of other sets, None: undisclosed.
 
     `weights_sha256` is over the tensors (see `humanbench.backbones.weights.tensors_sha256`), `card` the whole card
-    where there is one.
+    where there is one. `network`: all that makes it (`humanbench.backbones.record`), None in records of old.
     """
 
     name: str = Field(min_length=1, max_length=200)
@@ -47,6 +47,7 @@ class BackboneRecord(Record):
     weights_sha256: str = Sha256
     pretrained_on: tuple[str, ...] | None = Field(default=None, max_length=200)
     card: dict[str, Any] | None = None
+    network: dict[str, Any] | None = None
 
 
 def recorded(run: Path) -> BackboneRecord | None:

@@ -90,12 +90,30 @@ def rerun(
 def _loaded(entry: BoardEntry, where: str | os.PathLike[str] | None) -> tuple[str | Backbone, str]:
     """What `evaluate` takes for the backbone, and the hash of its weights; dumps are read by `evaluate` itself."""
     from humanbench.backbones import load_backbone
+    from humanbench.backbones.record import from_record
     from humanbench.pretrain.direct import open_direct
 
     if entry.board.variant == DIRECT and where is not None:
         return entry.backbone, open_direct(entry.backbone, Path(where), {}).start.weights_sha256
-    backbone = load_backbone(entry.backbone, where)
+    if entry.record is not None and entry.record.get("network") is not None:
+        backbone = from_record(entry.record, where)
+    else:
+        backbone = load_backbone(entry.backbone, where)
+    if backbone.weights_sha256 == entry.weights_sha256:
+        _check_architecture(entry, backbone)
     return backbone, backbone.weights_sha256
+
+
+def _check_architecture(entry: BoardEntry, backbone: Backbone) -> None:
+    """`HumanbenchError` where these weights are run in another way than the entry's: other heads, another mean ..."""
+    from humanbench.engine.prepared import architecture_sha256
+
+    theirs = {result.cell.architecture for score in entry.scores.values() for result in score.results}
+    if theirs != {architecture_sha256(backbone)}:
+        raise HumanbenchError(
+            f"{entry.id}: the network here is not the entry's: the weights are the same, but its architecture or its "
+            "preprocessing differs (heads, activation, mean, std ...), and its submission does not record them"
+        )
 
 
 def _again(before: Result, now: Result) -> Again:

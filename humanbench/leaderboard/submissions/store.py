@@ -69,7 +69,8 @@ class Accepted:
             submitter=self.manifest.submitter,
             date=self.date,
         )
-        return [replace(entry, withdrawn=self.withdrawn) for entry in found]
+        record = self.backbone.model_dump(mode="json")
+        return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in found]
 
 
 def default_store() -> Path:

@@ -1,0 +1,89 @@
+"""Checkpoints of timm's other networks: a wrapper's prefix taken off, and the authors' names translated by timm."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from humanbench.backbones.keymaps import Tensors, aside
+from humanbench.errors import BackboneError
+
+
+@dataclass(frozen=True)
+class Converted:
+    """Tensors under a network's names; `matching`: how many have its name and shape."""
+
+    tensors: Tensors
+    matching: int
+    left_over: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> Converted:
+    """The reading of a checkpoint that matches most of a network's names and shapes.
+
+    Tried are its own names, these without a wrapper's prefix, and both as timm's conversion for the architecture
+    translates them (`checkpoint_filter_fn`, which also resizes positions as timm does).
+    """
+    prefix = _wrapper(state, tensors)
+    inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    outside = {key: aside(key) or f"outside {prefix}" for key in tensors if not key.startswith(prefix)}
+    best = Converted(inner, _matching(state, inner), outside)
+    if best.matching == len(state):
+        return best
+    for candidate, left_over in ((inner, outside), (tensors, {}))[: 2 if prefix else 1]:
+        translated = _by_timm(trunk, candidate)
+        matching = _matching(state, translated) if translated is not None else 0
+        if translated is not None and matching > best.matching:
+            _check_nothing_lost(trunk, candidate)
+            renamed = sum(name in translated for name in state) > sum(name in candidate for name in state)
+            what = "names of the original authors translated" if renamed else "sizes that differ adapted"
+            best = Converted(translated, matching, left_over, (f"{what} by timm ({type(trunk).__name__})",))
+    return best
+
+
+def _wrapper(state: Mapping[str, Tensor], tensors: Tensors) -> str:
+    """The prefix, of two words at most, under which most of the network's names are found."""
+    heads = {"".join(f"{part}." for part in key.split(".")[:n]) for key in tensors for n in (1, 2)} | {""}
+    return max(sorted(heads), key=lambda head: sum(f"{head}{name}" in tensors for name in state))
+
+
+def _matching(state: Mapping[str, Tensor], tensors: Tensors) -> int:
+    return sum(name in tensors and tensors[name].shape == value.shape for name, value in state.items())
+
+
+def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors | None:
+    """What timm's conversion makes of the tensors; None where it has none or does not understand them."""
+    function = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
+    if function is None or _patches_differ(trunk, tensors):
+        return None
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the names that it does not find
+            translated = function(dict(tensors), trunk)
+    except (KeyError, AttributeError, RuntimeError, ValueError, IndexError, TypeError, AssertionError):
+        return None
+    return {str(name): value for name, value in translated.items() if isinstance(value, Tensor)}
+
+
+def _patches_differ(trunk: nn.Module, tensors: Tensors) -> bool:
+    """Whether the file's patches have another size than the network's, which timm would resample without a word."""
+    own = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
+    theirs = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
+    return len(own) == len(theirs) == 1 and own[0][2:] != theirs[0][2:]
+
+
+def _check_nothing_lost(trunk: nn.Module, tensors: Tensors) -> None:
+    """`BackboneError` for what timm's conversion drops although it changes the features: DINOv3's biases."""
+    biases = [t for n, t in tensors.items() if n.endswith("attn.qkv.bias")] if "storage_tokens" in tensors else []
+    has_place = any(name.endswith(("q_bias", "qkv.bias")) for name, _ in trunk.named_parameters())
+    if not has_place and any(bool(torch.cat([b.chunk(3)[0], b.chunk(3)[2]]).any()) for b in biases):
+        raise BackboneError(
+            "the checkpoint has biases of queries and values that are not zero, and the network has none: name timm's "
+            "network with them (its name has _qkvb)"
+        )

@@ -1,0 +1,187 @@
+"""What a checkpoint says of the plain transformer that it is of, what has to be guessed, and what must be asked.
+
+A guess is made only where every published network of these sizes agrees, and it is reported. Where two networks fit,
+a `BackboneError` names the argument that decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from humanbench.backbones.keymaps import Translation
+from humanbench.backbones.positions import Grid, position_layout
+from humanbench.errors import BackboneError
+
+Tensors = dict[str, Tensor]
+
+KNOWN_HEADS = {
+    (192, 12): 3,
+    (512, 12): 8,
+    (640, 12): 10,
+    (768, 12): 12,
+    (896, 12): 14,
+    (1024, 24): 16,
+    (1152, 27): 16,
+    (1280, 32): 16,
+    (1408, 40): 16,
+    (1664, 48): 16,
+}
+"""Width and depth -> heads, where the published plain transformers agree (timm's 163 and those of their papers).
+
+Not here: 384 channels (DeiT-S and DINO have 6 heads, MoCo v3 has 12) and 1536 (DINOv2 has 24, SigLIP 2 has 16).
+"""
+
+_LEARNED_POSITION_384 = 6
+"""Heads at 384 channels and 12 blocks where the class token has a learned position, which MoCo v3's has not: its
+embedding is the fixed sine and cosine one, with zeros there."""
+
+
+@dataclass
+class Inferred:
+    """Keywords of the network that a checkpoint decides, and in words what was guessed among them."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    guesses: list[str] = field(default_factory=list)
+
+
+def infer_plain(translation: Translation, given: dict[str, Any], source: str) -> Inferred | None:
+    """Keywords of the plain transformer of tensors under timm's names; None when they are of none.
+
+    `given`: keywords that the caller states; what they decide is not guessed. Raises `BackboneError` where the number
+    of heads, the grid, the activation or the part of the class token is in doubt.
+    """
+    if not is_plain(translation):
+        return None
+    tensors = translation.tensors
+    width, _, patch, _ = tensors["patch_embed.proj.weight"].shape
+    inferred = Inferred(
+        {
+            "embed_dim": width,
+            "depth": 1 + max(int(n.split(".")[1]) for n in tensors if n.startswith("blocks.")),
+            "patch_size": patch,
+            "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
+            "qk_norm": "blocks.0.attn.q_norm.weight" in tensors,
+            "reg_tokens": tensors["reg_token"].shape[1] if "reg_token" in tensors else 0,
+            "pre_norm": "norm_pre.weight" in tensors or translation.clip,
+        }
+    )
+    if "blocks.0.ls1.gamma" in tensors:
+        inferred.arguments["init_values"] = 1e-5
+    _infer_perceptron(tensors, width, inferred)
+    _infer_activation(translation, given, source, inferred)
+    _infer_heads(tensors, given, source, inferred)
+    _infer_positions(tensors, given, source, inferred)
+    return inferred
+
+
+def is_plain(translation: Translation) -> bool:
+    """Whether the tensors are those of a plain transformer under timm's names."""
+    patches = translation.tensors.get("patch_embed.proj.weight")
+    return patches is not None and patches.ndim == 4 and "blocks.0.attn.qkv.weight" in translation.tensors
+
+
+def _infer_perceptron(tensors: Tensors, width: int, inferred: Inferred) -> None:
+    first, second = tensors.get("blocks.0.mlp.fc1.weight"), tensors.get("blocks.0.mlp.fc2.weight")
+    if first is None or second is None:
+        return
+    inferred.arguments["mlp_ratio"] = first.shape[0] / width
+    if first.shape[0] == 2 * second.shape[1]:  # gate and value in one matrix
+        inferred.arguments |= {"mlp_layer": "swiglu", "act_layer": "silu"}
+
+
+def _infer_activation(translation: Translation, given: dict[str, Any], source: str, inferred: Inferred) -> None:
+    """Activation and epsilon of the norms, of which no tensor speaks."""
+    if translation.clip:
+        inferred.arguments |= {"act_layer": "quick_gelu", "norm_eps": 1e-5}
+    if "norm_eps" not in given:
+        inferred.guesses.append(f"norm_eps={inferred.arguments.get('norm_eps', 1e-6)}")
+    if "act_layer" in given or inferred.arguments.get("mlp_layer") == "swiglu":
+        return
+    if any(name.startswith("attn_pool.") for name in translation.tensors):
+        raise BackboneError(
+            f"{source}: has attention pooling, as SigLIP, whose activation is gelu_tanh where others' is gelu; say "
+            "which with --arch act_layer=gelu_tanh or act_layer=gelu"
+        )
+    if translation.clip:
+        inferred.guesses.append("act_layer=quick_gelu, as OpenAI's CLIP (open_clip's own training: act_layer=gelu)")
+    else:
+        inferred.guesses.append("act_layer=gelu")
+
+
+def _infer_heads(tensors: Tensors, given: dict[str, Any], source: str, inferred: Inferred) -> None:
+    """The number of heads: what norms of queries say, else what all published networks of the size have."""
+    if "num_heads" in given:
+        return
+    width, depth = inferred.arguments["embed_dim"], inferred.arguments["depth"]
+    queries = tensors.get("blocks.0.attn.q_norm.weight")
+    if queries is not None and queries.shape[0] < width and width % queries.shape[0] == 0:
+        inferred.arguments["num_heads"] = width // queries.shape[0]
+        return
+    heads = KNOWN_HEADS.get((width, depth))
+    if (width, depth) == (384, 12) and _class_position_is_learned(tensors):
+        heads = _LEARNED_POSITION_384
+    if heads is None:
+        raise BackboneError(
+            f"{source}: {depth} blocks of {width} channels, and the number of attention heads is in no tensor; give "
+            f"--arch num_heads=N (networks with 64 channels a head have {max(width // 64, 1)}), or name the network"
+        )
+    inferred.arguments["num_heads"] = heads
+    inferred.guesses.append(f"num_heads={heads}, as the published networks of {depth} blocks of {width} channels")
+
+
+def _class_position_is_learned(tensors: Tensors) -> bool:
+    positions = tensors.get("pos_embed")
+    return "cls_token" in tensors and positions is not None and bool(positions[0, 0].any())
+
+
+def _infer_positions(tensors: Tensors, given: dict[str, Any], source: str, inferred: Inferred) -> None:
+    """Size of the grid, whether there is a class token, and whether class and register tokens have positions."""
+    arguments = inferred.arguments
+    arguments["class_token"] = "cls_token" in tensors
+    if "pos_embed" not in tensors:
+        return
+    patch = int(given.get("patch_size", arguments["patch_size"]))
+    stated = stated_grid(given.get("img_size"), patch)
+    layout = position_layout(tensors["pos_embed"].shape[1], position_prefixes(tensors), stated, source)
+    if layout.guess:
+        inferred.guesses.append(layout.guess)
+    height, width = (side * patch for side in layout.grid)
+    arguments["img_size"] = height if height == width else (height, width)
+    if layout.prefix == 0 and ("cls_token" in tensors or arguments["reg_tokens"]):
+        check_class_token(tensors, given, source)
+        arguments["no_embed_class"] = "class_token" not in given
+
+
+def position_prefixes(tensors: Tensors) -> tuple[int, ...]:
+    """How many of the stored positions may be of class and register tokens, the likeliest first."""
+    has_class = int("cls_token" in tensors)
+    if "reg_token" in tensors:
+        return (0, has_class + tensors["reg_token"].shape[1])
+    return (1, 0) if has_class else (0,)
+
+
+def check_class_token(tensors: Tensors, given: dict[str, Any], source: str) -> None:
+    """`BackboneError` for a class token without a position, where nothing says whether it takes part.
+
+    It does in DeiT III (known by its layer scale), in networks with registers, and in FlexiViT; in files that PATH's
+    conversion wrote it is MAE's, which no pretraining of PATH has touched.
+    """
+    says = {"class_token", "no_embed_class"} & set(given) or {"reg_token", "blocks.0.ls1.gamma"} & set(tensors)
+    if "cls_token" in tensors and not says:
+        raise BackboneError(
+            f"{source}: its class token has no position: give --arch no_embed_class=true where it takes part without "
+            "one (FlexiViT), --arch class_token=false where it is an untrained one (files of PATH's conversion), or "
+            "name the network"
+        )
+
+
+def stated_grid(size: Any, patch: int) -> Grid | None:
+    """The grid of a stated size (an int, or height and width); None where none is stated or it is no size."""
+    if isinstance(size, int):
+        return size // patch, size // patch
+    if isinstance(size, list | tuple) and len(size) == 2 and all(isinstance(side, int) for side in size):
+        return int(size[0]) // patch, int(size[1]) // patch
+    return None
