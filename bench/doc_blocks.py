@@ -16,7 +16,7 @@ import click
 
 from humanbench.backbones.cards import backbone_cards
 from humanbench.benchmark import benchmark
-from humanbench.cards import DatasetCard, collection, load_card, scenario
+from humanbench.cards import DatasetCard, ReadFrom, cards, collection, load_card, scenario
 from humanbench.cli import main as command_line
 from humanbench.data.mannequin.attribute_rules import attribute_names
 from humanbench.data.mannequin.keypoint_rules import keypoint_names
@@ -297,6 +297,20 @@ def procedural(vocabulary: str) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def read_from() -> str:
+    """Which datasets' readers were tried on real files, by task."""
+    kinds: dict[str, ReadFrom] = {"real files": "real files", "the documented form alone": "documented form"}
+    rows = [
+        [task]
+        + [
+            ", ".join(f"`{c.id}`" for c in cards().values() if (c.task, c.reader.read_from) == (task, kind)) or "none"
+            for kind in kinds.values()
+        ]
+        for task in task_names()
+    ]
+    return table(["task", *kinds], rows)
+
+
 WRITERS: dict[str, Callable[..., str]] = {
     "procedural": procedural,
     "regimes": regimes,
@@ -311,6 +325,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "variant": variant,
     "backbones": backbones,
     "verbs": verbs,
+    "read_from": read_from,
 }
 
 

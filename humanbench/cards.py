@@ -25,6 +25,7 @@ from humanbench.text import nearest
 Scenario = Literal["in-dataset", "out-of-dataset", "unseen-task", "undisclosed"]
 SCENARIOS: tuple[Scenario, ...] = ("in-dataset", "out-of-dataset", "unseen-task", "undisclosed")
 Collection = Literal["full", "subset"]
+ReadFrom = Literal["real files", "documented form"]
 
 Count = Annotated[int, Field(ge=0)]
 Pair = tuple[int, int]
@@ -50,14 +51,16 @@ class Access(Record):
 class Reader(Record):
     """Which on-disk format the dataset has.
 
-    `format` names a module in `humanbench.data.readers` (or a `module:function` string of a plug-in); `options` are
-    that format's own settings; `roots` are the folder names, relative to the dataset's folder under the data root, at
-    which the archive's top level may be found ("." is the dataset's folder itself); `tree` is the layout for people.
+    `read_from` says what the reader of this dataset was tried on: real files of it, or files made after the documented
+    form alone. `format` names a module in `humanbench.data.readers` (or a plug-in's `package.module`); `options` are
+    that format's own settings; `roots` are the folder names, relative to the dataset's folder under the data root, at which
+    the archive's top level may be found ("." is the dataset's folder itself); `tree` is the layout for people.
     """
 
     format: str
     roots: tuple[str, ...] = (".",)
     options: dict[str, Any] = {}
+    read_from: ReadFrom = "documented form"
     tree: str
 
 
@@ -291,7 +294,7 @@ def collection(name: Collection) -> list[DatasetCard]:
 
 
 def evaluated() -> list[DatasetCard]:
-    """The 19 datasets of the evaluation."""
+    """The datasets of the evaluation."""
     return [c for c in cards().values() if c.evaluation]
 
 

@@ -17,7 +17,7 @@ _VERBS = {
     "backbones": ("humanbench.cli.backbones", "the backbone cards, and how to get their weights"),
     "cache": ("humanbench.cli.cache", "what is stored to save time, and clearing it"),
     "compare": ("humanbench.cli.compare", "two runs cell by cell; a gate for continuous integration"),
-    "datasets": ("humanbench.cli.datasets", "the 44 dataset cards and their state on disk"),
+    "datasets": ("humanbench.cli.datasets", "the dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "two small backbones on procedural data, from pictures to a leaderboard"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
@@ -88,7 +88,7 @@ class Verbs(click.Group):
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="humanbench")
 def main() -> None:
-    """Score human-centric vision backbones on 19 public datasets, six tasks and three scenarios.
+    """Score human-centric vision backbones on public datasets, in six tasks and three scenarios.
 
     Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: ran, but the answer is no; 2: wrong
     usage or input. Data lives under $HUMANBENCH_DATA, one folder per dataset id; --data-root wins.

@@ -5,11 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from humanbench.cards import DatasetCard, Split
+from humanbench.cards import DatasetCard, ReadFrom, Split
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 
 _WIDTH = 100
+_READ_FROM: dict[ReadFrom, str] = {
+    "real files": "the reader was tried on real files of this dataset",
+    "documented form": "the reader follows the documented form; no real file of this dataset was at hand",
+}
 
 
 def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
@@ -24,6 +28,7 @@ def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
                 "consent": card.consent,
                 "access": f"{card.access.kind}: {card.access.how}",
                 "size": card.access.size,
+                "read from": _READ_FROM[card.reader.read_from],
                 "on disk": f"{state}: {dataset_folder(card, data_root)}",
             }
         ),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """The 44 dataset cards and their state on disk.
+    """The dataset cards and their state on disk.
 
     A dataset lies in a folder of its id under the data root (--data-root), or where --set or the configuration file
     says, as distributed; `show` prints the layout.

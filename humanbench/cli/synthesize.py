@@ -10,8 +10,8 @@ from humanbench.cli.signals import ended_by_signals
 
 @click.command("synthesize")
 @click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All 44 datasets.")
-@click.option("--evaluated", is_flag=True, help="The 19 datasets of the evaluation.")
+@click.option("--all", "everything", is_flag=True, help="All datasets.")
+@click.option("--evaluated", is_flag=True, help="The datasets of the evaluation.")
 @click.option("--out", metavar="DIR", required=True, help="Data root to write into: one folder per dataset.")
 @click.option(
     "--scale",

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import html5lib
 import pytest
 
+from humanbench.cards import cards
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import events_of
 from humanbench.leaderboard.site.html_check import problems
@@ -66,7 +67,7 @@ def test_there_is_a_page_for_everything(site: Path) -> None:
     names = {p.relative_to(site).as_posix() for p in site.rglob("*.html")}
     assert {"index.html", "published.html", "datasets.html", "reading.html", "changes.html"} <= names
     assert {f"tasks/{t}.html" for t in ("reid", "pose", "parsing", "attribute", "detection", "counting")} <= names
-    assert sum(n.startswith("datasets/") for n in names) == 44
+    assert {n for n in names if n.startswith("datasets/")} == {f"datasets/{name}.html" for name in cards()}
     assert sum(n.startswith("entries/") for n in names) == 5
     assert {"boards/humanbench-v1-partial.html", "boards/humanbench-v1-partial-unseen-task.html"} <= names
     assert {"boards/mini-partial-synthetic.html"} <= names

@@ -49,7 +49,9 @@ def test_a_wrong_option_is_one_sentence_when_the_card_is_read(
 
 
 def test_a_key_of_a_nested_table_is_checked_too(tmp_path: Path) -> None:
-    path = changed(tmp_path, "cihp", 'labels = ["Validation/Category_ids/{id}.png"]', 'lables = ["{id}.png"]')
+    path = changed(
+        tmp_path, "cihp", 'labels = ["Validation/Category_ids/{id}.png", "Category_ids/{id}.png"]', 'lables = ["{id}"]'
+    )
     with pytest.raises(CardError, match=r"no option 'splits\.val\.lables'; did you mean labels"):
         parse_card(path)
 
