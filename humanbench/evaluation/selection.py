@@ -10,7 +10,7 @@ from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
-from humanbench.tasks.registry import task_named, task_names
+from humanbench.tasks.registry import task_for, task_named, tasks
 from humanbench.text import nearest
 
 
@@ -60,10 +60,10 @@ def candidates(
     if heads is not None:
         return _with_heads(chosen, heads, patterns)
     chosen_regime = REGIMES[regime]
-    able = [card for card in chosen if chosen_regime.suits(card.task)]
+    able = [card for card in chosen if chosen_regime.suits(task_for(card))]
     rest = [card for card in chosen if card not in able]
     named = [card for card in rest if card.id in patterns or not able]
-    reason = f"--protocol {regime} is for {', '.join(task for task in task_names() if chosen_regime.suits(task))}"
+    reason = f"--protocol {regime} is for {', '.join(task.name for task in tasks() if chosen_regime.suits(task))}"
     if named:
         raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {chosen_regime.otherwise}")
     return able, f"{reason}; left out: {', '.join(card.id for card in rest)}" if rest else ""

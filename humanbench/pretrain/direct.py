@@ -18,6 +18,7 @@ from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
+from humanbench.engine.context import ReadyHeads
 from humanbench.errors import BackboneError
 from humanbench.hashing import key
 from humanbench.pretrain.entries import joint_attributes
@@ -34,6 +35,7 @@ from humanbench.pretrain.entry_checkpoints import (
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import PretrainingEntry, Projection, load_pretrain_recipe
 from humanbench.pretrain.trunk import ClassToken, as_maps, projected
+from humanbench.tasks.registry import task_for
 
 _POSITIONS = "cls_token_pos_embed"
 
@@ -95,7 +97,7 @@ class EntryCheckpoint:
         return cast("Tensors", read_entry_checkpoint(self.path, mapped=True)["state_dict"])
 
 
-class Direct:
+class Direct(ReadyHeads):
     """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token).
 
     They are one set of weights with one hash (`start.weights_sha256`), because one pretraining made them.
@@ -127,12 +129,12 @@ class Direct:
         return self._parts(self.dumps[card.id])[0]
 
     def fill(self, card: DatasetCard, head: nn.Module) -> None:
-        """Put the entry's head into a fresh one for this dataset. ReID is ranked by features and needs none."""
-        dump = self.dumps[card.id]
-        if card.task == "reid":
+        """Put the entry's head into a fresh one for this dataset, unless the test takes features from under it."""
+        dump, task = self.dumps[card.id], task_for(card)
+        if task.answers_headless:
             return
         _, tensors = self._parts(dump)
-        if card.task == "attribute" and len(dump.entry.datasets) > 1:
+        if task.attribute_columns and len(dump.entry.datasets) > 1:
             columns = _columns(dump, card)
             tensors = {name: t[columns] if t.ndim else t for name, t in tensors.items()}
         _loaded(head, tensors, f"{dump.path}: its head")

@@ -57,14 +57,14 @@ class EntryData:
     def steps(self, seed: int) -> Iterator[list[Row]]:
         """The rows of each step, epoch after epoch without end.
 
-        All steps have as many: what an epoch leaves over begins the next one's first. Identity-balanced batches, which
-        are of one size by themselves, stay whole.
+        All steps have as many: what an epoch leaves over begins the next one's first. Whole batches, which are of
+        one size by themselves, stay whole.
         """
         waiting: list[Row] = []
         for epoch in count():
             for rows in self.samples.batches(self.entry.images, seed, epoch):
                 waiting += [(epoch, row) for row in rows]
-                size = len(rows) if self.card.task == "reid" else self.entry.images
+                size = len(rows) if self.task.whole_batches else self.entry.images
                 while len(waiting) >= size:
                     yield waiting[:size]
                     waiting = waiting[size:]
@@ -112,7 +112,7 @@ def joined(name: str, cards: Cards, tables: Mapping[str, pd.DataFrame]) -> tuple
     if len(cards) == 1:
         return cards[0], dict(tables)
     card = cards[0].model_copy(update={"id": name, "name": " + ".join(c.name for c in cards)})
-    if card.task != "attribute":
+    if not task_for(card).attribute_columns:
         return card, dict(tables)
     labels = joint_attributes(cards)
     return card.model_copy(update={"labels": labels}), {

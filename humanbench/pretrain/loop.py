@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from humanbench.data.sampling import mixed_seed
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
+from humanbench.engine.devices import Rank
 from humanbench.errors import HumanbenchError
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
@@ -38,11 +39,9 @@ COUNTED = "people"
 
 
 @dataclass(frozen=True)
-class Process:
+class Process(Rank):
     """This process among all, and where it computes."""
 
-    rank: int = 0
-    total: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
@@ -74,7 +73,7 @@ class PretrainLoop:
         self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
         self.process, self._log, self._workers = process, log, workers
         self._checkpoint, self._identity = checkpoint, identity
-        assigned = assign(entries, process.total)
+        assigned = assign(entries, process.processes)
         self.microbatches: list[Microbatch] = assigned[process.rank]
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
         self._ranks = ranks_by_module(assigned, users)
@@ -189,7 +188,7 @@ class PretrainLoop:
         return torch.autocast(self.process.device.type, torch.bfloat16)
 
     def _record(self, sums: Tensor, steps: int) -> None:
-        if self.process.total > 1:
+        if self.process.processes > 1:
             torch.distributed.all_reduce(sums)
         means = {data.name: float(value) / steps for data, value in zip(self.entries, sums, strict=True)}
         bad = [name for name, value in means.items() if not math.isfinite(value)]
@@ -209,7 +208,7 @@ class PretrainLoop:
         self._collect()
         if self.process.rank == 0:
             save_checkpoint(self._checkpoint, self._identity, self._state())
-        if self.process.total > 1:
+        if self.process.processes > 1:
             torch.distributed.barrier()
 
     def _broken(self) -> list[str]:
@@ -218,7 +217,7 @@ class PretrainLoop:
         for place, name in enumerate(self._ranks):
             parameters = self._units[name].parameters() if name in self._units else ()
             flags[place] = any(not bool(p.isfinite().all()) for p in parameters)
-        if self.process.total > 1:
+        if self.process.processes > 1:
             torch.distributed.all_reduce(flags)
         return [name for name, flag in zip(self._ranks, flags.tolist(), strict=True) if flag]
 

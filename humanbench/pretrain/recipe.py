@@ -22,7 +22,7 @@ from humanbench.paths import shipped
 from humanbench.recipes import Recipe, check_options, load_recipe, merge
 from humanbench.schema import Count, Fraction, NotNegative, Positive, Record, complaint
 from humanbench.suites import Suite
-from humanbench.tasks.registry import task_names
+from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
 
 Method = Literal["path", "mae"]
@@ -252,10 +252,10 @@ def _validated(merged: dict[str, Any]) -> PretrainRecipe:
         raise RecipeError(f"pretraining recipe: {complaint(error)}") from error
     for name, entry in recipe.entries.items():
         tasks = {card.task for card in entry.cards()}
-        if len(tasks) > 1 or not tasks <= set(task_names()):
+        if len(tasks) > 1:
             raise RecipeError(f"pretraining recipe: the datasets of {name} are of different tasks: {sorted(tasks)}")
-        if len(entry.datasets) > 1 and tasks & {"pose", "parsing"}:
-            raise RecipeError(f"pretraining recipe: {name}: {tasks.pop()} datasets have no joint label space")
+        if len(entry.datasets) > 1 and not task_named(entry.task).joint_labels:
+            raise RecipeError(f"pretraining recipe: {name}: {entry.task} datasets have no joint label space")
     if (recipe.method == "path") == (recipe.projector is None) or (recipe.method == "mae") == (recipe.masking is None):
         raise RecipeError("pretraining recipe: path has a projector table, mae a masking table")
     return recipe

@@ -117,7 +117,7 @@ def pretrain(request: PretrainRequest) -> Path:
             identity = key(identity, str(Path(request.resume)))
         work = PretrainLoop(
             network, entries, recipe, seed, process, folder.path / "checkpoint.pt", identity, log,
-            reading_processes(request.workers, process.device.type == "cuda", process.total),
+            reading_processes(request.workers, process.device.type == "cuda", process.processes),
         )  # fmt: skip
         work.check_free()
         if request.resume is not None and not work.checkpointed():

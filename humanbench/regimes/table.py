@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from humanbench.backbones.backbone import Backbone
+    from humanbench.tasks.base import Task
 
 
 class Freezing(Record):
@@ -40,7 +41,7 @@ class Regime:
     parameter". `whole`: all of the backbone trains. `groups`: indices of the layer groups that train as a whole;
     `opens`: whether a parameter outside them trains too, from its name in the backbone, itself and the module that
     holds it; both are given the recipe's `Freezing`. `head`: whether the head trains. `fits`: whether there is a fit.
-    `tasks`: the tasks it is for, none for all; `otherwise` goes on about a dataset of another task.
+    `for_task`: whether it is for a task, None for all; `otherwise` goes on about a dataset of another one.
     """
 
     name: str
@@ -52,7 +53,7 @@ class Regime:
     opens: Callable[[str, nn.Parameter, nn.Module, Freezing], bool] | None = None
     head: bool = True
     fits: bool = True
-    tasks: tuple[str, ...] = ()
+    for_task: Callable[[Task], bool] | None = None
     otherwise: str = ""
 
     @property
@@ -60,9 +61,9 @@ class Regime:
         """Whether anything of the backbone trains."""
         return self.whole or self.groups is not None or self.opens is not None
 
-    def suits(self, task: str) -> bool:
+    def suits(self, task: Task) -> bool:
         """Whether datasets of the task can be tested in it."""
-        return not self.tasks or task in self.tasks
+        return self.for_task is None or self.for_task(task)
 
 
 def _last_groups(backbone: Backbone, freezing: Freezing) -> Sequence[int]:
@@ -101,7 +102,7 @@ REGIMES = Catalogue(
             "nothing: the backbone as it is",
             head=False,
             fits=False,
-            tasks=("reid", "attribute"),
+            for_task=lambda task: task.answers_headless or task.answers_untrained,
             otherwise=(
                 "is tested through a head, which without finetuning only the dumps of a pretraining bring along "
                 "(--checkpoint DIR); take full, partial or head"

@@ -117,8 +117,9 @@ class Task:
     `identity` are the label columns that a dataset's fingerprint takes. `label_maps`: the column `label` names part
     maps, read by `humanbench.data.labels.load_label`; the fingerprint takes them, and `verify` their sizes.
     `options` types the card's `[evaluation.options]`. `answers_untrained`: without finetuning it is answered from the
-    features of the training pictures. `package` holds the parts (see `humanbench.tasks`); `recipes` is the file of its
-    recipes where it is not `protocols/<name>.toml` of this package.
+    features of the training pictures; `answers_headless`: always from features under the head. `joint_labels`: one head
+    can be trained on several datasets together. `package` holds the parts (see `humanbench.tasks`); `recipes` is the
+    file of its recipes where it is not `protocols/<name>.toml` of this package.
     """
 
     name: str
@@ -133,6 +134,8 @@ class Task:
     label_maps: bool = False
     options: type[EvaluationOptions] = EvaluationOptions
     answers_untrained: bool = False
+    answers_headless: bool = False
+    joint_labels: bool = False
     recipes: Path | None = None
 
     @property

@@ -70,11 +70,13 @@ class TaskTraining(ABC):
     """The trainable half of a task.
 
     `fits` are the values of a recipe's `input.fit` that the task knows, `sections` the typed options of a recipe's
-    `augment`, `head`, `loss` and `test`.
+    `augment`, `head`, `loss` and `test`. `whole_batches`: the batches of its training data belong together as they are
+    (so many people, so many pictures of each) and are never cut to another size.
     """
 
     fits: ClassVar[tuple[str, ...]]
     sections: ClassVar[Mapping[str, type[Options]]]
+    whole_batches: ClassVar[bool] = False
 
     def check(self, recipe: Recipe) -> None:
         """Raise `RecipeError` for an unknown or ill-typed key in the recipe's augment, head, loss or test section."""

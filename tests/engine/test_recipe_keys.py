@@ -34,7 +34,7 @@ from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import SUITES
 from humanbench.tasks.options import Options
-from humanbench.tasks.registry import task_for, task_names
+from humanbench.tasks.registry import task_for, task_named, task_names
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 ENGINE = ("input", "freezing", "optim", "schedule", "train")
@@ -205,7 +205,7 @@ def contexts(task: str) -> list[Context]:
     """Datasets, suites, regimes and variants that a recipe of the task is loaded for."""
     cards = [card for card in evaluated() if card.task == task]
     variants = [None, *(name for name in files()[task].get("variant", {}) if name != "direct")]  # needs dumps
-    regimes = [regime.name for regime in REGIMES if regime.suits(task)]
+    regimes = [regime.name for regime in REGIMES if regime.suits(task_named(task))]
     return [(card, suite, regime, name) for name, suite, regime, card in product(variants, SUITES, regimes, cards)]
 
 

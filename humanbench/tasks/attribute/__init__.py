@@ -13,4 +13,5 @@ task = Task(
     package=__name__,
     attribute_columns=True,
     answers_untrained=True,
+    joint_labels=True,
 )

@@ -13,4 +13,5 @@ task = Task(
     package=__name__,
     columns=("points", "count"),
     identity=("points",),
+    joint_labels=True,
 )

@@ -32,4 +32,5 @@ task = Task(
     columns=("boxes", "ignore", "visible"),
     identity=("boxes", "ignore"),
     options=DetectionEvaluationOptions,
+    joint_labels=True,
 )

@@ -23,4 +23,6 @@ task = Task(
     columns=("pid", "camid"),
     identity=("pid", "camid"),
     options=ReidEvaluationOptions,
+    answers_headless=True,
+    joint_labels=True,
 )

@@ -183,6 +183,7 @@ class ReidTraining(TaskTraining):
         "loss": ReidLossOptions,
         "test": ReidTestOptions,
     }
+    whole_batches = True  # so many people, so many pictures of each
 
     def training_data(
         self,
