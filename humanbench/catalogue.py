@@ -63,12 +63,13 @@ class Catalogue(Generic[Item]):
             return self._own[name]
         if (point := self._points().get(name)) is None:
             raise HumanbenchError(self._unknown(name))
-        item = point.load()
+        try:
+            item = point.load()
+        except (ImportError, AttributeError) as error:
+            raise HumanbenchError(f"{self._words(point)} cannot be loaded: {error}") from error
         kind = type(next(iter(self._own.values())))
         if not isinstance(item, kind) or item.name != name:
-            raise HumanbenchError(
-                f"the entry point {name} of {self.group} ({point.value}) is no {kind.__name__} of that name"
-            )
+            raise HumanbenchError(f"{self._words(point)} is no {kind.__name__} of that name")
         return item
 
     def place(self, name: str) -> int:
@@ -81,6 +82,9 @@ class Catalogue(Generic[Item]):
         if name not in self:
             raise PydanticCustomError("unknown_name", "{text}", {"text": self._unknown(name)})
         return name
+
+    def _words(self, point: EntryPoint) -> str:
+        return f"the entry point {point.name} of {self.group} ({point.value})"
 
     def _unknown(self, name: str) -> str:
         names = self.names()

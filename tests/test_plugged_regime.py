@@ -55,6 +55,7 @@ def test_it_stands_behind_ours() -> None:
     assert REGIMES.names() == ("full", "partial", "head", "none", "bitfit")
     assert isinstance(REGIMES["bitfit"], Regime)
     assert [REGIMES.place(name) for name in ("none", "bitfit", "lora")] == [3, 4, 5]
+    assert "full, partial, head, none, bitfit." in " ".join(said("eval", "--help").split())
     with pytest.raises(HumanbenchError, match=r"no regime is called 'bitfat'; did you mean bitfit\?"):
         freeze(toy_backbone(), None, "bitfat")
 

@@ -12,13 +12,23 @@ from humanbench.cli.options import data_root_option
 if TYPE_CHECKING:
     from humanbench.evaluation.request import Request
 
+
+class _ProtocolOption(click.Option):
+    """Its help names the regimes that are installed; they are looked for when the help is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from humanbench.regimes import REGIMES
+
+        self.help = f"What is finetuned: {', '.join(REGIMES.names())}. A scenario's name is taken as --scenario."
+        return super().get_help_record(ctx)
+
+
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--backbone", required=True, metavar="NAME", help="A card, a timm or hub name, a local file."),
     click.option("--checkpoint", metavar="FILE|hf-hub:…", help="Weights to load into it."),
     click.option("--arch", multiple=True, metavar="KEY=VALUE", help="Architecture of --backbone vit (embed_dim=192)."),
     click.option(
-        "--protocol", default="partial", show_default=True, metavar="NAME",
-        help="What is finetuned: full, partial, head, none. A scenario's name is taken as --scenario.",
+        "--protocol", default="partial", show_default=True, metavar="NAME", cls=_ProtocolOption,
     ),
     click.option("--datasets", metavar="A,B", help="Wildcards allowed.  [default: all that are found]"),
     click.option("--task", metavar="NAME", help="Datasets of this task only."),

@@ -62,7 +62,7 @@ SIGNS = """
     CROOKED = "no optimiser"
 """
 POINTS = {
-    "humanbench.optimisers": {"signs": "SIGNS", "crooked": "CROOKED"},
+    "humanbench.optimisers": {"signs": "SIGNS", "crooked": "CROOKED", "lost": "LOST"},
     "humanbench.schedules": {"halving": "HALVING"},
 }
 SET = {
@@ -139,7 +139,7 @@ def test_recipes_hold_their_options_and_nothing_else() -> None:
 
 
 def test_names_are_those_that_are_installed() -> None:
-    assert OPTIMISERS.names() == ("sgd", "adamw", "adafactor", "crooked", "signs")
+    assert OPTIMISERS.names() == ("sgd", "adamw", "adafactor", "crooked", "lost", "signs")
     assert SCHEDULES["halving"].text(SCHEDULES["halving"].options(share=0.5)) == "halving"
     with pytest.raises(RecipeError, match=r"optim.name: no optimiser is called 'sings'; did you mean signs"):
         load_recipe(load_card("pa100k"), "full", overrides={"optim.name": "sings"})
@@ -147,6 +147,8 @@ def test_names_are_those_that_are_installed() -> None:
         load_pretrain_recipe("mae", overrides={"schedule.name": "halfing"})
     with pytest.raises(HumanbenchError, match=r"crooked of humanbench.optimisers .* is no Optimiser of that name"):
         OPTIMISERS["crooked"]
+    with pytest.raises(HumanbenchError, match=r"lost of humanbench.optimisers \(signs_package:LOST\) cannot be loaded"):
+        OPTIMISERS["lost"]
 
 
 def test_a_package_cannot_take_a_name_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
