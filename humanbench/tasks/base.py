@@ -7,6 +7,7 @@ reads, checks, trains, scores, draws or lists asks this object, so nothing else 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from humanbench.arrays import Floats
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
+    from humanbench.data.mannequin.task_scenes import TaskScenes
     from humanbench.metrics import Scores
     from humanbench.tasks.training import TaskTraining
 
@@ -157,6 +159,13 @@ class Task:
     def drawing(self) -> TaskDrawing:
         """Pictures of labels and predictions."""
         return cast(TaskDrawing, _part(self.package, "drawing"))
+
+    @property
+    def procedural(self) -> TaskScenes | None:
+        """Procedural pictures and what is labelled in them; None where the task has no such part."""
+        if importlib.util.find_spec(f"{self.package}.procedural") is None:
+            return None
+        return cast("TaskScenes", _part(self.package, "procedural"))
 
     def label_columns(self, card: DatasetCard) -> tuple[str, ...]:
         """The columns of the card's sample tables beside `id` and `image`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -26,9 +27,11 @@ def add_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AddCar
         path.write_text(text, encoding="utf-8")
         point = type("Point", (), {"load": lambda self: lambda: path})()
         known = metadata.entry_points
-        monkeypatch.setattr(
-            metadata, "entry_points", lambda group: [point] if group == "humanbench.datasets" else known(group=group)
-        )
+
+        def entry_points(**chosen: str) -> Any:
+            return [point] if chosen == {"group": "humanbench.datasets"} else known(**chosen)
+
+        monkeypatch.setattr(metadata, "entry_points", entry_points)
         cards.cache_clear()
 
     yield add
@@ -98,6 +101,17 @@ def test_what_procedural_people_cannot_have_is_one_sentence(kind: str, add_card:
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith(f"humanbench: mystreet: {sentence}")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_writer_of_another_task_is_one_sentence(add_card: AddCard, tmp_path: Path) -> None:
+    """Nothing is half-written when a format turns out not to hold what the task labels."""
+    add_card(changed("uav_human", ("\nhat = [", "\nheadgear = [")))
+    result = synthesize(tmp_path, "mystreet")
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("humanbench: mystreet: the writer of the format uav_human does not fit what the card")
+    assert list(tmp_path.glob("*mystreet")) == []
+    assert list(tmp_path.glob(".mystreet*")) == []
 
 
 def test_a_vocabulary_of_the_body_must_name_all_parts(add_card: AddCard, tmp_path: Path) -> None:

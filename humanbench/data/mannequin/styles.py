@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from humanbench.data.mannequin.develop import Film
 from humanbench.data.mannequin.looks import Wardrobe
-from humanbench.data.mannequin.task_scenes import scenes_for
+from humanbench.tasks.registry import task_named
 
 Range = tuple[float, float]
 
@@ -97,7 +97,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def style_of(dataset: str, task: str) -> Style:
     """The style of a dataset: its own table over its task's over the defaults."""
     tables = _tables()
-    scenes = scenes_for(task)
+    scenes = task_named(task).procedural
     of_task = _merge(tables["default"], scenes.style if scenes else {})
     merged = _merge(of_task, tables["dataset"].get(dataset, {}))
     return Style.model_validate(merged)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -28,7 +29,7 @@ from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
 from humanbench.data.writers import Save, writer_for
 from humanbench.data.writers.people import WITHOUT_PEOPLE
-from humanbench.errors import DataError
+from humanbench.errors import CardError, DataError
 
 _CHUNK = 48
 
@@ -90,7 +91,7 @@ def write_copy(
         root = content / card.reader.roots[0]
         root.mkdir(parents=True)
         with _saving(pool) as save:
-            written = writer_for(card).write(card, root, tables, save)
+            written = _written(card, root, tables, save)
         counts = {split: measured(card, table) for split, table in written.items()}
         marker = {"dataset": card.id, "seed": seed, "scale": scale, "humanbench": __version__, "splits": counts}
         (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
@@ -98,6 +99,17 @@ def write_copy(
             target.replace(folder / "before")
         content.replace(target)
     return target
+
+
+def _written(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+    try:
+        return writer_for(card).write(card, root, tables, save)
+    except (KeyError, IndexError, StopIteration, ValueError) as error:
+        columns = ", ".join(str(name) for name in next(iter(tables.values())).columns[2:])
+        raise CardError(
+            f"{card.id}: the writer of the format {card.reader.format} does not fit what the card and its task ask for "
+            f"({type(error).__name__}: {error}); tables have the columns {columns}"
+        ) from error
 
 
 def _check_free(target: Path) -> None:
@@ -127,7 +139,7 @@ def _table(pictures: list[StoredPicture]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():
         cells = [row[name] for row in rows]
-        columns[name] = cells if isinstance(cells[0], int | float | str) else object_column(cells)
+        columns[name] = cells if isinstance(cells[0], int | float | str | np.generic) else object_column(cells)
     table = pd.DataFrame(columns)
     table.attrs[WITHOUT_PEOPLE] = [(picture.path, picture.size) for picture in pictures if not picture.rows]
     return table

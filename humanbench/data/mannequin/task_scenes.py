@@ -1,19 +1,19 @@
 """What a task says about procedural people: the look of its worlds, which pictures are taken, what is labelled in them.
 
-A task offers an object of a class derived from `TaskScenes`; nothing else in this package knows a task. Labels are read
-off a `humanbench.data.mannequin.scene.Scene`, whose docstrings say what every field means and which way headings turn.
+A task offers an object of a class derived from `TaskScenes` as its part `procedural`; nothing in this package knows a
+task by name. Labels are read off a `humanbench.data.mannequin.scene.Scene`, whose docstrings say what every field means
+and which way headings turn.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from humanbench.cards import DatasetCard
 from humanbench.data.mannequin.shots import Shot, crops, scenes
 from humanbench.errors import CardError
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     from humanbench.data.mannequin.sampling import DatasetWorld
@@ -53,20 +53,7 @@ class TaskScenes:
 
 def scenes_of(card: DatasetCard) -> TaskScenes:
     """What the card's task says about procedural people; `CardError` where it says nothing."""
-    scenes = scenes_for(card.task)
+    scenes = task_for(card).procedural
     if scenes is None:
         raise CardError(f"{card.id}: the task {card.task} has no labels for procedural people, so it cannot be written")
-    return scenes
-
-
-@lru_cache(maxsize=64)
-def scenes_for(task: str) -> TaskScenes | None:
-    """What a task says about procedural people, None where it says nothing."""
-    module = f"humanbench.tasks.{task}.procedural"
-    try:
-        scenes: TaskScenes = importlib.import_module(module).procedural
-    except ModuleNotFoundError as error:
-        if error.name and module.startswith(error.name):
-            return None
-        raise
     return scenes
