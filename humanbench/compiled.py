@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast, overload
 
 import numba
@@ -25,7 +26,8 @@ def compiled(function: F | None = None, *, fastmath: bool = False) -> F | Callab
 
     The code is kept in the first folder of these that can be written to: `$NUMBA_CACHE_DIR`, `__pycache__` beside the
     source, numba's folder of the user, `$HUMANBENCH_CACHE/compiled`. Where none can (a container whose file system is
-    read-only), every run compiles anew, which costs it some seconds. Compiled functions let other threads run.
+    read-only), every run compiles anew, which costs it some seconds. So it is where kept code cannot be read, as when
+    it names a class that an older version had, and where a disk is full. Compiled functions let other threads run.
     """
 
     def decorate(function: F) -> F:
@@ -50,10 +52,31 @@ def _kept(function: F, fastmath: bool, folder: str | None = None) -> F | None:
     default = settings.CACHE_DIR
     settings.CACHE_DIR = folder or default
     try:
-        return cast(F, numba.njit(cache=True, nogil=True, fastmath=fastmath)(function))
+        return cast(F, _forgiving(numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)))
     except RuntimeError as error:  # numba looks for a place when it is told to keep the code, not when it does
         if "cannot cache" not in str(error):
             raise
         return None
     finally:
         settings.CACHE_DIR = default
+
+
+def _forgiving(dispatcher: Any) -> Any:
+    """The compiled function, for which kept code that cannot be read or written is no error but code to compile."""
+    cache = dispatcher._cache
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_overload(*given: Any) -> Any:
+        try:
+            return load(*given)
+        except Exception:  # a pickle of another version can fail in any way
+            with suppress(Exception):
+                cache.flush()  # else nothing could be kept in its place
+            return None
+
+    def save_overload(*given: Any) -> None:
+        with suppress(OSError):
+            save(*given)
+
+    cache.load_overload, cache.save_overload = load_overload, save_overload
+    return dispatcher

@@ -50,6 +50,41 @@ def test_numbas_own_setting_comes_first(tmp_path: Path) -> None:
     assert [folder.name for folder in tmp_path.iterdir()] == ["mine"]
 
 
+POINTS = """
+from typing import NamedTuple
+import numpy as np
+from humanbench.compiled import compiled
+
+class {name}(NamedTuple):
+    values: np.ndarray
+
+@compiled
+def total(points):
+    return points.values.sum()
+
+def main():
+    print(total({name}(np.arange(4.0))))
+    return total.stats
+"""
+TWICE = "import points; stats = points.main(); print(len(stats.cache_hits), len(stats.cache_misses))"
+
+
+def test_code_kept_by_another_version_is_compiled_anew(tmp_path: Path) -> None:
+    """The index of kept code names classes of arguments; one that is gone made every run end in an AttributeError."""
+
+    def said(name: str) -> list[str]:
+        (tmp_path / "points.py").write_text(POINTS.format(name=name))
+        python = [sys.executable, "-c", TWICE]
+        paths = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[1])])
+        environment = os.environ | {"PYTHONPATH": paths, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        return subprocess.run(python, env=environment, check=True, capture_output=True, text=True).stdout.split()
+
+    assert said("Before") == ["6.0", "0", "1"]
+    assert said("Before") == ["6.0", "1", "0"]
+    assert said("Later_") == ["6.0", "0", "1"]
+    assert said("Later_") == ["6.0", "1", "0"]
+
+
 def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     from humanbench.errors import HumanbenchError
     from humanbench.paths import cache_folder

@@ -7,7 +7,7 @@ import os
 import tomllib
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.images import absent
@@ -53,7 +53,9 @@ def load_samples(
     - counting: `points` N x 2 float (x, y), `count` float.
 
     `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
-    `image_ids`, all images of the split whether or not they hold people. `remarks` are sentences on what the files hold
+    `image_ids`, all images of the split whether or not they hold people, and with a subset `left_out`, the people in
+    its images whom it does not name (scoring neither asks for them nor counts who is found there). `remarks` are
+    sentences on what the files hold
     that a user should know, each also a `DataWarning`: pictures that are not there, labels that are taken as ignored.
 
     `data_root` holds a folder per dataset; the default, and places of single datasets, are those of
@@ -74,9 +76,11 @@ def load_samples(
     kept = dict(table.attrs)
     if subset is not None:
         wanted = read_subset(Path(subset), split)
-        table = _select(card, table, wanted, Path(subset))
+        whole, table = table, _select(card, table, wanted, Path(subset))
         if "image_ids" in kept:
-            kept["image_ids"] = [i for i in kept["image_ids"] if i in set(table["image_id"]) or str(i) in wanted]
+            chosen = set(table["image_id"])
+            kept["image_ids"] = [i for i in kept["image_ids"] if i in chosen or str(i) in wanted]
+            kept["left_out"] = _left_out(whole, table)
     table = table.reset_index(drop=True)
     remarks = [*kept.pop("remarks", ()), *_absent(card, split, table, kept.pop("seen", False))]
     for remark in remarks:
@@ -89,6 +93,18 @@ def load_samples(
         "subset": Path(subset).stem if subset is not None else None,
     }
     return table
+
+
+def _left_out(whole: pd.DataFrame, table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The people of the whole table in the images of this part of it, but not in the part, with plain values."""
+    import numpy as np
+
+    others = whole[whole["image_id"].isin(set(table["image_id"])) & ~whole["id"].isin(set(table["id"]))]
+    columns = ["image_id", "annotation_id", "bbox", "area", "keypoints"]
+    return [
+        {str(name): np.asarray(value).tolist() for name, value in row.items()}
+        for row in others[columns].to_dict("records")
+    ]
 
 
 def _absent(card: DatasetCard, split: str, table: pd.DataFrame, seen: bool) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.oks import GroundTruthPoses, PredictedPoses, average_precision, match, outside
+from humanbench.metrics.oks import GroundTruthPoses, RankedPoses, average_precision, match, outside
 from humanbench.metrics.scores import DrawCounts, Scores
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
@@ -129,7 +129,7 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     return GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
 
 
-def _read_detections(detections: CocoEntries, frame: _Frame) -> PredictedPoses:
+def _read_detections(detections: CocoEntries, frame: _Frame) -> RankedPoses:
     """All detections of known categories, best first within their group, equal scores in the order given."""
     _require(detections, ("image_id", "category_id", "keypoints", "score"), "detection", PredictionError)
     try:
@@ -148,7 +148,7 @@ def _read_detections(detections: CocoEntries, frame: _Frame) -> PredictedPoses:
     order = np.argsort(-score, kind="stable")
     order = order[category[order] >= 0]
     order = order[np.argsort(group[order], kind="stable")]
-    return PredictedPoses(group[order], score[order], points[order], area[order])
+    return RankedPoses(group[order], score[order], points[order], area[order])
 
 
 def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
@@ -161,7 +161,7 @@ def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
 
 
-def _with_keypoint_scores(found: PredictedPoses) -> PredictedPoses:
+def _with_keypoint_scores(found: RankedPoses) -> RankedPoses:
     scored = np.asarray((found.points[:, :, 2] > 0).any(axis=1))
     if len(scored) and not scored.any():
         raise PredictionError(
@@ -171,13 +171,13 @@ def _with_keypoint_scores(found: PredictedPoses) -> PredictedPoses:
     return _chosen(found, scored)
 
 
-def _best_of_each_group(found: PredictedPoses) -> PredictedPoses:
+def _best_of_each_group(found: RankedPoses) -> RankedPoses:
     place = np.arange(len(found.group)) - np.searchsorted(found.group, found.group)
     return _chosen(found, place < PER_IMAGE)
 
 
-def _chosen(poses: PredictedPoses, rows: Bools) -> PredictedPoses:
-    return PredictedPoses(poses.group[rows], poses.score[rows], poses.points[rows], poses.area[rows])
+def _chosen(poses: RankedPoses, rows: Bools) -> RankedPoses:
+    return RankedPoses(poses.group[rows], poses.score[rows], poses.points[rows], poses.area[rows])
 
 
 def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
@@ -219,7 +219,7 @@ def _name(rows: CocoEntries, i: int, what: str) -> str:
 
 
 def _rank(
-    people: GroundTruthPoses, found: PredictedPoses, status: NDArray[np.uint8], category: int, images: int
+    people: GroundTruthPoses, found: RankedPoses, status: NDArray[np.uint8], category: int, images: int
 ) -> _Ranked:
     """One category's share, sorted by score; equal scores in the order of image, then of the image's own list."""
     first, last = category * images, (category + 1) * images

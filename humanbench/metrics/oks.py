@@ -29,8 +29,8 @@ class GroundTruthPoses(NamedTuple):
     crowd: Bools
 
 
-class PredictedPoses(NamedTuple):
-    """PredictedPoses in order of their group, best first within."""
+class RankedPoses(NamedTuple):
+    """RankedPoses in order of their group, best first within."""
 
     group: Ints
     score: Floats
@@ -99,7 +99,7 @@ def _assign(similarity: Floats, ignored: Bools, crowd: Bools, away: Bools, thres
 @compiled
 def _match(
     people: GroundTruthPoses,
-    detections: PredictedPoses,
+    detections: RankedPoses,
     spans: Ints,
     ignored: Bools,
     away: Bools,
@@ -121,7 +121,7 @@ def _match(
 
 
 def match(
-    people: GroundTruthPoses, detections: PredictedPoses, variances: Floats, thresholds: Floats, ranges: Floats
+    people: GroundTruthPoses, detections: RankedPoses, variances: Floats, thresholds: Floats, ranges: Floats
 ) -> Outcomes:
     """What each detection counts as: ranges x thresholds x D of `IGNORED`, `WRONG`, `RIGHT`.
 

@@ -95,13 +95,16 @@ def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]
 
 
 def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
-    """The same rows from the conversion: its own image and annotation numbers give way to the official names."""
+    """The same rows from the conversion: its own image and annotation numbers give way to the official names.
+
+    `num_keypoints`, which the official form does not state, is not read by the evaluation either.
+    """
     table = coco_table(card, path, images, image_key=lambda image: image_name(str(image["file_name"])))
     table = table.sort_values("annotation_id", kind="stable")
     table["annotation_id"] = table.groupby("image_id", sort=False).cumcount() + 1
     table["id"] = table["image_id"] + "/" + table["annotation_id"].astype(str)
     table.attrs["image_ids"] = sorted(table.attrs["image_ids"])
-    return _in_order(table.drop(columns="size", errors="ignore"))
+    return _in_order(table.drop(columns=["size", "num_keypoints"], errors="ignore"))
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:

@@ -73,6 +73,7 @@ def coco_table(
 
     `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id where the stored
     one is not used. A missing `area` is w * h, a missing `iscrowd` 0, a missing `bbox` the box around the keypoints.
+    `num_keypoints` is there where the file states it, because COCO's evaluation takes it before the flags.
     Visibility stays as stored (a file may use 1 for every labelled point). Raises `DataError` naming the annotation.
     """
     try:
@@ -103,10 +104,13 @@ def _table(
     keypoints = select_keypoints(card, path, _numbers(card, path, people, "keypoints", None))
     bbox = _boxes(card, path, people, keypoints)
     more: dict[str, list[Any]] = {}
+    if any("num_keypoints" in a for a in people):
+        labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
+        more["num_keypoints"] = [int(a.get("num_keypoints", n)) for a, n in zip(people, labelled, strict=True)]
     if all("width" in im and "height" in im for im in known.values()):
         sizes = {k: (int(im["width"]), int(im["height"])) for k, im in known.items()}
         more["size"] = [sizes[k] for k in stored]
-    return person_table(
+    table = person_table(
         image=[names[k] for k in stored],
         image_id=[keys[k] for k in stored],
         annotation_id=[_entry(card, path, a, "annotation", "id") for a in people],
@@ -117,10 +121,25 @@ def _table(
         image_ids=[keys[k] for k, im in known.items() if im.get("is_labeled", True)],
         **more,
     )
+    if remark := _without_area(card, path, people):
+        table.attrs["remarks"] = [remark]
+    return table
+
+
+def _without_area(card: DatasetCard, path: Path, people: Sequence[Record]) -> str:
+    """What is to be said of people without an area where their similarity is measured by it."""
+    options = card.evaluation.options if card.evaluation else {}
+    lacking = sum("area" not in a for a in people)
+    if not lacking or options.get("metric") != "keypoint_ap" or options.get("area") == "box":
+        return ""
+    return (
+        f"{card.id}: {path}: {lacking:,} of {len(people):,} people have no 'area'; width x height of their box is "
+        "taken for it, which is more than the area of a body and makes AP higher"
+    )
 
 
 def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Record]]:
-    """Images by id, and annotations, of a COCO-form file."""
+    """Images by id, and annotations, of a COCO-form file; those of people, where it has other categories too."""
     content = load_json(card, path, without="segmentation")
     for part in ("images", "annotations"):
         found = content.get(part) if isinstance(content, dict) else None
@@ -129,7 +148,17 @@ def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Re
     images = {_entry(card, path, im, "image", "id"): im for im in content["images"]}
     if len(images) != len(content["images"]):
         raise DataError(f"{card.id}: {path} describes {len(content['images']) - len(images)} images twice")
-    return images, content["annotations"]
+    return images, _of_people(content)
+
+
+def _of_people(content: Record) -> list[Record]:
+    """The annotations of the category `person`; all of them where the file has one category or none of that name."""
+    annotations: list[Record] = content["annotations"]
+    categories = [c for c in content.get("categories") or () if isinstance(c, dict)]
+    people = {c.get("id") for c in categories if c.get("name") == "person"}
+    if not people or len(categories) == 1:
+        return annotations
+    return [a for a in annotations if a.get("category_id") in people]
 
 
 def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,16 +6,16 @@ people are given; MPII, Human3.6M). `area` of `keypoint_ap` is `annotation` (the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from humanbench import metrics
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, PredictionError
 from humanbench.predictions import records as coco
@@ -29,36 +29,39 @@ class PredictedPoses:
     """Predicted people: K keypoints each (N x K x 3: x, y, score in original pixels, 0-based) and a score (N).
 
     `image_ids` are those of the sample table. Where the people are given, there is one row per row of the table, in its
-    order, and `annotation_ids` says which.
+    order, and `annotation_ids` says which. `boxes` (N x 4: x, y, w, h), where a file states them, are what COCO's
+    evaluation takes for the people's size.
     """
 
     image_ids: Sequence[Any]
-    keypoints: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    keypoints: Floats
+    scores: Floats
     annotation_ids: Sequence[Any] | None = None
+    boxes: Floats | None = None
 
 
 def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
-    columns = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "keypoints")
-    annotations = [
-        {
-            "id": person,
-            "image_id": image,
-            "category_id": coco.PERSON,
-            "bbox": list(box),
-            "area": area,
-            "iscrowd": int(crowd),
-            "keypoints": np.asarray(keypoints, float).ravel().tolist(),
-        }
-        for person, image, box, area, crowd, keypoints in zip(*(table[c] for c in columns), strict=True)
-    ]
+    rows = table[[c for c in _ANNOTATION if c in table]].to_dict("records")
+    left_out = [{**row, "iscrowd": 1} for row in table.attrs.get("left_out", ())]
     truth = {
         "images": [{"id": i} for i in _images(table)],
-        "annotations": annotations,
+        "annotations": [_annotation(row) for row in (*rows, *left_out)],
         "categories": [{"id": coco.PERSON, "name": "person"}],
     }
     measured = PoseEvaluationOptions.of(card).area
     return metrics.keypoint_ap(truth, _entries(people), np.array(card.labels.sigmas), area=measured)
+
+
+_ANNOTATION = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
+"""What COCO's evaluation reads of a person; `num_keypoints` where the dataset's file states it."""
+
+
+def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A person of the sample table as COCO's files have them."""
+    points = np.asarray(row["keypoints"], float).ravel().tolist()
+    fields = {name: row[name] for name in ("image_id", "area", "num_keypoints") if name in row}
+    rest = {"id": row["annotation_id"], "bbox": list(row["bbox"]), "iscrowd": int(row["iscrowd"]), "keypoints": points}
+    return {**fields, **rest, "category_id": coco.PERSON}
 
 
 def _pckh(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
@@ -98,7 +101,7 @@ def _images(table: pd.DataFrame) -> list[Any]:
 
 
 def _entries(people: PredictedPoses) -> list[dict[str, Any]]:
-    return [
+    entries: list[dict[str, Any]] = [
         {"image_id": _plain(image), "category_id": coco.PERSON, "keypoints": points, "score": confidence}
         for image, points, confidence in zip(
             people.image_ids,
@@ -107,6 +110,9 @@ def _entries(people: PredictedPoses) -> list[dict[str, Any]]:
             strict=True,
         )
     ]
+    if people.boxes is not None:
+        entries = [{**entry, "bbox": box} for entry, box in zip(entries, people.boxes.tolist(), strict=True)]
+    return entries
 
 
 def _plain(identifier: Any) -> int | str:
@@ -120,6 +126,7 @@ class PosePredictions(TaskPredictions):
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> PredictedPoses:
         """Read COCO results JSON: a list of {image_id, category_id 1, keypoints [x, y, score] * K, score}.
 
+        Where the first entry has a `bbox`, as COCO's own tool decides it, all need one.
         Where the people are given each entry also has its `annotation_id`, and every person needs exactly one entry. An
         image without entries is legitimate otherwise; an image that the split does not have is an error.
         """
@@ -132,7 +139,10 @@ class PosePredictions(TaskPredictions):
         images = _images(table)
         found = locate([str(i) for i in images], named(card, table, coco.names(records, "image_id", path)), path)
         if not METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
-            return PredictedPoses([images[i] for i in found], keypoints, scores)
+            boxes = None
+            if records and records[0].get("bbox"):
+                boxes = coco.numbers(records, "bbox", 4, path, "4 (x, y, width, height), as the first entry has")
+            return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=boxes)
         order = align(
             [str(i) for i in table["annotation_id"]], coco.names(records, "annotation_id", path), path, noun="person"
         )

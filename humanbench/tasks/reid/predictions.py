@@ -22,10 +22,10 @@ from humanbench.tasks.reid import ReidEvaluationOptions
 
 @dataclass(frozen=True)
 class ReidFeatures:
-    """A float32 feature per query (Q x D) and per gallery image (G x D), in the order of the sample tables."""
+    """A feature per query (Q x D) and per gallery image (G x D), floats, in the order of the sample tables."""
 
-    query: NDArray[np.float32]
-    gallery: NDArray[np.float32]
+    query: NDArray[np.floating]
+    gallery: NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ReidPredictions(TaskPredictions):
         if "distances" not in archive.shapes:
             first = archive.floats("query_features", rows=len(rows))
             second = archive.floats("gallery_features", rows=len(columns), columns=first.shape[1])
-            return ReidFeatures(first[rows].astype(np.float32), second[columns].astype(np.float32))
+            return ReidFeatures(first[rows], second[columns])
         if "query_features" in archive.shapes or "gallery_features" in archive.shapes:
             raise PredictionError(f"{path}: holds features and distances; leave one of them out")
         return ReidDistances(
