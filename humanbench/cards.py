@@ -53,8 +53,8 @@ class Reader(Record):
 
     `read_from` says what the reader of this dataset was tried on: real files of it, or files made after the documented
     form alone. `format` names a module in `humanbench.data.readers` (or a plug-in's `package.module`); `options` are
-    that format's own settings; `roots` are the folder names, relative to the dataset's folder under the data root, at which
-    the archive's top level may be found ("." is the dataset's folder itself); `tree` is the layout for people.
+    that format's own settings; `roots` are the folder names, relative to the dataset's folder under the data root, at
+    which the archive's top level may be found ("." is the dataset's folder itself); `tree` is the layout for people.
     """
 
     format: str

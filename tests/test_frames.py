@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,11 @@ from humanbench.data.frames import check_map, check_pictures, map_fits, misstate
 from humanbench.data.samples import load_samples
 from humanbench.data.verify import verify
 from humanbench.data.writers import writer_for
+from humanbench.engine.context import CellSpec
+from humanbench.engine.prepared import read_tables
 from humanbench.errors import DataError
+from humanbench.recipes import load_recipe
+from humanbench.run_log import RunLog
 from tests import make
 from tests.samples import SAMPLES, needs_samples
 
@@ -111,6 +117,22 @@ def test_a_picture_on_its_side_against_its_map_is_named(tmp_path: Path) -> None:
     assert "stored on its side" in str(rows[0].found)
     with pytest.raises(DataError, match=rf"the map of {path} is .*stored on its side"):
         check_map(str(path), (480, 640), (640, 480))
+
+
+@pytest.mark.parametrize("name", ["mpii", "shanghaitech_b", "crowdhuman"])
+def test_a_cell_on_such_a_copy_ends_before_its_training(tmp_path: Path, name: str) -> None:
+    card = load_card(name)
+    root = tmp_path / name / card.reader.roots[0]
+    root.mkdir(parents=True, exist_ok=True)
+    writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
+    context: Any = SimpleNamespace(cache=False, log=RunLog(loud=False), data_root=tmp_path, subset=None, heads=None)
+    spec = CellSpec(card, load_recipe(card, "full"), 0)
+    assert read_tables(context, spec).train
+    for path in [p for p in (tmp_path / name).rglob("*") if p.suffix in (".jpg", ".png")]:
+        with Image.open(path) as image:
+            image.resize((image.width // 3, image.height // 3)).save(path)
+    with pytest.raises(DataError, match=rf"{name} \w+: .* lie outside their pictures"):
+        read_tables(context, spec)
 
 
 @needs_samples

@@ -42,6 +42,19 @@ def test_an_honest_archive_is_a_folder_for_as_long_as_it_is_open(tmp_path: Path)
     assert not folder.exists()
 
 
+def test_what_macos_leaves_in_archives_and_folders_is_passed_over(tmp_path: Path) -> None:
+    members = {"manifest.json": b"{}", "__MACOSX/._manifest.json": b"\0", "__MACOSX/": b"", "results/.DS_Store": b"\0"}
+    with opened(zipped(tmp_path / "a.zip", members)) as folder:
+        assert [p.name for p in folder.rglob("*")] == ["manifest.json"]
+    (tmp_path / "b").mkdir()
+    for name in ("manifest.json", "._manifest.json", ".DS_Store"):
+        (tmp_path / "b" / name).write_text("{}")
+    with opened(tmp_path / "b") as folder:
+        assert (folder / "manifest.json").is_file()
+    (tmp_path / "b" / "._link").symlink_to("/etc/passwd")
+    refused(tmp_path / "b", "is a link")
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [

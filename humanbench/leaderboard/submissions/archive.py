@@ -73,10 +73,10 @@ def _check_folder(folder: Path) -> None:
             member = Path(place) / name
             about = member.lstat()
             shown = member.relative_to(folder).as_posix()
-            if is_leftover(shown):
-                continue
             if stat.S_ISLNK(about.st_mode):
                 raise SubmissionError(f"{folder}: {shown!r} is a link; refused")
+            if is_leftover(shown):
+                continue
             if stat.S_ISREG(about.st_mode):
                 members.append((shown, about.st_size))
             elif not stat.S_ISDIR(about.st_mode):
