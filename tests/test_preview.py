@@ -215,6 +215,16 @@ def test_attributes_present_and_unknown_are_named(tmp_path: Path) -> None:
     assert (pictures[3] == canvas.MOUNT).all()
 
 
+def test_attributes_of_somebody_in_a_larger_picture_are_shown_with_that_person(tmp_path: Path) -> None:
+    image = flat(tmp_path / "a.png", 400, 300)
+    row = {"id": "a", "image": image, "Hat": 1, "bbox": np.array([300.0, 100.0, 40.0, 120.0])}
+    picture = tile_of(contact_sheet(card_of("attribute", {"attributes": ["Hat"]}), pd.DataFrame([row]), 1, 1))
+    rows, columns = np.nonzero(where(picture, canvas.YELLOW))
+    # The crop is the box with a margin of 0.12 of its height and 8 pixels on every side: the box fills most of it.
+    assert (rows.max() - rows.min()) / (columns.max() - columns.min()) == pytest.approx(120 / 40, rel=0.05)
+    assert rows.max() - rows.min() > 0.5 * canvas.CELL
+
+
 class TestReid:
     def table(self, tmp_path: Path, gallery: list[tuple[int, int]]) -> pd.DataFrame:
         image = flat(tmp_path / "a.png", 40, 80)

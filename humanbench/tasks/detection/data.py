@@ -26,37 +26,37 @@ from humanbench.tasks.training import Sample
 Boxes = NDArray[np.float64]
 
 
-class Scene(NamedTuple):
+class BoxedImage(NamedTuple):
     """A picture and boxes M x 4 (x, y, w, h in its pixels), `ignore` M."""
 
     image: Image.Image
     boxes: Boxes
     ignore: NDArray[np.bool_]
 
-    def resized(self, short: int, longest: int, interpolation: str) -> Scene:
+    def resized(self, short: int, longest: int, interpolation: str) -> BoxedImage:
         """Shorter side `short`, or less where the longer one would exceed `longest`."""
         size = fitting((self.image.height, self.image.width), short, longest)
         factor = np.array([size[1] / self.image.width, size[0] / self.image.height] * 2)
-        return Scene(transforms.resize(self.image, size, interpolation), self.boxes * factor, self.ignore)
+        return BoxedImage(transforms.resize(self.image, size, interpolation), self.boxes * factor, self.ignore)
 
-    def mirrored(self) -> Scene:
+    def mirrored(self) -> BoxedImage:
         """Left and right exchanged; a box's left side is where its right one was."""
         boxes = self.boxes.copy()
         boxes[:, 0] = self.image.width - boxes[:, 0] - boxes[:, 2]
-        return Scene(transforms.mirror(self.image), boxes, self.ignore)
+        return BoxedImage(transforms.mirror(self.image), boxes, self.ignore)
 
-    def cropped(self, top: int, left: int, size: transforms.Size) -> Scene:
+    def cropped(self, top: int, left: int, size: transforms.Size) -> BoxedImage:
         """A window of the picture, with what of the boxes lies in it."""
         moved = self._replace(image=transforms.crop(self.image, top, left, size), boxes=self.boxes - [left, top, 0, 0])
         return moved.clipped()
 
-    def clipped(self) -> Scene:
+    def clipped(self) -> BoxedImage:
         """Boxes cut at the picture's edges; those outside are dropped."""
         extent = np.array([self.image.width, self.image.height], float)
         low = np.clip(self.boxes[:, :2], 0, extent)
         high = np.clip(self.boxes[:, :2] + self.boxes[:, 2:], 0, extent)
         boxes, left = np.concatenate([low, high - low], axis=1), (high > low).all(axis=1)
-        return Scene(self.image, boxes[left], self.ignore[left])
+        return BoxedImage(self.image, boxes[left], self.ignore[left])
 
 
 def fitting(size: transforms.Size, short: int, longest: int) -> transforms.Size:
@@ -98,7 +98,7 @@ class Scenes:
         regions to ignore, cut at the picture's edges, as the metrics cut them.
         """
         image, interpolation = open_rgb(self.paths[index]), self.preprocessing.interpolation
-        scene = Scene(image, self.boxes[index], self.ignore[index]).clipped()
+        scene = BoxedImage(image, self.boxes[index], self.ignore[index]).clipped()
         if self.training:
             scene = self._augmented(scene, generator(self.seed, self.epoch, index))
         else:
@@ -112,7 +112,7 @@ class Scenes:
             sample |= {"boxes": shares[~ignore], "ignored": shares[ignore]}
         return sample
 
-    def _augmented(self, scene: Scene, rng: np.random.Generator) -> Scene:
+    def _augmented(self, scene: BoxedImage, rng: np.random.Generator) -> BoxedImage:
         chosen, interpolation = self.augment, self.preprocessing.interpolation
         if rng.random() < chosen.flip:
             scene = scene.mirrored()
