@@ -100,5 +100,9 @@ def test_seed_noise_moves_from_what_is_assumed_to_what_is_seen() -> None:
     # Factor (8 + 16) / (8 + 2) = 2.4; variance (8 x 2.4 x 0.09 + 1.44) / 10 = 0.3168.
     several = Trained("mAP", "humanbench-v1", (79.4, 80.6), (80.4, 81.6))
     assert noise(several) == pytest.approx([0.3168**0.5])
+    # What moves by more than ten times as assumed counts as ten times for others: squares 2 x 2 x 1^2 of an assumed
+    # 0.08, factor (8 + 2 x 100) / (8 + 2) = 20.8, not (8 + 4 / 0.0064) / 10 = 63.3.
+    odd = Trained("MSE", "humanbench-v1", (1.0, 3.0), (1.0, 3.0))
+    assert noise(one, odd)[0] == pytest.approx((20.8 * 0.09) ** 0.5)
     # A cell without a spread of its own takes the factor: variance 2.4 x 0.09.
     assert noise(several, one) == pytest.approx([0.3168**0.5, (2.4 * 0.09) ** 0.5])

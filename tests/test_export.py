@@ -49,8 +49,8 @@ def rows_of(text: str) -> list[list[str]]:
 def test_markdown_has_two_blocks_in_the_papers_order(made: Path) -> None:
     text = export(made / "good", made / "poor")
     assert re.findall(r"^\*\*(.*)\*\*$", text, re.M) == [
-        "Human parsing, Person ReID",
-        "Attribute recognition, Crowd counting",
+        "Human parsing, Person re-identification",
+        "Pedestrian attributes, Crowd counting",
     ]
     rows = rows_of(text)
     assert rows[0] == ["backbone", "protocol", "LIP (mIoU ↑)", "Market (mAP ↑)"]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from humanbench.benchmark import benchmark
 from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
@@ -15,18 +16,7 @@ from humanbench.regimes import REGIMES
 from humanbench.results.cells import CellRuns, Estimate, cell_estimates, grouped
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
-
-BLOCKS: tuple[tuple[str, ...], ...] = (("parsing", "reid"), ("detection", "pose", "attribute", "counting"))
-"""Tasks of the upper and the lower half, in the paper's order."""
-
-TASK: dict[str, str] = {
-    "parsing": "Human parsing",
-    "reid": "Person ReID",
-    "detection": "Pedestrian detection",
-    "pose": "Pose estimation",
-    "attribute": "Attribute recognition",
-    "counting": "Crowd counting",
-}
+from humanbench.tasks.registry import task_names
 
 
 @dataclass(frozen=True)
@@ -143,9 +133,16 @@ def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[StoredRes
     cards = [load_card(name) for name in dict.fromkeys(order) if name in metrics]
     blocks = (
         tuple(PaperColumn(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
-        for tasks in BLOCKS
+        for tasks in halves()
     )
     return PaperTable(suite, synthetic, subset, rows, tuple(block for block in blocks if block))
+
+
+def halves() -> list[list[str]]:
+    """Tasks of the upper and the lower half, in the paper's order; those that it has not at the end."""
+    *upper, last = benchmark()["table"]
+    known = {task for tasks in (*upper, last) for task in tasks}
+    return [*upper, [*last, *(task for task in task_names() if task not in known)]]
 
 
 def _main(card: DatasetCard) -> str:

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
 from humanbench.results.stored import StoredResult
+from humanbench.tasks.registry import task_named
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -48,7 +49,7 @@ def _board(board: PaperTable) -> str:
 
 def _tabular(board: PaperTable, block: Sequence[PaperColumn]) -> list[str]:
     groups = [(task, len(list(members))) for task, members in groupby(block, key=lambda c: c.card.task)]
-    heads = [rf"\multicolumn{{{width}}}{{c}}{{{TASK[task]}}}" for task, width in groups]
+    heads = [rf"\multicolumn{{{width}}}{{c}}{{{task_named(task).title}}}" for task, width in groups]
     rules, start = [], 3
     for _, width in groups:
         rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from humanbench.comparison.formats import escaped, rows_of
-from humanbench.export.boards import TASK, PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
 from humanbench.results.stored import StoredResult
+from humanbench.tasks.registry import task_named
 
 
 def markdown(entries: Iterable[StoredResult]) -> str:
@@ -20,7 +21,10 @@ def _board(board: PaperTable) -> str:
         tasks = dict.fromkeys(column.card.task for column in block)
         head = ["backbone", "protocol", *(escaped(f"{c.name} ({c.metric} {c.way.arrow})") for c in block)]
         rows = [_row(board, row, block) for row in board.rows]
-        parts += [f"**{', '.join(TASK[task] for task in tasks)}**", rows_of(head, rows, "ll" + "r" * len(block))]
+        parts += [
+            f"**{', '.join(task_named(task).title for task in tasks)}**",
+            rows_of(head, rows, "ll" + "r" * len(block)),
+        ]
     if board.several_seeds:
         parts.append("Values with ± are the mean over training seeds and half of its 95 % interval.")
     return "\n\n".join(parts)

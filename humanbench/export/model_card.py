@@ -10,23 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
-from humanbench.export.boards import TASK, cells_by_row
+from humanbench.export.boards import cells_by_row
 from humanbench.names import shown
 from humanbench.results.cells import CellRuns, Estimate, cell_estimates
 from humanbench.results.stored import StoredResult
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
-
-HUB_TASK: dict[str, str] = {
-    "reid": "image-feature-extraction",
-    "pose": "keypoint-detection",
-    "parsing": "image-segmentation",
-    "attribute": "image-classification",
-    "detection": "object-detection",
-    "counting": "other",
-}
-"""The hub's name of each task; it has none for counting."""
 
 
 def model_card(entries: Iterable[StoredResult], name: str | None) -> str:
@@ -76,8 +67,8 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: Estimate) -> E
     card = load_card(result.dataset)
     labels = ["synthetic copy"] * result.synthetic + [f"subset {shown(s)}" for s in [result.subset] if s]
     return EvalResult(
-        task_type=HUB_TASK[card.task],
-        task_name=f"{TASK[card.task]}, {regime}",
+        task_type=task_for(card).hub_tag,
+        task_name=f"{task_for(card).title}, {regime}",
         dataset_type="-".join([card.id, *(re.sub(r"\W+", "-", label) for label in labels)]),
         dataset_name=card.name + (f" ({', '.join(labels)})" if labels else ""),
         dataset_config=", ".join([result.suite, result.regime, *([shown(result.variant)] if result.variant else [])]),

@@ -237,15 +237,21 @@ def _greedy(first: Ints, box: Ints, iou: Floats, taken: Bools, verdict: NDArray[
             verdict[d] = HIT
 
 
-def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) -> Curve:
-    """Match detections, sorted by score within each image, to real boxes one to one, and line them up by score.
+def greedy_verdicts(pairs: Overlaps, ignorable: Bools, boxes: int) -> NDArray[np.int8]:
+    """HIT, MISS or IGNORED for each detection, sorted by score within each image; `boxes` real ones in all.
 
     Each detection in turn takes the free box of highest IoU, the first of equals; without one it is a false positive,
     or, where `ignorable`, left out.
     """
     verdict = np.where(ignorable, IGNORED, MISS).astype(np.int8)
-    taken = np.zeros(int(positives.sum()), dtype=np.bool_)
-    _greedy(pairs.first, pairs.box, pairs.iou, taken, verdict)
+    _greedy(pairs.first, pairs.box, pairs.iou, np.zeros(boxes, dtype=np.bool_), verdict)
+    return verdict
+
+
+def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) -> Curve:
+    """Match detections, sorted by score within each image, to real boxes one to one (`greedy_verdicts`), and line them
+    up by score."""
+    verdict = greedy_verdicts(pairs, ignorable, int(positives.sum()))
     counts = np.flatnonzero(verdict != IGNORED)
     order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
     return Curve(det.image[order], verdict[order] == HIT, positives)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from humanbench.arrays import Floats, Ints
 from humanbench.errors import DataError, PredictionError
@@ -18,6 +19,7 @@ from humanbench.metrics.boxes import (
     covered,
     flatten,
     greedy_curve,
+    greedy_verdicts,
     log_average_miss_rate,
     overlaps,
     sweep,
@@ -30,6 +32,7 @@ EPSILON = 1e-6  # added to unions and areas, as the official tool does; keeps bo
 REFERENCES = np.array(  # false positives per image, the official tool's rounded decimals
     [at_least(x) for x in (0.0100, 0.0178, 0.0316, 0.0562, 0.1000, 0.1778, 0.3162, 0.5623, 1.0000)]
 )
+_DETECTED = ("x", "y", "w", "h", "score")
 SCORE_THRESHOLDS = 0.1 * np.arange(10, dtype=np.float64)
 
 
@@ -66,7 +69,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     """
     size = _sizes(images)
     gt = flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
-    det = flatten(images, "det", ("x", "y", "w", "h", "score")).by_score()
+    det = flatten(images, "det", _DETECTED).by_score()
     ignore = gt.values[:, 4] != 0
     people, regions = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size)
     found = _clip(det, size)
@@ -81,6 +84,18 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
     return Scores(CrowdParts(curve, counts), reduce_crowd, n=len(images), unit="image", info=info)
+
+
+def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
+    """What `crowdhuman` makes of each detection of one image, in the order given: HIT, MISS or IGNORED."""
+    size = _sizes([image])
+    gt, det = flatten([image], "gt", ("x", "y", "w", "h", "ignore")), flatten([image], "det", _DETECTED)
+    ignore = gt.values[:, 4] != 0
+    people, regions, found = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size), _clip(det.by_score(), size)
+    pairs, ignorable = overlaps(found, people, OVERLAP, EPSILON), covered(found, regions, OVERLAP, EPSILON)
+    verdicts = np.empty(len(det.values), np.int8)
+    verdicts[np.argsort(-det.values[:, -1], kind="stable")] = greedy_verdicts(pairs, ignorable, len(people.area))
+    return verdicts
 
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:

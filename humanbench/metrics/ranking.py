@@ -136,6 +136,36 @@ def reid_from_features(
     return _scores(*_outcomes(reader, pairing))
 
 
+def ranked_gallery(
+    distances: ArrayLike, query_id: int, gallery_ids: ArrayLike, query_cam: int, gallery_cams: ArrayLike
+) -> Ints:
+    """Positions of the gallery images of one query in the order in which `reid` ranks them; what it removes is absent.
+
+    >>> ranked_gallery([0.1, 0.3, 0.2, 0.0], 7, [7, 7, 8, -1], 0, [0, 1, 1, 1])
+    array([2, 1])
+    """
+    ids, cams = _labels(gallery_ids, "gallery ids"), _labels(gallery_cams, "gallery cameras")
+    order = np.argsort(np.asarray(distances), kind="stable")
+    removed = (ids == JUNK) | ((ids == query_id) & (cams == query_cam) & (query_cam != NO_CAMERA))
+    ranked: Ints = order[~removed[order]]
+    return ranked
+
+
+def feature_distances(
+    query_features: ArrayLike, gallery_features: ArrayLike, distance: Literal["euclidean", "cosine"] = "euclidean"
+) -> Callable[[int], AnyFloats]:
+    """A function from a query's position to the distances by which `reid_from_features` ranks its gallery."""
+    query, gallery = _matrix(query_features, "query features"), _matrix(gallery_features, "gallery features")
+    products = prepare(query, gallery, distance)
+
+    def row(position: int) -> AnyFloats:
+        out = np.empty((1, len(products.gallery)), products.gallery.dtype)
+        nearness: AnyFloats = products.distances(position, position + 1, out)[0]
+        return nearness
+
+    return row
+
+
 @dataclass(frozen=True)
 class _Pairing:
     """Who belongs to whom: `order[begin[q]:end[q]]` are the gallery images of query q's id, in gallery order."""

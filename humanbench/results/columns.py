@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import HumanbenchError
+from humanbench.tasks.registry import task_names
 
 
 @lru_cache(maxsize=1)
@@ -30,12 +31,10 @@ def columns_of_results(datasets: Iterable[str]) -> tuple[str, ...]:
 @lru_cache(maxsize=256)
 def _in_order(datasets: frozenset[str]) -> tuple[str, ...]:
     places = {name: number for number, name in enumerate(benchmark_columns())}
-    tasks = list(dict.fromkeys(load_card(name).task for name in places))
+    tasks = list(dict.fromkeys([*(load_card(name).task for name in places), *task_names()]))
 
-    def place(name: str) -> tuple[object, ...]:
-        task = load_card(name).task
-        known = tasks.index(task) if task in tasks else len(tasks)
-        return known, "" if task in tasks else task, places.get(name, len(places)), name
+    def place(name: str) -> tuple[int, int, str]:
+        return tasks.index(load_card(name).task), places.get(name, len(places)), name
 
     return tuple(sorted(datasets, key=place))
 

@@ -29,6 +29,10 @@ MISS_RATE = 1.0
 SUITE = {"mini": 4.0}
 """Factor on both where a suite's few pictures and short trainings make it larger."""
 
+LARGEST = 100.0
+"""Variance, in units of the assumed one, up to which a cell counts for others: one that moves by more than ten times
+what is assumed (an error near 0, say, of which percents are nothing) says something of itself alone."""
+
 FREEDOM = 8.0
 """Degrees of freedom the assumption counts for, when it is weighed against a spread that was seen."""
 
@@ -92,7 +96,8 @@ def spread_sums(cells: Sequence[Trained]) -> tuple[float, int]:
     """Squared deviations in units of the assumed variance, and their degrees of freedom, summed over cells."""
     seen = [(cell, cell.assumed) for cell in cells if cell.trained and cell.freedom]
     usable = [(cell, assumed) for cell, assumed in seen if assumed > 0]
-    return sum(cell.squares / (a * a) for cell, a in usable), sum(cell.freedom for cell, _ in usable)
+    ratios = (min(cell.squares / (a * a), LARGEST * cell.freedom) for cell, a in usable)
+    return sum(ratios), sum(cell.freedom for cell, _ in usable)
 
 
 def spread_factor(ratios: float, freedom: float) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from humanbench.data.canvas import Sheet
     from humanbench.data.mannequin.task_scenes import TaskScenes
     from humanbench.metrics import Scores
+    from humanbench.tasks.drawn import DrawnSample, Guess, Layout
     from humanbench.tasks.training import TaskTraining
 
 Tables = Mapping[str, "pd.DataFrame"]
@@ -98,7 +99,15 @@ class TaskLabels:
 
 
 class TaskDrawing(ABC):
-    """Pictures for people."""
+    """Pictures for people.
+
+    `samples`: on how many test pictures the page of the task shows predictions, `caption` what is to be seen there,
+    `layout` how they stand (see `humanbench.tasks.drawn`).
+    """
+
+    samples = 4
+    caption = ""
+    layout: Layout = "even"
 
     def splits(self, card: DatasetCard) -> tuple[str, ...]:
         """The splits that a contact sheet shows together where none is named; empty: the first with public labels."""
@@ -107,6 +116,15 @@ class TaskDrawing(ABC):
     @abstractmethod
     def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
         """Tiles of `columns` x `rows` samples with their labels drawn, drawn at random, and the legend."""
+
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """Up to `count` test pictures, the same ones for everybody, with the guesses beside the labels.
+
+        A task that draws none has no sample predictions on its page.
+        """
+        return iter(())
 
 
 @dataclass(frozen=True)

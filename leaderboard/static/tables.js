@@ -57,7 +57,7 @@
     Array.prototype.forEach.call(table.tBodies[0].rows, function (row) {
       hidden.forEach(function (hide, index) { row.cells[index].hidden = hide; });
     });
-    var index = heads.findIndex(function (head) { return head.className.indexOf("t-") === 0; });
+    var index = heads.findIndex(function (head) { return head.classList.contains("score"); });
     table.querySelectorAll("tr.tasks th").forEach(function (task) {
       var span = parseInt(task.dataset.span = task.dataset.span || task.colSpan, 10);
       var left = hidden.slice(index, index + span).filter(function (hide) { return !hide; }).length;

@@ -28,6 +28,7 @@ from humanbench.engine.prepared import PreparedCell, Tables, prepare, read_table
 from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.evaluation import selection
+from humanbench.export import boards
 from humanbench.paths import shipped
 from humanbench.recipes import SECTIONS, Recipe, load_recipe
 from humanbench.regimes import REGIMES
@@ -120,6 +121,8 @@ def test_every_key_of_the_benchmark_is_read(monkeypatch: pytest.MonkeyPatch) -> 
         selection.candidates((), None, regime.name, None, ())
     with pytest.raises(HumanbenchError, match="is for reid"):
         selection.candidates(("mpii",), None, "none", None, ())
+    monkeypatch.setattr(boards, "benchmark", lambda: Read(table, asked))
+    assert boards.halves()[0] == ["parsing", "reid"]
     assert set(table) <= asked
 
 

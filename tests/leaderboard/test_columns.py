@@ -22,6 +22,8 @@ from humanbench.leaderboard.site.writing import build_site
 from humanbench.paths import shipped
 from humanbench.results import Result
 from humanbench.results.columns import benchmark_columns, columns_with
+from humanbench.tasks import registry
+from humanbench.tasks.base import Task
 from tests.leaderboard.made import made_result
 
 
@@ -40,6 +42,61 @@ def own_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     yield "ours"
     monkeypatch.undo()
     cards.cache_clear()
+
+
+@pytest.fixture
+def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A dataset of a task of another package, which has the parts of attributes but for its drawings."""
+    path = tmp_path / "gaze.toml"
+    text = (shipped("datasets") / "pa100k.toml").read_text(encoding="utf-8")
+    for old, new in (
+        ('id = "pa100k"', 'id = "gaze1"'),
+        ('task = "attribute"', 'task = "gaze"'),
+        ('"PA-100K"', '"Gaze"'),
+    ):
+        text = text.replace(old, new)
+    path.write_text(text)
+    task = Task(
+        name="gaze",
+        title="Direction of gaze",
+        question="Where does the person look?",
+        hub_tag="other",
+        suffix=".csv",
+        package="humanbench.tasks.attribute",
+        attribute_columns=True,
+    )
+    points = {
+        "humanbench.datasets": [SimpleNamespace(load=lambda: lambda: path)],
+        "humanbench.tasks": [SimpleNamespace(name="gaze", value="gaze", load=lambda: task)],
+    }
+    whole = metadata.entry_points
+    for module in (metadata, registry):
+        monkeypatch.setattr(module, "entry_points", lambda group: points.get(group) or whole(group=group))
+    for cached in (cards, registry._from_elsewhere, registry.task_named):
+        cached.cache_clear()
+    yield "gaze1"
+    monkeypatch.undo()
+    for cached in (cards, registry._from_elsewhere, registry.task_named):
+        cached.cache_clear()
+
+
+def test_a_task_of_another_package_has_board_page_and_tables(own_task: str, tmp_path: Path) -> None:
+    usual = [made_result(dataset, "mae_vitb", "head") for dataset in ("lip", "pa100k")]
+    cell = usual[1].cell.model_copy(update={"dataset": own_task, "id": "9" * 64})
+    theirs = usual[1].model_copy(update={"dataset": own_task, "task": "gaze", "cell": cell})
+    site = site_of(tmp_path / "site", [*usual, theirs])
+    assert problems(site) == []
+    page = (site / "tasks/gaze.html").read_text()
+    assert "<h1>Direction of gaze</h1>" in page
+    assert "Where does the person look?" in (site / "index.html").read_text()
+    assert 'href="tasks/gaze.html"' in (site / "datasets.html").read_text()
+    assert any("datasets/gaze1.html" in board.read_text() for board in (site / "boards").iterdir())
+    (tmp_path / "results").mkdir()
+    for result in (*usual, theirs):
+        (tmp_path / "results" / f"{result.dataset}.json").write_text(result.to_json())
+    assert "**Pedestrian attributes, Direction of gaze**" in export(tmp_path)
+    card = export(tmp_path, form="model-card")
+    assert "Direction of gaze, head finetuning" in card
 
 
 def site_of(folder: Path, results: list[Result]) -> Path:

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,14 @@ from humanbench.data.labels import IGNORE, load_label
 from humanbench.data.samples import MARKER
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.site.html_check import problems
-from humanbench.leaderboard.site.sample_drawings import DrawnPicture, Sample, draw
 from humanbench.leaderboard.site.sample_selection import file_of
+from humanbench.metrics.boxes import HIT, IGNORED, MISS
+from humanbench.metrics.crowdhuman import crowd_verdicts, crowdhuman
+from humanbench.metrics.ranking import feature_distances, ranked_gallery, reid_from_features
 from humanbench.results import load_results
+from humanbench.tasks.attribute.drawing import AttributeDrawing
 from humanbench.tasks.detection.predictions import Detections
+from humanbench.tasks.drawn import DrawnPicture, DrawnSample
 from humanbench.tasks.pose.predictions import PredictedPoses
 from humanbench.tasks.registry import task_for, task_names
 from humanbench.tasks.reid.predictions import ReidFeatures
@@ -52,9 +56,10 @@ def site_of(runs: Sequence[Path], root: Path, place: Path) -> Path:
     return build(runs, place / "site", place / "none", root).folder
 
 
-def drawn(name: str, root: Path, guesses: Sequence[Any], count: int = 2) -> list[Sample]:
+def drawn(name: str, root: Path, guesses: Sequence[Any], count: int = 2) -> list[DrawnSample]:
     card = load_card(name)
-    return draw(card, scored_tables(card, root), [(f"net {i}", guess) for i, guess in enumerate(guesses)], count)
+    named = [(f"net {i}", guess) for i, guess in enumerate(guesses)]
+    return list(task_for(card).drawing.predictions(card, scored_tables(card, root), named, count))
 
 
 def shows(picture: DrawnPicture, color: tuple[int, int, int]) -> bool:
@@ -194,6 +199,36 @@ class TestReid:
             assert shows(bad, (213, 94, 0))
 
 
+def test_the_gallery_is_shown_as_the_metric_ranks_it() -> None:
+    """The rank of the first match of every query gives the metric's own rank-1, ties and junk included."""
+    rng = np.random.default_rng(3)
+    query, gallery = rng.integers(0, 3, (40, 4)).astype(np.float32), rng.integers(0, 3, (60, 4)).astype(np.float32)
+    people = rng.integers(0, 9, 40), rng.integers(-1, 9, 60)
+    cams = rng.integers(-1, 3, 40), rng.integers(-1, 3, 60)
+    for distance in ("euclidean", "cosine"):
+        scores = reid_from_features(query, gallery, *people, *cams, distance=distance)  # type: ignore[arg-type]
+        row = feature_distances(query, gallery, distance)  # type: ignore[arg-type]
+        first = []
+        for q in scores.info["valid"]:
+            order = ranked_gallery(row(q), people[0][q], people[1], cams[0][q], cams[1])
+            first.append(people[1][order[0]] == people[0][q])
+        assert 100 * np.mean(first) == pytest.approx(scores["rank-1"])
+
+
+def test_boxes_are_marked_as_the_metric_counts_them() -> None:
+    """One person and one region: found, found again, found nothing, and in the region."""
+    image = {
+        "id": "a",
+        "width": 100,
+        "height": 100,
+        "gt": [[10, 10, 20, 40, 0], [60, 10, 30, 30, 1]],
+        "det": [[11, 10, 20, 40, 0.7], [10, 10, 20, 40, 0.9], [10, 60, 20, 20, 0.8], [65, 12, 10, 10, 0.3]],
+    }
+    assert crowd_verdicts(image).tolist() == [MISS, HIT, MISS, IGNORED]
+    scores = crowdhuman([image])
+    assert scores["recall"] == 100
+
+
 class TestPose:
     def test_no_more_people_than_annotated_and_nothing_far_away(self, procedural: Path) -> None:
         card = load_card("coco_pose")
@@ -274,16 +309,14 @@ class TestTables:
 def test_predictions_that_cannot_be_drawn_do_not_hide_others(
     honest: Path, procedural: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from humanbench.leaderboard.site import sample_drawings as drawing
+    whole = AttributeDrawing.predictions
 
-    whole = drawing.draw
-
-    def fragile(card: Any, tables: Any, guesses: Any, count: int) -> list[Sample]:
+    def fragile(drawing: Any, card: Any, tables: Any, guesses: Any, count: int) -> Iterator[DrawnSample]:
         if any("broken" in name for name, _ in guesses):
             raise ValueError("cannot be drawn")
-        return whole(card, tables, guesses, count)
+        return whole(drawing, card, tables, guesses, count)
 
-    monkeypatch.setattr(drawing, "draw", fragile)
+    monkeypatch.setattr(AttributeDrawing, "predictions", fragile)
     shutil.copytree(honest, tmp_path / "run")
     (path,) = (tmp_path / "run" / "results").glob("pa100k-*.json")
     cell = json.loads(path.read_text())["cell"] | {"id": "1" * 64}

@@ -33,7 +33,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of a radar chart, with its own scale."""
+    """An axis of a radar chart, with its own scale; `group` is the class of its colour."""
 
     name: str
     higher_is_better: bool
@@ -142,10 +142,11 @@ def _web(count: int) -> str:
 @lru_cache(maxsize=512)
 def _axis_name(count: int, i: int, axis: Axis, rim: str) -> str:
     """What stands at the end of an axis."""
-    x, y = _on_axis(count, i, _RADIUS + 22)
+    upright = i in (0, count / 2)  # its name lies across the neighbours' ends
+    x, y = _on_axis(count, i, _RADIUS + (36 if upright else 22))
     anchor = "middle" if abs(x - _MIDDLE[0]) < 30 else "start" if x > _MIDDLE[0] else "end"
     return (
-        f'<text class="axis t-{axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
+        f'<text class="axis {axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
         f'<tspan class="rim">{rim}</tspan></text>'
     )
 

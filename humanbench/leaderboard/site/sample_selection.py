@@ -11,14 +11,13 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
-from humanbench.results.columns import benchmark_columns
-from humanbench.tasks.registry import task_names
+from humanbench.results.columns import columns_with
+from humanbench.tasks.registry import task_for, task_names
 
 if TYPE_CHECKING:
-    from humanbench.leaderboard.site.sample_drawings import Guess, Sample
+    from humanbench.tasks.base import TaskDrawing
+    from humanbench.tasks.drawn import DrawnSample, Guess
 
-COUNT = {"reid": 4, "pose": 3, "parsing": 3, "attribute": 4, "detection": 3, "counting": 4}
-"""Pictures by task."""
 ENTRIES = 3
 """Entries whose predictions stand beside the labels."""
 
@@ -29,7 +28,12 @@ class TaskSamples:
 
     card: DatasetCard
     entries: tuple[BoardEntry, ...]
-    samples: tuple[Sample, ...]
+    samples: tuple[DrawnSample, ...]
+
+    @property
+    def drawing(self) -> TaskDrawing:
+        """What the task says of its drawings."""
+        return task_for(self.card).drawing
 
 
 def samples_of(
@@ -44,7 +48,7 @@ def samples_of(
     """
     found: dict[str, TaskSamples] = {}
     for task in task_names():
-        by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task)]
+        by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task, entries)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, data_root)) is not None:
                 found[task] = shown
@@ -52,8 +56,9 @@ def samples_of(
     return found
 
 
-def _datasets(task: str) -> list[str]:
-    return [name for name in benchmark_columns() if load_card(name).task == task]
+def _datasets(task: str, entries: Sequence[BoardEntry]) -> list[str]:
+    names = columns_with({name for entry in entries for name in entry.scores})
+    return [name for name in names if load_card(name).task == task]
 
 
 def _candidates(
@@ -100,11 +105,10 @@ def _shown(
     return TaskSamples(card, tuple(chosen), tuple(samples)) if samples else None
 
 
-def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[Sample]:
-    from humanbench.leaderboard.site.sample_drawings import draw
-
+def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[DrawnSample]:
     try:
-        return draw(card, tables, guesses, COUNT[card.task]) if guesses else []
+        drawing = task_for(card).drawing
+        return list(drawing.predictions(card, tables, guesses, drawing.samples)) if guesses else []
     except Exception:  # whatever a file holds, the site is written; see `samples_of`
         return []
 
@@ -145,7 +149,6 @@ def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: 
     """The predictions, if they are the scored ones and were made for these labels."""
     from humanbench.hashing import content_sha256
     from humanbench.leaderboard.submissions.rescore import same_labels
-    from humanbench.tasks.registry import task_for
 
     known, path = result.provenance, file_of(folder, result)
     if known is None or path is None:

@@ -19,6 +19,7 @@ from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
 from humanbench.results.columns import column_groups, main_metric, short_name
+from humanbench.tasks.registry import task_names
 
 
 def regime_short(regime: str) -> str:
@@ -69,6 +70,15 @@ class TableRow:
     mean_rank: str
     cells: tuple[TableCell, ...]
     rule: bool = False
+
+
+HUES = 6
+"""Colours of tasks that the style sheet has."""
+
+
+def hue(task: str) -> str:
+    """The class that gives a task its colour: one each, as far as there are colours."""
+    return f"hue{task_names().index(task) % HUES}"
 
 
 def columns_of(names: Sequence[str]) -> list[TableColumn]:
@@ -205,7 +215,7 @@ def published_table(
     made = []
     groups = [_family(key) for key in rows]
     for ((method, backbone, regime), numbers), family, after in zip(
-        rows.items(), groups, [*groups[1:], None], strict=True
+        rows.items(), groups, [*groups, None][1:], strict=True
     ):
         cells = [_published_cell(rows, numbers, column) for column in columns]
         external = regime == "published"
@@ -269,7 +279,7 @@ def radar_axes(columns: Sequence[TableColumn]) -> list[Axis]:
         Axis(
             column.short if shorts.count(column.short) == 1 else f"{column.short} {column.task}",
             column.arrow == "↑",
-            column.task,
+            hue(column.task),
         )
         for column in columns
     ]

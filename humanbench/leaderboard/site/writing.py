@@ -24,6 +24,7 @@ from humanbench.leaderboard.site import charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.samples import sample_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
+from humanbench.leaderboard.site.tables import hue
 from humanbench.paths import shipped
 
 NAVIGATION = (
@@ -114,6 +115,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["marker"] = lambda number: Markup(charts.marker(number, 15, 6, 4))
+    environment.globals["hue"] = hue
     environment.globals["version"] = __version__
     environment.globals["navigation"] = NAVIGATION
     return environment
@@ -140,8 +142,8 @@ def _write_data(folder: Path, content: Content) -> None:
 
 
 def _write_samples(folder: Path, content: Content) -> None:
-    for task, shown in content.samples.items():
-        for path, picture in sample_files(task, shown):
+    for shown in content.samples.values():
+        for path, picture in sample_files(shown):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(picture.data)

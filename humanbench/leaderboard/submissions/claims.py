@@ -20,7 +20,7 @@ from humanbench.regimes import REGIMES
 from humanbench.results import Provenance, Result
 from humanbench.scoring import Metric
 from humanbench.suites import SUITES
-from humanbench.tasks.registry import task_named
+from humanbench.tasks.registry import task_for
 
 _LONGEST = 400
 """Characters of a text in a result, but for the command, the reason and the notes of a metric."""
@@ -124,7 +124,8 @@ def _wrong_metric(metric: Metric, most: float) -> str:
 def artefact(result: Result) -> str:
     """Name of a cell's files in a run folder, without suffix."""
     assert result.predictions is not None
-    return Path(result.predictions).name.removesuffix(task_named(result.task).suffix)
+    suffix = task_for(load_card(result.dataset)).suffix if result.dataset in cards() else ""
+    return Path(result.predictions).name.removesuffix(suffix)
 
 
 def _recipe(folder: Path, result: Result) -> Iterator[str]:
@@ -173,7 +174,7 @@ def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterat
         yield f"its predictions are said to be at {name!r}, not in predictions/"
         return
     path = folder / name
-    if not (path.is_dir() if load_card(result.dataset).task == "parsing" else path.is_file()):
+    if not (path.is_file() if task_for(load_card(result.dataset)).suffix else path.is_dir()):
         yield f"its predictions {name!r} are not there"
     elif content_sha256(path) != provenance.predictions_sha256:
         yield f"the predictions {name!r} are not those whose hash the result has"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,21 @@ import pandas as pd
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
-from humanbench.tasks.base import TaskDrawing
+from humanbench.names import shown
+from humanbench.tasks.base import Tables, TaskDrawing, only
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, fitted, shuffled
+
+ATTRIBUTES = 12
+"""Rows of a table of attributes."""
 
 
 class AttributeDrawing(TaskDrawing):
     """See the methods of `TaskDrawing`."""
+
+    caption = (
+        "What is annotated, and each entry’s probabilities, of attributes that the person has or that an entry gives "
+        "at least 0.5."
+    )
 
     def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
         """People beside the names of the attributes they have; a question mark where nobody knows.
@@ -41,6 +52,25 @@ class AttributeDrawing(TaskDrawing):
                 LegendKey(canvas.PAPER, "unnamed: has it not"),
             ],
         )
+
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """People, with the attributes that they have or that somebody believes they have."""
+        names = list(card.labels.attributes)
+        words = {1: "yes", 0: "no", -1: "not known"}
+        for position, row in islice(shuffled(only(tables)), count):
+            box = row.get("bbox")
+            crop = around([box]) if box is not None else None
+            image = fitted(canvas.picture(row["image"]), crop, width=150, height=260)
+            chances = np.array([np.asarray(guess)[position] for _, guess in guesses]).reshape(len(guesses), len(names))
+            certain = np.array([2.0 * (row[n] == 1) for n in names]) + chances.max(axis=0, initial=0.0)
+            listed = [i for i in np.argsort(-certain, kind="stable") if certain[i] >= 0.5][:ATTRIBUTES]
+            rows = [(names[i], words[int(row[names[i]])], *(f"{c:.2f}" for c in chances[:, i])) for i in sorted(listed)]
+            has = ", ".join(n for n in names if row[n] == 1) or "none"
+            heads = ("Attribute", TRUTH, *(shown(name) for name, _ in guesses))
+            picture = drawn("", image, f"a person with the attributes {has}")
+            yield DrawnSample(str(row["id"]), (picture,), heads, tuple(rows))
 
 
 def _words(tile: Tile, names: Sequence[tuple[str, Color]], left: float) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, shuffled_rows
-from humanbench.tasks.base import TaskDrawing
+from humanbench.names import shown
+from humanbench.tasks.base import Tables, TaskDrawing, only
+from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, fitted, several, shuffled
 
 
 class CountingDrawing(TaskDrawing):
     """See the methods of `TaskDrawing`."""
+
+    caption = "The annotated heads, and the predicted counts."
 
     def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
         """Images with a ring on every head and their number."""
@@ -24,6 +31,24 @@ class CountingDrawing(TaskDrawing):
                 tile.dot(point, canvas.YELLOW, 2 if len(points) > 100 else 3)
             tiles.append(tile)
         return Sheet(tiles, columns, [LegendKey(canvas.YELLOW, "annotated head", "dot")])
+
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """Pictures with the annotated heads, beside everybody's count."""
+        for position, row in islice(shuffled(only(tables)), count):
+            tile = fitted(canvas.picture(row["image"]), width=WIDTH + 60)
+            points = np.asarray(row["points"], float).reshape(-1, 2)
+            for point in points:
+                tile.dot(point, canvas.YELLOW, 2 if len(points) > 100 else 3)
+            counts = [(TRUTH, f"{row['count']:g}")]
+            counts += [(shown(name), _count(guess[position])) for name, guess in guesses]
+            alt = f"a crowd with {several(len(points), 'ringed head', 'ringed heads')}"
+            yield DrawnSample(str(row["id"]), (drawn(TRUTH, tile, alt),), ("", "People"), tuple(counts))
+
+
+def _count(value: float) -> str:
+    return f"{value:.1f}" if abs(value) < 1e6 else f"{value:.2g}"
 
 
 drawing = CountingDrawing()

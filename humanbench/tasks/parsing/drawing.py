@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.data.labels import IGNORE, Map, load_label
 from humanbench.errors import DataError
-from humanbench.tasks.base import TaskDrawing
+from humanbench.tasks.base import Tables, TaskDrawing, only
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, fitted, shuffled
 
 PART_COLORS = (
     "#e69f00", "#0072b2", "#f0e442", "#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#969696",
@@ -27,6 +29,10 @@ apart by everybody, so regions also bear the number of their class."""
 
 class ParsingDrawing(TaskDrawing):
     """See the methods of `TaskDrawing`."""
+
+    samples = 3
+    caption = "The annotated parts and the predicted ones, each region with its number."
+    layout = "loose"
 
     def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
         """Part maps blended over the image, each part with its class number."""
@@ -51,6 +57,29 @@ class ParsingDrawing(TaskDrawing):
         return Sheet(
             tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
         )
+
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """Part maps of the annotators and of every entry, with the share of pixels that are right."""
+        classes = len(card.labels.classes)
+        for position, row in islice(shuffled(only(tables)), count):
+            truth = load_label(card, row["label"])
+            image = canvas.picture(row["image"])
+            parts = np.argwhere((truth > 0) & (truth < IGNORE))[:, ::-1]
+            crop = around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
+            pictures, present = [], set()
+            for name, label in [(TRUTH, truth), *((n, g[position].load(truth.shape, classes)) for n, g in guesses)]:
+                tile = fitted(image, crop)
+                left, top, right, bottom = tile.window
+                here = blend_parts(tile, label[top:bottom, left:right]) - {0, IGNORE}
+                present |= here
+                right_ones = 100 * float((label == truth)[truth != IGNORE].mean())
+                note = "" if label is truth else f"{right_ones:.0f} % of the pixels right"
+                alt = "parts: " + (", ".join(card.labels.classes[c] for c in sorted(here)) or "none")
+                pictures.append(drawn(name, tile, alt, note))
+            legend = tuple((str(c), card.labels.classes[c]) for c in sorted(present))
+            yield DrawnSample(str(row["id"]), tuple(pictures), ("Number", "Part"), legend, legend=True)
 
 
 def part_color(number: int) -> Color:

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from humanbench.arrays import Floats, Ints
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
-from humanbench.tasks.base import TaskDrawing
+from humanbench.tasks.base import Tables, TaskDrawing, only
+from humanbench.tasks.drawn import TRUTH, DrawnPicture, DrawnSample, Guess, drawn, fitted, near, several, shuffled
 
 
 class PoseDrawing(TaskDrawing):
     """See the methods of `TaskDrawing`."""
+
+    samples = 3
+    caption = (
+        "The annotated skeletons, and as many predicted ones as people are annotated, those with the highest scores: "
+        "orange is the person’s left side, blue the right one."
+    )
+    layout = "loose"
 
     def sheet(self, card: DatasetCard, table: pd.DataFrame, columns: int, rows: int, rng: np.random.Generator) -> Sheet:
         """Images with everybody in them: skeletons by side, hidden joints as rings."""
@@ -49,6 +61,34 @@ class PoseDrawing(TaskDrawing):
         ]
         return Sheet(tiles, columns, legend)
 
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """Pictures with annotated joints, and of every entry as many skeletons as people are annotated."""
+        table = only(tables)
+        by_image = [_positions(guess.image_ids) for _, guess in guesses]
+        seen: set[str] = set()
+        for _, row in shuffled(table):
+            if len(seen) == count:
+                return
+            if row["image"] in seen or not (np.asarray(row["keypoints"])[:, 2] > 0).any():
+                continue
+            seen.add(row["image"])
+            people = [p for p in table[table["image"] == row["image"]].to_dict("records") if not p["iscrowd"]]
+            joints = [np.asarray(p["keypoints"], float) for p in people]
+            image = canvas.picture(row["image"])
+            marked = [xy for one in joints for xy in one[one[:, 2] > 0, :2]]
+            tile = partial(fitted, image, around([p["bbox"] for p in people], marked))
+            pictures = [_skeletons(card, tile(), TRUTH, joints)]
+            for (name, guess), index in zip(guesses, by_image, strict=True):
+                there = index.get(str(row["image_id"]), np.empty(0, np.int64))
+                best = there[np.argsort(-guess.scores[there], kind="stable")[: len(people)]]
+                moved = [
+                    np.column_stack([near(k[:, :2], image.size), np.full(len(k), 2.0)]) for k in guess.keypoints[best]
+                ]
+                pictures.append(_skeletons(card, tile(), name, moved))
+            yield DrawnSample(str(row["image_id"]), tuple(pictures))
+
 
 def side_color(name: str) -> Color:
     """Colour of a keypoint by the side its name tells: left, right, or neither."""
@@ -68,6 +108,22 @@ def draw_skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64],
     for (x, y, visible), color in zip(keypoints, colors, strict=True):
         if visible > 0:
             tile.dot((x, y), color, radius, hollow=visible == 1)
+
+
+def _positions(names: Sequence[Any]) -> dict[str, Ints]:
+    """By name, the positions at which it stands."""
+    places: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        places.setdefault(str(name), []).append(position)
+    return {name: np.array(members, np.int64) for name, members in places.items()}
+
+
+def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[Floats]) -> DrawnPicture:
+    for keypoints in people:
+        extent = np.ptp(keypoints[keypoints[:, 2] > 0, :2], axis=0) if (keypoints[:, 2] > 0).any() else np.zeros(2)
+        draw_skeleton(card, tile, keypoints, float(np.sqrt(np.prod(extent + 1))))
+    text = several(len(people), "skeleton", "skeletons")
+    return drawn(title, tile, text, text if len(people) != 1 else "")
 
 
 drawing = PoseDrawing()

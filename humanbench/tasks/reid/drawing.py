@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
+from humanbench.arrays import AnyFloats
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, shuffled_rows
-from humanbench.tasks.base import TaskDrawing
+from humanbench.metrics.ranking import feature_distances, ranked_gallery
+from humanbench.tasks.base import Tables, TaskDrawing
+from humanbench.tasks.drawn import DrawnSample, Guess, drawn, finished, shuffled
+from humanbench.tasks.reid import ReidEvaluationOptions
+from humanbench.tasks.reid.predictions import ReidDistances, ReidFeatures
 
 PERSON_CELL = CELL // 2 - 3, CELL
+GALLERY = 5
+"""Ranks that are shown of a gallery."""
+PERSON = 84, 168
+"""A picture of a ranked gallery."""
 MARKS: tuple[tuple[str, Color, bool], ...] = (
     ("same", canvas.GREEN, False),
     ("left out", canvas.GREY, True),
@@ -31,6 +41,13 @@ TEXTS = (
 
 class ReidDrawing(TaskDrawing):
     """See the methods of `TaskDrawing`."""
+
+    caption = (
+        "A query, and the first five gallery pictures of each entry’s ranking: a tick and a solid frame where the "
+        "person is the same, a cross and a dashed frame where it is not. Pictures of the same person by the same "
+        "camera are left out, as in the metric."
+    )
+    layout = "strips"
 
     def splits(self, card: DatasetCard) -> tuple[str, ...]:
         """Query and gallery, where these are what is tested."""
@@ -64,6 +81,32 @@ class ReidDrawing(TaskDrawing):
         ]
         return Sheet(tiles, across, legend)
 
+    def predictions(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    ) -> Iterator[DrawnSample]:
+        """Queries with a match, each with the first pictures of its gallery as every entry ranks it."""
+        query, gallery = tables.values()
+        ids, cams = gallery["pid"].to_numpy(np.int64), gallery["camid"].to_numpy(np.int64)
+        rows = [_distances(card, guess) for _, guess in guesses]
+        found = 0
+        for position, row in shuffled(query):
+            if found == count:
+                return
+            asked = int(row["pid"]), int(row["camid"])
+            orders = [ranked_gallery(distances(position), asked[0], ids, asked[1], cams) for distances in rows]
+            if not orders or not (ids[orders[0]] == asked[0]).any():
+                continue
+            found += 1
+            pictures = []
+            for (name, _), order in zip(guesses, orders, strict=True):
+                right = ids[order] == asked[0]
+                first = [(gallery["image"].iloc[i], bool(r)) for i, r in zip(order[:GALLERY], right, strict=False)]
+                words = ", ".join("right" if match else "wrong" for _, match in first)
+                alt = f"a query, then the gallery pictures of ranks 1 to {len(first)}: {words}"
+                note = f"first right one: rank {int(right.argmax()) + 1}"
+                pictures.append(drawn(name, _strip(row["image"], first), alt, note))
+            yield DrawnSample(str(row["id"]), tuple(pictures))
+
 
 def _gallery_row(
     gallery: pd.DataFrame, groups: list[NDArray[np.bool_]], room: int, rng: np.random.Generator
@@ -82,6 +125,38 @@ def _crop(row: dict[str, Any], role: str, color: Color, dashed: bool) -> Tile:
     tile = Tile(canvas.picture(row["image"]), *PERSON_CELL, f"{role}, id {row['pid']}{camera}")
     tile.border(color, dashed)
     return tile
+
+
+def _distances(card: DatasetCard, guess: ReidFeatures | ReidDistances) -> Callable[[int], AnyFloats]:
+    """The distances of a query to the gallery, as the metric takes them."""
+    if isinstance(guess, ReidDistances):
+        return lambda position: guess.matrix[position]
+    return feature_distances(guess.query, guess.gallery, ReidEvaluationOptions.of(card).distance)
+
+
+def _strip(query: str, gallery: Sequence[tuple[str, bool]]) -> Image.Image:
+    """The query and, after a gap, gallery pictures with a frame and a tick or a cross."""
+    tiles = [Tile(canvas.picture(query), *PERSON, "")]
+    for path, right in gallery:
+        tile = Tile(canvas.picture(path), *PERSON, "")
+        tile.border(canvas.GREEN if right else canvas.VERMILION, not right)
+        _sign(tile, right)
+        tiles.append(tile)
+    gap, wide = 5, 18
+    width = len(tiles) * (PERSON[0] + gap) - gap + wide - gap
+    strip = Image.new("RGBA", (width, PERSON[1]))  # gaps have the colour of the page
+    for number, tile in enumerate(tiles):
+        strip.paste(finished(tile), (number * (PERSON[0] + gap) + (wide - gap if number else 0), 0))
+    return strip
+
+
+def _sign(tile: Tile, right: bool) -> None:
+    """A tick or a cross on a light plate in the upper corner."""
+    tile.draw.rectangle((6, 6, 42, 42), canvas.PAPER, canvas.INK, 2)
+    color: Color = canvas.GREEN if right else canvas.VERMILION
+    lines = [(12, 25, 20, 34), (20, 34, 36, 13)] if right else [(13, 13, 35, 35), (13, 35, 35, 13)]
+    for line in lines:
+        tile.draw.line(line, color, 6)
 
 
 drawing = ReidDrawing()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from humanbench.cards import cards
 from humanbench.leaderboard.site.pages import boards, datasets, entries, overview
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.tasks.registry import task_names
+from humanbench.tasks.registry import tasks
 
 __all__ = ["Content", "Page", "pages"]
 
@@ -20,6 +20,6 @@ def pages(content: Content) -> Iterable[Page]:
     yield overview.changes(content)
     yield datasets.overview()
     yield from (datasets.dataset(content, card) for card in cards().values())
-    yield from (datasets.task(content, task) for task in task_names())
+    yield from (datasets.task(content, task) for task in tasks())
     yield from boards.boards(content)
     yield from entries.entries(content)

@@ -16,12 +16,13 @@ from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
-from humanbench.leaderboard.site.pages.words import TASK_TEXT, board_title
+from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results.columns import main_metric
-from humanbench.tasks.registry import task_names
+from humanbench.tasks.base import Task
+from humanbench.tasks.registry import tasks
 
 BARS = 20
 """Bars of a chart."""
@@ -30,9 +31,10 @@ BARS = 20
 def overview() -> Page:
     """All datasets by task."""
     groups = []
-    for task in task_names():
-        members = sorted((c for c in cards().values() if c.task == task), key=lambda c: (c.evaluation is None, c.id))
-        groups.append((task, TASK_TEXT[task][1], [_dataset_line(card) for card in members]))
+    for task in tasks():
+        members = [card for card in cards().values() if card.task == task.name]
+        members.sort(key=lambda card: (card.evaluation is None, card.id))
+        groups.append((task.name, task.question, [_dataset_line(card) for card in members]))
     context = {"evaluated": len(evaluated()), "total": len(cards()), "groups": groups}
     return Page("datasets.html", "datasets.html.j2", "Datasets and tasks", "datasets", context)
 
@@ -152,25 +154,25 @@ def _history(content: Content, card: DatasetCard, published: int) -> list[tuple[
     return rows
 
 
-def task(content: Content, name: str) -> Page:
+def task(content: Content, task: Task) -> Page:
     """A task: its datasets and the boards reduced to them."""
-    names = content.datasets_of(name)
+    names = content.datasets_of(task.name)
     columns = columns_of(names)
     narrowed = [board.only(names) for board in content.boards]
     listed = [_task_table(b, one, columns) for b in narrowed for one in b.ranked()]
     keep = {key: row for key, row in published_rows().items() if any(n in row for n in names)}
     context = {
-        "task": name,
-        "name": TASK_TEXT[name][0],
-        "about": TASK_TEXT[name][1],
+        "task": task.name,
+        "name": task.title,
+        "about": task.question,
         "datasets": [_task_line(load_card(n)) for n in names],
         "columns": columns,
         "spans": tables.task_spans(columns),
         "published_rows": tables.published_table(keep, columns),
         "tables": listed,
-        "shown": samples(name, content.samples[name]) if name in content.samples else None,
+        "shown": samples(content.samples[task.name]) if task.name in content.samples else None,
     }
-    return Page(f"tasks/{name}.html", "task.html.j2", TASK_TEXT[name][0], "datasets", context)
+    return Page(f"tasks/{task.name}.html", "task.html.j2", task.title, "datasets", context)
 
 
 def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:

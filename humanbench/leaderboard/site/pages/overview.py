@@ -13,7 +13,6 @@ from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
     EVIDENCE_TEXT,
-    TASK_TEXT,
     UNIT_TEXT,
     board_title,
     regime_about,
@@ -23,7 +22,8 @@ from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
 from humanbench.results.columns import benchmark_columns, main_metric
-from humanbench.tasks.registry import task_names
+from humanbench.tasks.base import Task
+from humanbench.tasks.registry import task_names, tasks
 
 PREVIEW = 10
 """Rows of a board on the first page."""
@@ -46,7 +46,7 @@ def index(content: Content) -> Page:
             (len(load_published()), "published numbers", "published.html"),
             (len(content.entries), "entry" if len(content.entries) == 1 else "entries", "changes.html"),
         ],
-        "tasks": [_task(content, task) for task in task_names()],
+        "tasks": [_task(content, task) for task in tasks()],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
         "previews": [_preview(content, board, one) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),
@@ -54,10 +54,11 @@ def index(content: Content) -> Page:
     return Page("index.html", "index.html.j2", "Leaderboard", "index", context)
 
 
-def _task(content: Content, task: str) -> tuple[str, str, str, str]:
-    """Key, name, question, and a picture where there is one."""
-    shown = content.samples.get(task)
-    return task, *TASK_TEXT[task], thumbnail(task, shown) if shown else ""
+def _task(content: Content, task: Task) -> tuple[str, str, str, str, str]:
+    """Key, name, question, and a picture and how it stands, where there is one."""
+    shown = content.samples.get(task.name)
+    picture = (thumbnail(shown), shown.drawing.layout) if shown else ("", "")
+    return task.name, task.title, task.question, *picture
 
 
 def published(content: Content) -> Page:
@@ -119,7 +120,7 @@ def reading() -> Page:
     for name in benchmark_columns():
         way = direction(main_metric(name))
         better = "more" if way.higher_is_better else "less"
-        metrics.append((name, load_card(name).name, main_metric(name), UNIT_TEXT[way.unit], better))
+        metrics.append((name, load_card(name).name, main_metric(name), UNIT_TEXT.get(way.unit, way.unit), better))
     context = {"regimes": regimes, "metrics": metrics, "evidence_text": EVIDENCE_TEXT}
     return Page("reading.html", "reading.html.j2", "How to read the boards", "reading", context)
 

@@ -1,4 +1,4 @@
-"""What tasks, regimes and kinds of evidence are called on the pages."""
+"""What suites, regimes and kinds of evidence are called on the pages."""
 
 from __future__ import annotations
 
@@ -10,15 +10,8 @@ EVIDENCE_TEXT = {
     "rescored": "recomputed here from the submitted predictions against the ground truth, and equal to the report",
     "claimed": "as reported by whoever ran it; not recomputed here, for want of the data or of a check",
 }
-TASK_TEXT = {
-    "reid": ("Person re-identification", "Which picture shows the same person, seen by another camera?"),
-    "pose": ("Pose estimation", "Where are the joints of a person?"),
-    "parsing": ("Human parsing", "Which pixel belongs to which part of the body or piece of clothing?"),
-    "attribute": ("Pedestrian attributes", "What does the person look like, wear and carry?"),
-    "detection": ("Pedestrian detection", "Where are people, even in a crowd?"),
-    "counting": ("Crowd counting", "How many people are there?"),
-}
-UNIT_TEXT = {"%": "percent", "px": "pixels", "people": "people"}
+UNIT_TEXT = {"%": "percent", "px": "pixels"}
+"""Units by another word; the others are words."""
 
 
 def regime_title(regime: str) -> str:
