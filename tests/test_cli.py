@@ -90,7 +90,7 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(args: list[str], said: 
         (["datasets", "synthesize", "pa100k", "--out", "x", "--scale", "nan"], "nan is not a finite number"),
         (["demo", "--scale", "inf", "--out", "x"], "inf is not a finite number"),
         (["demo", "--scale", "0", "--out", "x"], "0.0 is not in the range x>0"),
-        (["eval", "--backbone", "vit", "--job", "timeout_min=1"], "--job is a setting of --submit"),
+        (["eval", "--backbone", "vit", "--job", "timeout_min=1"], "--job is a setting of --cluster"),
         (["export", "x", "--out", "."], "File '.' is a directory"),
         (["leaderboard", "check", "nosuch"], "Path 'nosuch' does not exist"),
         (["leaderboard", "accept", "nosuch"], "Path 'nosuch' does not exist"),

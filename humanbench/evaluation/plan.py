@@ -76,10 +76,10 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     embedded = request.suite == MINI and request.data_root is None
     root = find_data(request.data_root, places)
     absent: frozenset[str] = frozenset()
-    if not embedded:
-        cells, absent = _with_data(cells, cards, root, request.patterns, dry)
     if not dry:
         check_writable(_run_folder(request.out, outline.name, regime, request.suite))
+    if not embedded:
+        cells, absent = _with_data(cells, cards, root, request.patterns, dry)
 
     if heads is not None:
         backbone = heads.start

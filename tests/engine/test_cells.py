@@ -89,14 +89,14 @@ def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path,
     data = attribute_model.training.test_data(card, tables, recipe, backbone.preprocessing, {})
     finetune = Finetune(backbone, head, freeze(backbone, head, "none"))
     features = predict(
-        accelerator_for("cpu", "no"), finetune, attribute_model, data, recipe, RunLog(loud=False)
+        accelerator_for("cpu", "no"), finetune, attribute_model.training, data, recipe, RunLog(loud=False)
     ).decoded
     head.set_reference_features(features)
     assert torch.equal(head.labels, torch.from_numpy(attribute_model.labels_of(card, tables)).float())
     for row in (0, len(data) - 1):
         with torch.no_grad():
             pooled = backbone(data[row]["image"][None]).pooled[0]
-        assert torch.allclose(head.bank[row], pooled / pooled.norm(), atol=1e-6)
+        assert torch.allclose(head.reference[row], pooled / pooled.norm(), atol=1e-6)
 
 
 def test_a_finished_cell_is_found_by_its_content(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
             raise error
         return build(card, *rest)
 
-    monkeypatch.setattr(attribute_model, "build_head", fail_once)
+    monkeypatch.setattr(attribute_model.training, "build_head", fail_once)
     done = humanbench.evaluate(
         toy_backbone(), "head", ["pa100k", "peta"], suite="mini", data_root=data_root, out=tmp_path, device="cpu",
         set=FAST["attribute"],

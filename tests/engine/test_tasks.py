@@ -35,7 +35,7 @@ def test_a_cell_of_every_task_with_stored_trunk_outputs_equals_one_from_images(
 def test_pictures_of_different_sizes_are_not_stored(run: Run, tmp_path: Path) -> None:
     root = write_datasets(tmp_path / "data", "crowdhuman")
     picture = load_samples("crowdhuman", "train", root)["image"].iloc[5]
-    Image.new("RGB", (64, 20)).save(picture)
+    Image.new("RGB", (300, 100)).save(picture)
     result = run("crowdhuman", "partial", data_root=root, set={"train.views": 1})
     assert result.status == "done", result.reason
     assert result.provenance.cache["train"] == "not used: the network's inputs differ in size"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanbench import results
+from humanbench.results import record
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.hashing import file_sha256
@@ -274,7 +274,7 @@ def test_a_result_of_an_earlier_schema_is_migrated(
     def rename(document: dict[str, Any]) -> dict[str, Any]:
         return {("dataset" if k == "data" else k): v for k, v in document.items()}
 
-    monkeypatch.setitem(results._MIGRATIONS, 0, rename)
+    monkeypatch.setitem(record._MIGRATIONS, 0, rename)
     path = result_file(submission, "pa100k")
     document = json.loads(path.read_text())
     path.write_text(
