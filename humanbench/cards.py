@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from humanbench.errors import CardError
+from humanbench.errors import CardError, HumanbenchError
 from humanbench.paths import shipped
 from humanbench.schema import Record, problem
 from humanbench.text import nearest
@@ -239,7 +239,7 @@ def parse_card(path: Path) -> DatasetCard:
         module, _, function = check.partition(":")
         try:
             getattr(importlib.import_module(module), function)(card)
-        except CardError as error:
+        except HumanbenchError as error:
             raise CardError(f"{path}: {error}") from error
     return card
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from pydantic_core import PydanticCustomError
-
 from humanbench.errors import HumanbenchError
 from humanbench.text import nearest
 
@@ -80,6 +78,8 @@ class Catalogue(Generic[Item]):
     def checked(self, name: str) -> str:
         """The name, for a field of a record; what is wrong with it becomes the record's error."""
         if name not in self:
+            from pydantic_core import PydanticCustomError
+
             raise PydanticCustomError("unknown_name", "{text}", {"text": self._unknown(name)})
         return name
 

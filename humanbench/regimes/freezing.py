@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import document_sha256
 from humanbench.regimes.parameters import owned_parameters
-from humanbench.regimes.table import REGIMES, Freezing
+from humanbench.regimes.record import Freezing
+from humanbench.regimes.table import REGIMES
 from humanbench.schema import problem
 
 if TYPE_CHECKING:

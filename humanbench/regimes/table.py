@@ -1,4 +1,5 @@
-"""The regimes: an entry each, with all that is to be known about it. It imports no torch.
+"""The regimes: an entry each, with all that is to be known about it. It imports neither torch nor
+pydantic: the command line's help names regimes.
 
 Another package adds one as an entry point of the group `humanbench.regimes` that names a `Regime`.
 """
@@ -7,30 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import AfterValidator
+from typing import TYPE_CHECKING
 
 from humanbench.catalogue import Catalogue
-from humanbench.schema import Count, Record
 
 if TYPE_CHECKING:
     from torch import nn
 
     from humanbench.backbones.backbone import Backbone
+    from humanbench.regimes.record import Freezing
     from humanbench.tasks.base import Task
-
-
-class Freezing(Record):
-    """What a recipe changes in its regime.
-
-    `last`: how many layer groups `partial` trains. `open_norms`: norms of frozen groups train too (PATH's attribute
-    recipes). `freeze_pos_embed`: the position embedding stays fixed even in `full` (PATH's detection recipes).
-    """
-
-    last: Count = 2
-    open_norms: bool = False
-    freeze_pos_embed: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +106,3 @@ def fits(name: str) -> bool:
 
 DEFAULT_REGIME = "partial"
 """The regime where none is asked for."""
-
-RegimeName = Annotated[str, AfterValidator(REGIMES.checked)]
-"""The name of a regime in a record."""

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanbench.results import record
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.hashing import file_sha256
@@ -20,6 +19,7 @@ from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
 from humanbench.names import shown
+from humanbench.results import record
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 

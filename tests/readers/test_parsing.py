@@ -169,7 +169,7 @@ class TestLists:
     @pytest.mark.parametrize("split", ["train", "val"])
     def test_atr_without_list_says_where_it_is_published(self, tmp_path: Path, split: str) -> None:
         on_disk("atr", tmp_path)
-        (tmp_path / "atr/train_id.txt").unlink()
+        next((tmp_path / "atr").rglob("train_id.txt")).unlink()
         with pytest.raises(DataError, match=r"train_id\.txt.*Gaoyiminggithub/Graphonomy \(sha256 793325f4"):
             load_samples("atr", split, tmp_path)
 
