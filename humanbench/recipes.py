@@ -219,8 +219,8 @@ def check_options(overrides: Iterable[str], **sections: Section) -> None:
 
 
 def _dataset_layers(tables: Mapping[str, Any], dataset: str, regime: str) -> list[dict[str, Any]]:
-    own = tables.get("dataset", {}).get(dataset, {})
-    return [_without(own), own.get("regime", {}).get(regime, {})]
+    table = tables.get("dataset", {}).get(dataset, {})
+    return [_without(table), table.get("regime", {}).get(regime, {})]
 
 
 def _without(table: Mapping[str, Any]) -> dict[str, Any]:

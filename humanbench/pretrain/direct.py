@@ -217,9 +217,9 @@ def _described(path: Path) -> EntryCheckpoint:
     content = read_entry_checkpoint(path, mapped=True)
     step = int(content.get("step", 0))
     if "about" in content:
-        about = content["about"]
+        origin = content["about"]
         return EntryCheckpoint(
-            path, PretrainingEntry.model_validate(about["entry"]), Projection(**about["projector"]), step, False
+            path, PretrainingEntry.model_validate(origin["entry"]), Projection(**origin["projector"]), step, False
         )
     matched, recipe = FILE.fullmatch(path.name), load_pretrain_recipe("path")
     entries = list(recipe.entries.values())

@@ -165,9 +165,9 @@ def backbone_tensors(network: Network, entries: Sequence[EntryData]) -> Tensors:
     return tensors
 
 
-def write_backbone(folder: Path, tensors: Tensors, about: Mapping[str, str]) -> None:
+def write_backbone(folder: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
     """`backbone.safetensors`."""
-    write_bytes(folder / WEIGHTS, save(tensors, dict(about)))
+    write_bytes(folder / WEIGHTS, save(tensors, dict(metadata)))
 
 
 def write_card(folder: Path, fields: Mapping[str, Any]) -> None:

@@ -216,9 +216,9 @@ def _write(
     work: PretrainLoop,
 ) -> None:
     """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
-    about = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
-    about |= header_of(Architecture.model_validate(card["architecture"]), card)
-    entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), about)
+    metadata = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
+    metadata |= header_of(Architecture.model_validate(card["architecture"]), card)
+    entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), metadata)
     if recipe.method == "path":
         entry_checkpoints.write_entry_checkpoints(
             folder / "dumps", network, entries, recipe, state.step, work.moments()
