@@ -25,14 +25,18 @@ PACKAGES = (
 
 
 def packages() -> dict[str, str]:
-    """Versions of what is installed of `PACKAGES`."""
+    """Versions of what is installed of `PACKAGES`, and of packages that bring tasks, datasets, regimes …"""
     found = {}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    groups = [group for group in metadata.entry_points().groups if group.startswith("humanbench.")]
+    for point in (point for group in groups for point in metadata.entry_points(group=group)):
+        if point.dist is not None:
+            found[point.dist.name] = point.dist.version
+    return dict(sorted(found.items()))
 
 
 def git_state() -> tuple[str | None, bool | None]:

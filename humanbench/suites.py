@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -48,11 +49,35 @@ def synthesized(cards: Iterable[DatasetCard], log: RunLog) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of this run, or other runs, wait and find it done
-        absent = [card.id for card in cards if not is_synthetic(dataset_folder(card, root))]
+        absent = [card for card in cards if not is_synthetic(dataset_folder(card, root)) or _outdated(card, root)]
         if absent:
-            log.info(f"writing the embedded suite to {root}: {', '.join(absent)}")
-            _synthesize(absent, root)
+            names = [card.id for card in absent]
+            log.info(f"writing the embedded suite to {root}: {', '.join(names)}")
+            _synthesize(names, root)
+            for card in absent:
+                _stamp(card, root).write_text(_made_elsewhere(card), encoding="utf-8")
     return root
+
+
+def _outdated(card: DatasetCard, root: Path) -> bool:
+    """Whether another package, which makes the copy too, is not the one that made it."""
+    made, stamp = _made_elsewhere(card), _stamp(card, root)
+    return bool(made) and not (stamp.is_file() and stamp.read_text(encoding="utf-8") == made)
+
+
+def _stamp(card: DatasetCard, root: Path) -> Path:
+    return root / f".{card.id}.made"
+
+
+def _made_elsewhere(card: DatasetCard) -> str:
+    """Hash of what other packages contribute to the copy of a dataset: labels, writer, card; "" where nothing."""
+    from humanbench.tasks.registry import task_for
+
+    modules = [card.reader.format, f"{task_for(card).package}.procedural"]
+    specs = [importlib.util.find_spec(name) for name in modules if "." in name and not name.startswith("humanbench.")]
+    files = [Path(spec.origin) for spec in specs if spec is not None and spec.origin]
+    described = card.model_dump(mode="json", include={"labels", "splits"})
+    return key([file_sha256(path) for path in files], described) if files else ""
 
 
 def _synthesize(names: list[str], root: Path) -> None:

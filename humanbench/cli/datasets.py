@@ -48,15 +48,16 @@ def _roles(card: DatasetCard) -> str:
 
 @command.command("list")
 @click.argument("ids", nargs=-1)
-@click.option("--task", type=click.Choice(["reid", "pose", "parsing", "attribute", "detection", "counting"]))
+@click.option("--task", metavar="T", help="Only datasets of this task.")
 @data_options
 @json_option
 def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | None, as_json: bool) -> None:
     """List the datasets, or those that match IDS (wildcards allowed), and which are on disk."""
     from humanbench.cards import select_cards
     from humanbench.data_root import find_data
+    from humanbench.tasks.registry import task_named
 
-    chosen = select_cards(ids, task)
+    chosen = select_cards(ids, task and task_named(task).name)
     rows = [
         {
             "id": card.id,

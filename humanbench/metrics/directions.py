@@ -1,22 +1,28 @@
-"""Which way each metric is better and what it is counted in: the one table that every ranking and arrow comes from."""
+"""Which way each metric is better and what it is counted in: the one table that every ranking and arrow comes from.
+
+Another package adds a metric as an entry point of the group `humanbench.metrics`, whose name is the metric's and which
+names a `Direction`.
+"""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
 
 from humanbench.errors import HumanbenchError
 from humanbench.text import nearest
 
-Unit = Literal["%", "px", "people"]
+GROUP = "humanbench.metrics"
 
 
 @dataclass(frozen=True)
 class Direction:
-    """Whether more is better, and the unit: percent of 0-100, pixels, or people counted."""
+    """Whether more is better, and the unit: `%` (percent of 0-100), `px`, or a word in the plural (`people`)."""
 
     higher_is_better: bool
-    unit: Unit
+    unit: str
 
     @property
     def arrow(self) -> str:
@@ -46,14 +52,32 @@ _FAMILIES: dict[str, Direction] = {
 def direction(metric: str) -> Direction:
     """The direction of a metric; a variant after a space or hyphen (`MR-2-all`, `IoU 3`, `rank-5`) has its family's.
 
-    Raises `HumanbenchError` for a metric that the benchmark does not have.
+    Raises `HumanbenchError` for a metric that neither the benchmark nor an installed package has.
 
     >>> direction("MR-2-reasonable").arrow, direction("PCKh@0.5 knee").arrow, direction("EPE").gain(8.0, 7.5)
     ('↓', '↑', 0.5)
     """
-    name = metric
-    while name:
-        if name in _FAMILIES:
-            return _FAMILIES[name]
-        name = name[: max(name.rfind(" "), name.rfind("-"), 0)]
-    raise HumanbenchError(f"no metric is called {metric!r}{nearest(metric, list(_FAMILIES))}")
+    for families in (_FAMILIES, _from_elsewhere(tuple(sys.path))):
+        name = metric
+        while name:
+            if name in families:
+                return families[name]
+            name = name[: max(name.rfind(" "), name.rfind("-"), 0)]
+    known = [*_FAMILIES, *_from_elsewhere(tuple(sys.path))]
+    raise HumanbenchError(f"no metric is called {metric!r}{nearest(metric, known)}")
+
+
+@lru_cache(maxsize=8)
+def _from_elsewhere(path: tuple[str, ...]) -> Mapping[str, Direction]:
+    """Metrics of packages that are installed in these places."""
+    from importlib.metadata import entry_points
+
+    families: dict[str, Direction] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        way = point.load()
+        if not isinstance(way, Direction) or point.name in _FAMILIES:
+            raise HumanbenchError(
+                f"the entry point {point.name} of {GROUP} ({point.value}) names no Direction, or a metric that is ours"
+            )
+        families[point.name] = way
+    return families
