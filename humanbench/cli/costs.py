@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from humanbench.evaluation.estimate import Estimate
+    from humanbench.evaluation.estimate import CostEstimate
 
 
-def cost(estimated: Estimate) -> str:
+def cost(estimated: CostEstimate) -> str:
     """An estimate in a line."""
     e = estimated
     parts = [
@@ -22,11 +22,11 @@ def cost(estimated: Estimate) -> str:
     return "; ".join(parts + ([f"{e.trunk_gb:.1f} GB of trunk outputs to store"] if e.trunk_gb else []))
 
 
-def _by_card(estimated: Estimate) -> str:
+def _by_card(estimated: CostEstimate) -> str:
     return " by the card" if estimated.counts == "card" else ""
 
 
-def table(estimates: Sequence[Estimate]) -> None:
+def table(estimates: Sequence[CostEstimate]) -> None:
     """Print a row per cell."""
     from rich.console import Console
     from rich.table import Table
@@ -53,7 +53,7 @@ def table(estimates: Sequence[Estimate]) -> None:
     console.print(shown)
 
 
-def total(estimates: Sequence[Estimate]) -> str:
+def total(estimates: Sequence[CostEstimate]) -> str:
     """The sum over all cells, and what the numbers are, in a few lines."""
     from humanbench.evaluation.estimate import DEVICE_TFLOPS
 

@@ -41,7 +41,7 @@ _USUAL_ASPECT = 4 / 3
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """Cost of a cell.
 
     `counts`: whether pictures were counted on `disk` or are those of the `card`. `gflops`: floating point operations (a
@@ -87,7 +87,7 @@ class _Samples(NamedTuple):
     batch: Batch
 
 
-def estimate(plan: Plan, spec: CellSpec) -> tuple[Estimate, FreezeReport]:
+def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
     """The cost of a cell of a plan and its freeze report; trains nothing."""
     recipe, absent = spec.recipe, plan.absent & {spec.card.id, *spec.recipe.train.on}
     samples = _of_card(plan.context, spec) if absent else _on_disk(plan.context, spec)
@@ -100,7 +100,7 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[Estimate, FreezeReport]:
     views, shown = recipe.train.views, len(task_for(spec.card).training.test_views(recipe))
     total = images * (trunk + 3 * rest) + samples.test * shown * (trunk + rest)
     memory = report.trainable_values * (2 + OPTIMISERS[recipe.optim.name].values) + report.frozen_values
-    return Estimate(
+    return CostEstimate(
         name=spec.name,
         dataset=spec.card.id,
         regime=recipe.regime,

@@ -12,11 +12,11 @@ from humanbench.recipes import Recipe
 from humanbench.schema import Record, found, location, problem, unknown_key
 
 
-class Options(Record):
+class RecipeOptions(Record):
     """A section; an unknown key is an error."""
 
 
-T = TypeVar("T", bound=Options)
+T = TypeVar("T", bound=RecipeOptions)
 
 
 def section(recipe: Recipe, name: str, kind: type[T]) -> T:

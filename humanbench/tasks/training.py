@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from humanbench.tasks.base import Tables
-from humanbench.tasks.options import Options, check_fit, section
+from humanbench.tasks.options import RecipeOptions, check_fit, section
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 Sample = dict[str, Any]
 Batch = dict[str, Any]
-Inputs = Mapping[str, Path]
-"""Declared files that a test needs besides the dataset, by name."""
 
 
 class TaskDataset(Protocol):
@@ -77,7 +75,7 @@ class TaskTraining(ABC):
     """
 
     fits: ClassVar[tuple[str, ...]]
-    sections: ClassVar[Mapping[str, type[Options]]]
+    sections: ClassVar[Mapping[str, type[RecipeOptions]]]
     whole_batches: ClassVar[bool] = False
 
     def check(self, recipe: Recipe) -> None:
@@ -94,7 +92,12 @@ class TaskTraining(ABC):
 
     @abstractmethod
     def test_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
     ) -> TaskDataset:
         """Test samples; `inputs` are declared files a protocol needs (the person boxes of a detector)."""
 

@@ -34,7 +34,7 @@ from humanbench.recipes import SECTIONS, Recipe, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import SUITES
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 from humanbench.tasks.registry import task_for, task_named, task_names
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
@@ -230,7 +230,7 @@ def value_of(recipe: Recipe, section: str, name: str) -> Any:
 
 def words_for(task: str, name: str) -> list[str]:
     """Words that the types of recipes allow for a key of this name."""
-    kinds = [kind for kind in Options.__subclasses__() if kind.__module__.startswith(f"humanbench.tasks.{task}.")]
+    kinds = [kind for kind in RecipeOptions.__subclasses__() if kind.__module__.startswith(f"humanbench.tasks.{task}.")]
     kinds += [Recipe.model_fields[section].annotation for section in ENGINE]
     fields = [kind.model_fields[name].annotation for kind in kinds if name in kind.model_fields]
     entries = [entry for kind in SECTIONS.values() for entry in kind.catalogue.names() if name == "name"]

@@ -42,19 +42,19 @@ if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
 
 
-class Reader(Protocol):
+class ReaderModule(Protocol):
     """What a reader module offers."""
 
     def read(self, card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         """The sample table of a split."""
 
 
-def reader_for(card: DatasetCard) -> Reader:
+def reader_for(card: DatasetCard) -> ReaderModule:
     """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
     name = card.reader.format
     module = name if "." in name else f"{__name__}.{name}"
     try:
-        return cast(Reader, importlib.import_module(module))
+        return cast(ReaderModule, importlib.import_module(module))
     except ModuleNotFoundError as error:
         if error.name and error.name != module and not module.startswith(f"{error.name}."):
             raise CardError(f"{card.id}: the reader {name} needs a package that is not there: {error.name}") from error

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Merged, merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_json, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedKeypoints):
     """`step`: every how many frames one is taken."""
 
     step: int = Field(ge=1)

@@ -13,7 +13,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import Merged, merged_boxes
+from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
 from humanbench.data.readers.files import load_json, load_mat
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
@@ -26,7 +26,7 @@ JSON = "_gtBboxCityPersons.json"
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
 
 
-class Options(Merged):
+class Options(MergedBoxes):
     """The annotation file of each split, its variable, its folder of cities, and the classes that are people.
 
     `folders` are those of the JSON files, in which the classes are called `names`.

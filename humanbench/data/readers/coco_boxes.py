@@ -32,19 +32,21 @@ Name = Callable[[str], str]
 """The id that a dataset's own reader gives the image of this file name."""
 
 
-class Merged(ReaderOptions):
+class MergedBoxes(ReaderOptions):
     """See the module."""
 
     merged: BySplit[Choices] = Field(default_factory=dict)
     merged_images: BySplit[Choices] = Field(default_factory=dict)
 
 
-def merged_file(options: Merged, split: str, root: Path) -> Path | None:
+def merged_file(options: MergedBoxes, split: str, root: Path) -> Path | None:
     """The toolchain's file of this split, where there is one."""
     return next((root / name for name in options.merged.get(split, ()) if (root / name).is_file()), None)
 
 
-def merged_boxes(card: DatasetCard, options: Merged, split: str, root: Path, name: Name = str) -> pd.DataFrame | None:
+def merged_boxes(
+    card: DatasetCard, options: MergedBoxes, split: str, root: Path, name: Name = str
+) -> pd.DataFrame | None:
     """Table `id, image, boxes, ignore, visible` (boxes, ratios or None), and `size` where stated; None without a file.
 
     `attrs["conversion"]` is true: the counts of a card are those of the official files.

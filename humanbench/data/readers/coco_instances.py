@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import Merged, merged_boxes
+from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedBoxes):
     """The annotation files and picture folders of each split, and the category whose boxes are taken."""
 
     files: BySplit[Choices]

@@ -1,6 +1,7 @@
 """Keypoint annotations in COCO's JSON form, one file per split; other formats reuse its parsing.
 
-For datasets with a format of their own, a well-known toolchain's file in this form may stand in for it (`Merged`).
+For datasets with a format of their own, a well-known toolchain's file in this form may stand in for it
+(`MergedKeypoints`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Keypoints(ReaderOptions):
     select: tuple[int, ...] = ()
 
 
-class Merged(Keypoints):
+class MergedKeypoints(Keypoints):
     """`merged` and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people."""
 
     merged: BySplit[Choices] = Field(default_factory=dict)
@@ -54,7 +55,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return coco_table(card, path, first_present(root, options.images[split]))
 
 
-def merged_table(card: DatasetCard, options: Merged, split: str, root: Path) -> pd.DataFrame | None:
+def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> pd.DataFrame | None:
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
     for name in options.merged.get(split, ()):
         if (root / name).is_file():

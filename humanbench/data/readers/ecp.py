@@ -12,7 +12,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import Merged, merged_boxes
+from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedBoxes):
     """The folders of annotations and of pictures of each split, and the identities that are people."""
 
     labels: BySplit[Choices]

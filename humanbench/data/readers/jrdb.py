@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Merged, Record, coco_table, merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, Record, coco_table, merged_table
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedKeypoints):
     """The folder of annotation files of each split, the pictures of all; for the writer, the cameras of each split."""
 
     files: BySplit[str]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Merged as Options
+from humanbench.data.readers.coco_keypoints import MergedKeypoints as Options
 from humanbench.data.readers.coco_keypoints import merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat

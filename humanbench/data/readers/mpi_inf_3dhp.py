@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Merged, merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import array, field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.folders import first_present
@@ -25,7 +25,7 @@ STORED = 28
 """Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
 
 
-class Options(Merged):
+class Options(MergedKeypoints):
     """`frames`: of each training subject's sequences; `select` the card's joints of those stored; sizes in pixels."""
 
     frames: dict[str, tuple[int, ...]]

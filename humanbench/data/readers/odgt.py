@@ -13,7 +13,7 @@ from pydantic import Field
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import Merged, merged_boxes, numbered
+from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes, numbered
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ABSENT = (np.nan,) * 4
 
 
-class Options(Merged):
+class Options(MergedBoxes):
     """The annotation files and picture folders of each split.
 
     `numbers`: COCO-form conversions whose image numbers results may be given by.

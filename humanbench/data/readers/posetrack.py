@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import Merged, coco_table, merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedKeypoints):
     """The folders of annotation files of each split."""
 
     files: BySplit[Choices]

@@ -11,7 +11,7 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import Merged, merged_boxes
+from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Merged):
+class Options(MergedBoxes):
     """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
 
     annotations: Choices

@@ -31,7 +31,7 @@ Save = Callable[[Any, Path], None]
 """`save(key, path)` writes the picture `key` to `path` in the format its suffix names, making folders as needed."""
 
 
-class Writer(Protocol):
+class WriterModule(Protocol):
     """What a writer module offers."""
 
     def write(
@@ -40,7 +40,7 @@ class Writer(Protocol):
         """Write the tables in the official form; the tables as the reader must return them."""
 
 
-def writer_for(card: DatasetCard) -> Writer:
+def writer_for(card: DatasetCard) -> WriterModule:
     """The module that writes this card's format: one of ours, or the plug-in that reads it and offers `write` too."""
     name = card.reader.format
     module = name if "." in name else f"{__name__}.{name}"
@@ -52,4 +52,4 @@ def writer_for(card: DatasetCard) -> Writer:
         raise CardError(f"{card.id}: the format {name!r} has no writer") from error
     if not hasattr(writer, "write"):
         raise CardError(f"{card.id}: the format {name!r} has no writer: the module {module} offers no `write`")
-    return cast(Writer, writer)
+    return cast(WriterModule, writer)

@@ -5,28 +5,28 @@ from __future__ import annotations
 from pydantic import Field
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 
-class AttributeAugmentOptions(Options):
+class AttributeAugmentOptions(RecipeOptions):
     """`flip` is a probability, `pad` pixels."""
 
     flip: Fraction
     pad: int
 
 
-class AttributeHeadOptions(Options):
+class AttributeHeadOptions(RecipeOptions):
     """Nothing to choose."""
 
 
-class AttributeLossOptions(Options):
+class AttributeLossOptions(RecipeOptions):
     """`weighted`: rare answers weigh more, exp(1 - p) where an attribute is present in a share p of training, else
     exp(p); without, all weigh 1."""
 
     weighted: bool
 
 
-class AttributeTestOptions(Options):
+class AttributeTestOptions(RecipeOptions):
     """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`."""
 
     neighbours: int = Field(default=20, ge=1)

@@ -6,12 +6,12 @@ Head, loss weights and augmentation follow the released code of HumanBench (PATH
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,6 +19,8 @@ from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
+from humanbench.data.images import open_rgb
+from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import DIRECT, Recipe
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.attribute.options import (
@@ -29,10 +31,8 @@ from humanbench.tasks.attribute.options import (
 )
 from humanbench.tasks.attribute.predictions import Probabilities
 from humanbench.tasks.base import Tables
-from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.options import section
-from humanbench.tasks.pictures import PersonPictures
-from humanbench.tasks.training import Batch, Inputs, TaskTraining
+from humanbench.tasks.training import Batch, Sample, TaskTraining
 
 Labels = NDArray[np.int8]
 
@@ -50,24 +50,48 @@ def positive_ratios(labels: Labels) -> NDArray[np.float32]:
     return ratios.astype(np.float32)
 
 
-class AttributePictures(PersonPictures):
-    """Pictures of people with their attributes: in training `label` (A: 1, 0, -1 unknown)."""
+class AttributePictures:
+    """Pictures of single people, stretched to the recipe's size; augmented where they have labels."""
 
     def __init__(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing,
-        labels: Labels | None = None, seed: int = 0,
-    ) -> None:  # fmt: skip
-        super().__init__(tables, recipe, preprocessing, labels, seed)
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        labels: Labels | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.paths = [str(path) for table in tables.values() for path in table["image"]]
+        self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
+        self.labels = labels
         self.augment = section(recipe, "augment", AttributeAugmentOptions)
         self.mirrored = np.arange(len(card.labels.attributes))
         for left, right in card.labels.flip_pairs:
             self.mirrored[[left, right]] = right, left
 
-    def augmented(self, image: Image.Image, label: Labels, rng: np.random.Generator) -> tuple[Image.Image, Tensor]:
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which augmentation the next samples get."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> Sample:
+        """`image`, and in training `label` (A: 1, 0, -1 unknown)."""
+        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        if self.labels is None:
+            return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
+        rng, label = generator(self.seed, self.epoch, index), self.labels[index]
         image = transforms.pad_and_crop(image, self.augment.pad, rng)
         if rng.random() < self.augment.flip:
             image, label = transforms.mirror(image), label[self.mirrored]
-        return image, torch.from_numpy(label.astype(np.float32))
+        image_tensor = transforms.to_input(image, self.preprocessing)
+        return {"index": index, "image": image_tensor, "label": torch.from_numpy(label.astype(np.float32))}
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+        """All images in a random order."""
+        return shuffled_batches(len(self), batch_size, seed, epoch)
 
 
 class AttributeHead(nn.Module):
@@ -79,7 +103,7 @@ class AttributeHead(nn.Module):
     def __init__(self, width: int, ratios: NDArray[np.float32], options: AttributeLossOptions) -> None:
         super().__init__()
         self.weighted = options.weighted
-        self.logits = nn.Sequential(nn.Linear(width, len(ratios)), BatchNorm1d(len(ratios)))
+        self.logits = nn.Sequential(nn.Linear(width, len(ratios)), nn.BatchNorm1d(len(ratios)))
         # Known from the training labels, so no part of what is learnt and stored.
         self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
 
@@ -115,13 +139,23 @@ class AttributeTraining(TaskTraining):
     }
 
     def training_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> AttributePictures:
         """Training pictures of all tables."""
         return AttributePictures(card, tables, recipe, preprocessing, labels_of(card, tables), seed)
 
     def test_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
     ) -> AttributePictures:
         """Test pictures."""
         return AttributePictures(card, tables, recipe, preprocessing)

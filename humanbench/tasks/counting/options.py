@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 Pixels = Annotated[int, Field(ge=1)]
 
 
-class CountingAugmentOptions(Options):
+class CountingAugmentOptions(RecipeOptions):
     """crop: height and width of the random windows that are trained on. scale: range of the factor before.
 
     flip: chance of a mirror image. photometric: see `humanbench.data.transforms.photometric`.
@@ -30,14 +30,14 @@ class CountingAugmentOptions(Options):
         return self
 
 
-class CountingHeadOptions(Options):
+class CountingHeadOptions(RecipeOptions):
     """channels: of all convolutions but the last. stride: pixels of input per cell of the density map."""
 
     channels: Pixels
     stride: Pixels
 
 
-class CountingLossOptions(Options):
+class CountingLossOptions(RecipeOptions):
     """kernel: `fixed`, every head's Gaussian has `sigma` pixels, or `adaptive`, `spread` times the mean distance to its
     `neighbours` nearest heads (of `sigma` pixels where an image has too few). magnify: what densities are multiplied
     with. count: weight of the counting loss.
@@ -51,5 +51,5 @@ class CountingLossOptions(Options):
     count: Annotated[float, Field(ge=0)]
 
 
-class CountingTestOptions(Options):
+class CountingTestOptions(RecipeOptions):
     """The whole picture is counted once; there are no settings."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ from humanbench.tasks.counting.options import (
 )
 from humanbench.tasks.counting.predictions import Counts
 from humanbench.tasks.options import section
-from humanbench.tasks.training import Inputs, TaskTraining
+from humanbench.tasks.training import TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -41,7 +42,12 @@ class CountingTraining(TaskTraining):
     }
 
     def training_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> TrainingCrowds:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
@@ -51,7 +57,12 @@ class CountingTraining(TaskTraining):
         )
 
     def test_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
     ) -> CrowdsToCount:
         """All pictures of the split; no input files are needed."""
         return CrowdsToCount(only(tables), recipe.input.size, preprocessing)

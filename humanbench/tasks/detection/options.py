@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 
-class DetectionAugmentOptions(Options):
+class DetectionAugmentOptions(RecipeOptions):
     """`flip` and `crop` are probabilities; `short_sides` the lengths to choose from.
 
     A crop is taken from the picture resized to one of `crop_short_sides`, each of its sides between the two of
@@ -23,7 +23,7 @@ class DetectionAugmentOptions(Options):
     skip_empty: bool
 
 
-class DetectionHeadOptions(Options):
+class DetectionHeadOptions(RecipeOptions):
     """Sizes of the decoder, and how it starts.
 
     Queries are `anchors` points x `contents` content vectors. `anchor_start`: `uniform` draws the points at random,
@@ -43,7 +43,7 @@ class DetectionHeadOptions(Options):
     prior: float
 
 
-class DetectionLossOptions(Options):
+class DetectionLossOptions(RecipeOptions):
     """Weights of the three costs and losses, and the focal loss' shape.
 
     `ignore_overlap`: a query without a person drops out of the classification when this share of its box lies in a box
@@ -58,7 +58,7 @@ class DetectionLossOptions(Options):
     ignore_overlap: float
 
 
-class DetectionTestOptions(Options):
+class DetectionTestOptions(RecipeOptions):
     """Boxes with a lower `score` are left out. There is no suppression of overlapping boxes."""
 
     score: Fraction

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from humanbench.tasks.detection.options import (
 )
 from humanbench.tasks.detection.predictions import Detections
 from humanbench.tasks.options import section
-from humanbench.tasks.training import Batch, Inputs, TaskTraining
+from humanbench.tasks.training import Batch, TaskTraining
 
 
 class PictureDetections(NamedTuple):
@@ -88,7 +89,12 @@ class DetectionTraining(TaskTraining):
     }
 
     def training_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> Scenes:
         """Training pictures of all tables."""
         data = Scenes(
@@ -99,7 +105,12 @@ class DetectionTraining(TaskTraining):
         return data
 
     def test_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
     ) -> Scenes:
         """Test pictures."""
         return Scenes(only(tables), recipe, preprocessing, training=False)

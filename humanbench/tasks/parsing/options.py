@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 
-class ParsingAugmentOptions(Options):
+class ParsingAugmentOptions(RecipeOptions):
     """flip: chance of a mirror image. scale: range of the factor on the input size before a window of it is cut.
 
     photometric: see `humanbench.data.transforms.photometric`.
@@ -27,7 +27,7 @@ class ParsingAugmentOptions(Options):
         return self
 
 
-class ParsingHeadOptions(Options):
+class ParsingHeadOptions(RecipeOptions):
     """channels: of both convolutions. norm: `layer` (over channels) or `batch`. stride: where classes are predicted."""
 
     channels: Annotated[int, Field(ge=1)]
@@ -35,11 +35,11 @@ class ParsingHeadOptions(Options):
     stride: Annotated[int, Field(ge=1)]
 
 
-class ParsingLossOptions(Options):
+class ParsingLossOptions(RecipeOptions):
     """The loss is the plain mean cross entropy over pixels that have a class; it has no settings."""
 
 
-class ParsingTestOptions(Options):
+class ParsingTestOptions(RecipeOptions):
     """flip: average in the mirror image (the paper does not)."""
 
     flip: bool

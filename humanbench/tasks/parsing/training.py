@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -23,7 +24,7 @@ from humanbench.tasks.parsing.options import (
 )
 from humanbench.tasks.parsing.packing import Map, PackedMap
 from humanbench.tasks.parsing.transforms import mirrored_classes
-from humanbench.tasks.training import Inputs, TaskTraining
+from humanbench.tasks.training import TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -41,7 +42,12 @@ class ParsingTraining(TaskTraining):
     }
 
     def training_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        seed: int,
     ) -> TrainingMaps:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
@@ -49,7 +55,12 @@ class ParsingTraining(TaskTraining):
         return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed)
 
     def test_data(
-        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
+        self,
+        card: DatasetCard,
+        tables: Tables,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        inputs: Mapping[str, Path],
     ) -> PicturesToParse:
         """All pictures of the split; no input files are needed."""
         return PicturesToParse(card, only(tables), recipe.input.size, preprocessing)

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 
-class PoseAugmentOptions(Options):
+class PoseAugmentOptions(RecipeOptions):
     """Training augmentation; the values are the released pose configurations' (`PATH/experiments`, HumanBench).
 
     shift: with chance `shift_chance` the box moves by up to this share of its sides. flip: chance of a mirror image.
@@ -30,20 +30,20 @@ class PoseAugmentOptions(Options):
     photometric: Fraction
 
 
-class PoseHeadOptions(Options):
+class PoseHeadOptions(RecipeOptions):
     """channels: of every transposed convolution. stride: pixels of network input per heatmap cell."""
 
     channels: Annotated[int, Field(ge=1)]
     stride: Annotated[int, Field(ge=1)]
 
 
-class PoseLossOptions(Options):
+class PoseLossOptions(RecipeOptions):
     """sigma: of the target Gaussians, in heatmap cells."""
 
     sigma: Positive
 
 
-class PoseTestOptions(Options):
+class PoseTestOptions(RecipeOptions):
     """flip: average in the mirror image. boxes: whose windows are cropped. blur: kernel of the refinement, in cells.
 
     boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).

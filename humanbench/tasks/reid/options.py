@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import Options
+from humanbench.tasks.options import RecipeOptions
 
 
-class ReidAugmentOptions(Options):
+class ReidAugmentOptions(RecipeOptions):
     """`flip` and `erase` are probabilities, `pad` pixels; of the picture `erase_area` is erased, high as wide times
     `erase_aspect`."""
 
@@ -21,18 +21,18 @@ class ReidAugmentOptions(Options):
     erase_aspect: tuple[float, float]
 
 
-class ReidHeadOptions(Options):
+class ReidHeadOptions(RecipeOptions):
     """Which feature is trained and tested: the class token (the pooled map where a network has none), or the map."""
 
     feature: Literal["class_token", "pooled"]
 
 
-class ReidLossOptions(Options):
+class ReidLossOptions(RecipeOptions):
     """`triplet` is the weight of the triplet loss; a batch holds `images_per_identity` of each of its identities."""
 
     triplet: float
     images_per_identity: int = Field(ge=2)
 
 
-class ReidTestOptions(Options):
+class ReidTestOptions(RecipeOptions):
     """Nothing to choose: the resized picture, the feature before the neck at unit length."""

@@ -1,0 +1,73 @@
+"""From pictures to the board with the task of this package, in one process where the package is installed.
+
+python story.py FOLDER: leaves runs, pages and what every command said (`said.json`) in the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ARCHITECTURE = {"embed_dim": 16, "depth": 3, "num_heads": 2, "patch_size": 16, "img_size": 32}
+REGIMES = ("full", "partial", "head", "none")
+SMALL = {"input.size": [32, 32], "train.epochs": 2}
+
+
+def evaluate(out: Path, regime: str, **architecture: int) -> None:
+    """A tiny transformer with random weights on the embedded suite."""
+    import humanbench
+
+    overrides = SMALL if regime != "none" else {"input.size": [32, 32]}
+    results = humanbench.evaluate(
+        "vit", regime, suite="mini", datasets="street_heads", set=overrides, out=out, device="cpu",
+        architecture=ARCHITECTURE | architecture, workers=0,
+    )  # fmt: skip
+    assert not results.failed, [result.reason for result in results]
+
+
+def commands(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Every command by the name of what it shows."""
+    from humanbench.suites import embedded_root
+
+    data, run, other = ("--data-root", embedded_root()), folder / "run", folder / "other"
+    store, site = ("--submissions", folder / "store"), folder / "site"
+    dataset = "street_heads"
+    (predictions,) = (run / "predictions").glob("street_heads-head-*.csv")
+    return {
+        "list": ("datasets", "list", "--task", "heading", "--json"),
+        "show": ("datasets", "show", dataset),
+        "verify": ("datasets", "verify", dataset, *data, "--every", 1, "--json"),
+        "preview": ("datasets", "preview", dataset, *data, "--out", folder),
+        "score": ("score", dataset, "--predictions", predictions, *data, "--json"),
+        "compare": ("compare", run, other, *data, "--json"),
+        "submit": ("submit", run, "--out", folder / "run.zip", *data),
+        "accept": ("leaderboard", "accept", folder / "run.zip", *store, *data, "--json"),
+        "build": ("leaderboard", "build", other, *store, "--out", site),
+        "markdown": ("export", run, "--format", "markdown"),
+        "latex": ("export", run, "--format", "latex"),
+        "csv": ("export", run, "--format", "csv"),
+        "model-card": ("export", run, "--format", "model-card"),
+        "slip": ("eval", "--backbone", "vit", "--suite", "mini", "--datasets", dataset, "--set", "loss.smoothin=0"),
+    }  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """The whole way."""
+    from click.testing import CliRunner
+
+    from humanbench.cli import main as humanbench_command
+
+    for regime in REGIMES:
+        evaluate(folder / "run", regime)
+    evaluate(folder / "other", "head", depth=2)
+    said = {}
+    for name, words in commands(folder).items():
+        done = CliRunner().invoke(humanbench_command, [str(word) for word in words])
+        said[name] = {"code": done.exit_code, "out": done.stdout, "err": done.stderr, "raised": repr(done.exception)}
+    (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

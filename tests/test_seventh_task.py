@@ -1,0 +1,133 @@
+"""A task of another package, from procedural pictures to the board: nothing of the product knows its name.
+
+The package (`tests/seventh_task`) is installed for one process, `story.py`, which walks the whole way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from humanbench.results import load_results
+from humanbench.tasks.registry import task_names
+
+PACKAGE = Path(__file__).parent / "seventh_task"
+REPOSITORY = PACKAGE.parents[1]
+
+
+class Story:
+    """What the process left: its folder, and by step what the command printed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.said: dict[str, dict[str, Any]] = json.loads((folder / "said.json").read_text(encoding="utf-8"))
+
+    def out(self, step: str) -> str:
+        """Standard output of a step, which must have succeeded."""
+        assert self.said[step]["code"] == 0, self.said[step]
+        return str(self.said[step]["out"])
+
+    def page(self, name: str) -> str:
+        """A page of the site."""
+        return (self.folder / "site" / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """The whole way, walked once."""
+    folder = tmp_path_factory.mktemp("seventh")
+    places = os.pathsep.join([str(REPOSITORY), str(PACKAGE)])
+    surroundings = os.environ | {"PYTHONPATH": places, "HUMANBENCH_CACHE": str(folder / "cache")}
+    walked = subprocess.run(
+        [sys.executable, PACKAGE / "story.py", folder], env=surroundings, capture_output=True, text=True
+    )
+    assert walked.returncode == 0, walked.stderr[-3000:]
+    return Story(folder)
+
+
+def test_it_is_not_one_of_ours() -> None:
+    """Where the package is not installed nobody knows the task."""
+    assert "heading" not in task_names()
+
+
+def test_its_dataset_is_listed_written_and_verified(story: Story) -> None:
+    (row,) = json.loads(story.out("list"))
+    assert (row["id"], row["task"], row["metric"], row["use"]) == ("street_heads", "heading", "MAAD", "evaluation")
+    assert "away, left" in story.out("show")
+    (report,) = json.loads(story.out("verify"))
+    assert (report["ok"], report["release"]) == (True, "mannequin")
+    assert {"labels", "pictures", "samples"} <= {check["check"] for check in report["rows"]}
+    with Image.open(story.folder / "street_heads.png") as sheet:
+        assert sheet.width > 1000
+
+
+def test_it_is_evaluated_in_every_regime(story: Story) -> None:
+    results = {result.regime: result for result in load_results(story.folder / "run")}
+    assert set(results) == {"full", "partial", "head", "none"}
+    for regime, result in results.items():
+        assert (result.status, result.task, result.main) == ("done", "heading", "MAAD")
+        assert list(result.metrics) == ["MAAD", "accuracy"]
+        deviation = result.metrics["MAAD"]
+        assert 0 <= deviation.low < deviation.value < deviation.high <= 180
+        assert bool(result.trainable) == (regime != "none")
+        assert result.provenance is not None
+        assert result.provenance.packages["humanbench-heading"] == "1.0"
+    assert results["head"].trainable < results["partial"].trainable < results["full"].trainable
+
+
+def test_its_predictions_are_scored_again(story: Story) -> None:
+    report = json.loads(story.out("score"))
+    (result,) = [result for result in load_results(story.folder / "run") if result.regime == "head"]
+    assert report["main"] == "MAAD"
+    assert report["metrics"] == {name: metric.model_dump() for name, metric in result.metrics.items()}
+
+
+def test_two_runs_are_compared_picture_by_picture(story: Story) -> None:
+    cells = {cell["regime"]: cell for cell in json.loads(story.out("compare"))["cells"]}
+    cell = cells["head"]
+    assert (cell["metric"], cell["method"], cell["unit"], cell["n"]) == ("MAAD", "paired", "image", 20)
+    assert cell["difference"] == pytest.approx(cell["new"] - cell["base"])
+    assert cell["low"] < cell["difference"] < cell["high"]
+
+
+def test_it_is_submitted_and_rescored(story: Story) -> None:
+    assert story.out("submit").count("rescored") == 4
+    cells = json.loads(story.out("accept"))["cells"]
+    assert [cell["verdict"] for cell in cells] == ["rescored"] * 4
+    assert all(cell["claimed"] == cell["recomputed"] for cell in cells)
+
+
+def test_it_has_its_place_on_the_board(story: Story) -> None:
+    story.out("build")
+    board = story.page("boards/mini-head-own-recipe-synthetic.html")
+    assert "StreetHeads" in board
+    assert ">rescored</span>" in board
+    page = story.page("tasks/heading.html")
+    assert "Head orientation" in page
+    assert "Which way does the person look?" in page
+    assert "The annotated direction as an arrow" in page
+    assert list((story.folder / "site" / "samples").glob("heading-*.webp"))
+    assert "mean absolute angle in degrees" in story.page("datasets/street_heads.html")
+    assert "Head orientation" in story.page("index.html")
+
+
+def test_it_is_exported(story: Story) -> None:
+    assert "**Head orientation**" in story.out("markdown")
+    assert "StreetHeads (MAAD ↓)" in story.out("markdown")
+    assert r"MAAD\,$\downarrow$" in story.out("latex")
+    assert ",MAAD,true,false," in story.out("csv")
+    card = story.out("model-card")
+    assert "type: image-classification" in card
+    assert "name: Head orientation, head finetuning" in card
+
+
+def test_a_slip_in_its_recipe_is_one_sentence(story: Story) -> None:
+    assert story.said["slip"]["code"] == 2
+    assert "heading recipes have no such key; did you mean smoothing" in story.said["slip"]["err"]
