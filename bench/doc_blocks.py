@@ -27,6 +27,8 @@ from humanbench.optim.schedules import SCHEDULES
 from humanbench.paths import shipped
 from humanbench.recipes import Recipe, load_recipe, variants
 from humanbench.regimes import REGIMES
+from humanbench.results import load_results
+from humanbench.results.cells import Estimate
 from humanbench.schema import Record
 from humanbench.tasks.registry import task_names
 
@@ -193,6 +195,24 @@ def _value(value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
 
 
+def expected(task: str) -> str:
+    """What the shipped baselines came to on the embedded suite with the mini recipes; the mean over their seeds."""
+    folder = shipped("baselines") / "results"
+    runs = sorted(path.name for path in folder.iterdir())
+    numbers = {(run, cell[0].dataset): number for run in runs for cell, number in load_results(folder / run).cells()}
+    rows = []
+    for card in members(task):
+        assert card.evaluation is not None
+        metric = f"{card.evaluation.main} {direction(card.evaluation.main).arrow}"
+        came_to = [_came_to(numbers.get((run, card.id))) for run in runs]
+        rows.append([f"`{card.id}`", metric, *came_to])
+    return table(["dataset", "metric", *(f"`{run}`" for run in runs)], rows)
+
+
+def _came_to(number: Estimate | None) -> str:
+    return "–" if number is None else f"{number.value:.1f} ({number.low:.1f} – {number.high:.1f})"
+
+
 def notes(task: str) -> str:
     """The notes of a task's recipes: what deviates from the release, and what is ours."""
     found: dict[str, dict[str, list[str]]] = {}
@@ -321,6 +341,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     "definitions": definitions,
     "recipes": recipes,
     "settings": settings,
+    "expected": expected,
     "notes": notes,
     "variant": variant,
     "backbones": backbones,

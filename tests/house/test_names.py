@@ -1,0 +1,62 @@
+"""One meaning per name: public classes, and the names of tasks."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from humanbench.tasks.registry import OURS
+from tools.imports import PACKAGE
+
+EXCEPTIONS = tomllib.loads(Path(__file__).with_name("exceptions.toml").read_text(encoding="utf-8"))
+FORMATS = ("data/readers/", "data/writers/")
+"""Readers and writers hold the words of the datasets' own files."""
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Path below the package, and the source of every module."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_no_public_class_name_has_two_meanings() -> None:
+    places: dict[str, list[str]] = {}
+    for path, tree in trees():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path)
+    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert {name: paths for name, paths in shared.items() if name not in EXCEPTIONS["class_names"]} == {}
+    assert set(EXCEPTIONS["class_names"]) <= set(shared), "an exception that nothing needs any more"
+
+
+def test_options_are_a_readers_and_nobody_elses() -> None:
+    """The one shared name is a convention of reader modules."""
+    others = [
+        path
+        for path, tree in trees()
+        if any(isinstance(node, ast.ClassDef) and node.name == "Options" for node in tree.body)
+        and not path.startswith("data/readers/")
+    ]
+    assert others == []
+
+
+def named_tasks() -> dict[str, list[int]]:
+    """Lines in which the name of one of our tasks stands as a string, by file outside the tasks' folders."""
+    lines: dict[str, list[int]] = {}
+    for path, tree in trees():
+        if path.startswith((*FORMATS, *(f"tasks/{task}/" for task in OURS))):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and node.value in OURS:
+                lines.setdefault(path, []).append(node.lineno)
+    return lines
+
+
+def test_nobody_knows_a_task_by_name() -> None:
+    """What differs by task is asked of the task; cards, recipes and pages name it, and it names itself."""
+    known = named_tasks()
+    assert {path: lines for path, lines in known.items() if path not in EXCEPTIONS["task_names"]} == {}
+    assert set(EXCEPTIONS["task_names"]) <= set(known), "an exception that nothing needs any more"

@@ -1,0 +1,1 @@
+"""What looks at the software from outside: its imports, its drawing."""
