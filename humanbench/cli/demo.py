@@ -10,7 +10,7 @@ from humanbench.cli.options import Scale
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
-    from humanbench.results.cells import Estimate
+    from humanbench.results.cells import CellNumber
 
 
 @click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,7 +54,7 @@ def _table(shown: Shown) -> None:
     from rich.table import Table
 
     from humanbench.cards import load_card
-    from humanbench.results.cells import cell_estimates
+    from humanbench.results.cells import cell_numbers
 
     table = Table(box=None, pad_edge=False, header_style="bold", title="synthetic data", title_justify="left")
     for column in ("dataset", "task", "metric"):
@@ -62,7 +62,7 @@ def _table(shown: Shown) -> None:
     for results in shown.runs:
         table.add_column(results[0].backbone, justify="right")
         table.add_column("95 % interval", justify="right")
-    numbers = [cell_estimates([result] for result in results) for results in shown.runs]
+    numbers = [cell_numbers([result] for result in results) for results in shown.runs]
     for index, result in enumerate(shown.runs[0]):
         card = load_card(result.dataset)
         assert card.evaluation is not None
@@ -77,7 +77,7 @@ def _table(shown: Shown) -> None:
             console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
 
 
-def _numbers(number: Estimate | None) -> tuple[str, str]:
+def _numbers(number: CellNumber | None) -> tuple[str, str]:
     from humanbench.results.cells import interval_text
 
     return (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")

@@ -73,10 +73,10 @@ def _look(request: Request, verbose: bool, as_json: bool) -> None:
     from humanbench.evaluation.plan import plan_for
 
     plan = plan_for(request, dry=True)
-    documents, estimates = [], []
+    documents, numbers = [], []
     for spec in plan.cells:
         estimated, report = estimate(plan, spec)
-        estimates.append(estimated)
+        numbers.append(estimated)
         documents.append(
             {"cost": estimated.as_dict(), "freeze": report.as_dict(), "recipe": spec.recipe.model_dump(mode="json")}
         )
@@ -88,8 +88,8 @@ def _look(request: Request, verbose: bool, as_json: bool) -> None:
         click.echo(json.dumps(documents, indent=1))
         return
     if not verbose:
-        table(estimates)
-    click.echo(total(estimates))
+        table(numbers)
+    click.echo(total(numbers))
     if plan.left_out:
         click.echo(plan.left_out)
 
@@ -123,7 +123,7 @@ def _show(results: Results, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from humanbench.results.cells import cell_estimates, interval_text, labels
+    from humanbench.results.cells import cell_numbers, interval_text, labels
 
     if as_json:
         click.echo(json.dumps([json.loads(result.to_json()) for result in results], indent=1))
@@ -134,7 +134,7 @@ def _show(results: Results, as_json: bool) -> None:
     for column in ("value", "95 % interval"):
         table.add_column(column, justify="right")
     table.add_column("")
-    for result, number in zip(results, cell_estimates([result] for result in results), strict=True):
+    for result, number in zip(results, cell_numbers([result] for result in results), strict=True):
         numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
             result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,

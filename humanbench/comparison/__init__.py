@@ -20,7 +20,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 from humanbench.regimes import fits
 from humanbench.results.apart import resamples_for
-from humanbench.results.cells import CellRuns, Estimate
+from humanbench.results.cells import CellNumber, CellRuns
 from humanbench.results.noise import Trained
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "compare"]
@@ -75,8 +75,8 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
     judged = iter(judge([_measured(pair, known, rng) for pair, known, rng in found if known is not None], margin))
     cells = []
     for pair, known, _ in found:
-        numbers = {name: run.estimates.get(cell.key) for name, run, cell in _named(pair, base, new)}
-        cells.append(_cell(pair, numbers, known, next(judged) if known is not None else None))
+        sides = {name: run.numbers.get(cell.key) for name, run, cell in _named(pair, base, new)}
+        cells.append(_cell(pair, sides, known, next(judged) if known is not None else None))
     return Comparison(
         base=base.name,
         new=new.name,
@@ -110,7 +110,7 @@ def _named(pair: Pair, base: Run, new: Run) -> list[tuple[str, Run, CellRuns]]:
 
 
 def _cell(
-    pair: Pair, estimates: Mapping[str, Estimate | None], known: DifferenceDraws | None, judged: Judged | None
+    pair: Pair, sides: Mapping[str, CellNumber | None], known: DifferenceDraws | None, judged: Judged | None
 ) -> CellReport:
     shown = pair.new or pair.base
     assert shown is not None
@@ -121,7 +121,7 @@ def _cell(
     }
     metric = next((c.first.result.main for c in (pair.new, pair.base) if c and c.first.result.main), "")
     numbers: dict[str, Any] = {"metric": metric, "notes": pair.notes}
-    for name, one in estimates.items():
+    for name, one in sides.items():
         if one is not None:
             numbers |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_seeds": one.seeds}
     if known is None or judged is None:

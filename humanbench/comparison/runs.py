@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from humanbench.results.cells import CellKey, CellRuns, Estimate, cell_estimates, grouped
+from humanbench.results.cells import CellKey, CellNumber, CellRuns, cell_numbers, grouped
 from humanbench.results.stored import read_stored
 
 
@@ -24,10 +24,10 @@ class Run:
         return tuple(sorted({entry.result.backbone for cell in self.cells.values() for entry in cell.entries}))
 
     @cached_property
-    def estimates(self) -> Mapping[CellKey, Estimate | None]:
+    def numbers(self) -> Mapping[CellKey, CellNumber | None]:
         """The number of each cell that has one, with its interval."""
         usable = [cell for cell in self.cells.values() if not cell.problem]
-        numbers = cell_estimates(cell.results for cell in usable)
+        numbers = cell_numbers(cell.results for cell in usable)
         return {cell.key: number for cell, number in zip(usable, numbers, strict=True)}
 
 

@@ -13,7 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
-from humanbench.results.cells import CellRuns, Estimate, cell_estimates, grouped
+from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_names
@@ -25,7 +25,7 @@ class PaperRow:
 
     backbone: str
     regime: str
-    numbers: dict[str, Estimate | None]
+    numbers: dict[str, CellNumber | None]
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,12 @@ class PaperTable:
         return any(n is not None and n.seeds > 1 for row in self.rows for n in row.numbers.values())
 
 
-def text_value(number: Estimate) -> float:
+def text_value(number: CellNumber) -> float:
     """The value to the one decimal that the paper gives."""
     return round(number.value, 1)
 
 
-def shows_interval(number: Estimate) -> bool:
+def shows_interval(number: CellNumber) -> bool:
     """Whether half of the interval stands behind the value: where it is a mean over several trainings."""
     return number.seeds > 1 and math.isfinite(number.half)
 
@@ -149,7 +149,7 @@ def _main(card: DatasetCard) -> str:
     return card.evaluation.main if card.evaluation else ""
 
 
-def _numbers(cells: Sequence[CellRuns]) -> dict[str, Estimate | None]:
+def _numbers(cells: Sequence[CellRuns]) -> dict[str, CellNumber | None]:
     """By dataset, the number of a row's cells; None for one that failed."""
-    numbers = cell_estimates(cell.results for cell in cells)
+    numbers = cell_numbers(cell.results for cell in cells)
     return {cell.key.dataset: number for cell, number in zip(cells, numbers, strict=True)}

@@ -12,7 +12,7 @@ from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
 from humanbench.export.boards import cells_by_row
 from humanbench.names import shown
-from humanbench.results.cells import CellRuns, Estimate, cell_estimates
+from humanbench.results.cells import CellNumber, CellRuns, cell_numbers
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_for
 
@@ -47,7 +47,7 @@ def _row(cells: Sequence[CellRuns], regime: str) -> Iterator[EvalResult]:
     done = [cell for cell in cells if not cell.failed]
     reported = {cell.key: _reported(cell) for cell in done}
     numbers = {
-        name: cell_estimates([cell.results for cell in done], name) for names in reported.values() for name in names
+        name: cell_numbers([cell.results for cell in done], name) for names in reported.values() for name in names
     }
     for index, cell in enumerate(done):
         for name in reported[cell.key]:
@@ -60,7 +60,7 @@ def _reported(cell: CellRuns) -> list[str]:
     return list(dict.fromkeys((cell.first.result.main, *(evaluation.report if evaluation else ()))))
 
 
-def _evaluation(cell: CellRuns, regime: str, metric: str, number: Estimate) -> EvalResult:
+def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) -> EvalResult:
     from huggingface_hub import EvalResult
 
     result = cell.first.result
@@ -85,7 +85,7 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: Estimate) -> E
     )
 
 
-def _about(cell: CellRuns, number: Estimate) -> dict[str, Any]:
+def _about(cell: CellRuns, number: CellNumber) -> dict[str, Any]:
     """What is known of a number: on what it was measured, how certain it is."""
     results = cell.results
     about: dict[str, Any] = {"n": number.n, "unit": results[0].unit, "seeds": [result.seed for result in results]}

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.results.cells import Estimate, t_quantile
+from humanbench.results.cells import CellNumber, t_quantile
 from humanbench.results.noise import FREEDOM
 from humanbench.stats import CONFIDENCE, RESAMPLES
 
@@ -54,21 +54,21 @@ def widening(n: int, level: float) -> float:
 class ColumnNumbers:
     """The numbers of a column's N cells as arrays. `below` and `above` are standard deviations over test units."""
 
-    def __init__(self, estimates: list[Estimate], cells: int) -> None:
+    def __init__(self, numbers: list[CellNumber], cells: int) -> None:
         """`cells`: how many cells the entries are compared on, which is what the level is corrected for."""
         self._level = level_of(cells)
         z = t_quantile(math.inf)
-        self.values = _array(one.value for one in estimates)
-        self.below, self.above = _array(one.below / z for one in estimates), _array(one.above / z for one in estimates)
+        self.values = _array(one.value for one in numbers)
+        self.below, self.above = _array(one.below / z for one in numbers), _array(one.above / z for one in numbers)
         stretch = t_quantile(math.inf, self._level)
-        self._units = _array(stretch * widening(one.n, self._level) if one.n > 1 else math.inf for one in estimates)
-        trained = [one.trained for one in estimates]
-        self._seeds = _array(1 / one.seeds for one in estimates)
+        self._units = _array(stretch * widening(one.n, self._level) if one.n > 1 else math.inf for one in numbers)
+        trained = [one.trained for one in numbers]
+        self._seeds = _array(1 / one.seeds for one in numbers)
         self._assumed = _array(cell.assumed if cell.trained else 0.0 for cell in trained)
         self._squares = _array(cell.squares for cell in trained)
         self._freedom = np.array([cell.freedom for cell in trained], np.int64)
-        self._ratios = _array(one.row_ratios for one in estimates)
-        self._row_freedom = _array(one.row_freedom for one in estimates)
+        self._ratios = _array(one.row_ratios for one in numbers)
+        self._row_freedom = _array(one.row_freedom for one in numbers)
         self._trained = np.array([cell.trained for cell in trained], bool)
 
     def least(self, less: NDArray[np.intp], more: NDArray[np.intp]) -> Floats:

@@ -111,7 +111,7 @@ def _differing(entries: list[StoredResult]) -> str:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CellNumber:
     """The number of a cell: the mean of a metric over `seeds` trainings, [low, high] its 95 % interval.
 
     `below`, `above`: how far test units alone reach to either side; `nan`, like the interval, where a seed's interval
@@ -143,7 +143,7 @@ def row_of(result: Result) -> tuple[Any, ...]:
     return *known, result.variant, result.subset, result.synthetic
 
 
-def cell_estimates(cells: Iterable[Sequence[Result]], metric: str | None = None) -> list[Estimate | None]:
+def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -> list[CellNumber | None]:
     """The number of each cell, whose results differ in their seed alone; None for a cell without a finite one.
 
     `metric`: another than the main one. Cells of one row must come together, for what they say of training seeds
@@ -155,7 +155,7 @@ def cell_estimates(cells: Iterable[Sequence[Result]], metric: str | None = None)
         if (trained := _trained(cell, None)) is not None:
             rows.setdefault(row_of(cell[0]), []).append(trained)
     sums = {row: spread_sums(members) for row, members in rows.items()}
-    return [_estimate(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
+    return [_number(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
 
 
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
@@ -170,7 +170,7 @@ def _metric_value(result: Result, metric: str | None) -> float:
     return result.metrics[name].value if name in result.metrics else math.nan
 
 
-def _estimate(cell: Sequence[Result], metric: str | None, ratios: float, freedom: int) -> Estimate | None:
+def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: int) -> CellNumber | None:
     trained = _trained(cell, metric)
     if trained is None:
         return None
@@ -182,7 +182,7 @@ def _estimate(cell: Sequence[Result], metric: str | None, ratios: float, freedom
     value = _mean(trained.base)
     low, high = value - math.hypot(below, seeds), value + math.hypot(above, seeds)
     least, most = min(0.0, value), max(100.0, value) if direction(trained.metric).unit == "%" else math.inf
-    return Estimate(
+    return CellNumber(
         value=value,
         low=max(low, least) if math.isfinite(low) else math.nan,
         high=min(high, most) if math.isfinite(high) else math.nan,
@@ -209,7 +209,7 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
 
 
-def interval_text(number: Estimate) -> str:
+def interval_text(number: CellNumber) -> str:
     """`86.90 – 88.10`; empty where there is none."""
     return f"{number.low:.2f} – {number.high:.2f}" if math.isfinite(number.half) else ""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.results.cells import Estimate, cell_estimates, row_of
+from humanbench.results.cells import CellNumber, cell_numbers, row_of
 from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
 
 if TYPE_CHECKING:
@@ -53,17 +53,17 @@ class Results(Sequence[Result]):
 
         return pd.DataFrame([_over_seeds(cell, number) for cell, number in self.cells()])
 
-    def cells(self) -> list[tuple[tuple[Result, ...], Estimate]]:
+    def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""
         groups: dict[tuple[Any, ...], list[Result]] = {}
         for result in self:
             if result.status == "done":
                 groups.setdefault((*row_of(result), result.dataset, result.main), []).append(result)
-        numbers = cell_estimates(groups.values())
+        numbers = cell_numbers(groups.values())
         return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
 
 
-def _over_seeds(cell: Sequence[Result], number: Estimate) -> dict[str, Any]:
+def _over_seeds(cell: Sequence[Result], number: CellNumber) -> dict[str, Any]:
     names = ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "main")
     row = {name: getattr(cell[0], name) for name in names}
     values = [result.value for result in cell]

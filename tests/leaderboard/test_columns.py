@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 
 import html5lib
 import pytest
@@ -22,22 +20,16 @@ from humanbench.leaderboard.site.writing import build_site
 from humanbench.paths import shipped
 from humanbench.results import Result
 from humanbench.results.columns import benchmark_columns, columns_with
-from humanbench.tasks import registry
-from humanbench.tasks.base import Task
 from tests.leaderboard.made import made_result
+from tests.plugged import install
 
 
 @pytest.fixture
 def own_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A dataset of another package: a copy of the attributes of PA-100K."""
-    path = tmp_path / "ours.toml"
-    text = (shipped("datasets") / "pa100k.toml").read_text(encoding="utf-8")
-    path.write_text(text.replace('id = "pa100k"', 'id = "ours"', 1).replace('short = "PA-100K"', 'short = "Ours"', 1))
-    point = SimpleNamespace(load=lambda: lambda: path)
-    whole = metadata.entry_points
-    monkeypatch.setattr(
-        metadata, "entry_points", lambda group: [point] if group == "humanbench.datasets" else whole(group=group)
-    )
+    card = copied_card(tmp_path, {'id = "pa100k"': 'id = "ours"', 'short = "PA-100K"': 'short = "Ours"'})
+    text = CARD.format(card=str(card))
+    install(tmp_path / "packages", monkeypatch, "ourdata", text, {"humanbench.datasets": {"ours": "card"}})
     cards.cache_clear()
     yield "ours"
     monkeypatch.undo()
@@ -46,38 +38,41 @@ def own_dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 @pytest.fixture
 def own_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A dataset of a task of another package, which has the parts of attributes but for its drawings."""
-    path = tmp_path / "gaze.toml"
-    text = (shipped("datasets") / "pa100k.toml").read_text(encoding="utf-8")
-    for old, new in (
-        ('id = "pa100k"', 'id = "gaze1"'),
-        ('task = "attribute"', 'task = "gaze"'),
-        ('"PA-100K"', '"Gaze"'),
-    ):
-        text = text.replace(old, new)
-    path.write_text(text)
-    task = Task(
-        name="gaze",
-        title="Direction of gaze",
-        question="Where does the person look?",
-        hub_tag="other",
-        suffix=".csv",
-        package="humanbench.tasks.attribute",
-        attribute_columns=True,
-    )
-    points = {
-        "humanbench.datasets": [SimpleNamespace(load=lambda: lambda: path)],
-        "humanbench.tasks": [SimpleNamespace(name="gaze", value="gaze", load=lambda: task)],
-    }
-    whole = metadata.entry_points
-    for module in (metadata, registry):
-        monkeypatch.setattr(module, "entry_points", lambda group: points.get(group) or whole(group=group))
-    for cached in (cards, registry._from_elsewhere, registry.task_named):
-        cached.cache_clear()
+    """A dataset of a task of another package, which has the parts of attributes."""
+    changes = {'id = "pa100k"': 'id = "gaze1"', 'task = "attribute"': 'task = "gaze"', '"PA-100K"': '"Gaze"'}
+    text = CARD.format(card=str(copied_card(tmp_path, changes))) + GAZE
+    points = {"humanbench.datasets": {"gaze1": "card"}, "humanbench.tasks": {"gaze": "task"}}
+    install(tmp_path / "packages", monkeypatch, "ourtask", text, points)
+    cards.cache_clear()
     yield "gaze1"
     monkeypatch.undo()
-    for cached in (cards, registry._from_elsewhere, registry.task_named):
-        cached.cache_clear()
+    cards.cache_clear()
+
+
+CARD = """
+    from pathlib import Path
+
+    def card():
+        return Path({card!r})
+"""
+GAZE = """
+    from humanbench.tasks.base import Task
+
+    task = Task(
+        name="gaze", title="Direction of gaze", question="Where does the person look?", hub_tag="other", suffix=".csv",
+        package="humanbench.tasks.attribute", attribute_columns=True,
+    )
+"""
+
+
+def copied_card(folder: Path, changes: dict[str, str]) -> Path:
+    """The card of PA-100K with parts of it replaced."""
+    text = (shipped("datasets") / "pa100k.toml").read_text(encoding="utf-8")
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    path = folder / "card.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def test_a_task_of_another_package_has_board_page_and_tables(own_task: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from humanbench.leaderboard.model.ranking import rank_entries
-from humanbench.results.cells import Estimate
+from humanbench.results.cells import CellNumber
 from humanbench.results.noise import Trained
 
 NAN = float("nan")
@@ -20,12 +20,12 @@ def ranked(values: list[list[float]], half: float, higher: list[bool] | None = N
     return rank_entries([[number(value, half, half) for value in row] for row in values], way)
 
 
-def number(value: float, below: float, above: float) -> Estimate | None:
+def number(value: float, below: float, above: float) -> CellNumber | None:
     """A number of a metric in percent with these half intervals."""
     if np.isnan(value):
         return None
     untrained = Trained("mAP", "humanbench-v1", (value,), trained=False)
-    return Estimate(value, value - below, value + above, below, above, 10**9, 1, untrained, 0.0, 0, 0.0)
+    return CellNumber(value, value - below, value + above, below, above, 10**9, 1, untrained, 0.0, 0, 0.0)
 
 
 def test_ranks_of_a_column_by_its_direction() -> None:

@@ -15,7 +15,7 @@ from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.results import Result
-from humanbench.results.cells import Estimate, cell_estimates
+from humanbench.results.cells import CellNumber, cell_numbers
 from humanbench.results.columns import main_metric
 from humanbench.suites import SUITES
 
@@ -70,7 +70,7 @@ class Score:
 
     dataset: str
     metric: str
-    number: Estimate
+    number: CellNumber
     scenario: str
     evidence: Evidence
     results: tuple[Result, ...]
@@ -200,7 +200,7 @@ def _scores(
         for result in sorted(filter(_has_score, members), key=lambda r: r.seed):
             cells.setdefault((key, result.dataset), []).append(result)
     scores: dict[EntryKey, dict[str, Score]] = {key: {} for key in groups}
-    for ((key, dataset), seeds), number in zip(cells.items(), cell_estimates(cells.values()), strict=True):
+    for ((key, dataset), seeds), number in zip(cells.items(), cell_numbers(cells.values()), strict=True):
         assert number is not None
         known = all(evidence.get(r.cell.id) == "rescored" for r in seeds)
         kind: Evidence = "rescored" if known else "claimed"

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from humanbench.results.apart import ColumnNumbers
-from humanbench.results.cells import Estimate
+from humanbench.results.cells import CellNumber
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,7 +78,7 @@ class Ranking:
 
 
 def rank_entries(
-    numbers: Sequence[Sequence[Estimate | None]], higher: NDArray[np.bool_], compared: int = 1, seed: int = 0
+    numbers: Sequence[Sequence[CellNumber | None]], higher: NDArray[np.bool_], compared: int = 1, seed: int = 0
 ) -> Ranking:
     """Rank E entries by their numbers in D columns, None where there is none; `higher`: D.
 
@@ -100,7 +100,7 @@ def rank_entries(
     return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, columns)
 
 
-def _field(numbers: Sequence[Sequence[Estimate | None]], name: str) -> Floats:
+def _field(numbers: Sequence[Sequence[CellNumber | None]], name: str) -> Floats:
     return np.array([[np.nan if n is None else getattr(n, name) for n in row] for row in numbers], np.float64)
 
 
@@ -119,7 +119,7 @@ def _of_draws(draws: Floats, order: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]
     return low, high, tied
 
 
-def _column(numbers: Sequence[Estimate | None], higher: bool, compared: int) -> ColumnRanks:
+def _column(numbers: Sequence[CellNumber | None], higher: bool, compared: int) -> ColumnRanks:
     listed = [(row, one) for row, one in enumerate(numbers) if one is not None and np.isfinite(one.value)]
     there = np.array([row for row, _ in listed], np.int64)
     rank, low, high, places = (np.zeros(len(numbers), np.int64) for _ in range(4))
