@@ -200,6 +200,19 @@ def test_nearest_neighbours_vote_by_hand() -> None:
         head.set_reference_features([np.float32([1, 0])] * 2)
 
 
+def test_neighbours_are_the_nearest_where_all_cosines_are_near_one() -> None:
+    """Features that share nearly everything: one neighbour votes, so each answer is that of the exactly nearest."""
+    rng = np.random.default_rng(0)
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (1000 + rng.normal(size=(n, 16)) for n in (400, 60))]
+    training, pictures = (v.astype(np.float32) for v in unit)
+    nearest = ((pictures[:, None].astype(np.float64) - training[None]) ** 2).sum(2).argmin(1)
+    labels = rng.integers(0, 2, (400, 12)).astype(np.int8)
+    head = NeighbourHead(labels, np.full(12, 0.5, np.float32), k=1, temperature=0.07)
+    head.set_reference_features(list(training))
+    found = np.stack(head.decode([torch.from_numpy(pictures)], {}))
+    assert (found.round() == labels[nearest]).all(axis=1).mean() > 0.98
+
+
 def test_heads_without_finetuning() -> None:
     """Nearest neighbours, unless a pretraining brings its head along."""
     table = tables("pa100k", SCALE, "train")

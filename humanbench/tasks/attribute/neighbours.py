@@ -26,6 +26,7 @@ class NeighbourHead(nn.Module):
 
     needs: FeatureLevel = "map"
     reference: Tensor
+    shared: Tensor
     labels: Tensor
 
     def __init__(self, labels: NDArray[np.int8], ratios: NDArray[np.float32], k: int, temperature: float) -> None:
@@ -34,12 +35,16 @@ class NeighbourHead(nn.Module):
         self.register_buffer("labels", torch.from_numpy(labels.astype(np.float32)), persistent=False)
         self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
         self.register_buffer("reference", torch.empty(0), persistent=False)
+        self.register_buffer("shared", torch.empty(0), persistent=False)
 
     def set_reference_features(self, features: Sequence[NDArray[np.float32]]) -> None:
-        """The features of the training people, in the order of the labels."""
+        """The features of the training people at unit length, in the order of the labels."""
         if len(features) != len(self.labels):
             raise ValueError(f"{len(features)} features for {len(self.labels)} training people")
-        self.reference = torch.from_numpy(np.stack(features)).to(self.labels)
+        stacked = np.stack(features).astype(np.float64)
+        shared = stacked.mean(axis=0).astype(np.float32)
+        self.shared = torch.from_numpy(shared).to(self.labels)
+        self.reference = torch.from_numpy((stacked - shared).astype(np.float32)).to(self.labels)
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
         """Pooled features N x C at unit length."""
@@ -50,8 +55,12 @@ class NeighbourHead(nn.Module):
         (found,) = outputs
         if not len(self.reference):
             return list(found.cpu().numpy())
-        similarity, nearest = (found @ self.reference.T).topk(self.k, dim=1)
-        votes = torch.exp((similarity - 1) / self.temperature)[..., None]  # at most 1, so that nothing overflows
+        # 1 - cosine is half the squared distance at unit length, which has its digits where all cosines are near 1
+        # once what all features share is taken off.
+        apart = found - self.shared
+        squares = apart.square().sum(1, keepdim=True) + self.reference.square().sum(1)
+        gaps, nearest = (squares / 2 - apart @ self.reference.T).topk(self.k, dim=1, largest=False)
+        votes = torch.exp(-gaps.clamp(min=0) / self.temperature)[..., None]  # at most 1, so that nothing overflows
         labels = self.labels[nearest]
         known = votes * (labels >= 0)
         share = (known * labels.clamp(min=0)).sum(1) / known.sum(1).clamp(min=1e-30)

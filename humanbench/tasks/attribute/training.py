@@ -31,6 +31,7 @@ from humanbench.tasks.attribute.options import (
 )
 from humanbench.tasks.attribute.predictions import Probabilities
 from humanbench.tasks.base import Tables
+from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.options import section
 from humanbench.tasks.training import Batch, Sample, TaskTraining
 
@@ -103,7 +104,7 @@ class AttributeHead(nn.Module):
     def __init__(self, width: int, ratios: NDArray[np.float32], options: AttributeLossOptions) -> None:
         super().__init__()
         self.weighted = options.weighted
-        self.logits = nn.Sequential(nn.Linear(width, len(ratios)), nn.BatchNorm1d(len(ratios)))
+        self.logits = nn.Sequential(nn.Linear(width, len(ratios)), BatchNorm1d(len(ratios)))
         # Known from the training labels, so no part of what is learnt and stored.
         self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
 

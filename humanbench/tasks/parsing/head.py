@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from humanbench.data.labels import IGNORE
 from humanbench.tasks.maps import ChannelNorm, doublings
+from humanbench.tasks.norms import BatchNorm2d
 from humanbench.tasks.parsing.options import ParsingHeadOptions
 from humanbench.tasks.parsing.packing import PackedMap
 
@@ -37,7 +38,7 @@ class ParsingHead(nn.Module):
     ) -> None:
         super().__init__()
         width = head.channels
-        norm = ChannelNorm if head.norm == "layer" else nn.BatchNorm2d
+        norm = ChannelNorm if head.norm == "layer" else BatchNorm2d
 
         def block(inputs: int) -> nn.Sequential:
             normed = nn.Sequential(norm(width), nn.ReLU(inplace=True))

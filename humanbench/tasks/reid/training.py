@@ -28,6 +28,7 @@ from humanbench.data.sampling import generator
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
+from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.options import section
 from humanbench.tasks.reid.options import ReidAugmentOptions, ReidHeadOptions, ReidLossOptions, ReidTestOptions
 from humanbench.tasks.reid.predictions import ReidFeatures
@@ -132,7 +133,7 @@ class ReidHead(nn.Module):
         self.class_token = options.feature == "class_token"
         self.needs: FeatureLevel = "class_token" if self.class_token else "map"
         self.triplet = loss.triplet
-        self.neck = nn.BatchNorm1d(width)
+        self.neck = BatchNorm1d(width)
         # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.
         del self.neck.bias
         self.neck.register_buffer("bias", torch.zeros(width))
