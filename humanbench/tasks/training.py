@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Sample = dict[str, Any]
 Batch = dict[str, Any]
+Inputs = Mapping[str, Path]
+"""Declared files that a test needs besides the dataset, by name."""
 
 
 class TaskDataset(Protocol):
@@ -92,12 +94,7 @@ class TaskTraining(ABC):
 
     @abstractmethod
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> TaskDataset:
         """Test samples; `inputs` are declared files a protocol needs (the person boxes of a detector)."""
 

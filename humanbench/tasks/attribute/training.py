@@ -6,12 +6,12 @@ Head, loss weights and augmentation follow the released code of HumanBench (PATH
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,8 +19,6 @@ from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
-from humanbench.data.images import open_rgb
-from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import DIRECT, Recipe
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.attribute.options import (
@@ -33,7 +31,8 @@ from humanbench.tasks.attribute.predictions import Probabilities
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.options import section
-from humanbench.tasks.training import Batch, Sample, TaskTraining
+from humanbench.tasks.pictures import PersonPictures
+from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
 Labels = NDArray[np.int8]
 
@@ -51,48 +50,24 @@ def positive_ratios(labels: Labels) -> NDArray[np.float32]:
     return ratios.astype(np.float32)
 
 
-class AttributePictures:
-    """Pictures of single people, stretched to the recipe's size; augmented where they have labels."""
+class AttributePictures(PersonPictures):
+    """Pictures of people with their attributes: in training `label` (A: 1, 0, -1 unknown)."""
 
     def __init__(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        labels: Labels | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.paths = [str(path) for table in tables.values() for path in table["image"]]
-        self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
-        self.labels = labels
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing,
+        labels: Labels | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(tables, recipe, preprocessing, labels, seed)
         self.augment = section(recipe, "augment", AttributeAugmentOptions)
         self.mirrored = np.arange(len(card.labels.attributes))
         for left, right in card.labels.flip_pairs:
             self.mirrored[[left, right]] = right, left
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
-
-    def __getitem__(self, index: int) -> Sample:
-        """`image`, and in training `label` (A: 1, 0, -1 unknown)."""
-        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
-        if self.labels is None:
-            return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
-        rng, label = generator(self.seed, self.epoch, index), self.labels[index]
+    def augmented(self, image: Image.Image, label: Labels, rng: np.random.Generator) -> tuple[Image.Image, Tensor]:
         image = transforms.pad_and_crop(image, self.augment.pad, rng)
         if rng.random() < self.augment.flip:
             image, label = transforms.mirror(image), label[self.mirrored]
-        image_tensor = transforms.to_input(image, self.preprocessing)
-        return {"index": index, "image": image_tensor, "label": torch.from_numpy(label.astype(np.float32))}
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-        """All images in a random order."""
-        return shuffled_batches(len(self), batch_size, seed, epoch)
+        return image, torch.from_numpy(label.astype(np.float32))
 
 
 class AttributeHead(nn.Module):
@@ -140,23 +115,13 @@ class AttributeTraining(TaskTraining):
     }
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> AttributePictures:
         """Training pictures of all tables."""
         return AttributePictures(card, tables, recipe, preprocessing, labels_of(card, tables), seed)
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> AttributePictures:
         """Test pictures."""
         return AttributePictures(card, tables, recipe, preprocessing)

@@ -14,10 +14,10 @@ from PIL import Image
 from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
 from humanbench.data.images import open_rgb
-from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import RESAMPLING, Size, mirror, photometric, resize, to_input
 from humanbench.tasks.counting.density import density_map, inside, kernels
 from humanbench.tasks.counting.options import CountingAugmentOptions, CountingLossOptions
+from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
 
 Sample = dict[str, Any]
 
@@ -41,7 +41,7 @@ def random_window(
     return window, moved, held, factor
 
 
-class TrainingCrowds:
+class TrainingCrowds(AugmentedPictures):
     """Windows of crowds: `image`, `density` h x w (people per cell of the head's stride), `index`."""
 
     def __init__(
@@ -53,25 +53,16 @@ class TrainingCrowds:
         preprocessing: Preprocessing,
         seed: int,
     ) -> None:
+        super().__init__(seed)
         self.images, self.points = list(rows["image"]), list(rows["points"])
         self.augment, self.kernel, self.stride = augment, loss, stride
         self.preprocessing = preprocessing
-        self.seed = seed
-        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        """The pictures in a new order, each once."""
-        return shuffled_batches(len(self), batch_size, seed, epoch)
-
     def __getitem__(self, index: int) -> Sample:
-        rng = generator(self.seed, self.epoch, index)
+        rng = self.draws(index)
         image = open_rgb(self.images[index])
         points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), (image.height, image.width))
         sigmas = kernels(points, self.kernel)
@@ -87,7 +78,7 @@ class TrainingCrowds:
         }
 
 
-class CrowdsToCount:
+class CrowdsToCount(PlainPictures):
     """Whole pictures, shrunk only where they are larger than `largest`: `image`, `size` (height, width), `index`."""
 
     def __init__(self, rows: pd.DataFrame, largest: Size, preprocessing: Preprocessing) -> None:
@@ -97,9 +88,6 @@ class CrowdsToCount:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Test samples are the same every time."""
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
         """The pictures one by one: padding to a common size would change what a transformer sees."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +23,7 @@ from humanbench.tasks.counting.options import (
 )
 from humanbench.tasks.counting.predictions import Counts
 from humanbench.tasks.options import section
-from humanbench.tasks.training import TaskTraining
+from humanbench.tasks.training import Inputs, TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -42,12 +41,7 @@ class CountingTraining(TaskTraining):
     }
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TrainingCrowds:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
@@ -57,12 +51,7 @@ class CountingTraining(TaskTraining):
         )
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> CrowdsToCount:
         """All pictures of the split; no input files are needed."""
         return CrowdsToCount(only(tables), recipe.input.size, preprocessing)

@@ -17,10 +17,10 @@ from PIL import Image
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
 from humanbench.data.images import open_rgb
-from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import Recipe
 from humanbench.tasks.detection.options import DetectionAugmentOptions
 from humanbench.tasks.options import section
+from humanbench.tasks.pictures import AugmentedPictures
 from humanbench.tasks.training import Sample
 
 Boxes = NDArray[np.float64]
@@ -69,15 +69,16 @@ def fitting(size: transforms.Size, short: int, longest: int) -> transforms.Size:
     return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
-class Scenes:
+class Scenes(AugmentedPictures):
     """Pictures of a table at the recipe's size; augmented and with targets in training."""
 
     def __init__(
         self, table: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing, training: bool, seed: int = 0
     ) -> None:
+        super().__init__(seed)
         self.augment = section(recipe, "augment", DetectionAugmentOptions)
         self.short, self.longest = recipe.input.size
-        self.preprocessing, self.training, self.seed, self.epoch = preprocessing, training, seed, 0
+        self.preprocessing, self.training = preprocessing, training
         if training and self.augment.skip_empty:
             table = table[[bool((~np.asarray(ignore, bool)).any()) for ignore in table["ignore"]]]
         self.paths = [str(path) for path in table["image"]]
@@ -86,10 +87,6 @@ class Scenes:
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, `size` and `original` (height, width) of the input and of the file.
@@ -100,7 +97,7 @@ class Scenes:
         image, interpolation = open_rgb(self.paths[index]), self.preprocessing.interpolation
         scene = BoxedImage(image, self.boxes[index], self.ignore[index]).clipped()
         if self.training:
-            scene = self._augmented(scene, generator(self.seed, self.epoch, index))
+            scene = self._augmented(scene, self.draws(index))
         else:
             scene = scene.resized(self.short, self.longest, interpolation)
         size = (scene.image.height, scene.image.width)
@@ -124,10 +121,6 @@ class Scenes:
             left = int(rng.integers(scene.image.width - sides[1] + 1))
             scene = scene.cropped(top, left, (sides[0], sides[1]))
         return scene.resized(int(rng.choice(chosen.short_sides)), self.longest, interpolation)
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
-        """All pictures in a random order."""
-        return shuffled_batches(len(self), batch_size, seed, epoch)
 
 
 _UNBOUNDED = 1 << 30

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ from humanbench.tasks.detection.options import (
 )
 from humanbench.tasks.detection.predictions import Detections
 from humanbench.tasks.options import section
-from humanbench.tasks.training import Batch, TaskTraining
+from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
 
 class PictureDetections(NamedTuple):
@@ -89,12 +88,7 @@ class DetectionTraining(TaskTraining):
     }
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> Scenes:
         """Training pictures of all tables."""
         data = Scenes(
@@ -105,12 +99,7 @@ class DetectionTraining(TaskTraining):
         return data
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> Scenes:
         """Test pictures."""
         return Scenes(only(tables), recipe, preprocessing, training=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,15 +12,15 @@ from humanbench.cards import DatasetCard
 from humanbench.data.frames import check_map
 from humanbench.data.images import open_rgb
 from humanbench.data.labels import load_label
-from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import Size, photometric, resize, to_input
 from humanbench.tasks.parsing import transforms
 from humanbench.tasks.parsing.options import ParsingAugmentOptions
+from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
 
 Sample = dict[str, Any]
 
 
-class TrainingMaps:
+class TrainingMaps(AugmentedPictures):
     """Pictures cut at random, with their classes: `image`, `label` H x W uint8 (255 = ignore), `index`."""
 
     def __init__(
@@ -33,28 +32,19 @@ class TrainingMaps:
         preprocessing: Preprocessing,
         seed: int,
     ) -> None:
+        super().__init__(seed)
         self.card = card
         self.images, self.labels = list(rows["image"]), list(rows["label"])
         self.size = size
         self.augment = augment
         self.table = transforms.mirrored_classes(card.labels.flip_pairs)
         self.preprocessing = preprocessing
-        self.seed = seed
-        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        """The pictures in a new order, each once."""
-        return shuffled_batches(len(self), batch_size, seed, epoch)
-
     def __getitem__(self, index: int) -> Sample:
-        rng = generator(self.seed, self.epoch, index)
+        rng = self.draws(index)
         image, label = open_rgb(self.images[index]), load_label(self.card, self.labels[index])
         check_map(self.images[index], image.size, (label.shape[1], label.shape[0]))
         if rng.random() < self.augment.flip:
@@ -69,7 +59,7 @@ class TrainingMaps:
         }
 
 
-class PicturesToParse:
+class PicturesToParse(PlainPictures):
     """Whole pictures stretched to the input size: `image`, `map_size` (height, width of the answer), `index`."""
 
     def __init__(self, card: DatasetCard, rows: pd.DataFrame, size: Size, preprocessing: Preprocessing) -> None:
@@ -80,13 +70,6 @@ class PicturesToParse:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Test samples are the same every time."""
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        """The pictures in order."""
-        return [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
 
     def __getitem__(self, index: int) -> Sample:
         picture = open_rgb(self.images[index])

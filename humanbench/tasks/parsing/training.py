@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -24,7 +23,7 @@ from humanbench.tasks.parsing.options import (
 )
 from humanbench.tasks.parsing.packing import Map, PackedMap
 from humanbench.tasks.parsing.transforms import mirrored_classes
-from humanbench.tasks.training import TaskTraining
+from humanbench.tasks.training import Inputs, TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -42,12 +41,7 @@ class ParsingTraining(TaskTraining):
     }
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TrainingMaps:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
@@ -55,12 +49,7 @@ class ParsingTraining(TaskTraining):
         return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed)
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> PicturesToParse:
         """All pictures of the split; no input files are needed."""
         return PicturesToParse(card, only(tables), recipe.input.size, preprocessing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ import torch
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.images import open_rgb
-from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.transforms import apply, compose, mirroring, photometric, to_input, warp
 from humanbench.recipes import Recipe
+from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
 from humanbench.tasks.pose import transforms
 from humanbench.tasks.pose.options import PoseAugmentOptions
 from humanbench.tasks.pose.transforms import Window
@@ -49,7 +48,7 @@ class PersonCrops:
         return transforms.box_window(box if self.detected else transforms.clip_box(box, size), self.aspect)
 
 
-class TrainingPeople(PersonCrops):
+class TrainingPeople(PersonCrops, AugmentedPictures):
     """People with labelled joints, cropped at random: `image`, `joints` K x 2 in input pixels, `weights` K, `index`."""
 
     def __init__(
@@ -61,24 +60,15 @@ class TrainingPeople(PersonCrops):
         preprocessing: Preprocessing,
         seed: int,
     ) -> None:
-        super().__init__(rows, recipe, preprocessing)
+        AugmentedPictures.__init__(self, seed)
+        PersonCrops.__init__(self, rows, recipe, preprocessing)
         self.keypoints = np.stack(list(rows["keypoints"])).astype(np.float64)
         self.upper_body = card.labels.upper_body
         self.order = transforms.swapped(card.labels.flip_pairs, len(card.labels.keypoints))
         self.augment = augment
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        """The people in a new order, each once."""
-        return shuffled_batches(len(self), batch_size, seed, epoch)
 
     def __getitem__(self, index: int) -> Sample:
-        rng = generator(self.seed, self.epoch, index)
+        rng = self.draws(index)
         image = open_rgb(self.images[index])
         window = self.window(index, (image.height, image.width))
         keypoints, options = self.keypoints[index], self.augment
@@ -101,7 +91,7 @@ class TrainingPeople(PersonCrops):
         }
 
 
-class PeopleToFind(PersonCrops):
+class PeopleToFind(PersonCrops, PlainPictures):
     """People to be found: `image`, `window` (centre x, y, extent w, h; float64), `who`, `box_score`, `index`.
 
     `who` is (image id, annotation id or None).
@@ -112,13 +102,6 @@ class PeopleToFind(PersonCrops):
         people = rows["annotation_id"] if "annotation_id" in rows else [None] * len(rows)
         self.who = list(zip(rows["image_id"], people, strict=True))
         self.scores = rows["score"].astype(float).tolist() if self.detected else [1.0] * len(rows)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Test samples are the same every time."""
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        """The people in order."""
-        return [range(start, min(start + batch_size, len(self))) for start in range(0, len(self), batch_size)]
 
     def __getitem__(self, index: int) -> Sample:
         image = open_rgb(self.images[index])

@@ -7,8 +7,7 @@ annotated boxes, or of a detector's, which then are the input file `boxes`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +27,7 @@ from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.options import PoseAugmentOptions, PoseHeadOptions, PoseLossOptions, PoseTestOptions
 from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
-from humanbench.tasks.training import TaskTraining
+from humanbench.tasks.training import Inputs, TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -49,12 +48,7 @@ class PoseTraining(TaskTraining):
     }
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TrainingPeople:
         """The people of these splits with labelled joints; `DataError` where there is none."""
         rows = with_keypoints(pd.concat(list(tables.values()), ignore_index=True))
@@ -63,12 +57,7 @@ class PoseTraining(TaskTraining):
         return TrainingPeople(card, rows, recipe, section(recipe, "augment", PoseAugmentOptions), preprocessing, seed)
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> PeopleToFind:
         """Every given person, or those that average precision counts, or what a detector found."""
         table = only(tables)

@@ -8,13 +8,13 @@ nothing of the head takes part in the test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -23,16 +23,15 @@ from humanbench.backbones.features import FeatureLevel, Preprocessing
 from humanbench.backbones.features import Features as BackboneFeatures
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
-from humanbench.data.images import open_rgb
-from humanbench.data.sampling import generator
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.options import section
+from humanbench.tasks.pictures import PersonPictures
 from humanbench.tasks.reid.options import ReidAugmentOptions, ReidHeadOptions, ReidLossOptions, ReidTestOptions
 from humanbench.tasks.reid.predictions import ReidFeatures
-from humanbench.tasks.training import Batch, Sample, TaskTraining
+from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
 
 def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
@@ -45,43 +44,25 @@ def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
     return np.array([classes[key] for key in keys], np.int64), len(classes)
 
 
-class IdentityPictures:
-    """Pictures of single people, resized to the recipe's size; augmented where there is a recipe for it."""
+class IdentityPictures(PersonPictures):
+    """Pictures of people with the number of who they are: in training `label`."""
 
     def __init__(
-        self,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        labels: NDArray[np.int64] | None = None,
+        self, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, labels: NDArray[np.int64] | None = None,
         seed: int = 0,
-    ) -> None:
-        self.paths = [str(path) for table in tables.values() for path in table["image"]]
-        self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
-        self.labels = labels
+    ) -> None:  # fmt: skip
+        super().__init__(tables, recipe, preprocessing, labels, seed)
         self.augment = section(recipe, "augment", ReidAugmentOptions)
         self.per_identity = section(recipe, "loss", ReidLossOptions).images_per_identity
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
-        self.epoch = epoch
-
-    def __getitem__(self, index: int) -> Sample:
-        """`image`, and in training `label`."""
-        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
-        if self.labels is None:
-            return {"index": index, "image": transforms.to_input(image, self.preprocessing)}
-        rng, chosen = generator(self.seed, self.epoch, index), self.augment
+    def augmented(self, image: Image.Image, label: Any, rng: np.random.Generator) -> tuple[Image.Image, int]:
+        chosen = self.augment
         if rng.random() < chosen.flip:
             image = transforms.mirror(image)
         image = transforms.pad_and_crop(image, chosen.pad, rng)
         if rng.random() < chosen.erase:
             image = transforms.erase(image, chosen.erase_area, chosen.erase_aspect, rng)
-        label = int(self.labels[index])
-        return {"index": index, "image": transforms.to_input(image, self.preprocessing), "label": label}
+        return image, int(label)
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
         """Batches of `batch_size` / K identities with K images each; see `identity_batches`."""
@@ -187,12 +168,7 @@ class ReidTraining(TaskTraining):
     whole_batches = True  # so many people, so many pictures of each
 
     def training_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        seed: int,
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> IdentityPictures:
         """Training pictures of all tables, which may be of several datasets."""
         labels, people = identities(tables)
@@ -201,12 +177,7 @@ class ReidTraining(TaskTraining):
         return IdentityPictures(tables, recipe, preprocessing, labels, seed)
 
     def test_data(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        inputs: Mapping[str, Path],
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> IdentityPictures:
         """Query pictures, then gallery pictures."""
         return IdentityPictures(tables, recipe, preprocessing)
