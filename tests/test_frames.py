@@ -135,6 +135,22 @@ def test_a_cell_on_such_a_copy_ends_before_its_training(tmp_path: Path, name: st
         read_tables(context, spec)
 
 
+@pytest.mark.parametrize("name", ["hardhc", "parse27k"])
+def test_people_in_larger_pictures_lie_where_their_boxes_are(tmp_path: Path, name: str) -> None:
+    card = load_card(name)
+    root = tmp_path / name / card.reader.roots[0]
+    root.mkdir(parents=True)
+    writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
+    table = load_samples(name, "train", tmp_path)
+    check_pictures(card, table)
+    for path in table["image"].unique():
+        with Image.open(path) as image:
+            image.resize((image.width // 4, image.height // 4)).save(path)
+    with pytest.raises(DataError, match=rf"{name} train: .* lie outside their pictures"):
+        check_pictures(card, table)
+    assert ("frame", "train", "fail") in [(r.check, r.split, r.status) for r in verify(card, tmp_path).rows]
+
+
 @needs_samples
 @pytest.mark.parametrize(
     ("name", "split", "folder", "labels", "outside"),

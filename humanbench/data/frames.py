@@ -86,6 +86,11 @@ class Placement:
         return f"{self.outside:,} of {self.labels:,} labels outside ({share}), first in {self.first}"
 
 
+def has_places(card: DatasetCard, table: pd.DataFrame) -> bool:
+    """Whether labels of this table lie somewhere in their pictures; attributes do where the table has boxes."""
+    return task_for(card).labels.placed or "bbox" in table
+
+
 def placement(card: DatasetCard, table: pd.DataFrame, sizes: Mapping[str, Size]) -> Placement:
     """How the labels lie in those pictures whose sizes are known."""
     pictures = labels = outside = beyond = far = 0
@@ -155,7 +160,7 @@ def check_map(path: str, picture: Size, part_map: Size) -> None:
 
 def check_pictures(card: DatasetCard, table: pd.DataFrame) -> None:
     """`DataError` where the sizes of some pictures say that the labels are not of these pictures."""
-    if not ({"keypoints", "boxes", "points"} & set(table.columns)):
+    if not has_places(card, table):
         return
     sizes = some_sizes(table)
     wrong = misstated(table, sizes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard
 from humanbench.data.fingerprint import fingerprint
-from humanbench.data.frames import map_fits, misfit, misstated, placement, some_sizes
+from humanbench.data.frames import has_places, map_fits, misfit, misstated, placement, some_sizes
 from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
 from humanbench.data.readers import find_root
@@ -148,7 +148,7 @@ def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int
     task = task_for(card)
     if task.label_maps:
         yield _map_row(card, split, sampled, sizes)
-    elif task.labels.placed:
+    elif has_places(card, table):
         yield _frame_row(card, split, table, sizes)
 
 
