@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.keymaps import Tensors, aside
+from humanbench.backbones.transformers_models import TransformersTrunk
 from humanbench.errors import BackboneError
 
 
@@ -23,6 +24,7 @@ class Converted:
     matching: int
     left_over: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    scheme: str = "timm"
 
 
 def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> Converted:
@@ -31,6 +33,8 @@ def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> 
     Tried are its own names, these without a wrapper's prefix, and both as timm's conversion for the architecture
     translates them (`checkpoint_filter_fn`, which also resizes positions as timm does).
     """
+    if isinstance(trunk, TransformersTrunk):
+        return _by_transformers(trunk, state, tensors)
     prefix = _wrapper(state, tensors)
     inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     outside = {key: aside(key) or f"outside {prefix}" for key in tensors if not key.startswith(prefix)}
@@ -46,6 +50,25 @@ def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> 
             what = "names of the original authors translated" if renamed else "sizes that differ adapted"
             best = Converted(translated, matching, left_over, (f"{what} by timm ({type(trunk).__name__})",))
     return best
+
+
+def _by_transformers(trunk: TransformersTrunk, state: Mapping[str, Tensor], tensors: Tensors) -> Converted:
+    """What the library loads of the tensors; those of the encoder that it does not know stay, under their names."""
+    translated, unexpected = trunk.translated(tensors)
+    base = str(getattr(trunk.model, "base_model_prefix", ""))
+    parts = {name for name, _ in trunk.model.named_children()}
+    left_over = {}
+    for name in [f"model.{name}" for name in trunk.taken_out]:
+        if translated.pop(name, None) is not None:
+            left_over[name] = "has no part in the features"
+    for name in unexpected:
+        inner = name.removeprefix("model.").removeprefix(f"{base}.")
+        if inner.split(".")[0] in parts and name in tensors:
+            translated[name] = tensors[name]
+        else:
+            left_over[name] = aside(name) or "outside the encoder"
+    notes = (f"loaded by transformers ({type(trunk.model).__name__})",)
+    return Converted(translated, _matching(state, translated), left_over, notes, "transformers")
 
 
 def _wrapper(state: Mapping[str, Tensor], tensors: Tensors) -> str:

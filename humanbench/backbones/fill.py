@@ -36,6 +36,7 @@ class _Adapted:
     tensors: Tensors
     left_over: dict[str, str]
     notes: list[str]
+    scheme: str
     guesses: list[str] = field(default_factory=list)
 
 
@@ -78,7 +79,7 @@ def fill(
     return LoadReport(
         source,
         sha256,
-        translation.scheme,
+        adapted.scheme,
         loaded=tuple(name for name in required if name in fitting),
         missing=tuple(name for name in required if name not in fitting),
         left_over=adapted.left_over,
@@ -115,8 +116,10 @@ def _adapted(
     """The tensors with what may differ between a checkpoint and a network made equal, each change noted."""
     if not isinstance(trunk, VisionTransformer):
         converted = convert(trunk, state, translation.raw)
-        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes))
-    adapted = _Adapted(dict(translation.tensors), dict(translation.left_over), list(translation.notes))
+        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
+    adapted = _Adapted(
+        dict(translation.tensors), dict(translation.left_over), list(translation.notes), translation.scheme
+    )
     given = adapted.tensors
     for old, new in (("fc_norm", "norm"), ("norm", "fc_norm")):
         if f"{new}.weight" in state and f"{new}.weight" not in given and f"{old}.weight" in given:
@@ -132,7 +135,7 @@ def _adapted(
     if 2 * matching < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
         converted = convert(trunk, state, translation.raw)
         if converted.matching > matching:
-            return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes))
+            return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
     return adapted
 
 

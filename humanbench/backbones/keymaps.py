@@ -38,7 +38,7 @@ class Translation:
 
 
 _ASIDE = (
-    (r"(.*\.)?decoder_|mask_token$", "decoder of the masked pretraining"),
+    (r"(.*\.)?(decoder_|mask_token$)", "decoder of the masked pretraining"),
     (r"(head|head_dist|fc|_fc|classifier|last_linear|pre_logits|head\.fc|head\.l)\.", "classifier"),
     (r"(dino_head|ibot_head|projection_head|projector|predictor)\.", "head of the self-supervised pretraining"),
     (r"attn_pool\.", "pooling before the classifier"),

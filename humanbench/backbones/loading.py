@@ -254,7 +254,7 @@ def _plain_architecture(
 ) -> tuple[Architecture, tuple[str, ...]]:
     keywords, guesses = dict(given), tuple[str, ...]()
     if file is not None:
-        stated = {**file.beside.arguments, **given}
+        stated = {**spec.arguments, **file.beside.arguments, **given}
         inferred = infer_plain(file.translation, stated, file.source)
         if inferred is None:
             raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")

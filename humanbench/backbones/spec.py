@@ -234,6 +234,8 @@ def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
     """A network of transformers by its configuration."""
     from humanbench.backbones.transformers_models import BUILDER, check_known
 
+    if beside.model_type in ("clip", "clip_vision_model"):  # timm has the network: its names are translated
+        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels)
     check_known(beside.document, name)
     return BackboneSpec(
         name, builder=BUILDER, arguments={"config": beside.document}, pixels=beside.pixels, document=beside.document

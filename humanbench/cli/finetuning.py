@@ -26,7 +26,14 @@ class _ProtocolOption(click.Option):
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--backbone", required=True, metavar="NAME", help="A card, a timm or hub name, a local file."),
     click.option("--checkpoint", metavar="FILE|hf-hub:…", help="Weights to load into it."),
-    click.option("--arch", multiple=True, metavar="KEY=VALUE", help="Architecture of --backbone vit (embed_dim=192)."),
+    click.option(
+        "--arch", multiple=True, metavar="KEY=VALUE",
+        help="Argument of the network: num_heads=12, act_layer=gelu, img_size=[256,128] …, and prefix=NAME of one of "
+        "several networks in the file.",
+    ),
+    click.option("--mean", metavar="R,G,B", help="Mean of the input, 0..1, or imagenet, clip, half."),
+    click.option("--std", metavar="R,G,B", help="Standard deviation of the input, or imagenet, clip, half."),
+    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), help="How pictures are resized."),
     click.option(
         "--protocol", default="partial", show_default=True, metavar="NAME", cls=_ProtocolOption,
     ),
@@ -69,10 +76,11 @@ def request_from(options: dict[str, Any]) -> Request:
     from humanbench.recipes import parse_override
 
     taken = dict(options)
+    pixels = {key: value for key in ("mean", "std", "interpolation") if (value := taken.pop(key)) is not None}
     return Request(
         set=list(taken.pop("overrides")),
         inputs=dict(_pair(text) for text in taken.pop("inputs")),
-        architecture=dict(parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")),
+        architecture=dict(parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")) | pixels,
         cache=not taken.pop("no_cache"),
         command=command_line(),
         **taken,

@@ -14,6 +14,10 @@ def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForwar
     """The finest forward pass by groups that the trunk's class allows."""
     if ViTForward.fits(trunk):
         return ViTForward(trunk)  # type: ignore[arg-type]
+    from humanbench.backbones.transformers_models import TransformersForward, TransformersTrunk
+
+    if isinstance(trunk, TransformersTrunk):
+        return TransformersForward(trunk)
     return SequentialForward(trunk) if SequentialForward.fits(trunk) else OpaqueForward(trunk, input_size)
 
 
