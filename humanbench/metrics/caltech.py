@@ -8,19 +8,7 @@ import numpy as np
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.boxes import (
-    CornerBoxes,
-    Curve,
-    DetectionImage,
-    Rows,
-    at_least,
-    covered,
-    flatten,
-    greedy_curve,
-    log_average_miss_rate,
-    overlaps,
-    sweep,
-)
+from humanbench.metrics import boxes
 from humanbench.metrics.crowdhuman import CrowdParts, crowdhuman, reduce_crowd
 from humanbench.metrics.scores import Scores
 from humanbench.text import nearest
@@ -34,11 +22,11 @@ SUBSETS = {
 BOUNDS = (5, 5, 635, 475)  # left, top, right, bottom: people reaching beyond are ignored   dbEval.m, `bnds`
 ASPECT = 0.41  # width / height of every box compared   dbEval.m, `aspectRatio`
 HEIGHT_SLACK = 1.25  # detections may be that much smaller or larger than the subset   dbEval.m, `filter`
-OVERLAP = at_least(0.5)
+OVERLAP = boxes.at_least(0.5)
 REFERENCES = 10.0 ** np.arange(-2, 0.25, 0.25)  # false positives per image
 
 
-def caltech(images: Sequence[DetectionImage], subset: str = "heavy") -> Scores:
+def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Scores:
     """MR-2 (log-average miss rate) and recall, percent, on a subset of the Caltech pedestrians.
 
     `images`: mappings with `id`, `gt` (M x 6: x, y, w, h, visible_ratio 0-1, ignore) and `det` (D x 5: x, y, w, h,
@@ -63,21 +51,21 @@ def caltech(images: Sequence[DetectionImage], subset: str = "heavy") -> Scores:
             f"unknown Caltech subset {subset!r}, expected one of {known}{nearest(subset, [*SUBSETS])}"
         )
     low, high, _, _ = SUBSETS[subset]
-    gt = flatten(images, "gt", ("x", "y", "w", "h", "visible_ratio", "ignore"))
+    gt = boxes.flatten(images, "gt", ("x", "y", "w", "h", "visible_ratio", "ignore"))
     gt = gt.backwards()  # where the first of equal overlaps is the last one given
-    det = flatten(images, "det", ("x", "y", "w", "h", "score"))
+    det = boxes.flatten(images, "det", ("x", "y", "w", "h", "score"))
     height = det.values[:, 3]
     det = det.keep((height >= low / HEIGHT_SLACK) & (height < high * HEIGHT_SLACK)).by_score()
     ignore = _ignored(gt.values, subset)
     people, regions, found = _upright(gt.keep(~ignore)), _boxes(gt.keep(ignore)), _upright(det)
     positives = np.diff(people.start)
-    pairs = overlaps(found, people, OVERLAP, 0.0)
-    curve = greedy_curve(det, pairs, covered(found, regions, OVERLAP, 0.0), positives)
+    pairs = boxes.overlaps(found, people, OVERLAP, 0.0)
+    curve = boxes.greedy_curve(det, pairs, boxes.covered(found, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
     return Scores(curve, _reduce, n=len(images), unit="image", info=info)
 
 
-def caltech_paper(images: Sequence[DetectionImage]) -> Scores:
+def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
     """MR-2-paper, percent: what the HumanBench paper's Caltech column was measured with.
 
     `images` as for `crowdhuman`, made from the 2,546 records of `test_caltech_heavy_1xnew.odgt` (people of the heavy
@@ -90,9 +78,9 @@ def caltech_paper(images: Sequence[DetectionImage]) -> Scores:
     return Scores(scores.parts, _reduce_paper, n=scores.n, unit=scores.unit, info=scores.info)
 
 
-def _reduce(curve: Curve, counts: Ints) -> dict[str, float]:
-    walk = sweep(curve, counts, REFERENCES)
-    return {"MR-2": log_average_miss_rate(walk), "recall": 100 * walk.recall}
+def _reduce(curve: boxes.Curve, counts: Ints) -> dict[str, float]:
+    walk = boxes.sweep(curve, counts, REFERENCES)
+    return {"MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall}
 
 
 def _reduce_paper(parts: CrowdParts, counts: Ints) -> dict[str, float]:
@@ -111,15 +99,15 @@ def _ignored(gt: Floats, subset: str) -> Bools:
     return ignored
 
 
-def _boxes(rows: Rows) -> CornerBoxes:
+def _boxes(rows: boxes.Rows) -> boxes.CornerBoxes:
     x, y, width, height = rows.values[:, :4].T
-    return CornerBoxes(np.stack((x, y, x + width, y + height), axis=1), width * height, rows.start)
+    return boxes.CornerBoxes(np.stack((x, y, x + width, y + height), axis=1), width * height, rows.start)
 
 
-def _upright(rows: Rows) -> CornerBoxes:
+def _upright(rows: boxes.Rows) -> boxes.CornerBoxes:
     """The boxes with the benchmark's aspect, same height and centre."""
     values = rows.values.copy()
     wider = values[:, 3] * ASPECT - values[:, 2]
     values[:, 0] -= wider / 2
     values[:, 2] += wider
-    return _boxes(Rows(values, rows.start))
+    return _boxes(boxes.Rows(values, rows.start))
