@@ -89,11 +89,11 @@ def p_value(drawn: Floats) -> float:
     The observed data count as one more draw, so it is never zero. Source: Davison and Hinkley, Bootstrap Methods and
     their Application (1997), sections 4.2.1 and 5.4 (an interval's confidence at which it just reaches zero).
     """
-    kept = drawn[~np.isnan(drawn)]
-    if not len(kept):
+    defined = drawn[~np.isnan(drawn)]
+    if not len(defined):
         return math.nan
-    beyond = min(int((kept <= 0).sum()), int((kept >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(kept) + 1))
+    beyond = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -117,7 +117,7 @@ def _intervals(values: dict[str, float], drawn: Floats, n: int) -> dict[str, Int
     tail = (1 - CONFIDENCE) / 2
     result = {}
     for column, (name, value) in enumerate(values.items()):
-        kept = drawn[~np.isnan(drawn[:, column]), column]
-        low, high = np.quantile(kept, [tail, 1 - tail]) if len(kept) else (math.nan, math.nan)
+        defined = drawn[~np.isnan(drawn[:, column]), column]
+        low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
         result[name] = Interval(value, float(low), float(high), n)
     return result

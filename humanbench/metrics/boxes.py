@@ -84,10 +84,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Sweep:
-    """A curve summed up: `found[i]` true positives where false positives per image pass reference `i` (all of them if
+    """A curve summed up: `hits_at[i]` true positives where false positives per image pass reference `i` (all of them if
     they never do), `area` under the precision-recall points (0-1), recall at the end (0-1), and number of positives."""
 
-    found: Floats
+    hits_at: Floats
     area: float
     recall: float
     positives: int
@@ -265,7 +265,7 @@ def _sweep(
     positives: int,
     images: int,
     references: Floats,
-    found: Floats,
+    hits_at: Floats,
 ) -> tuple[float, float]:
     true = false = area = recall = precision = 0.0
     passed = 0
@@ -276,7 +276,7 @@ def _sweep(
             else:
                 false += 1.0
                 while passed < len(references) and false / images > references[passed]:
-                    found[passed] = true
+                    hits_at[passed] = true
                     passed += 1
             new_recall = true / positives
             new_precision = true / (true + false)
@@ -284,7 +284,7 @@ def _sweep(
                 area += (new_recall - recall) * ((precision + new_precision) / 2)
             recall = new_recall
             precision = new_precision
-    found[passed:] = true
+    hits_at[passed:] = true
     return area, recall
 
 
@@ -295,16 +295,16 @@ def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
     single real box everything is `nan`.
     """
     positives = int(counts @ curve.positives)
-    found = np.full(len(references), np.nan)
+    hits_at = np.full(len(references), np.nan)
     if positives == 0:
-        return Sweep(found, float("nan"), float("nan"), 0)
-    area, recall = _sweep(curve.image, curve.hit, counts, positives, int(counts.sum()), references, found)
-    return Sweep(found, area, recall, positives)
+        return Sweep(hits_at, float("nan"), float("nan"), 0)
+    area, recall = _sweep(curve.image, curve.hit, counts, positives, int(counts.sum()), references, hits_at)
+    return Sweep(hits_at, area, recall, positives)
 
 
 def log_average_miss_rate(walk: Sweep) -> float:
     """Percent: exp of the mean log of 1 - found / positives; 0 once every box is found at some reference."""
     if walk.positives == 0:
         return float("nan")
-    missed = 1.0 - walk.found / walk.positives
+    missed = 1.0 - walk.hits_at / walk.positives
     return 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))

@@ -57,10 +57,10 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     height = det.values[:, 3]
     det = det.keep((height >= low / HEIGHT_SLACK) & (height < high * HEIGHT_SLACK)).by_score()
     ignore = _ignored(gt.values, subset)
-    people, regions, found = _upright(gt.keep(~ignore)), _boxes(gt.keep(ignore)), _upright(det)
+    people, regions, detected = _upright(gt.keep(~ignore)), _boxes(gt.keep(ignore)), _upright(det)
     positives = np.diff(people.start)
-    pairs = boxes.overlaps(found, people, OVERLAP, 0.0)
-    curve = boxes.greedy_curve(det, pairs, boxes.covered(found, regions, OVERLAP, 0.0), positives)
+    pairs = boxes.overlaps(detected, people, OVERLAP, 0.0)
+    curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
     return Scores(curve, _reduce, n=len(images), unit="image", info=info)
 

@@ -72,9 +72,9 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     det = flatten(images, "det", _DETECTED).by_score()
     ignore = gt.values[:, 4] != 0
     people, regions = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size)
-    found = _clip(det, size)
-    pairs = overlaps(found, people, OVERLAP, EPSILON)
-    ignorable = covered(found, regions, OVERLAP, EPSILON)
+    detected = _clip(det, size)
+    pairs = overlaps(detected, people, OVERLAP, EPSILON)
+    ignorable = covered(detected, regions, OVERLAP, EPSILON)
     positives = np.diff(people.start)
     curve = greedy_curve(det, pairs, ignorable, positives)
     counts = None
@@ -91,8 +91,8 @@ def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
     size = _sizes([image])
     gt, det = flatten([image], "gt", ("x", "y", "w", "h", "ignore")), flatten([image], "det", _DETECTED)
     ignore = gt.values[:, 4] != 0
-    people, regions, found = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size), _clip(det.by_score(), size)
-    pairs, ignorable = overlaps(found, people, OVERLAP, EPSILON), covered(found, regions, OVERLAP, EPSILON)
+    people, regions, detected = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size), _clip(det.by_score(), size)
+    pairs, ignorable = overlaps(detected, people, OVERLAP, EPSILON), covered(detected, regions, OVERLAP, EPSILON)
     verdicts = np.empty(len(det.values), np.int8)
     verdicts[np.argsort(-det.values[:, -1], kind="stable")] = greedy_verdicts(pairs, ignorable, len(people.area))
     return verdicts

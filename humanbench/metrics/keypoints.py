@@ -74,21 +74,21 @@ def keypoint_ap(
     sigma = np.asarray(sigmas, dtype=np.float64).ravel()
     frame = _frame(ground_truth, len(sigma))
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
-    found = _read_detections(detections, frame)
-    known = len(found.score)
+    detected = _read_detections(detections, frame)
+    known = len(detected.score)
     if area == "box":
-        found = _with_keypoint_scores(found)
-    best = _best_of_each_group(found)
+        detected = _with_keypoint_scores(detected)
+    best = _best_of_each_group(detected)
     status = match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
     parts = tuple(_rank(people, best, status, c, len(frame.images)) for c in range(len(frame.categories)))
     info = {
         "people": int(sum(ranked.people[0].sum() for ranked in parts)),
         "detections": len(best.score),
-        "detections beyond 20 an image": len(found.score) - len(best.score),
+        "detections beyond 20 an image": len(detected.score) - len(best.score),
         "detections of other categories": len(detections) - known,
     }
     if area == "box":
-        info["detections without keypoint scores"] = known - len(found.score)
+        info["detections without keypoint scores"] = known - len(detected.score)
     return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info)
 
 
@@ -97,32 +97,32 @@ def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
     if missing:
         raise DataError(f"ground truth has no {min(missing)!r}; a COCO dict has images, annotations and categories")
     ids = (sorted({entry["id"] for entry in ground_truth[key]}) for key in ("images", "categories"))
-    images, categories = ({id_: i for i, id_ in enumerate(found)} for found in ids)
+    images, categories = ({id_: i for i, id_ in enumerate(known)} for known in ids)
     return _Frame(images, categories, keypoints)
 
 
 def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> GroundTruthPoses:
     _require(annotations, ("image_id", "category_id", "keypoints"), "annotation", DataError)
-    kept = [a for a in annotations if a["image_id"] in frame.images and a["category_id"] in frame.categories]
-    image = np.array([frame.images[a["image_id"]] for a in kept], np.int64)
-    category = np.array([frame.categories[a["category_id"]] for a in kept], np.int64)
-    points = _points(kept, frame.keypoints, "annotation", DataError)
+    listed = [a for a in annotations if a["image_id"] in frame.images and a["category_id"] in frame.categories]
+    image = np.array([frame.images[a["image_id"]] for a in listed], np.int64)
+    category = np.array([frame.categories[a["category_id"]] for a in listed], np.int64)
+    points = _points(listed, frame.keypoints, "annotation", DataError)
     labelled = (points[:, :, 2] > 0).sum(axis=1)
-    box = np.array([a.get("bbox", (np.nan,) * 4) for a in kept], np.float64).reshape(len(kept), 4)
+    box = np.array([a.get("bbox", (np.nan,) * 4) for a in listed], np.float64).reshape(len(listed), 4)
     if (i := _first(np.isnan(box).any(axis=1) & ((labelled == 0) | from_box))) is not None:
         raise DataError(
-            f"{_name(kept, i, 'annotation')} has no bbox [x, y, w, h], and its area or extent comes from it"
+            f"{_name(listed, i, 'annotation')} has no bbox [x, y, w, h], and its area or extent comes from it"
         )
     if from_box:
         size = BOX_TO_AREA * box[:, 2] * box[:, 3]
     else:
-        size = np.array([a.get("area", np.nan) for a in kept], np.float64)
+        size = np.array([a.get("area", np.nan) for a in listed], np.float64)
         if (i := _first(np.isnan(size))) is not None:
-            raise DataError(f'{_name(kept, i, "annotation")} has no area; area="box" takes it from the bbox')
-    crowd = np.array([bool(a.get("iscrowd", 0)) for a in kept], np.bool_)
+            raise DataError(f'{_name(listed, i, "annotation")} has no area; area="box" takes it from the bbox')
+    crowd = np.array([bool(a.get("iscrowd", 0)) for a in listed], np.bool_)
     shown = labelled
     if not from_box:  # xtcocotools reads the flags alone
-        shown = np.array([a.get("num_keypoints", n) for a, n in zip(kept, labelled, strict=True)], np.int64)
+        shown = np.array([a.get("num_keypoints", n) for a, n in zip(listed, labelled, strict=True)], np.int64)
     group = category * len(frame.images) + image
     order = np.argsort(group, kind="stable")
     ignore = crowd | (shown == 0)
@@ -161,19 +161,19 @@ def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
 
 
-def _with_keypoint_scores(found: RankedPoses) -> RankedPoses:
-    scored = np.asarray((found.points[:, :, 2] > 0).any(axis=1))
+def _with_keypoint_scores(detected: RankedPoses) -> RankedPoses:
+    scored = np.asarray((detected.points[:, :, 2] > 0).any(axis=1))
     if len(scored) and not scored.any():
         raise PredictionError(
             "no detection has a keypoint with a score above 0 (the third number of each), and this evaluation drops "
             "such detections; write the keypoints' scores, or 1 where the model gives none"
         )
-    return _chosen(found, scored)
+    return _chosen(detected, scored)
 
 
-def _best_of_each_group(found: RankedPoses) -> RankedPoses:
-    place = np.arange(len(found.group)) - np.searchsorted(found.group, found.group)
-    return _chosen(found, place < PER_IMAGE)
+def _best_of_each_group(detected: RankedPoses) -> RankedPoses:
+    place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
+    return _chosen(detected, place < PER_IMAGE)
 
 
 def _chosen(poses: RankedPoses, rows: Bools) -> RankedPoses:
@@ -219,16 +219,16 @@ def _name(rows: CocoEntries, i: int, what: str) -> str:
 
 
 def _rank(
-    people: GroundTruthPoses, found: RankedPoses, status: NDArray[np.uint8], category: int, images: int
+    people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.uint8], category: int, images: int
 ) -> _Ranked:
     """One category's share, sorted by score; equal scores in the order of image, then of the image's own list."""
     first, last = category * images, (category + 1) * images
-    rows = slice(*np.searchsorted(found.group, (first, last)))
-    order = np.argsort(-found.score[rows], kind="stable")
+    rows = slice(*np.searchsorted(detected.group, (first, last)))
+    order = np.argsort(-detected.score[rows], kind="stable")
     counted = ~(people.ignore | outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
     ordered = np.ascontiguousarray(status[:, :, rows][:, :, order])
-    return _Ranked(found.group[rows][order] - first, ordered, np.stack(numbers))
+    return _Ranked(detected.group[rows][order] - first, ordered, np.stack(numbers))
 
 
 def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:

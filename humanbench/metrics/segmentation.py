@@ -60,14 +60,14 @@ def confusion(pred: ArrayLike, gt: ArrayLike, classes: int, ignore: int = 255) -
 
 def _integers(values: ArrayLike, what: str, error: type[HumanbenchError]) -> NDArray[Any]:
     """The map as contiguous uint8 or int64, the two kinds the loop is compiled for."""
-    found = np.asarray(values)
-    if not np.issubdtype(found.dtype, np.integer) or found.ndim != 2:
-        raise error(f"the {what} has the shape {found.shape} of {found.dtype}, not H x W of integers")
-    return np.ascontiguousarray(found, dtype=np.uint8 if found.dtype == np.uint8 else np.int64)
+    label_map = np.asarray(values)
+    if not np.issubdtype(label_map.dtype, np.integer) or label_map.ndim != 2:
+        raise error(f"the {what} has the shape {label_map.shape} of {label_map.dtype}, not H x W of integers")
+    return np.ascontiguousarray(label_map, dtype=np.uint8 if label_map.dtype == np.uint8 else np.int64)
 
 
-def _size(found: NDArray[Any]) -> str:
-    return f"{found.shape[1]} x {found.shape[0]} (width x height)"
+def _size(label_map: NDArray[Any]) -> str:
+    return f"{label_map.shape[1]} x {label_map.shape[0]} (width x height)"
 
 
 def parsing(confusions: Iterable[ArrayLike], classes: int | Sequence[str]) -> Scores:

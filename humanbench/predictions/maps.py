@@ -62,15 +62,15 @@ def find_maps(path: Path) -> list[MapFile]:
     files, or files that claim an absurd size.
     """
     if path.is_dir():
-        members = list(files_in(path, f"**/*{SUFFIX}"))
-        found = [MapFile(m.relative_to(path).as_posix(), partial(io.FileIO, m)) for m in members]
+        pictures = files_in(path, f"**/*{SUFFIX}")
+        maps = [MapFile(p.relative_to(path).as_posix(), partial(io.FileIO, p)) for p in pictures]
     elif path.exists():
-        found = _zipped(path)
+        maps = _zipped(path)
     else:
         raise PredictionError(f"{path}: there is no such folder or zip archive of label maps")
-    if not found:
+    if not maps:
         raise PredictionError(f"{path}: holds no {SUFFIX} label map")
-    return found
+    return maps
 
 
 def write_maps(path: Path, maps: Iterable[tuple[str, NDArray[np.uint8]]]) -> None:

@@ -59,8 +59,8 @@ def locate(wanted: Sequence[str], given: Sequence[str], source: Path) -> NDArray
 
 def align(wanted: Sequence[str], given: Sequence[str], source: Path, noun: str = "image") -> NDArray[np.int64]:
     """For each wanted id, the number of the given name that means it; `PredictionError` unless all are there once."""
-    found = locate(wanted, given, source)
-    counts = np.bincount(found, minlength=len(wanted))
+    places = locate(wanted, given, source)
+    counts = np.bincount(places, minlength=len(wanted))
     if (counts > 1).any():
         twice = wanted[int(np.argmax(counts > 1))]
         raise PredictionError(
@@ -72,7 +72,7 @@ def align(wanted: Sequence[str], given: Sequence[str], source: Path, noun: str =
             f"{source}: {(counts == 0).sum()} of {len(wanted)} {noun}s have no prediction, the first is {absent!r}"
         )
     order = np.empty(len(wanted), np.int64)
-    order[found] = np.arange(len(given))
+    order[places] = np.arange(len(given))
     return order
 
 

@@ -25,25 +25,25 @@ def read_records(path: Path) -> list[Record]:
     Every object must be about a person: `category_id` is 1, or absent.
     """
     try:
-        found = json.loads(read_bytes(path))
+        content = json.loads(read_bytes(path))
     except json.JSONDecodeError as error:
         raise PredictionError(
             f"{path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
         ) from error
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise PredictionError(f"{path}: not a JSON file ({type(error).__name__})") from error
-    if not isinstance(found, list):
+    if not isinstance(content, list):
         raise PredictionError(
-            f"{path}: holds a JSON {type(found).__name__}; a results file is a list of objects, one per prediction"
+            f"{path}: holds a JSON {type(content).__name__}; a results file is a list of objects, one per prediction"
         )
-    for number, record in enumerate(found):
+    for number, record in enumerate(content):
         if not isinstance(record, dict):
             raise PredictionError(f"{path}: entry {number} is not an object but {_short(record)}")
         if record.get("category_id", PERSON) != PERSON:
             raise PredictionError(
                 f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
             )
-    return found
+    return content
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:

@@ -30,7 +30,7 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[str], NDArray[n
     except UnicodeDecodeError as error:
         raise PredictionError(f"{path}: not a text file (byte {error.start} is not UTF-8)") from error
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    found: list[str] = []
+    names: list[str] = []
     values: list[list[float]] = []
     try:
         header = next(rows, [])
@@ -41,11 +41,11 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[str], NDArray[n
                 continue
             if len(row) != len(header):
                 raise PredictionError(f"{path}, line {rows.line_num}: {len(row)} cells under {len(header)} columns")
-            found.append(row[key])
+            names.append(row[key])
             values.append([_number(path, rows.line_num, header[i], row[i]) for i in order])
     except csv.Error as error:
         raise PredictionError(f"{path}, line {rows.line_num}: not valid CSV ({error})") from error
-    return found, np.array(values, np.float64).reshape(len(values), len(columns))
+    return names, np.array(values, np.float64).reshape(len(values), len(columns))
 
 
 def write_table(path: Path, names: Sequence[str], columns: Sequence[str], values: NDArray[np.floating]) -> None:
