@@ -138,10 +138,10 @@ def _of_card(context: RunContext, spec: CellSpec) -> _Samples:
     recipe, card = spec.recipe, spec.card
     assert card.evaluation is not None
     sources = [load_card(name) for name in recipe.train.on] or [card]
-    counts = {(source, split): _count(source, split) for source in sources for split in training_splits(source)}
-    tables = {f"{source.id}/{split}": _blank_table(source, split, rows) for (source, split), rows in counts.items()}
+    parts = [(source, split, _count(source, split)) for source in sources for split in training_splits(source)]
+    tables = {f"{source.id}/{split}": _blank_table(source, split, rows) for source, split, rows in parts}
     model = build_network(context, spec, tables)
-    train, test = sum(counts.values()), sum(_count(card, split) for split in card.evaluation.test)
+    train, test = sum(rows for *_, rows in parts), sum(_count(card, split) for split in card.evaluation.test)
     height, width = _usual_size(recipe)
     batch = {"image": torch.zeros(1, 3, height, width), "size": torch.tensor([[height, width]])}
     batches = math.ceil(train / recipe.train.batch_size)

@@ -248,7 +248,7 @@ def _blank(request: Request, outline: Outline) -> Backbone:
 
     network: Backbone = load_backbone(request.backbone, random=True, **(request.architecture or {}))
     network.name, network.pretrained_on = outline.name, outline.pretrained_on
-    return network
+    return network.to("meta")  # its shapes are all that is asked for
 
 
 def _run_folder(out: PathLike | None, backbone: str, regime: str, suite: str) -> Path:

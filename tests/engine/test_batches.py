@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import shutil
+import signal
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
-from humanbench.engine.batches import ImageBatches, batches_of_rank, ordered_batches, portion
+from humanbench.engine import batches as batches_module
+from humanbench.engine.batches import (
+    ImageBatches,
+    WorkerError,
+    affordable_workers,
+    batches_of_rank,
+    loaded,
+    ordered_batches,
+    portion,
+)
 from humanbench.engine.devices import Rank
 from humanbench.recipes import load_recipe
 from humanbench.tasks.registry import task_for
@@ -55,3 +70,70 @@ def test_workers_end_with_the_batches(data_root: Path) -> None:
     assert len(own) == 2
     batches.close()
     assert not own & set(multiprocessing.active_children())
+
+
+class Pictures:
+    """Four pictures of 3 x 100 x 100; what happens when the third is read in a worker is up to `trouble`."""
+
+    def __init__(self, trouble: Any = None) -> None:
+        self.trouble, self.home = trouble, os.getpid()
+
+    def __len__(self) -> int:
+        return 4
+
+    def set_epoch(self, epoch: int) -> None:
+        pass
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        if index == 2 and self.trouble is not None and os.getpid() != self.home:
+            self.trouble()
+        return {"image": torch.zeros(3, 100, 100), "index": index}
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+        return [[0, 1], [2, 3]]
+
+
+def stacked(samples: Any) -> dict[str, Any]:
+    return {"image": torch.stack([s["image"] for s in samples]), "index": torch.tensor([s["index"] for s in samples])}
+
+
+@pytest.mark.parametrize(
+    ("free", "ranks", "affordable"), [(10**12, 1, 4), (2 * 3 * 10 * 120_000 * 4, 1, 4), (2 * 3 * 10 * 120_000, 1, 1),
+     (2 * 3 * 10 * 120_000 * 4, 2, 2), (1000, 1, 0)]
+)  # fmt: skip
+def test_workers_are_as_many_as_find_room_for_their_batches(
+    monkeypatch: pytest.MonkeyPatch, free: int, ranks: int, affordable: int
+) -> None:
+    """A batch of 10 pictures takes 1.2 MB (and 80 bytes); a worker holds up to 3; half of the room is for others."""
+    monkeypatch.setattr(
+        batches_module.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(free, 0, free + 4000)
+    )
+    said: list[str] = []
+    assert affordable_workers(Pictures(), stacked, 4, 10, Rank(0, ranks), said.append) == affordable
+    assert len(said) == (affordable < 4)
+    assert all(f"{affordable} of 4 processes read images" in text and "--shm-size" in text for text in said)
+
+
+def read(data: Pictures, workers: int = 2) -> list[Any]:
+    draws = [[(0, index) for index in batch] for batch in data.batches(2, 0, 0)]
+    return list(loaded(data, draws, stacked, workers, False, largest=2, rank=Rank()))
+
+
+def test_with_little_shared_memory_batches_come_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(0, 0, 0))
+    assert [batch["index"].tolist() for batch in read(Pictures())] == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (lambda: time.sleep(3600), "delivered no batch in 1 seconds"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "ended unexpectedly"),
+        (lambda: os.kill(os.getpid(), signal.SIGBUS), "ended unexpectedly"),
+    ],
+    ids=["a batch that is lost", "a worker that is killed", "no shared memory"],
+)
+def test_workers_that_deliver_nothing_end_the_reading(monkeypatch: pytest.MonkeyPatch, trouble: Any, said: str) -> None:
+    monkeypatch.setattr(batches_module, "WORKER_TIMEOUT", 1.0 if "delivered" in said else 60.0)
+    with pytest.raises(WorkerError, match=rf"{said}.*--workers 0"):
+        read(Pictures(trouble))

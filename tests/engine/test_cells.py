@@ -242,6 +242,110 @@ def test_a_damaged_checkpoint_is_not_used(run: Run, tmp_path: Path, monkeypatch:
     assert run().history == whole.history
 
 
+@pytest.fixture(scope="module")
+def interrupted(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """The folder of a run that ended after its fit, and the result of one that was left alone."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    options = {"suite": "mini", "data_root": data_root, "device": "cpu", "set": FAST["attribute"]}
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("HUMANBENCH_CACHE", str(folder / "cache"))
+        (whole,) = humanbench.evaluate(toy_backbone(), datasets="pa100k", out=folder / "whole", **options)
+        context.setattr(engine_cell, "predict", lambda *args: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            humanbench.evaluate(toy_backbone(), datasets="pa100k", out=folder / "run", **options)
+    return folder / "run", whole
+
+
+def without(state: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name not in names}
+
+
+def flipped(path: Path) -> None:
+    """Change a bit of a weight: the archive can be read as before."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def resaved(change: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    """Save the checkpoint again with another state."""
+
+    def save(path: Path) -> None:
+        saved = torch.load(path, weights_only=True)
+        torch.save({"identity": saved["identity"], "state": change(saved["state"])}, path)
+
+    return save
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[:-100]) and None,
+    "empty": lambda path: path.write_bytes(b"") and None,
+    "no archive": lambda path: path.write_text("weights") and None,
+    "a flipped bit": flipped,
+    "no state": resaved(lambda state: 3),
+    "of an earlier version": resaved(lambda s: without(s, "trainable", "ema") | {"learnt": {}, "average": None}),
+    "of other shapes": resaved(lambda s: s | {"trainable": {n: t[None] for n, t in s["trainable"].items()}}),
+    "without its progress": resaved(lambda s: s | {"progress": {"epochs": 3}}),
+    "another optimiser's": resaved(lambda s: s | {"optimiser": {"state": {}, "param_groups": []}}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_starts_the_fit_anew_and_says_so(
+    run: Run, interrupted: tuple[Path, Result], tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, whole = interrupted
+    shutil.copytree(folder, tmp_path / "run")
+    (path,) = (tmp_path / "run" / "checkpoints").glob("*.pt")
+    DAMAGES[damage](path)
+    again = run()
+    assert (again.status, again.history) == ("done", whole.history)
+    assert again.provenance.predictions_sha256 == whole.provenance.predictions_sha256
+    assert f"it starts anew: {path}" in capsys.readouterr().err
+    assert "going on after epoch" not in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_a_results_file_that_was_cut_off_is_set_aside(run: Run, tmp_path: Path) -> None:
+    first = run()
+    (path,) = results(tmp_path / "run")
+    path.write_bytes(path.read_bytes()[:300])
+    again = run()
+    assert again.metrics == first.metrics
+    assert [p.name for p in (tmp_path / "run" / "set_aside").iterdir()] == [path.name]
+    assert humanbench.load_results(tmp_path / "run")[0] == again
+    assert "moved to set_aside/" in (tmp_path / "run" / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("change", ["removed", "altered"])
+def test_predictions_that_are_gone_or_changed_are_made_again(run: Run, tmp_path: Path, change: str) -> None:
+    first = run()
+    predictions = tmp_path / "run" / first.predictions
+    content = predictions.read_bytes()
+    predictions.unlink()
+    if change == "altered":
+        predictions.write_bytes(content + b"\n")
+    again = run()
+    assert predictions.read_bytes() == content
+    assert again.metrics == first.metrics
+    assert run() == again
+    assert humanbench.load_results(tmp_path / "run")[0] == again
+
+
+def test_a_failure_before_the_data_is_read_does_not_stay_beside_the_success(
+    run: Run, data_root: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data_root / "pa100k", copy / "pa100k")
+    (annotations,) = (copy / "pa100k").rglob("annotation.mat")
+    annotations.rename(tmp_path / "annotation.mat")
+    assert run(data_root=copy).status == "failed"
+    (tmp_path / "annotation.mat").rename(annotations)
+    done = run(data_root=copy)
+    assert done.status == "done"
+    assert list(humanbench.load_results(tmp_path / "run")) == [done]
+    assert len(list((tmp_path / "run" / "set_aside").iterdir())) == 1
+
+
 def test_two_runs_in_one_folder(run: Run, tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run").claim(["pa100k-partial-s0"]):
         with pytest.raises(BusyError, match=r"pa100k-partial-s0 is being worked on by process \d+ on .* --out"):

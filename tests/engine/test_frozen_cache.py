@@ -198,3 +198,81 @@ def test_info_and_clear(run: Run, cache: Path) -> None:
     assert [e.part for e in cache_items()] == ["files.sqlite"]
     with pytest.raises(HumanbenchError, match="no part 'trunks'; did you mean trunk"):
         clear(["trunks"])
+
+
+def shards(cache: Path) -> list[Path]:
+    return sorted((cache / "trunk").glob("*/*.safetensors"))
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 4
+    path.write_bytes(content)
+
+
+STORE_DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "a flipped bit": flip,
+    "a shard cut off": lambda path: path.write_bytes(path.read_bytes()[:-5]),
+    "a shard gone": lambda path: path.unlink(),
+    "an index that is no JSON": lambda path: path.with_name("store.json").write_text("{"),
+    "an index of something else": lambda path: path.with_name("store.json").write_text('{"shards": [1]}'),
+}
+
+
+@pytest.mark.parametrize("damage", STORE_DAMAGES)
+def test_a_damaged_store_is_a_miss_that_is_said(
+    run: Run, cache: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run("pa100k", "head", set=VIEWS)
+    path = shards(cache)[0]
+    STORE_DAMAGES[damage](path)
+    capsys.readouterr()
+    again = run("pa100k", "head", set=VIEWS, out="again")
+    assert again.provenance.predictions_sha256 == first.provenance.predictions_sha256
+    assert again.history == first.history
+    assert again.provenance.cache == first.provenance.cache
+    said = [line for line in capsys.readouterr().err.splitlines() if "computed again" in line]
+    assert len(said) == 1
+    assert path.parent.name in said[0]
+    assert run("pa100k", "head", set=VIEWS, out="third").history == first.history
+
+
+def test_a_cache_that_cannot_be_made_is_a_miss_that_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = run("pa100k", "head", set=VIEWS, cache=False, out="fresh")
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "file"))
+    capsys.readouterr()
+    result = run("pa100k", "head", set=VIEWS)
+    assert (result.status, result.history) == ("done", fresh.history)
+    assert result.provenance.cache["test"].startswith("not used: the cache cannot be written (Not a directory: ")
+    said = capsys.readouterr().err
+    assert said.count("hashes of pictures cannot be remembered") == 1
+    assert str(tmp_path / "file") in said
+
+
+def test_a_damaged_store_that_cannot_be_removed_is_not_used(
+    run: Run, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that is shared and may only be read."""
+    first = run("pa100k", "head", set=VIEWS)
+    for path in shards(cache):
+        flip(path)
+    monkeypatch.setattr(frozen_cache.shutil, "rmtree", lambda *args, **kwargs: None)
+    again = run("pa100k", "head", set=VIEWS, out="again")
+    assert again.history == first.history
+    assert "is not what was written, and it cannot be removed" in again.provenance.cache["train"]
+
+
+def test_without_the_cache_nothing_is_kept(run: Run, cache: Path) -> None:
+    assert run("pa100k", "head", set=VIEWS, cache=False).status == "done"
+    assert not cache.exists()
+
+
+def test_what_else_lies_in_the_cache_is_listed_and_cleared(cache: Path) -> None:
+    (cache / "older").mkdir(parents=True)
+    (cache / "older" / "thing").write_bytes(b"12345")
+    assert [(item.part, item.bytes) for item in cache_items()] == [("older", 5)]
+    assert clear(["older"]) == 5
+    assert cache_items() == []

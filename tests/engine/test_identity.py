@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,42 @@ def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
     before = memory([file])
     file.write_bytes(b"two")
     assert memory([file]) != before
+
+
+def locked(database: Path) -> sqlite3.Connection:
+    """The database held by somebody who never lets go."""
+    holder = sqlite3.connect(database)
+    holder.execute("create table files (path text primary key, mark text, sha256 text)")
+    holder.commit()
+    holder.execute("begin exclusive")
+    return holder
+
+
+@pytest.mark.parametrize("trouble", ["locked", "damaged", "a folder", "in no folder"])
+def test_a_memory_that_cannot_be_used_costs_time_alone_and_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(identity, "_PATIENCE", 0.01)
+    monkeypatch.setattr(identity, "_RACY_NS", 0)
+    database, file = tmp_path / "memory" / "files.sqlite", tmp_path / "file"
+    file.write_bytes(b"one")
+    expected = FileHashes(tmp_path / "good.sqlite")([file])
+    if trouble == "in no folder":
+        (tmp_path / "memory").write_text("a file")
+    else:
+        (tmp_path / "memory").mkdir()
+    if trouble == "a folder":
+        database.mkdir()
+    if trouble == "damaged":
+        database.write_bytes(b"SQLite format 3\0" + b"\7" * 5000)
+    holder = locked(database) if trouble == "locked" else None
+    said: list[str] = []
+    for _ in range(2):
+        assert FileHashes(database, say=said.append)([file]) == expected
+    if holder is not None:
+        holder.close()
+    (sentence,) = said
+    assert str(database) in sentence
 
 
 def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path) -> None:

@@ -178,7 +178,8 @@ def cells(shape: torch.Size, stride: int, sizes: Tensor) -> tuple[Tensor, Tensor
     corners = torch.stack([x.repeat(rows), y.repeat_interleave(columns)], dim=-1)
     extents = sizes.flip(1)[:, None].float()
     outside = (corners >= extents).any(dim=-1)
-    return (corners + stride / 2) / extents, outside if bool(outside.any()) else None
+    none = outside.is_meta or not bool(outside.any())  # shapes without numbers, for an estimate, are of one image
+    return (corners + stride / 2) / extents, None if none else outside
 
 
 def sample(level: Tensor, points: Tensor, stride: int, sizes: Tensor) -> Tensor:

@@ -1,0 +1,177 @@
+"""What an evaluation is asked for, and what is checked and known before a weight or a picture is read."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import humanbench
+from humanbench import load_backbone
+from humanbench.backbones import loading, sources
+from humanbench.backbones.outline import outline
+from humanbench.cli import main
+from humanbench.cli.eval import command as eval_command
+from humanbench.cli.plan import command as plan_command
+from humanbench.evaluation import plan as plan_module
+from humanbench.evaluation.estimate import estimate
+from humanbench.evaluation.plan import plan_for
+from humanbench.evaluation.request import Request
+from tests.engine.toy import FAST, toy_backbone
+
+SMALL = ("--backbone", "vit", "--arch", "embed_dim=16", "--arch", "depth=3", "--arch", "num_heads=2")
+
+OPTION_OF = {"set": "overrides", "architecture": "arch", "cache": "no_cache"}
+"""Options whose names differ from those of the arguments they fill."""
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in args])
+
+
+def test_evaluate_takes_what_a_request_holds_and_says_what_each_is() -> None:
+    taken, held = inspect.signature(humanbench.evaluate).parameters, inspect.signature(Request).parameters
+    assert list(taken.values()) == list(held.values())
+    lines = (inspect.getdoc(humanbench.evaluate) or "").partition("Args:\n")[2].splitlines()
+    named = [line.strip().partition(":")[0] for line in lines if line.startswith("    ") and line[4] != " "]
+    assert named == list(held)
+
+
+@pytest.mark.parametrize("verb", [eval_command, plan_command], ids=["eval", "plan"])
+def test_the_options_of_a_verb_fill_a_request_with_its_defaults(verb: Any) -> None:
+    filled = verb.make_context(verb.name, ["--backbone", "vit"]).params
+    for name, parameter in inspect.signature(Request).parameters.items():
+        if name in ("backbone", "command"):
+            continue
+        value = filled[OPTION_OF.get(name, name)]
+        expected = not parameter.default if name == "cache" else parameter.default
+        assert value == expected or (expected is None and value == ()), name
+
+
+def test_an_unknown_argument_is_named() -> None:
+    with pytest.raises(TypeError, match="datsets"):
+        humanbench.evaluate("vit", datsets="pa100k")
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading or fetching weights fails the test."""
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        pytest.fail("weights were asked for")
+
+    for module, name in ((loading, "read_weights"), (sources, "fetch_first"), (sources, "from_hub")):
+        monkeypatch.setattr(module, name, read)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--datasets", "pa100"], "did you mean pa100k"),
+        (["--datasets", "rapv2"], "rapv2: no such folder under"),
+        (["--task", "pose"], "no dataset found under"),
+        (["--checkpoint", "absent.pth"], "absent.pth: there is no such checkpoint"),
+        (["--set", "optim.lrr=1"], "did you mean lr"),
+        (["--out", "/dev/null/run"], "/dev/null: is a file, and a run needs a folder"),
+    ],
+)
+@pytest.mark.usefixtures("no_weights")
+def test_what_is_wrong_is_found_before_weights_are_read(data_root: Path, options: list[str], said: str) -> None:
+    result = run("eval", "--backbone", "mae_vitb", "--data-root", data_root, *options)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+def test_a_folder_that_may_not_be_written_and_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan_module.check_writable(tmp_path / "new" / "run")
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as context:
+        context.setattr(plan_module.os, "access", lambda place, how: False)
+        with pytest.raises(humanbench.errors.HumanbenchError, match=f"{tmp_path}: may not be written"):
+            plan_module.check_writable(tmp_path / "run")
+    monkeypatch.setattr(plan_module, "_LEAST_ROOM", 2**70)
+    with pytest.raises(humanbench.errors.HumanbenchError, match="MB are free, too few for a run"):
+        plan_module.check_writable(tmp_path / "run")
+
+
+@pytest.mark.usefixtures("no_weights")
+def test_a_dry_run_needs_neither_weights_nor_data(tmp_path: Path) -> None:
+    """The README's command, of two datasets: ViT-B's blocks 10 and 11, the final norm and the head train."""
+    result = run(
+        "eval", "--backbone", "mae_vitb", "--protocol", "partial", "--dry-run", "--json", "--data-root", tmp_path,
+        "--datasets", "pa100k,market1501",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    pa100k, market = (document["cost"] for document in json.loads(result.stdout))
+    assert (pa100k["counts"], pa100k["train_images"], pa100k["test_images"]) == ("card", 90_000, 10_000)
+    assert pa100k["trainable"] == 2 * 7_087_872 + 1536 + 26 * 768 + 26 * 3
+    # The neck's weight, and a weight for each of the 751 people that Market-1501 trains on.
+    assert market["trainable"] == 2 * 7_087_872 + 1536 + 768 + 751 * 768
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_of_the_benchmark_is_a_screenful_with_a_sum(tmp_path: Path) -> None:
+    result = run("eval", *SMALL, "--dry-run", "--data-root", tmp_path)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 40
+    assert sum(line.split()[0].endswith("-partial-s0*") for line in lines) == 19
+    (total,) = [line for line in lines if line.startswith("19 cells: ")]
+    for unit in ("hours", "GB a process", "M parameters"):
+        assert unit in total
+    planned = run("plan", *SMALL, "--data-root", tmp_path, "--datasets", "coco_pose")
+    assert planned.exit_code == 0, planned.output
+    assert "262,465 training and 11,004 test images by the card" in planned.stdout
+
+
+def test_of_a_card_s_counts_and_of_a_dataset_on_disk_the_network_is_the_same(data_root: Path, tmp_path: Path) -> None:
+    common: dict[str, Any] = {"datasets": "pa100k", "suite": "mini", "set": FAST["attribute"]}
+    there = plan_for(Request(toy_backbone(), data_root=data_root, **common), dry=True)
+    absent = plan_for(Request(toy_backbone(), data_root=tmp_path, **common), dry=True)
+    (read, report), (counted, expected) = (estimate(plan, plan.cells[0]) for plan in (there, absent))
+    assert report == expected
+    assert (read.counts, counted.counts) == ("disk", "card")
+    assert read.gflops == counted.gflops
+    assert (read.train_images, counted.train_images) == (24, 90_000)
+
+
+def test_a_dry_run_of_what_is_on_disk_leaves_the_rest_out(data_root: Path) -> None:
+    result = run("eval", *SMALL, "--suite", "mini", "--data-root", data_root, "--dry-run", "--task", "attribute")
+    names = [line.split()[0] for line in result.stdout.splitlines()[1:3]]
+    assert names == ["pa100k-partial-s0", "peta-partial-s0"]
+    assert "2 cells: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture"),
+    [("vit", {"embed_dim": 16, "depth": 1, "num_heads": 2}), ("mini_random", {}), ("random:vit_tiny_patch16_224", {})],
+)
+def test_an_outline_says_what_the_backbone_will_say(name: str, architecture: dict[str, Any]) -> None:
+    loaded, known = load_backbone(name, **architecture), outline(name)
+    assert (known.name, known.settled) == (loaded.name, True)
+    assert known.pretrained_on == loaded.pretrained_on
+
+
+def test_cluster_has_the_name_it_had(data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Job:
+        job_id = 7
+
+    def submit(cluster: str, request: Any, plan: Any, settings: Any) -> list[Job]:
+        asked.append(cluster)
+        return [Job() for _ in plan.cells]
+
+    monkeypatch.setattr("humanbench.evaluation.cluster.submit", submit)
+    for option in ("--cluster", "--submit"):
+        result = run(
+            "eval", *SMALL, "--suite", "mini", "--data-root", data_root, "--datasets", "pa100k", option, "slurm",
+            "--out", tmp_path / "run",
+        )  # fmt: skip
+        assert (result.exit_code, "pa100k-partial-s0: job 7" in result.stderr) == (0, True), result.output
+    assert asked == ["slurm", "slurm"]
+    assert "--submit" not in run("eval", "--help").stdout
