@@ -6,6 +6,7 @@ pages against what this writes, so they are what the software is.
 
 from __future__ import annotations
 
+import inspect
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 
 import click
 
+import humanbench
 from humanbench.backbones.cards import backbone_cards
 from humanbench.benchmark import benchmark
 from humanbench.cards import DatasetCard, ReadFrom, cards, collection, load_card, scenario
@@ -331,8 +333,40 @@ def read_from() -> str:
     return table(["task", *kinds], rows)
 
 
+def function(name: str) -> str:
+    """A public function: what it does, what it takes, what it says of failure."""
+    called = getattr(humanbench, name)
+    text = inspect.getdoc(called) or ""
+    summary, _, rest = text.partition("\n\nArgs:\n")
+    lines, _, after = rest.partition("\n\n")
+    meanings = _meanings(lines)
+    heads = ["argument", "type", "default"] + (["meaning"] if meanings else [])
+    rows = []
+    for parameter in inspect.signature(called).parameters.values():
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        given = "" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+        row = [f"`{stars}{parameter.name}`", f"`{_type(parameter.annotation)}`", given]
+        rows.append([*row, meanings[parameter.name]] if meanings else row)
+    return "\n\n".join(part for part in (summary, table(heads, rows), after) if part)
+
+
+def _meanings(lines: str) -> dict[str, str]:
+    """What a docstring's `Args` say of each argument."""
+    joined = re.sub(r"\n {8,}", " ", lines)
+    pairs = (line.strip().partition(": ") for line in joined.splitlines())
+    return {name: meaning for name, _, meaning in pairs if name}
+
+
+def _type(annotation: Any) -> str:
+    """A type as people write it."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+    paths = text.replace("str | os.PathLike[str]", "path").replace("PathLike", "path")
+    return paths.replace("Overrides", "dict or list of KEY=VALUE")
+
+
 WRITERS: dict[str, Callable[..., str]] = {
     "procedural": procedural,
+    "function": function,
     "regimes": regimes,
     "optimisers": optimisers,
     "schedules": schedules,

@@ -260,7 +260,11 @@ def cards() -> dict[str, DatasetCard]:
 
 
 def load_card(name: str) -> DatasetCard:
-    """The card with this id; a `CardError` with the nearest names when there is none."""
+    """The card of a dataset; a `CardError` with the nearest names when there is none.
+
+    Args:
+        name: The id of a dataset.
+    """
     known = cards()
     if name not in known:
         raise CardError(f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)")

@@ -75,9 +75,16 @@ def score(
 ) -> ScoreReport:
     """Score a predictions file (docs/predictions.md says its format) against the ground truth on disk.
 
-    `split` defaults to the card's test split; reid has two, written `query+gallery`. `subset` is the file of sample ids
-    that `load_samples` takes; the predictions must then be those of the subset. `seed` and `resamples` make the
-    bootstrap intervals. No number is given unless all of the predictions fit.
+    No number is given unless all of the predictions fit.
+
+    Args:
+        dataset: The id of a dataset, or its card.
+        predictions: A predictions file, or for parsing a folder of label maps.
+        data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data.
+        split: None is the card's test split; reid has two, written `query+gallery`.
+        subset: The file of sample ids that `load_samples` takes; the predictions must then be those of the subset.
+        seed: Seed of the bootstrap intervals.
+        resamples: Draws of the bootstrap intervals.
 
     Raises `CardError` for an unknown dataset or split and for one outside the evaluation, `WithheldError` where labels
     are not public, `DataError` for a dataset that is not what its card says, `PredictionError` for predictions that do

@@ -36,12 +36,18 @@ def compare(
 ) -> Comparison:
     """Compare two runs: per cell both values, their difference with its interval, and a verdict; averages over cells.
 
-    `base` and `new` are run folders, results files or names of shipped baselines. Cells are matched by dataset, regime,
-    suite, variant and subset; seeds of a cell are averaged, and their spread widens the interval. With predictions and
-    ground truth at hand the bootstrap is paired over test units, otherwise the recorded intervals are used, and the
-    cell says so. `margin` is the smallest difference that makes a regression: points for metrics in percent, percent
-    of BASE's value for errors (default: 1 point, 5 percent). `subset` is the file of a subset's sample ids, `seed`
-    that of the bootstrap. docs/compare.md defines every number.
+    Cells are matched by dataset, regime, suite, variant and subset; seeds of a cell are averaged, and their spread
+    widens the interval. With predictions and ground truth at hand the bootstrap is paired over test units,
+    otherwise the recorded intervals are used, and the cell says so. docs/compare.md defines every number.
+
+    Args:
+        base: A run folder, a results file or the name of a shipped baseline.
+        new: Another one.
+        data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data.
+        margin: The smallest difference that makes a regression: points for metrics in percent, percent of the value of
+            `base` for errors; None is 1 point, 5 percent.
+        subset: The file of sample ids, where the runs are of a subset.
+        seed: Seed of the bootstrap.
 
     Raises `ResultError` for what is no run, `HumanbenchError` for a margin below zero.
     """

@@ -58,9 +58,12 @@ def load_samples(
     sentences on what the files hold
     that a user should know, each also a `DataWarning`: pictures that are not there, labels that are taken as ignored.
 
-    `data_root` holds a folder per dataset; the default, and places of single datasets, are those of
-    `humanbench.data_root.find_data`. `subset` is a CSV (columns `split`, `id`) or a TOML file (an array of ids per
-    split) naming the samples to keep.
+    Args:
+        dataset: The id of a dataset, or its card.
+        split: The name of a split, as the card has it.
+        data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data, and what
+            the user's configuration says of single datasets.
+        subset: A CSV (columns `split`, `id`) or a TOML file (an array of ids per split) naming the samples to keep.
 
     Raises `CardError` for an unknown dataset or split, `WithheldError` where the labels of the split are not public,
     `DataError` where the files are not what the card says.

@@ -88,6 +88,9 @@ def _row(result: Result) -> dict[str, Any]:
 def load_results(*paths: str | os.PathLike[str]) -> Results:
     """Results of run folders or single files; of several for one cell the newest that is done, else the newest.
 
+    Args:
+        paths: Run folders of `evaluate`, or results files.
+
     Raises `ResultError` where there are none or a file is none.
     """
     files: list[Path] = []
