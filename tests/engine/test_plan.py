@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 import humanbench
 from humanbench import load_backbone
-from humanbench.backbones import loading, sources
+from humanbench.backbones import sources
 from humanbench.backbones.outline import outline
 from humanbench.cli import main
 from humanbench.cli.eval import command as eval_command
@@ -64,8 +64,8 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*args: Any, **kwargs: Any) -> Any:
         pytest.fail("weights were asked for")
 
-    for module, name in ((loading, "read_weights"), (sources, "fetch_first"), (sources, "from_hub")):
-        monkeypatch.setattr(module, name, read)
+    for name in ("fetch_first", "from_hub"):
+        monkeypatch.setattr(sources, name, read)
 
 
 @pytest.mark.parametrize(
