@@ -16,7 +16,7 @@ import pytest
 import scipy.io
 
 from humanbench.cards import load_card
-from humanbench.data.readers.citypersons import Options as CityPersonsOptions
+from humanbench.data.readers.citypersons import CitypersonsOptions as CityPersonsOptions
 from humanbench.data.readers.rapv2 import V1_IMAGES
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for

@@ -21,7 +21,8 @@ A reader of a dataset whose images come packed inside one file also offers
 
 which `humanbench datasets extract ID` calls once; `read` then finds the folders, and until then names the command.
 
-What a card says in `[reader.options]` is declared by the module's class `Options` (`humanbench.data.readers.options`).
+What a card says in `[reader.options]` is declared by the class that the module calls
+`OPTIONS` (`humanbench.data.readers.options`).
 Modules import neither pandas nor torch when they are loaded: cards are checked whenever datasets are listed.
 
 Errors are `DataError`s that name the file (and line), what was expected and `humanbench datasets show ID`.
@@ -66,7 +67,7 @@ def check_options(card: DatasetCard) -> None:
     """`CardError` unless there is a reader for the card's format and `[reader.options]` are what it declares."""
     from humanbench.data.readers.options import ReaderOptions, checked
 
-    checked(card, getattr(reader_for(card), "Options", ReaderOptions))
+    checked(card, getattr(reader_for(card), "OPTIONS", ReaderOptions))
 
 
 def ids_of_numbers(card: DatasetCard, table: pd.DataFrame) -> dict[str, str]:

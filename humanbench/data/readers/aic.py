@@ -26,7 +26,7 @@ _VISIBILITY = np.array([np.nan, 2.0, 1.0, 0.0])
 """Official code -> v: 1 visible, 2 labelled but hidden, 3 not labelled (the reverse of COCO's)."""
 
 
-class Options(Keypoints):
+class AicOptions(Keypoints):
     """`files` in the official form, `converted` in COCO's, and the folders of the pictures."""
 
     files: BySplit[Choices]
@@ -34,9 +34,12 @@ class Options(Keypoints):
     images: BySplit[Choices]
 
 
+OPTIONS = AicOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People by image id (40 hex digits) and number within the image (1 ...); `area` is that of the box."""
-    options = Options.of(card)
+    options = AicOptions.of(card)
     path = need(card, root, *options.files[split], *options.converted[split])
     images = first_present(root, options.images[split])
     official = path.relative_to(root).as_posix() in options.files[split]

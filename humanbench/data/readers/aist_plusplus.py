@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedKeypoints):
+class AistPlusplusOptions(MergedKeypoints):
     """`step`: every how many frames one is taken."""
 
     step: int = Field(ge=1)
+
+
+OPTIONS = AistPlusplusOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -36,7 +39,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     taken around the joints; a frame without any joint has no row, but stays listed.
     """
     if not (root / "keypoints3d").is_dir():
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, AistPlusplusOptions.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, "keypoints3d")
@@ -75,7 +78,7 @@ def _sequence(
     if not isinstance(content, dict):
         raise DataError(f"{card.id}: {path} is not an AIST++ sequence: it holds no 'keypoints3d_optim'")
     joints = len(card.labels.keypoints)
-    step = Options.of(card).step
+    step = AistPlusplusOptions.of(card).step
     points = field(card, path, content, "keypoints3d_optim", (None, joints, 3))[::step]
     tables = []
     for camera in cameras:

@@ -43,7 +43,7 @@ class LabelNames(Record):
     ignore: tuple[str, ...]
 
 
-class Options(ReaderOptions):
+class CaltechOptions(ReaderOptions):
     """The form (`kinds`), the folders and the recording days (`sets`) of each split.
 
     `step`: every how many frames one is taken. `new_labels` are those of the text form, `old_labels` of the videos.
@@ -60,6 +60,9 @@ class Options(ReaderOptions):
     numbers: BySplit[Choices] = Field(default_factory=dict)
 
 
+OPTIONS = CaltechOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (M ratios), labels, size`; the id is like `set06_V000_I00029`.
 
@@ -67,7 +70,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     subset's height, visibility and border rules ignore is the metric's business. Labels outside the card's are left
     out. `labels` are class indices of the card (-1 in the odgt list, which has none).
     """
-    options = Options.of(card)
+    options = CaltechOptions.of(card)
     kind = options.kinds[split]
     find = picture_finder(card, root, options.images, listed=True)
     rows = []
@@ -101,7 +104,7 @@ def _spellings(card: DatasetCard, name: str) -> list[str]:
 
 
 def _text_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    options = Options.of(card)
+    options = CaltechOptions.of(card)
     folder = need(card, root, *options.folders[split])
     for path in files_in(folder, "set*.txt"):
         name = path.name.removesuffix(".txt").removesuffix(".jpg")
@@ -132,7 +135,7 @@ def _text_objects(card: DatasetCard, path: Path) -> Objects:
 
 
 def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    options = Options.of(card)
+    options = CaltechOptions.of(card)
     folder = need(card, root, *options.folders[split])
     for name in options.sets[split]:
         for path in files_in(folder / name, "V*.vbb"):
@@ -141,7 +144,7 @@ def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[s
 
 
 def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for row in odgt_rows(card, need(card, root, *Options.of(card).folders[split])):
+    for row in odgt_rows(card, need(card, root, *CaltechOptions.of(card).folders[split])):
         ratios = visible_ratios(row["boxes"], row["visible"])
         yield row["id"], row | {"visible": ratios, "labels": np.full(len(ratios), -1, np.int64)}
 

@@ -26,7 +26,7 @@ JSON = "_gtBboxCityPersons.json"
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
 
 
-class Options(MergedBoxes):
+class CitypersonsOptions(MergedBoxes):
     """The annotation file of each split, its variable, its folder of cities, and the classes that are people.
 
     `folders` are those of the JSON files, in which the classes are called `names`.
@@ -40,13 +40,16 @@ class Options(MergedBoxes):
     person: tuple[str, ...]
 
 
+OPTIONS = CitypersonsOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (M x 4), labels`; the id is the image's file name.
 
     `labels` are class indices of the card; boxes of a class that is not in `person` are ignored. Matrices are stored
     as small unsigned integers (they would overflow in sums), and come out as floats.
     """
-    options = Options.of(card)
+    options = CitypersonsOptions.of(card)
     places = (*options.files[split], *options.folders[split])
     if not any((root / place).exists() for place in places):
         merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
@@ -79,7 +82,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> pd.DataFrame:
     """The same from `<city>/<city>_000000_000019_gtBboxCityPersons.json`: objects with label, bbox and bboxVis."""
-    options = Options.of(card)
+    options = CitypersonsOptions.of(card)
     index = {name: position for position, name in enumerate(options.names)}
     people = [card.labels.classes.index(name) for name in options.person]
     rows = []

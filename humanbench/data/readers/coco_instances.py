@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedBoxes):
+class CocoInstancesOptions(MergedBoxes):
     """The annotation files and picture folders of each split, and the category whose boxes are taken."""
 
     files: BySplit[Choices]
@@ -27,12 +27,15 @@ class Options(MergedBoxes):
     category: str
 
 
+OPTIONS = CocoInstancesOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (None), size, image_id`; the id is the file name.
 
     All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.
     """
-    options = Options.of(card)
+    options = CocoInstancesOptions.of(card)
     if not any((root / name).is_file() for name in options.files[split]):
         merged = merged_boxes(card, options, split, root)
         if merged is not None:
@@ -65,7 +68,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[Any]], dict[int, list[bool]]]:
     """Boxes and crowd flags of the card's category by image id."""
-    wanted = Options.of(card).category
+    wanted = CocoInstancesOptions.of(card).category
     ids = {c["id"] for c in content["categories"] if c["name"] == wanted}
     if not ids:
         found = ", ".join(str(c["name"]) for c in content["categories"][:5])

@@ -41,16 +41,19 @@ class MergedKeypoints(Keypoints):
     merged_images: BySplit[Choices] = Field(default_factory=dict)
 
 
-class Options(Keypoints):
+class CocoKeypointsOptions(Keypoints):
     """The annotation files of each split, and the folders of its pictures."""
 
     files: BySplit[Choices]
     images: BySplit[Choices]
 
 
+OPTIONS = CocoKeypointsOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """All annotated people, crowds and people without keypoints included; `size` is (width, height)."""
-    options = Options.of(card)
+    options = CocoKeypointsOptions.of(card)
     path = need(card, root, *options.files[split])
     return coco_table(card, path, first_present(root, options.images[split]))
 

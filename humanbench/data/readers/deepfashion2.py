@@ -13,12 +13,15 @@ from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.label_maps import Options as Options  # the options of this format too
+from humanbench.data.readers.label_maps import LabelMapsOptions
 from humanbench.data.readers.polygons import paint, shape
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+OPTIONS = LabelMapsOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:

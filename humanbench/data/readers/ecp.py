@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedBoxes):
+class EcpOptions(MergedBoxes):
     """The folders of annotations and of pictures of each split, and the identities that are people."""
 
     labels: BySplit[Choices]
     images: BySplit[Choices]
     person: tuple[str, ...]
+
+
+OPTIONS = EcpOptions
 
 
 UNKNOWN = -1
@@ -41,7 +44,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     know, which is remarked. Every identity that is not in `person` is an ignored box, also those nested in another
     object.
     """
-    options = Options.of(card)
+    options = EcpOptions.of(card)
     if not any((root / name).is_dir() for name in options.labels[split]):
         merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
         if merged is not None:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.coco_keypoints import Options as Options  # the options of this format too
+from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.coco_keypoints import read as read_coco
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+OPTIONS = CocoKeypointsOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:

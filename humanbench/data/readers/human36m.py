@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(Keypoints):
+class Human36mOptions(Keypoints):
     """`images` is the folder of all subjects; `subjects` names those of each split, for the writer."""
 
     files: BySplit[Choices]
@@ -23,9 +23,12 @@ class Options(Keypoints):
     subjects: BySplit[tuple[str, ...]]
 
 
+OPTIONS = Human36mOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """One person per image. The names in the file's `categories` are in another order than its numbers: not used."""
-    options = Options.of(card)
+    options = Human36mOptions.of(card)
     return coco_table(card, need(card, root, *options.files[split]), first_present(root, options.images), place)
 
 

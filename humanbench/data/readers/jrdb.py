@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedKeypoints):
+class JrdbOptions(MergedKeypoints):
     """The folder of annotation files of each split, the pictures of all; for the writer, the cameras of each split."""
 
     files: BySplit[str]
@@ -26,12 +26,15 @@ class Options(MergedKeypoints):
     cameras: BySplit[tuple[str, ...]]
 
 
+OPTIONS = JrdbOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People of all scenes and of the split's cameras; an image's id is its path without suffix."""
-    options = Options.of(card)
+    options = JrdbOptions.of(card)
     name = options.files[split]
     if not (root / name).is_dir():
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, JrdbOptions.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, name)

@@ -46,7 +46,7 @@ class Where(Record):
     labels: Choices
 
 
-class Options(ReaderOptions):
+class LabelMapsOptions(ReaderOptions):
     """The reader options of a card; `file_name` and `palette` are for the writer (see there)."""
 
     advice: str = ""
@@ -56,12 +56,15 @@ class Options(ReaderOptions):
     palette: bool = False
 
 
+OPTIONS = LabelMapsOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, label` in the order of the id list (of the file names where there is none)."""
-    return table(card, Options.of(card), split, root)
+    return table(card, LabelMapsOptions.of(card), split, root)
 
 
-def table(card: DatasetCard, options: Options, split: str, root: Path) -> pd.DataFrame:
+def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) -> pd.DataFrame:
     """`read` with the options already taken from the card."""
     import pandas as pd
 
@@ -82,7 +85,7 @@ def table(card: DatasetCard, options: Options, split: str, root: Path) -> pd.Dat
     return found
 
 
-def listed_ids(card: DatasetCard, root: Path, options: Options, split: str) -> list[str] | None:
+def listed_ids(card: DatasetCard, root: Path, options: LabelMapsOptions, split: str) -> list[str] | None:
     """The ids of a split from its list (or as the rest of another list); None where no list file is there."""
     where = options.splits[split]
     for name in where.ids:
@@ -95,19 +98,19 @@ def listed_ids(card: DatasetCard, root: Path, options: Options, split: str) -> l
     return None
 
 
-def image_paths(card: DatasetCard, options: Options, split: str, root: Path, ids: list[str]) -> list[str]:
+def image_paths(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path, ids: list[str]) -> list[str]:
     """The images of these ids; a `DataError` when one is not there."""
     images = _pattern(card, root, options.splits[split].images, "images", options)
     return _filled(card, options, "image", images, ids)
 
 
-def complaint(card: DatasetCard, found: str, options: Options) -> DataError:
+def complaint(card: DatasetCard, found: str, options: LabelMapsOptions) -> DataError:
     """The error for something that is not there, with the card's advice."""
     show = f"`humanbench datasets show {card.id}` prints the expected layout"
     return DataError(". ".join(part for part in (f"{card.id}: {found}", options.advice.rstrip("."), show) if part))
 
 
-def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, options: Options) -> str:
+def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, options: LabelMapsOptions) -> str:
     """The first of these path patterns whose folder exists, as an absolute one."""
     for choice in choices:
         if (root / choice.partition(ID)[0]).is_dir():
@@ -120,7 +123,7 @@ def _relative(pattern: str, root: Path) -> str:
     return pattern.removeprefix(f"{root.as_posix()}/")
 
 
-def _filled(card: DatasetCard, options: Options, what: str, pattern: str, ids: list[str]) -> list[str]:
+def _filled(card: DatasetCard, options: LabelMapsOptions, what: str, pattern: str, ids: list[str]) -> list[str]:
     """The paths of these ids, all of which must be in the listing of their folder."""
     paths = [pattern.replace(ID, i) for i in ids]
     folders: dict[str, set[str]] = {}

@@ -26,10 +26,13 @@ ARCHIVE = "Market-1501-v15.09.15"
 """Top folder of the images' archive: here, or in the folder of the ReID dataset beside this one."""
 
 
-class Options(ReaderOptions):
+class MarketAttributeOptions(ReaderOptions):
     """The folder of each split's pictures."""
 
     folders: BySplit[str]
+
+
+OPTIONS = MarketAttributeOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -39,7 +42,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     the test folder have no labels and are left out. Fields are read by name: their order differs between the parts.
     """
     path = need(card, root, "market_attribute.mat")
-    name = Options.of(card).folders[split]
+    name = MarketAttributeOptions.of(card).folders[split]
     images = _images(card, root, name)
     people, table = _people(card, path, split)
     row_of = {pid: row for row, pid in enumerate(people)}

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import MergedKeypoints as Options
-from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import person_table
@@ -20,6 +19,9 @@ from humanbench.leftovers import files_in
 
 if TYPE_CHECKING:
     import pandas as pd
+
+OPTIONS = MergedKeypoints
+
 
 JOINTS = 16
 BOX = slice(18, 20)
@@ -31,7 +33,7 @@ _VISIBILITY = np.array([2.0, 1.0, 0.0])
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People by image number and `person_<n>`; joints outside the image or at negative coordinates are unlabelled."""
     if not (root / split / "pose_annos").is_dir():
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, MergedKeypoints.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, f"{split}/pose_annos")

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(label_maps.Options):
+class ModanetOptions(label_maps.LabelMapsOptions):
     """The reader options of a card."""
 
     annotations: BySplit[Choices]
+
+
+OPTIONS = ModanetOptions
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, label` of the images with at least one polygon, in the order of the list or the JSON."""
     import pandas as pd
 
-    options = Options.of(card)
+    options = ModanetOptions.of(card)
     choices = options.annotations[split]
     path = next((root / name for name in choices if (root / name).is_file()), None)
     if path is None and not any((root / p.partition(label_maps.ID)[0]).is_dir() for p in options.splits[split].labels):

@@ -25,7 +25,7 @@ STORED = 28
 """Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
 
 
-class Options(MergedKeypoints):
+class MpiInf3dhpOptions(MergedKeypoints):
     """`frames`: of each training subject's sequences; `select` the card's joints of those stored; sizes in pixels."""
 
     frames: dict[str, tuple[int, ...]]
@@ -35,14 +35,17 @@ class Options(MergedKeypoints):
     test_sizes: dict[str, tuple[int, int]]
 
 
+OPTIONS = MpiInf3dhpOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """One person per frame and camera. v is 2 inside the image and 0 outside; the box is mmpose's square."""
-    options = Options.of(card)
+    options = MpiInf3dhpOptions.of(card)
     if split == "test":
         return join_tables([_test_subject(card, root, subject) for subject in options.test_sizes])
     subjects = options.frames
     if not any((root / subject).is_dir() for subject in subjects):
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, MpiInf3dhpOptions.of(card), split, root)
         if merged is not None:
             return merged
     sequences = [(s, number, n) for s, frames in subjects.items() for number, n in enumerate(frames, 1)]
@@ -54,7 +57,7 @@ def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
     stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
-    options = Options.of(card)
+    options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     if not isinstance(stored, np.ndarray) or stored.dtype != object or len(stored) <= max(cameras):
         raise DataError(f"{card.id}: {path}: 'annot2' is not a cell with an array for each of the 14 cameras")
@@ -80,7 +83,7 @@ def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
         raise DataError(f"{card.id}: {path}: 'annot2' has {len(points)} frames, 'valid_frame' {len(valid)}")
     names = [f"img_{frame:06d}" for frame in np.flatnonzero(valid) + 1]
     images = [str(folder / "imageSequence" / f"{name}.jpg") for name in names]
-    size = Options.of(card).test_sizes[subject]
+    size = MpiInf3dhpOptions.of(card).test_sizes[subject]
     return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
 
 

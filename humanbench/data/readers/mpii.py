@@ -23,11 +23,14 @@ PERSON_HEIGHT = 200
 """Pixels of person height per unit of `scale`."""
 
 
-class Options(ReaderOptions):
+class MpiiOptions(ReaderOptions):
     """The people of each split, and the files of their head boxes where a split has one."""
 
     files: BySplit[Choices]
     heads: BySplit[Choices]
+
+
+OPTIONS = MpiiOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -38,7 +41,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     corners, x y) is NaN where no head boxes are on disk. Where they are, joints and their flags are those of that file
     too: the official PCKh takes all three from it, and 13 joints outside the crop it was made from are put to 0 there.
     """
-    path = need(card, root, *Options.of(card).files[split])
+    path = need(card, root, *MpiiOptions.of(card).files[split])
     entries = load_json(card, path)
     if not isinstance(entries, list):
         raise DataError(f"{card.id}: {path} is not a list of people with image, joints, joints_vis, center and scale")
@@ -79,7 +82,7 @@ def _scored(card: DatasetCard, split: str, root: Path, source: Path, keypoints: 
     It must hold the same people in the same order, which most joints of each of them tell. Without such a file the
     keypoints stay, and the head boxes are NaN.
     """
-    names = Options.of(card).heads.get(split, ())
+    names = MpiiOptions.of(card).heads.get(split, ())
     path = next((root / name for name in names if (root / name).is_file()), None)
     if path is None:
         return keypoints, np.full((len(keypoints), 2, 2), np.nan)

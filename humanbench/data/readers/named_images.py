@@ -34,7 +34,7 @@ UNKNOWN = -1
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-class Options(ReaderOptions):
+class NamedImagesOptions(ReaderOptions):
     """See the module; `name` is how the writer names an image."""
 
     folders: BySplit[Choices]
@@ -46,9 +46,12 @@ class Options(ReaderOptions):
     lists: BySplit[tuple[str, str]] = Field(default_factory=dict)
 
 
+OPTIONS = NamedImagesOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, pid, camid`, sorted by id (the path below the root); cameras count from 0."""
-    options = Options.of(card)
+    options = NamedImagesOptions.of(card)
     folder = need(card, root, *options.folders[split])
     prefix = "" if folder == root else folder.relative_to(root).as_posix() + "/"
     if split in options.lists and (root / options.lists[split][0]).is_file():
@@ -81,7 +84,7 @@ def images_under(folder: Path) -> Iterator[str]:
 
 def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.DataFrame:
     """The sample table of these paths below the root; a `DataError` names the first one that tells no identity."""
-    options = Options.of(card)
+    options = NamedImagesOptions.of(card)
     pattern = options.pattern
     if pattern is None:
         return frame(root, names, np.full(len(names), UNKNOWN), np.full(len(names), UNKNOWN))
@@ -128,7 +131,7 @@ def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -
 
 def path_for(card: DatasetCard, split: str, pid: int, camid: int, number: int) -> str:
     """The path below the root that `name` of the card's options gives an image (one template, or one per split)."""
-    options = Options.of(card)
+    options = NamedImagesOptions.of(card)
     template = options.name if isinstance(options.name, str) else options.name[split]
     camera = options.cameras[camid] if 0 <= camid < len(options.cameras) else ""
     return template.format(folder=options.folders[split][0], pid=pid, camera=camera, number=number)
@@ -141,7 +144,7 @@ def example(card: DatasetCard, split: str) -> str:
 
 def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFrame:
     """Paths and identities from two text files: a path per line; a header line, then an identity per line."""
-    images, labels = (root / name for name in Options.of(card).lists[split])
+    images, labels = (root / name for name in NamedImagesOptions.of(card).lists[split])
     names, numbers = read_lines(card, images), read_lines(card, labels)[1:]
     if len(names) != len(numbers):
         raise DataError(

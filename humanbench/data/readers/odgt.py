@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ABSENT = (np.nan,) * 4
 
 
-class Options(MergedBoxes):
+class OdgtOptions(MergedBoxes):
     """The annotation files and picture folders of each split.
 
     `numbers`: COCO-form conversions whose image numbers results may be given by.
@@ -36,13 +36,16 @@ class Options(MergedBoxes):
     numbers: BySplit[Choices] = Field(default_factory=dict)
 
 
+OPTIONS = OdgtOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (M x 4), head (M x 4)`; the id is the record's ID.
 
     A box is ignored when its tag is not `person` or its `extra.ignore` is not 0. Boxes reach outside the picture as
     annotated. Some conversions also state the picture's `size` (width, height): then that column is there too.
     """
-    options = Options.of(card)
+    options = OdgtOptions.of(card)
     official = any((root / name).is_file() for name in options.files[split])
     if not official and (merged := merged_boxes(card, options, split, root, image_name)) is not None:
         return merged

@@ -1,6 +1,6 @@
 """What a card may say in `[reader.options]`.
 
-A reader module with options of its own declares them in a class `Options(ReaderOptions)`; the others take those of
+A reader module with options of its own declares them in a class and names it `OPTIONS`; the others take those of
 `ReaderOptions`. `humanbench.data.readers.check_options` holds every card against them when it is read.
 """
 
@@ -35,7 +35,7 @@ BySplit = Annotated[dict[str, T], PerSplit()]
 
 
 class ReaderOptions(Record):
-    """Options of every reader; a reader with its own derives a class `Options` in its module.
+    """Options of every reader; a reader with its own derives a class and names it `OPTIONS`.
 
     `damaged` names pictures that the official archive itself holds in pieces.
     """

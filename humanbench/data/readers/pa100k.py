@@ -26,10 +26,13 @@ IMAGES = ("release_data/release_data", "data/release_data/release_data", "data",
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
 
 
-class Options(ReaderOptions):
+class Pa100kOptions(ReaderOptions):
     """`aliases` maps spellings in the file to the card's names."""
 
     aliases: dict[str, str] = Field(default_factory=dict)
+
+
+OPTIONS = Pa100kOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:

@@ -9,8 +9,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import MergedKeypoints as Options
-from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import box_around, join_tables, person_table
@@ -20,6 +19,9 @@ from humanbench.leftovers import files_in
 if TYPE_CHECKING:
     import pandas as pd
 
+OPTIONS = MergedKeypoints
+
+
 TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
 
@@ -27,7 +29,7 @@ TRAIN = {"train": 1, "test": -1}
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
     if not (root / "labels").is_dir():
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, MergedKeypoints.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, "labels")

@@ -27,11 +27,14 @@ PARTS = ("train", "val", "test")
 """Order of the index vectors in a partition."""
 
 
-class Options(ReaderOptions):
+class PetaOptions(ReaderOptions):
     """Which of the random partitions, from 0; `aliases` maps spellings in the file to the card's names."""
 
     partition: int
     aliases: dict[str, str] = Field(default_factory=dict)
+
+
+OPTIONS = PetaOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -43,14 +46,14 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat", attribute_pickle.NAME)
     images = need(card, root, "images")
     if path.name == attribute_pickle.NAME:
-        return attribute_pickle.pickled_table(card, split, root, images, CODING, Options.of(card).partition)
+        return attribute_pickle.pickled_table(card, split, root, images, CODING, PetaOptions.of(card).partition)
     content = load_mat(card, path)
     selected = len(card.labels.attributes)
     try:
         record = peel(content["peta"])
         data = np.asarray(record[0])[:, METADATA : METADATA + selected]
         names = texts(record[1])[:selected]
-        cell = np.asarray(record[3]).ravel()[Options.of(card).partition]
+        cell = np.asarray(record[3]).ravel()[PetaOptions.of(card).partition]
         rows = numbers(peel(cell)[PARTS.index(split)]) - 1
         stored = data[rows]
     except (KeyError, ValueError, IndexError, TypeError) as error:

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedKeypoints):
+class PosetrackOptions(MergedKeypoints):
     """The folders of annotation files of each split."""
 
     files: BySplit[Choices]
 
 
+OPTIONS = PosetrackOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """All annotated people; `file_name` is relative to `root`; images whose `is_labeled` is false are not listed."""
-    folders = Options.of(card).files[split]
+    folders = PosetrackOptions.of(card).files[split]
     if not any((root / name).is_dir() for name in folders):
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, PosetrackOptions.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, *folders)

@@ -24,7 +24,7 @@ V1_IMAGES = 41_585
 ANNOTATION = ("RAP_annotation/RAP_annotation.mat", "RAP_annotation.mat")
 
 
-class Options(ReaderOptions):
+class Rapv2Options(ReaderOptions):
     """Which of the random partitions, from 0; what "uncertain" counts as; the card's names of other spellings."""
 
     partition: int
@@ -32,12 +32,15 @@ class Options(ReaderOptions):
     aliases: dict[str, str] = Field(default_factory=dict)
 
 
+OPTIONS = Rapv2Options
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image` and the selected attributes, for partition `partition` of the card's reader options.
 
     Attributes are taken by their names in the file. The stored value 2 (uncertain) becomes the option `uncertain`.
     """
-    options = Options.of(card)
+    options = Rapv2Options.of(card)
     coding = {0: 0, 1: 1, 2: options.uncertain}
     path = need(card, root, *ANNOTATION, attribute_pickle.NAME)
     images = need(card, root, "RAP_dataset")

@@ -24,11 +24,14 @@ _IMAGE = re.compile(r"^IMG_(\d+)\.jpg$")
 _TRUTH = re.compile(r"^GT_IMG_(\d+)\.mat$")
 
 
-class Options(ReaderOptions):
+class ShanghaitechOptions(ReaderOptions):
     """The part's folder, and the folder of each split in it."""
 
     parts: Choices
     folders: BySplit[str]
+
+
+OPTIONS = ShanghaitechOptions
 
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
@@ -38,7 +41,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    options = Options.of(card)
+    options = ShanghaitechOptions.of(card)
     inside = [p for p in options.parts if (root / p).is_dir()] or not (root / options.folders[split]).is_dir()
     _refuse_density_maps(card, root)
     part = need(card, root, *options.parts) if inside else root

@@ -9,8 +9,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import MergedKeypoints as Options
-from humanbench.data.readers.coco_keypoints import merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import array
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+OPTIONS = MergedKeypoints
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """People by frame `<sequence>/image_<number>` and actor (0 or 1).
 
@@ -28,7 +30,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     without any joint in a frame has no row, but the image stays listed.
     """
     if not (root / "sequenceFiles").is_dir():
-        merged = merged_table(card, Options.of(card), split, root)
+        merged = merged_table(card, MergedKeypoints.of(card), split, root)
         if merged is not None:
             return merged
     folder = need(card, root, f"sequenceFiles/{split}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedBoxes):
+class WiderListOptions(MergedBoxes):
     """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
 
     annotations: Choices
@@ -29,12 +29,15 @@ class Options(MergedBoxes):
     flat: str
 
 
+OPTIONS = WiderListOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (None)`, people before ignored regions; the id is the file name.
 
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
     """
-    options = Options.of(card)
+    options = WiderListOptions.of(card)
     if not any((root / name).is_dir() for name in options.annotations):
         merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
         if merged is not None:

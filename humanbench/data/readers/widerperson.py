@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Options(MergedBoxes):
+class WiderpersonOptions(MergedBoxes):
     """The list of each split, the folders of all pictures and annotations, and the classes that are people."""
 
     lists: BySplit[str]
@@ -29,13 +29,16 @@ class Options(MergedBoxes):
     person: tuple[str, ...]
 
 
+OPTIONS = WiderpersonOptions
+
+
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, boxes, ignore, visible (None), labels`; the id is the file name of the image.
 
     `labels` are class indices of the card. Boxes of a class that is not in `person` are ignored; so are boxes without
     area, of which the official files have some.
     """
-    options = Options.of(card)
+    options = WiderpersonOptions.of(card)
     if not (root / options.annotations).is_dir():
         merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
         if merged is not None:

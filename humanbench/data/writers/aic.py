@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.aic import Options
+from humanbench.data.readers.aic import AicOptions
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.people import dump, order_of, pictures_of, stacked
@@ -21,7 +21,7 @@ CODES = np.array([3, 2, 1])
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Coordinates and boxes become integers, `iscrowd` 0; images are named by 40 hex digits, rows ordered by them."""
-    options = Options.of(card)
+    options = AicOptions.of(card)
     written = {}
     for split, table in tables.items():
         pictures = {_name(split, number): picture for number, picture in enumerate(pictures_of(table))}

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.aist_plusplus import Options
+from humanbench.data.readers.aist_plusplus import AistPlusplusOptions
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
@@ -38,7 +38,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             name = f"gBR_sBM_cAll_d{number // 100:02d}_mBR0_ch{number % 100:02d}"
             setting = settings.setdefault(frames[0].size, f"setting{len(settings) + 1}")
             mapping.append(f"{name} {setting}\n")
-            parts.append(_sequence(root, name, Options.of(card).step, frames, table, save))
+            parts.append(_sequence(root, name, AistPlusplusOptions.of(card).step, frames, table, save))
         written[split] = join_tables(parts)
     for (width, height), setting in settings.items():
         dump([_camera(width, height)], root / "cameras" / f"{setting}.json")

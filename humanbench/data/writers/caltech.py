@@ -12,7 +12,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
-from humanbench.data.readers.caltech import LabelNames, Options
+from humanbench.data.readers.caltech import CaltechOptions, LabelNames
 from humanbench.data.writers import Save
 from humanbench.data.writers.vbb import save_vbb
 
@@ -28,7 +28,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     pictures are what extractors make of them. Optional columns: `visible` (boxes or ratios), `labels` (class indices;
     without them the first person label, and the first ignored one).
     """
-    options = Options.of(card)
+    options = CaltechOptions.of(card)
     stored: dict[Any, tuple[str, int]] = {}
     written = {}
     for split, table in tables.items():
@@ -50,7 +50,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
 
 def _path(card: DatasetCard, root: Path, name: str, video: str, frame: int) -> Path:
-    return root / str(Options.of(card).images[0]) / f"{name}_{video}_I{frame:05d}.jpg"
+    return root / str(CaltechOptions.of(card).images[0]) / f"{name}_{video}_I{frame:05d}.jpg"
 
 
 def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _row(card: DatasetCard, kind: str, row: Mapping[str, Any]) -> dict[str, Any]
         keep = ~np.asarray(row["ignore"], bool)
         result = {key: value[keep] for key, value in result.items()}
         return result | {"ignore": np.zeros(keep.sum(), bool), "labels": np.full(keep.sum(), -1)}
-    rules = Options.of(card).old_labels if kind == "video" else Options.of(card).new_labels
+    rules = CaltechOptions.of(card).old_labels if kind == "video" else CaltechOptions.of(card).new_labels
     labels = _labels(card, rules, row)
     return result | {"labels": labels, "ignore": [card.labels.classes[k] in rules.ignore for k in labels]}
 

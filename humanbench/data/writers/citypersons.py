@@ -11,7 +11,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
-from humanbench.data.readers.citypersons import Options
+from humanbench.data.readers.citypersons import CitypersonsOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 from humanbench.data.writers.files import save_mat
@@ -25,7 +25,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     The visible box of a class that is not a person is its whole box, as in the official files.
     """
-    options = Options.of(card)
+    options = CitypersonsOptions.of(card)
     written = {}
     for split, table in tables.items():
         city = CITIES.get(split, split)

@@ -13,13 +13,13 @@ import pandas as pd
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
-from humanbench.data.readers.coco_instances import Options
+from humanbench.data.readers.coco_instances import CocoInstancesOptions
 from humanbench.data.writers import Save
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One JSON per split; boxes keep two decimals. The outline of a person is their box, ignored ones are crowds."""
-    options = Options.of(card)
+    options = CocoInstancesOptions.of(card)
     written = {}
     for position, (split, table) in enumerate(tables.items()):
         images: list[dict[str, Any]] = []

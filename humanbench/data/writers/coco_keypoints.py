@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.coco_keypoints import Options
+from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, stacked, tuples
@@ -21,7 +21,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     """Keypoints become integers and boxes get two decimals, as in the official files."""
     written = {}
     for split, table in tables.items():
-        folder = root / Options.of(card).images[split][0]
+        folder = root / CocoKeypointsOptions.of(card).images[split][0]
         pictures = pictures_of(table)
         names = [f"{number:012d}.jpg" for number in range(1, len(pictures) + 1)]
         people, out = records(table, pictures, [str(folder / name) for name in names])
@@ -43,7 +43,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             "annotations": people,
             "categories": [category(card.labels.keypoints, card.labels.skeleton)],
         }
-        dump(content, root / Options.of(card).files[split][0])
+        dump(content, root / CocoKeypointsOptions.of(card).files[split][0])
         written[split] = out
     return written
 

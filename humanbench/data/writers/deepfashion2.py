@@ -12,14 +12,14 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import IGNORE, Map
-from humanbench.data.readers.label_maps import ID, Options
+from humanbench.data.readers.label_maps import ID, LabelMapsOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.outlines import outlines
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One image and one JSON per row; polygons cannot say "ignore", which becomes background."""
-    options = Options.of(card)
+    options = LabelMapsOptions.of(card)
     written: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         where = options.splits[split]

@@ -12,7 +12,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
-from humanbench.data.readers.ecp import Options
+from humanbench.data.readers.ecp import EcpOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
@@ -25,7 +25,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Optional column: `labels` (class indices).
     """
-    options = Options.of(card)
+    options = EcpOptions.of(card)
     written, number = {}, 0
     for split, table in tables.items():
         folder = root / options.labels[split][0] / CITY

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.halpe import Options
+from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category, image_record, records
 from humanbench.data.writers.people import dump, pictures_of
@@ -23,7 +23,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     """Keypoints become integers and boxes get two decimals."""
     written = {}
     for split, table in tables.items():
-        folder = root / Options.of(card).images[split][0]
+        folder = root / CocoKeypointsOptions.of(card).images[split][0]
         pictures = pictures_of(table)
         names = [NAMES[split].format(number) for number in range(1, len(pictures) + 1)]
         people, written[split] = records(table, pictures, [str(folder / name) for name in names])
@@ -38,5 +38,5 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
             "annotations": people,
         }
-        dump(content, root / Options.of(card).files[split][0])
+        dump(content, root / CocoKeypointsOptions.of(card).files[split][0])
     return written

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.human36m import Options, place
+from humanbench.data.readers.human36m import Human36mOptions, place
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category
@@ -23,7 +23,7 @@ MISNAMED = ("left_hip", "left_knee", "left_foot", "right_hip", "right_knee", "ri
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One person per picture; v becomes 1 for every labelled joint, `iscrowd` 0; 3D joints are zeros."""
-    options = Options.of(card)
+    options = Human36mOptions.of(card)
     names = list(card.labels.keypoints)
     names[1 : 1 + len(MISNAMED)] = MISNAMED
     written = {}

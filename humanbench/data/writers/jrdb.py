@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.jrdb import Options
+from humanbench.data.readers.jrdb import JrdbOptions
 from humanbench.data.readers.people import join_tables
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category, image_record, records
@@ -20,7 +20,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written = {}
     for split, table in tables.items():
         parts = []
-        cameras = Options.of(card).cameras[split]
+        cameras = JrdbOptions.of(card).cameras[split]
         for number, scene in enumerate(sequences(pictures_of(table))):
             parts.append(_scene(card, root, split, f"scene-{number:03d}-2019-02-07_0", cameras, scene, table, save))
             cameras = cameras[1:] + cameras[:1]
@@ -38,7 +38,7 @@ def _scene(
     table: pd.DataFrame,
     save: Save,
 ) -> pd.DataFrame:
-    images = root / Options.of(card).images[0]
+    images = root / JrdbOptions.of(card).images[0]
     camera = cameras[0]
     names = [f"{camera}/{scene}/{frame:06d}.jpg" for frame in range(len(pictures))]
     people, out = records(table, pictures, [str(images / name) for name in names])
@@ -52,7 +52,7 @@ def _scene(
         "categories": [category(card.labels.keypoints, card.labels.skeleton)],
     }
     file = f"{scene}.json" if camera == "image_stitched" else f"{scene}_{camera.replace('_', '')}.json"
-    dump(content, root / Options.of(card).files[split] / file)
+    dump(content, root / JrdbOptions.of(card).files[split] / file)
     keys = [name.removesuffix(".jpg") for name in names]
     out["image_id"] = [keys[number - 1] for number in out["image_id"]]
     out["id"] = [f"{i}/{a}" for i, a in zip(out["image_id"], out["annotation_id"], strict=True)]

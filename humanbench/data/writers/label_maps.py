@@ -16,13 +16,13 @@ from PIL import Image
 
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, stored_values
-from humanbench.data.readers.label_maps import ID, Options
+from humanbench.data.readers.label_maps import ID, LabelMapsOptions
 from humanbench.data.writers import Save
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One image and one map per row, and the id lists; rows in the order the reader returns them."""
-    options = Options.of(card)
+    options = LabelMapsOptions.of(card)
     written: dict[str, pd.DataFrame] = {}
     number = 0
     for split, table in tables.items():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.market_attribute import AGES, ARCHIVE, Options
+from humanbench.data.readers.market_attribute import AGES, ARCHIVE, MarketAttributeOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
 from humanbench.data.writers.files import save_mat
@@ -41,7 +41,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     for split, table in tables.items():
         pids = list(table["pid"]) if "pid" in table else list(range(people + 1, people + len(table) + 1))
         people += len(table)
-        folder = Options.of(card).folders[split]
+        folder = MarketAttributeOptions.of(card).folders[split]
         names = [f"{folder}/{pid:04d}_c1s1_{i:06d}_00.jpg" for i, pid in enumerate(pids)]
         paths = [root / ARCHIVE / name for name in names]
         for image, path in zip(table["image"], paths, strict=True):

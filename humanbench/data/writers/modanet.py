@@ -13,7 +13,7 @@ import pandas as pd
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID
-from humanbench.data.readers.modanet import Options
+from humanbench.data.readers.modanet import ModanetOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.outlines import outlines
 
@@ -21,7 +21,7 @@ from humanbench.data.writers.outlines import outlines
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """One annotation per class and image. Polygons cannot say "ignore", which becomes background; an image without any
     garment has no polygon and is not in the table read back."""
-    options = Options.of(card)
+    options = ModanetOptions.of(card)
     written: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         images: list[dict[str, Any]] = []

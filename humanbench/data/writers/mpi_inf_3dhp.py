@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.mpi_inf_3dhp import STORED, Options
+from humanbench.data.readers.mpi_inf_3dhp import STORED, MpiInf3dhpOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
@@ -50,7 +50,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 def _train(
     card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
 ) -> tuple[list[str], list[Path]]:
-    options = Options.of(card)
+    options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     takes = [f"{subject}/Seq{n}" for subject, frames in options.frames.items() for n in range(1, len(frames) + 1)]
     parts = iter(np.array_split(points, len(takes) * len(cameras)))
@@ -73,7 +73,7 @@ def _test(
 ) -> tuple[list[str], list[Path]]:
     import h5py
 
-    subjects = list(Options.of(card).test_sizes)
+    subjects = list(MpiInf3dhpOptions.of(card).test_sizes)
     keys, images = [], []
     for subject, part in zip(subjects, np.array_split(points, len(subjects)), strict=True):
         folder = root / "mpi_inf_3dhp_test_set" / subject

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.mpii import PERSON_HEIGHT, Options
+from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
@@ -60,9 +60,9 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             }
             for (name, _), person, joints, size, middle in zip(rows, keypoints, points, scale, center, strict=True)
         ]
-        dump(content, root / Options.of(card).files[split][0])
-        if split in Options.of(card).heads:
-            _write_heads(root / Options.of(card).heads[split][0], points, heads + 1, keypoints[..., 2] == 0)
+        dump(content, root / MpiiOptions.of(card).files[split][0])
+        if split in MpiiOptions.of(card).heads:
+            _write_heads(root / MpiiOptions.of(card).heads[split][0], points, heads + 1, keypoints[..., 2] == 0)
         else:
             heads = np.full_like(heads, np.nan)
         side = PERSON_HEIGHT * scale[:, None]

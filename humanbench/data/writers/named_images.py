@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.named_images import UNKNOWN, Options, path_for
+from humanbench.data.readers.named_images import UNKNOWN, NamedImagesOptions, path_for
 from humanbench.data.writers import Save
 
 
@@ -17,7 +17,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Cameras that the layout cannot tell become what it implies: -1, or the camera of the split.
     """
-    options = Options.of(card)
+    options = NamedImagesOptions.of(card)
     written = {}
     for split, table in tables.items():
         rows = []
@@ -34,8 +34,8 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
 
 def _camera(card: DatasetCard, split: str, camid: int) -> int:
-    cameras = Options.of(card).cameras
-    fixed = Options.of(card).camera.get(split)
+    cameras = NamedImagesOptions.of(card).cameras
+    fixed = NamedImagesOptions.of(card).camera.get(split)
     if fixed is not None:
         return list(cameras).index(fixed)
     return camid if cameras else UNKNOWN

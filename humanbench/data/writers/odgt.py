@@ -13,7 +13,7 @@ import pandas as pd
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
-from humanbench.data.readers.odgt import Options
+from humanbench.data.readers.odgt import OdgtOptions
 from humanbench.data.writers import Save
 
 
@@ -22,7 +22,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
     Optional columns: `visible` (boxes or ratios), `head` (M x 4; without it the top seventh of the body).
     """
-    options = Options.of(card)
+    options = OdgtOptions.of(card)
     written = {}
     for split, table in tables.items():
         lines, rows = [], []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.people import join_tables, person_table
-from humanbench.data.readers.posetrack import Options
+from humanbench.data.readers.posetrack import PosetrackOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.coco_keypoints import category
 from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, sequences, stacked, tuples
@@ -71,7 +71,7 @@ def _video(
         "images": [_image(ids[f], files[f], f"{number:06d}", len(video), video[f]) for f in range(len(video))],
         "annotations": [_annotation(card, person, row) for (_, person, _), row in zip(rows, tuples(out), strict=True)],
     }
-    dump(content, root / Options.of(card).files[split][0] / f"{name}.json")
+    dump(content, root / PosetrackOptions.of(card).files[split][0] / f"{name}.json")
     return out
 
 
@@ -94,7 +94,7 @@ def _image(number: int, file: str, video: str, frames: int, picture: PictureRows
 
 def _annotation(card: DatasetCard, person: int, row: Any) -> dict[str, Any]:
     slots = np.zeros((len(SLOTS), 3))
-    slots[list(Options.of(card).select)] = row.keypoints
+    slots[list(PosetrackOptions.of(card).select)] = row.keypoints
     return {
         "bbox_head": _head(slots[1:3]),
         "keypoints": plain(slots.ravel()),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.matlab import cells
-from humanbench.data.readers.rapv2 import ANNOTATION, Options
+from humanbench.data.readers.rapv2 import ANNOTATION, Rapv2Options
 from humanbench.data.writers import Save
 from humanbench.data.writers.attributes import labels_of, written_table
 from humanbench.data.writers.files import save_mat
@@ -41,7 +41,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         names += files
         index[split] = np.arange(first, len(names)) + 1
         blocks.append(labels_of(card, table, unknown=2))
-        read_back = labels_of(card, table, unknown=Options.of(card).uncertain)
+        read_back = labels_of(card, table, unknown=Rapv2Options.of(card).uncertain)
         written[split] = written_table(card, files, paths, read_back)
     data = np.zeros((len(names), ATTRIBUTES), np.uint8)
     data[:, selected] = np.concatenate(blocks)
@@ -57,7 +57,7 @@ def _write_annotation(
     selected: np.ndarray,
     index: dict[str, np.ndarray],
 ) -> None:
-    stored_name = {new: old for old, new in Options.of(card).aliases.items()}
+    stored_name = {new: old for old, new in Rapv2Options.of(card).aliases.items()}
     attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
     for column, name in zip(selected, card.labels.attributes, strict=True):
         attributes[column] = stored_name.get(name, name)

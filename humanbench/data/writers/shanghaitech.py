@@ -11,14 +11,14 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column, records
-from humanbench.data.readers.shanghaitech import Options
+from humanbench.data.readers.shanghaitech import ShanghaitechOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
-    options = Options.of(card)
+    options = ShanghaitechOptions.of(card)
     written = {}
     for split, table in tables.items():
         folder = root / options.parts[0] / options.folders[split]

@@ -11,13 +11,13 @@ import pandas as pd
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
-from humanbench.data.readers.wider_list import Options
+from humanbench.data.readers.wider_list import WiderListOptions
 from humanbench.data.writers import Save
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Boxes become whole pixels, people before ignored regions. Training pictures go round the official folders."""
-    options = Options.of(card)
+    options = WiderListOptions.of(card)
     annotations = root / options.annotations[0]
     annotations.mkdir(parents=True, exist_ok=True)
     written = {}

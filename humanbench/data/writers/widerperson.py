@@ -11,14 +11,14 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
-from humanbench.data.readers.widerperson import Options
+from humanbench.data.readers.widerperson import WiderpersonOptions
 from humanbench.data.writers import Save
 from humanbench.data.writers.classes import class_indices
 
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Stems count through the splits; boxes become whole pixels. Optional column: `labels` (class indices)."""
-    options = Options.of(card)
+    options = WiderpersonOptions.of(card)
     annotations = root / options.annotations
     annotations.mkdir(parents=True, exist_ok=True)
     written, number = {}, 0

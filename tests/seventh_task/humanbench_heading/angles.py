@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from humanbench.data.writers import Save
 
 
-class Options(ReaderOptions):
+class AnglesOptions(ReaderOptions):
     """`images`: the folder of the pictures."""
 
     images: str = "images"
+
+
+OPTIONS = AnglesOptions
 
 
 def street_heads() -> Path:
@@ -35,7 +38,7 @@ def street_heads() -> Path:
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, heading`; the id is the path below the pictures' folder."""
-    path, folder = need(card, root, f"{split}.txt"), need(card, root, Options.of(card).images)
+    path, folder = need(card, root, f"{split}.txt"), need(card, root, AnglesOptions.of(card).images)
     names, headings = [], []
     for number, line in enumerate(read_lines(card, path), 1):
         name, _, angle = line.rpartition(" ")
@@ -49,7 +52,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
     """Pictures are numbered over all splits."""
-    folder, written, count = root / Options.of(card).images, {}, 0
+    folder, written, count = root / AnglesOptions.of(card).images, {}, 0
     for split, table in tables.items():
         names = [f"{count + i:05d}.jpg" for i in range(len(table))]
         count += len(table)
