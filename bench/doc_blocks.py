@@ -30,7 +30,7 @@ from humanbench.paths import shipped
 from humanbench.recipes import Recipe, load_recipe, variants
 from humanbench.regimes import REGIMES
 from humanbench.results import load_results
-from humanbench.results.cells import Estimate
+from humanbench.results.cells import CellNumber
 from humanbench.schema import Record
 from humanbench.tasks.registry import task_names
 
@@ -211,7 +211,7 @@ def expected(task: str) -> str:
     return table(["dataset", "metric", *(f"`{run}`" for run in runs)], rows)
 
 
-def _came_to(number: Estimate | None) -> str:
+def _came_to(number: CellNumber | None) -> str:
     return "–" if number is None else f"{number.value:.1f} ({number.low:.1f} – {number.high:.1f})"
 
 

@@ -95,6 +95,16 @@ def test_every_variant_has_its_section() -> None:
         assert f"## `{name}`\n" in text
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_that_pages_name_are_there(page: Path) -> None:
+    """What stands for any file is in capitals: `protocols/TASK.toml`."""
+    named = re.findall(
+        r"`((?:humanbench|protocols|datasets|baselines|tools|tests|bench)/[\w./-]*)`", page.read_text(encoding="utf-8")
+    )
+    real = [path for path in named if not re.search(r"[A-Z]{2,}", path)]
+    assert [path for path in real if not (ROOT / path).exists()] == []
+
+
 def commands(page: Path) -> Iterator[str]:
     """Lines of `humanbench …` in the page's code, and in its running text."""
     text = page.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from humanbench import suites
+from humanbench.cards import parse_card
+from humanbench.data.samples import MARKER
 from humanbench.results import load_results
+from humanbench.run_log import RunLog
 from humanbench.tasks.registry import task_names
 
 PACKAGE = Path(__file__).parent / "seventh_task"
@@ -131,3 +136,33 @@ def test_it_is_exported(story: Story) -> None:
 def test_a_slip_in_its_recipe_is_one_sentence(story: Story) -> None:
     assert story.said["slip"]["code"] == 2
     assert "heading recipes have no such key; did you mean smoothing" in story.said["slip"]["err"]
+
+
+def test_its_embedded_copy_is_made_again_when_the_package_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The labels are of the package, which the version of humanbench says nothing about."""
+    site, written = tmp_path / "site", []
+
+    def write(names: list[str], root: Path) -> None:
+        written.extend(names)
+        for name in names:
+            (root / name).mkdir(exist_ok=True)
+            (root / name / MARKER).write_text("{}", encoding="utf-8")
+
+    shutil.copytree(PACKAGE, site)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.setattr(suites, "embedded_root", lambda: tmp_path / "mini")
+    monkeypatch.setattr(suites, "_synthesize", write)
+    card, log = parse_card(site / "humanbench_heading" / "street_heads.toml"), RunLog()
+    try:
+        for _ in range(2):
+            suites.synthesized([card], log)
+        assert written == ["street_heads"]
+        with (site / "humanbench_heading" / "procedural.py").open("a", encoding="utf-8") as file:
+            file.write("# other labels\n")
+        suites.synthesized([card], log)
+        assert written == ["street_heads"] * 2
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "humanbench_heading"]:
+            del sys.modules[name]

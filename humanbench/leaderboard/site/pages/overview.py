@@ -23,7 +23,7 @@ from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
 from humanbench.results.columns import benchmark_columns, main_metric
 from humanbench.tasks.base import Task
-from humanbench.tasks.registry import task_names, tasks
+from humanbench.tasks.registry import tasks
 
 PREVIEW = 10
 """Rows of a board on the first page."""
@@ -40,7 +40,7 @@ def index(content: Content) -> Page:
     context = {
         "facts": [
             (len(benchmark_columns()), "datasets", "datasets.html"),
-            (len(task_names()), "tasks", "datasets.html"),
+            (len({load_card(name).task for name in benchmark_columns()}), "tasks", "datasets.html"),
             (3, "scenarios", "reading.html#scenarios"),
             (len(REGIMES), "regimes", "reading.html#regimes"),
             (len(load_published()), "published numbers", "published.html"),
