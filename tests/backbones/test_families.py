@@ -216,3 +216,22 @@ def test_drop_path_is_linear_over_depth(name: str) -> None:
     assert torch.equal(backbone(x).map, calm.map)
     with pytest.raises(ValueError, match=r"lies in \[0, 1\)"):
         backbone.set_drop_path(1.0)
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch16_rope_mixed_224", "pit_ti_224", "vit_relpos_small_patch16_224"])
+@torch.no_grad()
+def test_networks_whose_parts_are_not_called_or_have_no_first_tokens(name: str) -> None:
+    """Rotary positions that are asked for, class tokens as the only output, no class token at all."""
+    backbone = load_backbone(f"random:{name}")
+    features = backbone(torch.randn(1, 3, 224, 224))
+    assert features.map.shape[:2] == (1, backbone.width)
+    assert torch.isfinite(features.map).all()
+
+
+@pytest.mark.parametrize(("name", "size"), [("levit_128", (256, 128)), ("mvitv2_tiny", (256, 128))])
+@torch.no_grad()
+def test_sizes_that_cannot_be_taken_are_a_sentence(name: str, size: tuple[int, int]) -> None:
+    backbone = load_backbone(f"random:{name}")
+    assert backbone(torch.zeros(1, 3, 224, 224)).map.shape[1] == backbone.width
+    with pytest.raises(BackboneError, match="built for images of 224x224 and cannot take 256x128"):
+        backbone(torch.zeros(1, 3, *size))

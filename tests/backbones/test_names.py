@@ -282,3 +282,61 @@ def test_a_card_of_ones_own_with_its_file_beside_it(tmp_path: Path) -> None:
         load_backbone(str(tmp_path / "card.toml"))
     with pytest.raises(CardError, match="no such card"):
         load_backbone(str(tmp_path / "other.toml"))
+
+
+class _Hub:
+    """A hub whose repository is at one commit, or that cannot be asked."""
+
+    commit = "a" * 40
+    there = True
+
+    def model_info(self, name: str, revision: str | None = None, timeout: float | None = None) -> object:
+        if not self.there:
+            raise OSError("no network")
+        return type("Info", (), {"sha": self.commit})()
+
+
+def test_the_hub_is_asked_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """After a push the new commit is taken; where the hub cannot be asked, the cached one, which is said."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    from humanbench.backbones import sources
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "HfApi", _Hub)
+    monkeypatch.setattr(sources, "_check_hub", lambda repository: None)
+    assert sources.revision_of("org/repo").address == f"org/repo@{'a' * 40}"
+    monkeypatch.setattr(_Hub, "commit", "b" * 40)
+    assert sources.revision_of("org/repo").commit == "b" * 40
+    assert sources.revision_of(f"org/repo@{'c' * 40}").commit == "c" * 40
+    monkeypatch.setattr(_Hub, "there", False)
+    assert sources.revision_of("org/repo") == sources.Revision("org/repo")
+    (tmp_path / "models--org--repo" / "refs").mkdir(parents=True)
+    (tmp_path / "models--org--repo" / "refs" / "main").write_text("a" * 40)
+    assert "from the cache" in sources.revision_of("org/repo").words()
+    assert sources.revision_of("org/repo").commit == "a" * 40
+
+
+@torch.no_grad()
+def test_configuration_and_weights_of_one_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Both files are asked for at the commit that the hub names, and the report names it."""
+    from humanbench.backbones import sources
+
+    theirs = timm.create_model("test_vit", num_classes=0)
+    save_file(theirs.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "test_vit"}))
+    asked: list[str] = []
+
+    def from_hub(repository: str, file: str = "") -> Path:
+        asked.append(repository)
+        return tmp_path / (file or "model.safetensors")
+
+    at = sources.Revision(f"org/repo@{'d' * 40}", "d" * 40)
+    monkeypatch.setattr(sources, "from_hub", from_hub)
+    monkeypatch.setattr(sources, "revision_of", lambda repository: at)
+    backbone = load_backbone("hf-hub:org/repo")
+    assert set(asked) == {at.address}
+    assert backbone.report is not None
+    assert backbone.report.revision == "d" * 40

@@ -18,7 +18,12 @@ def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForwar
 
     if isinstance(trunk, TransformersTrunk):
         return TransformersForward(trunk)
-    return SequentialForward(trunk) if SequentialForward.fits(trunk) else OpaqueForward(trunk, input_size)
+    if SequentialForward.fits(trunk):
+        try:
+            return SequentialForward(trunk)
+        except AssertionError:  # attention in blocks of a fixed size (HaloNet) takes no small picture
+            pass
+    return OpaqueForward(trunk, input_size)
 
 
 __all__ = ["GroupedForward", "OpaqueForward", "SequentialForward", "State", "ViTForward", "Visit", "find_forward"]

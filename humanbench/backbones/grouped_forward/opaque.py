@@ -22,6 +22,9 @@ from humanbench.backbones.grouped_forward.base import (
 )
 from humanbench.errors import BackboneError
 
+_FAILURES = (AssertionError, RuntimeError, IndexError, UnboundLocalError, ValueError)
+"""What timm's networks raise for images of a size that they cannot take."""
+
 
 class OpaqueForward(GroupedForward):
     """A network that can be split only before the first and after the last group.
@@ -39,12 +42,19 @@ class OpaqueForward(GroupedForward):
         self.prefix = int(getattr(trunk, "num_prefix_tokens", 0)) if self._isotropic else 0
         self.has_class_token = self.prefix > 0 and getattr(trunk, "cls_token", None) is not None
         self.multiple = 1
-        maps = self._measure(trunk, input_size)
+        try:
+            maps = self._measure(trunk, input_size)
+        except _FAILURES as error:
+            raise BackboneError(
+                f"{type(trunk).__name__} does not run on images of its own size, {input_size[0]}x{input_size[1]} "
+                f"({error or type(error).__name__}); take another network"
+            ) from error
         stated = [int(info["reduction"]) for info in getattr(trunk, "feature_info", ()) if isinstance(info, dict)]
         measured = [round(input_size[0] / m.shape[-2]) for m in maps]
         self.strides = tuple(stated if len(stated) == len(measured) else measured)
         self.channels = tuple(int(m.shape[1]) for m in maps)
-        self.multiple = self.strides[-1]
+        own_size_fits = all(side % self.strides[-1] == 0 for side in input_size)
+        self.multiple = self.strides[-1] if own_size_fits else 1  # LeViT's maps are 14, 7 and 4 cells wide
         self.groups = tuple(_groups(trunk))
 
     def can_split(self, group_index: int) -> bool:
@@ -58,7 +68,7 @@ class OpaqueForward(GroupedForward):
                 for tokens in self._tokens(trunk, state[0]):
                     visit(tokens)
             return self._state(trunk, state[0], level == "maps")
-        except (AssertionError, RuntimeError) as error:
+        except _FAILURES as error:
             raise self._wrong_size(trunk, state[0], error) from error
 
     def _wrong_size(self, trunk: Any, images: Tensor, error: Exception) -> Exception:
@@ -80,7 +90,7 @@ class OpaqueForward(GroupedForward):
     def _state(self, trunk: Any, images: Tensor, pyramid: bool) -> State:
         if self._isotropic:
             levels = trunk.forward_intermediates(
-                images, indices=1, norm=True, return_prefix_tokens=True, intermediates_only=True
+                images, indices=1, norm=True, return_prefix_tokens=self.prefix > 0, intermediates_only=True
             )
             cells, prefix = levels[-1] if isinstance(levels[-1], tuple | list) else (levels[-1], None)
             after = getattr(trunk, "fc_norm", None) or nn.Identity()  # the only norm of some, made for the pooled token
@@ -99,7 +109,7 @@ class OpaqueForward(GroupedForward):
             for level in trunk.forward_intermediates(images, intermediates_only=True):
                 yield level.flatten(2).transpose(1, 2)
             return
-        for level in trunk.forward_intermediates(images, return_prefix_tokens=True, intermediates_only=True):
+        for level in trunk.forward_intermediates(images, return_prefix_tokens=self.prefix > 0, intermediates_only=True):
             cells, prefix = level if isinstance(level, tuple | list) else (level, None)
             tokens = cells.flatten(2).transpose(1, 2)
             yield tokens if prefix is None else torch.cat([prefix, tokens], dim=1)
@@ -111,7 +121,8 @@ class OpaqueForward(GroupedForward):
         with _called(trunk) as called:
             maps, _ = self.read(self._state(trunk, torch.zeros(1, 3, *size), True))
         for name, child in trunk.named_children():  # what follows the pooling has no part in the features
-            if name not in called and any(True for _ in child.parameters()):
+            asked = hasattr(child, "get_embed")  # rotary positions are asked for, not called
+            if name not in called and not asked and any(True for _ in child.parameters()):
                 setattr(trunk, name, nn.Identity())
         trunk.train(training)
         return maps
@@ -144,6 +155,8 @@ def _as_map(trunk: Any, features: object, level: Tensor | None) -> Tensor:
         return channels_first(features) if getattr(trunk, "output_fmt", "NCHW") == "NHWC" else features
     if isinstance(features, Tensor) and features.ndim == 3 and level is not None:
         height, width = level.shape[-2:]
+        if features.shape[1] < height * width:  # class tokens alone (PiT)
+            return level
         cells = features[:, features.shape[1] - height * width :]
         return cells.transpose(1, 2).reshape(len(cells), -1, height, width)
     if level is not None:
