@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -202,6 +203,7 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
     return commands
 
 
+@lru_cache(maxsize=4096)
 def _overrides(command: str) -> tuple[str, ...]:
     """Architecture and overrides of a recorded command; where data lay on that machine is no part of them."""
     try:
