@@ -96,7 +96,7 @@ def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path,
     for row in (0, len(data) - 1):
         with torch.no_grad():
             pooled = backbone(data[row]["image"][None]).pooled[0]
-        assert torch.allclose(head.reference[row], pooled / pooled.norm(), atol=1e-6)
+        assert torch.allclose(head.reference[row] + head.shared, pooled / pooled.norm(), atol=1e-6)
 
 
 def test_a_finished_cell_is_found_by_its_content(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
