@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,13 @@ from tests.metrics.coco import SIGMAS
 from tests.metrics.crowds import crowd, street
 
 RNG = np.random.default_rng(2)
+
+
+@pytest.fixture(autouse=True)
+def _the_same_cases_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "RNG", np.random.default_rng(0))
+
+
 UNITS = 50
 
 
