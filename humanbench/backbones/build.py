@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import timm
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from timm.layers import GELUTanh, QuickGELU
 from timm.layers.mlp import Mlp, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from humanbench.errors import BackboneError
+from humanbench.schema import Record
 from humanbench.text import nearest
 
 Size = int | tuple[int, int]
@@ -31,7 +32,7 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
 }
 
 
-class PlainArchitecture(BaseModel):
+class PlainArchitecture(Record):
     """Keywords of `vit`, the plain transformer. What is left out comes from the checkpoint, else from ViT-B/16.
 
     `img_size` is what the position embedding is made for (an int or height, width); `num_heads` defaults to one per
@@ -40,8 +41,6 @@ class PlainArchitecture(BaseModel):
     MAE (1e-6, gelu, False), or of CLIP (1e-5, quick_gelu, True) when the checkpoint has CLIP's naming. `mlp_layer`:
     `swiglu` is the packed one of DINOv2's largest network.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     embed_dim: int = Field(default=768, ge=1)
     depth: int = Field(default=12, ge=1)

@@ -8,16 +8,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from humanbench.data.mannequin.develop import Film
 from humanbench.data.mannequin.looks import Wardrobe
+from humanbench.schema import Record
 from humanbench.tasks.registry import task_named
 
 Range = tuple[float, float]
 
 
-class Style(BaseModel):
+class Style(Record):
     """One dataset's world. Ranges are (low, high), drawn uniformly; lengths in metres, angles in degrees.
 
     shot: `crop` cuts one person out of a camera's picture, `scene` is the whole picture. frame: the camera's
@@ -29,8 +28,6 @@ class Style(BaseModel):
     joints: keypoint names that mean another joint here. world: dataset whose people and places these are. same: splits
     that annotate the pictures of other ones. images: pictures at scale 1 (splits in the official ratio).
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     shot: Literal["crop", "scene"]
     frame: tuple[int, int]
