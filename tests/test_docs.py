@@ -10,11 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from bench import doc_blocks
 from humanbench.cli import _VERBS, main
 from humanbench.recipes import variants
 from humanbench.regimes import REGIMES, Regime
 from humanbench.tasks.registry import task_names
+from tools import doc_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -43,7 +43,7 @@ def anchors(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", doc_blocks.pages(), ids=name_of)
 def test_what_pages_take_from_the_software_is_what_it_is(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert doc_blocks.filled(text) == text, "run `python -m bench.doc_blocks`"
+    assert doc_blocks.filled(text) == text, "run `python -m tools.doc_blocks`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -7,8 +7,8 @@ from importlib import metadata
 
 import pytest
 
-from bench.peers.__main__ import OURS, PAGE, PEERS, SECTIONS, answers
-from bench.peers.cases import all_cases
+from tools.peers.__main__ import OURS, PAGE, PEERS, SECTIONS, answers
+from tools.peers.cases import all_cases
 
 TEXT = PAGE.read_text(encoding="utf-8")
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 import humanbench
-from bench.real_weights import CARD, NETWORKS, PARTS, ROWS, SUBSET, Case, Known, Row, page, split_copy, words
 from humanbench.data.samples import load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import DataError
@@ -19,6 +18,7 @@ from humanbench.recipes import load_recipe, parse_override
 from humanbench.results import Results
 from tests.engine.toy import toy_backbone, write_datasets
 from tests.samples import SAMPLES, needs_samples
+from tools.real_weights import CARD, NETWORKS, PARTS, ROWS, SUBSET, Case, Known, Row, page, split_copy, words
 
 PA100K = SAMPLES / "PA-100K"
 QUICK = {"input.size": [96, 48], "train.epochs": 12, "train.views": 1, "train.batch_size": 32, "augment.pad": 0}

@@ -30,7 +30,7 @@ def test_the_wheel_holds_every_card_and_recipe_and_nothing_of_the_tests(wheel: P
         assert tree, f"{folder} holds no TOML files"
         assert {n.removeprefix("humanbench/_data/") for n in names if f"_data/{folder}/" in n} >= tree
     assert "humanbench/py.typed" in names
-    assert not [n for n in names if n.startswith(("tests/", "bench/", "datasets/"))]
+    assert not [n for n in names if n.startswith(("tests/", "bench/", "tools/", "datasets/"))]
 
 
 def test_the_wheel_runs_from_another_folder(wheel: Path, tmp_path: Path) -> None:

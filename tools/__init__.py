@@ -1,1 +1,1 @@
-"""What looks at the software from outside: its imports, its drawing."""
+"""Generators and checkers: what writes pages, tables and pictures, and what holds the software against other things."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.layouts import TIMM, Layout, layouts, outcome, transformers_cases
 from humanbench import load_backbone
 from humanbench.errors import BackboneError
+from tools.layouts import TIMM, Layout, layouts, outcome, transformers_cases
 
 ROWS = {
     f"{row.family}: {row.layout}": row

@@ -1,4 +1,4 @@
-"""Networks of several families through `eval`, a dataset of every task each; `bench/families.py` has many more."""
+"""Networks of several families through `eval`, a dataset of every task each; `tools/families.py` has many more."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.families import DATASETS, FAMILIES, lines, row
 from tests.engine.toy import write_datasets
+from tools.families import DATASETS, FAMILIES, lines, row
 
 SMALL = ("test_vit3", "test_resnet", "test_convnext", "test_efficientnet")
 """timm's own test networks: a transformer with registers, two pyramids, one with squeeze and excitation."""

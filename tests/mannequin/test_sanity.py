@@ -9,12 +9,12 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench.sanity.suite import Suite
-from bench.sanity.table import markdown
 from humanbench.cards import load_card
 from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.errors import DataError
+from tools.sanity.suite import Suite
+from tools.sanity.table import markdown
 
 
 @pytest.fixture(autouse=True)

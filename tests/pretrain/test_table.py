@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.pretrainings.table import _average
-from bench.pretrainings.work import Trial
 from humanbench.comparison.report import CellReport
+from tools.pretrainings.table import _average
+from tools.pretrainings.work import Trial
 
 
 def cell(metric: str, base: float, new: float, half: float) -> CellReport:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench.overfit import overfitted, tiny, written_twice
 from humanbench.cards import load_card
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import load_samples
+from tools.overfit import overfitted, tiny, written_twice
 
 PLAIN = {"optim.lr": 4e-3, "head.channels": 32, "train.batch_size": 8}
 STILL = {

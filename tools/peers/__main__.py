@@ -1,4 +1,4 @@
-"""`python -m bench.peers [--folder DIR] [--write]`: install the peers, ask each, print docs/peers.md or write it.
+"""`python -m tools.peers [--folder DIR] [--write]`: install the peers, ask each, print docs/peers.md or write it.
 
 Every peer is installed by pip, with pinned versions, into a folder of its own (a temporary one without `--folder`), so
 that one's NumPy is not the other's, and answers in a process of its own. Nothing is installed beside humanbench.
@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.peers.cases import Case, all_cases
+from tools.peers.cases import Case, all_cases
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "peers.md"
@@ -108,7 +108,7 @@ inputs through those that are in use, so that whoever finds another number than 
 **Bold** is the number that the field reports; an error's name stands for a tool that stops; – for one that has no such
 metric. Percent; -1 and nan are undefined values.
 
-The tables are made by `python -m bench.peers --write`, which installs the pinned versions into a temporary folder and
+The tables are made by `python -m tools.peers --write`, which installs the pinned versions into a temporary folder and
 runs each in a process of its own. What humanbench does and why is on the page of its [metrics](metrics.md).
 """
 
@@ -171,7 +171,7 @@ def _cell(value: str | None, official: bool) -> str:
 
 def main() -> None:
     """Print the page, or write it with `--write`."""
-    parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.peers", description=__doc__)
     parser.add_argument("--folder", type=Path, help="where peers are installed, and kept")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE.relative_to(ROOT)}")
     given = parser.parse_args()

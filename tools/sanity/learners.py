@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.sanity.jobs import STRIDE, Floats, Job
+from tools.sanity.jobs import STRIDE, Floats, Job
 
 Pictures = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""`python -m bench.layouts`: which layouts of checkpoints load, by which route, and how far the features are off.
+"""`python -m tools.layouts`: which layouts of checkpoints load, by which route, and how far the features are off.
 
 Every row is a tiny network with random weights, written by the library that has it (timm, transformers) or under the
 names of its authors, and loaded by `load_backbone`. The features are held against those of the library that wrote it.
@@ -416,7 +416,7 @@ def layouts() -> list[Layout]:
 
 _PAGE = """# Layouts of checkpoints
 
-Written by `python -m bench.layouts > docs/checkpoint-layouts.md`; a test holds the rows.
+Written by `python -m tools.layouts > docs/checkpoint-layouts.md`; a test holds the rows.
 
 Every row is a tiny network with random weights, written by the library that has it or under the names of its authors,
 and loaded as [backbones](backbones.md) says. The difference is the largest one of its features (map and class token) to

@@ -1,4 +1,4 @@
-"""A pretrained network against the same network at random, on 2,000 real pictures: `python -m bench.real_weights`.
+"""A pretrained network against the same network at random, on 2,000 real pictures: `python -m tools.real_weights`.
 
 The first 2,000 training pictures of PA-100K (`--data-root`: a folder with `pa100k` or `PA-100K`, of which no more needs
 to be there) are split into 1,600 to fit and 400 to test, EfficientNet-Lite0 is finetuned on them in every regime by
@@ -208,7 +208,7 @@ both parts; an attribute that is never predicted counts 50. In brackets: 95 % bo
 tested pictures, of the mean over seeds (a seed draws head, order and augmentation, and the random network); those of
 the difference are paired.
 
-Written by `python -m bench.real_weights --data-root DIR`, which runs `humanbench eval`.
+Written by `python -m tools.real_weights --data-root DIR`, which runs `humanbench eval`.
 
 | regime | input | seeds | parameters trained | ImageNet | random | difference | ImageNet, each | random, each |
 |---|---|---|---|---|---|---|---|---|
@@ -281,7 +281,7 @@ def _found(data_root: Path) -> Path:
 def main(arguments: Sequence[str]) -> None:
     """Compute what is not there yet, and write the page."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "samples"
-    parser = argparse.ArgumentParser(prog="python -m bench.real_weights", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.real_weights", description=__doc__)
     parser.add_argument("--data-root", type=Path, default=os.environ.get("HUMANBENCH_SAMPLES") or beside)
     parser.add_argument("--out", type=Path, default=Path("runs/real-weights"))
     parser.add_argument("--page", type=Path, default=Path("docs/real-weights.md"))
@@ -295,7 +295,7 @@ def main(arguments: Sequence[str]) -> None:
         chosen = [case for case in ROWS if case.regime in (asked.regimes or case.regime)]
         rows = [row(case, range(asked.seeds or case.seeds), folder, known) for case in chosen]
     except HumanbenchError as error:
-        sys.exit(f"bench.real_weights: {error}")
+        sys.exit(f"tools.real_weights: {error}")
     asked.page.write_text(page(rows, known), encoding="utf-8")
     print(asked.page)
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise, starmap
 from pathlib import Path
 
-from bench.pretrainings.work import Trial
 from humanbench.cards import SCENARIOS, DatasetCard, collection, evaluated, scenario
 from humanbench.comparison import Comparison, compare
 from humanbench.comparison.report import CellReport
 from humanbench.metrics.directions import direction
 from humanbench.results import Results, load_results
+from tools.pretrainings.work import Trial
 
 _HEAD = (
     "**All numbers are synthetic**: backbones, training and test pictures are of the embedded procedural suite and say",
-    "nothing about real datasets. Written by `python -m bench.pretrainings`. Values are means over as many finetuning",
+    "nothing about real datasets. Written by `python -m tools.pretrainings`. Values are means over as many finetuning",
     "seeds as the head of a column says, else of one; in brackets the mean of the 95 % bootstrap intervals over test",
     "units. Scenarios are those of a backbone pretrained on the 37 datasets.",
 )

@@ -1,6 +1,6 @@
 """Whether the dense tasks can learn at all: a tiny network fitted to a few real pictures, and tested on the same ones.
 
-`python -m bench.overfit [NAME …]` prints a line per set of samples (in `HUMANBENCH_SAMPLES`, see tests/samples.py):
+`python -m tools.overfit [NAME …]` prints a line per set of samples (in `HUMANBENCH_SAMPLES`, see tests/samples.py):
 COCO, MPII and AI Challenger people, CIHP maps, crowds in ShanghaiTech's format. Each is read in its official form,
 written in it once more with the same pictures for training and testing, and goes through `humanbench.evaluate`. A
 pipeline that mixes up coordinates, classes or sizes anywhere between the file and the score cannot reach these marks.

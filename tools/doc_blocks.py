@@ -1,4 +1,4 @@
-"""Writes what the pages under docs/ take from code, cards and recipes: `python -m bench.doc_blocks`.
+"""Writes what the pages under docs/ take from code, cards and recipes: `python -m tools.doc_blocks`.
 
 A block is what stands between `<!-- NAME ARGUMENTS -->` and `<!-- /NAME -->`, on lines of their own. A test holds the
 pages against what this writes, so they are what the software is.

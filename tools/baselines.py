@@ -1,4 +1,4 @@
-"""Results that are shipped as baselines: `python -m bench.baselines RUN...`.
+"""Results that are shipped as baselines: `python -m tools.baselines RUN...`.
 
 Writes `baselines/results/<name of the run folder>/results/*.json`, which `compare` and `export` take by that name. Only
 finished results on procedural data, without predictions; of the machine its kind alone is kept.
@@ -18,7 +18,7 @@ def main(runs: list[str]) -> None:
     from humanbench.results import load_results
 
     if not runs:
-        sys.exit("python -m bench.baselines RUN... (run folders of `humanbench eval --suite mini`)")
+        sys.exit("python -m tools.baselines RUN... (run folders of `humanbench eval --suite mini`)")
     for run in map(Path, runs):
         folder = TARGET / run.name / "results"
         shutil.rmtree(folder, ignore_errors=True)

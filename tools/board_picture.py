@@ -1,4 +1,4 @@
-"""The README's picture of the board: `python -m bench.board_picture RUN...` (needs Chromium).
+"""The README's picture of the board: `python -m tools.board_picture RUN...` (needs Chromium).
 
 The site is that of the published numbers and of the given runs of the embedded suite; the picture shows its first page
 as wide as on a desk.
@@ -26,7 +26,7 @@ def main(runs: list[str]) -> None:
 
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None or not runs:
-        sys.exit("python -m bench.board_picture RUN... (run folders of `humanbench eval --suite mini`; needs chromium)")
+        sys.exit("python -m tools.board_picture RUN... (run folders of `humanbench eval --suite mini`; needs chromium)")
     with tempfile.TemporaryDirectory() as place:
         site = build(runs, Path(place) / "site", Path(place) / "none")
         shot = Path(place) / "board.png"

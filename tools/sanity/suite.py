@@ -16,14 +16,14 @@ import pandas as pd
 import torch
 from threadpoolctl import threadpool_limits
 
-from bench.sanity.jobs import JOBS, Floats, Job
-from bench.sanity.learners import WORK, Net, Pictures, estimates, ridge_on_features, ridge_on_pixels, trained, untrained
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.errors import DataError
 from humanbench.metrics.directions import direction
 from humanbench.scoring import Metric, score
 from humanbench.tasks.registry import task_for
+from tools.sanity.jobs import JOBS, Floats, Job
+from tools.sanity.learners import WORK, Net, Pictures, estimates, ridge_on_features, ridge_on_pixels, trained, untrained
 
 NEIGHBOURS = {
     "market1501": "msmt17",

@@ -1,4 +1,4 @@
-"""`python -m bench.sanity`: the table of simple learners on the embedded suite."""
+"""`python -m tools.sanity`: the table of simple learners on the embedded suite."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from humanbench.tasks.registry import task_names
 @click.option("--workers", type=click.IntRange(1), help="Processes, of one thread each.  [default: number of cores]")
 def main(ids: tuple[str, ...], data_root: str, out: str, seed: int, workers: int | None) -> None:
     """Fit simple learners on procedural datasets (all 19 by default) and write the table of their scores."""
-    from bench.sanity.suite import Suite, rows_of
-    from bench.sanity.table import markdown
+    from tools.sanity.suite import Suite, rows_of
+    from tools.sanity.table import markdown
 
     chosen = [load_card(name) for name in ids] or evaluated()
     groups = [[card.id for card in chosen if card.task == task] for task in task_names()]
@@ -34,4 +34,4 @@ def main(ids: tuple[str, ...], data_root: str, out: str, seed: int, workers: int
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m bench.sanity")
+    main(prog_name="python -m tools.sanity")

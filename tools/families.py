@@ -1,4 +1,4 @@
-"""Does `eval` run with any architecture? `python -m bench.families [NAME …]`: a table of families by tasks.
+"""Does `eval` run with any architecture? `python -m tools.families [NAME …]`: a table of families by tasks.
 
 Every network (the smallest of its family in timm, at random) is finetuned for a moment on a procedural dataset of each
 task, predicts and is scored, by `humanbench.evaluate` as for a real run. The numbers mean nothing; a cell must finish.
@@ -133,7 +133,7 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Print the table; end with 1 where a cell failed."""
-    parser = argparse.ArgumentParser(prog="python -m bench.families", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.families", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of names of families")
     parser.add_argument("--protocol", default="partial", choices=("full", "partial", "head"))
     asked = parser.parse_args(arguments)

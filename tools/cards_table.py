@@ -1,4 +1,4 @@
-"""Writes the table of all datasets in docs/datasets.md: `python -m bench.cards_table`."""
+"""Writes the table of all datasets in docs/datasets.md: `python -m tools.cards_table`."""
 
 from __future__ import annotations
 

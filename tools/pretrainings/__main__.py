@@ -1,4 +1,4 @@
-"""`python -m bench.pretrainings`: evaluate backbones on the embedded suite and write the table of their scores.
+"""`python -m tools.pretrainings`: evaluate backbones on the embedded suite and write the table of their scores.
 
 Cells that are in the folder already are not computed again, so that it can be interrupted and gone on with.
 """
@@ -39,8 +39,8 @@ def main(
     ablations: tuple[str, ...], data_root: str | None, table_only: bool,
 ) -> None:  # fmt: skip
     """Evaluate pretrainings on the embedded suite, and write the table."""
-    from bench.pretrainings.table import markdown
-    from bench.pretrainings.work import Trial, evaluated
+    from tools.pretrainings.table import markdown
+    from tools.pretrainings.work import Trial, evaluated
 
     trials = [Trial.of(text) for text in backbones or ("mini_random", "mini_mae", "mini_path")]
     without = [Trial.of(text) for text in ablations]
@@ -54,4 +54,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m bench.pretrainings")
+    main(prog_name="python -m tools.pretrainings")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.sanity.suite import NEIGHBOURS, Row, Suite
 from humanbench.cards import SCENARIOS, collection, scenario
 from humanbench.metrics.directions import direction
 from humanbench.scoring import Metric
+from tools.sanity.suite import NEIGHBOURS, Row, Suite
 
 _COLUMNS = {
     "chance": "chance",
@@ -21,7 +21,7 @@ _COLUMNS = {
 
 _HEAD = (
     "**All numbers are synthetic**: they are from procedural copies and say nothing about the real datasets.",
-    "Data: {data}. Learners: seed {seed}. Written by `python -m bench.sanity`;",
+    "Data: {data}. Learners: seed {seed}. Written by `python -m tools.sanity`;",
     "[embedded-suite.md](embedded-suite.md) says what the columns are. In brackets: 95 % bootstrap intervals over n",
     "images (queries, people). Bold: beyond the interval of the random net.",
 )

@@ -1,4 +1,4 @@
-"""Is a built site accessible? `python -m bench.accessibility SITE --axe axe-core/axe.min.js` (needs Chromium).
+"""Is a built site accessible? `python -m tools.accessibility SITE --axe axe-core/axe.min.js` (needs Chromium).
 
 Runs axe-core (`npm install axe-core`) on every page in both themes, as wide as a desk and as a phone, and looks for
 pages that are wider than a phone. Ends with 1 where there is something serious or critical, or the console complains.
@@ -44,7 +44,7 @@ def violations(browser: Browser, site: Path, axe: str, pages: Sequence[Path]) ->
 
 def main(arguments: Sequence[str]) -> None:
     """Print every violation and a summary."""
-    parser = argparse.ArgumentParser(prog="python -m bench.accessibility", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.accessibility", description=__doc__)
     parser.add_argument("site", type=Path, help="folder of `humanbench leaderboard build`")
     parser.add_argument("--axe", type=Path, default=Path("node_modules/axe-core/axe.min.js"))
     asked = parser.parse_args(arguments)
