@@ -27,7 +27,7 @@ Tables = dict[str, pd.DataFrame]
 EXAMPLES = ("market1501", "coco_pose", "mpii", "lip", "pa100k", "crowdhuman", "shanghaitech_a")
 """A dataset per kind of predictions file and way of checking it."""
 
-SUFFIX = {task.name: task.suffix for task in tasks()}
+SUFFIX = {task.name: task.predictions.suffix for task in tasks()}
 
 
 def write_dataset(card: DatasetCard, data_root: Path) -> None:

@@ -47,7 +47,7 @@ def _write_cell(
     assert card.evaluation is not None
     tables = {split: load_samples(card, split, root) for split in card.evaluation.test}
     stem = f"{card.id}-{changes.get('regime', 'head')}-s{seed}"
-    path = folder / "predictions" / f"{stem}{task_for(card).suffix}"
+    path = folder / "predictions" / f"{stem}{task_for(card).predictions.suffix}"
     spoiled = _SPOIL[card.task](perfect(card, tables), error, np.random.default_rng(seed))
     task_for(card).predictions.write(card, tables, spoiled, path)
     report = score(card, path, root, resamples=resamples)

@@ -1,43 +1,43 @@
 """A task of another package, from procedural pictures to the board: nothing of the product knows its name.
 
-The package (`tests/seventh_task`) is installed for one process, `story.py`, which walks the whole way.
+The package (`tests/seventh_task`) is installed while `story.py` walks the whole way, and gone afterwards.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from click.testing import Result
 from PIL import Image
 
 from humanbench import suites
-from humanbench.cards import parse_card
+from humanbench.cards import cards, parse_card
 from humanbench.data.samples import MARKER
 from humanbench.results import load_results
 from humanbench.run_log import RunLog
 from humanbench.tasks.registry import task_names
+from tests.seventh_task import story as seventh
 
 PACKAGE = Path(__file__).parent / "seventh_task"
-REPOSITORY = PACKAGE.parents[1]
+MODULE = "humanbench_heading"
 
 
 class Story:
-    """What the process left: its folder, and by step what the command printed."""
+    """What the way left: its folder, and by step what the command printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.said: dict[str, dict[str, Any]] = json.loads((folder / "said.json").read_text(encoding="utf-8"))
+    def __init__(self, folder: Path, said: dict[str, Result]) -> None:
+        self.folder, self.said = folder, said
 
     def out(self, step: str) -> str:
         """Standard output of a step, which must have succeeded."""
-        assert self.said[step]["code"] == 0, self.said[step]
-        return str(self.said[step]["out"])
+        assert self.said[step].exit_code == 0, (self.said[step].stderr, self.said[step].exception)
+        return self.said[step].stdout
 
     def page(self, name: str) -> str:
         """A page of the site."""
@@ -48,13 +48,30 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """The whole way, walked once."""
     folder = tmp_path_factory.mktemp("seventh")
-    places = os.pathsep.join([str(REPOSITORY), str(PACKAGE)])
-    surroundings = os.environ | {"PYTHONPATH": places, "HUMANBENCH_CACHE": str(folder / "cache")}
-    walked = subprocess.run(
-        [sys.executable, PACKAGE / "story.py", folder], env=surroundings, capture_output=True, text=True
-    )
-    assert walked.returncode == 0, walked.stderr[-3000:]
-    return Story(folder)
+    with pytest.MonkeyPatch.context() as patch, installed(PACKAGE, patch):
+        patch.setenv("HUMANBENCH_CACHE", str(folder / "cache"))
+        patch.setattr(suites, "_synthesize", _synthesize)
+        return Story(folder, seventh.walk(folder))
+
+
+@contextmanager
+def installed(site: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package is found in this folder, and after that nowhere."""
+    patch.syspath_prepend(site)
+    cards.cache_clear()
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == MODULE]:
+            del sys.modules[name]
+        patch.undo()
+        cards.cache_clear()
+
+
+def _synthesize(names: list[str], root: Path) -> None:
+    """In this process, where the product takes one of its own."""
+    done = seventh.command("datasets", "synthesize", *names, "--out", root, "--workers", 1)
+    assert done.exit_code == 0, done.stderr
 
 
 def test_it_is_not_one_of_ours() -> None:
@@ -134,8 +151,8 @@ def test_it_is_exported(story: Story) -> None:
 
 
 def test_a_slip_in_its_recipe_is_one_sentence(story: Story) -> None:
-    assert story.said["slip"]["code"] == 2
-    assert "heading recipes have no such key; did you mean smoothing" in story.said["slip"]["err"]
+    assert story.said["slip"].exit_code == 2
+    assert "heading recipes have no such key; did you mean smoothing" in story.said["slip"].stderr
 
 
 def test_its_embedded_copy_is_made_again_when_the_package_changes(
@@ -151,18 +168,14 @@ def test_its_embedded_copy_is_made_again_when_the_package_changes(
             (root / name / MARKER).write_text("{}", encoding="utf-8")
 
     shutil.copytree(PACKAGE, site)
-    monkeypatch.syspath_prepend(site)
     monkeypatch.setattr(suites, "embedded_root", lambda: tmp_path / "mini")
     monkeypatch.setattr(suites, "_synthesize", write)
-    card, log = parse_card(site / "humanbench_heading" / "street_heads.toml"), RunLog()
-    try:
+    with installed(site, monkeypatch):
+        card, log = parse_card(site / MODULE / "street_heads.toml"), RunLog()
         for _ in range(2):
             suites.synthesized([card], log)
         assert written == ["street_heads"]
-        with (site / "humanbench_heading" / "procedural.py").open("a", encoding="utf-8") as file:
+        with (site / MODULE / "procedural.py").open("a", encoding="utf-8") as file:
             file.write("# other labels\n")
         suites.synthesized([card], log)
         assert written == ["street_heads"] * 2
-    finally:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "humanbench_heading"]:
-            del sys.modules[name]

@@ -189,7 +189,7 @@ def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -
 
 def _write_predictions(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
     """The predictions file (or folder) in the field's format."""
-    path = context.folder.place("predictions", cell.name, task_for(cell.card).suffix)
+    path = context.folder.place("predictions", cell.name, task_for(cell.card).predictions.suffix)
     if path.is_dir():  # of a run that ended before its result was written
         shutil.rmtree(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -58,7 +58,12 @@ class MetricOptions(EvaluationOptions):
 
 
 class TaskPredictions(ABC):
-    """Predictions files and their score. Without torch, and without any picture but where a metric needs its size."""
+    """Predictions files and their score. Without torch, and without any picture but where a metric needs its size.
+
+    `suffix`: how names of predictions files end ("" where predictions are a folder).
+    """
+
+    suffix: ClassVar[str]
 
     @abstractmethod
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> Any:
@@ -131,23 +136,23 @@ class TaskDrawing(ABC):
 class Task:
     """A task of the benchmark.
 
-    `name` is what cards call it, `title` and `question` what people read, `hub_tag` the hub's name for it, and
-    `suffix` how names of predictions files end ("" where predictions are a folder). `columns` are those of its sample
-    table beside `id` and `image`; `attribute_columns` says that one int8 column per attribute of the card follows.
+    `package` holds the parts (see `humanbench.tasks`). `title` and `question` are what people read, `hub_tag` is the
+    hub's name for the task, and `name` what cards call it, where that is not the last part of `package`. `columns` are
+    those of its sample table beside `id` and `image`; `attribute_columns` says that one int8 column per attribute of
+    the card follows.
     `identity` are the label columns that a dataset's fingerprint takes. `label_maps`: the column `label` names part
     maps, read by `humanbench.data.labels.load_label`; the fingerprint takes them, and `verify` their sizes.
     `options` types the card's `[evaluation.options]`. `answers_untrained`: without finetuning it is answered from the
     features of the training pictures; `answers_headless`: always from features under the head. `joint_labels`: one head
-    can be trained on several datasets together. `package` holds the parts (see `humanbench.tasks`); `recipes` is the
-    file of its recipes where it is not `protocols/<name>.toml` of this package.
+    can be trained on several datasets together. `recipes` is the file of its recipes where it is not
+    `protocols/<name>.toml` of this package.
     """
 
-    name: str
+    package: str
     title: str
     question: str
-    hub_tag: str
-    suffix: str
-    package: str
+    hub_tag: str = "other"
+    name: str = ""
     columns: tuple[str, ...] = ()
     attribute_columns: bool = False
     identity: tuple[str, ...] = ()
@@ -157,6 +162,9 @@ class Task:
     answers_headless: bool = False
     joint_labels: bool = False
     recipes: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self.name or self.package.rpartition(".")[2])
 
     @property
     def predictions(self) -> TaskPredictions:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -13,25 +12,24 @@ from humanbench.schema import Record, found, location, problem, unknown_key
 
 
 class RecipeOptions(Record):
-    """A section; an unknown key is an error."""
+    """A section; an unknown key is an error. Of this class itself: one without keys."""
 
 
-T = TypeVar("T", bound=RecipeOptions)
+class RecipeSections(Record):
+    """The four sections. A task derives a class that names the options of those of which it has any."""
 
+    augment: RecipeOptions
+    head: RecipeOptions
+    loss: RecipeOptions
+    test: RecipeOptions
 
-def section(recipe: Recipe, name: str, kind: type[T]) -> T:
-    """The recipe's section `name` as `kind`; a `RecipeError` for an unknown key or a value of the wrong type."""
-    try:
-        return kind.model_validate(getattr(recipe, name))
-    except ValidationError as error:
-        if hint := unknown_key(error, kind):
-            raise RecipeError(f"{recipe.task} recipes have no {name}.{location(error)}{hint}") from error
-        raise RecipeError(f"{recipe.task} recipe: {name}.{problem(error)} {found(error)}") from error
-
-
-def check_fit(recipe: Recipe, accepted: Sequence[str]) -> None:
-    """Raise `RecipeError` unless the recipe's `input.fit` is one of those that the task knows."""
-    if recipe.input.fit not in accepted:
-        raise RecipeError(
-            f"{recipe.task} recipe: input.fit is {recipe.input.fit!r}, it must be {' or '.join(accepted)}"
-        )
+    @classmethod
+    def of(cls, recipe: Recipe) -> Self:
+        """The sections of a recipe; a `RecipeError` for an unknown key or a value of the wrong type."""
+        try:
+            return cls.model_validate({name: getattr(recipe, name) for name in cls.model_fields})
+        except ValidationError as error:
+            section = cls.model_fields[str(error.errors()[0]["loc"][0])].annotation
+            if hint := unknown_key(error, section):
+                raise RecipeError(f"{recipe.task} recipes have no {location(error)}{hint}") from error
+            raise RecipeError(f"{recipe.task} recipe: {problem(error)} {found(error)}") from error

@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from humanbench.errors import RecipeError
 from humanbench.tasks.base import Tables
-from humanbench.tasks.options import RecipeOptions, check_fit, section
+from humanbench.tasks.options import RecipeSections
 
 if TYPE_CHECKING:
     import torch
@@ -77,14 +78,16 @@ class TaskTraining(ABC):
     """
 
     fits: ClassVar[tuple[str, ...]]
-    sections: ClassVar[Mapping[str, type[RecipeOptions]]]
+    sections: ClassVar[type[RecipeSections]]
     whole_batches: ClassVar[bool] = False
 
     def check(self, recipe: Recipe) -> None:
-        """Raise `RecipeError` for an unknown or ill-typed key in the recipe's augment, head, loss or test section."""
-        check_fit(recipe, self.fits)
-        for name, kind in self.sections.items():
-            section(recipe, name, kind)
+        """`RecipeError` for a fit that the task has not, or a key or value that does not belong in its sections."""
+        if recipe.input.fit not in self.fits:
+            raise RecipeError(
+                f"{recipe.task} recipe: input.fit is {recipe.input.fit!r}, it must be {' or '.join(self.fits)}"
+            )
+        self.sections.of(recipe)
 
     @abstractmethod
     def training_data(

@@ -32,7 +32,7 @@ def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
     tables = scored_tables(card, root)
     draft = made_result(dataset, regime=regime)
     name = f"{dataset}-{regime}-s0-{draft.cell.id[:12]}"
-    path = folder / "predictions" / f"{name}{task_for(card).suffix}"
+    path = folder / "predictions" / f"{name}{task_for(card).predictions.suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     task_for(card).predictions.write(card, tables, perfect(card, tables), path)
     report = score(card, path, root)

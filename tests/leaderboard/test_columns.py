@@ -59,7 +59,7 @@ GAZE = """
     from humanbench.tasks.base import Task
 
     task = Task(
-        name="gaze", title="Direction of gaze", question="Where does the person look?", hub_tag="other", suffix=".csv",
+        name="gaze", title="Direction of gaze", question="Where does the person look?",
         package="humanbench.tasks.attribute", attribute_columns=True,
     )
 """

@@ -14,6 +14,7 @@ from humanbench.cards import cards, load_card
 from humanbench.cli import main
 from humanbench.data.mannequin.suite import check_card
 from humanbench.paths import shipped
+from tests.plugged import install
 
 AddCard = Callable[[str], None]
 
@@ -119,3 +120,22 @@ def test_a_vocabulary_of_the_body_must_name_all_parts(add_card: AddCard, tmp_pat
     result = synthesize(tmp_path / "out", "mystreet")
     assert result.exit_code == 2
     assert "but upper-spine is not among them" in result.stderr
+
+
+UNLABELLED = """
+    from humanbench.tasks.base import Task
+
+    task = Task(package="humanbench.tasks", name="unlabelled", title="Unlabelled", question="Who?")
+"""
+
+
+def test_a_task_without_labels_for_scenes_is_one_sentence(
+    add_card: AddCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", monkeypatch, "unlabelled", UNLABELLED, {"humanbench.tasks": {"unlabelled": "task"}})
+    add_card(changed("shanghaitech_b", ('task = "counting"', 'task = "unlabelled"')))
+    result = synthesize(tmp_path / "out", "mystreet")
+    assert result.exit_code == 2
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("humanbench: mystreet: the task unlabelled has no labels for procedural people")
+    assert not (tmp_path / "out").exists()

@@ -1,14 +1,15 @@
-"""From pictures to the board with the task of this package, in one process where the package is installed.
-
-python story.py FOLDER: leaves runs, pages and what every command said (`said.json`) in the folder.
-"""
+"""From pictures to the board with the task of this package, in a process where the package is installed."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Any
+
+from click.testing import CliRunner, Result
+
+import humanbench
+from humanbench.cli import main
+from humanbench.suites import embedded_root
 
 ARCHITECTURE = {"embed_dim": 16, "depth": 3, "num_heads": 2, "patch_size": 16, "img_size": 32}
 REGIMES = ("full", "partial", "head", "none")
@@ -17,8 +18,6 @@ SMALL = {"input.size": [32, 32], "train.epochs": 2}
 
 def evaluate(out: Path, regime: str, **architecture: int) -> None:
     """A tiny transformer with random weights on the embedded suite."""
-    import humanbench
-
     overrides = SMALL if regime != "none" else {"input.size": [32, 32]}
     results = humanbench.evaluate(
         "vit", regime, suite="mini", datasets="street_heads", set=overrides, out=out, device="cpu",
@@ -29,8 +28,6 @@ def evaluate(out: Path, regime: str, **architecture: int) -> None:
 
 def commands(folder: Path) -> dict[str, tuple[Any, ...]]:
     """Every command by the name of what it shows."""
-    from humanbench.suites import embedded_root
-
     data, run, other = ("--data-root", embedded_root()), folder / "run", folder / "other"
     store, site = ("--submissions", folder / "store"), folder / "site"
     dataset = "street_heads"
@@ -53,21 +50,14 @@ def commands(folder: Path) -> dict[str, tuple[Any, ...]]:
     }  # fmt: skip
 
 
-def main(folder: Path) -> None:
-    """The whole way."""
-    from click.testing import CliRunner
+def command(*words: Any) -> Result:
+    """One command in this process."""
+    return CliRunner().invoke(main, [str(word) for word in words])
 
-    from humanbench.cli import main as humanbench_command
 
+def walk(folder: Path) -> dict[str, Result]:
+    """The whole way; runs and pages stay in the folder, what every command said is returned."""
     for regime in REGIMES:
         evaluate(folder / "run", regime)
     evaluate(folder / "other", "head", depth=2)
-    said = {}
-    for name, words in commands(folder).items():
-        done = CliRunner().invoke(humanbench_command, [str(word) for word in words])
-        said[name] = {"code": done.exit_code, "out": done.stdout, "err": done.stderr, "raised": repr(done.exception)}
-    (folder / "said.json").write_text(json.dumps(said), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    return {name: command(*words) for name, words in commands(folder).items()}

@@ -145,7 +145,7 @@ class Suite:
     def _scored(self, card: DatasetCard, tables: dict[str, pd.DataFrame], job: Job, found: Floats) -> Metric:
         """The main metric of a predictions file written from these estimates."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"predictions{task_for(card).suffix}"
+            path = Path(folder) / f"predictions{task_for(card).predictions.suffix}"
             task_for(card).predictions.write(card, tables, job.predictions(card, tables, found), path)
             report = score(card, path, data_root=self.root, seed=self.seed)
         return report.metrics[report.main]

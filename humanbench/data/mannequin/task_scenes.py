@@ -7,6 +7,7 @@ and which way headings turn.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,7 +24,7 @@ LabelRow = dict[str, Any]
 """A row of a split's table without `image` and `size`: what writers take, before any format rounds it."""
 
 
-class TaskScenes:
+class TaskScenes(ABC):
     """How the procedural copies of a task's datasets are made. Objects are made without arguments and hold nothing."""
 
     style: ClassVar[Mapping[str, Any]] = {}
@@ -43,12 +44,12 @@ class TaskScenes:
         """
         return crops(world.style, counts) if world.style.shot == "crop" else scenes(world, counts)
 
+    @abstractmethod
     def labels(self, card: DatasetCard, world: DatasetWorld, shot: Shot, scene: Scene) -> list[LabelRow]:
         """The rows that a picture gives in its split's table: none, one, or one per person.
 
         In a crop, `scene.people[0]` is the person whom the picture is of. Every row has the same columns.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say what is labelled in a scene")
 
 
 def scenes_of(card: DatasetCard) -> TaskScenes:

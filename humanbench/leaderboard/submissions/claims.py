@@ -124,7 +124,7 @@ def _wrong_metric(metric: Metric, most: float) -> str:
 def artefact(result: Result) -> str:
     """Name of a cell's files in a run folder, without suffix."""
     assert result.predictions is not None
-    suffix = task_for(load_card(result.dataset)).suffix if result.dataset in cards() else ""
+    suffix = task_for(load_card(result.dataset)).predictions.suffix if result.dataset in cards() else ""
     return Path(result.predictions).name.removesuffix(suffix)
 
 
@@ -174,7 +174,7 @@ def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterat
         yield f"its predictions are said to be at {name!r}, not in predictions/"
         return
     path = folder / name
-    if not (path.is_file() if task_for(load_card(result.dataset)).suffix else path.is_dir()):
+    if not (path.is_file() if task_for(load_card(result.dataset)).predictions.suffix else path.is_dir()):
         yield f"its predictions {name!r} are not there"
     elif content_sha256(path) != provenance.predictions_sha256:
         yield f"the predictions {name!r} are not those whose hash the result has"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from humanbench.tasks.base import Task
 
 task = Task(
-    name="attribute",
+    package=__name__,
     title="Pedestrian attributes",
     question="What does the person look like, wear and carry?",
     hub_tag="image-classification",
-    suffix=".csv",
-    package=__name__,
     attribute_columns=True,
     answers_untrained=True,
     joint_labels=True,

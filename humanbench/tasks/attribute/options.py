@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
 class AttributeAugmentOptions(RecipeOptions):
@@ -13,10 +13,6 @@ class AttributeAugmentOptions(RecipeOptions):
 
     flip: Fraction
     pad: int
-
-
-class AttributeHeadOptions(RecipeOptions):
-    """Nothing to choose."""
 
 
 class AttributeLossOptions(RecipeOptions):
@@ -31,3 +27,11 @@ class AttributeTestOptions(RecipeOptions):
 
     neighbours: int = Field(default=20, ge=1)
     temperature: float = Field(default=0.07, gt=0)
+
+
+class AttributeSections(RecipeSections):
+    """The sections of recipes of the task. The head has no options."""
+
+    augment: AttributeAugmentOptions
+    loss: AttributeLossOptions
+    test: AttributeTestOptions

@@ -21,6 +21,8 @@ Probabilities = NDArray[np.float64]
 class AttributePredictions(TaskPredictions):
     """Predictions of attributes: a table of probabilities."""
 
+    suffix = ".csv"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> Probabilities:
         """Read CSV: `image`, then a column of probabilities (0..1) per attribute of the card, columns in any order."""
         names, values = read_table(path, card.labels.attributes)

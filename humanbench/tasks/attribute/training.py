@@ -21,16 +21,10 @@ from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.recipes import DIRECT, Recipe
 from humanbench.tasks.attribute.neighbours import NeighbourHead
-from humanbench.tasks.attribute.options import (
-    AttributeAugmentOptions,
-    AttributeHeadOptions,
-    AttributeLossOptions,
-    AttributeTestOptions,
-)
+from humanbench.tasks.attribute.options import AttributeLossOptions, AttributeSections
 from humanbench.tasks.attribute.predictions import Probabilities
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
-from humanbench.tasks.options import section
 from humanbench.tasks.pictures import PersonPictures
 from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
@@ -58,7 +52,7 @@ class AttributePictures(PersonPictures):
         labels: Labels | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(tables, recipe, preprocessing, labels, seed)
-        self.augment = section(recipe, "augment", AttributeAugmentOptions)
+        self.augment = AttributeSections.of(recipe).augment
         self.mirrored = np.arange(len(card.labels.attributes))
         for left, right in card.labels.flip_pairs:
             self.mirrored[[left, right]] = right, left
@@ -107,12 +101,7 @@ class AttributeTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("stretch",)
-    sections = {
-        "augment": AttributeAugmentOptions,
-        "head": AttributeHeadOptions,
-        "loss": AttributeLossOptions,
-        "test": AttributeTestOptions,
-    }
+    sections = AttributeSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -136,9 +125,9 @@ class AttributeTraining(TaskTraining):
         labels = labels_of(card, tables)
         ratios = positive_ratios(labels)
         if not recipe.fits and recipe.variant != DIRECT:
-            chosen = section(recipe, "test", AttributeTestOptions)
+            chosen = AttributeSections.of(recipe).test
             return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
-        return AttributeHead(backbone.width, ratios, section(recipe, "loss", AttributeLossOptions))
+        return AttributeHead(backbone.width, ratios, AttributeSections.of(recipe).loss)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float64]]) -> Probabilities:
         """Probabilities N x A in the order of the table."""

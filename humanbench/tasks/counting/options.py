@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 Pixels = Annotated[int, Field(ge=1)]
 
@@ -51,5 +51,9 @@ class CountingLossOptions(RecipeOptions):
     count: Annotated[float, Field(ge=0)]
 
 
-class CountingTestOptions(RecipeOptions):
-    """The whole picture is counted once; there are no settings."""
+class CountingSections(RecipeSections):
+    """The sections of recipes of the task. The whole picture is counted once, so the test has no options."""
+
+    augment: CountingAugmentOptions
+    head: CountingHeadOptions
+    loss: CountingLossOptions

@@ -22,6 +22,8 @@ Counts = NDArray[np.float64]
 class CountingPredictions(TaskPredictions):
     """Predictions of counts."""
 
+    suffix = ".csv"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> Counts:
         """Read CSV: `image`, `count`."""
         names, values = read_table(path, [COLUMN])

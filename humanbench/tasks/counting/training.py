@@ -15,14 +15,8 @@ from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
 from humanbench.tasks.counting.data import CrowdsToCount, TrainingCrowds
 from humanbench.tasks.counting.head import CountingHead
-from humanbench.tasks.counting.options import (
-    CountingAugmentOptions,
-    CountingHeadOptions,
-    CountingLossOptions,
-    CountingTestOptions,
-)
+from humanbench.tasks.counting.options import CountingSections
 from humanbench.tasks.counting.predictions import Counts
-from humanbench.tasks.options import section
 from humanbench.tasks.training import Inputs, TaskTraining
 
 if TYPE_CHECKING:
@@ -33,22 +27,15 @@ class CountingTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("as_is",)
-    sections = {
-        "augment": CountingAugmentOptions,
-        "head": CountingHeadOptions,
-        "loss": CountingLossOptions,
-        "test": CountingTestOptions,
-    }
+    sections = CountingSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TrainingCrowds:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
-        augment, loss = section(recipe, "augment", CountingAugmentOptions), section(recipe, "loss", CountingLossOptions)
-        return TrainingCrowds(
-            rows, augment, loss, section(recipe, "head", CountingHeadOptions).stride, preprocessing, seed
-        )
+        options = CountingSections.of(recipe)
+        return TrainingCrowds(rows, options.augment, options.loss, options.head.stride, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
@@ -58,8 +45,8 @@ class CountingTraining(TaskTraining):
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head."""
-        head, loss = section(recipe, "head", CountingHeadOptions), section(recipe, "loss", CountingLossOptions)
-        return CountingHead(backbone.width, backbone.stride, head, loss)
+        options = CountingSections.of(recipe)
+        return CountingHead(backbone.width, backbone.stride, options.head, options.loss)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[float]) -> Counts:
         """Counts in the table's order."""

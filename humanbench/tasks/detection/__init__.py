@@ -23,12 +23,10 @@ class DetectionEvaluationOptions(MetricOptions):
 
 
 task = Task(
-    name="detection",
+    package=__name__,
     title="Pedestrian detection",
     question="Where are people, even in a crowd?",
     hub_tag="object-detection",
-    suffix=".json",
-    package=__name__,
     columns=("boxes", "ignore", "visible"),
     identity=("boxes", "ignore"),
     options=DetectionEvaluationOptions,

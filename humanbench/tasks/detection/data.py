@@ -18,8 +18,7 @@ from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
 from humanbench.data.images import open_rgb
 from humanbench.recipes import Recipe
-from humanbench.tasks.detection.options import DetectionAugmentOptions
-from humanbench.tasks.options import section
+from humanbench.tasks.detection.options import DetectionSections
 from humanbench.tasks.pictures import AugmentedPictures
 from humanbench.tasks.training import Sample
 
@@ -76,7 +75,7 @@ class Scenes(AugmentedPictures):
         self, table: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing, training: bool, seed: int = 0
     ) -> None:
         super().__init__(seed)
-        self.augment = section(recipe, "augment", DetectionAugmentOptions)
+        self.augment = DetectionSections.of(recipe).augment
         self.short, self.longest = recipe.input.size
         self.preprocessing, self.training = preprocessing, training
         if training and self.augment.skip_empty:

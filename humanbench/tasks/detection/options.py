@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
 class DetectionAugmentOptions(RecipeOptions):
@@ -62,3 +62,12 @@ class DetectionTestOptions(RecipeOptions):
     """Boxes with a lower `score` are left out. There is no suppression of overlapping boxes."""
 
     score: Fraction
+
+
+class DetectionSections(RecipeSections):
+    """The sections of recipes of the task."""
+
+    augment: DetectionAugmentOptions
+    head: DetectionHeadOptions
+    loss: DetectionLossOptions
+    test: DetectionTestOptions

@@ -96,6 +96,8 @@ def _images(table: pd.DataFrame, truth: Sequence[NDArray[np.float64]], detection
 class DetectionPredictions(TaskPredictions):
     """Predictions of detection and their metrics."""
 
+    suffix = ".json"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> Detections:
         """Read COCO results JSON: a list of {image_id, category_id 1, bbox [x, y, w, h], score}.
 

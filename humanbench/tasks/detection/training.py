@@ -20,13 +20,12 @@ from humanbench.tasks.detection.data import Scenes, to_pixels
 from humanbench.tasks.detection.decoder import AnchorDecoder, LayerOutput
 from humanbench.tasks.detection.matching import losses
 from humanbench.tasks.detection.options import (
-    DetectionAugmentOptions,
     DetectionHeadOptions,
     DetectionLossOptions,
+    DetectionSections,
     DetectionTestOptions,
 )
 from humanbench.tasks.detection.predictions import Detections
-from humanbench.tasks.options import section
 from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
 
@@ -80,12 +79,7 @@ class DetectionTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("short_side",)
-    sections = {
-        "augment": DetectionAugmentOptions,
-        "head": DetectionHeadOptions,
-        "loss": DetectionLossOptions,
-        "test": DetectionTestOptions,
-    }
+    sections = DetectionSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -106,12 +100,8 @@ class DetectionTraining(TaskTraining):
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> DetectionHead:
         """A fresh decoder."""
-        options, loss, test = (
-            section(recipe, "head", DetectionHeadOptions),
-            section(recipe, "loss", DetectionLossOptions),
-            section(recipe, "test", DetectionTestOptions),
-        )
-        return DetectionHead(backbone.width, backbone.stride, options, loss, test)
+        options = DetectionSections.of(recipe)
+        return DetectionHead(backbone.width, backbone.stride, options.head, options.loss, options.test)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PictureDetections]) -> Detections:
         """The boxes of all pictures, one after the other."""

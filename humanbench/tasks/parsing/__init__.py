@@ -5,12 +5,10 @@ from __future__ import annotations
 from humanbench.tasks.base import Task
 
 task = Task(
-    name="parsing",
+    package=__name__,
     title="Human parsing",
     question="Which pixel belongs to which part of the body or piece of clothing?",
     hub_tag="image-segmentation",
-    suffix="",
-    package=__name__,
     columns=("label",),
     label_maps=True,
 )

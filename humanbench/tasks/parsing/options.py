@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
 class ParsingAugmentOptions(RecipeOptions):
@@ -35,11 +35,15 @@ class ParsingHeadOptions(RecipeOptions):
     stride: Annotated[int, Field(ge=1)]
 
 
-class ParsingLossOptions(RecipeOptions):
-    """The loss is the plain mean cross entropy over pixels that have a class; it has no settings."""
-
-
 class ParsingTestOptions(RecipeOptions):
     """flip: average in the mirror image (the paper does not)."""
 
     flip: bool
+
+
+class ParsingSections(RecipeSections):
+    """The sections of recipes of the task. The loss is the plain mean cross entropy over pixels that have a class."""
+
+    augment: ParsingAugmentOptions
+    head: ParsingHeadOptions
+    test: ParsingTestOptions

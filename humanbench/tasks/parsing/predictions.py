@@ -20,6 +20,8 @@ from humanbench.tasks.base import Tables, TaskPredictions, only
 class ParsingPredictions(TaskPredictions):
     """Predictions of human parsing: label maps."""
 
+    suffix = ""
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> list[MapFile]:
         """Find `<image id>.png` for every image in a folder or .zip: 8-bit class indices of the card, original size.
 

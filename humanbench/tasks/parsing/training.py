@@ -12,15 +12,9 @@ from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
-from humanbench.tasks.options import section
 from humanbench.tasks.parsing.data import PicturesToParse, TrainingMaps
 from humanbench.tasks.parsing.head import ParsingHead
-from humanbench.tasks.parsing.options import (
-    ParsingAugmentOptions,
-    ParsingHeadOptions,
-    ParsingLossOptions,
-    ParsingTestOptions,
-)
+from humanbench.tasks.parsing.options import ParsingSections
 from humanbench.tasks.parsing.packing import Map, PackedMap
 from humanbench.tasks.parsing.transforms import mirrored_classes
 from humanbench.tasks.training import Inputs, TaskTraining
@@ -33,19 +27,14 @@ class ParsingTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("stretch",)
-    sections = {
-        "augment": ParsingAugmentOptions,
-        "head": ParsingHeadOptions,
-        "loss": ParsingLossOptions,
-        "test": ParsingTestOptions,
-    }
+    sections = ParsingSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
     ) -> TrainingMaps:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
-        augment = section(recipe, "augment", ParsingAugmentOptions)
+        augment = ParsingSections.of(recipe).augment
         return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed)
 
     def test_data(
@@ -58,9 +47,7 @@ class ParsingTraining(TaskTraining):
         """A fresh head for the card's classes."""
         classes = len(card.labels.classes)
         mirrored = mirrored_classes(card.labels.flip_pairs)[:classes].tolist()
-        return ParsingHead(
-            backbone.width, backbone.stride, classes, mirrored, section(recipe, "head", ParsingHeadOptions)
-        )
+        return ParsingHead(backbone.width, backbone.stride, classes, mirrored, ParsingSections.of(recipe).head)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PackedMap]) -> Iterable[Map]:
         """The maps one by one, unpacked as they are written."""

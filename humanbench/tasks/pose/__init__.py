@@ -33,12 +33,10 @@ class PoseEvaluationOptions(MetricOptions):
 
 
 task = Task(
-    name="pose",
+    package=__name__,
     title="Pose estimation",
     question="Where are the joints of a person?",
     hub_tag="keypoint-detection",
-    suffix=".json",
-    package=__name__,
     columns=("image_id", "annotation_id", "bbox", "keypoints", "area", "iscrowd"),
     identity=("bbox", "keypoints", "iscrowd"),
     options=PoseEvaluationOptions,

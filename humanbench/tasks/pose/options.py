@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
 class PoseAugmentOptions(RecipeOptions):
@@ -59,3 +59,12 @@ class PoseTestOptions(RecipeOptions):
         if value % 2 == 0:
             raise ValueError("a kernel has an odd number of cells")
         return value
+
+
+class PoseSections(RecipeSections):
+    """The sections of recipes of the task."""
+
+    augment: PoseAugmentOptions
+    head: PoseHeadOptions
+    loss: PoseLossOptions
+    test: PoseTestOptions

@@ -123,6 +123,8 @@ def _plain(identifier: Any) -> int | str:
 class PosePredictions(TaskPredictions):
     """Predictions of poses and their metrics."""
 
+    suffix = ".json"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> PredictedPoses:
         """Read COCO results JSON: a list of {image_id, category_id 1, keypoints [x, y, score] * K, score}.
 

@@ -19,12 +19,11 @@ from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
-from humanbench.tasks.options import section
 from humanbench.tasks.pose import PoseEvaluationOptions
 from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, with_keypoints
 from humanbench.tasks.pose.detections import read_detections
 from humanbench.tasks.pose.head import PoseHead
-from humanbench.tasks.pose.options import PoseAugmentOptions, PoseHeadOptions, PoseLossOptions, PoseTestOptions
+from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.training import Inputs, TaskTraining
@@ -40,12 +39,7 @@ class PoseTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("box",)
-    sections = {
-        "augment": PoseAugmentOptions,
-        "head": PoseHeadOptions,
-        "loss": PoseLossOptions,
-        "test": PoseTestOptions,
-    }
+    sections = PoseSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -54,7 +48,7 @@ class PoseTraining(TaskTraining):
         rows = with_keypoints(pd.concat(list(tables.values()), ignore_index=True))
         if rows.empty:
             raise DataError(f"{card.id}: none of the people of {', '.join(tables)} has labelled joints to train on")
-        return TrainingPeople(card, rows, recipe, section(recipe, "augment", PoseAugmentOptions), preprocessing, seed)
+        return TrainingPeople(card, rows, recipe, PoseSections.of(recipe).augment, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
@@ -62,7 +56,7 @@ class PoseTraining(TaskTraining):
         """Every given person, or those that average precision counts, or what a detector found."""
         table = only(tables)
         given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
-        if section(recipe, "test", PoseTestOptions).boxes == "annotations":
+        if PoseSections.of(recipe).test.boxes == "annotations":
             return PeopleToFind(table if given else with_keypoints(table), recipe, preprocessing)
         if given:
             raise RecipeError(f"{card.id}: its people are given, so test.boxes must be annotations")
@@ -72,11 +66,8 @@ class PoseTraining(TaskTraining):
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head with a heatmap per joint of the card."""
-        head, loss, test = (
-            section(recipe, "head", PoseHeadOptions),
-            section(recipe, "loss", PoseLossOptions),
-            section(recipe, "test", PoseTestOptions),
-        )
+        options = PoseSections.of(recipe)
+        head, loss, test = options.head, options.loss, options.test
         return PoseHead(
             backbone.width, backbone.stride, len(card.labels.keypoints), card.labels.flip_pairs, head, loss, test
         )

@@ -14,12 +14,10 @@ class ReidEvaluationOptions(EvaluationOptions):
 
 
 task = Task(
-    name="reid",
+    package=__name__,
     title="Person re-identification",
     question="Which picture shows the same person, seen by another camera?",
     hub_tag="image-feature-extraction",
-    suffix=".npz",
-    package=__name__,
     columns=("pid", "camid"),
     identity=("pid", "camid"),
     options=ReidEvaluationOptions,

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import RecipeOptions
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
 class ReidAugmentOptions(RecipeOptions):
@@ -34,5 +34,9 @@ class ReidLossOptions(RecipeOptions):
     images_per_identity: int = Field(ge=2)
 
 
-class ReidTestOptions(RecipeOptions):
-    """Nothing to choose: the resized picture, the feature before the neck at unit length."""
+class ReidSections(RecipeSections):
+    """The sections of recipes of the task. Tested is the resized picture, by its feature before the neck."""
+
+    augment: ReidAugmentOptions
+    head: ReidHeadOptions
+    loss: ReidLossOptions

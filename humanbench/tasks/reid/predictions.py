@@ -47,6 +47,8 @@ def _reordered(
 class ReidPredictions(TaskPredictions):
     """Predictions of re-identification: features or distances, ranked."""
 
+    suffix = ".npz"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> ReidFeatures | ReidDistances:
         """Read `.npz`: `query_names`, `gallery_names`, and `query_features` and `gallery_features`, or `distances`.
 

@@ -27,9 +27,8 @@ from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
-from humanbench.tasks.options import section
 from humanbench.tasks.pictures import PersonPictures
-from humanbench.tasks.reid.options import ReidAugmentOptions, ReidHeadOptions, ReidLossOptions, ReidTestOptions
+from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions, ReidSections
 from humanbench.tasks.reid.predictions import ReidFeatures
 from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
@@ -52,8 +51,8 @@ class IdentityPictures(PersonPictures):
         seed: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(tables, recipe, preprocessing, labels, seed)
-        self.augment = section(recipe, "augment", ReidAugmentOptions)
-        self.per_identity = section(recipe, "loss", ReidLossOptions).images_per_identity
+        options = ReidSections.of(recipe)
+        self.augment, self.per_identity = options.augment, options.loss.images_per_identity
 
     def augmented(self, image: Image.Image, label: Any, rng: np.random.Generator) -> tuple[Image.Image, int]:
         chosen = self.augment
@@ -159,12 +158,7 @@ class ReidTraining(TaskTraining):
     """Data sets, head and decoding of the task."""
 
     fits = ("stretch",)
-    sections = {
-        "augment": ReidAugmentOptions,
-        "head": ReidHeadOptions,
-        "loss": ReidLossOptions,
-        "test": ReidTestOptions,
-    }
+    sections = ReidSections
     whole_batches = True  # so many people, so many pictures of each
 
     def training_data(
@@ -185,9 +179,8 @@ class ReidTraining(TaskTraining):
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> ReidHead:
         """A fresh head with a class per identity of the training tables."""
         _, people = identities(tables)
-        return ReidHead(
-            backbone.width, people, section(recipe, "head", ReidHeadOptions), section(recipe, "loss", ReidLossOptions)
-        )
+        options = ReidSections.of(recipe)
+        return ReidHead(backbone.width, people, options.head, options.loss)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float32]]) -> ReidFeatures:
         """Features of queries and gallery, in the order of their tables."""

@@ -7,12 +7,11 @@ from pathlib import Path
 from humanbench.tasks.base import Task
 
 task = Task(
+    package=__name__,
     name="heading",
     title="Head orientation",
     question="Which way does the person look?",
     hub_tag="image-classification",
-    suffix=".csv",
-    package=__name__,
     columns=("heading",),
     identity=("heading",),
     answers_untrained=True,

@@ -22,6 +22,8 @@ Probabilities = NDArray[np.float64]
 class HeadingPredictions(TaskPredictions):
     """See the methods of `TaskPredictions`."""
 
+    suffix = ".csv"
+
     def read(self, card: DatasetCard, tables: Tables, path: Path) -> Probabilities:
         """Read CSV: `image`, then a column of probabilities (0..1) per class of the card."""
         names, values = read_table(path, card.labels.classes)

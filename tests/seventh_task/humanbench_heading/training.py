@@ -21,7 +21,7 @@ from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import Recipe
 from humanbench.schema import Fraction
 from humanbench.tasks.base import Tables
-from humanbench.tasks.options import RecipeOptions, section
+from humanbench.tasks.options import RecipeOptions, RecipeSections
 from humanbench.tasks.training import Batch, Sample, TaskTraining
 from humanbench_heading.predictions import Probabilities
 
@@ -44,6 +44,14 @@ class HeadingTestOptions(RecipeOptions):
     """`flip`: whether the mirrored picture is averaged in."""
 
     flip: bool = False
+
+
+class HeadingSections(RecipeSections):
+    """The sections of the task's recipes. The head has no options."""
+
+    augment: HeadingAugmentOptions
+    loss: HeadingLossOptions
+    test: HeadingTestOptions
 
 
 def headings_of(tables: Tables) -> Classes:
@@ -71,7 +79,7 @@ class HeadingPictures:
         self.paths = [str(path) for table in tables.values() for path in table["image"]]
         self.size, self.preprocessing, self.seed, self.epoch = recipe.input.size, preprocessing, seed, 0
         self.headings, self.count = headings, len(card.labels.classes)
-        self.flip = section(recipe, "augment", HeadingAugmentOptions).flip
+        self.flip = HeadingSections.of(recipe).augment.flip
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -162,12 +170,7 @@ class HeadingTraining(TaskTraining):
     """See the methods of `TaskTraining`."""
 
     fits = ("stretch",)
-    sections = {
-        "augment": HeadingAugmentOptions,
-        "head": RecipeOptions,
-        "loss": HeadingLossOptions,
-        "test": HeadingTestOptions,
-    }
+    sections = HeadingSections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -191,7 +194,7 @@ class HeadingTraining(TaskTraining):
         count = len(card.labels.classes)
         if not recipe.fits:
             return NearestMeanHead(headings_of(tables), count)
-        return HeadingHead(backbone.width, count, section(recipe, "loss", HeadingLossOptions).smoothing)
+        return HeadingHead(backbone.width, count, HeadingSections.of(recipe).loss.smoothing)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float64]]) -> Probabilities:
         """Probabilities in the order of the table."""
