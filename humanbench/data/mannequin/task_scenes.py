@@ -30,7 +30,7 @@ class TaskScenes(ABC):
     style: ClassVar[Mapping[str, Any]] = {}
     """The task's table of `styles.Style` fields, over the defaults and under the dataset's own table."""
 
-    def check(self, card: DatasetCard, world: DatasetWorld) -> None:
+    def check(self, card: DatasetCard, world: DatasetWorld) -> None:  # noqa: B027  (may be left as it is)
         """`CardError` where procedural people cannot have the labels that the card asks for.
 
         Asked before any picture is taken. The default accepts every card.
