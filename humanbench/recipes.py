@@ -18,16 +18,18 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
-from humanbench.optim.sections import OptimSection, ScheduleSection, Section
+from humanbench.optim.optimisers import OptimSection
+from humanbench.optim.schedules import ScheduleSection
+from humanbench.optim.sections import Section
 from humanbench.paths import shipped
-from humanbench.regimes import REGIMES, Freezing, RegimeName
+from humanbench.regimes import REGIMES, Freezing
 from humanbench.schema import (
     Count,
     Fraction,
@@ -122,7 +124,7 @@ class Recipe(Record):
 
     task: str
     suite: str
-    regime: RegimeName
+    regime: Annotated[str, AfterValidator(REGIMES.checked)]
     variant: str | None
     source: str
     notes: tuple[str, ...] = ()

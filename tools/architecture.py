@@ -105,7 +105,7 @@ def _lines(units: list[str], most: int = 84) -> list[str]:
 
 def main() -> None:
     """Write the picture."""
-    PICTURE.write_text(drawn(layers(), modules(), imports()), encoding="utf-8")
+    PICTURE.write_text(drawn(layers(), modules(), [one for one in imports() if not one.typing]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Which module of a package imports which, read from the source; nothing is loaded.
 
-Imports inside functions count as those at the top. Those under `if TYPE_CHECKING` do not, as nothing runs them.
+Imports inside functions count as those at the top. Those under `if TYPE_CHECKING`, which nothing runs, are marked.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ LAYERS = Path(__file__).with_name("layers.toml")
 
 @dataclass(frozen=True)
 class Import:
-    """`importer` imports `imported` in a line; dotted names, the package itself being the first part."""
+    """`importer` imports `imported` in a line; dotted names, the package itself being the first part.
+
+    `typing`: it is for type checking alone.
+    """
 
     importer: str
     imported: str
     line: int
+    typing: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,26 +51,26 @@ def imports(package: Path = PACKAGE) -> list[Import]:
     """All imports of one module of the package by another; what is taken from a package may itself be a module."""
     files = modules(package)
     return [
-        Import(name, target, line)
+        Import(name, target, line, typing)
         for name, path in files.items()
-        for target, line in _targets(ast.parse(path.read_text(encoding="utf-8")), files)
+        for target, line, typing in _targets(ast.parse(path.read_text(encoding="utf-8")), files)
         if target != name
     ]
 
 
-def _targets(tree: ast.AST, files: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+def _targets(tree: ast.AST, files: Mapping[str, Path], typing: bool = False) -> Iterator[tuple[str, int, bool]]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            for statement in node.orelse:
-                yield from _targets(statement, files)
+            for statements, only_types in ((node.body, True), (node.orelse, typing)):
+                yield from _targets(ast.Module(statements, []), files, only_types)
             continue
         if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names if alias.name in files)
+            yield from ((alias.name, node.lineno, typing) for alias in node.names if alias.name in files)
         elif isinstance(node, ast.ImportFrom) and node.module in files:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
-                yield (whole if whole in files else node.module), node.lineno
-        yield from _targets(node, files)
+                yield (whole if whole in files else node.module), node.lineno, typing
+        yield from _targets(node, files, typing)
 
 
 def layers(file: Path = LAYERS) -> list[Layer]:

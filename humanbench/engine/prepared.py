@@ -24,7 +24,7 @@ from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskTraining
+from humanbench.tasks.training import TaskTraining, training_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ class PreparedCell:
 
     @property
     def task(self) -> TaskTraining:
-        return task_for(self.spec.card).training
+        return training_of(self.spec.card)
 
     @property
     def name(self) -> str:
@@ -187,7 +187,7 @@ def build_network(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.D
     backbone = copy.deepcopy(context.backbone_for(spec.card))
     backbone.set_drop_path(recipe.train.drop_path)
     torch.manual_seed(spec.seed)
-    head = task_for(spec.card).training.build_head(spec.card, tables, recipe, backbone)
+    head = training_of(spec.card).build_head(spec.card, tables, recipe, backbone)
     if context.heads is not None:
         context.heads.fill(spec.card, head)
     variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())

@@ -27,8 +27,7 @@ from humanbench.evaluation.plan import Plan
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.recipes import Recipe
 from humanbench.regimes import FreezeReport
-from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import Batch
+from humanbench.tasks.training import Batch, training_of
 
 _BYTES = 4
 
@@ -97,7 +96,7 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
         epochs, iterations = length(recipe, samples.batches)
         images = iterations * recipe.train.batch_size * recipe.train.accumulate
     trunk, rest, kept, state = _measured(model, samples.batch)
-    views, shown = recipe.train.views, len(task_for(spec.card).training.test_views(recipe))
+    views, shown = recipe.train.views, len(training_of(spec.card).test_views(recipe))
     total = images * (trunk + 3 * rest) + samples.test * shown * (trunk + rest)
     memory = report.trainable_values * (2 + OPTIMISERS[recipe.optim.name].values) + report.frozen_values
     return CostEstimate(
@@ -122,7 +121,7 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
 
 def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
     """Counted in the tables; the batch is of one picture."""
-    recipe, task, tables = spec.recipe, task_for(spec.card).training, read_tables(context, spec)
+    recipe, task, tables = spec.recipe, training_of(spec.card), read_tables(context, spec)
     model = build_network(context, spec, tables.train or tables.test)
     preprocessing = model.backbone.preprocessing
     test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)

@@ -119,12 +119,12 @@ def cells_for(
 
     Raises `RecipeError` when any recipe, variant or override does not fit.
     """
-    from humanbench.tasks.registry import task_for
+    from humanbench.tasks.training import training_of
 
     cells = []
     for card in cards:
         recipe = load_recipe(card, regime, suite, variant, {**required(card), **overrides})
-        task_for(card).training.check(recipe)
+        training_of(card).check(recipe)
         cells += [CellSpec(card, recipe, seed) for seed in seeds]
     return cells
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
 
 from humanbench.catalogue import Catalogue
-from humanbench.schema import Fraction, Positive, Record
+from humanbench.optim.sections import Section
+from humanbench.schema import Fraction, NotNegative, Positive, Record
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-
-    from humanbench.optim.sections import OptimSection
 
 Groups = list[dict[str, Any]]
 """Parameter groups: dicts of `params`, `lr` and `weight_decay`, and of what an optimiser does not look at."""
@@ -89,6 +90,16 @@ OPTIMISERS = Catalogue(
         ),
     ],
 )
+
+
+class OptimSection(Section):
+    """`[optim]` of a recipe: the optimiser's name, peak rate, decays, and its own options."""
+
+    catalogue = OPTIMISERS
+    name: Annotated[str, AfterValidator(OPTIMISERS.checked)]
+    lr: Positive
+    weight_decay: NotNegative = 0.0
+    layer_decay: Positive = 1.0
 
 
 def build_optimiser(section: OptimSection, groups: Groups) -> Optimizer:

@@ -8,18 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from humanbench.catalogue import Catalogue
+from humanbench.optim.sections import Section
 from humanbench.schema import Fraction, NotNegative, Record
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
-
-    from humanbench.optim.sections import ScheduleSection
 
 
 @dataclass(frozen=True)
@@ -124,13 +123,22 @@ SCHEDULES = Catalogue(
 )
 
 
+class ScheduleSection(Section):
+    """`[schedule]` of a recipe: linear warm-up from `start` x lr, and the shape that the rate has then."""
+
+    catalogue = SCHEDULES
+    name: Annotated[str, AfterValidator(SCHEDULES.checked)]
+    warmup: int = Field(default=0, ge=0)
+    start: Fraction = 0.0
+
+
 def rate(schedule: ScheduleSection, iteration: int, total: int) -> float:
     """The factor on the peak learning rate at an iteration (0 .. total - 1).
 
     Linear from `start` over the first `warmup` iterations (never more than half of all, so that short runs reach the
     peak), then what the schedule's shape says.
 
-    >>> from humanbench.optim.sections import ScheduleSection as Schedule
+    >>> Schedule = ScheduleSection
     >>> [round(rate(Schedule(name="cosine", warmup=2), i, 6), 2) for i in range(6)]
     [0.0, 0.5, 1.0, 0.85, 0.5, 0.15]
     >>> [round(rate(Schedule(name="warmup_cosine", warmup=2), i, 6), 2) for i in range(6)]

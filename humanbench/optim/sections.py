@@ -1,21 +1,19 @@
-"""What recipes say of the optimiser and of the learning rate: `[optim]` and `[schedule]`, typed by the entry they name.
+"""A section of a recipe that is typed by the entry of a catalogue that it names, as `[optim]` and `[schedule]` are.
 
-A section has fields of its own, whichever entry it names, and the options of that entry beside them, flat.
+It has fields of its own, whichever entry it names, and the options of that entry beside them, flat.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from humanbench.catalogue import Catalogue
 from humanbench.errors import RecipeError
-from humanbench.optim.optimisers import OPTIMISERS
-from humanbench.optim.schedules import SCHEDULES
-from humanbench.schema import Fraction, NotNegative, Positive, Record
+from humanbench.schema import Record
 from humanbench.text import nearest
 
 
@@ -91,22 +89,3 @@ def _unknown_key(section: type[Section], name: str, key: str, value: Any) -> Val
     text = f"no such key{nearest(key, known)} (keys: {', '.join(known)})"
     problem = PydanticCustomError("unknown_key", "{text}", {"text": text})
     return ValidationError.from_exception_data(section.__name__, [{"type": problem, "loc": (key,), "input": value}])
-
-
-class OptimSection(Section):
-    """The optimiser: its name, peak rate, decays, and its own options."""
-
-    catalogue = OPTIMISERS
-    name: Annotated[str, AfterValidator(OPTIMISERS.checked)]
-    lr: Positive
-    weight_decay: NotNegative = 0.0
-    layer_decay: Positive = 1.0
-
-
-class ScheduleSection(Section):
-    """Learning rate over iterations: linear warm-up from `start` x lr, and the shape that it has then."""
-
-    catalogue = SCHEDULES
-    name: Annotated[str, AfterValidator(SCHEDULES.checked)]
-    warmup: int = Field(default=0, ge=0)
-    start: Fraction = 0.0

@@ -24,7 +24,7 @@ from humanbench.pretrain.recipe import PretrainingEntry, PretrainRecipe
 from humanbench.recipes import Recipe
 from humanbench.suites import Suite
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskTraining
+from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskTraining, training_of
 
 Row = tuple[int, int]
 """Epoch of an entry's data, row."""
@@ -48,7 +48,7 @@ class EntryData:
 
     @property
     def task(self) -> TaskTraining:
-        return task_for(self.card).training
+        return training_of(self.card)
 
     @property
     def synthetic(self) -> bool:
@@ -98,7 +98,7 @@ def _entry_data(
         raise DataError(f"{name}: {', '.join(entry.datasets)} hold no sample to pretrain on under {data_root}")
     recipe = entry.recipe(suite)
     card, tables = joined(name, entry.cards(), tables)
-    task = task_for(card).training
+    task = training_of(card)
     task.check(recipe)
     return EntryData(name, entry, card, tables, recipe, task.training_data(card, tables, recipe, preprocessing, seed))
 

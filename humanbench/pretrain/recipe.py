@@ -17,7 +17,9 @@ from pydantic import Field, ValidationError
 from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
-from humanbench.optim.sections import OptimSection, ScheduleSection, Section
+from humanbench.optim.optimisers import OptimSection
+from humanbench.optim.schedules import ScheduleSection
+from humanbench.optim.sections import Section
 from humanbench.paths import shipped
 from humanbench.recipes import Recipe, check_options, load_recipe, merge
 from humanbench.schema import Count, Fraction, NotNegative, Positive, Record, complaint

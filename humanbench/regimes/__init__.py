@@ -13,16 +13,15 @@ from humanbench.regimes.table import DEFAULT_REGIME, REGIMES, Regime, fits
 
 if TYPE_CHECKING:
     from humanbench.regimes.freezing import FreezeReport, Variant, freeze, train_mode
-    from humanbench.regimes.record import Freezing, RegimeName
+    from humanbench.regimes.record import Freezing
 
 __all__ = [
-    "DEFAULT_REGIME", "REGIMES", "FreezeReport", "Freezing", "Regime", "RegimeName", "Variant", "fits", "freeze",
+    "DEFAULT_REGIME", "REGIMES", "FreezeReport", "Freezing", "Regime", "Variant", "fits", "freeze",
     "train_mode",
 ]  # fmt: skip
 
 _LATER = {"FreezeReport": "freezing", "Variant": "freezing", "freeze": "freezing", "train_mode": "freezing"} | {
     "Freezing": "record",
-    "RegimeName": "record",
 }
 """Names that are loaded when they are asked for, so that help texts do not wait for them."""
 

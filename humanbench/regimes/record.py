@@ -1,12 +1,7 @@
-"""Regimes in recipes: what a recipe changes in one, and its name."""
+"""What a recipe changes in a regime."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator
-
-from humanbench.regimes.table import REGIMES
 from humanbench.schema import Count, Record
 
 
@@ -20,7 +15,3 @@ class Freezing(Record):
     last: Count = 2
     open_norms: bool = False
     freeze_pos_embed: bool = False
-
-
-RegimeName = Annotated[str, AfterValidator(REGIMES.checked)]
-"""The name of a regime in a record."""

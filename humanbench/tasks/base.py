@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     from humanbench.arrays import Floats
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
-    from humanbench.data.mannequin.task_scenes import TaskScenes
     from humanbench.metrics import Scores
     from humanbench.tasks.drawn import DrawnSample, Guess, Layout
-    from humanbench.tasks.training import TaskTraining
 
 Tables = Mapping[str, "pd.DataFrame"]
 """Sample tables by split, in the order of the card's `evaluation.test`."""
@@ -169,29 +167,25 @@ class Task:
     @property
     def predictions(self) -> TaskPredictions:
         """Predictions files and scores."""
-        return cast(TaskPredictions, _part(self.package, "predictions"))
+        return cast(TaskPredictions, self.part("predictions"))
 
     @property
     def labels(self) -> TaskLabels:
         """Checks and counts of labels."""
-        return cast(TaskLabels, _part(self.package, "labels"))
-
-    @property
-    def training(self) -> TaskTraining:
-        """Data sets, head and decoding; loading it imports torch."""
-        return cast("TaskTraining", _part(self.package, "training"))
+        return cast(TaskLabels, self.part("labels"))
 
     @property
     def drawing(self) -> TaskDrawing:
         """Pictures of labels and predictions."""
-        return cast(TaskDrawing, _part(self.package, "drawing"))
+        return cast(TaskDrawing, self.part("drawing"))
 
-    @property
-    def procedural(self) -> TaskScenes | None:
-        """Procedural pictures and what is labelled in them; None where the task has no such part."""
-        if importlib.util.find_spec(f"{self.package}.procedural") is None:
-            return None
-        return cast("TaskScenes", _part(self.package, "procedural"))
+    def part(self, name: str) -> Any:
+        """The object of this name in the task's module of the same name; None where a task has no `procedural`.
+
+        `training` is typed by `humanbench.tasks.training.training_of`, `procedural` by
+        `humanbench.data.mannequin.task_scenes.scenes_of`, which stand above what a task is.
+        """
+        return _part(self.package, name)
 
     def label_columns(self, card: DatasetCard) -> tuple[str, ...]:
         """The columns of the card's sample tables beside `id` and `image`."""
@@ -215,9 +209,11 @@ class Task:
 
 
 @lru_cache
-def _part(package: str, name: str) -> object:
-    """The object `name` of the module `name` in a task's package."""
-    return getattr(importlib.import_module(f"{package}.{name}"), name)
+def _part(package: str, name: str) -> Any:
+    module = f"{package}.{name}"
+    if name == "procedural" and importlib.util.find_spec(module) is None:
+        return None
+    return getattr(importlib.import_module(module), name)
 
 
 T = TypeVar("T")

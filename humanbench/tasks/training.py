@@ -13,11 +13,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from humanbench.errors import RecipeError
 from humanbench.tasks.base import Tables
 from humanbench.tasks.options import RecipeSections
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     import torch
@@ -122,3 +123,8 @@ class TaskTraining(ABC):
     @abstractmethod
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[Any]) -> Any:
         """What `TaskPredictions.write` takes, from the decoded predictions in sample order."""
+
+
+def training_of(card: DatasetCard) -> TaskTraining:
+    """The trainable half of the card's task; loading it imports torch."""
+    return cast(TaskTraining, task_for(card).part("training"))

@@ -29,7 +29,7 @@ from humanbench.engine.batches import (
 )
 from humanbench.engine.devices import Rank
 from humanbench.recipes import load_recipe
-from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 from tests.engine.toy import FAST, toy_backbone
 
 
@@ -62,8 +62,8 @@ def test_workers_end_with_the_batches(data_root: Path) -> None:
     recipe = load_recipe(card, "full", "mini", overrides=FAST["attribute"])
     tables = {"train": load_samples(card, "train", data_root)}
     backbone = toy_backbone()
-    data = task_for(card).training.training_data(card, tables, recipe, backbone.preprocessing, 0)
-    batches = ImageBatches(data, recipe, 0, Rank(), task_for(card).training.collate, 2, False)
+    data = training_of(card).training_data(card, tables, recipe, backbone.preprocessing, 0)
+    batches = ImageBatches(data, recipe, 0, Rank(), training_of(card).collate, 2, False)
     before = set(multiprocessing.active_children())
     assert len(list(batches.epoch(0))) == len(batches.of_epoch(0))
     own = set(multiprocessing.active_children()) - before

@@ -35,7 +35,8 @@ from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import SUITES
 from humanbench.tasks.options import RecipeOptions
-from humanbench.tasks.registry import task_for, task_named, task_names
+from humanbench.tasks.registry import task_named, task_names
+from humanbench.tasks.training import training_of
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 ENGINE = ("input", "freezing", "optim", "schedule", "train")
@@ -219,7 +220,7 @@ def recipe_for(context: Context, changed: Mapping[str, Any]) -> Recipe:
     if "train.epochs" in changed:
         del small["train.iterations"]
     recipe = load_recipe(card, regime, suite, variant, small | dict(changed))
-    task_for(card).training.check(recipe)
+    training_of(card).check(recipe)
     return recipe
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from humanbench.data.mannequin.task_scenes import TaskScenes
+from humanbench.data.readers import ReaderModule
+from humanbench.data.writers import WriterModule
 from humanbench.metrics.directions import Direction
 from humanbench.metrics.scores import Scores
 from humanbench.optim.optimisers import Optimiser
@@ -22,7 +24,10 @@ from humanbench.tasks.training import TaskDataset, TaskHead, TaskTraining
 from tools.imports import PACKAGE
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
-DEFINED = (TaskPredictions, TaskLabels, TaskTraining, TaskDataset, TaskHead, TaskDrawing, TaskScenes)
+DEFINED = (
+    TaskPredictions, TaskLabels, TaskTraining, TaskDataset, TaskHead, TaskDrawing, TaskScenes,
+    ReaderModule, WriterModule,
+)  # fmt: skip
 """Classes whose methods another package writes."""
 FILLED = (Task, Regime, Optimiser, ScheduleShape, Direction)
 """Classes whose fields another package fills in."""
@@ -56,6 +61,16 @@ def _groups(call: ast.AST, constants: dict[str, object]) -> Iterator[str]:
             yield text
 
 
+def asked_of_modules() -> set[str]:
+    """What readers and writers are asked for where they may lack it: constants of `getattr` and `hasattr`."""
+    asked = set()
+    for path in (*PACKAGE.glob("data/**/*.py"), *PACKAGE.glob("cli/*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and re.search(r"\b(reader|writer)_for\b", ast.unparse(node)):
+                asked |= set(re.findall(r"\b(?:get|has)attr\([^'\"]*['\"](\w+)", ast.unparse(node)))
+    return asked
+
+
 def hooks(kind: type) -> dict[str, object]:
     """Public methods and attributes that the class itself declares."""
     names = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
@@ -75,6 +90,11 @@ def test_groups_are_those_that_are_known() -> None:
 @pytest.mark.parametrize("group", sorted(groups()))
 def test_every_group_of_entry_points_is_documented(group: str) -> None:
     assert f"`{group}`" in PAGE
+
+
+def test_what_readers_and_writers_may_offer_is_documented() -> None:
+    assert asked_of_modules() >= {"OPTIONS", "extract", "label_map", "image_name", "write"}
+    assert [name for name in sorted(asked_of_modules()) if not re.search(rf"`{name}\b", PAGE)] == []
 
 
 @pytest.mark.parametrize("kind", DEFINED, ids=lambda kind: kind.__name__)

@@ -27,20 +27,7 @@ def test_no_public_class_name_has_two_meanings() -> None:
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, []).append(path)
-    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
-    assert {name: paths for name, paths in shared.items() if name not in EXCEPTIONS["class_names"]} == {}
-    assert set(EXCEPTIONS["class_names"]) <= set(shared), "an exception that nothing needs any more"
-
-
-def test_options_are_a_readers_and_nobody_elses() -> None:
-    """The one shared name is a convention of reader modules."""
-    others = [
-        path
-        for path, tree in trees()
-        if any(isinstance(node, ast.ClassDef) and node.name == "Options" for node in tree.body)
-        and not path.startswith("data/readers/")
-    ]
-    assert others == []
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 def named_tasks() -> dict[str, list[int]]:

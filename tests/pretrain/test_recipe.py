@@ -11,7 +11,7 @@ import pytest
 from humanbench.cards import collection, scenario
 from humanbench.errors import RecipeError
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 from tests.samples import PARITY
 
 RELEASED = PARITY.parent / "method" / "data" / "pretrain_tasks.json"
@@ -59,7 +59,7 @@ def test_every_number_of_the_released_tables(name: str, variant: str | None) -> 
 @pytest.mark.parametrize("method", ["path", "mae"])
 def test_recipes_of_all_entries_fit_their_tasks(method: str, suite: Any) -> None:
     for entry in load_pretrain_recipe(method, suite).entries.values():
-        task_for(entry.cards()[0]).training.check(entry.recipe(suite))
+        training_of(entry.cards()[0]).check(entry.recipe(suite))
 
 
 def test_collections_and_scenarios() -> None:

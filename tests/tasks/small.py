@@ -22,6 +22,7 @@ from humanbench.data.samples import load_samples
 from humanbench.metrics import Scores
 from humanbench.recipes import Recipe
 from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 
 PREPROCESSING = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", (64, 64))
 Tables = Mapping[str, pd.DataFrame]
@@ -76,7 +77,7 @@ def fitted(
     card: DatasetCard, training: Tables, testing: Tables, recipe: Recipe, steps: int, rate: float, net: SmallNet
 ) -> tuple[Scores, list[float]]:
     """Train all of a network on some tables (one fixed view), test on others: the scores, the loss of each step."""
-    model = task_for(card).training
+    model = training_of(card)
     model.check(recipe)
     torch.manual_seed(0)
     data = model.training_data(card, training, recipe, PREPROCESSING, seed=0)
@@ -104,7 +105,7 @@ def fitted(
 @torch.inference_mode()
 def predicted(card: DatasetCard, testing: Tables, recipe: Recipe, net: nn.Module, head: nn.Module) -> Any:
     """Predictions of a head in evaluation mode, one picture at a time."""
-    model = task_for(card).training
+    model = training_of(card)
     data = model.test_data(card, testing, recipe, PREPROCESSING, {})
     net.eval()
     head.eval()

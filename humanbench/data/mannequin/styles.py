@@ -94,7 +94,7 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def style_of(dataset: str, task: str) -> Style:
     """The style of a dataset: its own table over its task's over the defaults."""
     tables = _tables()
-    scenes = task_named(task).procedural
+    scenes = task_named(task).part("procedural")
     of_task = _merge(tables["default"], scenes.style if scenes else {})
     merged = _merge(of_task, tables["dataset"].get(dataset, {}))
     return Style.model_validate(merged)

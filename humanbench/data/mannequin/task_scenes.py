@@ -54,7 +54,7 @@ class TaskScenes(ABC):
 
 def scenes_of(card: DatasetCard) -> TaskScenes:
     """What the card's task says about procedural people; `CardError` where it says nothing."""
-    scenes = task_for(card).procedural
+    scenes: TaskScenes | None = task_for(card).part("procedural")
     if scenes is None:
         raise CardError(f"{card.id}: the task {card.task} has no labels for procedural people, so it cannot be written")
     return scenes

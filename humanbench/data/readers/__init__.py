@@ -21,6 +21,10 @@ A reader of a dataset whose images come packed inside one file also offers
 
 which `humanbench datasets extract ID` calls once; `read` then finds the folders, and until then names the command.
 
+A reader that finds a conversion to COCO's form beside the official files also offers
+
+    def image_name(file_name: str) -> str                                # the id of the picture that it calls so
+
 What a card says in `[reader.options]` is declared by the class that the module calls
 `OPTIONS` (`humanbench.data.readers.options`).
 Modules import neither pandas nor torch when they are loaded: cards are checked whenever datasets are listed.
