@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
@@ -24,3 +24,17 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
         close += [k for k in spellings if lower and lower in k and k not in close]
     names = [spelling for match in close for spelling in spellings[match]]
     return f"; did you mean {', '.join(names[:3])}?" if names else ""
+
+
+def foreign_header(header: Sequence[str]) -> str:
+    """What a CSV's first line shows of another habit (semicolons, tabs, the row numbers of pandas), or "".
+
+    >>> foreign_header(["image;count"])
+    "; its cells are separated by ';', and here by commas"
+    """
+    for sign, shown in ((";", "';'"), ("\t", "tabs")):
+        if len(header) == 1 and sign in header[0]:
+            return f"; its cells are separated by {shown}, and here by commas"
+    if "" in header or "Unnamed: 0" in header:
+        return "; a column without a name is the row number of pandas: write the file with index=False"
+    return ""

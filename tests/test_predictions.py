@@ -141,6 +141,12 @@ CSV_ROWS: dict[str, tuple[str, Callable[[Rows], Rows], tuple[str, ...]]] = {
     "attribute unknown": ("pa100k", cell(0, 1, "Hatt"), ("unknown column 'Hatt'; did you mean Hat?",)),
     "attribute twice": ("pa100k", lambda r: [[*r[0], r[0][1]], *[[*x, "0"] for x in r[1:]]], ("occurs twice",)),
     "a cell too many": ("pa100k", lambda r: [*r[:3], [*r[3], "1"], *r[4:]], ("line 4: 28 cells under 27 columns",)),
+    "semicolons": ("shanghaitech_a", lambda r: [[";".join(x)] for x in r], ("separated by ';', and here by commas",)),
+    "row numbers": (
+        "shanghaitech_a",
+        lambda r: [[str(i) if i else "", *x] for i, x in enumerate(r)],
+        ("unknown column ''; a column without a name is the row number of pandas: write the file with index=False",),
+    ),
     "no header": ("shanghaitech_a", lambda r: r[1:], ("unknown column",)),
     "infinite count": ("shanghaitech_a", cell(1, 1, "inf"), ("line 2: 'inf' in column count",)),
     "count missing": ("shanghaitech_a", lambda r: r[:-1], ("1 of", "images have no prediction")),

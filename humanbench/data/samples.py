@@ -15,6 +15,7 @@ from humanbench.data.readers import find_root, reader_for
 from humanbench.data_root import find_data
 from humanbench.errors import DataError, DataWarning, WithheldError
 from humanbench.tasks.registry import task_for
+from humanbench.text import foreign_header
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,19 +128,45 @@ def read_subset(path: Path, split: str) -> set[str]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such subset file")
     try:
-        if path.suffix == ".toml":
-            found = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(split, [])
-        else:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = csv.DictReader(file)
-                if not {"split", "id"} <= set(rows.fieldnames or ()):
-                    raise DataError(f"{path}: a subset CSV has the columns split, id; found {rows.fieldnames}")
-                found = [row["id"] for row in rows if row["split"] == split]
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        found = _toml_ids(path, split) if path.suffix == ".toml" else _csv_ids(path, split)
+    except (UnicodeDecodeError, csv.Error, tomllib.TOMLDecodeError) as error:
         raise DataError(f"{path}: not a readable CSV or TOML subset file ({error})") from error
     if not found:
         raise DataError(f"{path}: names no sample of split {split!r}")
-    return {str(i) for i in found}
+    return set(found)
+
+
+def _toml_ids(path: Path, split: str) -> list[str]:
+    found = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(split, [])
+    plain = isinstance(found, list) and all(isinstance(i, str | int) and not isinstance(i, bool) for i in found)
+    if not plain:
+        raise DataError(
+            f'{path}: {split} must be an array of ids, like {split} = ["12", "15"]; found {split} = {_excerpt(found)}'
+        )
+    return [str(i) for i in found]
+
+
+def _csv_ids(path: Path, split: str) -> list[str]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file, strict=True)
+        header = next(rows, [])
+        if not {"split", "id"} <= set(header):
+            raise DataError(f"{path}: a subset CSV has the columns split, id; found {header}{foreign_header(header)}")
+        found = []
+        for row in rows:
+            if row and len(row) != len(header):
+                raise DataError(
+                    f"{path}, line {rows.line_num}: {len(row)} cells under {len(header)} columns; an id that holds a "
+                    'comma stands in quotes, like "a,b"'
+                )
+            if row and row[header.index("split")] == split:
+                found.append(row[header.index("id")])
+    return found
+
+
+def _excerpt(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _select(card: DatasetCard, table: pd.DataFrame, wanted: set[str], path: Path) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from humanbench.errors import PredictionError
 from humanbench.files import replacing
 from humanbench.predictions.files import read_bytes
-from humanbench.text import nearest
+from humanbench.text import foreign_header, nearest
 
 KEY = "image"
 
@@ -61,7 +61,8 @@ def _order(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
     wanted = [KEY, *columns]
     for name in header:
         if name not in wanted:
-            raise PredictionError(f"{path}: unknown column {name!r}{nearest(name, wanted)}")
+            hint = foreign_header(header) or nearest(name, wanted)
+            raise PredictionError(f"{path}: unknown column {name!r}{hint}")
     if len(set(header)) < len(header):
         raise PredictionError(f"{path}: the column {max(header, key=header.count)!r} occurs twice")
     missing = [name for name in wanted if name not in header]

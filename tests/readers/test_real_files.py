@@ -18,7 +18,7 @@ from PIL import Image
 from humanbench import metrics
 from humanbench.cards import load_card
 from humanbench.cli import main
-from humanbench.data.samples import load_samples
+from humanbench.data.samples import load_samples, read_subset
 from humanbench.data.verify import verify
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, DataWarning
@@ -250,6 +250,32 @@ class TestFormsOfFiles:
         path = tmp_path / "part.toml"
         path.write_text(f'val = ["{first}"]\n', encoding="utf-8-sig")
         assert load_samples("pa100k", "val", tmp_path, path)["id"].tolist() == [first]
+
+    @pytest.mark.parametrize("value", ['"12"', "1", "{a = 1}", "[[1]]", "[true]", "2026-01-01"])
+    def test_a_subset_is_an_array_of_ids(self, tmp_path: Path, value: str) -> None:
+        path = tmp_path / "part.toml"
+        path.write_text(f"val = {value}\n", encoding="utf-8")
+        with pytest.raises(DataError, match=r"part\.toml: val must be an array of ids, like val = .*; found val = "):
+            read_subset(path, "val")
+        path.write_text('val = ["a", 12]\n', encoding="utf-8")
+        assert read_subset(path, "val") == {"a", "12"}
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("split,id\nval,273272,1a\n", r"part\.csv, line 2: 3 cells under 2 columns; .* in quotes"),
+            ("split,id\nval\n", r"part\.csv, line 2: 1 cells under 2 columns"),
+            ("split;id\nval;1\n", r"part\.csv: a subset CSV has the columns split, id; .* separated by ';'"),
+            ('split,id\nval,"a\n', r"part\.csv: not a readable CSV or TOML subset file"),
+        ],
+    )
+    def test_a_line_of_a_subset_is_read_whole_or_not_at_all(self, tmp_path: Path, text: str, said: str) -> None:
+        path = tmp_path / "part.csv"
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match=said):
+            read_subset(path, "val")
+        path.write_text('split,id\nval,"273272,1a"\n\ntest,b\n', encoding="utf-8")
+        assert read_subset(path, "val") == {"273272,1a"}
 
     def test_heads_saved_again_as_matlab_73_are_the_same(self, tmp_path: Path) -> None:
         on_disk("shanghaitech_b", tmp_path)
