@@ -8,118 +8,16 @@ names of its authors, and loaded by `load_backbone`. The features are held again
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors.torch import save_file
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.backbones import Backbone, load_backbone
-from humanbench.errors import BackboneError
-
-Tensors = dict[str, Tensor]
-Reference = Callable[[Tensor], Tensor]
-"""What the library that wrote the file makes of images: tokens N x L x C, or a map N x C x h x w."""
-
-SMALL: dict[str, Any] = {
-    "img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 4, "num_classes": 0,
-}  # fmt: skip
-HEADS = {"num_heads": 4}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A family's layout: `write` puts it into a folder and gives what is loaded, and the features it must have.
-
-    `arguments`: those of `load_backbone`. `refused`: words of the sentence, where it must not load.
-    """
-
-    family: str
-    layout: str
-    write: Callable[[Path], tuple[str, str | None, Reference | None]]
-    arguments: dict[str, Any] = field(default_factory=dict)
-    refused: str = ""
-    size: tuple[int, int] = (64, 64)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a layout: its route, the largest difference of the features, and the line of the report."""
-
-    loaded: bool
-    route: str
-    difference: float
-    line: str
-
-
-@torch.no_grad()
-def outcome(layout: Layout) -> Outcome:
-    """Write, load and compare one layout."""
-    with tempfile.TemporaryDirectory() as place:
-        torch.manual_seed(3)
-        name, checkpoint, reference = layout.write(Path(place))
-        try:
-            backbone = load_backbone(name, checkpoint, **layout.arguments)
-        except BackboneError as error:
-            return Outcome(False, "refused", float("nan"), str(error).replace(f"{place}/", ""))
-        images = torch.randn(2, 3, *layout.size, generator=torch.Generator().manual_seed(1))
-        difference = float("nan") if reference is None else _difference(backbone, images, reference(images))
-        report = backbone.report
-        assert report is not None
-        notes = [*report.notes, *(f"guessed {guess}" for guess in report.guesses)]
-        total = len(report.loaded) + len(report.missing)
-        line = "; ".join([f"{report.scheme}, {len(report.loaded)} of {total} tensors", *notes[:1]])
-        return Outcome(True, type(backbone.grouped_forward).__name__, difference, line)
-
-
-def _difference(backbone: Backbone, images: Tensor, expected: Tensor) -> float:
-    """The largest difference over the map, and the class token where both have one."""
-    features = backbone(images)
-    if expected.ndim == 4:
-        return float((features.map - expected).abs().max())
-    cells = features.tokens.shape[1]
-    worst = float((features.tokens - expected[:, expected.shape[1] - cells :]).abs().max())
-    if features.class_token is not None:
-        worst = max(worst, float((features.class_token - expected[:, 0]).abs().max()))
-    return worst
-
-
-def disturbed(network: nn.Module) -> nn.Module:
-    """The network in evaluation mode with weights of which none is at its default."""
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            scale = 0.5 if "token" in name or "pos" in name else 0.1
-            parameter.add_(torch.randn_like(parameter) * scale)
-    return network.eval()
-
-
-def plain(**more: Any) -> VisionTransformer:
-    network = disturbed(VisionTransformer(**{**SMALL, **more}))
-    assert isinstance(network, VisionTransformer)
-    return network
-
-
-def _save(tensors: Tensors, path: Path) -> str:
-    save_file({name: value.clone().contiguous() for name, value in tensors.items()}, path)
-    return str(path)
-
-
-def _bare(rename: Callable[[Tensors], Any] = dict, **more: Any) -> Callable[[Path], tuple[str, None, Reference]]:
-    """A bare file of timm's plain transformer, its tensors renamed or wrapped."""
-
-    def write(folder: Path) -> tuple[str, None, Reference]:
-        network = plain(**more)
-        content = rename(dict(network.state_dict()))
-        torch.save(content, folder / "weights.pth")
-        return str(folder / "weights.pth"), None, network.forward_features
-
-    return write
+from tools.layout_parts import HEADS, Layout, Reference, Tensors, bare, disturbed, outcome, save
+from tools.people_layouts import people_rows
 
 
 def _plain_rows() -> Iterator[Layout]:
@@ -134,21 +32,19 @@ def _plain_rows() -> Iterator[Layout]:
         "no bias of query, key, value": {"qkv_bias": False},
     }
     for name, more in layouts.items():
-        yield Layout("ViT (timm)", f"bare file, {name}", _bare(**more), HEADS)
-    square = _bare(img_size=(384, 192))
+        yield Layout("ViT (timm)", f"bare file, {name}", bare(**more), HEADS)
+    square = bare(img_size=(384, 192))
     yield Layout(
         "ViT (timm)", "bare file, 384x192, size stated", square, HEADS | {"img_size": (384, 192)}, size=(384, 192)
     )
     yield Layout("ViT (timm)", "bare file, 384x192, size not stated", square, HEADS, "289 positions")
+    yield Layout("ViT (timm)", "bare file, 256x128, size not stated", bare(img_size=(256, 128)), HEADS, "129 positions")
+    yield Layout("ViT (timm)", "bare file, heads not stated", bare(), {}, "--arch num_heads=N")
     yield Layout(
-        "ViT (timm)", "bare file, 256x128, size not stated", _bare(img_size=(256, 128)), HEADS, "129 positions"
-    )
-    yield Layout("ViT (timm)", "bare file, heads not stated", _bare(), {}, "--arch num_heads=N")
-    yield Layout(
-        "FlexiViT, PATH converted", "class token without position", _bare(no_embed_class=True), HEADS, "no position"
+        "FlexiViT, PATH converted", "class token without position", bare(no_embed_class=True), HEADS, "no position"
     )
     yield Layout(
-        "FlexiViT", "class token without position, stated", _bare(no_embed_class=True), HEADS | {"no_embed_class": True}
+        "FlexiViT", "class token without position, stated", bare(no_embed_class=True), HEADS | {"no_embed_class": True}
     )
 
 
@@ -160,12 +56,6 @@ def _container_rows() -> Iterator[Layout]:
         decoder = {"mask_token": torch.zeros(1, 1, 8), "decoder_embed.weight": torch.zeros(8, 32)}
         return {"model": {**tensors, **decoder}, "epoch": 3}
 
-    def path_dump(tensors: Tensors) -> Any:
-        state = dict(tensors)
-        first, state["pos_embed"] = state["pos_embed"][:, :1], state["pos_embed"][:, 1:]
-        state = prefixed({**state, "cls_token_pos_embed": first}, "module.backbone_module.")
-        return {"step": 1, "state_dict": {**state, "module.neck_module.bias": torch.zeros(4)}}
-
     def moco(tensors: Tensors) -> Any:
         other = {name: value + 1 for name, value in tensors.items()}
         return {"state_dict": prefixed(tensors, "module.base_encoder.") | prefixed(other, "module.momentum_encoder.")}
@@ -174,25 +64,15 @@ def _container_rows() -> Iterator[Layout]:
         other = {name: value + 1 for name, value in tensors.items()}
         return {"student": prefixed(other, "module.backbone."), "teacher": prefixed(tensors, "backbone.")}
 
-    yield Layout("MAE", "model with decoder", _bare(mae), HEADS)
-    yield Layout("PATH", "training dump", _bare(path_dump), HEADS)
+    yield Layout("MAE", "model with decoder", bare(mae), HEADS)
     yield Layout(
-        "ViT (timm)", "state_dict under module.", _bare(lambda t: {"state_dict": prefixed(t, "module.")}), HEADS
+        "ViT (timm)", "state_dict under module.", bare(lambda t: {"state_dict": prefixed(t, "module.")}), HEADS
     )
-    yield Layout(
-        "HAP, LightningModule",
-        "state_dict under backbone.",
-        _bare(lambda t: {"state_dict": prefixed(t, "backbone.")}),
-        HEADS,
-    )
-    yield Layout(
-        "I-JEPA", "target_encoder under module.", _bare(lambda t: {"target_encoder": prefixed(t, "module.")}), HEADS
-    )
-    yield Layout("DINO", "teacher alone", _bare(lambda t: {"teacher": prefixed(t, "backbone.")}), HEADS)
-    yield Layout("DINO", "student and teacher", _bare(dino), HEADS, "holds 2 networks")
-    yield Layout("DINO", "student and teacher, prefix=teacher", _bare(dino), HEADS | {"prefix": "teacher"})
-    yield Layout("MoCo v3", "base_encoder and momentum_encoder", _bare(moco), HEADS, "holds 2 networks")
-    yield Layout("MoCo v3", "the same, prefix=base_encoder", _bare(moco), HEADS | {"prefix": "base_encoder"})
+    yield Layout("DINO", "teacher alone", bare(lambda t: {"teacher": prefixed(t, "backbone.")}), HEADS)
+    yield Layout("DINO", "student and teacher", bare(dino), HEADS, "holds 2 networks")
+    yield Layout("DINO", "student and teacher, prefix=teacher", bare(dino), HEADS | {"prefix": "teacher"})
+    yield Layout("MoCo v3", "base_encoder and momentum_encoder", bare(moco), HEADS, "holds 2 networks")
+    yield Layout("MoCo v3", "the same, prefix=base_encoder", bare(moco), HEADS | {"prefix": "base_encoder"})
 
 
 def dinov2(tensors: Tensors) -> Tensors:
@@ -235,20 +115,20 @@ def _author_rows() -> Iterator[Layout]:
     def packed(tensors: Tensors) -> Tensors:
         return {k.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3"): v for k, v in tensors.items()}
 
-    yield Layout("DINOv2", "official, registers", _bare(dinov2, reg_tokens=4, no_embed_class=True), HEADS)
+    yield Layout("DINOv2", "official, registers", bare(dinov2, reg_tokens=4, no_embed_class=True), HEADS)
     yield Layout(
         "DINOv2",
         "official, registers, network without",
-        _bare(dinov2, reg_tokens=4, no_embed_class=True),
+        bare(dinov2, reg_tokens=4, no_embed_class=True),
         HEADS | {"reg_tokens": 0},
         "no place in the network",
     )
-    yield Layout("DINOv2", "official, gated perceptron", _bare(packed, **gated), HEADS)
-    yield Layout("CLIP", "OpenAI's names", _bare(openai, **quick), HEADS)
+    yield Layout("DINOv2", "official, gated perceptron", bare(packed, **gated), HEADS)
+    yield Layout("CLIP", "OpenAI's names", bare(openai, **quick), HEADS)
     yield Layout(
         "CLIP",
         "open_clip's names, GELU stated",
-        _bare(openai, **quick | {"act_layer": nn.GELU}),
+        bare(openai, **quick | {"act_layer": nn.GELU}),
         HEADS | {"act_layer": "gelu"},
     )
     yield Layout("Perception Encoder", "official names, as a bare CLIP", _pe(""), HEADS, "no place in the network")
@@ -269,7 +149,7 @@ def _pe(name: str) -> Callable[[Path], tuple[str, str | None, Reference]]:
     def write(folder: Path) -> tuple[str, str | None, Reference]:
         network = disturbed(timm.create_model("vit_pe_core_tiny_patch16_384", num_classes=0, **PE))
         inner = {k: v for k, v in network.state_dict().items() if not k.startswith("attn_pool")}
-        file = _save(openai(inner) | {"visual.attn_pool.probe": torch.zeros(1, 1, 32)}, folder / "pe.safetensors")
+        file = save(openai(inner) | {"visual.attn_pool.probe": torch.zeros(1, 1, 32)}, folder / "pe.safetensors")
         return (name, file, network.forward_features) if name else (file, None, network.forward_features)
 
     return write
@@ -284,7 +164,7 @@ def _dinov3(folder: Path) -> tuple[str, str | None, Reference]:
         for ours, theirs in names:
             name = name.replace(ours, theirs)
         renamed[name] = value
-    return "vit_small_patch16_dinov3", _save(renamed, folder / "dinov3.safetensors"), network.forward_features
+    return "vit_small_patch16_dinov3", save(renamed, folder / "dinov3.safetensors"), network.forward_features
 
 
 NARROW = {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8), "img_size": 64, "window_size": 4}
@@ -302,7 +182,7 @@ TIMM: dict[str, dict[str, Any]] = {
 def _timm_row(name: str, arguments: dict[str, Any]) -> Layout:
     def write(folder: Path) -> tuple[str, None, None]:
         network = disturbed(timm.create_model(name, num_classes=3, **arguments))
-        _save(dict(network.state_dict()), folder / "model.safetensors")
+        save(dict(network.state_dict()), folder / "model.safetensors")
         pixels = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
         config = {"architecture": name, "pretrained_cfg": pixels, "model_args": arguments}
         (folder / "config.json").write_text(json.dumps(config))
@@ -408,7 +288,7 @@ def _reference(network: Any) -> Reference:
 
 def layouts() -> list[Layout]:
     """All rows of the table."""
-    rows = [*_plain_rows(), *_container_rows(), *_author_rows()]
+    rows = [*_plain_rows(), *_container_rows(), *_author_rows(), *people_rows()]
     rows += [_timm_row(name, arguments) for name, arguments in TIMM.items()]
     rows += [_transformers_row(name) for name in transformers_cases()]
     return [*rows, _transformers_row("ViT", parts=True)]

@@ -39,13 +39,16 @@ class PlainArchitecture(Record):
     64 channels where there is no checkpoint; `class_token` to True there. `no_embed_class`: class and register tokens
     have no position (DeiT III, DINOv2 with registers). `norm_eps`, `act_layer` and `pre_norm` default to those of
     MAE (1e-6, gelu, False), or of CLIP (1e-5, quick_gelu, True) when the checkpoint has CLIP's naming. `mlp_layer`:
-    `swiglu` is the packed one of DINOv2's largest network.
+    `swiglu` is the packed one of DINOv2's largest network. `patch_padding`: pixels of zeros around the picture before
+    the patches are cut (ViTPose and Sapiens' finetuned networks: 2). `expert`: of a checkpoint with several experts in
+    each perceptron (ViTPose++) the one that is loaded.
     """
 
     embed_dim: int = Field(default=768, ge=1)
     depth: int = Field(default=12, ge=1)
     num_heads: int | None = Field(default=None, ge=1)
     patch_size: int = Field(default=16, ge=1)
+    patch_padding: int | None = Field(default=None, ge=0)
     img_size: Size = 224
     class_token: bool = True
     reg_tokens: int = Field(default=0, ge=0)
@@ -58,6 +61,7 @@ class PlainArchitecture(Record):
     pre_norm: bool = False
     act_layer: Literal["gelu", "gelu_tanh", "quick_gelu", "silu"] = "gelu"
     norm_eps: float = Field(default=1e-6, gt=0)
+    expert: int | None = Field(default=None, ge=0)
 
 
 def plain_architecture(keywords: dict[str, Any]) -> PlainArchitecture:
@@ -72,12 +76,14 @@ def plain_architecture(keywords: dict[str, Any]) -> PlainArchitecture:
     heads = chosen.num_heads or max(chosen.embed_dim // 64, 1)
     if chosen.embed_dim % heads:
         raise BackboneError(f"vit: embed_dim={chosen.embed_dim} is no multiple of num_heads={heads}")
+    if 2 * (chosen.patch_padding or 0) >= chosen.patch_size:
+        raise BackboneError(f"vit: patch_padding={chosen.patch_padding} is half a patch of {chosen.patch_size} or more")
     return chosen.model_copy(update={"num_heads": heads})
 
 
 def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
     """A plain transformer without classifier and pooling."""
-    return VisionTransformer(
+    network = VisionTransformer(
         img_size=chosen.img_size,
         patch_size=chosen.patch_size,
         num_classes=0,
@@ -97,6 +103,9 @@ def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
         act_layer=_ACTIVATIONS[chosen.act_layer],
         norm_layer=partial(nn.LayerNorm, eps=chosen.norm_eps),
     )
+    if chosen.patch_padding:  # timm has no keyword for it
+        network.patch_embed.proj.padding = (chosen.patch_padding, chosen.patch_padding)
+    return network
 
 
 def plain(**keywords: Any) -> VisionTransformer:

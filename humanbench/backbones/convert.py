@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from humanbench.backbones.keymaps import Tensors, aside
 from humanbench.backbones.transformers_models import TransformersTrunk
+from humanbench.backbones.translation import Tensors, aside
 from humanbench.errors import BackboneError
 
 

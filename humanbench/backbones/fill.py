@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from humanbench.backbones.convert import convert
 from humanbench.backbones.infer import check_class_token, position_prefixes
-from humanbench.backbones.keymaps import Tensors, Translation, aside
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
+from humanbench.backbones.solider import SoliderSwin
+from humanbench.backbones.transformers_models import several_experts
+from humanbench.backbones.translation import Tensors, Translation, aside
 from humanbench.errors import BackboneError
 
 _INDEX_BUFFERS = (
@@ -68,7 +70,7 @@ def fill(
     if random_token and "cls_token" in missing and isinstance(trunk, VisionTransformer):
         missing.remove("cls_token")
         adapted.notes.append("the checkpoint has no class token: it starts at random")
-    foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer) else []
+    foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer | SoliderSwin) else []
     foreign += _foreign(given, fitting, state, unused, adapted.left_over)
     if missing or foreign:
         raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, state))
@@ -114,6 +116,10 @@ def _adapted(
     trunk: nn.Module, state: Mapping[str, Tensor], translation: Translation, arguments: Mapping[str, Any], source: str
 ) -> _Adapted:
     """The tensors with what may differ between a checkpoint and a network made equal, each change noted."""
+    if isinstance(trunk, SoliderSwin):
+        folded = trunk.folded(translation.tensors, source)
+        note = f"semantic weight {trunk.semantic_weight}, folded into the merging of patches"
+        return _Adapted(folded, dict(translation.left_over), [note], translation.scheme)
     if not isinstance(trunk, VisionTransformer):
         converted = convert(trunk, state, translation.raw)
         return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
@@ -121,6 +127,7 @@ def _adapted(
         dict(translation.tensors), dict(translation.left_over), list(translation.notes), translation.scheme
     )
     given = adapted.tensors
+    _join_expert(adapted, translation.experts, arguments.get("expert"), source)
     for old, new in (("fc_norm", "norm"), ("norm", "fc_norm")):
         if f"{new}.weight" in state and f"{new}.weight" not in given and f"{old}.weight" in given:
             for leaf in ("weight", "bias"):
@@ -137,6 +144,22 @@ def _adapted(
         if converted.matching > matching:
             return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
     return adapted
+
+
+def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source: str) -> None:
+    """Put the chosen expert of each block behind what all share of its perceptron's last layer."""
+    if not experts:
+        return
+    numbers = sorted({int(name.split(".")[4]) for name in experts})
+    if chosen not in numbers:
+        raise BackboneError(several_experts(source, len(numbers)))
+    for name, value in experts.items():
+        block, leaf = name.split(".")[1], name.rpartition(".")[2]
+        if name == f"blocks.{block}.mlp.experts.{chosen}.{leaf}":
+            shared = f"blocks.{block}.mlp.fc2.{leaf}"
+            adapted.tensors[shared] = torch.cat([adapted.tensors[shared], value])
+        else:
+            adapted.left_over[name] = "experts of other datasets"
 
 
 def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mapping[str, Any], source: str) -> None:

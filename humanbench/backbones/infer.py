@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from humanbench.backbones.keymaps import Translation
 from humanbench.backbones.positions import Grid, position_layout
+from humanbench.backbones.translation import Translation
 from humanbench.errors import BackboneError
 
 Tensors = dict[str, Tensor]
@@ -56,6 +56,8 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
     if not is_plain(translation):
         return None
     tensors = translation.tensors
+    fixed = {key: value for key, value in translation.arguments.items() if key not in given}
+    given = {**fixed, **given}
     width, _, patch, _ = tensors["patch_embed.proj.weight"].shape
     inferred = Inferred(
         {
@@ -74,6 +76,8 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
     _infer_activation(translation, given, source, inferred)
     _infer_heads(tensors, given, source, inferred)
     _infer_positions(tensors, given, source, inferred)
+    inferred.arguments |= fixed
+    inferred.guesses += [f"{key}={value}, as the networks of {translation.scheme}" for key, value in fixed.items()]
     return inferred
 
 

@@ -21,7 +21,7 @@ from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.infer import infer_plain, is_plain
-from humanbench.backbones.keymaps import Translation, by_order, translate
+from humanbench.backbones.keymaps import by_order, translate
 from humanbench.backbones.preprocessing import (
     CLIP,
     IMAGENET,
@@ -43,6 +43,7 @@ from humanbench.backbones.spec import (
     resolve,
     row_name,
 )
+from humanbench.backbones.translation import Translation
 from humanbench.backbones.weights import read_checkpoint, tensors_sha256
 from humanbench.errors import BackboneError
 from humanbench.hashing import file_sha256
@@ -172,6 +173,8 @@ def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | N
         return None
     else:
         raise BackboneError(f"timm has no weights for {spec.name}; {sources.LOCAL}")
+    if place is not None and place.keys == "names":
+        prefix = prefix or place.prefix
     content = read_checkpoint(path, prefix)
     tensors = content.tensors
     if place is not None and place.keys == "order":
@@ -240,6 +243,8 @@ def _architecture(
 ) -> tuple[Architecture, tuple[str, ...]]:
     """What is asked for, and what the checkpoint says where nothing is; and what was guessed of it."""
     arguments = {**spec.arguments, **given}
+    if file is not None:
+        _check_scheme(spec, file, arguments)
     if spec.is_plain_vit:
         return _plain_architecture(spec, file, given)
     if spec.builder:
@@ -249,12 +254,29 @@ def _architecture(
     return Architecture(timm=spec.timm, arguments=arguments), ()
 
 
+def _check_scheme(spec: BackboneSpec, file: _LoadedFile, arguments: Mapping[str, Any]) -> None:
+    """`BackboneError` where a file's naming scheme asks for what is not said, or for another network than is named."""
+    translation = file.translation
+    for key, reason in translation.questions.items():
+        if key not in arguments:
+            raise BackboneError(f"{file.source}: {reason}, --arch {key}=N, with the file alone as the backbone")
+    padding = [int(of.get("patch_padding") or 0) for of in (arguments, translation.arguments)]
+    if translation.differs and (spec.timm or (spec.builder == PLAIN and padding[0] != padding[1])):
+        raise BackboneError(
+            f"{file.source}: is of {translation.scheme}, which {spec.name} is not: {translation.differs}; give the "
+            "file alone as the backbone"
+        )
+
+
 def _plain_architecture(
     spec: BackboneSpec, file: _LoadedFile | None, given: dict[str, Any]
 ) -> tuple[Architecture, tuple[str, ...]]:
     keywords, guesses = dict(given), tuple[str, ...]()
     if file is not None:
         stated = {**spec.arguments, **file.beside.arguments, **given}
+        if file.translation.builder:
+            arguments = {**file.translation.arguments, **given}
+            return Architecture(builder=file.translation.builder, arguments=arguments), ()
         inferred = infer_plain(file.translation, stated, file.source)
         if inferred is None:
             raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")

@@ -71,6 +71,8 @@ def fetch(weights: Weights) -> Fetched:
         path = _from_package(weights)
     elif weights.url:
         path = _download(weights.url)
+    elif weights.page:
+        raise BackboneError(f"{weights.page} gives {weights.file or 'the file'} to people alone: fetch it there")
     else:
         at = revision_of(weights.hub)
         path, revision = from_hub(at.address, weights.file), at.words()

@@ -22,7 +22,7 @@ LOCAL_DIR = "local-dir:"
 VIT = "vit"
 CARD = ".toml"
 RANDOM = "random:"
-_CHECKPOINTS = (".bin", ".pt", ".pth", ".pyth", ".ckpt", ".safetensors", ".tar", ".pkl", INDEX)
+_CHECKPOINTS = (".bin", ".pt", ".pt2", ".pth", ".pyth", ".ckpt", ".safetensors", ".tar", ".pkl", INDEX)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def file_label(source: str) -> str:
     """
     if source.startswith(sources.HUB):
         return source.removeprefix(sources.HUB)
-    return re.sub(r"(\.(pth|pt|bin|tar|ckpt|pyth|pkl|safetensors|index|json))+$", "", Path(source).name, flags=re.I)
+    return re.sub(r"(\.(pth|pt2|pt|bin|tar|ckpt|pyth|pkl|safetensors|index|json))+$", "", Path(source).name, flags=re.I)
 
 
 def row_name(spec: BackboneSpec, label: str = "", random: bool = False) -> str:

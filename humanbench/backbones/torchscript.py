@@ -63,7 +63,21 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
         raise BackboneError(f"{path}: damaged or unknown TorchScript archive ({error})") from error
     tensors: dict[str, Tensor] = {}
     _collect(module, "", tensors)
+    if not tensors:
+        raise BackboneError(
+            f"{path}: is TorchScript that was frozen, so its weights have no names; give the file that it was made "
+            "from (.pth, .safetensors)"
+        )
     return tensors
+
+
+def is_exported(path: Path) -> bool:
+    """Whether the file is a program that `torch.export.save` wrote."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    return bool(names & {"archive_format", "serialized_exported_program.json"})
 
 
 def _collect(bag: Any, prefix: str, into: dict[str, Tensor]) -> None:

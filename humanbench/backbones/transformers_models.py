@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit, cover, holds_norms_only
 from humanbench.backbones.grouped_forward.vit import resize_positions
-from humanbench.backbones.keymaps import Tensors
+from humanbench.backbones.translation import Tensors
 from humanbench.errors import BackboneError
 from humanbench.text import nearest
 
@@ -121,8 +121,11 @@ def _backbone_classes() -> Mapping[str, str]:
     return {kind: name for kind, name in listed.items() if kind != "timm_backbone"}
 
 
-def build(config: Mapping[str, Any], **changes: Any) -> TransformersTrunk:
-    """The network of a configuration, with random weights; `changes` replace keys of the configuration."""
+def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) -> TransformersTrunk:
+    """The network of a configuration, with random weights; `changes` replace keys of the configuration.
+
+    `expert`: the one that is used of a network with several in each perceptron (ViTPose++).
+    """
     library = _library()
     document = {**vision_document(config), **changes}
     kind = KINDS.get(str(document["model_type"]))
@@ -139,7 +142,19 @@ def build(config: Mapping[str, Any], **changes: Any) -> TransformersTrunk:
     else:
         model_class = getattr(library, kind.model)
     settings.vision_use_head = False
-    return TransformersTrunk(model_class, settings, kind)
+    experts = int(getattr(settings, "num_experts", 1) or 1)
+    if experts > 1 and (expert is None or expert not in range(experts)):
+        raise BackboneError(several_experts(f"transformers' {own_type}", experts))
+    return TransformersTrunk(model_class, settings, kind, expert if experts > 1 else None)
+
+
+def several_experts(what: str, count: int) -> str:
+    """The sentence that asks which expert is meant."""
+    return (
+        f"{what}: has {count} experts in each block, of which one belongs to the dataset of a picture, and which one "
+        "is meant is not said: give --arch expert=0 (ViTPose++: 0 COCO, 1 AI Challenger, 2 MPII, 3 AP-10K, 4 APT-36K, "
+        "5 COCO-WholeBody)"
+    )
 
 
 _IGNORED = ("architectures", "torch_dtype", "dtype", "transformers_version", "num_labels", "id2label", "label2id")
@@ -149,12 +164,13 @@ _IGNORED = ("architectures", "torch_dtype", "dtype", "transformers_version", "nu
 class TransformersTrunk(nn.Module):
     """An encoder of transformers as a trunk: `forward` gives the map, the class token or None, and the finer maps."""
 
-    def __init__(self, model_class: Any, settings: Any, kind: _Kind | None) -> None:
+    def __init__(self, model_class: Any, settings: Any, kind: _Kind | None, expert: int | None = None) -> None:
         super().__init__()
+        self.expert = expert
         options = inspect.signature(model_class.__init__).parameters
         extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
         self.model: Any = model_class(settings, **extra)
-        self.taken_out = tuple(_unused(self.model, () if kind is None else kind.unused))
+        self.taken_out = tuple(_unused(self.model, () if kind is None else kind.unused, expert))
         for name in self.taken_out:
             _take_out(self.model, name)
         self.first_tokens = 0 if kind is None else kind.first_tokens(settings)
@@ -189,13 +205,18 @@ class TransformersTrunk(nn.Module):
         cells = resize_positions(positions[:, 1:].reshape(1, *grid, -1), (height // side, width // side))
         patches.image_size = (height, width)
         named = {"embeddings.position_embeddings": torch.cat([positions[:, :1], cells.flatten(1, 2)], dim=1)}
-        return tuple(torch.func.functional_call(self.model, named, (images,)).feature_maps)
+        dataset = None if self.expert is None else torch.full((len(images),), self.expert, device=images.device)
+        return tuple(torch.func.functional_call(self.model, named, (images, dataset)).feature_maps)
 
     def translated(self, tensors: Tensors) -> tuple[Tensors, list[str]]:
         """The tensors under the names in memory, by the library's own loading; and the names that it did not use."""
         settings, model_class = self.model.config, type(self.model)
         options = inspect.signature(model_class.__init__).parameters
         extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
+        outside: list[str] = []
+        if self._maps and any(name.startswith(_AS_PART) for name in tensors):  # its class is not a part of the model's
+            outside = [name for name in tensors if not name.startswith(_AS_PART)]
+            tensors = {n.removeprefix(_AS_PART): value for n, value in tensors.items() if n.startswith(_AS_PART)}
         with _quiet():
             loaded, info = model_class.from_pretrained(
                 None,
@@ -207,8 +228,13 @@ class TransformersTrunk(nn.Module):
             )
         absent = {*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])}
         state = loaded.state_dict()
-        return {f"model.{n}": v for n, v in state.items() if n not in absent}, sorted(info["unexpected_keys"])
+        return {f"model.{n}": v for n, v in state.items() if n not in absent}, sorted(
+            [*info["unexpected_keys"], *outside]
+        )
 
+
+_AS_PART = "backbone."
+"""Before names of a backbone in the file of a model with a head (ViTPose)."""
 
 _ERROR = 40
 """The level of Python's logging at which errors alone are said."""
@@ -230,9 +256,14 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _unused(model: nn.Module, more: tuple[str, ...]) -> list[str]:
-    """Parameters without a part in the features."""
-    return [n for n, _ in model.named_parameters() if n.endswith(_MASK) or n.startswith((*_UNUSED, *more))]
+def _unused(model: nn.Module, more: tuple[str, ...], expert: int | None) -> list[str]:
+    """Parameters without a part in the features: of several experts all but the chosen one too."""
+
+    def unused(name: str) -> bool:
+        other = expert is not None and ".experts." in name and f".experts.{expert}." not in name
+        return name.endswith(_MASK) or name.startswith((*_UNUSED, *more)) or other
+
+    return [name for name, _ in model.named_parameters() if unused(name)]
 
 
 def _take_out(model: nn.Module, name: str) -> None:

@@ -22,7 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from humanbench.backbones.networks import select_network
-from humanbench.backbones.torchscript import is_torchscript, read_torchscript
+from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
 from humanbench.errors import BackboneError
 
 INDEX = ".index.json"
@@ -59,6 +59,11 @@ def read_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
         content, metadata = _read_safetensors(path)
     elif is_torchscript(path):
         content, metadata = read_torchscript(path), {}
+    elif is_exported(path):
+        raise BackboneError(
+            f"{path}: is a program of torch.export, whose weights have no names here; give the file that it was made "
+            "from (.pth, .safetensors), or its TorchScript"
+        )
     else:
         content, metadata = read_pickle(path), {}
     network = select_network(content, str(path), prefix)

@@ -75,7 +75,7 @@ def _row(card: BackboneCard) -> dict[str, Any]:
 
 
 def _from(place: Weights) -> str:
-    return next((kind for kind in ("package", "hub", "url") if getattr(place, kind)), "humanbench")
+    return next((kind for kind in ("package", "hub", "url", "page") if getattr(place, kind)), "humanbench")
 
 
 def _seen(card: BackboneCard) -> str:

@@ -7,7 +7,8 @@ import torch
 
 from humanbench import load_backbone
 from humanbench.errors import BackboneError
-from tools.layouts import TIMM, Layout, layouts, outcome, transformers_cases
+from tools.layout_parts import Layout, outcome
+from tools.layouts import TIMM, layouts, transformers_cases
 
 ROWS = {
     f"{row.family}: {row.layout}": row

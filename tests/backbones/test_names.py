@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from humanbench import load_backbone
 from humanbench.backbones import cards as card_module
+from humanbench.backbones.build import build_with
 from humanbench.backbones.cards import backbone_cards, parse_backbone_card
 from humanbench.cards import collection, load_card, scenario
 from humanbench.cli import main
@@ -39,11 +40,24 @@ venue = "none"
 
 def test_cards_name_networks_that_there_are() -> None:
     for card in backbone_cards().values():
-        assert timm.is_model(card.architecture.timm.partition(".")[0]), card.id
-        timm.get_pretrained_cfg(card.architecture.timm)
+        if card.architecture.timm:
+            assert timm.is_model(card.architecture.timm.partition(".")[0]), card.id
+            timm.get_pretrained_cfg(card.architecture.timm)
+        else:
+            arguments = card.architecture.arguments
+            shallow = {"depth": 1} if "depth" in arguments else {"depths": (1,) * len(arguments["depths"])}
+            with torch.device("meta"):  # no memory for the parameters
+                build_with(card.architecture.builder, arguments | shallow)
+            assert card.mean, card.id
         assert card.weights, card.id
-        assert any(place.hub or place.package or place.beside for place in card.weights), card.id
         assert all(Path(place.file).is_file() for place in card.weights if place.beside), card.id
+
+
+def test_weights_that_people_fetch_by_hand() -> None:
+    """Never random weights under the card's name: the page and the option are named."""
+    page = backbone_cards()["hap_vitb"].weights[0].page
+    with pytest.raises(BackboneError, match=rf"{page} gives the file to people alone.*--checkpoint FILE"):
+        load_backbone("hap_vitb")
 
 
 def test_scenarios_of_the_cards() -> None:
@@ -170,7 +184,7 @@ def test_plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (CARD.format(id="x", builder=""), "give either timm or builder"),
         (
             CARD.format(id="x", builder="a:b") + '[[weights]]\nhub = "a/b"\nurl = "c"',
-            "give one of hub, url and package",
+            "give one of hub, url, page and package",
         ),
         ("id = ", "not valid TOML"),
     ],

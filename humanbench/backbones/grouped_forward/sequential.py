@@ -35,6 +35,7 @@ TRUNKS = {
     "RegNet": "stem s1 s2 s3 s4 final_conv",
     "ResNet": "conv1 bn1 act1 maxpool layer1 layer2 layer3 layer4",
     "ResNetV2": "stem stages norm",
+    "SoliderSwin": "patch_embed layers norm",
     "SwinTransformer": "patch_embed layers norm",
     "SwinTransformerV2": "patch_embed layers norm",
     "TinyVit": "patch_embed stages head.norm",
@@ -130,6 +131,8 @@ def _open(parent: nn.Module, parts: list[str], path: str = "") -> Iterator[str]:
     for part in parts:
         if part.startswith(">"):
             yield part
+            continue
+        if part == "head.norm" and not hasattr(parent.get_submodule("head"), "norm"):  # it is `norm_pre` then
             continue
         module = parent.get_submodule(part)
         full = f"{path}{part}"
