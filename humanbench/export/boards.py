@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,16 @@ def text_value(number: CellNumber) -> float:
 def shows_interval(number: CellNumber) -> bool:
     """Whether half of the interval stands behind the value: where it is a mean over several trainings."""
     return number.seeds > 1 and math.isfinite(number.half)
+
+
+def cell_text(
+    board: PaperTable, row: PaperRow, column: PaperColumn, missing: str, text: Callable[[CellNumber, bool], str]
+) -> str:
+    """A cell: `missing` where nothing was run, else what `text` makes of the number and whether it is the best one."""
+    if column.card.id not in row.numbers:
+        return missing
+    number = row.numbers[column.card.id]
+    return "failed" if number is None else text(number, text_value(number) == board.best(column))
 
 
 def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, cell_text, shows_interval, text_value
+from humanbench.results.cells import CellNumber
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_named
 
@@ -76,15 +77,9 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cells(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
-    return [_cell(board, row, column) for column in block]
+    return [cell_text(board, row, column, "--", _text) for column in block]
 
 
-def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
-    if column.card.id not in row.numbers:
-        return "--"
-    number = row.numbers[column.card.id]
-    if number is None:
-        return "failed"
-    value = text_value(number)
-    text = rf"\textbf{{{value:.1f}}}" if value == board.best(column) else f"{value:.1f}"
+def _text(number: CellNumber, best: bool) -> str:
+    text = rf"\textbf{{{text_value(number):.1f}}}" if best else f"{text_value(number):.1f}"
     return text + (rf"\,{{\scriptsize$\pm${number.half:.1f}}}" if shows_interval(number) else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from humanbench.comparison.formats import escaped, rows_of
-from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, shows_interval, text_value
+from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, cell_text, shows_interval, text_value
+from humanbench.results.cells import CellNumber
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_named
 
@@ -31,15 +32,10 @@ def _board(board: PaperTable) -> str:
 
 
 def _row(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
-    return [escaped(row.backbone), escaped(row.regime), *(_cell(board, row, column) for column in block)]
+    numbers = (cell_text(board, row, column, "–", _text) for column in block)
+    return [escaped(row.backbone), escaped(row.regime), *numbers]
 
 
-def _cell(board: PaperTable, row: PaperRow, column: PaperColumn) -> str:
-    if column.card.id not in row.numbers:
-        return "–"
-    number = row.numbers[column.card.id]
-    if number is None:
-        return "failed"
-    value = text_value(number)
-    text = f"{value:.1f}" + (f" ± {number.half:.1f}" if shows_interval(number) else "")
-    return f"**{text}**" if value == board.best(column) else text
+def _text(number: CellNumber, best: bool) -> str:
+    text = f"{text_value(number):.1f}" + (f" ± {number.half:.1f}" if shows_interval(number) else "")
+    return f"**{text}**" if best else text

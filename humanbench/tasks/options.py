@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from humanbench.errors import RecipeError
 from humanbench.recipes import Recipe
-from humanbench.schema import Record, found, location, problem, unknown_key
+from humanbench.schema import Positive, Record, found, location, problem, unknown_key
+
+
+def _ordered(scale: tuple[float, float]) -> tuple[float, float]:
+    if scale[0] > scale[1]:
+        raise ValueError("scale is (smallest, largest)")
+    return scale
+
+
+ScaleRange = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
+"""From which to which factor a picture is scaled."""
 
 
 class RecipeOptions(Record):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from humanbench import load_backbone
 from tests.backbones.tiny import run
+from tests.parity import error, normalised
 from tests.samples import PARITY, needs_parity
 
 CLOSE = 1e-5
@@ -22,17 +23,6 @@ SIZES = {"patch_size": 16, "img_size": 64, "embed_dim": 64}
 PATH = {**SIZES, "depth": 4, "num_heads": 4}
 MAE = {**SIZES, "depth": 3, "num_heads": 4}
 CLIP = {**SIZES, "depth": 3, "num_heads": 2}
-
-
-def error(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    return float((a - b).abs().max())
-
-
-def normalised(image: Tensor) -> Tensor:
-    """PATH's inputs are 0..255 RGB; it normalises by ImageNet's mean and deviation."""
-    mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
-    return (image - mean) / torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 
 
 @needs_parity

@@ -7,24 +7,14 @@ import math
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
 
 from humanbench import load_backbone
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.trunk import ClassToken, as_maps, hidden, init_weights, projected, sines
+from tests.parity import error, normalised
 from tests.samples import PARITY, needs_parity
 
 KEYS = PARITY.parent / "method" / "keys" / "path_projector_vitb_keys.txt"
-
-
-def error(a: Tensor, b: Tensor) -> float:
-    assert a.shape == b.shape
-    return float((a - b).abs().max())
-
-
-def normalised(image: Tensor) -> Tensor:
-    mean = torch.tensor([123.675, 116.28, 103.53]).view(3, 1, 1)
-    return (image - mean) / torch.tensor([58.395, 57.12, 57.375]).view(3, 1, 1)
 
 
 @needs_parity

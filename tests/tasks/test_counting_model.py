@@ -175,10 +175,6 @@ def test_pictures_are_whole_and_shrunk_only_when_too_large(tmp_path: Path) -> No
     assert model.training.predictions(PART_B, tables, [1.5, 2.0]).tolist() == [1.5, 2.0]
 
 
-def test_recipes_of_all_regimes_are_understood() -> None:
-    for name in ("shanghaitech_a", "shanghaitech_b"):
-        for regime in ("full", "partial", "head"):
-            for suite in ("humanbench-v1", "mini"):
-                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+def test_slips_are_refused() -> None:
     with pytest.raises(RecipeError, match=r"loss\.kernel"):
         model.training.check(recipe(loss__kernel="wide"))

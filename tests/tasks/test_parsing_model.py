@@ -149,11 +149,7 @@ def test_maps_are_written_one_by_one_at_the_size_of_the_truth(tmp_path: Path) ->
     assert scores["pACC"] == 100
 
 
-def test_recipes_of_all_regimes_and_variants_are_understood() -> None:
-    for name in ("lip", "cihp", "atr", "human36m_parsing"):
-        for regime in ("full", "partial", "head"):
-            for suite in ("humanbench-v1", "mini"):
-                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+def test_variants_are_understood_and_slips_refused() -> None:
     model.training.check(load_recipe(LIP, "full", variant="layer_norm_head"))
     with pytest.raises(RecipeError, match="smallest, largest"):
         model.training.check(recipe(augment__scale=[2.0, 1.0]))

@@ -391,11 +391,7 @@ def test_given_people_come_back_in_the_tables_order(tmp_path: Path) -> None:
     assert result.keypoints[:, 0, 0].tolist() == [10, 11, 12]
 
 
-def test_recipes_of_all_regimes_and_variants_are_understood() -> None:
-    for name in ("coco_pose", "aic", "mpii", "human36m_pose"):
-        for regime in ("full", "partial", "head"):
-            for suite in ("humanbench-v1", "mini"):
-                model.training.check(load_recipe(load_card(name), regime, suite))  # type: ignore[arg-type]
+def test_variants_are_understood_and_slips_refused() -> None:
     model.training.check(load_recipe(COCO, "full", variant="ap56"))
     with pytest.raises(RecipeError, match="odd"):
         model.training.check(recipe(test__blur=4))

@@ -86,18 +86,7 @@ def _sequence(
         width, height = camera["size"]
         video = name.replace("cAll", str(camera["name"]))
         keys = [f"{video}/{frame * step:06d}" for frame in range(len(points))]
-        some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
-        tables.append(
-            person_table(
-                image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
-                image_id=[keys[i] for i in some],
-                annotation_id=[0] * len(some),
-                keypoints=keypoints[some],
-                bbox=box_around(keypoints[some]),
-                image_ids=keys,
-                size=[(int(width), int(height))] * len(some),
-            )
-        )
+        tables.append(dancers(root, keys, keypoints, [(int(width), int(height))] * len(keys)))
     return tables
 
 
@@ -126,3 +115,17 @@ def project(
     with np.errstate(invalid="ignore"):
         visible = (seen[..., 2] > 0) & ((pixels >= 0) & (pixels < size)).all(axis=-1)
     return np.concatenate([np.where(visible[..., None], pixels, 0.0), 2.0 * visible[..., None]], axis=-1)
+
+
+def dancers(root: Path, keys: list[str], keypoints: NDArray[np.float64], sizes: list[tuple[int, int]]) -> pd.DataFrame:
+    """The table of pictures with one person each, N x joints x 3, of those where a joint is to be seen."""
+    some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
+    return person_table(
+        image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
+        image_id=[keys[i] for i in some],
+        annotation_id=[0] * len(some),
+        keypoints=keypoints[some],
+        bbox=box_around(keypoints[some]),
+        image_ids=keys,
+        size=[sizes[i] for i in some],
+    )

@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.aist_plusplus import AistPlusplusOptions
-from humanbench.data.readers.people import box_around, join_tables, person_table
+from humanbench.data.readers.aist_plusplus import AistPlusplusOptions, dancers
+from humanbench.data.readers.people import join_tables
 from humanbench.data.writers import Save
 from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
 
@@ -79,16 +79,7 @@ def _sequence(
     for folder, content in contents.items():
         with (root / folder / f"{name}.pkl").open("wb") as file:
             pickle.dump(content, file, protocol=2)
-    some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
-    return person_table(
-        image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
-        image_id=[keys[i] for i in some],
-        annotation_id=[0] * len(some),
-        keypoints=keypoints[some],
-        bbox=box_around(keypoints[some]),
-        image_ids=keys,
-        size=[frames[i].size for i in some],
-    )
+    return dancers(root, keys, keypoints, [frame.size for frame in frames])
 
 
 def _unproject(keypoints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions, RecipeSections
+from humanbench.tasks.options import RecipeOptions, RecipeSections, ScaleRange
 
 Pixels = Annotated[int, Field(ge=1)]
 
@@ -19,15 +19,9 @@ class CountingAugmentOptions(RecipeOptions):
     """
 
     crop: tuple[Pixels, Pixels]
-    scale: tuple[Positive, Positive]
+    scale: ScaleRange
     flip: Fraction
     photometric: Fraction
-
-    @model_validator(mode="after")
-    def _ordered(self) -> CountingAugmentOptions:
-        if self.scale[0] > self.scale[1]:
-            raise ValueError("scale is (smallest, largest)")
-        return self
 
 
 class CountingHeadOptions(RecipeOptions):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions, RecipeSections
+from humanbench.schema import Fraction
+from humanbench.tasks.options import RecipeOptions, RecipeSections, ScaleRange
 
 
 class ParsingAugmentOptions(RecipeOptions):
@@ -17,14 +17,8 @@ class ParsingAugmentOptions(RecipeOptions):
     """
 
     flip: Fraction
-    scale: tuple[Positive, Positive]
+    scale: ScaleRange
     photometric: Fraction
-
-    @model_validator(mode="after")
-    def _ordered(self) -> ParsingAugmentOptions:
-        if self.scale[0] > self.scale[1]:
-            raise ValueError("scale is (smallest, largest)")
-        return self
 
 
 class ParsingHeadOptions(RecipeOptions):
