@@ -12,6 +12,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+SEEDS = 1 << 32
+"""Seeds are 0 .. SEEDS - 1: what every generator of random numbers takes."""
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Record(BaseModel):
@@ -42,7 +46,10 @@ def unknown_key(error: ValidationError, model: object) -> str:
 
 def found(error: ValidationError) -> str:
     """What stands where the first error is, for the end of a sentence."""
-    return f"(found {error.errors()[0]['input']!r})"
+    given = error.errors()[0]["input"]
+    if isinstance(given, int) and abs(given) >= 10**40:
+        return "(found a number of more than 40 digits)"
+    return f"(found {given!r})"
 
 
 def complaint(error: ValidationError) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
@@ -36,7 +36,7 @@ class Metric(Record):
     value: Number
     low: Number
     high: Number
-    n: int
+    n: Annotated[int, Field(ge=0, le=10**12)]
 
 
 class ScoreReport(Record):

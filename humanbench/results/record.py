@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
-from humanbench.schema import Record, problem
+from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric
 
 SCHEMA_VERSION = 2
@@ -24,6 +24,16 @@ _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     1: lambda document: document,  # 2 added `cost`, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
+
+
+Number = Annotated[int, Field(ge=0, le=10**13)]
+"""How many there are of something: parameters, epochs, iterations."""
+
+Speed = Annotated[float, Field(ge=0, le=1e9)]
+"""Seconds, or images per second."""
+
+Side = Annotated[int, Field(ge=1, le=100_000)]
+"""Pixels."""
 
 
 class ResultError(HumanbenchError):
@@ -43,7 +53,7 @@ class Cell(Record):
     weights_sha256: str
     architecture: str
     recipe_sha256: str
-    seed: int
+    seed: Seed
     subset: str | None
     inputs: dict[str, str]
     humanbench: str
@@ -63,11 +73,11 @@ class Provenance(Record):
     python: str
     platform: str
     device: str
-    processes: int
+    processes: Annotated[int, Field(ge=1, le=10**6)]
     command: str
     started: str
-    seconds: dict[str, float]
-    images_per_second: dict[str, float]
+    seconds: dict[str, Speed]
+    images_per_second: dict[str, Speed]
     dataset_fingerprint: str
     freeze_sha256: str
     predictions_sha256: str
@@ -81,9 +91,9 @@ class Cost(Record):
     one size: at that size), once; a mirrored view comes on top.
     """
 
-    gflops: float
-    height: int
-    width: int
+    gflops: Annotated[float, Field(ge=1e-9, le=1e7)]
+    height: Side
+    width: Side
 
 
 class Result(Record):
@@ -106,7 +116,7 @@ class Result(Record):
     regime: str
     suite: str
     variant: str | None
-    seed: int
+    seed: Seed
     synthetic: bool
     subset: str | None
     recipe_source: str
@@ -115,11 +125,11 @@ class Result(Record):
     unit: str = ""
     metrics: dict[str, Metric] = {}
     info: dict[str, Any] = {}
-    trainable: int = 0
-    frozen: int = 0
+    trainable: Number = 0
+    frozen: Number = 0
     cost: Cost | None = None
-    epochs: int = 0
-    iterations: int = 0
+    epochs: Number = 0
+    iterations: Number = 0
     history: list[dict[str, float | None]] = []
     predictions: str | None = None
     provenance: Provenance | None = None

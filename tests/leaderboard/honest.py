@@ -36,7 +36,14 @@ def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     task_for(card).predictions.write(card, tables, perfect(card, tables), path)
     report = score(card, path, root)
-    freeze = {"regime": regime, "trainable": [["head.weight", 14_200_000]], "frozen": [["trunk.weight", 72_200_000]]}
+    recipe = load_recipe(card, regime)
+    freeze = {
+        "regime": regime,
+        "variant": {"name": "", **recipe.freezing.model_dump()},
+        "trainable": [["head.weight", 14_200_000]],
+        "frozen": [["backbone.weight", 72_200_000]],
+        "first_trainable_group": 1,
+    }
     canonical = json.dumps(freeze, sort_keys=True, separators=(",", ":"))
     train = {split: load_samples(card, split, root) for split in card.evaluation.train}
     assert draft.provenance is not None
@@ -56,10 +63,12 @@ def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
             "predictions": f"predictions/{path.name}",
             "provenance": provenance,
             "synthetic": report.synthetic,
+            "epochs": recipe.train.epochs or 10,
+            "iterations": recipe.train.iterations or 1000,
         }
     )
     _write(folder / "freeze" / f"{name}.json", json.dumps(freeze, indent=1))
-    _write(folder / "recipes" / f"{name}.json", load_recipe(card, regime).model_dump_json(indent=1))  # type: ignore[arg-type]
+    _write(folder / "recipes" / f"{name}.json", recipe.model_dump_json(indent=1))
     _write(folder / "results" / f"{name}.json", result.to_json())
 
 

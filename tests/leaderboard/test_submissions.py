@@ -14,13 +14,15 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
-from humanbench.hashing import file_sha256
+from humanbench.hashing import document_sha256, file_sha256
+from humanbench.hashing import key as key_of
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
 from humanbench.names import shown
 from humanbench.results import record
-from tests.evaluated import run, write_dataset
+from humanbench.tasks.registry import task_for
+from tests.evaluated import perfect, run, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 
 DATASETS = ("pa100k", "market1501", "shanghaitech_a", "lip")
@@ -164,7 +166,7 @@ def test_predictions_of_another_dataset_are_rejected(submission: Path, root: Pat
     """Those of ShanghaiTech (CSV too) in place of PA-100K's, every hash made to fit."""
     (target,) = (submission / "predictions").glob("pa100k-*")
     (source,) = (submission / "predictions").glob("shanghaitech_a-*")
-    shutil.copyfile(source, target)
+    target.write_text(source.read_text() + "\n")  # with a line more: no two cells have the same bytes
     _fit_predictions(submission, "pa100k", target)
     (cell,) = [c for c in checked(submission, root).cells if c.verdict == "rejected"]
     assert cell.dataset == "pa100k"
@@ -220,16 +222,44 @@ def _deep(document: dict[str, Any], key: str, value: Any) -> None:
         ("task", "reid", "its task is 'reid', the dataset's is attribute"),
         ("scenario", "in-dataset", "its scenario is 'in-dataset'"),
         ("regime", "turbo", "regime 'turbo'"),
-        ("split", "secret", "the split 'secret'"),
+        ("split", "secret", "on the split 'secret'; pa100k is tested on test"),
+        ("split", "train", "on the split 'train'; pa100k is tested on test"),
+        ("split", "", "on the split ''"),
+        ("main", "F1", "its main metric is 'F1', the dataset's is mA"),
+        ("reason", "x", "finished and has a reason for its failure"),
+        ("recipe_source", "ours?", "the recipe's source is"),
+        ("iterations", 1, "it was trained for 1 iterations, its recipe says"),
+        ("trainable", 10**400, "trainable: Input should be less than or equal to"),
+        ("trainable", 10**308, "trainable: Input should be less than or equal to"),
+        ("trainable", -1, "trainable: Input should be greater than or equal to 0"),
+        ("frozen", -1, "frozen: Input should be greater than or equal to 0"),
+        ("iterations", 10**30, "iterations: Input should be less than"),
+        ("seed", int("9" * 4000), "seed: Input should be less than"),
+        ("seed", -1, "seed: Input should be greater than or equal to 0"),
+        ("metrics.mA.n", 10**40, "metrics.mA.n: Input should be less than"),
+        ("provenance.processes", 0, "provenance.processes: Input should be greater"),
+        ("provenance.seconds.fit", -1.0, "provenance.seconds.fit: Input should be greater"),
+        ("provenance.seconds.fit", 1e308, "provenance.seconds.fit: Input should be less"),
+        ("provenance.images_per_second.predict", 5e-324, "5e-324 seconds or images per second are none"),
+        ("provenance.started", "9999-12-31T00:00:00+00:00", "is in the future"),
+        ("provenance.started", "1999-12-31T00:00:00", "is too early"),
+        ("provenance.started", "yesterday", "which is no time"),
+        ("provenance.humanbench", "7.0", "two different values of humanbench: '7' and '0'"),
+        ("cell.inputs", {"boxes": "0" * 64}, "the recipe takes these files: none; the cell had: boxes"),
+        ("variant", "direct", "the variant direct is without finetuning"),
+        ("info", {"note": 10**400}, "note holds a number beyond 1e+15"),
+        ("info", {"note": [1]}, "note holds a list"),
+        ("info", {str(n): 1 for n in range(2000)}, "info has 2,000 keys"),
         ("backbone", "other", "two different values of backbone"),
         ("backbone", "x" * 10_240, "backbone has 10,240 characters"),
         ("cell.seed", 3, "the cell's id is not the hash of its content"),
         ("cell.weights_sha256", "0" * 64, "two different values of weights"),
         ("trainable", 5, "the freeze report counts"),
-        ("cost.gflops", -1.0, "-1.0 GFLOPs for one picture are none"),
-        ("cost.gflops", 1e308, "GFLOPs for one picture are none"),
+        ("cost.gflops", -1.0, "cost.gflops: Input should be greater"),
+        ("cost.gflops", 5e-324, "cost.gflops: Input should be greater"),
+        ("cost.gflops", 1e308, "cost.gflops: Input should be less"),
         ("cost.gflops", "35", "cost.gflops: Input should be a valid number"),
-        ("cost.width", 0, "a picture of 256 x 0 pixels"),
+        ("cost.width", 0, "cost.width: Input should be greater"),
         ("status", "failed", "not the result of a finished cell"),
         ("predictions", "../../etc/passwd", "not in predictions/"),
         ("predictions", "/etc/passwd", "not in predictions/"),
@@ -258,6 +288,98 @@ def test_numbers_and_documents_that_json_does_not_have_are_refused(submission: P
     report = checked(submission, None)
     assert not report.ok
     assert path.name in report.problems[0]
+
+
+def _write_freeze(folder: Path, dataset: str, **changes: Any) -> None:
+    """Change the freeze report of a dataset, with its hash and its counts in the result made to fit."""
+    (path,) = (folder / "freeze").glob(f"{dataset}-*.json")
+    report = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(report))
+    provenance = json.loads(result_file(folder, dataset).read_text())["provenance"]
+    counts = {which: sum(count for _, count in report[which]) for which in ("trainable", "frozen")}
+    provenance["freeze_sha256"] = document_sha256(report)
+    edit_result(folder, dataset, provenance=provenance, **counts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trainable": [["head.weight", 10**400]]}, "Input should be less than or equal to"),
+        ({"trainable": [["head.weight", 5e-324]]}, "Input should be a valid integer"),
+        ({"trainable": [["head.weight", -5], ["head.bias", 10]]}, "Input should be greater than or equal to 0"),
+        ({"trainable": [["head.weight", "14200000"]]}, "Input should be a valid integer"),
+        ({"trainable": [["head.weight", 7], ["head.weight", 7]]}, "names a parameter twice"),
+        ({"trainable": [["backbone.weight2", 7]]}, "backbone.weight2 was trained, which head does not"),
+        ({"frozen": [["head.bias", 7]]}, "head.bias was frozen, which head trains"),
+        ({"variant": {"name": "", "last": 3}}, "of another variant than the recipe's"),
+        ({"variant": {"name": "mine"}}, "of another variant than the recipe's"),
+        ({"regime": "partial"}, "the freeze report's regime is 'partial'"),
+        ({"extra": 1}, "Extra inputs are not permitted"),
+    ],
+)  # fmt: skip
+def test_a_freeze_report_that_does_not_fit_is_named(submission: Path, changes: dict[str, Any], said: str) -> None:
+    """Even where every count and hash was made to fit it."""
+    try:
+        _write_freeze(submission, "pa100k", **changes)
+    except TypeError:  # a number that is a text: there is no sum of it
+        (path,) = (submission / "freeze").glob("pa100k-*.json")
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    assert said in "\n".join(checked(submission, None).problems)
+
+
+def test_the_same_predictions_for_two_seeds_are_refused(submission: Path) -> None:
+    """A training copied to another seed, every hash made to fit, halves an interval for nothing."""
+    path = result_file(submission, "pa100k")
+    document = json.loads(path.read_text())
+    before = path.stem
+    cell = {k: v for k, v in document["cell"].items() if k != "id"} | {"seed": 1}
+    name = f"copy-{before}"
+    suffix = Path(document["predictions"]).suffix
+    document |= {"seed": 1, "cell": {"id": key_of(cell), **cell}, "predictions": f"predictions/{name}{suffix}"}
+    shutil.copyfile(submission / "predictions" / f"{before}{suffix}", submission / document["predictions"])
+    for folder in ("recipes", "freeze"):
+        shutil.copyfile(submission / folder / f"{before}.json", submission / folder / f"{name}.json")
+    (submission / "results" / f"{name}.json").write_text(json.dumps(document))
+    assert "has the very predictions of seed" in "\n".join(checked(submission, None).problems)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"predictions": document["predictions"]}))
+    text = "\n".join(checked(submission, None).problems)
+    assert "are also those of another result" in text
+
+
+@pytest.mark.parametrize("name", ["recipes/other.json", "predictions/other.csv", "freeze/other.txt"])
+def test_a_file_of_no_result_is_refused(submission: Path, name: str) -> None:
+    (submission / name).write_text("{}")
+    assert f"{name} belongs to none of its results" in "\n".join(checked(submission, None).problems)
+
+
+def test_a_card_of_another_backbone_is_refused(submission: Path) -> None:
+    path = submission / "backbone.json"
+    document = json.loads(path.read_text())
+    card = document["card"] or {}
+    path.write_text(json.dumps(document | {"card": card | {"id": "mae_vitl"}}))
+    assert "its card is of 'mae_vitl'" in "\n".join(checked(submission, None).problems)
+    path.write_text(json.dumps(document | {"card": card | {"evil": 1}}))
+    assert "backbone.json: card: evil: Extra inputs" in "\n".join(checked(submission, None).problems)
+
+
+def test_predictions_of_another_split_are_no_result(submission: Path, root: Path) -> None:
+    """Perfect predictions of the training pictures, every hash and name made to fit, are not those of the test."""
+    card = load_card("pa100k")
+    (target,) = (submission / "predictions").glob("pa100k-*")
+    tables = {"train": load_samples(card, "train", root)}
+    task_for(card).predictions.write(card, tables, perfect(card, tables), target)
+    _fit_predictions(submission, "pa100k", target)
+    assert "pa100k" in {c.dataset for c in checked(submission, root).cells if c.verdict == "rejected"}
+    edit_result(submission, "pa100k", split="train")
+    assert "it is a result on the split 'train'" in "\n".join(checked(submission, root).problems)
+
+
+def test_notes_on_the_numbers_are_recomputed(submission: Path, root: Path) -> None:
+    path = result_file(submission, "market1501")
+    info = json.loads(path.read_text())["info"]
+    name = next(iter(info))
+    edit_result(submission, "market1501", info=info | {name: 10**6})
+    assert f"it notes {name} 1000000" in summary(checked(submission, root))
 
 
 def test_a_key_twice_is_refused(submission: Path) -> None:

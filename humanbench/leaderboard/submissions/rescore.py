@@ -15,7 +15,7 @@ from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
-from humanbench.leaderboard.submissions.claims import inconsistencies
+from humanbench.leaderboard.submissions.claims import between_results, inconsistencies, of_backbone, unused_files
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
@@ -133,15 +133,15 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
     files = list(files_in(folder / "results", "*.json"))
     if not files:
         report.problems.append("it holds no results")
-    seen: set[str] = set()
+    report.problems += [shown(text, 500) for text in of_backbone(backbone)]
     for file in files:
         result = read_result_strictly(file)
         wrong = [f"results/{file.name}: {text}" for text in inconsistencies(folder, result, backbone)]
-        if result.cell.id in seen:
-            wrong.append(f"results/{file.name}: its cell is there twice")
-        seen.add(result.cell.id)
         report.problems += [shown(text, 500) for text in wrong]
         report.results.append(result)
+    if not report.problems:
+        wrong = [*between_results(report.results), *unused_files(list(manifest.files), report.results)]
+        report.problems += [shown(text, 500) for text in wrong[:20]]
     if not report.problems:
         report.cells = [_rescored(folder, result, data_root) for result in report.results]
 
@@ -211,7 +211,7 @@ def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str
 
 def _score(folder: Path, result: Result, root: os.PathLike[str]) -> ScoreReport:
     assert result.predictions is not None
-    return score(result.dataset, folder / result.predictions, root, split=result.split)
+    return score(result.dataset, folder / result.predictions, root)
 
 
 def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
@@ -227,6 +227,10 @@ def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
     for name, text, right in texts:
         if text != right:
             raise HumanbenchError(f"its {name} is {shown(text, 40)!r}, recomputed {right!r}")
+    for name in sorted(set(result.info) & set(recomputed.info)):
+        if result.info[name] != recomputed.info[name]:
+            there = shown(repr(result.info[name]), 40)
+            raise HumanbenchError(f"it notes {shown(name, 40)} {there}, recomputed {recomputed.info[name]!r}")
     if result.synthetic != recomputed.synthetic:
         kinds = {True: "synthetic", False: "not synthetic"}
         raise HumanbenchError(f"it is said to be {kinds[result.synthetic]}, the data is {kinds[recomputed.synthetic]}")
