@@ -1,7 +1,14 @@
-"""Files that are whole or absent: the one way in which anything is written."""
+"""Files that are whole or absent: the one way in which anything is written.
+
+What is being written lies in a folder whose name ends in `.unfinished`, which its process holds locked. A process that
+is killed leaves it behind; the next one that writes to the same place finds it without an owner and removes it.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,18 +16,92 @@ from pathlib import Path
 
 from humanbench.errors import PredictionError
 
+UNFINISHED = ".unfinished"
+"""How names of folders end in which something is being written."""
+
+_LONGEST = 100
+"""Characters of a name that its unfinished folder repeats."""
+
+_SWEPT: set[Path] = set()
+"""Folders that this process has looked through."""
+
+
+@contextmanager
+def unfinished(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder in `parent` for as long as the block lasts; a later process removes it if this one is killed."""
+    while True:
+        made = Path(tempfile.mkdtemp(dir=parent, prefix=prefix[:_LONGEST], suffix=UNFINISHED))
+        lock = _held(made)
+        if made.is_dir():  # else somebody who sweeps was faster
+            break
+        _released(lock)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+        _released(lock)
+
+
+@contextmanager
+def temporary(prefix: str) -> Iterator[Path]:
+    """An unfinished folder among the system's temporary files."""
+    parent = Path(tempfile.gettempdir())
+    sweep(parent, f"{prefix}*")
+    with unfinished(parent, prefix) as folder:
+        yield folder
+
+
+def sweep(folder: Path, names: str = ".*") -> None:
+    """Remove what processes left unfinished in a folder that are gone, of this user and of these names."""
+    for place in folder.glob(f"{names}{UNFINISHED}"):
+        lock = None
+        try:
+            if place.lstat().st_uid != os.getuid():
+                continue
+            lock = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+        except OSError:  # held by its owner, removed by another, or on a disk where nobody can tell
+            continue
+        finally:
+            _released(lock)
+
+
+def _held(folder: Path) -> int | None:
+    """The lock of a folder; None where the disk has none, and then nobody sweeps."""
+    lock = None
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError:
+        _released(lock)
+        return None
+    return lock
+
+
+def _released(lock: int | None) -> None:
+    if lock is not None:
+        os.close(lock)
+
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
+    parent = path.parent.absolute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.")
+        parent.mkdir(parents=True, exist_ok=True)
+        if parent not in _SWEPT:
+            _SWEPT.add(parent)
+            sweep(parent)
+        made = unfinished(parent, f".{path.name}.")
+        folder = made.__enter__()
     except OSError as error:
         error.filename = str(path)
         raise
-    with made as folder:
-        yield Path(folder)
+    try:
+        yield folder
+    finally:
+        made.__exit__(None, None, None)
 
 
 @contextmanager
@@ -62,3 +143,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def synced(path: Path) -> None:
+    """Have a file, or a folder with all that is in it, on the disk before anything else happens."""
+    inner = sorted(path.rglob("*")) if path.is_dir() else []
+    for place in (*inner, path):
+        number = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from humanbench.cards import Collection, collection
 from humanbench.errors import CardError
 from humanbench.paths import shipped
-from humanbench.schema import Record, problem
+from humanbench.schema import Record, Sha256, problem
 from humanbench.text import nearest
 
 Triple = tuple[float, float, float]
@@ -102,12 +102,15 @@ class BackboneCard(Record):
     `mean`, `std` (of RGB in 0..1) and `interpolation` are absent where timm's own settings for the architecture hold.
     `pretrained_on`: ids of dataset cards and names of other sets, or "undisclosed"; `collection` adds the datasets of
     the paper's pretraining collection of that name. No `weights` means that the network starts at random.
+    `tensors_sha256`: what results on its weights record as `weights_sha256`, as far as somebody has loaded them; the
+    board shows a submission under the card's name where they are these.
     """
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
     name: str
     architecture: Architecture
     weights: tuple[Weights, ...] = ()
+    tensors_sha256: tuple[Sha256, ...] = ()
     mean: Triple | None = None
     std: Triple | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None

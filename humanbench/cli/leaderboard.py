@@ -55,13 +55,15 @@ def build(
     from humanbench.leaderboard.site.build import build as build_from
 
     site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
+    for text in site.left_out:
+        click.echo(f"humanbench: {text}", err=True)
     found: list[str] = []
     if check:
         from humanbench.leaderboard.site.html_check import problems
 
         found = problems(site.folder)
     if as_json:
-        about = {"index": str(site.front), "pages": site.pages, "entries": site.entries}
+        about = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
         click.echo(json.dumps(about | ({"problems": found} if check else {}), indent=1))
     else:
         for text in found:
@@ -86,12 +88,38 @@ def serve(site: Path, port: int) -> None:
 @command.command("check", context_settings=_HELP)
 @click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
+@_store_option
 @json_option
-def check(submission: Path, data_root: DataRoot | None, as_json: bool) -> None:
+def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_json: bool) -> None:
     """Check a SUBMISSION (.zip or folder) and compute its numbers again. Exit code 1 if it is rejected."""
+    from humanbench.leaderboard.submissions import store as stored
     from humanbench.leaderboard.submissions.rescore import check_submission
 
-    _finish(check_submission(submission, data_root), as_json)
+    report = check_submission(submission, data_root)
+    if report.ok and (copy := stored.copied(report.results, stored.load_store(store or stored.default_store()))):
+        report.problems.append(copy)
+    _finish(report, as_json)
+
+
+@command.command("verify", context_settings=_HELP)
+@_store_option
+@json_option
+def verify(store: Path | None, as_json: bool) -> None:
+    """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
+    import json
+
+    from humanbench.leaderboard.submissions import store as stored
+
+    place = store or stored.default_store()
+    wrong = stored.verify_store(place)
+    if as_json:
+        click.echo(json.dumps({"submissions": str(place), "problems": wrong}, indent=1))
+    else:
+        count = sum(event.event == "accepted" for event in stored.read_log(place))
+        for text in wrong or [f"{place}: {count} accepted, all as they were"]:
+            click.echo(text)
+    if wrong:
+        click.get_current_context().exit(1)
 
 
 @command.command("accept", context_settings=_HELP)

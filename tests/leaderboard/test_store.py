@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from humanbench.backbones.cards import backbone_cards
 from humanbench.cards import load_card
+from humanbench.hashing import file_sha256
+from humanbench.hashing import key as key_of
+from humanbench.leaderboard.site import rawdata
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.store import StoreError, accept, load_store, read_log, withdraw
 from tests.evaluated import run, write_dataset
-from tests.leaderboard.honest import edit_result, write_honest_run
+from tests.leaderboard.honest import edit_result, renewed, write_honest_run
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    for name in ("pa100k", "shanghaitech_a"):
+    for name in ("pa100k", "shanghaitech_a", "market1501"):
         write_dataset(load_card(name), folder)
     return folder
 
@@ -28,7 +36,7 @@ def archives(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]
     """Submissions of two runs."""
     place = tmp_path_factory.mktemp("archives")
     made = []
-    for number, datasets in enumerate((["pa100k", "shanghaitech_a"], ["pa100k"])):
+    for number, datasets in enumerate((["pa100k", "shanghaitech_a"], ["market1501"])):
         folder = write_honest_run(place / f"run{number}", root, datasets)
         with gathered(folder, f"Run {number}", "A. Student") as gathered_folder:
             made.append(write_submission(gathered_folder, place / f"{number}.zip"))
@@ -54,6 +62,7 @@ def test_what_was_accepted_is_on_the_board_as_rescored(store: Path, root: Path, 
     (entry,) = first.entries()
     assert {s.evidence for s in entry.scores.values()} == {"rescored"}
     assert (entry.submission, entry.submitter) == (first.id, "A. Student")
+    assert entry.name == "mae_vitb by A. Student"  # nobody knows whether these are the weights of that card
     assert {s.evidence for e in second.entries() for s in e.scores.values()} == {"claimed"}
 
 
@@ -120,6 +129,25 @@ def _edit_manifest(store: Path) -> None:
     path.write_text(path.read_text().replace("A. Student", "B. Student"))
 
 
+def _edit_predictions(store: Path) -> None:
+    path = next(store.glob("*/predictions/pa100k-*"))
+    path.write_bytes(path.read_bytes()[:-2] + b"1\n")
+
+
+def _remove_predictions(store: Path) -> None:
+    next(store.glob("*/predictions/pa100k-*")).unlink()
+
+
+def _add_file(store: Path) -> None:
+    (next(store.glob("*/predictions")) / "more.csv").write_text("x")
+
+
+def _link_predictions(store: Path) -> None:
+    path = next(store.glob("*/predictions/pa100k-*"))
+    path.rename(store.parent / "elsewhere")
+    path.symlink_to(store.parent / "elsewhere")
+
+
 def _add_folder(store: Path) -> None:
     (store / "mine").mkdir()
 
@@ -135,15 +163,152 @@ def _remove_folder(store: Path) -> None:
         (_drop_line, "the log was changed"),
         (_edit_result, "was changed after it was accepted"),
         (_edit_manifest, "its manifest was changed"),
+        (_edit_predictions, "was changed after it was accepted"),
+        (_remove_predictions, "is gone, which was accepted with it"),
+        (_add_file, "'predictions/more.csv' was put there after it was accepted"),
+        (_link_predictions, "is a link"),
         (_add_folder, "'mine' was never accepted"),
         (_remove_folder, "damaged or gone"),
     ],
 )
 def test_a_change_behind_the_boards_back_is_noticed(store: Path, archives: list[Path], change, said: str) -> None:  # type: ignore[no-untyped-def]
     accept(archives[1], store)
+    assert run("leaderboard", "verify", "--submissions", store).output == f"{store}: 2 accepted, all as they were\n"
     change(store)
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=re.escape(said)):
         load_store(store)
+    done = run("leaderboard", "verify", "--submissions", store)
+    assert done.exit_code in (1, 2)
+    assert said in done.output
+
+
+@pytest.mark.parametrize(
+    "change", [_edit_predictions, _remove_predictions, _edit_result, _edit_manifest, _remove_folder]
+)
+def test_what_was_changed_can_be_withdrawn_and_then_stops_no_build(store: Path, tmp_path: Path, change: Any) -> None:
+    name = read_log(store)[0].submission
+    change(store)
+    done = run("leaderboard", "build", "--out", tmp_path / "site", "--submissions", store)
+    assert done.exit_code == 2
+    assert f"or withdraw {name}" in done.output
+    assert withdraw(name, "damaged", store) == name
+    done = run("leaderboard", "build", "--out", tmp_path / "site", "--submissions", store)
+    assert done.exit_code == 0, done.output
+    assert "it is left out" in done.output
+
+
+def _chained(*events: dict[str, Any]) -> bytes:
+    """Lines that continue each other."""
+    lines: list[bytes] = []
+    for event in events:
+        previous = hashlib.sha256(lines[-1]).hexdigest() if lines else ""
+        lines.append(json.dumps(event | {"previous": previous}).encode())
+    return b"".join(line + b"\n" for line in lines)
+
+
+_GOOD = {"event": "accepted", "submission": "x", "date": "2026-01-01", "manifest_sha256": "0" * 64, "evidence": {}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[1]\n", b"1\n", b"null\n", b"\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n",
+        b'{"previous": ' + b"9" * 5000 + b"}\n",
+        _chained(_GOOD | {"submission": "../../etc"}),
+        _chained(_GOOD | {"submission": ["x"]}),
+        _chained(_GOOD | {"submission": 7}),
+        _chained(_GOOD | {"date": 20260101}),
+        _chained(_GOOD | {"date": "x" * 10_000}),
+        _chained(_GOOD | {"evidence": {"0" * 64: "published"}}),
+        _chained(_GOOD | {"evidence": 3}),
+        _chained(_GOOD | {"manifest_sha256": None}),
+        _chained(_GOOD, _GOOD),
+        _chained(_GOOD | {"event": "withdrawn", "reason": "x"}),
+        _chained(_GOOD | {"event": "promoted"}),
+        _chained(_GOOD | {"more": 1}),
+        _chained(_GOOD, {"event": "withdrawn", "submission": "x", "date": "2026-01-02"}),
+    ],
+)  # fmt: skip
+def test_odd_lines_of_the_log_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "log.jsonl").write_bytes(content)
+    with pytest.raises(StoreError, match=r"log.jsonl, line \d"):
+        read_log(tmp_path)
+
+
+def test_a_copy_under_another_name_is_refused_and_so_is_one_that_was_withdrawn(
+    store: Path, root: Path, tmp_path: Path
+) -> None:
+    folder = write_honest_run(tmp_path / "run", root, ["pa100k"])
+    edit_result(folder, "pa100k", backbone="mine")
+    with gathered(folder, "Quite another", "B. Student") as place:
+        other = write_submission(place, tmp_path / "other.zip")
+    report, name = accept(other, store, root)
+    assert (name, len(report.problems)) == ("", 1)
+    assert "pa100k, head, seed 0: this cell came in with run-0-" in report.problems[0]
+    done = run("leaderboard", "check", other, "--data-root", root, "--submissions", store)
+    assert (done.exit_code, "this cell came in with" in done.output) == (1, True)
+    withdraw(entry_id(store), "trained on the test", store)
+    report, name = accept(other, store, root)
+    assert "which was withdrawn on" in report.problems[0]
+    assert "(trained on the test)" in report.problems[0]
+
+
+def test_recorded_predictions_under_another_cell_are_refused(store: Path, root: Path, tmp_path: Path) -> None:
+    """The seed is another one, every hash was made to fit, the predictions are those that came in before."""
+    folder = write_honest_run(tmp_path / "run", root, ["pa100k"])
+    (path,) = (folder / "results").glob("*.json")
+    cell = {k: v for k, v in json.loads(path.read_text())["cell"].items() if k != "id"} | {"seed": 5}
+    edit_result(folder, "pa100k", seed=5, cell={"id": key_of(cell), **cell})
+    with gathered(folder, "Other seed") as place:
+        other = write_submission(place, tmp_path / "other.zip")
+    report, name = accept(other, store, root)
+    assert name == ""
+    assert "seed 5: these predictions came in with run-0-" in report.problems[0]
+
+
+def test_one_entry_whose_page_cannot_be_written_is_left_out(
+    store: Path, archives: list[Path], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a version of the future lets in and cannot show: the others have their pages."""
+    accept(archives[1], store, root)
+    bad, good = (one.entries()[0].id for one in load_store(store))
+    real = rawdata.entry_json
+
+    def failing(entry: Any) -> str:
+        if entry.id == bad:
+            raise OverflowError("int too large to convert to float")
+        return real(entry)
+
+    monkeypatch.setattr(rawdata, "entry_json", failing)
+    out = tmp_path / "site"
+    done = run("leaderboard", "build", "--out", out, "--submissions", store, "--check")
+    assert done.exit_code == 0, done.output
+    assert f"{bad}: its pages cannot be written (OverflowError: int too large to convert to float)" in done.output
+    assert [path.stem for path in (out / "entries").iterdir()] == [good]
+
+
+def test_numbers_that_an_older_version_took_do_not_stop_a_build(store: Path, tmp_path: Path) -> None:
+    """A result with 10**400 parameters, every hash of file, manifest and log made to fit."""
+    folder = next(p for p in store.iterdir() if p.is_dir())
+    edit_result(folder, "pa100k", trainable=10**400)
+    renewed(folder)
+    (event,) = read_log(store)
+    line = event.model_copy(update={"manifest_sha256": file_sha256(folder / "manifest.json")}).line()
+    (store / "log.jsonl").write_bytes(line + b"\n")
+    done = run("leaderboard", "build", "--out", tmp_path / "site", "--submissions", store)
+    assert done.exit_code == 0, done.output
+    assert "holds what this humanbench does not take" in done.output
+    assert withdraw(event.submission, "absurd", store) == event.submission
+
+
+def test_a_card_s_name_is_shown_where_the_weights_are_known_to_be_its_own(store: Path) -> None:
+    (entry,) = load_store(store)[0].entries()
+    (own,) = backbone_cards()["mini_mae"].tensors_sha256
+    theirs = replace(entry, backbone="mini_mae", weights_sha256=own)
+    assert theirs.name == backbone_cards()["mini_mae"].name
+    assert replace(theirs, weights_sha256="0" * 64).name == "mini_mae by A. Student"
+    assert replace(theirs, weights_sha256="0" * 64, submission="").name == backbone_cards()["mini_mae"].name
+    assert replace(theirs, weights_sha256="0" * 64, submitter="").name == "mini_mae by its submitter"
 
 
 def test_an_empty_store_is_no_error(tmp_path: Path) -> None:
@@ -152,5 +317,5 @@ def test_an_empty_store_is_no_error(tmp_path: Path) -> None:
 
 
 def test_an_untouched_store_reads_as_it_was_written(store: Path) -> None:
-    assert [event["event"] for event in read_log(store)] == ["accepted"]
+    assert [event.event for event in read_log(store)] == ["accepted"]
     assert [len(one.results) for one in load_store(store)] == [2]

@@ -17,13 +17,12 @@ from humanbench.data.samples import load_samples
 from humanbench.hashing import document_sha256, file_sha256
 from humanbench.hashing import key as key_of
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
-from humanbench.leaderboard.submissions.manifest import FileEntry, Manifest
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
 from humanbench.names import shown
 from humanbench.results import record
 from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, run, write_dataset
-from tests.leaderboard.honest import edit_result, write_honest_run
+from tests.leaderboard.honest import edit_result, renewed, write_honest_run
 
 DATASETS = ("pa100k", "market1501", "shanghaitech_a", "lip")
 
@@ -48,18 +47,6 @@ def submission(honest: Path, tmp_path: Path) -> Path:
     """The run as a folder to tamper with."""
     with gathered(honest, submitter="A. Student") as folder:
         return write_submission(folder, tmp_path / "submission")
-
-
-def renewed(folder: Path) -> None:
-    """The manifest made to fit again, as a careful forger would."""
-    path = folder / "manifest.json"
-    manifest = Manifest.model_validate_json(path.read_text())
-    files = {
-        p.relative_to(folder).as_posix(): FileEntry(sha256=file_sha256(p), size=p.stat().st_size)
-        for p in folder.rglob("*")
-        if p.is_file() and p != path
-    }
-    path.write_text(manifest.model_copy(update={"files": files}).model_dump_json())
 
 
 def checked(folder: Path, root: Path | None) -> SubmissionReport:

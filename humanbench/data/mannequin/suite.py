@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from humanbench.data.verify import measured
 from humanbench.data.writers import Save, writer_for
 from humanbench.data.writers.people import WITHOUT_PEOPLE
 from humanbench.errors import CardError, DataError
+from humanbench.files import sweep, unfinished
 
 _CHUNK = 48
 
@@ -120,8 +120,9 @@ def _check_free(target: Path) -> None:
 @contextmanager
 def _scratch(out: Path, card: DatasetCard) -> Iterator[Path]:
     """A folder beside the result, so that files can be linked and renamed; removed at the end."""
-    with tempfile.TemporaryDirectory(dir=out, prefix=f".{card.id}.") as folder:
-        yield Path(folder)
+    sweep(out, f".{card.id}.*")
+    with unfinished(out, f".{card.id}.") as folder:
+        yield folder
 
 
 def _chunks(splits: Iterable[Sequence[Shot]]) -> list[list[Shot]]:

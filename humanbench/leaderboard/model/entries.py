@@ -116,9 +116,20 @@ class BoardEntry:
 
     @property
     def name(self) -> str:
-        """The name on the backbone's card, else the backbone's own, and the checkpoint's where there is one."""
-        given = shown(_card_names().get(self.backbone, self.backbone), 60)
+        """The name on the backbone's card, else the backbone's own, and the checkpoint's where there is one.
+
+        The name in a submission is the submitter's, and shown as such, unless the weights are known to be the card's.
+        """
+        if self.submission and not self.of_card:
+            given = f"{shown(self.backbone, 60)} by {shown(self.submitter, 30) or 'its submitter'}"
+        else:
+            given = shown(_card_names().get(self.backbone, self.backbone), 60)
         return f"{given} · {shown(self.checkpoint.rsplit('/', 1)[-1], 30)}" if self.checkpoint else given
+
+    @property
+    def of_card(self) -> bool:
+        """Whether the weights are known to be those of the backbone's card, by their SHA-256."""
+        return self.weights_sha256 in _card_weights().get(self.backbone, ())
 
     @property
     def results(self) -> list[Result]:
@@ -155,6 +166,13 @@ def _card_names() -> dict[str, str]:
     from humanbench.backbones.cards import backbone_cards
 
     return {name: card.name for name, card in backbone_cards().items()}
+
+
+@lru_cache(maxsize=1)
+def _card_weights() -> dict[str, tuple[str, ...]]:
+    from humanbench.backbones.cards import backbone_cards
+
+    return {name: card.tensors_sha256 for name, card in backbone_cards().items()}
 
 
 def entries_of(

@@ -4,30 +4,48 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from humanbench.errors import HumanbenchError
+from humanbench.files import temporary
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
 from humanbench.leaderboard.site.writing import Site, build_site
 from humanbench.leaderboard.submissions.manifest import recorded
 from humanbench.leaderboard.submissions.store import default_store, load_store
+from humanbench.names import shown
 from humanbench.results import Result, latest, load_results
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Entries, what happened, and by cell id the run folder that a result came from."""
+    """Entries, those that were withdrawn with the day, by cell id the run folder that a result came from, and what is
+    left out and why."""
 
     entries: Sequence[BoardEntry]
-    events: Sequence[Event]
+    withdrawn: Sequence[tuple[str, BoardEntry]]
     folders: Mapping[str, Path]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def events(self) -> list[Event]:
+        """What happened."""
+        return events_of(self.entries, self.withdrawn)
+
+    def without(self, entries: Mapping[str, str]) -> Gathered:
+        """All but these entries (id and reason)."""
+        kept = [entry for entry in self.entries if entry.id not in entries]
+        withdrawn = [(day, entry) for day, entry in self.withdrawn if entry.id not in entries]
+        said = (*self.left_out, *(f"{name}: {reason}; it is left out" for name, reason in entries.items()))
+        return Gathered(kept, withdrawn, self.folders, said)
 
 
 def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) -> Gathered:
     """The accepted submissions and the results of run folders or files.
 
-    Raises `StoreError` for a store that was changed and `ResultError` for a run that is none.
+    Raises `StoreError` for a store that was changed and `ResultError` for a run that is none. A withdrawn submission
+    that was changed, and one that this version does not take, is left out.
     """
     place = store or default_store()
     accepted = load_store(place)
@@ -50,7 +68,8 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
 
     entries = [entry for _, entry in submitted] + entries_of(latest(results).values(), seen)
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
-    return Gathered(entries, events_of(entries, withdrawn), folders)
+    left_out = tuple(f"{one.problem}; it is left out" for one in accepted if one.problem)
+    return Gathered(entries, withdrawn, folders, left_out)
 
 
 def build(
@@ -61,8 +80,31 @@ def build(
     Predictions of synthetic runs are drawn on procedural pictures: those under `data_root`, else those of the embedded
     suite that were written before.
     """
+    gathered = gather(runs, store)
+    try:
+        return _built(gathered, out, data_root)
+    except (HumanbenchError, OSError):
+        raise
+    except Exception:  # an entry that nothing before has found fault with must not stop the others
+        faults = {entry.id: reason for entry in gathered.entries if (reason := _fault(entry))}
+        if not faults:
+            raise
+        return _built(gathered.without(faults), out, data_root)
+
+
+def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
     from humanbench.leaderboard.site.sample_selection import samples_of
 
-    gathered = gather(runs, store)
     samples = samples_of(gathered.entries, gathered.folders, data_root)
-    return build_site(out, gathered.entries, gathered.events, samples)
+    site = build_site(out, gathered.entries, gathered.events, samples)
+    return replace(site, left_out=gathered.left_out)
+
+
+def _fault(entry: BoardEntry) -> str:
+    """Why a site of this entry alone cannot be written; empty if it can."""
+    try:
+        with temporary("humanbench-site-") as folder:
+            build_site(folder / "site", [entry], events_of([entry]))
+    except Exception as error:
+        return f"its pages cannot be written ({type(error).__name__}: {shown(str(error), 200)})"
+    return ""

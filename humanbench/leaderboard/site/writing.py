@@ -44,11 +44,12 @@ class SiteError(HumanbenchError):
 
 @dataclass(frozen=True)
 class Site:
-    """What was written: its folder, how many pages, and the entries on them."""
+    """What was written: its folder, how many pages, the entries on them, and what was left out and why."""
 
     folder: Path
     pages: int
     entries: int
+    left_out: tuple[str, ...] = ()
 
     @property
     def front(self) -> Path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 import unicodedata
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from humanbench.errors import HumanbenchError
+from humanbench.files import temporary
 from humanbench.leftovers import is_leftover
 
 MANIFEST, BACKBONE, ENVIRONMENT = "manifest.json", "backbone.json", "environment.json"
@@ -59,9 +59,9 @@ def opened(path: Path) -> Iterator[Path]:
         _check_folder(path)
         yield path
     elif path.is_file():
-        with tempfile.TemporaryDirectory(prefix="humanbench-submission-") as place:
-            _unpack(path, Path(place))
-            yield Path(place)
+        with temporary("humanbench-submission-") as place:
+            _unpack(path, place)
+            yield place
     else:
         raise SubmissionError(f"{path}: there is no such submission (a .zip archive or a folder)")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
-from humanbench.files import beside
+from humanbench.files import beside, synced, temporary
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
@@ -51,8 +50,7 @@ def gathered(
     if not results:
         raise HumanbenchError(f"{run}: no cell is finished, so there is nothing to submit")
     record = _backbone(run, results, pretrained_on, undisclosed)
-    with tempfile.TemporaryDirectory(prefix="humanbench-submit-") as place:
-        folder = Path(place)
+    with temporary("humanbench-submit-") as folder:
         for result in results:
             _copy_cell(run, result, folder)
         (folder / "backbone.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -76,14 +74,16 @@ def write_submission(folder: Path, out: Path) -> Path:
     if out.exists():
         raise HumanbenchError(f"{out}: is there already; remove it or give another --out")
     with beside(out) as place:
-        temporary = place / out.name
+        whole = place / out.name
         if out.suffix == ".zip":
-            with zipfile.ZipFile(temporary, "w") as archive:
+            with zipfile.ZipFile(whole, "w") as archive:
                 for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                     _add(archive, path, path.relative_to(folder).as_posix())
         else:
-            shutil.copytree(folder, temporary)
-        temporary.rename(out)
+            shutil.copytree(folder, whole)
+        synced(whole)
+        whole.rename(out)
+        synced(out.absolute().parent)
     return out
 
 

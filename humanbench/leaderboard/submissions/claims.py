@@ -114,9 +114,10 @@ def unused_files(files: Sequence[str], results: Sequence[Result]) -> Iterator[st
     predictions = tuple(result.predictions for result in results if result.predictions is not None)
     for name in files:
         top, _, rest = name.partition("/")
-        if top in ("recipes", "freeze") and Path(rest).stem not in names:
-            yield f"{name} belongs to none of its results"
-        elif top == "predictions" and not any(name == one or name.startswith(f"{one}/") for one in predictions):
+        ours = top not in ("recipes", "freeze") or Path(rest).stem in names
+        if top == "predictions":
+            ours = any(name == one or name.startswith(f"{one}/") for one in predictions)
+        if not ours:
             yield f"{name} belongs to none of its results"
 
 
@@ -147,7 +148,7 @@ def _long_texts(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
             yield from _long_texts(item, str(inner)[:40], depth + 1)
     elif isinstance(value, list | tuple):
         yield f"{name} holds a list"
-    elif isinstance(value, int) and abs(value) > _MOST_NUMBER or isinstance(value, float) and value > _MOST_NUMBER:
+    elif (isinstance(value, int) and abs(value) > _MOST_NUMBER) or (isinstance(value, float) and value > _MOST_NUMBER):
         yield f"{name} holds a number beyond {_MOST_NUMBER:g}"
 
 
@@ -317,3 +318,14 @@ def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterat
         yield f"its predictions {name!r} are not there"
     elif content_sha256(path) != provenance.predictions_sha256:
         yield f"the predictions {name!r} are not those whose hash the result has"
+
+
+def contents(result: Result | dict[str, Any]) -> frozenset[str]:
+    """What a result is known by, whatever it is called: its cell, and what a training predicted."""
+    if isinstance(result, Result):
+        return frozenset({result.cell.id, _predictions_of_training(result)} - {""})
+    cell, provenance = result.get("cell"), result.get("provenance")
+    names = [cell.get("id")] if isinstance(cell, dict) else []
+    if isinstance(provenance, dict) and result.get("regime") in REGIMES and REGIMES[result["regime"]].fits:
+        names.append(provenance.get("predictions_sha256"))
+    return frozenset(name for name in names if isinstance(name, str) and name)

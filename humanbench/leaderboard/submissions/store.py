@@ -3,28 +3,37 @@
 Every line of `log.jsonl` holds the SHA-256 of the line before it, and of the manifest it is about, which holds those of
 the files. So nothing that was accepted can be changed or taken away without the next reader seeing it (the newest line
 is protected by the one that will follow it, and by the history of the repository that the folder lies in).
+
+An acceptance is one step: the folder is written under a hidden name and synced, the line in the log makes it accepted,
+and then it gets its name. Whoever is killed between leaves something that the next one, whatever it does, finishes
+(the line is there) or takes back (it is not).
 """
 
 from __future__ import annotations
 
 import datetime
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, Literal
 
-from humanbench.errors import HumanbenchError
+from pydantic import Field, ValidationError
+
+from humanbench.data.identity import FileHashes
+from humanbench.errors import DataError, HumanbenchError
+from humanbench.files import synced
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import submission_id
+from humanbench.leaderboard.submissions.claims import contents
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
@@ -34,36 +43,71 @@ from humanbench.leaderboard.submissions.manifest import (
     validated,
 )
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
+from humanbench.leftovers import is_leftover
 from humanbench.names import shown
 from humanbench.paths import shipped
 from humanbench.results import Result
+from humanbench.schema import Record, Sha256, problem
 from humanbench.text import nearest
 
 LOG = "log.jsonl"
+_STAGED = ".accepting"
+"""How the hidden name of a folder ends that is being accepted."""
+_LONGEST_LINE = 1 << 20
 
 
 class StoreError(HumanbenchError):
     """The accepted submissions are not what their log says, or do not have what is asked for."""
 
 
+class LogEvent(Record):
+    """A line of the log. `previous`: SHA-256 of the line before it, empty for the first."""
+
+    event: Literal["accepted", "withdrawn"]
+    submission: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,78}[a-z0-9])?$")]
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    previous: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+    manifest_sha256: Sha256 | None = None
+    evidence: dict[Sha256, Evidence] = {}
+    reason: Annotated[str, Field(max_length=400)] = ""
+
+    def fits(self, accepted: set[str]) -> bool:
+        """Whether it can come after the acceptance of these submissions."""
+        if self.event == "withdrawn":
+            return bool(self.reason) and self.submission in accepted
+        return self.manifest_sha256 is not None and self.submission not in accepted
+
+    def line(self) -> bytes:
+        """As it stands in the log."""
+        return json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True).encode()
+
+
 @dataclass(frozen=True)
 class Accepted:
-    """An accepted submission. `evidence` by cell id; `withdrawn` is the reason, `withdrawn_on` the day."""
+    """An accepted submission. `evidence` by cell id; `withdrawn` is the reason, `withdrawn_on` the day.
+
+    `contents`: the ids of its cells and the hashes of what trainings predicted. `problem`: why it cannot be shown.
+    """
 
     id: str
     date: str
-    manifest: Manifest
-    backbone: BackboneRecord
+    manifest: Manifest | None
+    backbone: BackboneRecord | None
     results: tuple[Result, ...]
     evidence: dict[str, Evidence]
     withdrawn: str = ""
     withdrawn_on: str = ""
+    contents: frozenset[str] = frozenset()
+    problem: str = ""
 
     def entries(self) -> list[BoardEntry]:
-        """Its rows on the boards."""
+        """Its rows on the boards; none where there is a problem."""
+        if self.manifest is None or self.backbone is None or self.problem:
+            return []
+        seen = self.backbone.pretrained_on
         found = entries_of(
             self.results,
-            lambda _: self.backbone.pretrained_on,
+            lambda _: seen,
             self.evidence,
             submission=self.id,
             submitter=self.manifest.submitter,
@@ -81,125 +125,309 @@ def default_store() -> Path:
 def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -> tuple[SubmissionReport, str]:
     """Check a submission and, if nothing is wrong with it, add it; the report, and its id (empty if rejected).
 
-    Raises `SubmissionError` for one that is there already: what was accepted is never replaced.
+    What was accepted is never replaced, and what holds a cell that was accepted, or the predictions of one, is
+    rejected: that is a copy, whatever it is called.
     """
     report = SubmissionReport(str(path))
     try:
         with opened(path) as folder:
             check_folder(folder, report, data_root)
-            return report, _add(folder, report, store) if report.ok else ""
+            return report, add(folder, report, store) if report.ok else ""
     except SubmissionError as error:
         report.problems.append(str(error))
         return report, ""
 
 
-def _add(folder: Path, report: SubmissionReport, store: Path) -> str:
+def add(folder: Path, report: SubmissionReport, store: Path) -> str:
+    """Add a submission that was checked, in one step; its id. Raises `SubmissionError` for one that is there."""
     name = submission_id(report.name, report.manifest_sha256)
-    store.mkdir(parents=True, exist_ok=True)
-    with _locked(store):
-        events = read_log(store)
-        if any(event["submission"] == name for event in events) or (store / name).exists():
+    with _writing(store):
+        events, _ = _read(store)
+        if any(event.submission == name for event in events):
             raise SubmissionError(f"{name} is there already; what was accepted is never replaced")
-        with tempfile.TemporaryDirectory(dir=store, prefix=f".{name}.") as place:
-            shutil.copytree(folder, Path(place) / name)
-            (Path(place) / name).rename(store / name)
-        evidence = {cell.cell: cell.verdict for cell in report.cells}
-        about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence}
-        _append(store, events, {"event": "accepted", "submission": name, "date": _today(), **about})
+        if copy := copied(report.results, _loaded(store, events, None)):
+            raise SubmissionError(copy)
+        staged = store / f".{name}{_STAGED}"
+        try:
+            if (store / name).exists():  # what a humanbench before 0.2 left when it was killed: this very submission
+                shutil.rmtree(store / name)
+            shutil.copytree(folder, staged, ignore=lambda _, names: filter(is_leftover, names))
+            synced(staged)
+            evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
+            about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence}
+            _append(store, {"event": "accepted", "submission": name, "date": _today(), **about})
+        except BaseException:
+            _recover(store)
+            raise
+        _recover(store)  # it gets its name
     return name
+
+
+def copied(results: Sequence[Result], accepted: Sequence[Accepted]) -> str:
+    """Which accepted submission these results are copied from, in a sentence; empty for new ones."""
+    for result in results:
+        known = contents(result)
+        owner = next((one for one in accepted if known & one.contents), None)
+        if owner is not None:
+            about = f"{result.dataset}, {result.regime}, seed {result.seed}"
+            state = f", which was withdrawn on {owner.withdrawn_on} ({owner.withdrawn})" if owner.withdrawn else ""
+            what = "this cell" if result.cell.id in owner.contents else "these predictions"
+            return (
+                f"{about}: {what} came in with {owner.id}{state}; what was accepted or withdrawn does not come in "
+                "again under another name (submit a run that holds new cells alone)"
+            )
+    return ""
 
 
 def withdraw(name: str, reason: str, store: Path) -> str:
     """Take a submission out of the rankings, with the reason; it stays on record. Its id.
 
-    `name` is the id of a submission or of one of its entries. Raises `StoreError` for an unknown or withdrawn one.
+    `name` is the id of a submission or of one of its entries. Whatever state the submissions are in, one of them can be
+    withdrawn, and then it stops no build. Raises `StoreError` for an unknown or withdrawn one.
     """
-    if not reason.strip():
+    if not shown(reason, 400):
         raise StoreError("withdrawing needs a reason (--reason): it stays on the entry's page")
-    with _locked(store):
-        found = {a.id: a for a in load_store(store)}
-        owners = [a for a in found.values() if name == a.id or name in {entry.id for entry in a.entries()}]
-        if not owners:
-            known = [*found, *(entry.id for a in found.values() for entry in a.entries())]
-            raise StoreError(f"{store}: no accepted submission or entry is called {name!r}{nearest(name, known)}")
-        if owners[0].withdrawn:
-            raise StoreError(f"{owners[0].id} was withdrawn on {owners[0].withdrawn_on}")
-        event = {"event": "withdrawn", "submission": owners[0].id, "date": _today(), "reason": shown(reason, 400)}
-        _append(store, read_log(store), event)
-    return owners[0].id
+    if not store.is_dir():
+        raise StoreError(f"{store}: no accepted submission or entry is called {shown(name)!r}")
+    with _writing(store):
+        events, _ = _read(store)
+        owner = _owner(name, store, events)
+        before = next((e for e in events if e.event == "withdrawn" and e.submission == owner), None)
+        if before is not None:
+            raise StoreError(f"{owner} was withdrawn on {before.date}")
+        _append(store, {"event": "withdrawn", "submission": owner, "date": _today(), "reason": shown(reason, 400)})
+    return owner
+
+
+def _owner(name: str, store: Path, events: Sequence[LogEvent]) -> str:
+    """The submission of this id, or the one that an entry of this id came in with."""
+    known = [event.submission for event in events if event.event == "accepted"]
+    if name in known:
+        return name
+    entries = {entry.id: one.id for one in _loaded(store, events, None) for entry in one.entries()}
+    if name not in entries:
+        hint = nearest(name, [*known, *entries])
+        raise StoreError(f"{store}: no accepted submission or entry is called {shown(name)!r}{hint}")
+    return entries[name]
 
 
 def load_store(store: Path) -> list[Accepted]:
     """All accepted submissions, in the order of their acceptance, withdrawn ones too.
 
-    Raises `StoreError` where the log or a submission was changed, naming it. Predictions are not read.
+    Every file is held against its hash (those of predictions are remembered as long as the files are not touched). An
+    acceptance that was cut off is finished or taken back first. Raises `StoreError` where the log or a submission was
+    changed, naming it, unless it is withdrawn: that one has a `problem`, and so has one whose numbers this version
+    does not take.
     """
+    events, torn = _read(store)
+    if torn or _staged(store):
+        try:
+            with _writing(store):
+                events, _ = _read(store)
+        except PermissionError:
+            pass  # others' submissions are read as they are
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+    found = _loaded(store, events, FileHashes())
+    for one in found:
+        if one.problem and not one.withdrawn and one.manifest is None:
+            raise StoreError(f"{one.problem}; put back what was accepted, or withdraw {one.id}")
+    if strays := _strays(store, events):
+        raise StoreError(f"{store}: {strays[0]!r} was never accepted ({_STRAY})")
+    return found
+
+
+_STRAY = "`humanbench leaderboard accept` adds submissions; remove this"
+
+
+def verify_store(store: Path) -> list[str]:
+    """All that is not as it was accepted, after every byte was read; empty for an untouched store.
+
+    Raises `StoreError` where the log itself was changed: nothing can be held against it then.
+    """
+    events, torn = _read(store)
+    wrong = [f"{store / LOG}: its last line is cut off"] if torn else []
+    wrong += [f"{place.name}: an acceptance that was cut off" for place in _staged(store)]
+    hashes = FileHashes(remember=False)
+    wrong += [one.problem for one in _loaded(store, events, hashes) if one.problem]
+    return wrong + [f"{store}: {name!r} was never accepted" for name in _strays(store, events)]
+
+
+def read_log(store: Path) -> list[LogEvent]:
+    """The events, after a check that each line continues the one before; empty where there is no log."""
+    return _read(store)[0]
+
+
+def _read(store: Path) -> tuple[list[LogEvent], bool]:
+    """The events, and whether the log's last line was cut off (one that only lacks its end counts)."""
+    path = store / LOG
+    if not path.exists():
+        return [], False
+    try:
+        *lines, last = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    events: list[LogEvent] = []
+    before = ""
+    for number, line in enumerate(lines, 1):
+        events.append(_event(line, before, {e.submission for e in events}, f"{path}, line {number}"))
+        before = hashlib.sha256(line).hexdigest()
+    try:
+        if last:
+            events.append(_event(last, before, {e.submission for e in events}, str(path)))
+    except StoreError:
+        return events, True  # the process that wrote it was ended: it says nothing
+    return events, bool(last)
+
+
+def _event(line: bytes, before: str, accepted: set[str], where: str) -> LogEvent:
+    if len(line) > _LONGEST_LINE:
+        raise StoreError(f"{where}: not an event (a line of {len(line):,} bytes)")
+    try:
+        event = LogEvent.model_validate_json(line, strict=True)
+    except ValidationError as error:
+        raise StoreError(f"{where}: not an event ({shown(problem(error), 200)})") from error
+    if event.previous != before:
+        raise StoreError(f"{where}: does not continue the line before it; the log was changed")
+    if not event.fits(accepted):
+        raise StoreError(f"{where}: not an event that can come here; the log was changed")
+    return event
+
+
+def _append(store: Path, event: dict[str, Any]) -> None:
+    """Write a line, whole or not at all: what is cut off is no line, and the next one removes it."""
+    path = store / LOG
+    content = path.read_bytes() if path.exists() else b""
+    lines = content.splitlines()
+    previous = hashlib.sha256(lines[-1]).hexdigest() if lines else ""
+    line = LogEvent.model_validate({**event, "previous": previous}).line() + b"\n"
+    with path.open("ab", buffering=0) as file:
+        while line:
+            line = line[file.write(line) :]
+        os.fsync(file.fileno())
+    _sync_folder(store)
+
+
+def _recover(store: Path) -> None:
+    """Finish the acceptances that the log holds, take back the others; the store is locked."""
+    events, torn = _read(store)
+    if torn:
+        _mend_log(store)
+        events, _ = _read(store)
+    accepted = {event.submission for event in events if event.event == "accepted"}
+    for place in _staged(store):
+        name = place.name[1:].removesuffix(_STAGED)
+        if name in accepted and not (store / name).exists():
+            place.rename(store / name)
+        else:
+            shutil.rmtree(place)
+    _sync_folder(store)
+
+
+def _mend_log(store: Path) -> None:
+    """Give the last line its end if that is all it lacks, else take off what is there of it."""
+    path = store / LOG
+    content = path.read_bytes()
+    kept = content[: content.rfind(b"\n") + 1]
+    before = hashlib.sha256(kept.splitlines()[-1]).hexdigest() if kept else ""
+    try:
+        LogEvent.model_validate_json(content[len(kept) :], strict=True)
+        whole = f'"previous": "{before}"'.encode() in content[len(kept) :]
+    except ValidationError:
+        whole = False
+    with path.open("r+b") as file:
+        if whole:
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n")
+        else:
+            file.truncate(len(kept))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _staged(store: Path) -> list[Path]:
+    return sorted(store.glob(f".*{_STAGED}"))
+
+
+def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
+    """Names of folders that nobody accepted."""
+    known = {event.submission for event in events}
+    places = sorted(store.iterdir()) if store.is_dir() else []
+    return [p.name for p in places if p.name not in known and p.name[0] != "." and (p.is_dir() or p.is_symlink())]
+
+
+def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) -> list[Accepted]:
+    """What was accepted, each with what is wrong with it; files are held against their hashes by `hashes` if given."""
     found: dict[str, Accepted] = {}
-    for event in read_log(store):
-        name = event["submission"]
-        if event["event"] == "accepted":
-            found[name] = _load(store / name, event)
-        elif event["event"] == "withdrawn" and name in found:
-            found[name] = replace(found[name], withdrawn=event["reason"], withdrawn_on=event["date"])
-    folders = store.iterdir() if store.is_dir() else ()
-    strays = [p.name for p in folders if p.is_dir() and p.name not in found and p.name[0] != "."]
-    if strays:
-        raise StoreError(
-            f"{store}: {strays[0]!r} was never accepted (`humanbench leaderboard accept` adds submissions)"
-        )
+    for event in events:
+        name = event.submission
+        if event.event == "accepted":
+            place = store / name
+            staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
+            found[name] = _load(place if place.exists() or not staged.is_dir() else staged, event, hashes)
+        else:
+            found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
     return list(found.values())
 
 
-def read_log(store: Path) -> list[dict[str, Any]]:
-    """The events, after a check that each line continues the one before; empty where there is no log."""
-    path = store / LOG
-    if not path.is_file():
-        return []
-    events, before = [], ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            event = json.loads(line)
-            fits = event["previous"] == before and event["event"] in ("accepted", "withdrawn") and event["submission"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{path}, line {number}: not an event") from error
-        if not fits:
-            raise StoreError(f"{path}, line {number}: does not continue the line before it; the log was changed")
-        before = hashlib.sha256(line.encode()).hexdigest()
-        events.append(event)
-    return events
-
-
-def _append(store: Path, events: list[dict[str, Any]], event: dict[str, Any]) -> None:
-    path = store / LOG
-    lines = path.read_text(encoding="utf-8").splitlines() if events else []
-    previous = hashlib.sha256(lines[-1].encode()).hexdigest() if lines else ""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**event, "previous": previous}, sort_keys=True) + "\n")
-
-
-def _load(folder: Path, event: dict[str, Any]) -> Accepted:
+def _load(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
+    bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
     try:
-        if file_sha256(folder / "manifest.json") != event["manifest_sha256"]:
-            raise StoreError(f"{folder}: its manifest was changed after it was accepted")
+        if file_sha256(folder / "manifest.json") != event.manifest_sha256:
+            return replace(bare, problem=f"{folder}: its manifest was changed after it was accepted")
         manifest = read_manifest(folder)
-        for name, entry in manifest.files.items():
-            if not name.startswith("predictions/") and file_sha256(folder / name) != entry.sha256:
-                raise StoreError(f"{folder}: {name} was changed after it was accepted")
-        backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
+        if hashes is not None and (changed := _changed(folder, manifest, hashes)):
+            return replace(bare, problem=f"{folder}: {changed}")
         names = sorted(name for name in manifest.files if name.startswith("results/"))
-        results = tuple(read_result_strictly(folder / name) for name in names)
+        documents = [read_document(folder / name) for name in names]
     except (OSError, SubmissionError) as error:
-        raise StoreError(f"{folder}: what was accepted is damaged or gone ({error})") from error
-    evidence = cast("dict[str, Evidence]", event["evidence"])
-    return Accepted(folder.name, str(event["date"]), manifest, backbone, results, evidence)
+        return replace(bare, problem=f"{folder}: what was accepted is damaged or gone ({error})")
+    one = replace(bare, manifest=manifest, contents=frozenset().union(*(contents(d) for d in documents)))
+    try:
+        backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
+        return replace(one, backbone=backbone, results=tuple(read_result_strictly(folder / name) for name in names))
+    except SubmissionError as error:
+        return replace(one, problem=f"{folder}: holds what this humanbench does not take ({error})")
+
+
+def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
+    """What is not as the manifest says, in words."""
+    there: set[str] = set()
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            return f"{name!r} is a link, which was put there after it was accepted"
+        if path.is_file() and not is_leftover(name):
+            there.add(name)
+    wanted = {*manifest.files, "manifest.json"}
+    if missing := sorted(wanted - there):
+        return f"{missing[0]} is gone, which was accepted with it (damaged or gone: {len(missing)})"
+    if more := sorted(there - wanted):
+        return f"{more[0]!r} was put there after it was accepted"
+    try:
+        found = hashes(folder / name for name in manifest.files)
+    except DataError as error:
+        return f"what was accepted is damaged or gone ({error})"
+    wrong = [name for name, entry in manifest.files.items() if found[str(folder / name)] != entry.sha256]
+    return f"{wrong[0]} was changed after it was accepted" if wrong else ""
 
 
 @contextmanager
-def _locked(store: Path) -> Iterator[None]:
-    """One writer at a time."""
+def _writing(store: Path) -> Iterator[None]:
+    """One writer at a time, who finds what the one before left finished or taken back."""
     store.mkdir(parents=True, exist_ok=True)
     with (store / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        _recover(store)
         yield
 
 
