@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install lint types test demo bench clean
+.PHONY: help install lint types test test-lowest demo bench clean
 
 help:
 	@echo "make test    lint, types and all tests"
+	@echo "make test-lowest   all tests, with the oldest versions that pyproject.toml allows"
 	@echo "make demo    two small backbones on procedural data: finetuned, scored, compared, on a leaderboard"
 	@echo "make bench   our metrics and readers against their peers, at paper scale"
 
@@ -29,6 +30,13 @@ types: $(READY)
 test: lint types
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(PYTHON) -m tools.lowest > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c $(VENV)-lowest/constraints.txt \
+	    -e . pytest pytest-xdist hypothesis scikit-learn pyyaml build hatchling submitit
+	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup
+
 demo: $(READY)
 	$(BIN)/python -m humanbench demo
 
@@ -36,4 +44,4 @@ bench: $(READY)
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,8 @@
 
 `python ci/comment.py FILE`. GitHub: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_EVENT_PATH and GITHUB_TOKEN, the job
 needs `pull-requests: write`. GitLab: CI_API_V4_URL, CI_PROJECT_ID, CI_MERGE_REQUEST_IID and GITLAB_TOKEN (a project
-token that may write through the API). The earlier comment is the one that starts with the file's first line.
+token that may write through the API). The earlier comment is the one that this token's own user wrote and that starts
+with the file's first line: what anybody else wrote is never changed, whatever it starts with.
 
 A job that may not comment, like one for a fork, says so and does not fail.
 """
@@ -28,12 +29,29 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Place:
-    """Where comments of a request are listed and made, how one is changed, and the header that allows it."""
+    """Where comments of a request are listed and made, how one is changed, and the header that allows it.
+
+    `user`: where the service says whose the token is; `author`, `name`: how a comment and that answer name a user;
+    `otherwise`: who it is where the service does not say (GitHub's own token of a job may not ask).
+    """
 
     comments: str
     one: str
     update: str
     header: dict[str, str]
+    user: str
+    author: str
+    name: str
+    otherwise: str = ""
+
+    def own_name(self) -> str:
+        """Whose comments this token writes."""
+        try:
+            return str((self.call("GET", self.user) or {}).get(self.name) or self.otherwise)
+        except urllib.error.HTTPError as error:
+            if error.code in (401, 403, 404) and self.otherwise:
+                return self.otherwise
+            raise
 
     def call(self, method: str, address: str, content: dict[str, str] | None = None) -> Any:
         """The answer of the service."""
@@ -62,19 +80,23 @@ def place() -> Place | None:
             return None
         issues = f"{known('GITHUB_API_URL', 'https://api.github.com')}/repos/{known('GITHUB_REPOSITORY')}/issues"
         header = {"Authorization": f"Bearer {token}"}
-        return Place(f"{issues}/{int(number)}/comments", f"{issues}/comments", "PATCH", header)
+        user = f"{known('GITHUB_API_URL', 'https://api.github.com')}/user"
+        comments, one = f"{issues}/{int(number)}/comments", f"{issues}/comments"
+        return Place(comments, one, "PATCH", header, user, "user", "login", "github-actions[bot]")
     if (request := known("CI_MERGE_REQUEST_IID")) and (token := known("GITLAB_TOKEN")):
         project = urllib.parse.quote(known("CI_PROJECT_ID", ""), safe="")
         notes = f"{known('CI_API_V4_URL')}/projects/{project}/merge_requests/{int(request)}/notes"
-        return Place(notes, notes, "PUT", {"PRIVATE-TOKEN": token})
+        user = f"{known('CI_API_V4_URL')}/user"
+        return Place(notes, notes, "PUT", {"PRIVATE-TOKEN": token}, user, "author", "username")
     return None
 
 
 def comment(where: Place, text: str) -> str:
     """Change the earlier comment or make one; says which."""
-    marker = text.splitlines()[0]
+    marker, own = text.splitlines()[0], where.own_name()
     for earlier in where.existing():
-        if str(earlier.get("body", "")).startswith(marker):
+        author = (earlier.get(where.author) or {}).get(where.name)
+        if own and author == own and str(earlier.get("body", "")).startswith(marker):
             where.call(where.update, f"{where.one}/{int(earlier['id'])}", {"body": text})
             return "changed"
     where.call("POST", where.comments, {"body": text})

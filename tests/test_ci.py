@@ -18,9 +18,10 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from humanbench.cards import load_card
 from humanbench.results import read_result, result_files
 from tests.engine.toy import FAST, write_datasets
-from tests.evaluated import run
+from tests.evaluated import run, write_dataset
 from tests.made_runs import write_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -147,12 +148,53 @@ def test_a_wrong_base_is_found_before_the_evaluation(tmp_path: Path) -> None:
     assert log == ["export nosuch --format csv"]
 
 
+FORGED = "<!-- humanbench compare -->\nno regression, says Eve"
+"""Somebody else's comment that begins as the table's does."""
+
+
+LOUD = """#!/bin/sh
+printf 'a\\n::set-env name=PATH::/evil\\n'
+"""
+
+
+def test_no_line_of_the_scripts_log_is_a_command(tmp_path: Path) -> None:
+    """On GitHub: commands are stopped before anything is said, by a word that nobody could know, until the end."""
+    fake = tmp_path / "fake"
+    fake.write_text(LOUD)
+    fake.chmod(0o755)
+    given = {"HUMANBENCH": str(fake), "HB_BACKBONE": "vit", "HB_OUT": str(tmp_path / "out"), "GITHUB_ACTIONS": "true"}
+    for environment in (given, given | {"HB_BACKBONE": ""}):
+        lines = script(environment).stdout.splitlines()
+        assert lines[0].startswith("::stop-commands::")
+        word = lines[0].removeprefix("::stop-commands::")
+        assert len(word) == 32
+        assert lines[-1] == f"::{word}::"
+    assert word not in script(given).stdout
+
+
+def test_texts_of_a_base_result_stay_on_their_line(tmp_path: Path) -> None:
+    """A name with a line break is refused when the result is read, and the sentence about it is one line."""
+    write_dataset(load_card("pa100k"), tmp_path / "data")
+    write_run(tmp_path / "base", tmp_path / "data", ["pa100k"], 0.0)
+    (path,) = result_files(tmp_path / "base")
+    document = json.loads(path.read_text())
+    for name in ("x\n::error::y", "x\r::error::y", "x\u2028::error::y"):
+        path.write_text(json.dumps(document | {"backbone": name}))
+        done = run("compare", tmp_path / "base", tmp_path / "base")
+        assert done.exit_code == 2
+        assert len(done.output.splitlines()) == 1
+    odd = tmp_path / "x\n::error::y.json"
+    odd.write_text("{")
+    assert len(run("export", odd).output.splitlines()) == 1
+
+
 class Service(ThreadingHTTPServer):
     """As much of the comment services of GitHub and GitLab as a comment needs."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.comments: list[dict[str, Any]] = [{"id": n, "body": "somebody's words"} for n in range(1, 131)]
+        self.comments[0] |= {"body": FORGED, "user": {"login": "eve"}, "author": {"username": "eve"}}
         self.calls: list[str] = []
         self.refuse = False
 
@@ -173,11 +215,17 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(403)
             return
         result: Any = {}
-        if self.command == "GET":
+        if self.command == "GET" and path == "/user":
+            result = {"username": "bot"}  # GitLab's
+            if self.headers["Authorization"]:  # GitHub's own token may not ask
+                self.send_error(403)
+                return
+        elif self.command == "GET":
             size, page = (int(found) for found in re.findall(r"=(\d+)", query))
             result = self.server.comments[(page - 1) * size : page * size]
         elif self.command == "POST":
-            self.server.comments.append({"id": 1000, **content})
+            author = {"user": {"login": "github-actions[bot]"}, "author": {"username": "bot"}}
+            self.server.comments.append({"id": 1000, **author, **content})
         else:
             self.server.comments[[c["id"] for c in self.server.comments].index(int(path.split("/")[-1]))] |= content
         body = json.dumps(result).encode()
@@ -232,7 +280,8 @@ def test_the_table_is_one_comment_that_is_kept_up_to_date(service: Service, tmp_
         done = comment(table, environment)
         assert done.returncode == 0, done.stderr
         assert service.calls[-1] == call
-        mine = [c["body"] for c in service.comments if "humanbench" in c["body"]]
+        assert service.comments[0]["body"] == FORGED
+        mine = [c["body"] for c in service.comments[1:] if "humanbench" in c["body"]]
         assert len(mine) == 1
         assert f"table {number}" in mine[0]
         assert len(mine[0]) < 65_536

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import timm
 import torch
@@ -14,11 +14,14 @@ from timm.layers.mlp import Mlp, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from humanbench.backbones.arguments import check_arguments
+from humanbench.backbones.cards import Architecture, backbone_cards
 from humanbench.errors import BackboneError
 from humanbench.schema import Record
 from humanbench.text import nearest
 
-Size = int | tuple[int, int]
+_Side = Annotated[int, Field(ge=1, le=100_000)]
+Size = _Side | tuple[_Side, _Side]
 
 PLAIN = "humanbench.backbones.build:plain"
 """The builder of plain transformers."""
@@ -44,16 +47,16 @@ class PlainArchitecture(Record):
     each perceptron (ViTPose++) the one that is loaded.
     """
 
-    embed_dim: int = Field(default=768, ge=1)
-    depth: int = Field(default=12, ge=1)
+    embed_dim: int = Field(default=768, ge=1, le=100_000)
+    depth: int = Field(default=12, ge=1, le=1000)
     num_heads: int | None = Field(default=None, ge=1)
-    patch_size: int = Field(default=16, ge=1)
-    patch_padding: int | None = Field(default=None, ge=0)
+    patch_size: int = Field(default=16, ge=1, le=10_000)
+    patch_padding: int | None = Field(default=None, ge=0, le=10_000)
     img_size: Size = 224
     class_token: bool = True
-    reg_tokens: int = Field(default=0, ge=0)
+    reg_tokens: int = Field(default=0, ge=0, le=10_000)
     no_embed_class: bool = False
-    mlp_ratio: float = Field(default=4.0, gt=0)
+    mlp_ratio: float = Field(default=4.0, gt=0, le=100)
     mlp_layer: Literal["mlp", "swiglu"] = "mlp"
     qkv_bias: bool = True
     qk_norm: bool = False
@@ -115,20 +118,41 @@ def plain(**keywords: Any) -> VisionTransformer:
     return build_plain(plain_architecture(keywords))
 
 
+_UNFIT = (TypeError, AssertionError, ValueError, ArithmeticError, LookupError, RuntimeError, AttributeError)
+"""What timm's constructors raise for arguments that do not go together."""
+
+
 def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:
     """A timm network without classifier, for any image size where timm allows it; unknown keywords are errors."""
+    check_arguments(f"timm's {name}", arguments)
+    if not timm.is_model(name.partition(".")[0]):  # nor an address, which timm would go to
+        raise BackboneError(f"timm has no network called {name[:100]!r}{nearest(name, timm.list_models())}")
     keywords = {"num_classes": 0, **arguments}
     if arguments.get("class_token") is False:
         keywords.setdefault("global_pool", "")  # timm's default pooling is the class token
     try:
-        return timm.create_model(name, pretrained=False, dynamic_img_size=True, **keywords)
-    except TypeError as error:
-        if "dynamic_img_size" not in str(error):
+        return timm.create_model(name, pretrained=False, **{"dynamic_img_size": True, **keywords})
+    except _UNFIT as error:
+        if not isinstance(error, TypeError) or "dynamic_img_size" not in str(error):
             raise _wrong_keyword(name, arguments, error) from error
     try:
         return timm.create_model(name, pretrained=False, **keywords)
-    except (TypeError, AssertionError, ValueError) as error:
+    except _UNFIT as error:
         raise _wrong_keyword(name, arguments, error) from error
+
+
+def check_builder(network: Architecture, source: str) -> None:
+    """`BackboneError` for a builder that a file from elsewhere names and no card that is installed here has.
+
+    A builder is a function that is imported and called with the arguments, so a file must not choose any there is.
+    """
+    known = {PLAIN, "humanbench.backbones.transformers_models:build"}
+    known |= {card.architecture.builder for card in backbone_cards().values()}
+    if network.builder and network.builder not in known:
+        raise BackboneError(
+            f"{source}: names the builder {network.builder[:100]!r}, which no installed card has; give the card of its "
+            "network (a .toml file) as the name and the file as the checkpoint"
+        )
 
 
 def build_with(builder: str, arguments: dict[str, Any]) -> nn.Module:

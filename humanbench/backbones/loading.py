@@ -14,7 +14,15 @@ from torch import Tensor, nn
 
 from humanbench.backbones import sources
 from humanbench.backbones.backbone import Backbone
-from humanbench.backbones.build import PLAIN, build_timm, build_with, plain_architecture, timm_reference, timm_skeleton
+from humanbench.backbones.build import (
+    PLAIN,
+    build_timm,
+    build_with,
+    check_builder,
+    plain_architecture,
+    timm_reference,
+    timm_skeleton,
+)
 from humanbench.backbones.cards import Architecture, Weights
 from humanbench.backbones.config_files import BesideFile, read_beside, read_header
 from humanbench.backbones.features import Preprocessing
@@ -228,6 +236,7 @@ def _told_by_file(spec: BackboneSpec, file: _LoadedFile) -> tuple[BackboneSpec, 
     if not spec.is_plain_vit:
         return spec, file
     if file.network is not None:
+        check_builder(file.network, file.source)
         return of_architecture(spec.name, file.network), file
     card = card_of_file(file.path)
     if card is not None:

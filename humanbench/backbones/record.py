@@ -72,6 +72,7 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
     `checkpoint`: where the weights lie here, if not where the record says. Raises `BackboneError` for a record
     without a network, and for weights that cannot be had or do not fit it.
     """
+    from humanbench.backbones.build import check_builder
     from humanbench.backbones.loading import load_recorded
 
     network = record.get("network") or {}
@@ -81,6 +82,7 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
         card = None if record.get("card") is None else BackboneCard.model_validate(record["card"])
     except (KeyError, TypeError, ValidationError) as error:
         raise BackboneError(f"{record.get('name')}: its record does not say what builds the network") from error
+    check_builder(architecture, str(record.get("name")))
     own = backbone_cards().get(card.id) if card is not None else None
     places = () if card is None else tuple(p for p in (own or card).weights if own is not None or not p.beside)
     given = checkpoint if checkpoint is not None else record.get("checkpoint")

@@ -34,9 +34,15 @@ _show = warnings.showwarning
 def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
     """What a dataset's user should know as a line like those of errors; other warnings as ever."""
     if issubclass(category, DataWarning):
-        click.echo(f"humanbench: {message}", err=True)
+        click.echo(f"humanbench: {one_line(str(message))}", err=True)
     else:
         _show(message, category, *rest, **more)
+
+
+def one_line(text: str) -> str:
+    """A sentence on one line, whatever was quoted in it: a second line could be read as a command by a CI system."""
+    kept = "".join(c if c.isprintable() else " " for c in text)
+    return kept if kept == text else " ".join(kept.split())
 
 
 INTERRUPTED = 130
@@ -72,13 +78,14 @@ class Verbs(click.Group):
             warnings.showwarning = _show_warning
             return super().invoke(ctx)
         except HumanbenchError as error:
-            click.echo(f"humanbench: {error}", err=True)
+            click.echo(f"humanbench: {one_line(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(1)
         except OSError as error:  # a file that may not be read, a full disk ...
-            click.echo(f"humanbench: {error.filename or 'input or output'}: {error.strerror or error}", err=True)
+            place = error.filename or "input or output"
+            click.echo(f"humanbench: {one_line(f'{place}: {error.strerror or error}')}", err=True)
             ctx.exit(HumanbenchError.exit_code)
         except KeyboardInterrupt:
             click.echo("humanbench: interrupted", err=True)

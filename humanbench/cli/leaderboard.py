@@ -151,6 +151,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/rerun-ENTRY]")
 @click.option("--checkpoint", metavar="FILE", help="Where the weights lie here.  [default: where the entry says]")
 @click.option("--device", metavar="D", help="cpu, cuda, cuda:1 …")
+@click.option("--trust", is_flag=True, help="Load what the entry itself names: a repository of the hub, a URL.")
 @data_options
 @_store_option
 @json_option
@@ -159,6 +160,7 @@ def rerun(
     out: Path | None,
     checkpoint: str | None,
     device: str | None,
+    trust: bool,
     data_root: DataRoot | None,
     store: Path | None,
     as_json: bool,
@@ -170,7 +172,9 @@ def rerun(
     from humanbench.leaderboard.submissions.store import default_store
 
     found = rerunning.find_entry(entry, store or default_store())
-    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device)
+    for place in rerunning.strange_places(found, checkpoint):
+        click.echo(f"{found.id} names: {place}", err=True)
+    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device, trust)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
         click.echo(json.dumps(documents, indent=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -166,13 +167,27 @@ def read_result(path: Path) -> Result:
         document = json.loads(path.read_bytes())
         if not isinstance(document, dict):
             raise ResultError(f"{path}: not a result (a JSON object was expected)")
+        if _breaks_lines(document):
+            raise ResultError(f"{path}: not a result: a text in it has control characters or several lines")
         return Result.model_validate(migrate(document))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultError(f"{path}: not JSON ({error})") from error
-    except ValidationError as error:
-        raise ResultError(f"{path}: not a result: {problem(error)}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            raise ResultError(f"{path}: not a result: {problem(error)}") from error
+        raise ResultError(f"{path}: not JSON ({str(error)[:200]})") from error
     except ResultError as error:
         raise error if str(error).startswith(str(path)) else ResultError(f"{path}: {error}") from error
+
+
+_CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
+
+
+def _breaks_lines(value: Any) -> bool:
+    """Whether a text anywhere in a document would begin a line of its own in a log: texts of results are one line."""
+    if isinstance(value, str):
+        return _CONTROL.search(value) is not None
+    if isinstance(value, dict):
+        return any(_breaks_lines(inner) for pair in value.items() for inner in pair)
+    return isinstance(value, list) and any(map(_breaks_lines, value))
 
 
 def result_files(folder: Path) -> list[Path]:

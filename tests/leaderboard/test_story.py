@@ -81,7 +81,10 @@ def test_an_accepted_entry_is_finetuned_again(story: Path, tmp_path: Path) -> No
     run("submit", story / "run", "--out", archive)
     name = json.loads(run("leaderboard", "accept", archive, "--submissions", store, "--json").stdout)["submission"]
     common = ("leaderboard", "rerun", name, "--submissions", store, "--device", "cpu")
-    done = run(*common, "--out", tmp_path / "again", "--json")
+    done = run(*common, "--out", tmp_path / "again", "--trust")
+    assert done.exit_code == 2
+    assert "would be a file or folder of this machine and is not read" in done.stderr  # though it is there
+    done = run(*common, "--out", tmp_path / "again", "--checkpoint", story / "tiny.safetensors", "--json")
     assert done.exit_code == 0, done.output
     (cell,) = json.loads(done.stdout)
     assert (cell["dataset"], cell["agrees"], cell["before"]) == ("pa100k", True, cell["now"])

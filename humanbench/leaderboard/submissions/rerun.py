@@ -1,15 +1,22 @@
-"""`leaderboard rerun`: finetune an accepted entry again, and hold the new numbers against the accepted ones."""
+"""`leaderboard rerun`: finetune an accepted entry again, and hold the new numbers against the accepted ones.
+
+What an entry says of itself was written by a stranger. A path in it is never read, for it would be one of this machine;
+an address in it (a repository of the hub, a URL) is gone to only where whoever reruns says so (`trust`). What this
+installation's cards and timm's own list name needs no word, and neither does a file that is given (`checkpoint`).
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.submissions.store import StoreError, load_store
+from humanbench.names import shown
 from humanbench.recipes import DIRECT
 from humanbench.results import Result
 from humanbench.suites import Suite
@@ -50,11 +57,13 @@ def rerun(
     checkpoint: str | os.PathLike[str] | None = None,
     data_root: os.PathLike[str] | None = None,
     device: str | None = None,
+    trust: bool = False,
 ) -> list[Again]:
     """Run all cells of an entry again into the run folder `out`.
 
-    `checkpoint` is where the weights lie here, if not where the entry says. Raises `HumanbenchError` for weights that
-    are not the entry's, for results of a subset, and for recipes that this version does not ship.
+    `checkpoint` is where the weights lie here, if not where the entry says. `trust`: what the entry itself names is
+    fetched (see `strange_places`). Raises `HumanbenchError` for weights that are not the entry's, for results of a
+    subset, and for recipes that this version does not ship.
     """
     from humanbench.evaluation import evaluate
 
@@ -62,6 +71,12 @@ def rerun(
     if key.subset or key.recipe != "shipped":
         raise HumanbenchError(f"{entry.id}: was made with {', '.join(key.labels)}, which its submission does not hold")
     where = checkpoint if checkpoint is not None else entry.checkpoint
+    places = strange_places(entry, checkpoint)
+    if places and not trust:
+        raise HumanbenchError(
+            f"{entry.id}: its submission names {', '.join(places)}; look at it, and say --trust to load it, or give "
+            "the weights with --checkpoint FILE"
+        )
     backbone, weights_sha256 = _loaded(entry, where)
     if weights_sha256 != entry.weights_sha256:
         raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
@@ -85,6 +100,52 @@ def rerun(
         )
         found += [_again(before[result.dataset], result) for result in results]
     return found
+
+
+def strange_places(entry: BoardEntry, checkpoint: str | os.PathLike[str] | None = None) -> list[str]:
+    """What the entry's own words would have loaded from elsewhere; nothing for cards and networks known here.
+
+    Raises `HumanbenchError` where they name something on this machine: that is never read.
+    """
+    from humanbench.backbones.cards import backbone_cards
+    from humanbench.backbones.sources import HUB
+    from humanbench.backbones.spec import RANDOM, TIMM, VIT
+
+    name = entry.backbone.removeprefix(RANDOM)
+    record = entry.record or {}
+    places = []
+    if checkpoint is None and entry.checkpoint is not None:
+        places.append(_strange(entry.id, entry.checkpoint, HUB))
+    if record.get("network") is not None:
+        card = record.get("card") or {}
+        if checkpoint is None and entry.checkpoint is None and card.get("id") not in backbone_cards():
+            places += [_of_weights(entry.id, weights) for weights in card.get("weights", ())]
+    elif name not in backbone_cards() and name != VIT and not _is_of_timm(name.removeprefix(TIMM)):
+        places.append(_strange(entry.id, name, HUB))
+    return [place for place in dict.fromkeys(places) if place]
+
+
+def _strange(entry: str, place: str, hub: str) -> str:
+    if place.startswith(hub):
+        return shown(place, 200)
+    raise HumanbenchError(
+        f"{entry}: its submission names {shown(place, 100)!r}, which would be a file or folder of this machine and is "
+        "not read; give the weights with --checkpoint FILE"
+    )
+
+
+def _of_weights(entry: str, weights: Any) -> str:
+    """Where a card from elsewhere says that its weights are; what lies beside such a card is not here."""
+    if not isinstance(weights, dict):
+        raise HumanbenchError(f"{entry}: the card in its submission is none")
+    place = weights.get("url") or (weights.get("hub") and f"hf-hub:{weights['hub']}") or weights.get("package")
+    return shown(str(place), 200) if place else ""
+
+
+def _is_of_timm(name: str) -> bool:
+    import timm
+
+    return re.fullmatch(r"[A-Za-z0-9_.]+", name) is not None and bool(timm.is_model(name.partition(".")[0]))
 
 
 def _loaded(entry: BoardEntry, where: str | os.PathLike[str] | None) -> tuple[str | Backbone, str]:
