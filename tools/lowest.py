@@ -1,7 +1,7 @@
 """Constraints that pin every dependency to its lower bound in pyproject.toml: what the package promises to run with.
 
-    python -m tools.lowest > constraints-lowest.txt
-    pip install -c constraints-lowest.txt -e .
+python -m tools.lowest > constraints-lowest.txt
+pip install -c constraints-lowest.txt -e .
 """
 
 from __future__ import annotations
