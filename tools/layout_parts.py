@@ -60,7 +60,7 @@ def outcome(layout: Layout) -> Outcome:
         try:
             backbone = load_backbone(name, checkpoint, **layout.arguments)
         except BackboneError as error:
-            return Outcome(False, "refused", float("nan"), str(error).replace(f"{place}/", ""))
+            return Outcome(False, "refused", float("nan"), str(error).replace(f"{place}/", "").replace(place, "FOLDER"))
         images = torch.randn(2, 3, *layout.size, generator=torch.Generator().manual_seed(1))
         difference = float("nan") if reference is None else _difference(backbone, images, reference(images))
         report = backbone.report

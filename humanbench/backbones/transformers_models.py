@@ -77,6 +77,9 @@ KINDS: Mapping[str, _Kind] = {
 }
 _TOWERS = {"siglip": "siglip_vision_model", "tipsv2": "tipsv2_vision_model"}
 """Model of pictures and texts -> its tower for pictures, whose configuration is `vision_config`."""
+_PATCHES_ONLY = ("siglip2", "siglip2_vision_model")
+"""Models whose input is no picture."""
+
 _INNER = {"vitpose": "backbone_config"}
 """Model with a head -> where in its configuration that of its backbone is."""
 _MASK = "mask_token"
@@ -98,6 +101,11 @@ def check_known(document: Mapping[str, Any], name: str) -> None:
     """`BackboneError` where transformers is not installed, or the model type has no encoder that is used here."""
     _library()
     kind = str(vision_document(document).get("model_type"))
+    if kind in _PATCHES_ONLY:
+        raise BackboneError(
+            f"{name}: transformers' {kind} (NaFlex) takes patches that its own processor cuts, not pictures; give the "
+            "SigLIP 2 of a fixed size (its model type is siglip), or timm's naflexvit_base_patch16_siglip"
+        )
     known = [*KINDS, *_backbone_classes()]
     if kind not in known:
         raise BackboneError(

@@ -98,6 +98,15 @@ def test_a_memory_that_cannot_be_used_costs_time_alone_and_is_said_once(
     assert str(database) in sentence
 
 
+def test_without_a_memory_none_is_made(tmp_path: Path) -> None:
+    """`--no-cache`: not even a folder."""
+    file = tmp_path / "file"
+    file.write_bytes(b"one")
+    database = tmp_path / "memory" / "files.sqlite"
+    assert FileHashes(database, remember=False)([file]) == FileHashes(tmp_path / "other.sqlite")([file])
+    assert not database.parent.exists()
+
+
 def test_a_file_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         FileHashes(tmp_path / "memory.sqlite")([tmp_path / "gone.jpg"])
