@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from humanbench.cards import load_card
-from tests.evaluated import SUFFIX, Tables, write_perfect
+# Small matrices are not worth several threads, tests run side by side, and sums come in one order on every machine.
+# The libraries read this when they are loaded, here and in the processes that tests start.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+from humanbench.cards import load_card  # noqa: E402
+from tests.evaluated import SUFFIX, Tables, write_perfect  # noqa: E402
 
 
 @pytest.fixture(scope="session")

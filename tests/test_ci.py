@@ -43,7 +43,6 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "HUMANBENCH": f"{sys.executable} -m tests.engine.toy_cli",
         "HUMANBENCH_CACHE": str(folder / "cache"),
-        "OMP_NUM_THREADS": "1",
         "HB_BACKBONE": "toy",
         "HB_DATA_ROOT": str(folder / "data"),
         "HB_DATASETS": "pa100k",

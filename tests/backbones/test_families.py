@@ -49,7 +49,6 @@ SIZES = ((64, 64), (70, 106))
 
 @cache
 def network(name: str) -> Backbone:
-    torch.set_num_threads(1)
     return load_backbone(f"random:timm:{name}", seed=3, **(NARROW if name.startswith("swin") else {}))
 
 

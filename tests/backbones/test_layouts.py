@@ -25,7 +25,6 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 def test_layout(row: Layout) -> None:
-    torch.set_num_threads(1)
     done = outcome(row)
     if row.refused:
         assert not done.loaded

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 import humanbench
 from humanbench.cards import load_card
@@ -29,15 +28,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("HUMANBENCH_CACHE", str(folder))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """Small matrices are not worth several threads, and other tests want the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def killed(data_root: Path, out: Path, stall: str) -> str:
     """Run in another process until it waits where it is told to, then kill -9; what it had said."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.engine.toy_cli", *arguments(data_root, out)],
-        cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1", "TOY_STALL": stall},
+        cwd=ROOT, env=os.environ | {"TOY_STALL": stall},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 300

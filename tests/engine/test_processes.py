@@ -42,7 +42,7 @@ def started(data_root: Path, out: Path, datasets: str = "pa100k", **more: Any) -
         "--data-root", str(data_root), "--out", str(out), "--datasets", datasets, "--json", *overrides,
     ]  # fmt: skip
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300
     )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from threadpoolctl import threadpool_limits
 
 from humanbench.cards import load_card
 from humanbench.data.mannequin.pool import workers
@@ -15,16 +12,6 @@ from humanbench.data.mannequin.suite import synthesize
 from humanbench.errors import DataError
 from tools.sanity.suite import Suite
 from tools.sanity.table import markdown
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As in the script: small networks are slower on more threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

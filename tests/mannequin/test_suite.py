@@ -164,16 +164,20 @@ def test_places_that_cannot_be_written_to(kind: str, tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
 
 
-def _heeds_interrupts() -> None:
-    """In a child of tests that run in the background, where shells have interrupts ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+HEEDING = """
+import os, signal, sys
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Python, with the signals heeded that shells and nohup have ignored in what runs in the background."""
 
 
 def started(out: Path) -> subprocess.Popen[str]:
     """`synthesize` with two workers and minutes of work, once the first pictures are there."""
-    command = [sys.executable, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(out)]
+    command = [sys.executable, "-c", HEEDING, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a", "--out", str(out)]
     much = ["--scale", "20", "--workers", "2"]
-    process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True, preexec_fn=_heeds_interrupts)
+    process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(out.glob(".*/*.jpg")):
         assert process.poll() is None

@@ -33,19 +33,30 @@ def largest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
     return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
 
 
-@pytest.mark.parametrize("method", ["path", "mae"])
-def test_two_processes_make_the_same_update(method: str, root: Path, tmp_path: Path) -> None:
+METHODS = ("path", "mae")
+
+
+@pytest.fixture(scope="module")
+def two_processes(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two gloo processes leave of each method."""
+    out = tmp_path_factory.mktemp("two")
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(ROOT / "tests" / "pretrain" / "two.py"), str(root), str(out), *METHODS,
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.xdist_group("two processes of a pretraining")
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_make_the_same_update(method: str, two_processes: Path, root: Path, tmp_path: Path) -> None:
     """Entries split over two gloo processes, two of them over both; up to the order of summation."""
     one = work(recipe(method), root, tmp_path / "one.pt")
     one.run()
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        str(ROOT / "tests" / "pretrain" / "two.py"), method, str(root), str(tmp_path),
-    ]  # fmt: skip
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    two = torch.load(tmp_path / "two.pt", weights_only=True)
+    two = torch.load(two_processes / f"{method}.pt", weights_only=True)
     assert 0 < len(two["microbatches"]) < len(one.microbatches)  # the other process had something to do
     start = weights(build(recipe(method), root)[0])
     moved = largest(start, weights(one.network))

@@ -1,4 +1,7 @@
-"""Two processes of the tiny pretraining: `python -m torch.distributed.run … tests/pretrain/two.py METHOD ROOT OUT`."""
+"""Two processes of the tiny pretraining: `python -m torch.distributed.run … tests/pretrain/two.py ROOT OUT METHOD…`.
+
+Each method leaves OUT/METHOD.pt.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,18 @@ from humanbench.pretrain.loop import Process
 from tests.pretrain.small import recipe, work
 
 
-def main(method: str, root: Path, out: Path) -> None:
-    torch.set_num_threads(1)
+def main(root: Path, out: Path, methods: list[str]) -> None:
     torch.distributed.init_process_group("gloo")
     process = Process(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
-    made = work(recipe(method), root, out / "checkpoint.pt", process)
-    made.run()
-    if process.rank == 0:
-        state = {"network": made.network.state_dict(), "moments": made.moments(), "microbatches": made.microbatches}
-        torch.save(state, out / "two.pt")
-    torch.distributed.barrier()
+    for method in methods:
+        made = work(recipe(method), root, out / f"{method}-checkpoint.pt", process)
+        made.run()
+        if process.rank == 0:
+            state = {"network": made.network.state_dict(), "moments": made.moments(), "microbatches": made.microbatches}
+            torch.save(state, out / f"{method}.pt")
+        torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
