@@ -24,6 +24,8 @@ from humanbench.run_log import RunLog
 from humanbench.tasks.registry import task_names
 from tests.seventh_task import story as seventh
 
+pytestmark = pytest.mark.xdist_group("seventh task")  # what its fixtures make is made once
+
 PACKAGE = Path(__file__).parent / "seventh_task"
 MODULE = "humanbench_heading"
 

@@ -41,9 +41,7 @@ def started(data_root: Path, out: Path, datasets: str = "pa100k", **more: Any) -
         "-m", "tests.engine.toy_cli", "eval", "--backbone", "toy", "--suite", "mini", "--device", "cpu",
         "--data-root", str(data_root), "--out", str(out), "--datasets", datasets, "--json", *overrides,
     ]  # fmt: skip
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300
-    )
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def in_two_processes(data_root: Path, out: Path) -> Result:

@@ -39,6 +39,8 @@ from humanbench.tasks.registry import task_named, task_names
 from humanbench.tasks.training import training_of
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
+pytestmark = pytest.mark.xdist_group("recipe keys")  # what its fixtures make is made once
+
 ENGINE = ("input", "freezing", "optim", "schedule", "train")
 """Sections that mean the same for all tasks."""
 

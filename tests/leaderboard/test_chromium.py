@@ -20,7 +20,10 @@ from tests.leaderboard.honest import write_honest_run
 from tests.leaderboard.made import made_result, made_run
 from tests.leaderboard.test_samples import ONE_EACH
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (apt-get install chromium)"),
+    pytest.mark.xdist_group("chromium"),
+]
 
 NETS = {
     "path_vitb": 2.0,

@@ -33,6 +33,8 @@ from humanbench.tasks.reid.predictions import ReidFeatures
 from tests.evaluated import perfect, scored_tables, write_dataset
 from tests.leaderboard.honest import edit_result, write_honest_run
 
+pytestmark = pytest.mark.xdist_group("samples")  # what its fixtures make is made once
+
 ONE_EACH = ("market1501", "coco_pose", "lip", "pa100k", "crowdhuman", "shanghaitech_b")
 
 

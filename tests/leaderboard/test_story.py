@@ -16,6 +16,8 @@ from humanbench.leaderboard.site.html_check import problems
 from tests.evaluated import run
 from tests.leaderboard.honest import edit_result
 
+pytestmark = pytest.mark.xdist_group("story")  # what its fixtures make is made once
+
 TINY = {"embed_dim": 48, "depth": 3, "patch_size": 16, "img_size": 64}
 
 

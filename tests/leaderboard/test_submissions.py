@@ -24,6 +24,8 @@ from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
 
+pytestmark = pytest.mark.xdist_group("submissions")  # what its fixtures make is made once
+
 DATASETS = ("pa100k", "market1501", "shanghaitech_a", "lip")
 
 

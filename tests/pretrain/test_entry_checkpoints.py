@@ -33,6 +33,8 @@ from tests.pretrain.asked import request, start_card
 from tests.pretrain.small import DATASETS, SET, TINY, build, recipe, start, weights, work
 from tests.samples import PARITY
 
+pytestmark = pytest.mark.xdist_group("entry checkpoints")  # what its fixtures make is made once
+
 KEYS = PARITY.parent / "method" / "keys"
 
 

@@ -20,6 +20,8 @@ from humanbench.pretrain.recipe import Masking, PretrainingEntry, PretrainRecipe
 from tests.pretrain.small import DATASETS, build, work
 from tests.pretrain.small import SET as SMALL
 
+pytestmark = pytest.mark.xdist_group("pretraining keys")  # what its fixtures make is made once
+
 BEFORE = {"method", "suite", "variant", "source", "notes", "backbone", "seed", "entries"}
 """Read before the loop starts: they choose the recipe, are told in it, or name what it starts from."""
 
