@@ -12,8 +12,8 @@ import pytest
 # The libraries read this when they are loaded, here and in the processes that tests start.
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
-from humanbench.cards import load_card  # noqa: E402
-from tests.evaluated import SUFFIX, Tables, write_perfect  # noqa: E402
+from humanbench.cards import load_card
+from tests.evaluated import SUFFIX, Tables, write_perfect
 
 
 @pytest.fixture(scope="session")
