@@ -25,7 +25,7 @@ TINY = {"embed_dim": 48, "depth": 3, "patch_size": 16, "img_size": 64}
 def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded suite, smaller than it is (`mini`), and a run of a small transformer with random weights on it."""
     place = tmp_path_factory.mktemp("story")
-    done = run("datasets", "synthesize", "pa100k", "--out", place / "mini", "--scale", "0.05")
+    done = run("datasets", "synthesize", "pa100k", "--out", place / "mini", "--scale", "0.05", "--workers", "1")
     assert done.exit_code == 0, done.output
     trunk = load_backbone("vit", **TINY).trunk
     save_file({name: tensor.contiguous() for name, tensor in trunk.state_dict().items()}, place / "tiny.safetensors")
