@@ -32,7 +32,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[P
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Groups of tests hold: pytest-xdist writes them into the names of tests, where some versions of pytest lose them."""
+    """Groups hold: pytest-xdist writes them into the names of tests, where some versions of pytest lose them."""
     if hasattr(session.config, "workerinput") and session.config.getoption("loadgroup", False):
         marked = [item.nodeid for item in session.items if item.get_closest_marker("xdist_group")]
         lost = [name for name in marked if "@" not in name]
