@@ -22,7 +22,7 @@ from humanbench.tasks.pose import training as model
 from humanbench.tasks.pose import transforms
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
-from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
+from humanbench.tasks.pose.options import PoseAugmentOptions, PoseHeadOptions, PoseLossOptions, PoseTestOptions
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.pose.transforms import Window
 from tests.tasks.dense import IDENTITY, backbone, features, needs_parity, official, same, save
@@ -124,7 +124,7 @@ def test_warp_by_the_identity_changes_nothing() -> None:
 
 def test_half_body_shows_joints_of_one_half() -> None:
     options = recipe().augment | {"half_body": 1.0, "half_body_joints": 8}
-    augment = model.PoseAugmentOptions.model_validate(options)
+    augment = PoseAugmentOptions.model_validate(options)
     keypoints = np.zeros((17, 3))
     keypoints[:, 0], keypoints[:, 1], keypoints[:, 2] = 50 + np.arange(17) % 3, np.arange(17) * 10, 2
     whole = window_of(50, 80, 150, 200)
