@@ -117,9 +117,7 @@ def test_without_steps_the_start_is_written(method: str, settings: dict[str, Any
 
 
 @pytest.mark.parametrize("method", ["path", "mae"])
-@pytest.mark.parametrize(
-    "name", ["random:deit3_small_patch16_224", "random:vit_xsmall_patch16_clip_224", "vit"]
-)
+@pytest.mark.parametrize("name", ["random:deit3_small_patch16_224", "random:vit_xsmall_patch16_clip_224", "vit"])
 def test_networks_without_a_card(method: str, name: str, root: Path, tmp_path: Path) -> None:
     """Layer scales, a norm before the blocks, positions without one for the class token: the card builds the same."""
     if name == "vit":
