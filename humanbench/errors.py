@@ -25,6 +25,10 @@ class BackboneError(HumanbenchError):
     """A backbone has no such name, its weights cannot be had, or a checkpoint does not fit it."""
 
 
+class AbsentError(DataError):
+    """A part of a dataset is not there, as opposed to there and not readable."""
+
+
 class WithheldError(DataError):
     """The labels of this split are not public."""
 

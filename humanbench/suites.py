@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import importlib.util
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -43,13 +47,36 @@ def embedded_root() -> Path:
 
 def synthesized(cards: Iterable[DatasetCard], log: RunLog) -> Path:
     """The data root of the embedded suite, with these datasets in it."""
+    listed, root = list(cards), embedded_root()
+    if not _absent(listed, root):
+        return root  # others' too, where nothing can be written
+    try:
+        return _completed(listed, root, log)
+    except OSError as error:
+        log.info(f"{root}: the embedded suite cannot be kept ({error.strerror}), so it is written for this run alone")
+        return _completed(listed, _own_root(), log)
+
+
+@lru_cache(maxsize=1)
+def _own_root() -> Path:
+    """A data root for this process alone, gone when it ends."""
+    made = tempfile.mkdtemp(prefix="humanbench-mini-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
+
+
+def _absent(cards: Sequence[DatasetCard], root: Path) -> list[DatasetCard]:
+    """Those whose copies are not there, or are those of another version."""
     from humanbench.data.samples import dataset_folder, is_synthetic
 
-    root = embedded_root()
+    return [card for card in cards if not is_synthetic(dataset_folder(card, root)) or _outdated(card, root)]
+
+
+def _completed(cards: Sequence[DatasetCard], root: Path, log: RunLog) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other processes of this run, or other runs, wait and find it done
-        absent = [card for card in cards if not is_synthetic(dataset_folder(card, root)) or _outdated(card, root)]
+        absent = _absent(cards, root)
         if absent:
             names = [card.id for card in absent]
             log.info(f"writing the embedded suite to {root}: {', '.join(names)}")

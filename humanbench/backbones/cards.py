@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, model_validator
 from humanbench.cards import Collection, collection
 from humanbench.errors import CardError
 from humanbench.paths import shipped
-from humanbench.schema import Record, Sha256, problem
+from humanbench.schema import Positive, Record, Sha256, problem
 from humanbench.text import nearest
 
 Triple = tuple[float, float, float]
@@ -112,7 +112,7 @@ class BackboneCard(Record):
     weights: tuple[Weights, ...] = ()
     tensors_sha256: tuple[Sha256, ...] = ()
     mean: Triple | None = None
-    std: Triple | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
     pretrained_on: tuple[str, ...] | Literal["undisclosed"]
     collection: Collection | None = None

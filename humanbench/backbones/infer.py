@@ -62,7 +62,7 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
     inferred = Inferred(
         {
             "embed_dim": width,
-            "depth": 1 + max(int(n.split(".")[1]) for n in tensors if n.startswith("blocks.")),
+            "depth": _depth(tensors, source),
             "patch_size": patch,
             "qkv_bias": "blocks.0.attn.qkv.bias" in tensors,
             "qk_norm": "blocks.0.attn.q_norm.weight" in tensors,
@@ -81,10 +81,23 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
     return inferred
 
 
+def _depth(tensors: Tensors, source: str) -> int:
+    """The number of blocks; `BackboneError` where they are not numbered one by one."""
+    numbers = {name.split(".")[1] for name in tensors if name.startswith("blocks.")}
+    wanted = {str(number) for number in range(len(numbers))}
+    if odd := sorted(numbers - wanted):
+        raise BackboneError(
+            f"{source}: holds {len(numbers)} blocks, and one is numbered {odd[0][:40]!r}: blocks are missing, or it is "
+            "no plain transformer"
+        )
+    return len(numbers)
+
+
 def is_plain(translation: Translation) -> bool:
     """Whether the tensors are those of a plain transformer under timm's names."""
     patches = translation.tensors.get("patch_embed.proj.weight")
-    return patches is not None and patches.ndim == 4 and "blocks.0.attn.qkv.weight" in translation.tensors
+    blocks = "blocks.0.attn.qkv.weight" in translation.tensors
+    return patches is not None and patches.ndim == 4 and 0 not in patches.shape and blocks
 
 
 def _infer_perceptron(tensors: Tensors, width: int, inferred: Inferred) -> None:

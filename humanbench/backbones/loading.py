@@ -52,7 +52,7 @@ from humanbench.backbones.spec import (
     row_name,
 )
 from humanbench.backbones.translation import Translation
-from humanbench.backbones.weights import read_checkpoint, tensors_sha256
+from humanbench.backbones.weights import one_sentence, read_checkpoint, tensors_sha256
 from humanbench.errors import BackboneError
 from humanbench.hashing import file_sha256
 
@@ -145,6 +145,11 @@ def load_recorded(
 
 
 def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+    with one_sentence(given or spec.name):
+        return _loaded(spec, given, choice)
+
+
+def _loaded(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
     file = None if choice.random else _file(spec, given, choice.prefix)
     if file is not None:
         spec, file = _told_by_file(spec, file)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import atexit
+import errno
 import json
-import os
 import re
+import shutil
 import socket
+import sys
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from humanbench.backbones.cards import Weights
 from humanbench.backbones.weights import INDEX
-from humanbench.errors import BackboneError
-from humanbench.hashing import file_sha256
+from humanbench.errors import BackboneError, DataWarning
+from humanbench.files import replacing, write_text
+from humanbench.hashing import file_sha256, key
+from humanbench.paths import cache_folder
 
 HUB = "hf-hub:"
 WEIGHT_FILES = (
@@ -71,6 +79,9 @@ def fetch(weights: Weights) -> Fetched:
         path = _from_package(weights)
     elif weights.url:
         path = _download(weights.url)
+        if weights.sha256 and file_sha256(path) != weights.sha256:  # it was replaced at its address since
+            path.unlink(missing_ok=True)
+            path = _download(weights.url)
     elif weights.page:
         raise BackboneError(f"{weights.page} gives {weights.file or 'the file'} to people alone: fetch it there")
     else:
@@ -191,14 +202,70 @@ def _from_package(weights: Weights) -> Path:
 
 
 def _download(url: str) -> Path:
+    """The file of an address, downloaded when it is not there whole.
+
+    Each address has a folder of its own, so files of one name from two addresses are two; beside each lies its SHA-256,
+    so a file that was damaged since is one to fetch again. Where nothing can be kept, it is fetched for this process.
+    """
+    folder = cache_folder() / "weights" / key(url)[:16]
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", urllib.parse.urlsplit(url).path.rpartition("/")[2])[-100:] or "weights"
+    target = folder / name
+    damage = ""
+    if target.is_file():
+        if _is_whole(target):
+            return target
+        damage = f"{target} is damaged; "
+    try:
+        return _fetched_to(target, url)
+    except urllib.error.URLError as error:
+        raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error
+        _say_once(f"{target}: weights cannot be kept ({error.strerror}), so they are fetched for this run alone")
+    except ValueError as error:
+        raise BackboneError(f"{url} cannot be reached ({error})") from error
+    try:
+        return _fetched_to(_own_folder() / key(url)[:16] / name, url)
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{url} cannot be fetched ({error})") from error
+
+
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether a downloaded file is what was downloaded."""
+    try:
+        return _seal(target).read_text(encoding="ascii").strip() == file_sha256(target)
+    except (OSError, ValueError):
+        return False
+
+
+def _seal(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _fetched_to(target: Path, url: str) -> Path:
+    if target.is_file() and _is_whole(target):
+        return target
     import torch
 
-    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "humanbench" / "weights"
-    target = home / url.rpartition("/")[2]
-    if not target.is_file():
-        home.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(url, str(target))
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            raise BackboneError(f"{url} cannot be reached ({error})") from error
+    with replacing(target) as temporary:
+        torch.hub.download_url_to_file(url, str(temporary), progress=sys.stderr.isatty())
+        digest = file_sha256(temporary)
+    write_text(_seal(target), f"{digest}\n")
     return target
+
+
+@lru_cache(maxsize=1)
+def _own_folder() -> Path:
+    """A folder for what this process alone may keep, gone when it ends."""
+    made = tempfile.mkdtemp(prefix="humanbench-weights-")
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
+
+
+@lru_cache(maxsize=100)
+def _say_once(text: str) -> None:
+    warnings.warn(text, DataWarning, stacklevel=2)

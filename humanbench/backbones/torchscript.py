@@ -8,6 +8,7 @@ code from the file is compiled or called.
 
 from __future__ import annotations
 
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -31,6 +32,10 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+
+
+_DEEPEST = 50
+"""Modules within modules; one that holds itself is looked into no deeper."""
 
 
 class _Bag:
@@ -59,7 +64,7 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
             root = next(n for n in archive.namelist() if n.endswith("/data.pkl")).removesuffix("data.pkl")
             with archive.open(f"{root}data.pkl") as file:
                 module = _Reader(file, archive, root).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, StopIteration, EOFError, RuntimeError) as error:
+    except Exception as error:  # a pickle may ask for anything of the few functions there are
         raise BackboneError(f"{path}: damaged or unknown TorchScript archive ({error})") from error
     tensors: dict[str, Tensor] = {}
     _collect(module, "", tensors)
@@ -80,12 +85,12 @@ def is_exported(path: Path) -> bool:
     return bool(names & {"archive_format", "serialized_exported_program.json"})
 
 
-def _collect(bag: Any, prefix: str, into: dict[str, Tensor]) -> None:
-    for name, value in bag.attributes.items() if isinstance(bag, _Bag) else ():
+def _collect(bag: Any, prefix: str, into: dict[str, Tensor], depth: int = 0) -> None:
+    for name, value in bag.attributes.items() if isinstance(bag, _Bag) and depth < _DEEPEST else ():
         if isinstance(value, Tensor):
             into[f"{prefix}{name}"] = value
         else:
-            _collect(value, f"{prefix}{name}.", into)
+            _collect(value, f"{prefix}{name}.", into, depth + 1)
 
 
 class _Reader(pickle.Unpickler):
@@ -115,6 +120,8 @@ class _Reader(pickle.Unpickler):
 
 
 def _tensor(storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Tensor:
+    if math.prod(size) > max(storage.numel(), 1):
+        raise pickle.UnpicklingError(f"a tensor of {math.prod(size)} values in a storage of {storage.numel()}")
     return torch.as_strided(storage, size, stride, offset).clone()
 
 

@@ -12,7 +12,8 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from torch import Tensor
 
 from humanbench.backbones.networks import select_network
 from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
-from humanbench.errors import BackboneError
+from humanbench.errors import BackboneError, HumanbenchError
 
 INDEX = ".index.json"
 """End of the name of the file that lists the parts of a divided checkpoint."""
@@ -52,7 +53,30 @@ def read_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
+    with one_sentence(str(path)):
+        return _read(path, prefix)
+
+
+@contextmanager
+def one_sentence(source: str) -> Iterator[None]:
+    """Whatever goes wrong with a file's content is one `BackboneError` that names it: it may hold anything."""
+    try:
+        yield
+    except (HumanbenchError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        reason = _first(error) if str(error).strip() else "no more is known"
+        raise BackboneError(
+            f"{source}: holds no network that can be used ({type(error).__name__}: {reason})"
+        ) from error
+
+
+def _read(path: Path, prefix: str) -> Checkpoint:
     _check_beginning(path)
+    if zipfile.is_zipfile(path):
+        _check_archive(path)
     if path.name.lower().endswith(INDEX):
         content, metadata = _read_parts(path), dict[str, str]()
     elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
@@ -67,7 +91,42 @@ def read_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
     else:
         content, metadata = read_pickle(path), {}
     network = select_network(content, str(path), prefix)
+    _check_kinds(network.tensors, path)
     return Checkpoint(network.tensors, network.container, network.left_over, metadata)
+
+
+_SLACK = 64 << 20
+"""Bytes that an archive may unpack to beyond four times its size: tensors are stored as they are."""
+
+
+def _check_archive(path: Path) -> None:
+    """`BackboneError` for an archive whose content is not what its own check sums say, or that unpacks to far more."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > 4 * path.stat().st_size + _SLACK:
+            raise BackboneError(f"{path}: claims to unpack to far more than it holds; it is damaged, or no checkpoint")
+        try:
+            wrong = archive.testzip()
+        except Exception as error:  # of any of the ways to compress
+            raise BackboneError(f"{path}: a damaged checkpoint ({_first(error)}); fetch it again") from error
+    if wrong is not None:
+        raise BackboneError(f"{path}: a damaged checkpoint (the check sum of {wrong} is another); fetch it again")
+
+
+def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """`BackboneError` for tensors that are no plain arrays of numbers."""
+    for name, tensor in tensors.items():
+        kind = ""
+        if tensor.layout != torch.strided:
+            kind = f"sparse ({str(tensor.layout).removeprefix('torch.')})"
+        elif tensor.is_quantized:
+            kind = "quantised"
+        elif tensor.device.type == "meta":
+            kind = "without values (on the meta device)"
+        elif tensor.is_complex():
+            kind = "complex"
+        if kind:
+            raise BackboneError(f"{path}: {name[:100]} is {kind}; give weights as plain tensors of floating point")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

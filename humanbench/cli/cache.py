@@ -36,7 +36,7 @@ def info(as_json: bool) -> None:
 @command.command("clear")
 @click.argument("parts", nargs=-1)
 def clear_parts(parts: tuple[str, ...]) -> None:
-    """Remove PARTS of the cache: trunk (the default), mini, files.sqlite."""
+    """Remove PARTS of the cache: trunk (the default), mini, weights (downloads), files.sqlite, compiled."""
     from humanbench.engine.cache import clear
 
     click.echo(f"freed {clear(parts or ('trunk',)) / 1e6:.1f} MB", err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import SEED, data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
@@ -32,7 +32,7 @@ _WIDTH = 130
 @click.option("--save", multiple=True, metavar="FILE", help="Also write FILE.md, FILE.json or FILE.xml (JUnit).")
 @data_options
 @click.option("--subset", metavar="FILE", help="The file of sample ids of results on a subset.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
 @json_option
 def command(
     base: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import SEED, data_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _print_report(report: Report) -> None:
 @click.option("--split", help="Split to draw.  [default: the first with public labels]")
 @click.option("--out", metavar="DIR", default=".", show_default=True, help="Folder for <id>.png.")
 @click.option("--subset", metavar="FILE", help="CSV or TOML of sample ids to draw from.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Which samples are drawn.")
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Which samples are drawn.")
 @data_options
 def preview(
     ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: DataRoot | None

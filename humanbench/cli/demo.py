@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import Scale
+from humanbench.cli.options import SEED, Scale
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--out", metavar="DIR", default="runs/demo", show_default=True, help="Folder for all that is made.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(
     "--scale",
     default=1.0,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_root_option
+from humanbench.cli.options import SEED, data_root_option
 
 if TYPE_CHECKING:
     from humanbench.evaluation.request import Request
@@ -49,7 +49,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--subset", metavar="FILE", help="CSV or TOML file with ids: part of a dataset."),
     click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A file the protocol declares."),
     click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL(-mini)]"),
-    click.option("--seed", default=0, show_default=True, type=click.IntRange(0)),
+    click.option("--seed", default=0, show_default=True, type=SEED),
     click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="Runs per cell."),
     click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]"),
     click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]"),

@@ -60,3 +60,7 @@ def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
     return find_data(
         data_root, places(dict(parse_override(text, "--set", "datasets.pa100k.root=/data/pa100k") for text in settings))
     )
+
+
+SEED = click.IntRange(0, (1 << 32) - 1)
+"""What every generator of random numbers takes for a seed."""

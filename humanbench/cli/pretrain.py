@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_root_option, json_option
+from humanbench.cli.options import SEED, data_root_option, json_option
 
 if TYPE_CHECKING:
     from humanbench.pretrain.recipe import PretrainRecipe
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @data_root_option
 @click.option("--allow-missing", is_flag=True, help="Go on without datasets that are not on disk.")
 @click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/pretrain-METHOD(-mini)]")
-@click.option("--seed", type=click.IntRange(0), help="[default: the recipe's]")
+@click.option("--seed", type=SEED, help="[default: the recipe's]")
 @click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]")
 @click.option("--iterations", type=click.IntRange(0), metavar="N", help="Steps, in place of the recipe's.")

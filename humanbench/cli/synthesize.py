@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import Scale
+from humanbench.cli.options import SEED, Scale
 from humanbench.cli.signals import ended_by_signals
 
 
@@ -20,7 +20,7 @@ from humanbench.cli.signals import ended_by_signals
     type=Scale(),
     help="1 is a few hundred pictures a dataset; more goes up to the real counts.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Another seed is another world.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Another seed is another world.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: number of cores]")
 def synthesize_datasets(
     ids: tuple[str, ...], everything: bool, evaluated: bool, out: str, scale: float, seed: int, workers: int | None

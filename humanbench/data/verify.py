@@ -17,7 +17,7 @@ from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
 from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
-from humanbench.errors import DataError, DataWarning
+from humanbench.errors import AbsentError, DataError, DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.progress import track
 from humanbench.tasks.registry import task_for
@@ -33,7 +33,8 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
     """Check structure, counts, label ranges, every `every`-th picture and the content's fingerprint.
 
     A procedural copy is held against the counts in its own marker file instead of the card's, and is never taken for a
-    release. Splits that neither the evaluation nor pretraining uses may be absent (`warn`). Raises `DataError` when
+    release. Splits that neither the evaluation nor pretraining uses may be absent (`warn`), but what is there must be
+    readable; of what is absent, the row says which uses are lost. Raises `DataError` when
     there is no folder of the dataset at all, or when the marker file is not readable.
     """
     folder = dataset_folder(card, data_root)
@@ -50,7 +51,7 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
                 warnings.simplefilter("ignore", DataWarning)  # they are rows of the report
                 tables[split] = load_samples(card, split, data_root)
         except DataError as error:
-            rows.append(Row("structure", split, "readable", str(error), "fail" if split in _used(card) else "warn"))
+            rows.append(_unread_row(card, split, error))
             continue
         rows += _split_rows(card, split, tables[split], counts[split], every, unsure=not synthetic)
     used = {s: tables[s] for s in counts if s in tables and s in _used(card)}
@@ -67,6 +68,19 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
         release, more = _release(card, root, digest, tables)
         rows += more
     return Report(card.id, str(folder), release, digest, tuple(rows))
+
+
+def _unread_row(card: DatasetCard, split: str, error: DataError) -> Row:
+    """A split that could not be read: a failure, unless it is absent and nothing uses it."""
+    uses = {
+        "training": card.evaluation.train if card.evaluation else (),
+        "testing": card.evaluation.test if card.evaluation else (),
+        "pretraining": card.pretraining.splits if card.pretraining else (),
+    }
+    lost = [use for use, splits in uses.items() if split in splits]
+    absent = isinstance(error, AbsentError)
+    text = f"{error} (without it there is no {', no '.join(lost)})" if lost else str(error)
+    return Row("structure", split, "readable", text, "warn" if absent and not lost else "fail")
 
 
 def _used(card: DatasetCard) -> set[str]:

@@ -17,6 +17,7 @@ PARTS = {
     "mini": "the embedded suite",
     "weights": "downloaded weights",
     "files.sqlite": "hashes of pictures",
+    "compiled": "machine code of loops",
 }
 """What lies in the cache folder; all of it can be computed again."""
 
@@ -66,8 +67,13 @@ def _about(store: Path) -> str:
 
 
 def _size(place: Path) -> int:
-    files = place.rglob("*") if place.is_dir() else [place]
-    return sum(f.stat().st_size for f in files if f.is_file())
+    total = 0
+    for file in place.rglob("*") if place.is_dir() else [place]:
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except OSError:  # removed meanwhile, or not to be read
+            continue
+    return total
 
 
 def clear(parts: Sequence[str] = ("trunk",)) -> int:

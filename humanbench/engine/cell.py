@@ -58,6 +58,8 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
         tables = read_tables(context, spec)
         key = cell_key(context, spec, tables)
         if (before := context.folder.finished(key.id, context.log)) is not None:
+            if accelerator.is_main_process:  # a run that was killed after the result was written left it
+                context.folder.place("checkpoints", artefact_name(spec, key), ".pt").unlink(missing_ok=True)
             context.log.info(f"  done before: {headline(before)}")
             return before
         cell = prepare(context, spec, tables, key)

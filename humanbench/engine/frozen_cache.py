@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from humanbench.engine.shards import (
     state_bytes,
     write_shard,
 )
+from humanbench.files import sweep, unfinished
 from humanbench.hashing import key
 from humanbench.paths import cache_folder
 from humanbench.recipes import Recipe
@@ -138,9 +139,8 @@ class FrozenCache:
             raise NotCached(f"{damage}, and it cannot be removed")
 
     def _fill(self, request: StoreRequest, folder: Path) -> None:
-        place = trunk_folder() / f".{request.key}.{secrets.token_hex(4)}"
-        try:
-            shards, size, refused = self._attempt(request, place)
+        with ExitStack() as stack:
+            place, shards, size, refused = self._attempt(request, stack)
             reports = gathered(self._accelerator, (refused, place, shards, size))
             self._agree([reason for reason, *_ in reports])
             refused = None
@@ -151,8 +151,6 @@ class FrozenCache:
                 except OSError as error:
                     refused = _unwritable(error)
             self._agree(gathered(self._accelerator, refused))
-        finally:
-            shutil.rmtree(place, ignore_errors=True)
 
     def _agree(self, reasons: Sequence[str | None]) -> None:
         """`NotCached` on every process where one has a reason."""
@@ -160,15 +158,22 @@ class FrozenCache:
             if reason is not None:
                 raise NotCached(reason)
 
-    def _attempt(self, request: StoreRequest, place: Path) -> tuple[dict[str, str], Size | None, str | None]:
-        """Write this process's shards; their hashes by name, the input's size, and why it did not work."""
+    def _attempt(self, request: StoreRequest, stack: ExitStack) -> tuple[Path, dict[str, str], Size | None, str | None]:
+        """Write this process's shards; where, their hashes by name, the input's size, and why it did not work.
+
+        The place is gone when the stack ends, or when a later process finds that this one is.
+        """
+        place = trunk_folder()
         try:
-            place.mkdir(parents=True)
-            return *self._write(request, place), None
+            place.mkdir(parents=True, exist_ok=True)
+            sweep(place)
+            place = stack.enter_context(unfinished(place, f".{request.key[:20]}.")) / "store"
+            place.mkdir()
+            return place, *self._write(request, place), None
         except NotCached as reason:
-            return {}, None, str(reason)
+            return place, {}, None, str(reason)
         except OSError as error:
-            return {}, None, _unwritable(error)
+            return place, {}, None, _unwritable(error)
 
     def _write(self, request: StoreRequest, folder: Path) -> tuple[dict[str, str], Size | None]:
         """Write this process's batches as shards; their hashes by name, and the size of all pictures."""

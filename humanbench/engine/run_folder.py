@@ -13,7 +13,7 @@ from typing import IO
 
 from humanbench.engine.devices import is_main_process
 from humanbench.errors import HumanbenchError
-from humanbench.files import write_text
+from humanbench.files import sweep, write_text
 from humanbench.hashing import content_sha256
 from humanbench.results import FOLDER, Result, ResultError, latest, read_result, result_files
 from humanbench.run_log import RunLog
@@ -115,9 +115,12 @@ class RunFolder:
     def claim(self, names: Iterable[str]) -> Iterator[None]:
         """Hold the locks of these cells, all or none; `BusyError` when another process holds one.
 
-        The locks vanish with the process, however it ends. Runs on different cells (shards, jobs of a cluster) share a
-        folder.
+        What runs before left unfinished in the folder is removed. The locks vanish with the process, however it ends.
+        Runs on different cells (shards, jobs of a cluster) share a folder.
         """
+        if self.path.is_dir():
+            for place in (self.path, *(inner for inner in self.path.iterdir() if inner.is_dir())):
+                sweep(place)
         with ExitStack() as stack:
             for name in names:
                 file = stack.enter_context(_opened(self.path / "locks" / f"{name}.lock"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,7 +27,14 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 _CORRUPT = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
+    RecursionError,  # a header that nests deeply
+    MemoryError,
+    SyntaxError,
+    OSError,  # a bzip2 member that is none
+    TypeError,
+    OverflowError,
     ValueError,
     KeyError,  # a version of the format that plain arrays do not have
     RuntimeError,  # encrypted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -41,7 +42,7 @@ class MapFile:
                 labels = decode_index_image(io.BytesIO(file.read()), self.name)
         except DataError as error:
             raise PredictionError(str(error)) from error
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError) as error:
             raise PredictionError(f"{self.name}: damaged inside its archive ({error})") from error
         if labels.shape != shape:
             raise PredictionError(
@@ -93,7 +94,7 @@ def write_maps(path: Path, maps: Iterable[tuple[str, NDArray[np.uint8]]]) -> Non
 def _zipped(path: Path) -> list[MapFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise PredictionError(f"{path}: neither a folder nor a readable zip archive ({error})") from error
     for info in archive.infolist():
         _refuse_hostile(path, info)

@@ -19,13 +19,18 @@ PERSON = 1
 """COCO's category of people."""
 
 
-def read_records(path: Path) -> list[Record]:
+MOST = 1000
+"""People in a picture of a results file: crowds have fewer, detectors are asked for 100 or 1,000."""
+
+
+def read_records(path: Path, pictures: int | None = None, values: int = 4) -> list[Record]:
     """The objects of a results file, as they are; `PredictionError` with line and column where it is not such JSON.
 
-    Every object must be about a person: `category_id` is 1, or absent.
+    Every object must be about a person: `category_id` is 1, or absent. `pictures`, `values`: how many pictures
+    the truth has and how many numbers an object; a file that is larger than those can need is not parsed.
     """
     try:
-        content = json.loads(read_bytes(path))
+        content = json.loads(read_bytes(path, pictures, MOST * (150 + 25 * values)))
     except json.JSONDecodeError as error:
         raise PredictionError(
             f"{path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,11 +75,12 @@ def _order(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
     return [header.index(name) for name in columns]
 
 
+_NUMBER = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?[ \t]*")
+"""A number as all tools read it: Python itself also takes digits of other scripts and underscores."""
+
+
 def _number(path: Path, line: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
+    value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
     if not math.isfinite(value):
         raise PredictionError(f"{path}, line {line}: {cell!r} in column {column} is not a finite number")
     return value

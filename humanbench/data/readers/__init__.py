@@ -38,7 +38,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from humanbench.errors import CardError, DataError
+from humanbench.errors import AbsentError, CardError
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def find_root(card: DatasetCard, folder: Path) -> Path:
     unpackers put a folder of the archive's name around it, so one of its names inside it is the root.
     """
     if not folder.is_dir():
-        raise DataError(
+        raise AbsentError(
             f"{card.id}: there is no folder {folder}; "
             f"`humanbench datasets show {card.id}` says how to get the data and how it is laid out"
         )
@@ -101,11 +101,11 @@ def find_root(card: DatasetCard, folder: Path) -> Path:
 
 
 def need(card: DatasetCard, root: Path, *choices: str) -> Path:
-    """The first of these paths under `root` that exists; a `DataError` naming all of them when none does."""
+    """The first of these paths under `root` that exists; an `AbsentError` naming all of them when none does."""
     for choice in choices:
         if (root / choice).exists():
             return root / choice
     wanted = " or ".join(choices)
-    raise DataError(
+    raise AbsentError(
         f"{card.id}: {wanted} not found under {root}; `humanbench datasets show {card.id}` prints the expected layout"
     )

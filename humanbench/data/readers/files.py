@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.cards import DatasetCard
-from humanbench.errors import DataError
+from humanbench.errors import AbsentError, DataError
 
 
 def existing(card: DatasetCard, path: Path) -> Path:
     """The path itself; a `DataError` when there is no such file."""
     if not path.is_file():
-        raise DataError(
+        raise AbsentError(
             f"{card.id}: there is no file {path}; `humanbench datasets show {card.id}` prints the expected layout"
         )
     return path

@@ -5,6 +5,7 @@ Nothing is unpacked before the whole list of members has passed, and then never 
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import stat
@@ -40,6 +41,9 @@ _MEMBERS = 200_000
 _RATIO, _FLOOR = 200, 1 << 20
 """A member above 1 MiB that claims to unpack to more than 200 times its size is a bomb; JSON and CSV reach 20."""
 _BLOCK = 1 << 20
+_CORRUPT = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 class SubmissionError(HumanbenchError):
@@ -133,7 +137,15 @@ def _unpack(archive: Path, folder: Path) -> None:
                 _check_info(archive, info)
             for info in members:
                 _write(file, info, folder / info.filename)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise SubmissionError(f"{archive}: not a readable zip archive ({error})") from error
 
 

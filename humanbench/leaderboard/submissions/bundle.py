@@ -14,7 +14,7 @@ from humanbench.files import beside, synced, temporary
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
-from humanbench.leaderboard.submissions.manifest import BackboneRecord, FileEntry, Manifest, recorded
+from humanbench.leaderboard.submissions.manifest import LONGEST_NAME, BackboneRecord, FileEntry, Manifest, recorded
 from humanbench.leftovers import files_in, is_leftover
 from humanbench.names import mark, slug
 from humanbench.recipes import DIRECT
@@ -46,6 +46,9 @@ def gathered(
     `undisclosed`.
     Raises `HumanbenchError` for a run without finished results, with several backbones, or with files missing.
     """
+    for option, text in (("--name", name or ""), ("--submitter", submitter)):
+        if len(text) > LONGEST_NAME:
+            raise HumanbenchError(f"{option}: has {len(text)} characters, at most {LONGEST_NAME} are shown")
     results = [result for result in load_results(run) if result.status == "done"]
     if not results:
         raise HumanbenchError(f"{run}: no cell is finished, so there is nothing to submit")
@@ -58,7 +61,7 @@ def gathered(
             shutil.copyfile(run / "environment.json", folder / "environment.json")
         manifest = Manifest(
             humanbench=__version__,
-            name=name or f"{record.name} {'/'.join(sorted({r.regime for r in results}))}",
+            name=name or f"{record.name} {'/'.join(sorted({r.regime for r in results}))}"[:LONGEST_NAME],
             submitter=submitter,
             files=_listed(folder),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -34,6 +35,8 @@ _LONGEST = 400
 _LONGEST_COMMAND = 20_000
 _MOST_KEYS = 1000
 """Keys of a mapping in a result: packages, notes, metrics."""
+_PLACE = re.compile(r"predictions/[A-Za-z0-9_(][A-Za-z0-9 _.,+=@()-]{0,180}")
+"""Where predictions lie in a submission, and what their names are made of."""
 _DEEPEST = 4
 _MOST_NUMBER = 1e15
 _MOST = 1e7
@@ -58,6 +61,9 @@ def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> I
     """What does not fit in one result; nothing if all does."""
     if result.status != "done" or result.provenance is None or result.predictions is None:
         yield "it is not the result of a finished cell with predictions"
+        return
+    if _PLACE.fullmatch(result.predictions) is None or ".." in result.predictions:
+        yield f"its predictions are said to be at {shown(result.predictions, 100)!r}, not in predictions/"
         return
     yield from _long_texts(result.model_dump(exclude={"history"}))
     card = cards().get(result.dataset)
@@ -310,9 +316,6 @@ def _freezing_of_recipe(result: Result, report: FreezeDocument, recipe: Recipe |
 
 def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterator[str]:
     name = result.predictions or ""
-    if not name.startswith("predictions/") or ".." in Path(name).parts:
-        yield f"its predictions are said to be at {name!r}, not in predictions/"
-        return
     path = folder / name
     if not (path.is_file() if task_for(load_card(result.dataset)).predictions.suffix else path.is_dir()):
         yield f"its predictions {name!r} are not there"

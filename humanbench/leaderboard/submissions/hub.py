@@ -54,8 +54,8 @@ def push(folder: Path, place: str) -> str:
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
         raise PushError(f"{place}: the hub answers {status} ({_reason(status)})") from None
-    except (OSError, ValueError) as error:
-        raise PushError(f"{place}: {_without(str(error), token)}") from None
+    except Exception as error:  # the client and its transport raise many kinds where there is no network
+        raise PushError(f"{place}: the hub cannot be reached ({_without(str(error), token)})") from None
     return str(commit.pr_url or commit.commit_url)
 
 

@@ -14,6 +14,8 @@ from humanbench.results import Result, ResultError, migrate
 from humanbench.schema import Record
 
 SCHEMA_VERSION = 1
+LONGEST_NAME = 200
+"""Characters of the name of a submission or a submitter."""
 Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -30,8 +32,8 @@ class Manifest(Record):
 
     schema_version: int = SCHEMA_VERSION
     humanbench: str = Field(max_length=40)
-    name: str = Field(min_length=1, max_length=200)
-    submitter: str = Field(default="", max_length=200)
+    name: str = Field(min_length=1, max_length=LONGEST_NAME)
+    submitter: str = Field(default="", max_length=LONGEST_NAME)
     files: dict[str, FileEntry]
 
 

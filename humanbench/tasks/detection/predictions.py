@@ -103,7 +103,7 @@ class DetectionPredictions(TaskPredictions):
 
         An image without entries is legitimate; an image that the split does not have is an error.
         """
-        records = coco.read_records(path)
+        records = coco.read_records(path, len(only(tables)))
         boxes = coco.numbers(records, "bbox", 4, path, "4 (x, y, width, height)")
         scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
         negative = (boxes[:, 2:] < 0).any(axis=1)

@@ -133,7 +133,7 @@ class PosePredictions(TaskPredictions):
         image without entries is legitimate otherwise; an image that the split does not have is an error.
         """
         table = only(tables)
-        records = coco.read_records(path)
+        records = coco.read_records(path, len(only(tables)), 3 * len(card.labels.keypoints))
         points = len(card.labels.keypoints)
         flat = coco.numbers(records, "keypoints", 3 * points, path, f"{3 * points} (x, y, score of {points} keypoints)")
         scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
