@@ -322,7 +322,7 @@ def test_dumps_are_one_entry_of_the_board(
     assert {"imagenet-1k", "coco_pose"} <= set(entry.pretrained_on)
     assert set(entry.scores) == set(DATASETS)
     entry = replace(entry, backbone=str(run / "card.toml"))  # its id alone says nothing on another machine
-    again = rerun(entry, tmp_path / "again", data_root=root, device="cpu")
+    again = rerun(entry, tmp_path / "again", run / "dumps", data_root=root, device="cpu")
     assert len(again) == len(DATASETS)
     assert all(cell.before == pytest.approx(cell.now, nan_ok=True) for cell in again)
     other = tmp_path / "other"
