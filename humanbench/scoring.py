@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
-from humanbench.errors import CardError
+from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
 from humanbench.predictions.files import existing
 from humanbench.progress import track
@@ -97,7 +97,15 @@ def score(
     sha256 = content_sha256(existing(path))
     tables = {name: load_samples(card, name, data_root, subset) for name in splits}
     task = task_for(card).predictions
-    scores = task.score(card, tables, task.read(card, tables, path))
+    read = task.read(card, tables, path)
+    try:
+        scores = task.score(card, tables, read)
+    except WithheldError:
+        raise
+    except DataError as error:  # the metrics know neither dataset nor file
+        raise DataError(_named(error, card.id, f"{card.id} {'+'.join(splits)}")) from error
+    except HumanbenchError as error:
+        raise PredictionError(_named(error, str(path), str(path))) from error
     attributes = next(iter(tables.values())).attrs
     return ScoreReport(
         dataset=card.id,
@@ -111,6 +119,11 @@ def score(
         subset=attributes["subset"],
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
     )
+
+
+def _named(error: HumanbenchError, name: str, where: str) -> str:
+    """The sentence of an error with what it is about in front, where it does not say so itself."""
+    return str(error) if name in str(error) else f"{where}: {error}"
 
 
 def _evaluation(card: DatasetCard) -> Evaluation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import stat
 import zipfile
 from collections.abc import Callable
@@ -77,6 +78,14 @@ JSON_ROWS: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "no score": ("crowdhuman", at(1, score=None), ("entry 1 has no score",)),
     "score in words": ("crowdhuman", at(1, score="0.5"), ('entry 1 has "0.5" as score',)),
     "box of negative size": ("crowdhuman", at(4, bbox=[5, 5, -1, 3]), ("entry 4 is a box of negative size",)),
+    "box beyond numbers": ("crowdhuman", at(4, bbox=[5, 1e160, 1, 3]), ("entry 4 has a bbox beyond 1e+100",)),
+    "box of a pose, of negative size": (
+        "coco_pose",
+        lambda e: [{**x, "bbox": [5, 5, -1, 3]} for x in e],
+        ("entry 0 is a box of negative size",),
+    ),
+    "keypoint beyond numbers": ("coco_pose", at(1, keypoints=[1e160, 1.0, 1.0] * 17), ("a keypoint beyond 1e+100",)),
+    "joint beyond numbers": ("mpii", at(1, keypoints=[1e160, 1.0, 1.0] * 16), ("has a joint beyond 1e+100",)),
     "box of three numbers": ("crowdhuman", at(4, bbox=[5, 5, 3]), ("entry 4 has 3 numbers in bbox; expected 4",)),
     "keypoints missing": ("coco_pose", at(0, keypoints=[1.0] * 48), ("entry 0 has 48 numbers", "of 17 keypoints")),
     "keypoints of all": (
@@ -149,6 +158,11 @@ CSV_ROWS: dict[str, tuple[str, Callable[[Rows], Rows], tuple[str, ...]]] = {
     ),
     "no header": ("shanghaitech_a", lambda r: r[1:], ("unknown column",)),
     "infinite count": ("shanghaitech_a", cell(1, 1, "inf"), ("line 2: 'inf' in column count",)),
+    "huge count": (
+        "shanghaitech_a",
+        cell(1, 1, "1e160"),
+        ("bad.csv: predicted count", "is 1e+160, too large to square"),
+    ),
     "count missing": ("shanghaitech_a", lambda r: r[:-1], ("1 of", "images have no prediction")),
     "nothing": ("shanghaitech_a", lambda r: [], ("2 of 2 columns are missing",)),
 }
@@ -299,6 +313,17 @@ def test_bad_label_maps_are_refused(row: str, written: Any, tmp_path: Path) -> N
     edit, said = MAP_ROWS[row]
     root, perfect, _ = written("lip")
     refuse("lip", root, write_maps(tmp_path / "maps", edit(maps_of(perfect))), *said)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_an_empty_map_is_called_by_its_name(zipped: bool, written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("lip")
+    folder = write_maps(tmp_path / "maps", maps_of(perfect))
+    empty = min(folder.iterdir())
+    empty.write_bytes(b"")
+    if zipped:
+        folder = Path(shutil.make_archive(str(folder), "zip", folder))
+    refuse("lip", root, folder, f"{folder}: {empty.name}: not a readable image (it is empty, or no picture)")
 
 
 def link(name: str) -> zipfile.ZipInfo:

@@ -94,6 +94,23 @@ def test_a_person_of_labelled_points_whose_number_is_zero_is_ignored(tmp_path: P
     assert ours["AP"] == pytest.approx(100)
 
 
+def test_people_of_two_images_under_one_id_count_once_each_and_are_said(tmp_path: Path) -> None:
+    """pycocotools counts the later twice and loses the earlier, whose result is then wrong."""
+    truth, found = random_coco(1)
+    first = truth["annotations"][0]
+    other = next(a for a in truth["annotations"] if a["image_id"] != first["image_id"])
+    coco_pose(tmp_path, truth)
+    (tmp_path / "results.json").write_text(json.dumps(found))
+    with pytest.warns(DataWarning):
+        apart = scored(tmp_path, tmp_path / "results.json")
+    other["id"] = first["id"]
+    coco_pose(tmp_path, truth)
+    with pytest.warns(
+        DataWarning, match=rf"1 of .* people have the annotation id of another one, the first is {first['id']};"
+    ):
+        assert scored(tmp_path, tmp_path / "results.json") == pytest.approx(apart, nan_ok=True)
+
+
 def test_annotations_of_other_categories_are_no_people(tmp_path: Path) -> None:
     truth, found = random_coco(1)
     truth["categories"] = [{"id": 1, "name": "person"}, {"id": 18, "name": "dog"}]

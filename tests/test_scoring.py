@@ -203,6 +203,17 @@ def test_a_folder_is_identified_by_its_names_and_contents(tmp_path: Path) -> Non
     assert content_sha256(tmp_path / "maps") != hashlib.sha256(listing.encode()).hexdigest()
 
 
+def test_the_documented_command_gives_a_folders_identity(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "predictions.md"
+    command = next(line.strip() for line in page.read_text("utf-8").splitlines() if line.startswith("    find . "))
+    for name in ("b.png", "deep/a b.png", "Thumbs.db", "deep/._a.png", "__MACOSX/b.png", "._c/d.png", "x.DS_Store"):
+        (tmp_path / "maps" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "maps" / name).write_text(name)
+    shell = ["bash", "-c", command]
+    said = subprocess.run(shell, cwd=tmp_path / "maps", capture_output=True, text=True, check=True, timeout=60).stdout
+    assert said.split()[0] == content_sha256(tmp_path / "maps")
+
+
 def test_what_cannot_be_scored_says_why(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("image,count\n")
     with pytest.raises(CardError, match="prcc is used in pretraining only"):

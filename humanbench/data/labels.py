@@ -66,7 +66,7 @@ def read_index_image(path: Path) -> Map:
 
 def decode_index_image(file: IO[bytes], name: str) -> Map:
     """`read_index_image` of an open file, which errors call `name`."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(file) as image:
@@ -76,6 +76,8 @@ def decode_index_image(file: IO[bytes], name: str) -> Map:
                 raise DataError(f"{name}: a label map is an 8-bit single-channel image, this one has mode {image.mode}")
             scale = _SCALED.get(str(image.tile[0].args)) if image.tile else None
             pixels = np.array(image, np.uint8)
+    except UnidentifiedImageError as error:  # its text holds the address of the open file
+        raise DataError(f"{name}: not a readable image (it is empty, or no picture)") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: not a readable image ({error})") from error
     return pixels // scale if scale else pixels

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from humanbench.arrays import Floats
 from humanbench.errors import HumanbenchError
+from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores
 
 
@@ -17,7 +18,7 @@ def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
 
     Counts are real numbers and are not rounded. MSE is the root of the mean squared error, as the literature on crowd
     counting uses the name (gjy3035/C-3-Framework, trainer.py). Raises `HumanbenchError` for lists of unequal length,
-    empty ones, and counts that are not finite or, for the truth, negative.
+    empty ones, and counts that are not finite, above 1e100 or, for the truth, negative.
 
     >>> dict(counting([10.0, 24.0], [13, 20]))
     {'MAE': 3.5, 'MSE': 3.5355339059327378}
@@ -29,6 +30,9 @@ def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
         )
     if not len(true):
         raise HumanbenchError("there are no images to compare counts of")
+    for counts, name in ((predicted, "predicted"), (true, "true")):
+        if (i := beyond(counts)) is not None:
+            raise HumanbenchError(f"{name} count {i} is {counts[i]:g}, too large to square (above {LARGEST:g})")
     if (true < 0).any():
         raise HumanbenchError(f"true count {int((true < 0).argmax())} is negative; a number of people is 0 or more")
     error = predicted - true

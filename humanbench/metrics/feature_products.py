@@ -1,7 +1,10 @@
 """Distances between features by matrix products, without losing the digits that tell near from nearer.
 
 |q - g|² = |q|² + |g|² - 2 q·g cancels where both are long and the difference short, as with features that all share a
-large part. So the shared part is taken off first, in float64.
+large part. So the shared part is taken off first, in float64. Where what is left still is so much longer than the
+differences between neighbours that float32 would order them by rounding (groups far apart, one column that outweighs
+the others), products are taken in float64; a sample of the pairs tells. A power of two brings features of any magnitude
+to where products neither vanish nor overflow, and changes no digit.
 """
 
 from __future__ import annotations
@@ -22,6 +25,14 @@ Distance = Literal["euclidean", "cosine"]
 
 LARGEST_SQUARE = 1e37
 """Squared length up to which all float32 products and their differences are finite."""
+SMALLEST_SQUARE = 1e-20
+"""Squared length of the longest row down to which float32 products keep their digits."""
+SAMPLE = (32, 512)
+"""Queries and gallery rows, evenly spaced, that are compared in float64 to see what float32 would do."""
+NEAR = 8
+"""Place among the sampled gallery rows up to which they count as near a query."""
+NOISE = 1e-4
+"""Rounding in float32, as a share of the squared distance of what is near, above which float64 is taken."""
 BLOCK_FEATURES = 1 << 20
 """Features converted to float64 at a time."""
 ONE_WAY = 0.99
@@ -50,57 +61,100 @@ class FeatureProducts:
 
 
 def prepare(query: NDArray[Any], gallery: NDArray[Any], distance: Distance) -> FeatureProducts:
-    """Features Q x D and G x D of any numbers, in float32 (in float64 for cosines all near 1).
+    """Features Q x D and G x D of any numbers, in float32, or in float64 where float32 would not order what is near.
 
-    Raises `HumanbenchError` for features that are not finite or too large for float32 products.
+    Raises `HumanbenchError` for features that are not finite.
     """
-    for features, name in ((query, "query"), (gallery, "gallery")):
-        _check_finite(features, name)
+    longest = max(_longest(query, "query"), _longest(gallery, "gallery"))
+    if not SMALLEST_SQUARE < longest < LARGEST_SQUARE:
+        query, gallery = _of_ordinary_size(query, gallery)
     if distance == "euclidean":
-        shared = _shared_part(gallery)
-        query, gallery = _less(query, shared), _less(gallery, shared)
+        shared, spread = _shared_part(gallery)
+        size = 1.0 if spread == 0 or spread**2 > SMALLEST_SQUARE else 2.0 ** -math.floor(math.log2(spread))
+        precision = _precision(*(_less(sample, shared, np.float64, size) for sample in _samples(query, gallery)))
+        query, gallery = (_less(side, shared, precision, size) for side in (query, gallery))
         offset, scale = _squares(gallery) / 2, np.ones(len(gallery))
     else:
         query, gallery = _for_cosine(query, gallery)
         offset, scale = np.zeros(len(gallery)), _inverse_lengths(gallery)
-    precision = gallery.dtype
-    return FeatureProducts(query, gallery, offset.astype(precision), scale.astype(precision), *_repeats(gallery))
+    dtype = gallery.dtype
+    return FeatureProducts(query, gallery, offset.astype(dtype), scale.astype(dtype), *_repeats(gallery))
 
 
-def _check_finite(features: NDArray[Any], name: str) -> None:
-    """Raise unless float32 can hold every row's squared length; NaN and infinity are the rows it cannot."""
+def _longest(features: NDArray[Any], name: str) -> float:
+    """The largest squared length of a row, infinite beyond float64; raise for a row with NaN or infinity in it."""
+    longest = 0.0
     for rows in _row_blocks(features):
-        fits = np.square(features[rows], dtype=np.float64).sum(axis=1) < LARGEST_SQUARE
-        if not fits.all():
-            row = rows.start + int(fits.argmin())
-            raise HumanbenchError(
-                f"row {row} of the {name} features holds NaN, infinity or values too large to compare"
-            )
+        with np.errstate(over="ignore"):
+            top = float(np.square(features[rows], dtype=np.float64).sum(axis=1).max(initial=0.0))
+        if not top < LARGEST_SQUARE and not (finite := np.isfinite(features[rows]).all(axis=1)).all():
+            row = rows.start + int(finite.argmin())
+            raise HumanbenchError(f"row {row} of the {name} features holds NaN or infinity")
+        longest = max(longest, top)
+    return longest
 
 
-def _shared_part(gallery: NDArray[Any]) -> Floats:
-    """About the mean of the gallery: the nearest multiples of a power of two that is not above the features' spread.
+def _of_ordinary_size(query: NDArray[Any], gallery: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Both in float64, times the power of two that brings the largest number to 0.5 .. 1."""
+    sides = np.asarray(query, np.float64), np.asarray(gallery, np.float64)
+    _, exponent = math.frexp(max(float(np.abs(side).max(initial=0.0)) for side in sides))
+    first, second = (np.ldexp(side, -exponent) for side in sides)
+    return first, second
+
+
+def _samples(query: NDArray[Any], gallery: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Some rows of each side, evenly spaced; at most `SAMPLE`."""
+    first, second = (side[:: -(-len(side) // most) or 1] for side, most in zip((query, gallery), SAMPLE, strict=True))
+    return first, second
+
+
+def _precision(query: Floats, gallery: Floats) -> type[np.floating[Any]]:
+    """float64 where float32 products of such rows would blur the distances of a quarter of the queries to what is near.
+
+    Both are centred samples. The rounding of a product is taken as float32's of the two lengths, that of a length which
+    float32 cannot hold as infinite; rows equal to the query are no neighbours.
+    """
+    if not len(query) or not len(gallery):
+        return np.float32
+    lengths, others = _squares(query), _squares(gallery)
+    if max(lengths.max(), others.max()) >= LARGEST_SQUARE:
+        return np.float64
+    apart = np.stack([((gallery - row) ** 2).sum(axis=1) for row in query])
+    apart[apart == 0] = np.inf
+    near = min(NEAR, -(-len(gallery) // NEAR)) - 1
+    place = np.argpartition(apart, near, axis=1)[:, near]
+    rounding = np.finfo(np.float32).eps * np.sqrt(lengths * others[place]) + np.finfo(np.float32).tiny
+    share = rounding / apart[np.arange(len(query)), place]
+    return np.float64 if np.quantile(share, 0.75) > NOISE else np.float32
+
+
+def _shared_part(gallery: NDArray[Any]) -> tuple[Floats, float]:
+    """About the mean of the gallery, and the spread of its features about it (0 where all rows are one).
+
+    It is the nearest multiples of a power of two that is not above the spread.
 
     A plain mean would break ties: whole numbers less such multiples are still exact, and so are products of them.
     """
     if not len(gallery):
-        return np.zeros(gallery.shape[1])
+        return np.zeros(gallery.shape[1]), 0.0
     mean = np.asarray(gallery.mean(axis=0, dtype=np.float64))
     squares = sum(float(((gallery[rows] - mean) ** 2).sum()) for rows in _row_blocks(gallery))
     spread = math.sqrt(squares / gallery.size)
     if spread <= np.finfo(np.float64).eps * float(np.abs(mean).max()):
-        return np.asarray(gallery[0], np.float64)  # all rows are one
+        return np.asarray(gallery[0], np.float64), 0.0  # all rows are one
     step = 2.0 ** math.floor(math.log2(spread))
-    return np.asarray(np.round(mean / step) * step)
+    return np.asarray(np.round(mean / step) * step), spread
 
 
-def _less(features: NDArray[Any], shared: Floats) -> NDArray[np.float32]:
-    """The features less what they share, subtracted in float64; a copy only where there is something to subtract."""
-    if not shared.any():
-        return np.ascontiguousarray(features, np.float32)
-    less = np.empty(features.shape, np.float32)
+def _less(
+    features: NDArray[Any], shared: Floats, precision: type[np.floating[Any]], size: float
+) -> NDArray[np.floating[Any]]:
+    """The features less what they share, subtracted in float64, times `size`; a copy only where that changes them."""
+    if not shared.any() and size == 1:
+        return np.ascontiguousarray(features, precision)
+    less = np.empty(features.shape, precision)
     for rows in _row_blocks(features):
-        less[rows] = features[rows] - shared
+        less[rows] = (features[rows] - shared) * size
     return less
 
 
@@ -110,9 +164,15 @@ def _for_cosine(query: NDArray[Any], gallery: NDArray[Any]) -> tuple[AnyFloats, 
     scale = _inverse_lengths(single)
     sums = (scale[rows] @ single[rows].astype(np.float64) for rows in _row_blocks(single))
     mean = sum(sums, start=np.zeros(gallery.shape[1])) / max(len(gallery), 1)
-    if mean @ mean > ONE_WAY:
-        return np.ascontiguousarray(query, np.float64), np.ascontiguousarray(gallery, np.float64)
-    return np.ascontiguousarray(query, np.float32), single
+    units = (_unit_rows(sample) for sample in _samples(query, gallery))
+    precision = np.float64 if mean @ mean > ONE_WAY else _precision(*units)
+    gallery = single if precision == np.float32 else np.ascontiguousarray(gallery, precision)
+    return np.ascontiguousarray(query, precision), gallery
+
+
+def _unit_rows(features: NDArray[Any]) -> Floats:
+    rows = np.ascontiguousarray(features, np.float64)
+    return rows * _inverse_lengths(rows)[:, None]
 
 
 def _inverse_lengths(features: AnyFloats) -> Floats:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, PredictionError
+from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores
 
 MPII_JOINTS = 16
@@ -116,4 +117,8 @@ def _pair(pred: ArrayLike, gt: ArrayLike, counted: Bools) -> tuple[Floats, Float
     if not np.isfinite(truth).all():
         person, joint, _ = np.argwhere(~np.isfinite(truth))[0]
         raise DataError(f"the ground truth of joint {joint} of person {person} is not a finite number")
+    if (person := beyond(np.where(counted[:, :, None], points, 0.0))) is not None:
+        raise PredictionError(f"the prediction of person {person} has a joint beyond {LARGEST:g}, outside any picture")
+    if (person := beyond(truth)) is not None:
+        raise DataError(f"the ground truth of person {person} has a joint beyond {LARGEST:g}, outside any picture")
     return points, truth

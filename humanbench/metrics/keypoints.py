@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, HumanbenchError, PredictionError
+from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.oks import GroundTruthPoses, RankedPoses, average_precision, match, outside
 from humanbench.metrics.scores import DrawCounts, Scores
 
@@ -118,7 +119,8 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     else:
         size = np.array([a.get("area", np.nan) for a in listed], np.float64)
         if (i := _first(np.isnan(size))) is not None:
-            raise DataError(f'{_name(listed, i, "annotation")} has no area; area="box" takes it from the bbox')
+            lacks = "no area" if "area" not in listed[i] else "an area that is not a number"
+            raise DataError(f'{_name(listed, i, "annotation")} has {lacks}; area="box" takes it from the bbox')
     crowd = np.array([bool(a.get("iscrowd", 0)) for a in listed], np.bool_)
     shown = labelled
     if not from_box:  # xtcocotools reads the flags alone
@@ -158,6 +160,8 @@ def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
         return np.asarray(sides[:, 0] * sides[:, 1], np.float64)
     _require(detections, ("bbox",), "detection", PredictionError)
     box = np.array([d["bbox"] for d in detections], np.float64).reshape(len(detections), 4)
+    if (i := beyond(box)) is not None:
+        raise PredictionError(f"{_name(detections, i, 'detection')} has a bbox beyond {LARGEST:g}")
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
 
 
@@ -197,6 +201,8 @@ def _points(rows: CocoEntries, keypoints: int, what: str, error: type[Humanbench
     if not np.isfinite(points).all():
         i = int(np.argwhere(~np.isfinite(points))[0, 0])
         raise error(f"{_name(rows, i, what)} has a keypoint that is not a finite number")
+    if (i := beyond(points[:, :, :2])) is not None:
+        raise error(f"{_name(rows, i, what)} has a keypoint beyond {LARGEST:g}, outside any picture")
     return points
 
 

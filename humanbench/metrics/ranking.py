@@ -99,12 +99,14 @@ def reid_from_features(
 
     What all features share is taken off first, in float64, because it changes no Euclidean order and would cost the
     products their digits. Products are then taken in float32, as the field's tools do: distances that differ by less
-    than about 1e-6 of |q| |g| may be ordered by rounding. Cosines all near 1 are taken in float64. Gallery rows equal
+    than about 1e-6 of |q| |g| may be ordered by rounding. Where a sample shows that this would blur the order of near
+    images (groups far apart, one column that outweighs the others), and for cosines all near 1, they are taken in
+    float64. Features of any magnitude are scaled by a power of two, which changes no digit. Gallery rows equal
     in all features always tie (and so keep gallery order): the product of the first is used for all of them, because a
     matrix product may round the same row differently at another position. `info["tied pairs"]` counts what order
     decides, as in `reid`.
 
-    Raises `HumanbenchError` as `reid` does, and for features that are not finite or too large for float32 products.
+    Raises `HumanbenchError` as `reid` does, and for features that are not finite.
     """
     if distance not in ("euclidean", "cosine"):
         raise HumanbenchError(f"distance is {distance!r}; it can be 'euclidean' or 'cosine'")

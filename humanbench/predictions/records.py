@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from humanbench.errors import PredictionError
 from humanbench.files import replacing
+from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.predictions.files import read_bytes
 
 Record = Mapping[str, Any]
@@ -79,6 +80,19 @@ def numbers(records: Sequence[Record], key: str, size: int, path: Path, meaning:
     finite = np.isfinite(array).all(axis=1)
     if not finite.all():
         raise PredictionError(f"{path}: entry {int(np.argmin(finite))} holds NaN or infinity in {key}")
+    return array
+
+
+def boxes(records: Sequence[Record], path: Path, meaning: str) -> NDArray[np.float64]:
+    """The `bbox` of all records, N x 4 (x, y, width, height); sizes are 0 or more."""
+    array = numbers(records, "bbox", 4, path, meaning)
+    negative = (array[:, 2:] < 0).any(axis=1)
+    if negative.any():
+        raise PredictionError(
+            f"{path}: entry {int(negative.argmax())} is a box of negative size; bbox is x, y, width, height"
+        )
+    if (entry := beyond(array)) is not None:
+        raise PredictionError(f"{path}: entry {entry} has a bbox beyond {LARGEST:g}, which is no place in a picture")
     return array
 
 

@@ -37,7 +37,7 @@ def table(card: DatasetCard, split: str, rng: np.random.Generator, n: int = 9) -
 def _person(card: DatasetCard, rng: np.random.Generator, crowd: bool) -> dict[str, object]:
     """Some joints hidden, some not labelled; a person of a crowd without any, where the format has crowds."""
     joints = len(card.labels.keypoints)
-    xy = rng.uniform([10, 10], [WIDTH - 10, HEIGHT - 10], (joints, 2)).round(2)
+    xy = rng.uniform(10, 60, (joints, 2)).round(2)  # in every box
     keypoints = np.concatenate([xy, rng.choice([0, 1, 2], (joints, 1), p=[0.2, 0.2, 0.6])], axis=1)
     iscrowd = crowd and rng.random() < 0.15
     if iscrowd:

@@ -19,7 +19,7 @@ from humanbench.data.readers.polygons import mask, paint, shape
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
 from humanbench.data.writers.outlines import outlines
-from humanbench.errors import DataError, WithheldError
+from humanbench.errors import DataError, DataWarning, WithheldError
 from tests import make
 from tests.samples import SAMPLES, needs_samples
 
@@ -242,7 +242,8 @@ class TestDeepFashion2:
         root = tmp_path / "deepfashion2/train"
         make.save((1, 6, 4), root / "image/000001.jpg")
         save_map(root / "seg/000001.png", np.full((4, 6), 13))
-        table = load_samples("deepfashion2", "train", tmp_path)
+        with pytest.warns(DataWarning, match="the annotations are those of .*seg, a conversion"):
+            table = load_samples("deepfashion2", "train", tmp_path)
         assert (load_label(load_card("deepfashion2"), table["label"][0]) == 13).all()
 
 
@@ -270,7 +271,8 @@ class TestModaNet:
     def test_maps_drawn_by_a_toolchain_are_read(self, tmp_path: Path) -> None:
         make.save((1, 6, 4), tmp_path / "modanet/images/0000007.jpg")
         save_map(tmp_path / "modanet/seg/0000007.png", np.full((4, 6), 13))
-        table = load_samples("modanet", "train", tmp_path)
+        with pytest.warns(DataWarning, match="the annotations are those of .*seg, a conversion"):
+            table = load_samples("modanet", "train", tmp_path)
         assert (load_label(load_card("modanet"), table["label"][0]) == 13).all()
 
     def test_nothing_there_names_both_places(self, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from humanbench.data.readers.mpi_inf_3dhp import read as read_3dhp
 from humanbench.data.readers.people import box_around
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
-from humanbench.errors import DataError
+from humanbench.errors import DataError, DataWarning
 from tests import make
 from tests.samples import SAMPLES, needs_samples
 
@@ -324,7 +324,9 @@ def test_merged_files_are_read_where_the_official_ones_are_absent(
     }
     (tmp_path / name).mkdir()
     (tmp_path / name / file).write_text(json.dumps(content))
-    table = load_samples(name, split, tmp_path)
+    with pytest.warns(DataWarning, match=rf"{name} {split}: the annotations are those of .*{file}, a conversion"):
+        table = load_samples(name, split, tmp_path)
+    assert table.attrs["conversion"]
     assert table["image"][0] == str(tmp_path / name / images / "a/000001.jpg")
     (tmp_path / name / file).unlink()
     with pytest.raises(DataError, match=f"datasets show {name}"):

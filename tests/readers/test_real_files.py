@@ -116,6 +116,24 @@ class TestRowsThatNothingUses:
         assert "have a box without area: training and average precision leave them out" in str(rows[0].found)
         assert "0001/000001/0" in str(rows[0].found)
 
+    def test_clips_of_penn_action_with_another_number_of_boxes_than_of_frames_are_said(self, tmp_path: Path) -> None:
+        root = on_disk("penn_action", tmp_path)
+        path = root / "labels/0001.mat"
+        content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
+        frames = len(content["bbox"])
+        split = "train" if content["train"][0, 0] == 1 else "test"
+        content["bbox"] = content["bbox"][1:]
+        scipy.io.savemat(path, content)
+        said = rf"1 of \d clips state another number of boxes .* the first is 0001 \({frames - 1} for {frames} frames\)"
+        with pytest.warns(DataWarning, match=said):
+            load_samples("penn_action", split, tmp_path)
+        content["x"], content["y"] = np.zeros_like(content["x"]), np.zeros_like(content["y"])
+        content["visibility"] = np.ones_like(content["visibility"])
+        scipy.io.savemat(path, content)
+        found = " ".join(str(r.found) for r in verify(load_card("penn_action"), tmp_path).rows if r.check == "labels")
+        assert "have all their joints in one place" in found
+        assert "have most of their joints outside their box" in found
+
     def test_boxes_of_minus_1_and_swapped_corners_of_mhp_warn(self, tmp_path: Path) -> None:
         root = on_disk("mhp_pose", tmp_path)
         path = next((root / "train/pose_annos").glob("*.mat"))

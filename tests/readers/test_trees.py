@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 import shutil
@@ -19,6 +20,7 @@ from humanbench.cards import load_card
 from humanbench.data.readers.citypersons import CitypersonsOptions as CityPersonsOptions
 from humanbench.data.readers.rapv2 import V1_IMAGES
 from humanbench.data.samples import load_samples
+from humanbench.data.verify import verify
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, DataWarning
 from humanbench.predictions.names import named
@@ -82,9 +84,16 @@ def test_msmt17_in_the_form_of_market1501(tmp_path: Path, renamed: bool) -> None
             shutil.copy(path, target / folder / name)
     assert root.is_dir()
     for split, table in before.items():
-        found = load_samples("msmt17", split, tmp_path / "other")
+        said = pytest.warns(
+            DataWarning, match=r"list_train \(30,248, on which the paper trains\) from those of list_val"
+        )
+        with said if split == "train" else contextlib.nullcontext():
+            found = load_samples("msmt17", split, tmp_path / "other")
         pairs = sorted(zip(found["pid"], found["camid"], strict=True))
         assert pairs == sorted(zip(table["pid"], table["camid"], strict=True))
+    counts = [r for r in verify(load_card("msmt17"), tmp_path / "other").rows if r.split == "train"]
+    assert {(r.check, r.status) for r in counts} >= {("samples", "warn"), ("remark", "warn")}
+    assert not [r for r in counts if r.status == "fail"]
     put(target / "query/person.jpg", "")
     with pytest.raises(DataError, match=r"person\.jpg tells no identity and camera 1\.\.15"):
         load_samples("msmt17", "query", tmp_path / "other")
@@ -170,7 +179,10 @@ def test_pickled_attributes_of_the_fields_toolchains(
     (root / "dataset.pkl").write_bytes(pickle.dumps(content))
     for path in root.rglob("*.mat"):
         path.unlink()
-    found = load_samples(name, split, tmp_path)
+    with pytest.warns(
+        DataWarning, match=rf"{name} {split}: the annotations are those of .*dataset\.pkl, a conversion$"
+    ):
+        found = load_samples(name, split, tmp_path)
     same(found.sort_values("id"), before.sort_values("id"), "id", *card.labels.attributes)
 
 
@@ -201,6 +213,10 @@ class TestBoxes:
                 path = root / "gtBboxCityPersons" / split / stem.split("_")[0] / f"{stem}_gtBboxCityPersons.json"
                 put(path, {"imgHeight": 1024, "imgWidth": 2048, "objects": objects})
         shutil.rmtree(root / "annotations")
+        for split, table in before.items():
+            same(load_samples("citypersons", split, tmp_path), table, "id", "boxes", "ignore", "visible", "labels")
+        shutil.move(root / "gtBboxCityPersons", root.parent)  # beside the folder of the pictures
+        path = root.parent / path.relative_to(root)
         for split, table in before.items():
             same(load_samples("citypersons", split, tmp_path), table, "id", "boxes", "ignore", "visible", "labels")
         put(path, {"imgHeight": 1024, "imgWidth": 2048, "objects": [{"label": "statue", "bbox": [1, 2, 3, 4]}]})

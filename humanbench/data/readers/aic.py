@@ -12,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.fields import array
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import first_present
@@ -43,7 +44,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     path = need(card, root, *options.files[split], *options.converted[split])
     images = first_present(root, options.images[split])
     official = path.relative_to(root).as_posix() in options.files[split]
-    table = _official(card, path, images) if official else _converted(card, path, images)
+    if official:
+        table = _official(card, path, images)
+    else:
+        table = converted(card, split, _converted(card, path, images), path, whole=True)
     numbered(table, root, options.converted[split])
     return table
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 
@@ -42,7 +43,8 @@ def pickled_table(
             f"found {type(error).__name__}: {error}"
         ) from error
     base = f"{images}{os.sep}"
-    return frame(card, chosen, [base + name for name in chosen], binary(card, path, stored, coding))
+    table = frame(card, chosen, [base + name for name in chosen], binary(card, path, stored, coding))
+    return converted(card, split, table, path, whole=True)
 
 
 def _rows(parts: Any, partition: int) -> Sequence[int]:

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
@@ -72,11 +73,7 @@ def merged_boxes(
     if boxes:
         raise DataError(f"{card.id}: {path}: an annotation is of image {next(iter(boxes))!r}, which is not there")
     table = detection_table(rows, ("size",) if all(row["size"] for row in rows) else ())
-    table.attrs["conversion"] = True
-    table.attrs["remarks"] = [
-        f"{card.id} {split}: the annotations are those of {path}, a conversion; images may have been left out of it"
-    ]
-    return table
+    return converted(card, split, table, path)
 
 
 def numbered(table: pd.DataFrame, root: Path, names: Choices) -> None:

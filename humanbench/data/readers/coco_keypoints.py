@@ -6,6 +6,8 @@ For datasets with a format of their own, a well-known toolchain's file in this f
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import collector_paused, load_json
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
@@ -62,7 +65,8 @@ def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: 
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
     for name in options.merged.get(split, ()):
         if (root / name).is_file():
-            return coco_table(card, root / name, first_present(root, options.merged_images[split]))
+            table = coco_table(card, root / name, first_present(root, options.merged_images[split]))
+            return converted(card, split, table, root / name)
     return None
 
 
@@ -110,7 +114,7 @@ def _table(
     more: dict[str, list[Any]] = {}
     if any("num_keypoints" in a for a in people):
         labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
-        more["num_keypoints"] = [int(a.get("num_keypoints", n)) for a, n in zip(people, labelled, strict=True)]
+        more["num_keypoints"] = integers(card, path, people, "num_keypoints", labelled)
     if all("width" in im and "height" in im for im in known.values()):
         sizes = {k: (int(im["width"]), int(im["height"])) for k, im in known.items()}
         more["size"] = [sizes[k] for k in stored]
@@ -121,13 +125,27 @@ def _table(
         keypoints=keypoints,
         bbox=bbox,
         area=_areas(card, path, people, bbox),
-        iscrowd=np.array([int(a.get("iscrowd", 0)) for a in people], np.int64),
+        iscrowd=np.array(integers(card, path, people, "iscrowd", [0] * len(people)), np.int64),
         image_ids=[keys[k] for k, im in known.items() if im.get("is_labeled", True)],
         **more,
     )
-    if remark := _without_area(card, path, people):
-        table.attrs["remarks"] = [remark]
+    table.attrs["remarks"] = [
+        text for text in (_without_area(card, path, people), _repeated(card, path, people)) if text
+    ]
     return table
+
+
+def _repeated(card: DatasetCard, path: Path, people: Sequence[Record]) -> str:
+    """What is to be said of people in several images under one annotation id."""
+    times = Counter(annotation["id"] for annotation in people)
+    surplus = len(people) - len(times)
+    if not surplus:
+        return ""
+    return (
+        f"{card.id}: {path}: {surplus:,} of {len(people):,} people have the annotation id of another one, the first is "
+        f"{next(i for i, n in times.items() if n > 1)}; each counts once here, while pycocotools loses the earlier and "
+        "counts the later twice, so its AP is another"
+    )
 
 
 def _without_area(card: DatasetCard, path: Path, people: Sequence[Record]) -> str:
@@ -179,7 +197,7 @@ def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64])
         )
     points = stored.reshape(len(stored), slots, 3)
     points = points if slots == wanted else points[:, keep]
-    odd = (points[..., 2] < 0) | (points[..., 2] > 2)
+    odd = ~np.isin(points[..., 2], (0, 1, 2))
     if odd.any():
         raise DataError(
             f"{card.id}: {path}: annotation number {int(odd.any(axis=1).argmax()) + 1} has the visibility "
@@ -229,7 +247,34 @@ def _boxes(
 
 
 def _areas(card: DatasetCard, path: Path, people: Sequence[Record], bbox: NDArray[np.float64]) -> NDArray[np.float64]:
-    try:
-        return np.array([a.get("area", w * h) for a, (w, h) in zip(people, bbox[:, 2:], strict=True)], np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{card.id}: {path}: an 'area' is not a number") from error
+    areas = [a.get("area", w * h) for a, (w, h) in zip(people, bbox[:, 2:].tolist(), strict=True)]
+    for annotation, area in zip(people, areas, strict=True):
+        if not _is_number(area):
+            raise _unfit(card, path, annotation, "area", area, "a finite number")
+    return np.array(areas, np.float64)
+
+
+def integers(
+    card: DatasetCard, path: Path, annotations: Sequence[Record], key: str, absent: Sequence[int]
+) -> list[int]:
+    """The whole numbers (or booleans) under `key`, those of `absent` where an annotation lacks it.
+
+    Raises `DataError` naming the annotation for anything else, null too.
+    """
+    found = [a.get(key, n) for a, n in zip(annotations, absent, strict=True)]
+    for annotation, value in zip(annotations, found, strict=True):
+        if not _is_number(value) or value != int(value):
+            raise _unfit(card, path, annotation, key, value, "a whole number")
+    return [int(value) for value in found]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _unfit(card: DatasetCard, path: Path, annotation: Record, key: str, value: Any, expected: str) -> DataError:
+    shown = "null" if value is None else repr(value)
+    return DataError(
+        f"{card.id}: {path}: {key!r} of annotation {annotation.get('id')} (image {annotation.get('image_id')}) is "
+        f"{shown}, expected {expected}"
+    )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.label_maps import LabelMapsOptions
 from humanbench.data.readers.polygons import paint, shape
@@ -26,7 +27,9 @@ OPTIONS = LabelMapsOptions
 
 def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """Table `id, image, label`; the id is the image's stem, unique within its split."""
-    return label_maps.read(card, split, root)
+    table = label_maps.read(card, split, root)
+    drawn = Path(table["label"].iloc[0])
+    return converted(card, split, table, drawn.parent, whole=True) if drawn.suffix == ".png" else table
 
 
 def label_map(card: DatasetCard, label: str) -> Map:

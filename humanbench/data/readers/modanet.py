@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
+from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import existing, load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
@@ -51,7 +52,8 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     if path is None and not any((root / p.partition(label_maps.ID)[0]).is_dir() for p in options.splits[split].labels):
         raise label_maps.complaint(card, f"{' or '.join(choices)} not found under {root}", options)
     if path is None:
-        return label_maps.table(card, options, split, root)
+        table = label_maps.table(card, options, split, root)
+        return converted(card, split, table, Path(table["label"].iloc[0]).parent, whole=True)
     label_of = {photo.stem: f"{path}#{number}" for number, photo in _photos(card, path).items() if photo.shapes}
     ids = label_maps.listed_ids(card, root, options, split) or list(label_of)
     unknown = [i for i in ids if i not in label_of]

@@ -81,6 +81,15 @@ def _market_form(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         raise DataError(f"{card.id}: no image in {folder}")
     table = frame(root, names, np.array(pids), np.array(cameras))
     table.attrs["seen"] = True
+    listed = card.splits[split].samples
+    if split == "train" and len(names) != listed:
+        more = card.splits["val"].samples
+        table.attrs["conversion"] = True
+        table.attrs["remarks"] = [
+            f"{card.id} {split}: {folder} holds {len(names):,} pictures, and this form does not tell those of "
+            f"list_train ({listed:,}, on which the paper trains) from those of list_val ({more:,}): what is "
+            "trained on it is not the paper's; with the lists and the folders of the archive it is"
+        ]
     return table
 
 

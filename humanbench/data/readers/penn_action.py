@@ -37,7 +37,14 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     clips = [table for path in files if (table := _clip(card, path, root, TRAIN[split])) is not None]
     if not clips:
         raise DataError(f"{card.id}: none of the {len(files)} .mat files in {folder} belongs to split {split!r}")
-    return join_tables(clips)
+    table = join_tables(clips)
+    odd = [clip.attrs["boxes"] for clip in clips if clip.attrs["boxes"]]
+    if odd:
+        table.attrs["remarks"].append(
+            f"{card.id} {split}: {len(odd):,} of {len(clips):,} clips state another number of boxes than of frames, "
+            f"the first is {odd[0]}; frames beyond the boxes take the one around their joints"
+        )
+    return table
 
 
 def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFrame | None:
@@ -50,11 +57,12 @@ def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFram
     x, y, seen = (field(card, path, content, name, (frames, joints)) for name in ("x", "y", "visibility"))
     keypoints = np.stack([x - 1, y - 1, 2.0 * (seen > 0)], axis=-1)
     boxes = box_around(keypoints)  # for frames beyond the stated boxes
-    corners = field(card, path, content, "bbox", (None, 4))[:frames]
+    stated = field(card, path, content, "bbox", (None, 4))
+    corners = stated[:frames]
     boxes[: len(corners)] = np.concatenate([corners[:, :2] - 1, corners[:, 2:] - corners[:, :2]], axis=1)
     height, width = field(card, path, content, "dimensions", (1, 3))[0, :2]
     keys = [f"{path.stem}/{frame:06d}" for frame in range(1, frames + 1)]
-    return person_table(
+    table = person_table(
         image=[str(root / "frames" / f"{key}.jpg") for key in keys],
         image_id=keys,
         annotation_id=[0] * frames,
@@ -62,3 +70,5 @@ def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFram
         bbox=boxes,
         size=[(int(width), int(height))] * frames,
     )
+    table.attrs["boxes"] = f"{path.stem} ({len(stated)} for {frames} frames)" if len(stated) != frames else ""
+    return table

@@ -19,7 +19,6 @@ from humanbench import metrics
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import visible_ratios
 from humanbench.data.images import image_size
-from humanbench.errors import PredictionError
 from humanbench.metrics.scores import DrawCounts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate, named
@@ -104,13 +103,8 @@ class DetectionPredictions(TaskPredictions):
         An image without entries is legitimate; an image that the split does not have is an error.
         """
         records = coco.read_records(path, len(only(tables)))
-        boxes = coco.numbers(records, "bbox", 4, path, "4 (x, y, width, height)")
+        boxes = coco.boxes(records, path, "4 (x, y, width, height)")
         scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
-        negative = (boxes[:, 2:] < 0).any(axis=1)
-        if negative.any():
-            raise PredictionError(
-                f"{path}: entry {int(negative.argmax())} is a box of negative size; bbox is x, y, width, height"
-            )
         table = only(tables)
         images = named(card, table, coco.names(records, "image_id", path))
         rows = locate([str(i) for i in table["id"]], images, path)

@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.ranges import first
 from humanbench.tasks.base import TaskLabels
 
 CHUNK = 50_000
 """People looked at together: a table of a million would take gigabytes at once."""
+
+
+RARE = 0.01
+"""Share of people up to which joints outside their boxes are passed over."""
+MARGIN = 0.1
+"""How far outside its box a joint may lie, as a share of the box's longer side."""
 
 
 class PoseLabels(TaskLabels):
@@ -52,10 +58,27 @@ class PoseLabels(TaskLabels):
             (flat, "have a box without area: training and average precision leave them out"),
             (small, "have labelled keypoints and an area of 0: average precision takes them for infinitely small"),
         )
+        found = [(rows, text) for rows, text in words if rows.any()]
+        found += [(rows, text) for rows, text in self._misplaced(table, boxes) if rows.sum() > RARE * len(table)]
         return [
             f"{int(rows.sum()):,} of {len(table):,} people {text}; the first is {first(table, rows)}"
-            for rows, text in words
-            if rows.any()
+            for rows, text in found
+        ]
+
+    def _misplaced(self, table: pd.DataFrame, boxes: Floats) -> list[tuple[Bools, str]]:
+        """People whose joints do not belong to their box, or are no places; single ones are in every dataset."""
+        outside, together = (np.zeros(len(table), bool) for _ in range(2))
+        for row, (points, box) in enumerate(zip(table["keypoints"], boxes, strict=True)):
+            known = np.asarray(points, np.float64)
+            known = known[known[:, 2] > 0, :2]
+            if len(known) < 3 or (box[2:] <= 0).any():
+                continue
+            away = np.maximum(box[:2] - known, known - box[:2] - box[2:]) > MARGIN * box[2:].max()
+            outside[row] = away.any(axis=1).mean() > 0.5
+            together[row] = bool((known == known[0]).all())
+        return [
+            (outside, "have most of their joints outside their box: boxes and joints may be of different rows"),
+            (together, "have all their joints in one place"),
         ]
 
     def counts(self, card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:

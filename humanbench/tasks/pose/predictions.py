@@ -143,7 +143,7 @@ class PosePredictions(TaskPredictions):
         if not METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
             boxes = None
             if records and records[0].get("bbox"):
-                boxes = coco.numbers(records, "bbox", 4, path, "4 (x, y, width, height), as the first entry has")
+                boxes = coco.boxes(records, path, "4 (x, y, width, height), as the first entry has")
             return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=boxes)
         order = align(
             [str(i) for i in table["annotation_id"]], coco.names(records, "annotation_id", path), path, noun="person"
