@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from humanbench.evaluation.request import Request
     from humanbench.results import Results
 
+INTERVAL = "95 % of units and seed"
+"""Two things in one interval: the lines of finished cells state that of test units alone."""
+
 _CLUSTERS = click.Choice(["slurm", "local"])
 
 
@@ -131,7 +134,7 @@ def _show(results: Results, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("dataset", "scenario", "protocol", "seed", "metric"):
         table.add_column(column)
-    for column in ("value", "95 % interval"):
+    for column in ("value", INTERVAL):
         table.add_column(column, justify="right")
     table.add_column("")
     for result, number in zip(results, cell_numbers([result] for result in results), strict=True):
@@ -159,7 +162,7 @@ def _over_seeds(results: Results) -> Any:
     from humanbench.results.cells import interval_text
 
     table = Table(box=None, pad_edge=False, header_style="bold", title="over seeds", title_justify="left")
-    for column in ("dataset", "metric", "mean", "95 % interval", "standard deviation", "seeds"):
+    for column in ("dataset", "metric", "mean", INTERVAL, "standard deviation", "seeds"):
         table.add_column(column)
     for cell, number in results.cells():
         spread = f"{stdev(number.trained.base):.2f}" if number.seeds > 1 else ""

@@ -84,12 +84,12 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
 
 
 def headline(result: Result) -> str:
-    """The main metric with its interval, or why there is none."""
+    """The main metric with the interval of its test units, or why there is none."""
     if result.status == "failed":
         return f"failed: {result.reason}"
     best = result.metrics[result.main]
     labels = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
-    value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f})"
+    value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f} over test units)"
     return value + (f" [{', '.join(labels)}]" if labels else "")
 
 

@@ -108,7 +108,7 @@ def _samples(query: NDArray[Any], gallery: NDArray[Any]) -> tuple[NDArray[Any], 
     return first, second
 
 
-def _precision(query: Floats, gallery: Floats) -> type[np.floating[Any]]:
+def _precision(query: AnyFloats, gallery: AnyFloats) -> type[np.floating[Any]]:
     """float64 where float32 products of such rows would blur the distances of a quarter of the queries to what is near.
 
     Both are centred samples. The rounding of a product is taken as float32's of the two lengths, that of a length which
