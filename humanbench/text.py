@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+
+CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
+"""Characters that end a line or steer a terminal."""
+
+
+def one_line(text: str) -> str:
+    """The text with a space for whatever would end its line: what is recorded is one line.
+
+    >>> one_line("two\\nlines")
+    'two lines'
+    """
+    return CONTROL.sub(" ", text)
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:

@@ -31,7 +31,7 @@ from humanbench.backbones import Backbone, load_backbone
 from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
 from humanbench.recipes import load_recipe
-from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 
 LIMIT = 110e6
 DATASETS = ("market1501", "coco_pose", "cihp", "pa100k", "crowdhuman", "shanghaitech_a")
@@ -78,7 +78,7 @@ def check(backbone: Backbone) -> None:
     batch = {"input_size": (height, width), "size": torch.tensor([[height, width]])}
     for name in DATASETS:
         card = load_card(name)
-        head = task_for(card).training.build_head(card, _tables(name), load_recipe(card, "full", "mini"), backbone)
+        head = training_of(card).build_head(card, _tables(name), load_recipe(card, "full", "mini"), backbone)
         head(features, batch)
 
 

@@ -36,6 +36,7 @@ from humanbench.results import Cell, Cost, Provenance, Result
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import TaskDataset
+from humanbench.text import one_line
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -213,7 +214,7 @@ def _provenance(context: RunContext, accelerator: Accelerator, cell: PreparedCel
         "platform": machine(),
         "device": device_name(accelerator),
         "processes": accelerator.num_processes,
-        "command": context.command,
+        "command": one_line(context.command),
         "started": started,
         "dataset_fingerprint": fingerprint(cell.card, cell.tables.test | train),
         "freeze_sha256": cell.model.report.sha256,
@@ -287,7 +288,7 @@ def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: 
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()))
     if isinstance(error, HumanbenchError):
         return text
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric
+from humanbench.text import CONTROL
 
 SCHEMA_VERSION = 2
 
@@ -178,13 +178,10 @@ def read_result(path: Path) -> Result:
         raise error if str(error).startswith(str(path)) else ResultError(f"{path}: {error}") from error
 
 
-_CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
-
-
 def _breaks_lines(value: Any) -> bool:
     """Whether a text anywhere in a document would begin a line of its own in a log: texts of results are one line."""
     if isinstance(value, str):
-        return _CONTROL.search(value) is not None
+        return CONTROL.search(value) is not None
     if isinstance(value, dict):
         return any(_breaks_lines(inner) for pair in value.items() for inner in pair)
     return isinstance(value, list) and any(map(_breaks_lines, value))
