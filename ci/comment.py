@@ -3,13 +3,15 @@
 `python ci/comment.py FILE`. GitHub: GITHUB_API_URL, GITHUB_REPOSITORY, GITHUB_EVENT_PATH and GITHUB_TOKEN, the job
 needs `pull-requests: write`. GitLab: CI_API_V4_URL, CI_PROJECT_ID, CI_MERGE_REQUEST_IID and GITLAB_TOKEN (a project
 token that may write through the API). The earlier comment is the one that this token's own user wrote and that starts
-with the file's first line: what anybody else wrote is never changed, whatever it starts with.
+with the same line: the file's first, and in it the key of the job (HB_KEY), so that two jobs keep two comments. What
+anybody else wrote is never changed, whatever it starts with.
 
-A job that may not comment, like one for a fork, says so and does not fail.
+A job that may not comment, like one for a fork, or whose connection drops, says so and does not fail.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import sys
@@ -20,6 +22,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from key import plain
 
 LONGEST = 60_000
 """Characters of a comment; GitHub takes 65,536."""
@@ -96,28 +100,40 @@ def comment(where: Place, text: str) -> str:
     marker, own = text.splitlines()[0], where.own_name()
     for earlier in where.existing():
         author = (earlier.get(where.author) or {}).get(where.name)
-        if own and author == own and str(earlier.get("body", "")).startswith(marker):
+        if own and author == own and str(earlier.get("body", "")).split("\n", 1)[0].rstrip() == marker:
             where.call(where.update, f"{where.one}/{int(earlier['id'])}", {"body": text})
             return "changed"
     where.call("POST", where.comments, {"body": text})
     return "made"
 
 
+def keyed(text: str, key: str) -> str:
+    """The text with the job's key in its marker and its heading."""
+    name = plain(key)
+    first, *rest = text.split("\n")
+    if not name or not first.endswith("-->"):
+        return text
+    if rest and rest[0].startswith("### "):
+        rest[0] += f": {name}"
+    return "\n".join([f"{first.removesuffix('-->').rstrip()} {name} -->", *rest])
+
+
 def main() -> None:
     """Comment, or say why not."""
-    text = Path(sys.argv[1]).read_text(encoding="utf-8")
+    text = keyed(Path(sys.argv[1]).read_text(encoding="utf-8"), os.environ.get("HB_KEY", ""))
     if len(text) > LONGEST:
         text = text[: text.rfind("\n", 0, LONGEST)] + "\n\nThe rest is in the job's files."
-    where = place()
-    if where is None:
-        print("no comment: this job runs for no pull or merge request, or has no token", file=sys.stderr)
-        return
     try:
+        where = place()
+        if where is None:
+            print("no comment: this job runs for no pull or merge request, or has no token", file=sys.stderr)
+            return
         print(f"comment {comment(where, text)}", file=sys.stderr)
     except urllib.error.HTTPError as error:
         print(f"no comment: the service answered {error.code} {error.reason}", file=sys.stderr)
-    except urllib.error.URLError as error:
-        print(f"no comment: {error.reason}", file=sys.stderr)
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+        why = getattr(error, "reason", "") or error
+        print(f"no comment: {' '.join(str(why).split()) or type(error).__name__}", file=sys.stderr)
 
 
 if __name__ == "__main__":

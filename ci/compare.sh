@@ -3,8 +3,9 @@
 #
 #   HB_BACKBONE       name of the backbone (required)
 #   HB_CHECKPOINT     weights to load into it
-#   HB_BASE           base run: a run folder, a results file, or the name of a shipped baseline; without it the base is
-#   HB_BASE_BACKBONE, HB_BASE_CHECKPOINT   evaluated here too (backbone: HB_BACKBONE)
+#   HB_BASE           base run: a run folder, a results file, or the name of a shipped baseline
+#   HB_IF_NO_BASE     without HB_BASE: evaluate, the base is evaluated here too; skip, nothing is compared (evaluate)
+#   HB_BASE_BACKBONE, HB_BASE_CHECKPOINT   what the base is where it is evaluated here (backbone: HB_BACKBONE)
 #   HB_PROTOCOL       what is finetuned (head)
 #   HB_SUITE          mini, the embedded suite, or humanbench-v1 (mini)
 #   HB_DATASETS       some datasets, separated by commas (all that are found)
@@ -17,7 +18,7 @@
 #   HUMANBENCH        the command (humanbench)
 #
 # Writes compare.md, compare.json and compare.xml (JUnit) to HB_OUT, and adds the Markdown to $GITHUB_STEP_SUMMARY.
-# Exit code: 0 no regression; 1 a regression, or a cell that failed; 2 nothing to compare, or wrong input.
+# Exit code: 0 no regression, or nothing to compare with and HB_IF_NO_BASE=skip; 1 a regression, or a cell that failed; 2 nothing to compare, or wrong input.
 set -euo pipefail
 
 fail() {
@@ -38,6 +39,9 @@ out="${HB_OUT:-humanbench-ci}"
 read -ra humanbench <<<"${HUMANBENCH:-humanbench}"
 read -ra extra <<<"${HB_EVAL_ARGS:-}"
 
+if_no_base="${HB_IF_NO_BASE:-evaluate}"
+[[ "$if_no_base" =~ ^(evaluate|skip)$ ]] || fail "HB_IF_NO_BASE is evaluate or skip; found $if_no_base"
+
 failed=0
 
 evaluate() { # folder, backbone, checkpoint
@@ -53,15 +57,28 @@ evaluate() { # folder, backbone, checkpoint
     [[ $status -eq 0 ]] || failed=1 # cells that failed; those that did not are compared
 }
 
+there() { # variable, path or address: a file that is missing is found out before the hours of an evaluation
+    [[ -z "$2" || "$2" == *:* || "$2" == "~"* || -e "$2" ]] || fail "$1=$2: there is no such file"
+}
+
 mkdir -p "$out" || fail "HB_OUT=$out cannot be made"
 base="${HB_BASE:-}"
-if [[ -n "$base" ]]; then # a wrong name is found out before the hours that the evaluation may take
+there HB_CHECKPOINT "${HB_CHECKPOINT:-}"
+if [[ -n "$base" ]]; then # so is a wrong name
     "${humanbench[@]}" export "$base" --format csv >/dev/null || exit 2
-else
+elif [[ "$if_no_base" == evaluate ]]; then
+    there HB_BASE_CHECKPOINT "${HB_BASE_CHECKPOINT:-}"
+fi
+evaluate "$out/new" "$HB_BACKBONE" "${HB_CHECKPOINT:-}" # first: what is wrong with it costs no evaluation of the base
+if [[ -z "$base" && "$if_no_base" == skip ]]; then
+    echo "compare.sh: there is no base, so nothing was compared; $out/new can be the next one's" >&2
+    [[ -z "${GITHUB_STEP_SUMMARY:-}" ]] || echo "humanbench: evaluated; there is no base to compare with." >>"$GITHUB_STEP_SUMMARY"
+    exit "$failed"
+fi
+if [[ -z "$base" ]]; then
     base="$out/base"
     evaluate "$base" "${HB_BASE_BACKBONE:-$HB_BACKBONE}" "${HB_BASE_CHECKPOINT:-}"
 fi
-evaluate "$out/new" "$HB_BACKBONE" "${HB_CHECKPOINT:-}"
 
 arguments=("$base" "$out/new" --save "$out/compare.md" --save "$out/compare.json" --save "$out/compare.xml")
 [[ "${HB_GATE:-true}" == false ]] || arguments+=(--gate)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -111,23 +112,24 @@ def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
     files = " ".join(f"--save {out}/compare.{suffix}" for suffix in ("md", "json", "xml"))
     plain = "eval --backbone {} --protocol head --suite mini --seeds 2 --out {}"
     assert with_fake(tmp_path, zero)[1] == [
-        plain.format("vit", out / "base"),
         plain.format("vit", out / "new"),
+        plain.format("vit", out / "base"),
         f"compare {out}/base {out}/new {files} --gate",
     ]
     (tmp_path / "log").unlink()
     names = {
-        "CHECKPOINT": "n.pt",
+        "CHECKPOINT": "hf:who/n",
         "BASE_BACKBONE": "old",
-        "BASE_CHECKPOINT": "b c.pt",
+        "BASE_CHECKPOINT": str(tmp_path / "b c.pt"),
         "PROTOCOL": "full",
         "SUITE": "s",
     }
     names |= {"DATASETS": "a,b", "DATA_ROOT": "/d", "SEEDS": "3", "MARGIN": "2", "GATE": "false", "EVAL_ARGS": "--x 1"}
+    (tmp_path / "b c.pt").touch()
     given = "--protocol full --suite s --seeds 3 --out {} --checkpoint {} --datasets a,b --data-root /d --x 1"
     assert with_fake(tmp_path, zero | {f"HB_{name}": value for name, value in names.items()})[1] == [
-        f"eval --backbone old {given.format(out / 'base', 'b c.pt')}",
-        f"eval --backbone vit {given.format(out / 'new', 'n.pt')}",
+        f"eval --backbone vit {given.format(out / 'new', 'hf:who/n')}",
+        f"eval --backbone old {given.format(out / 'base', tmp_path / 'b c.pt')}",
         f"compare {out}/base {out}/new {files} --margin 2 --data-root /d",
     ]
     (tmp_path / "log").unlink()
@@ -145,6 +147,26 @@ def test_a_wrong_base_is_found_before_the_evaluation(tmp_path: Path) -> None:
     done, log = with_fake(tmp_path, {"EVAL": "0", "COMPARE": "2", "HB_BASE": "nosuch"})
     assert done.returncode == 2
     assert log == ["export nosuch --format csv"]
+
+
+@pytest.mark.parametrize("name", ["HB_CHECKPOINT", "HB_BASE_CHECKPOINT"])
+def test_a_missing_checkpoint_is_found_before_anything_is_evaluated(tmp_path: Path, name: str) -> None:
+    done, log = with_fake(tmp_path, {"EVAL": "0", "COMPARE": "0", name: "gone.pt"})
+    assert (done.returncode, log) == (2, [])
+    assert f"{name}=gone.pt: there is no such file" in done.stderr
+
+
+def test_without_a_base_a_job_can_pass(tmp_path: Path) -> None:
+    """It evaluates, so that its run can be the next one's base; the base's own checkpoint is not asked for."""
+    given = {"EVAL": "0", "COMPARE": "2", "HB_IF_NO_BASE": "skip", "HB_BASE_CHECKPOINT": "gone.pt"}
+    done, log = with_fake(tmp_path, given)
+    assert done.returncode == 0
+    assert [line.split()[0] for line in log] == ["eval"]
+    assert "there is no base, so nothing was compared" in done.stderr
+    assert with_fake(tmp_path, given | {"EVAL": "1"})[0].returncode == 1
+    assert with_fake(tmp_path, given | {"HB_BASE": "main", "COMPARE": "0"})[1][-1].startswith("compare main")
+    wrong, _ = with_fake(tmp_path, given | {"HB_IF_NO_BASE": "maybe"})
+    assert (wrong.returncode, "HB_IF_NO_BASE is evaluate or skip; found maybe" in wrong.stderr) == (2, True)
 
 
 FORGED = "<!-- humanbench compare -->\nno regression, says Eve"
@@ -195,7 +217,9 @@ class Service(ThreadingHTTPServer):
         self.comments: list[dict[str, Any]] = [{"id": n, "body": "somebody's words"} for n in range(1, 131)]
         self.comments[0] |= {"body": FORGED, "user": {"login": "eve"}, "author": {"username": "eve"}}
         self.calls: list[str] = []
+        self.artifacts: list[dict[str, Any]] = []
         self.refuse = False
+        self.drop = False
 
     @property
     def address(self) -> str:
@@ -209,6 +233,9 @@ class Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         self.server.calls.append(f"{self.command} {path}")
         content = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or "null")
+        if self.server.drop:
+            self.close_connection = True
+            return
         allowed = "secret" in (self.headers["Authorization"] or self.headers["PRIVATE-TOKEN"] or "")
         if self.server.refuse or not allowed:
             self.send_error(403)
@@ -219,12 +246,17 @@ class Handler(BaseHTTPRequestHandler):
             if self.headers["Authorization"]:  # GitHub's own token may not ask
                 self.send_error(403)
                 return
+        elif path.endswith("/actions/artifacts"):
+            asked = parse_qs(query)
+            size, page = int(asked["per_page"][0]), int(asked["page"][0])
+            named = [one for one in self.server.artifacts if [one["name"]] == asked["name"]]
+            result = {"total_count": len(named), "artifacts": named[(page - 1) * size : page * size]}
         elif self.command == "GET":
             size, page = (int(found) for found in re.findall(r"=(\d+)", query))
             result = self.server.comments[(page - 1) * size : page * size]
         elif self.command == "POST":
             author = {"user": {"login": "github-actions[bot]"}, "author": {"username": "bot"}}
-            self.server.comments.append({"id": 1000, **author, **content})
+            self.server.comments.append({"id": 870 + len(self.server.comments), **author, **content})
         else:
             self.server.comments[[c["id"] for c in self.server.comments].index(int(path.split("/")[-1]))] |= content
         body = json.dumps(result).encode()
@@ -248,21 +280,31 @@ def service() -> Iterator[Service]:
         server.shutdown()
 
 
+def tool(name: str, environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+    """`python ci/NAME ARGUMENTS` with these variables."""
+    known = {"PATH": os.environ["PATH"], "no_proxy": "127.0.0.1"}
+    command = [sys.executable, str(ROOT / "ci" / name), *map(str, arguments)]
+    return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False, timeout=60)
+
+
 def comment(path: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """`python ci/comment.py PATH` with these variables."""
-    known = {"PATH": os.environ["PATH"], "no_proxy": "127.0.0.1"}
-    command = [sys.executable, str(ROOT / "ci" / "comment.py"), str(path)]
-    return subprocess.run(command, env=known | environment, capture_output=True, text=True, check=False)
+    return tool("comment.py", environment, path)
+
+
+def on_github(service: Service, folder: Path) -> dict[str, str]:
+    """The variables of a job for a pull request."""
+    (folder / "event.json").write_text(json.dumps({"pull_request": {"number": 7}}))
+    return {
+        "GITHUB_API_URL": service.address, "GITHUB_REPOSITORY": "who/what", "GITHUB_TOKEN": "secret",
+        "GITHUB_EVENT_PATH": str(folder / "event.json"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("system", ["github", "gitlab"])
 def test_the_table_is_one_comment_that_is_kept_up_to_date(service: Service, tmp_path: Path, system: str) -> None:
-    (tmp_path / "event.json").write_text(json.dumps({"pull_request": {"number": 7}}))
     environment = {
-        "github": {
-            "GITHUB_API_URL": service.address, "GITHUB_REPOSITORY": "who/what", "GITHUB_TOKEN": "secret",
-            "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
-        },
+        "github": on_github(service, tmp_path),
         "gitlab": {
             "CI_API_V4_URL": service.address, "CI_PROJECT_ID": "who/what", "CI_MERGE_REQUEST_IID": "7",
             "GITLAB_TOKEN": "secret",
@@ -290,6 +332,68 @@ def test_the_table_is_one_comment_that_is_kept_up_to_date(service: Service, tmp_
     assert "secret" not in refused.stderr + refused.stdout
 
 
+def test_two_jobs_keep_two_comments(service: Service, tmp_path: Path) -> None:
+    """Also where one key begins as the other, and where a key would end the hidden line."""
+    environment, table = on_github(service, tmp_path), tmp_path / "compare.md"
+    for number, key in enumerate(("reid", "reid-2", "a --> b", "reid")):
+        table.write_text(f"<!-- humanbench compare -->\n### humanbench compare\n\ntable {number}\n")
+        assert comment(table, environment | {"HB_KEY": key}).returncode == 0
+    written = [c["body"].split("\n") for c in service.comments[130:]]
+    assert [(lines[1], lines[3]) for lines in written] == [
+        ("### humanbench compare: reid", "table 3"),
+        ("### humanbench compare: reid-2", "table 1"),
+        ("### humanbench compare: a-b", "table 2"),
+    ]
+    assert written[2][0] == "<!-- humanbench compare a-b -->"
+
+
+def test_a_dropped_connection_is_no_comment_and_no_failure(service: Service, tmp_path: Path) -> None:
+    environment, table = on_github(service, tmp_path), tmp_path / "compare.md"
+    table.write_text("<!-- humanbench compare -->\ntext")
+    service.drop = True
+    done = comment(table, environment)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        0,
+        ["no comment: Remote end closed connection without response"],
+    )
+    (tmp_path / "event.json").write_text("{")
+    assert comment(table, environment).returncode == 0
+
+
+def test_the_key_of_a_job() -> None:
+    def key(**known: str) -> str:
+        return tool("key.py", known).stdout.strip().removeprefix("key=")
+
+    assert key(GITHUB_JOB="poses", HB_MATRIX="null") == "poses"
+    assert key(GITHUB_JOB="poses", HB_KEY="pose: a/b") == "pose-a-b"
+    cells = [json.dumps({"backbone": "vit small", "more": more}) for more in ({"a": 1}, {"a": 2})]
+    one, two = (key(GITHUB_JOB="poses", HB_MATRIX=cell) for cell in cells)
+    assert one != two
+    assert re.fullmatch("poses-vit-small-[0-9a-f]{8}", one)
+    assert len({key(HB_KEY="x" * 100 + end) for end in "ab"}) == 2
+
+
+def kept(run: int, branch: str = "main", owner: int = 1, expired: bool = False) -> dict[str, Any]:
+    """An artifact as the service lists it."""
+    made = {"id": run, "head_branch": branch, "repository_id": 1, "head_repository_id": owner}
+    return {"name": "humanbench-base-poses", "expired": expired, "workflow_run": made}
+
+
+def test_the_base_is_the_newest_run_kept_on_the_branch(service: Service, tmp_path: Path) -> None:
+    """Not what a fork calls main, nor one that has expired; found beyond the first page."""
+    environment = on_github(service, tmp_path) | {"HB_KEY": "poses", "HB_BRANCH": "main"}
+    assert tool("base.py", environment).stdout == "run=\n"
+    service.artifacts = [kept(900, owner=2), kept(899, expired=True), *(kept(700 + n, "other") for n in range(120))]
+    service.artifacts += [{**kept(650), "name": "humanbench-base-reid"}, kept(600), kept(500)]
+    done = tool("base.py", environment)
+    assert (done.returncode, done.stdout) == (0, "run=600\n"), done.stderr
+    service.refuse = True
+    refused = tool("base.py", environment)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the service answered 403 Forbidden; the job needs `permissions: actions: read`" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_without_a_request_or_a_token_nothing_is_commented(tmp_path: Path) -> None:
     (tmp_path / "table.md").write_text("text")
     (tmp_path / "event.json").write_text("{}")
@@ -310,17 +414,42 @@ def test_the_action_is_whole() -> None:
         assert ("run" in step) != ("uses" in step)
         assert "${{" not in step.get("run", ""), "inputs in a script's text could run as code"
         assert step.get("shell") == "bash" or "uses" in step
-    read = set(re.findall(r"HB_\w+", SCRIPT.read_text()))
-    given = {name for step in steps for name in step.get("env", {}) if name.startswith("HB_")}
-    assert given == read
+    for step in steps:
+        given = {name for name in step.get("env", {}) if name.startswith("HB_")}
+        scripts = [ROOT / name for name in re.findall(r"\$GITHUB_ACTION_PATH/(ci/[\w.]+)", step.get("run", ""))]
+        asked = set(re.findall(r"HB_\w+", step.get("run", "") + "".join(map(Path.read_text, scripts))))
+        assert given == asked, step["name"]
     for name in re.findall(r"\$GITHUB_ACTION_PATH/([\w./]+)", text):
         assert (ROOT / name).is_file()
     assert os.access(SCRIPT, os.X_OK)
 
 
+def test_artifacts_carry_the_jobs_key_and_a_base_is_fetched_as_it_was_kept() -> None:
+    steps = {step.get("name"): step for step in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]}
+    keep, fetch, compare = (steps[name] for name in ("Keep the runs", "Fetch the base", "Evaluate and compare"))
+    assert keep["with"]["name"] == "${{ steps.compare.outputs.kind }}-${{ steps.key.outputs.key }}"
+    assert fetch["with"]["name"] == "humanbench-base-${{ steps.key.outputs.key }}"
+    assert "push-passed) kind=humanbench-base ;;" in compare["run"]
+    assert steps["Comment"]["env"]["HB_KEY"] == "${{ steps.key.outputs.key }}"
+    assert steps["Comment"]["continue-on-error"] is True
+
+
+def test_the_documented_workflow_has_two_jobs_that_the_action_takes() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text(), re.DOTALL)
+    workflow, inputs = yaml.safe_load(text), yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
+    assert set(workflow[True]) == {"pull_request", "push"}  # `on` is true in YAML 1.1
+    assert workflow["permissions"] == {"contents": "read", "actions": "read", "pull-requests": "write"}
+    assert len(workflow["jobs"]) == 2
+    for job in workflow["jobs"].values():
+        given = job["steps"][-1]["with"]
+        assert set(given) <= set(inputs)
+        assert all(load_card(name).evaluation for name in given["datasets"].split(","))
+
+
 def test_the_gitlab_job_is_whole() -> None:
     job = yaml.safe_load((ROOT / "ci" / "gitlab.yml").read_text())[".humanbench-compare"]
     read = set(re.findall(r"HB_\w+", SCRIPT.read_text()))
+    read |= set(re.findall(r"HB_\w+", "".join([*job["script"], *job["after_script"]])))
     assert {name for name in job["variables"] if name.startswith("HB_")} <= read
     out = job["variables"]["HB_OUT"]
     assert all(
