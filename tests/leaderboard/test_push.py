@@ -17,7 +17,7 @@ import pytest
 
 from humanbench.cards import load_card
 from humanbench.leaderboard.submissions.archive import opened
-from humanbench.leaderboard.submissions.hub import PushError, repository
+from humanbench.leaderboard.submissions.hub import PushError, push, repository
 from humanbench.leaderboard.submissions.rescore import check_submission
 from tests.evaluated import write_dataset
 from tests.leaderboard.honest import write_honest_run
@@ -158,6 +158,19 @@ def test_without_a_token_nothing_is_sent(made: tuple[Path, Path], hub: Hub, tmp_
     assert done.returncode == 2
     assert "set HF_TOKEN or run" in done.stderr
     assert hub.asked == []
+
+
+def test_offline_is_one_sentence_and_nothing_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits(seconds: float) -> None:
+        raise AssertionError(f"it waits {seconds} s to try again")
+
+    monkeypatch.setattr("time.sleep", waits)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with pytest.raises(PushError, match=r"^hf:org/board: the hub cannot be reached \(.+\)$") as told:
+        push(tmp_path, "hf:org/board")
+    assert TOKEN not in str(told.value)
+    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("place", ["org/board", "hf:board", "hf:../..", "https://hub/org/board", "hf:a/b/c"])

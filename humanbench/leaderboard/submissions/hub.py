@@ -12,6 +12,9 @@ from humanbench.leaderboard.submissions.manifest import read_manifest
 
 _PLACE = re.compile(r"hf:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)")
 
+_PATIENCE = 10.0
+"""Seconds in which the hub has to answer first."""
+
 
 class PushError(HumanbenchError):
     """A submission could not be offered to a repository."""
@@ -38,19 +41,22 @@ def push(folder: Path, place: str) -> str:
     token = get_token()
     if token is None:
         raise PushError("there is no token of the hub: set HF_TOKEN or run `hf auth login`")
-    manifest = read_manifest(folder)
-    key = submission_id(manifest.name, file_sha256(folder / "manifest.json"))
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    operations = [CommitOperationAdd(f"submissions/{key}/{p.relative_to(folder).as_posix()}", str(p)) for p in files]
+    api = HfApi(token=token)
     try:
-        commit = HfApi(token=token).create_commit(
+        api.repo_info(name, repo_type="dataset", timeout=_PATIENCE)  # once; the rest is tried for half a minute
+        manifest = read_manifest(folder)
+        key = submission_id(manifest.name, file_sha256(folder / "manifest.json"))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        commit = api.create_commit(
             name,
-            operations,
+            [CommitOperationAdd(f"submissions/{key}/{p.relative_to(folder).as_posix()}", str(p)) for p in files],
             repo_type="dataset",
             create_pr=True,
             commit_message=f"Submission {key}",
             commit_description=f"{manifest.name}\n\nMade by humanbench {manifest.humanbench}.",
         )
+    except HumanbenchError:
+        raise
     except HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
         raise PushError(f"{place}: the hub answers {status} ({_reason(status)})") from None
