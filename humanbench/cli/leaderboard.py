@@ -19,7 +19,7 @@ _store_option = click.option(
     "store",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Folder of accepted submissions.  [default: leaderboard/submissions of this installation]",
+    help="Folder of accepted submissions.  [default: leaderboard/submissions of the working folder]",
 )
 
 
@@ -54,7 +54,7 @@ def build(
 
     from humanbench.leaderboard.site.build import build as build_from
 
-    site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
+    site = build_from(runs, out, _known(store), Path(data_root).expanduser() if data_root is not None else None)
     for text in site.left_out:
         click.echo(f"humanbench: {text}", err=True)
     found: list[str] = []
@@ -96,7 +96,7 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
     from humanbench.leaderboard.submissions.rescore import check_submission
 
     report = check_submission(submission, data_root)
-    if report.ok and (copy := stored.copied(report.results, stored.load_store(store or stored.default_store()))):
+    if report.ok and (copy := stored.copied(report.results, stored.load_store(_known(store)))):
         report.problems.append(copy)
     _finish(report, as_json)
 
@@ -110,7 +110,7 @@ def verify(store: Path | None, as_json: bool) -> None:
 
     from humanbench.leaderboard.submissions import store as stored
 
-    place = store or stored.default_store()
+    place = _known(store)
     wrong = stored.verify_store(place)
     if as_json:
         click.echo(json.dumps({"submissions": str(place), "problems": wrong}, indent=1))
@@ -131,7 +131,8 @@ def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_
     """Check a SUBMISSION and add it to the accepted ones. Nothing that was accepted is ever replaced."""
     from humanbench.leaderboard.submissions import store as stored
 
-    report, name = stored.accept(submission, store or stored.default_store(), data_root)
+    place = _said(stored.default_store()) if store is None else store
+    report, name = stored.accept(submission, place, data_root)
     _finish(report, as_json, submission=name)
 
 
@@ -143,7 +144,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
     """Take an accepted submission (by its id, or that of an ENTRY) out of the rankings. It stays on record."""
     from humanbench.leaderboard.submissions import store as stored
 
-    click.echo(f"withdrawn: {stored.withdraw(entry, reason, store or stored.default_store())}")
+    click.echo(f"withdrawn: {stored.withdraw(entry, reason, _known(store))}")
 
 
 @command.command("rerun", context_settings=_HELP)
@@ -169,9 +170,8 @@ def rerun(
     import json
 
     from humanbench.leaderboard.submissions import rerun as rerunning
-    from humanbench.leaderboard.submissions.store import default_store
 
-    found = rerunning.find_entry(entry, store or default_store())
+    found = rerunning.find_entry(entry, _known(store))
     for place in rerunning.strange_places(found, checkpoint):
         click.echo(f"{found.id} names: {place}", err=True)
     cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device, trust)
@@ -185,6 +185,20 @@ def rerun(
             click.echo(f"{cell.dataset} seed {cell.seed}: {numbers}: {said}")
     if not all(cell.agrees for cell in cells):
         click.get_current_context().exit(1)
+
+
+def _known(store: Path | None) -> Path:
+    """The accepted submissions: those given, or the default ones, said on stderr."""
+    from humanbench.leaderboard.submissions.store import store_folder
+
+    place = store_folder(store)
+    return _said(place) if store is None else place
+
+
+def _said(place: Path) -> Path:
+    note = "" if place.is_dir() else " (not there yet)"
+    click.echo(f"accepted submissions: {place.absolute()}{note}", err=True)
+    return place
 
 
 def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:

@@ -38,7 +38,7 @@ def test_all_of_them_show_one_interval_of_the_same_runs(tmp_path: Path, capsys: 
             numbers[run.name, str(row.dataset)] = (row.mean, row.low, row.high)
     assert len(numbers) == 4
 
-    build([one, two], tmp_path / "site", tmp_path / "none", tmp_path / "data")
+    build([one, two], tmp_path / "site", data_root=tmp_path / "data")
     with (tmp_path / "site/data/results.csv").open() as file:
         board = {
             (r["backbone"], r["dataset"]): tuple(float(r[n]) for n in ("value", "low", "high"))

@@ -258,6 +258,7 @@ def test_the_check_finds_what_is_wrong(site: Path, tmp_path: Path, change: tuple
 
 def test_build_check_and_serve(tmp_path: Path) -> None:
     out, store = tmp_path / "site", tmp_path / "none"
+    store.mkdir()
     done = run("leaderboard", "build", "--out", out, "--submissions", store, "--check", "--json")
     assert (done.exit_code, json.loads(done.stdout)["problems"]) == (0, [])
     with server_of(out) as server:

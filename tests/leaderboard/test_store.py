@@ -16,6 +16,7 @@ from humanbench.cards import load_card
 from humanbench.hashing import file_sha256
 from humanbench.hashing import key as key_of
 from humanbench.leaderboard.site import rawdata
+from humanbench.leaderboard.site.build import gather
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.store import StoreError, accept, load_store, read_log, withdraw
@@ -54,6 +55,30 @@ def store(archives: list[Path], root: Path, tmp_path: Path) -> Path:
 
 def entry_id(store: Path) -> str:
     return load_store(store)[0].entries()[0].id
+
+
+def test_the_default_store_is_that_of_the_working_folder_and_is_printed(
+    archives: list[Path], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "leaderboard" / "submissions"
+    first = run("leaderboard", "verify")
+    assert (first.exit_code, first.stderr) == (0, f"accepted submissions: {place} (not there yet)\n")
+    done = run("leaderboard", "accept", archives[0], "--data-root", root, "--json")
+    assert done.exit_code == 0, done.output
+    assert f"accepted submissions: {place}" in done.stderr
+    assert [one.id for one in load_store(place)] == [json.loads(done.stdout)["submission"]]
+    assert len(gather([]).entries) == 1
+
+
+def test_a_folder_of_submissions_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    said = f"{tmp_path}/none: there is no such folder of accepted submissions"
+    with pytest.raises(StoreError, match=re.escape(said)):
+        gather([], tmp_path / "none")
+    for verb in (("build", "--out", tmp_path / "site"), ("verify",), ("withdraw", "x", "--reason", "y")):
+        done = run("leaderboard", *verb, "--submissions", tmp_path / "none")
+        assert (done.exit_code, said in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_accepted_is_on_the_board_as_rescored(store: Path, root: Path, archives: list[Path]) -> None:

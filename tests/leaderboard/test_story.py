@@ -137,6 +137,7 @@ def test_one_file_with_other_heads_is_another_row(story: Path, tmp_path: Path) -
 
 
 def test_a_run_is_shown_without_a_submission_as_claimed(story: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
     done = run("leaderboard", "build", story / "run", "--submissions", tmp_path / "none", "--out", tmp_path / "site")
     assert done.exit_code == 0, done.output
     page = (tmp_path / "site" / "boards" / "mini-head-synthetic.html").read_text()

@@ -13,7 +13,7 @@ from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
 from humanbench.leaderboard.site.writing import Site, build_site
 from humanbench.leaderboard.submissions.manifest import recorded
-from humanbench.leaderboard.submissions.store import default_store, load_store
+from humanbench.leaderboard.submissions.store import load_store, store_folder
 from humanbench.names import shown
 from humanbench.results import Result, latest, load_results
 
@@ -44,10 +44,10 @@ class Gathered:
 def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) -> Gathered:
     """The accepted submissions and the results of run folders or files.
 
-    Raises `StoreError` for a store that was changed and `ResultError` for a run that is none. A withdrawn submission
-    that was changed, and one that this version does not take, is left out.
+    Raises `StoreError` for a store that is not there or was changed and `ResultError` for a run that is none. A
+    withdrawn submission that was changed, and one that this version does not take, is left out.
     """
-    place = store or default_store()
+    place = store_folder(store)
     accepted = load_store(place)
     submitted = [(one, entry) for one in accepted for entry in one.entries()]
     folders = {r.cell.id: place / one.id for one in accepted for r in one.results}

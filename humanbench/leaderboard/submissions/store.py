@@ -45,7 +45,6 @@ from humanbench.leaderboard.submissions.manifest import (
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
 from humanbench.leftovers import is_leftover
 from humanbench.names import shown
-from humanbench.paths import shipped
 from humanbench.results import Result
 from humanbench.schema import Record, Sha256, problem
 from humanbench.text import nearest
@@ -118,8 +117,15 @@ class Accepted:
 
 
 def default_store() -> Path:
-    """`leaderboard/submissions` of this installation."""
-    return shipped("leaderboard") / "submissions"
+    """`leaderboard/submissions` of the working folder; never of the installed package, which is not the user's."""
+    return Path("leaderboard") / "submissions"
+
+
+def store_folder(given: Path | None) -> Path:
+    """The folder that is given, which must be there (`StoreError`), or the default one, which need not be."""
+    if given is not None and not given.is_dir():
+        raise StoreError(f"{given}: there is no such folder of accepted submissions (`leaderboard accept` makes one)")
+    return given if given is not None else default_store()
 
 
 def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -> tuple[SubmissionReport, str]:
