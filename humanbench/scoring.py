@@ -19,6 +19,7 @@ from humanbench.hashing import content_sha256
 from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Record
+from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES, bootstrap
 from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
@@ -39,7 +40,7 @@ class Metric(Record):
     n: Annotated[int, Field(ge=0, le=10**12)]
 
 
-class ScoreReport(Record):
+class ScoreReport(ShowsTables, Record):
     """What `score` returns and `score --json` prints.
 
     `metrics` starts with the main one, then the others that the card reports, then the rest of what the metric gives
@@ -62,6 +63,14 @@ class ScoreReport(Record):
     def to_json(self) -> str:
         """One JSON document; undefined values are null."""
         return self.model_dump_json(indent=2)
+
+    def _heading(self) -> str:
+        labels = ["synthetic"] * self.synthetic + [f"subset {self.subset}"] * (self.subset is not None)
+        return f"{self.dataset} {self.split}" + (f" [{', '.join(labels)}]" if labels else "")
+
+    def _tables(self) -> list[ShownTable]:
+        rows = [(name, f"{m.value:.2f}", f"{m.low:.2f} – {m.high:.2f}", str(m.n)) for name, m in self.metrics.items()]
+        return [ShownTable(("metric", "value", "95 % interval", f"n ({self.unit})"), rows)]
 
 
 def score(

@@ -18,6 +18,7 @@ import pytest
 import humanbench
 from humanbench.cards import evaluated, load_card
 from humanbench.comparison import Comparison
+from humanbench.comparison.formats import folded_rows
 from humanbench.comparison.report import CellReport, averages
 from humanbench.errors import HumanbenchError
 from humanbench.paths import shipped
@@ -332,6 +333,30 @@ def test_formats_say_the_same(made: Path, tmp_path: Path) -> None:
 def report_of(**fields: Any) -> CellReport:
     about = {"task": "reid", "suite": "mini", "regime": "head", "variant": None, "subset": None, "synthetic": False}
     return CellReport(**(about | {"dataset": "x", "scenario": "in-dataset", "metric": "mAP"} | fields))
+
+
+def test_what_is_in_one_run_alone_is_one_row_and_no_cell_is_lost() -> None:
+    alone = [report_of(verdict="not comparable", problem="only in BASE", dataset=f"d{n}") for n in range(17)]
+    other = report_of(verdict="not comparable", problem="only in NEW", dataset="e")
+    cells = [report_of(verdict="better", base=1.0, new=9.0), *alone, other]
+    rows = [row for row, _ in folded_rows(cells)]
+    assert [row[0] for row in rows] == ["x", "17 cells", "e"]
+    names = ", ".join(f"d{n}" for n in range(17))
+    assert rows[1][-1] == f"not comparable: only in BASE ({names})"
+    assert [row[0] for row, _ in folded_rows(cells[:3])] == ["x", "d0", "d1"]
+
+
+def test_a_comparison_is_its_tables_when_printed_and_in_a_notebook(made: Path) -> None:
+    report = humanbench.compare(made / "base", made / "poor", made / "data")
+    first, head, *rows = str(report).splitlines()
+    assert repr(report) == str(report)
+    assert first.startswith("1 regression in 2 cells: ")
+    assert head.split()[-2:] == ["(Holm)", "verdict"]
+    assert len(rows) == len(NAMES)
+    assert "▼ regression" in report._repr_html_()
+    evil = report.model_copy(update={"base": "<script>\n"})
+    assert "<script>" not in evil._repr_html_()
+    assert "&lt;script&gt;" in evil._repr_html_()
 
 
 def test_averages_by_hand() -> None:

@@ -74,6 +74,20 @@ def test_as_a_table(tmp_path: Path) -> None:
     assert (row["mean"], row["std"], row["count"]) == (52.0, pytest.approx(math.sqrt(8)), 2)
 
 
+def test_results_are_their_table_when_printed_and_in_a_notebook() -> None:
+    cells = [result(), result("c" * 64, seed=1, value=52.0)]
+    failed = result("b" * 64, value=None, reason="<b> no memory")
+    first, head, *rows = repr(Results([*cells, failed])).splitlines()
+    assert first == "2 results, 1 failed"
+    assert head.split()[:5] == ["dataset", "backbone", "regime", "metric", "value"]
+    assert len(rows) == 2
+    assert "51.00" in rows[0]
+    assert rows[0].endswith("2")
+    assert rows[1].endswith("failed: <b> no memory")
+    assert "&lt;b&gt; no memory" in Results([failed])._repr_html_()
+    assert repr(Results([])) == "0 results"
+
+
 def test_older_versions_are_migrated_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     document = json.loads(result().to_json())
     assert migrate(document) == document

@@ -14,10 +14,12 @@ import pytest
 import scipy.io
 
 import humanbench
+import humanbench.metrics
 from humanbench.cards import DatasetCard, evaluated, load_card
 from humanbench.data.labels import load_label
 from humanbench.errors import CardError
 from humanbench.hashing import content_sha256
+from humanbench.scoring import ScoreReport
 from humanbench.tasks.counting import predictions as counting
 from humanbench.tasks.pose import predictions as pose
 from humanbench.tasks.registry import task_for
@@ -176,6 +178,26 @@ def test_table_shows_the_reported_metrics_and_that_data_is_synthetic(tmp_path: P
     assert json.loads(run("score", "market1501", "--predictions", path, "--data-root", tmp_path, "--json").stdout)[
         "synthetic"
     ]
+
+
+def test_a_report_is_its_table_when_printed_and_in_a_notebook() -> None:
+    metric = {"value": 12.345, "low": 10.0, "high": math.nan, "n": 7}
+    report = ScoreReport(
+        dataset="lip", split="val", main="mIoU", metrics={"mIoU": metric}, predictions_sha256="a" * 64,
+        humanbench="0", unit="image", synthetic=True, subset=None, info={},
+    )  # fmt: skip
+    lines = str(report).splitlines()
+    assert lines == [
+        "lip val [synthetic]",
+        "metric  value  95 % interval  n (image)",
+        "mIoU    12.35    10.00 – nan          7",
+    ]
+    assert repr(report) == str(report)
+    assert "<td" in report._repr_html_()
+
+
+def test_the_metrics_complete() -> None:
+    assert set(humanbench.metrics.__all__) <= set(dir(humanbench.metrics))
 
 
 def test_seed_decides_the_intervals_only(tmp_path: Path) -> None:

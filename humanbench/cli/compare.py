@@ -77,7 +77,7 @@ def show(report: Comparison) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from humanbench.comparison.formats import average_row, cell_row, headline, notes, sides
+    from humanbench.comparison.formats import average_row, folded_rows, headline, notes, sides
     from humanbench.comparison.report import boards
 
     console = Console(highlight=False)
@@ -87,7 +87,7 @@ def show(report: Comparison) -> None:
         console.print(f"{name} {escape(side)}", soft_wrap=True)
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
     for board, cells in boards(report.cells).items():
-        rows = [(cell_row(cell), styles.get(cell.verdict, "")) for cell in cells]
+        rows = [(row, styles.get(verdict, "")) for row, verdict in folded_rows(cells)]
         console.print(_table(board, ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p", ""), rows))
         own = [(average_row(average), "") for average in report.averages if average.board == board]
         if own:

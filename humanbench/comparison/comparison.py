@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from humanbench.comparison.formats import junit, markdown
-from humanbench.comparison.report import ComparisonRecord
+from humanbench.comparison.formats import CELLS, folded_rows, headline, junit, markdown, sides
+from humanbench.comparison.report import ComparisonRecord, boards
+from humanbench.shown_tables import ShownTable, ShowsTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Comparison(ComparisonRecord):
+class Comparison(ShowsTables, ComparisonRecord):
     """All cells of two runs, with their averages."""
 
     def to_frame(self) -> pd.DataFrame:
@@ -27,3 +28,13 @@ class Comparison(ComparisonRecord):
     def to_junit(self) -> str:
         """JUnit XML: a test case per cell, failed where it is a regression, skipped where not comparable."""
         return junit(self)
+
+    def _heading(self) -> str:
+        base, new = sides(self)
+        return f"{headline(self)} BASE {base}, NEW {new}"
+
+    def _tables(self) -> list[ShownTable]:
+        return [
+            ShownTable((f"{board}: dataset", *CELLS[1:]), [row for row, _ in folded_rows(cells)], left=2)
+            for board, cells in boards(self.cells).items()
+        ]

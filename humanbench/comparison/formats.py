@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from humanbench.comparison.report import BoardAverage, CellReport, ComparisonRecord, boards
+from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 
@@ -19,10 +20,14 @@ MARKS = {"better": "▲ better", "worse": "▼ worse", "no difference": "no diff
 
 REGRESSION = "▼ regression"
 
+FOLDED = 3
+"""Cells that cannot be compared for one reason, from which on they share a row."""
+
 _LONGEST = 400
 """Characters of a name or message that are shown."""
 
-_CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p (Holm)", "verdict")
+CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p (Holm)", "verdict")
+"""Columns of a cell's row."""
 _AVERAGES = ("scenario", "cells", "mean rank BASE", "mean rank NEW", "mean relative change")
 
 
@@ -60,6 +65,24 @@ def cell_row(cell: CellReport) -> tuple[str, ...]:
     return cell.dataset, metric, base, new, signed(cell.difference), interval, p_text(cell.corrected), verdict
 
 
+def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verdict]]:
+    """A row per cell with its verdict; from FOLDED on, those that cannot be compared for one reason are one row."""
+    alike: dict[str, list[CellReport]] = {}
+    for cell in cells:
+        if not cell.comparable:
+            alike.setdefault(cell.problem, []).append(cell)
+    rows: list[tuple[tuple[str, ...], Verdict]] = []
+    for cell in cells:
+        same = alike.get(cell.problem, []) if not cell.comparable else []
+        if len(same) < FOLDED:
+            rows.append((cell_row(cell), cell.verdict))
+        elif cell is same[0]:
+            names = ", ".join(one.dataset for one in same)
+            verdict = f"not comparable: {cell.problem} ({names})"
+            rows.append(((f"{len(same)} cells", "", "", "", "", "", "", verdict), cell.verdict))
+    return rows
+
+
 def average_row(average: BoardAverage) -> tuple[str, ...]:
     """The columns of an average's row."""
     change = "–" if math.isnan(average.change) else f"{signed(average.change)} %"
@@ -89,7 +112,7 @@ def markdown(report: ComparisonRecord) -> str:
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
     for board, cells in boards(report.cells).items():
         own = [average for average in report.averages if average.board == board]
-        parts += [f"**{escaped(board)}**", table(_CELLS, map(cell_row, cells), "llrrrrrl")]
+        parts += [f"**{escaped(board)}**", table(CELLS, (row for row, _ in folded_rows(cells)), "llrrrrrl")]
         if own:
             parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
     if listed := notes(report):
@@ -165,7 +188,7 @@ def junit(report: ComparisonRecord) -> str:
 
 def _case(suite: ET.Element, board: str, cell: CellReport) -> None:
     case = ET.SubElement(suite, "testcase", classname=_printable(board), name=_printable(cell.dataset))
-    said = _printable(", ".join(f"{name} {text}" for name, text in zip(_CELLS, cell_row(cell), strict=True) if text))
+    said = _printable(", ".join(f"{name} {text}" for name, text in zip(CELLS, cell_row(cell), strict=True) if text))
     if cell.regression:
         ET.SubElement(case, "failure", message=said)
     elif not cell.comparable:

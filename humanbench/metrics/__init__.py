@@ -51,6 +51,10 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"humanbench.metrics.{_WHERE[name]}"), name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _Package(ModuleType):
     """Keeps `metrics.caltech` the function: importing a submodule would bind its module to the same name."""
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.results.cells import CellNumber, cell_numbers, row_of
 from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.shown_tables import ShownTable, ShowsTables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Results(Sequence[Result]):
+class Results(ShowsTables, Sequence[Result]):
     """Results of a run, or of several."""
 
     def __init__(self, results: Iterable[Result], folder: Path | None = None) -> None:
@@ -61,6 +62,29 @@ class Results(Sequence[Result]):
                 groups.setdefault((*row_of(result), result.dataset, result.main), []).append(result)
         numbers = cell_numbers(groups.values())
         return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
+
+    def _heading(self) -> str:
+        done = len(self) - len(self.failed)
+        where = f" in {self.folder}" if self.folder else ""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"{done} result{'s' * (done != 1)}{failed}{where}"
+
+    def _tables(self) -> list[ShownTable]:
+        rows = []
+        for cell, number in self.cells():
+            interval = f"{number.low:.2f} – {number.high:.2f}"
+            rows.append((*_named(cell[0]), cell[0].main, f"{number.value:.2f}", interval, str(number.seeds)))
+        rows += [(*_named(result), f"failed: {result.reason}", "", "", "") for result in self.failed]
+        head = ("dataset", "backbone", "regime", "metric", "value", "95 % interval", "seeds")
+        return [ShownTable(head, rows, left=4)] if rows else []
+
+
+def _named(result: Result) -> tuple[str, str, str]:
+    """Dataset, backbone and regime, with what keeps a number apart from others of these."""
+    words = [result.variant, f"subset {result.subset}" if result.subset else None]
+    words.append("synthetic" if result.synthetic else None)
+    labels = ", ".join(word for word in words if word)
+    return result.dataset, result.backbone, f"{result.regime} ({labels})" if labels else result.regime
 
 
 def _over_seeds(cell: Sequence[Result], number: CellNumber) -> dict[str, Any]:
