@@ -443,12 +443,24 @@ def checkpoints(ground: Ground, rng: random.Random) -> str:
 
 def verified(ground: Ground, rng: random.Random) -> str:
     """`datasets verify` of a copy with one damaged annotation file: cut in half it must not pass."""
+    from humanbench.cards import load_card
+    from humanbench.data.verify import verify
+
     path = rng.choice(ground.annotations)
     name = path.relative_to(ground.data).parts[0]
     content, halved = path.read_bytes(), rng.random() < 0.5
     path.write_bytes(content[: len(content) // 2] if halved else damaged(content, rng))
     try:
-        return ran("datasets", "verify", name, "--data-root", ground.data)
+        try:
+            rows = verify(load_card(name), ground.data, every=1000).rows
+            said = any(
+                row.status == "fail" and row.check == "structure" for row in rows
+            )  # counts of small copies differ
+        except HumanbenchError:
+            said = True
+        if said:
+            return "sentence"
+        return "accepted" if halved and path.suffix in (".json", ".mat", ".pkl") else "well"
     finally:
         path.write_bytes(content)
 

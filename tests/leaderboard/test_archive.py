@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -167,3 +168,24 @@ def test_an_archive_may_hold_its_folders(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(buffer.getvalue())
     with opened(tmp_path / "a.zip") as folder:
         assert (folder / "results/a.json").is_file()
+
+
+def test_archives_with_any_byte_damaged_are_refused_or_whole(tmp_path: Path) -> None:
+    """Offsets that point before the file, members that claim to be of another kind of compression ..."""
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("manifest.json", "{}" * 50)
+        archive.writestr("results/a.json", "{}" * 500)
+    content, broken, refused = whole.read_bytes(), tmp_path / "broken.zip", 0
+    for place in range(0, len(content), 2):
+        broken.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            with opened(broken):
+                pass
+        except SubmissionError:
+            refused += 1
+    assert refused > 60
+    for length in range(0, len(content), 7):
+        broken.write_bytes(content[length:])
+        with contextlib.suppress(SubmissionError), opened(broken):
+            pass

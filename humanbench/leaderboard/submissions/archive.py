@@ -5,6 +5,7 @@ Nothing is unpacked before the whole list of members has passed, and then never 
 
 from __future__ import annotations
 
+import errno
 import lzma
 import os
 import re
@@ -137,16 +138,12 @@ def _unpack(archive: Path, folder: Path) -> None:
                 _check_info(archive, info)
             for info in members:
                 _write(file, info, folder / info.filename)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
+    except _CORRUPT as error:
         raise SubmissionError(f"{archive}: not a readable zip archive ({error})") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file, say
+            raise
+        raise SubmissionError(f"{archive}: not a readable zip archive (a member lies outside it)") from error
 
 
 def _check_info(archive: Path, info: zipfile.ZipInfo) -> None:
