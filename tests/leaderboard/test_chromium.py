@@ -247,7 +247,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / name / MARKER).write_text("{}")
     place = tmp_path_factory.mktemp("drawn")
     run = write_honest_run(place / "run", root, ONE_EACH)
-    return build([run], place / "site", place / "none", root).folder
+    return build([run], place / "site", data_root=root).folder
 
 
 @pytest.mark.parametrize("task", task_names())

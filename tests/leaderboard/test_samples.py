@@ -55,7 +55,7 @@ def honest(procedural: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def site_of(runs: Sequence[Path], root: Path, place: Path) -> Path:
-    return build(runs, place / "site", place / "none", root).folder
+    return build(runs, place / "site", data_root=root).folder
 
 
 def drawn(name: str, root: Path, guesses: Sequence[Any], count: int = 2) -> list[DrawnSample]:
