@@ -84,9 +84,9 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(args: list[str], said: 
     ("args", "said"),
     [
         (["evall"], "No such command 'evall'; did you mean eval?"),
-        (["score", "pa100k", "--predictions", "p.csv", "--seed", "-3"], "-3 is not in the range x>=0"),
-        (["compare", "a", "b", "--seed", "-1"], "-1 is not in the range x>=0"),
-        (["datasets", "preview", "mpii", "--seed", "-1"], "-1 is not in the range x>=0"),
+        (["score", "pa100k", "--predictions", "p.csv", "--seed", "-3"], "-3 is not in the range 0<=x<=4294967295"),
+        (["compare", "a", "b", "--seed", "-1"], "-1 is not in the range 0<=x<=4294967295"),
+        (["datasets", "preview", "mpii", "--seed", "-1"], "-1 is not in the range 0<=x<=4294967295"),
         (["datasets", "synthesize", "pa100k", "--out", "x", "--scale", "nan"], "nan is not a finite number"),
         (["demo", "--scale", "inf", "--out", "x"], "inf is not a finite number"),
         (["demo", "--scale", "0", "--out", "x"], "0.0 is not in the range x>0"),
