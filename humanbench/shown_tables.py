@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,14 +22,16 @@ class ShownTable:
     left: int = 1
 
 
-class ShowsTables:
+class ShowsTables(ABC):
     """Prints as its heading and its tables; a notebook shows the same as HTML."""
 
+    @abstractmethod
     def _heading(self) -> str:
-        raise NotImplementedError
+        """What stands above the tables."""
 
+    @abstractmethod
     def _tables(self) -> list[ShownTable]:
-        raise NotImplementedError
+        """The tables, in their order."""
 
     def __repr__(self) -> str:
         return "\n".join([shown(self._heading(), 400), *map(as_text, self._tables())])
