@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,16 @@ os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 from humanbench.cards import load_card
 from tests.evaluated import SUFFIX, Tables, write_perfect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_speeds() -> Iterator[None]:
+    """No forward is timed beside a cell, but in the tests of that."""
+    from humanbench.engine import speed
+
+    before, speed.BATCHES = speed.BATCHES, ()
+    yield
+    speed.BATCHES = before
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from humanbench.engine.finetune import CellError, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import PreparedCell, artefact_name, cell_key, prepare, read_tables, unread_cell_key
+from humanbench.engine.speed import forward_speed
 from humanbench.engine.stores import CellStores
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
@@ -106,7 +107,7 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
         progress = _fit(context, accelerator, cell, stores)
     else:
         progress = _remember_training_features(context, accelerator, cell)
-    predicted, cost = _predict(context, accelerator, cell, stores)
+    predicted, cost, forward = _predict(context, accelerator, cell, stores)
 
     text = ""
     if accelerator.is_main_process:
@@ -114,7 +115,7 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
         before = time.perf_counter()
         report = score(cell.card, path, context.data_root, subset=context.subset)
         seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
-        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second}
+        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second} | forward
         provenance = _provenance(context, accelerator, cell, started) | {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
@@ -173,15 +174,18 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
 
 def _predict(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores
-) -> tuple[Predicted, Cost | None]:
-    """Decoded predictions of the test pictures, and on the main process what one picture costs the backbone."""
+) -> tuple[Predicted, Cost | None, dict[str, float]]:
+    """Decoded predictions of the test pictures, and on the main process what one picture costs, and how fast it is."""
     data = _pictures(context, cell, cell.tables.test)
     cost = None
     if accelerator.is_main_process:
         cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
     store = stores.for_testing(data)
     predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
-    return predicted, cost
+    forward: dict[str, float] = {}
+    if accelerator.is_main_process:
+        forward = forward_speed(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
+    return predicted, cost, forward
 
 
 def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -> TaskDataset:

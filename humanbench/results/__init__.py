@@ -7,6 +7,7 @@ cell's number is and how certain, `noise` how much it moves with the training se
 from humanbench.results.loading import Results, load_results
 from humanbench.results.record import (
     FOLDER,
+    FORWARD,
     SCHEMA_VERSION,
     Cell,
     Cost,
@@ -22,6 +23,7 @@ from humanbench.results.record import (
 
 __all__ = [
     "FOLDER",
+    "FORWARD",
     "SCHEMA_VERSION",
     "Cell",
     "Cost",

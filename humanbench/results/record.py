@@ -33,6 +33,9 @@ Number = Annotated[int, Field(ge=0, le=10**13)]
 Speed = Annotated[float, Field(ge=0, le=1e9)]
 """Seconds, or images per second."""
 
+FORWARD = "forward_"
+"""How the names of speeds begin that were measured on forwards of backbone and head: `forward_32_fp32`."""
+
 Side = Annotated[int, Field(ge=1, le=100_000)]
 """Pixels."""
 
@@ -64,7 +67,8 @@ class Provenance(Record):
     """How a result came about.
 
     `dataset_fingerprint`: of the labels alone, equal on every machine. `cache`: per part (`train`, `test`) whether the
-    stored outputs of the frozen trunk were `used`, or why not. `seconds` and `images_per_second` per step.
+    stored outputs of the frozen trunk were `used`, or why not. `seconds` and `images_per_second` per step; a step reads
+    stored outputs where there are any, so the speed of the network itself is `forward_BATCH_PRECISION`, on `device`.
     """
 
     humanbench: str

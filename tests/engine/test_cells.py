@@ -19,7 +19,7 @@ from humanbench import scoring
 from humanbench.cards import load_card
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.engine import cell as engine_cell
-from humanbench.engine import checkpoint, fit
+from humanbench.engine import checkpoint, fit, speed
 from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.predict import predict
@@ -66,6 +66,35 @@ def test_the_record_says_what_was_done(run: Run, data_root: Path, tmp_path: Path
     embedding = 2 * 4 * (3 * 256) * 16
     block = 2 * 5 * 16 * 48 + 2 * (2 * 2 * 5 * 5 * 8) + 2 * 5 * 16 * 16 + 2 * (2 * 5 * 16 * 64)
     assert result.cost.gflops == pytest.approx((embedding + 3 * block) / 1e9)
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Result], dict[str, float]]:
+    """Forwards are timed, as they are outside tests; what a result holds of that."""
+    monkeypatch.setattr(speed, "BATCHES", (1, 32))
+    monkeypatch.setattr(speed, "_ENOUGH", 0.001)
+    monkeypatch.setattr(speed, "_measured", {})
+    return lambda result: {
+        name: value for name, value in result.provenance.images_per_second.items() if name.startswith("forward")
+    }
+
+
+def test_forwards_are_timed_once_for_a_network_and_head(
+    run: Run, timed: Callable[[Result], dict[str, float]], tmp_path: Path
+) -> None:
+    first = timed(run("pa100k", "partial"))
+    assert set(first) == {"forward_1_fp32", "forward_32_fp32"}
+    assert min(first.values()) > 0
+    assert timed(run("pa100k", "head", seed=1)) == first, "the same network, from stored trunk outputs"
+    assert timed(run("market1501", "head")) != first
+    assert len(speed._measured) == 2
+
+
+def test_a_forward_that_takes_long_is_measured_at_batch_1_only(
+    run: Run, timed: Callable[[Result], dict[str, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "_seconds", lambda model, batch: 0.5)
+    assert timed(run("pa100k", "none")) == {"forward_1_fp32": 2.0}
 
 
 def test_direct_evaluation_of_features(run: Run) -> None:

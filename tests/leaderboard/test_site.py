@@ -89,20 +89,25 @@ def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
 def test_ranks_stand_against_every_cost_in_which_entries_differ(tmp_path: Path) -> None:
     small, large = made_result("lip", "small", value=60), made_result("lip", "much_larger", value=70)
     assert large.provenance is not None
-    faster = large.provenance.model_copy(update={"images_per_second": {"predict": 5.0}})
+    faster = large.provenance.model_copy(update={"images_per_second": {"predict": 9e4, "forward_32_fp32": 5.0}})
     large = large.model_copy(update={"trainable": 30_000_000, "provenance": faster})
     text = (built(tmp_path / "site", [small, large]) / "boards/humanbench-v1-partial.html").read_text()
     for cost in (
         "parameters",
         "GFLOPs of the backbone per picture (a multiply-add is two)",
         "trained parameters",
-        "images per second",
+        f"images per second (batch 32, fp32, {faster.device})",
     ):
         assert f"<title>Mean rank and {cost}</title>" in re.sub(r' id="[^"]*"', "", text)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "site/data/results.csv").read_text())))
     assert {row["backbone"]: float(row["gflops"]) for row in rows} == {"small": 20.0, "much_larger": 44.0}
     (page,) = (tmp_path / "site/entries").glob("small-*.html")
     assert "20 in the backbone" in page.read_text()
+    elsewhere = faster.model_copy(update={"device": "another"})
+    apart = [small, large.model_copy(update={"provenance": elsewhere})]
+    assert (
+        "images per second" not in (built(tmp_path / "apart", apart) / "boards/humanbench-v1-partial.html").read_text()
+    )
     twins = [made_result("lip", "one", value=60), made_result("lip", "two", value=61)]
     assert "Mean rank and" not in (built(tmp_path / "same", twins) / "boards/humanbench-v1-partial.html").read_text()
 

@@ -14,7 +14,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT, load_recipe
 from humanbench.regimes import REGIMES
-from humanbench.results import Result
+from humanbench.results import FORWARD, Result
 from humanbench.results.cells import CellNumber, cell_numbers
 from humanbench.results.columns import main_metric
 from humanbench.suites import SUITES
@@ -151,10 +151,22 @@ class BoardEntry:
         return _median(r.cost.gflops for r in self.results if r.cost)
 
     @cached_property
-    def speed(self) -> float:
-        """Images per second in prediction, the median over its cells, on whatever machine it ran."""
-        speeds = (r.provenance.images_per_second.get("predict", 0.0) for r in self.results if r.provenance)
-        return _median(s for s in speeds if s)
+    def speeds(self) -> dict[tuple[str, str], float]:
+        """Images per second of an uncached forward of backbone and head, by device and measure (batch, precision).
+
+        The median over its cells. What prediction itself took is not among them: it reads stored trunk outputs where
+        there are any, so that one network has two speeds.
+        """
+        found: dict[tuple[str, str], list[float]] = {}
+        for provenance in (r.provenance for r in self.results if r.provenance):
+            for name, value in provenance.images_per_second.items():
+                if name.startswith(FORWARD) and value:
+                    found.setdefault((provenance.device, name.removeprefix(FORWARD)), []).append(value)
+        return {key: _median(values) for key, values in sorted(found.items())}
+
+    def speed_on(self, device: str, measure: str) -> float:
+        """One of `speeds`; `nan` where it was not measured."""
+        return self.speeds.get((device, measure), math.nan)
 
     @property
     def pretraining(self) -> str:

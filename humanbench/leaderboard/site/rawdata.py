@@ -12,6 +12,7 @@ from typing import Any
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.published import Published
+from humanbench.leaderboard.site.tables import speed_texts
 from humanbench.names import shown, spreadsheet
 
 COLUMNS = (
@@ -42,7 +43,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "parameters": _finite(entry.parameters),
             "trained": _finite(entry.trained),
             "gflops": _finite(entry.gflops),
-            "images_per_second": _finite(entry.speed),
+            "images_per_second": "; ".join(speed_texts(entry)),
         }
         for score in entry.scores.values():
             own = {

@@ -312,7 +312,6 @@ COSTS = (
     ("parameters", "parameters"),
     ("gflops", "GFLOPs of the backbone per picture (a multiply-add is two)"),
     ("trained", "trained parameters"),
-    ("speed", "images per second"),
 )
 """What the trade-off charts set ranks against: a field of `BoardEntry`, and its name on the axis."""
 
@@ -327,7 +326,39 @@ def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
         ]
         if len({p.x for p in points if math.isfinite(p.x)}) >= 2:
             found.append((key, text, points[:300]))
-    return found
+    return found + _speed_trade_off(ranked)
+
+
+def speed_texts(entry: BoardEntry) -> list[str]:
+    """The speeds of an entry, each with batch, precision and device."""
+    return [
+        f"{value:,.0f} ({_measure_text(measure)}, {shown(device, 60)})"
+        for (device, measure), value in entry.speeds.items()
+    ]
+
+
+def _measure_text(measure: str) -> str:
+    size, _, precision = measure.partition("_")
+    return f"batch {shown(size, 10)}, {shown(precision, 10)}"
+
+
+def _speed_trade_off(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
+    """Speeds at batch 32 on the one device and in the one precision that most entries share, of these entries alone.
+
+    Never on a processor: its name does not say which one it is.
+    """
+    keys = [key for entry in ranked.entries for key in entry.speeds]
+    keys = [key for key in keys if key[1].startswith("32_") and not key[0].startswith("cpu")]
+    for device, measure in sorted(set(keys), key=lambda key: (-keys.count(key), key))[:1]:
+        every = [
+            Point(entry.name, entry.speed_on(device, measure), float(mean))
+            for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
+        ]
+        points = [point for point in every if math.isfinite(point.x)]
+        if len({point.x for point in points}) >= 2:
+            text = f"images per second ({_measure_text(measure)}, {shown(device, 60)})"
+            return [("speed", text, points[:300])]
+    return []
 
 
 FILTERS = {"backbone": "Backbone", "regime": "Regime", "pretraining": "Pretraining data", "date": "Entered since"}

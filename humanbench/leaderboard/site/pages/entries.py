@@ -104,7 +104,7 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str]]:
         ("Parameters", _count(entry.parameters)),
         ("Trained parameters", _count(entry.trained)),
         ("GFLOPs per picture", f"{_count(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else ""),
-        ("Images per second", _count(entry.speed)),
+        ("Images per second", "; ".join(tables.speed_texts(entry))),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
         ("Date", entry.date),
