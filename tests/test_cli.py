@@ -132,6 +132,7 @@ def test_a_place_that_cannot_be_written_is_named(words: list[str]) -> None:
         (["--set", "optim=1"], "--set optim: is a section; give optim.KEY=VALUE"),
         (["--set", "optim.lr"], "--set takes KEY=VALUE, like optim.lr=1e-4; found 'optim.lr'"),
         (["--arch", "depth"], "--arch takes KEY=VALUE, like embed_dim=192; found 'depth'"),
+        (["--arch", "depth=1", "--arch", "depth=2"], "--arch depth: is given twice, as 1 and 2"),
         (["--input", "boxes=pyproject.toml"], "--input boxes=…: no recipe of this run takes it"),
         (["--subset", "docs"], "docs: is a folder, not a subset file"),
         (

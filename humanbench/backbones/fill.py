@@ -15,7 +15,7 @@ from humanbench.backbones.infer import check_class_token, position_prefixes
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
-from humanbench.backbones.transformers_models import several_experts
+from humanbench.backbones.transformers_models import TransformersTrunk, several_experts
 from humanbench.backbones.translation import Tensors, Translation, aside
 from humanbench.errors import BackboneError
 
@@ -102,14 +102,28 @@ def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
         value = fitting.get(name)
         if value is None:
             continue
-        if not value.is_floating_point() or value.dtype.itemsize == 1:
-            raise BackboneError(
-                f"{source}: {name} is quantised ({str(value.dtype).removeprefix('torch.')}); give weights in floating "
-                "point (float32, float16 or bfloat16)"
-            )
-        bad = int((~torch.isfinite(value)).sum())
+        _check_kind(name, value, source)
+        bad = int((~torch.isfinite(value.to(torch.float32))).sum())
         if bad:
-            raise BackboneError(f"{source}: {bad} of the {value.numel()} values of {name} are not finite numbers")
+            raise BackboneError(
+                f"{source}: {bad} of the {value.numel()} values of {name} are not finite numbers of float32"
+            )
+
+
+def _check_kind(name: str, value: Tensor, source: str) -> None:
+    """`BackboneError` for a tensor that is not of floating point, or of one byte, whose scale is elsewhere."""
+    if not value.is_floating_point() or value.dtype.itemsize == 1:
+        raise BackboneError(
+            f"{source}: {name} is quantised ({str(value.dtype).removeprefix('torch.')}); give weights in floating "
+            "point (float32, float16 or bfloat16)"
+        )
+
+
+def _check_kinds(tensors: Tensors, source: str) -> None:
+    """`BackboneError` for whole numbers and quantised weights, before a library makes floating point of them."""
+    for name, value in tensors.items():
+        if not name.endswith(_INDEX_BUFFERS) and aside(name) is None:
+            _check_kind(name, value, source)
 
 
 def _adapted(
@@ -121,8 +135,14 @@ def _adapted(
         note = f"semantic weight {trunk.semantic_weight}, folded into the merging of patches"
         return _Adapted(folded, dict(translation.left_over), [note], translation.scheme)
     if not isinstance(trunk, VisionTransformer):
+        guesses: list[str] = []
+        if isinstance(trunk, TransformersTrunk):
+            _check_kinds(translation.raw, source)
+            guesses = [
+                f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored
+            ]
         converted = convert(trunk, state, translation.raw)
-        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
+        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme, guesses)
     adapted = _Adapted(
         dict(translation.tensors), dict(translation.left_over), list(translation.notes), translation.scheme
     )

@@ -181,7 +181,7 @@ def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | N
     elif spec.places:
         fetched, place = sources.fetch_first(spec.places, spec.name)
         path, revision = fetched.path, spec.revision or fetched.revision
-        source, sha256, own = place.where(), file_sha256(path), True
+        source, sha256, own = _place(place, spec), file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
@@ -201,6 +201,11 @@ def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | N
     return _LoadedFile(
         source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
     )
+
+
+def _place(place: Weights, spec: BackboneSpec) -> str:
+    """Where the weights are, in words: a file beside a card, or one of a folder, which has no card."""
+    return place.file if place.beside and spec.card is None else place.where()
 
 
 def _given(text: str) -> tuple[Path, str, str]:
@@ -259,6 +264,8 @@ def _architecture(
     arguments = {**spec.arguments, **given}
     if file is not None:
         _check_scheme(spec, file, arguments)
+        if given.get("expert") is not None and not file.translation.experts and not spec.document:
+            raise BackboneError(f"{file.source}: expert={given['expert']} is given, and the file has no experts")
     if spec.is_plain_vit:
         return _plain_architecture(spec, file, given)
     if spec.builder:

@@ -16,6 +16,8 @@ NAMED = {"imagenet": IMAGENET, "clip": CLIP, "half": HALF}
 """Mean and standard deviation that have a name: ImageNet's, openai/CLIP's, and 0.5 of all channels (SigLIP, AugReg)."""
 
 PIXELS = ("mean", "std", "interpolation")
+_LEAST_STD = 1e-4
+"""No channel of 0..1 varies less; 1 / 255 is used by networks that take 0..255."""
 _INTERPOLATIONS = ("bilinear", "bicubic")
 
 
@@ -44,10 +46,13 @@ def _checked(key: str, value: Any) -> Any:
         numbers = tuple(float(v) for v in (value.split(",") if isinstance(value, str) else value))
     except (TypeError, ValueError):
         numbers = ()
-    if len(numbers) != 3 or (key == "std" and min(numbers) <= 0):
+    least = 0.0 if key == "mean" else _LEAST_STD
+    if len(numbers) != 3 or not all(least <= number <= 1 for number in numbers):  # nan is in no range
+        of_bytes = len(numbers) == 3 and all(0 < number <= 255 for number in numbers) and max(numbers) > 1
         raise BackboneError(
-            f"{key}={value!r}: give three numbers for red, green and blue in 0..1, like {key}=0.485,0.456,0.406, or "
-            f"one of {', '.join(NAMED)}"
+            f"{key}={value!r}: give three numbers for red, green and blue in 0..1"
+            f"{' (these look like those of 0..255: divide them by 255)' if of_bytes else ''}, like "
+            f"{key}={_numbers(IMAGENET[PIXELS.index(key)])}, or one of {', '.join(NAMED)}"
         )
     return numbers
 

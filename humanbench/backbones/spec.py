@@ -93,6 +93,11 @@ def row_name(spec: BackboneSpec, label: str = "", random: bool = False) -> str:
 
 def resolve(name: str) -> BackboneSpec:
     """What a name means; a `BackboneError` with the nearest names for one that means nothing."""
+    if not name.removeprefix(LOCAL_DIR).removeprefix(TIMM).strip():
+        raise BackboneError(
+            f"{name!r} names no backbone: give a card, a network of timm, {sources.HUB}ORG/REPO, a folder or a file "
+            "(the current folder is .)"
+        )
     cards = backbone_cards()
     if name in cards or name.lower().endswith(CARD):
         return _of_card(load_backbone_card(name))

@@ -20,12 +20,19 @@ from torch import Tensor, nn
 from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit, cover, holds_norms_only
 from humanbench.backbones.grouped_forward.vit import resize_positions
+from humanbench.backbones.transformers_config import (
+    IGNORED,
+    check_activations,
+    check_not_quantised,
+    keys_of,
+    library,
+    unknown_keys,
+)
 from humanbench.backbones.translation import Tensors
 from humanbench.errors import BackboneError
 from humanbench.text import nearest
 
 BUILDER = "humanbench.backbones.transformers_models:build"
-EXTRA = "pip install 'humanbench[transformers]'"
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ def _with_registers(config: Any) -> int:
 
 KINDS: Mapping[str, _Kind] = {
     "beit": _Kind("BeitModel", _one, True),
+    "bit": _Kind("BitModel"),  # the feature maps of its backbone class are those before the last norm
     "convnext": _Kind("ConvNextModel", unused=("layernorm.",)),
     "convnextv2": _Kind("ConvNextV2Model", unused=("layernorm.",)),
     "deit": _Kind("DeiTModel", lambda config: 2, True),
@@ -61,6 +69,7 @@ KINDS: Mapping[str, _Kind] = {
     "dinov2_with_registers": _Kind("Dinov2WithRegistersModel", _with_registers, True),
     "dinov3_convnext": _Kind("DINOv3ConvNextModel", _one),  # the first token is the mean of the others
     "dinov3_vit": _Kind("DINOv3ViTModel", _with_registers, True),
+    "focalnet": _Kind("FocalNetModel"),  # as with BiT
     "hiera": _Kind("HieraModel", multiple=lambda config: config.masked_unit_size[0] * config.patch_stride[0]),
     "ijepa": _Kind("IJepaModel"),
     "pvt_v2": _Kind("PvtV2Model"),
@@ -99,8 +108,11 @@ def vision_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_known(document: Mapping[str, Any], name: str) -> None:
     """`BackboneError` where transformers is not installed, or the model type has no encoder that is used here."""
-    _library()
-    kind = str(vision_document(document).get("model_type"))
+    library()
+    encoder = vision_document(document)
+    for stated in (document, encoder):
+        check_not_quantised(stated, name)
+    kind = str(encoder.get("model_type"))
     if kind in _PATCHES_ONLY:
         raise BackboneError(
             f"{name}: transformers' {kind} (NaFlex) takes patches that its own processor cuts, not pictures; give the "
@@ -112,14 +124,6 @@ def check_known(document: Mapping[str, Any], name: str) -> None:
             f"{name}: transformers' model type {kind!r} is no encoder of pictures that is known here"
             f"{nearest(kind, known)}"
         )
-
-
-def _library() -> Any:
-    try:
-        import transformers
-    except ImportError as error:
-        raise BackboneError(f"this network is one of transformers, which is not installed ({EXTRA})") from error
-    return transformers
 
 
 def _backbone_classes() -> Mapping[str, str]:
@@ -134,26 +138,35 @@ def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) 
 
     `expert`: the one that is used of a network with several in each perceptron (ViTPose++).
     """
-    library = _library()
+    transformers = library()
     document = {**vision_document(config), **changes}
     kind = KINDS.get(str(document["model_type"]))
     own_type = kind.config if kind is not None and kind.config else str(document["model_type"])
     document.pop("model_type")
-    unknown = [key for key in changes if key not in library.AutoConfig.for_model(own_type).to_dict()]
+    known = keys_of(own_type)
+    unknown = [key for key in changes if key not in known]
     if unknown:
-        raise BackboneError(f"transformers' {own_type} has no key {unknown[0]!r} in its configuration")
+        raise BackboneError(
+            f"transformers' {own_type} has no key {unknown[0]!r} in its configuration{nearest(unknown[0], known)}"
+        )
+    check_activations(own_type, document)
+    ignored = unknown_keys(own_type, document)
     document["num_labels"] = 1
-    settings = library.AutoConfig.for_model(own_type, **{k: v for k, v in document.items() if k not in _IGNORED})
+    settings = transformers.AutoConfig.for_model(own_type, **{k: v for k, v in document.items() if k not in IGNORED})
     if kind is None:
         settings.out_indices = list(range(len(settings.stage_names)))
-        model_class = getattr(library, _backbone_classes()[own_type])
+        model_class = getattr(transformers, _backbone_classes()[own_type])
     else:
-        model_class = getattr(library, kind.model)
+        model_class = getattr(transformers, kind.model)
     settings.vision_use_head = False
     experts = int(getattr(settings, "num_experts", 1) or 1)
     if experts > 1 and (expert is None or expert not in range(experts)):
         raise BackboneError(several_experts(f"transformers' {own_type}", experts))
-    return TransformersTrunk(model_class, settings, kind, expert if experts > 1 else None)
+    if experts == 1 and expert is not None:
+        raise BackboneError(f"transformers' {own_type}: expert={expert} is given, and it has one expert alone")
+    trunk = TransformersTrunk(model_class, settings, kind, expert if experts > 1 else None)
+    trunk.ignored = ignored
+    return trunk
 
 
 def several_experts(what: str, count: int) -> str:
@@ -165,16 +178,14 @@ def several_experts(what: str, count: int) -> str:
     )
 
 
-_IGNORED = ("architectures", "torch_dtype", "dtype", "transformers_version", "num_labels", "id2label", "label2id")
-"""Keys of a configuration that say nothing of the features."""
-
-
 class TransformersTrunk(nn.Module):
     """An encoder of transformers as a trunk: `forward` gives the map, the class token or None, and the finer maps."""
 
     def __init__(self, model_class: Any, settings: Any, kind: _Kind | None, expert: int | None = None) -> None:
         super().__init__()
         self.expert = expert
+        self.ignored: tuple[str, ...] = ()
+        """Keys of the configuration that its class does not have."""
         options = inspect.signature(model_class.__init__).parameters
         extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
         self.model: Any = model_class(settings, **extra)
@@ -183,7 +194,7 @@ class TransformersTrunk(nn.Module):
             _take_out(self.model, name)
         self.first_tokens = 0 if kind is None else kind.first_tokens(settings)
         self.has_class_token = kind is not None and kind.has_class_token
-        self._maps = kind is None
+        self.gives_maps = kind is None
         self.multiple = 1 if kind is None else kind.multiple(settings)
         self.input_size = _input_size(settings)
         self.resizes = "interpolate_pos_encoding" in inspect.signature(self.model.forward).parameters
@@ -191,7 +202,7 @@ class TransformersTrunk(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Map N x C x h x w, class token N x C or None, and the finer maps of a hierarchical network."""
         options = {"interpolate_pos_encoding": True} if self.resizes else {}
-        if self._maps:
+        if self.gives_maps:
             *finer, last = (_as_map(m, images) for m in self._feature_maps(images, options))
             return last, None, tuple(m for m in finer if m.shape[-2:] != last.shape[-2:])
         out = self.model(images, output_hidden_states=not self.has_class_token, return_dict=True, **options)
@@ -222,7 +233,9 @@ class TransformersTrunk(nn.Module):
         options = inspect.signature(model_class.__init__).parameters
         extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
         outside: list[str] = []
-        if self._maps and any(name.startswith(_AS_PART) for name in tensors):  # its class is not a part of the model's
+        if self.gives_maps and any(
+            name.startswith(_AS_PART) for name in tensors
+        ):  # its class is not a part of the model's
             outside = [name for name in tensors if not name.startswith(_AS_PART)]
             tensors = {n.removeprefix(_AS_PART): value for n, value in tensors.items() if n.startswith(_AS_PART)}
         with _quiet():
@@ -326,10 +339,12 @@ class TransformersForward(GroupedForward):
         self.groups = tuple(_groups(trunk))
         training = trunk.training
         side = [-(-edge // 32) * 32 if trunk.resizes or edge > 512 else edge for edge in trunk.input_size]
-        with torch.no_grad():
+        with torch.set_grad_enabled(trunk.gives_maps):
             level, _, finer = trunk.eval()(torch.zeros(1, 3, *side))
         trunk.train(training)
         maps = (*finer, level)
+        if trunk.gives_maps:
+            _check_all_used(trunk, maps)
         self.strides = tuple(round(side[0] / m.shape[-2]) for m in maps)
         self.channels = tuple(int(m.shape[1]) for m in maps)
         self.multiple = math.lcm(self.strides[-1], trunk.multiple)
@@ -356,6 +371,22 @@ class TransformersForward(GroupedForward):
 
     def can_split(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
+
+
+def _check_all_used(trunk: TransformersTrunk, maps: tuple[Tensor, ...]) -> None:
+    """`BackboneError` where the feature maps of a class leave a part of its network out, like the last norm."""
+    named = [(name, parameter) for name, parameter in trunk.named_parameters() if parameter.requires_grad]
+    total = torch.stack([level.sum() for level in maps]).sum()
+    if not total.requires_grad:
+        return
+    gradients = torch.autograd.grad(total, [parameter for _, parameter in named], allow_unused=True)
+    out = [name for (name, _), gradient in zip(named, gradients, strict=True) if gradient is None]
+    if out:
+        raise BackboneError(
+            f"transformers' {type(trunk.model).__name__} gives feature maps in which {out[0].removeprefix('model.')} "
+            "has no part, so they are not what its network computes; give a network of timm (timm:NAME) with the "
+            "weights (--checkpoint FILE)"
+        )
 
 
 def _groups(trunk: TransformersTrunk) -> Iterator[LayerGroup]:

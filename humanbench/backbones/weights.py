@@ -146,15 +146,16 @@ def _read_parts(path: Path) -> dict[str, Tensor]:
     """The tensors of the files that an index of a divided checkpoint lists; they lie beside it."""
     try:
         places = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
-        parts = sorted({path.parent / str(name) for name in places.values()})
+        parts = {str(name): path.parent / str(name) for name in sorted(set(places.values()))}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise BackboneError(f"{path}: is no index of a divided checkpoint ({error})") from error
-    absent = [part.name for part in parts if not part.is_file()]
+    absent = [part.name for part in parts.values() if not part.is_file()]
     if absent:
         raise BackboneError(f"{path}: {len(absent)} of its {len(parts)} parts are not beside it ({absent[0]} ...)")
     tensors: dict[str, Tensor] = {}
-    for part in parts:
-        tensors |= read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
+    for name, part in parts.items():
+        held = read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
+        tensors |= {key: value for key, value in held.items() if places.get(key, name) == name}
     lost = [name for name in places if name not in tensors]
     if lost:
         raise BackboneError(f"{path}: lists {lost[0]}, which is in none of its parts")

@@ -79,12 +79,24 @@ def request_from(options: dict[str, Any]) -> Request:
     pixels = {key: value for key in ("mean", "std", "interpolation") if (value := taken.pop(key)) is not None}
     return Request(
         set=list(taken.pop("overrides")),
-        inputs=dict(_pair(text) for text in taken.pop("inputs")),
-        architecture=dict(parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")) | pixels,
+        inputs=_once([_pair(text) for text in taken.pop("inputs")], "--input"),
+        architecture=_once([parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")], "--arch")
+        | pixels,
         cache=not taken.pop("no_cache"),
         command=command_line(),
         **taken,
     )
+
+
+def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
+    """The pairs by key; `HumanbenchError` where a key has two values."""
+    from humanbench.errors import HumanbenchError
+
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if values.setdefault(key, value) != value:
+            raise HumanbenchError(f"{option} {key}: is given twice, as {values[key]} and {value}; give it once")
+    return values
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -73,3 +73,14 @@ def test_a_flipped_bit_of_the_data_is_found(state: dict[str, Tensor], tmp_path: 
     path.write_bytes(content)
     with pytest.raises(BackboneError, match="damaged checkpoint"):
         load_backbone("vit", path, num_heads=TINY["num_heads"])
+
+
+def test_a_number_too_large_for_float32_is_not_finite(state: dict[str, Tensor], tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"of norm\.weight are not finite numbers of float32"):
+        loaded(state | {"norm.weight": state["norm.weight"].double() * 1e300}, tmp_path / "x.pth")
+
+
+def test_an_expert_of_a_file_without_experts_is_refused(state: dict[str, Tensor], tmp_path: Path) -> None:
+    torch.save(state, tmp_path / "x.pth")
+    with pytest.raises(BackboneError, match="expert=1 is given, and the file has no experts"):
+        load_backbone("vit", tmp_path / "x.pth", num_heads=TINY["num_heads"], expert=1)

@@ -415,3 +415,20 @@ def clip_names(theirs: VisionTransformer) -> dict[str, Tensor]:
             name, value = "positional_embedding", value[0]
         official[f"visual.{name}"] = value.clone()
     return official
+
+
+@pytest.mark.parametrize(
+    "value", ["nan,nan,nan", "inf,1,1", (123.7, 116.3, 103.5), (-0.5, 0.5, 0.5), (float("nan"),) * 3]
+)
+@pytest.mark.parametrize("key", ["mean", "std"])
+def test_pixels_lie_in_0_to_1(key: str, value: Any) -> None:
+    with pytest.raises(BackboneError, match=r"in 0\.\.1") as caught:
+        load_backbone("random:test_vit", **{key: value})
+    assert ("divide them by 255" in str(caught.value)) == ("123.7" in str(value))
+    assert f"like {key}={'0.485,0.456,0.406' if key == 'mean' else '0.229,0.224,0.225'}," in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", " ", "random:", "local-dir:", "timm:", "random:timm:"])
+def test_an_empty_name_is_not_the_current_folder(name: str) -> None:
+    with pytest.raises(BackboneError, match="names no backbone"):
+        load_backbone(name)
