@@ -14,6 +14,7 @@ from typing import Any
 
 import timm
 import torch
+from timm.models.vision_transformer import ResPostBlock
 from torch import Tensor, nn
 
 from tools.layout_parts import HEADS, Layout, Reference, Tensors, bare, disturbed, outcome, save
@@ -23,16 +24,22 @@ from tools.people_layouts import people_rows
 def _plain_rows() -> Iterator[Layout]:
     layouts: dict[str, dict[str, Any]] = {
         "class token": {},
-        "no class token": {"class_token": False, "global_pool": "avg", "fc_norm": False},
         "DeiT III, layer scale": {"init_values": 0.3, "no_embed_class": True},
         "four registers": {"reg_tokens": 4, "no_embed_class": True},
         "registers with positions": {"reg_tokens": 2},
         "queries and keys normed": {"qk_norm": True},
-        "norm before the blocks": {"pre_norm": True},
         "no bias of query, key, value": {"qkv_bias": False},
     }
     for name, more in layouts.items():
         yield Layout("ViT (timm)", f"bare file, {name}", bare(**more), HEADS)
+    for name, more in {
+        "no class token": {"class_token": False, "global_pool": "avg", "fc_norm": False},
+        "norm before the blocks": {"pre_norm": True, "norm_layer": nn.LayerNorm},
+    }.items():
+        yield Layout("ViT (timm)", f"bare file, {name}", bare(**more), HEADS, "act_layer=NAME")
+        yield Layout("ViT (timm)", f"bare file, {name}, GELU stated", bare(**more), HEADS | {"act_layer": "gelu"})
+    behind = {"block_fn": ResPostBlock, "qkv_bias": False, "class_token": False, "global_pool": "avg"}
+    yield Layout("ViT (timm)", "bare file, norms behind attention", bare(**behind), HEADS, "vit_base_patch16_rpn")
     square = bare(img_size=(384, 192))
     yield Layout(
         "ViT (timm)", "bare file, 384x192, size stated", square, HEADS | {"img_size": (384, 192)}, size=(384, 192)
@@ -105,6 +112,11 @@ def openai(tensors: Tensors) -> Tensors:
     return renamed
 
 
+def _numbers() -> Tensors:
+    """What stands beside the weights in the files that OpenAI published."""
+    return {name: torch.tensor(64) for name in ("input_resolution", "context_length", "vocab_size")}
+
+
 def _author_rows() -> Iterator[Layout]:
     from timm.layers import QuickGELU
     from timm.layers.mlp import SwiGLUPacked
@@ -124,14 +136,24 @@ def _author_rows() -> Iterator[Layout]:
         "no place in the network",
     )
     yield Layout("DINOv2", "official, gated perceptron", bare(packed, **gated), HEADS)
-    yield Layout("CLIP", "OpenAI's names", bare(openai, **quick), HEADS)
+    yield Layout("CLIP", "OpenAI's names", bare(openai, **quick), HEADS, "act_layer=NAME")
+    yield Layout(
+        "CLIP", "OpenAI's names, quick GELU stated", bare(openai, **quick), HEADS | {"act_layer": "quick_gelu"}
+    )
+    yield Layout("CLIP", "OpenAI's own file", bare(lambda t: openai(t) | _numbers(), **quick), HEADS)
     yield Layout(
         "CLIP",
         "open_clip's names, GELU stated",
         bare(openai, **quick | {"act_layer": nn.GELU}),
         HEADS | {"act_layer": "gelu"},
     )
-    yield Layout("Perception Encoder", "official names, as a bare CLIP", _pe(""), HEADS, "no place in the network")
+    yield Layout(
+        "Perception Encoder",
+        "official names, as a bare CLIP",
+        _pe(""),
+        HEADS | {"act_layer": "gelu"},
+        "no place in the network",
+    )
     yield Layout(
         "Perception Encoder",
         "official names, timm's network",
@@ -255,9 +277,12 @@ def transformers_cases() -> dict[str, tuple[Any, Any]]:
         "FocalNet": (
             hf.FocalNetConfig(
                 image_size=64, embed_dim=8, hidden_sizes=[8, 16, 24, 32], depths=[1] * 4, focal_levels=[1] * 4,
-                focal_windows=[3] * 4, out_indices=[4],
+                focal_windows=[3] * 4,
             ),
-            hf.FocalNetBackbone,
+            hf.FocalNetModel,
+        ),
+        "BiT": (
+            hf.BitConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_groups=4), hf.BitModel
         ),
         "ResNet": (hf.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16, 24, 32], depths=[1] * 4), hf.ResNetModel),
     }  # fmt: skip

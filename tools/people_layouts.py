@@ -323,8 +323,8 @@ def _ijepa() -> Iterator[Layout]:
         other = {name: value + 1 for name, value in own.items()}
         return {"encoder": other, "predictor": predictor, "opt": {}, "target_encoder": own, "epoch": 300, "lr": 0.1}
 
-    file = bare(whole, **POOLED)
+    file, stated = bare(whole, **POOLED), HEADS | {"act_layer": "gelu"}  # which sizes of published ones say
     yield Layout("I-JEPA", "encoder, predictor and target_encoder", file, HEADS, "holds 2 networks")
-    yield Layout("I-JEPA", "the same, prefix=target_encoder", file, HEADS | {"prefix": "target_encoder"})
+    yield Layout("I-JEPA", "the same, prefix=target_encoder", file, stated | {"prefix": "target_encoder"})
     alone = bare(lambda tensors: {"target_encoder": prefixed(tensors, "module.")}, **POOLED)
-    yield Layout("I-JEPA", "target_encoder alone", alone, HEADS)
+    yield Layout("I-JEPA", "target_encoder alone", alone, stated)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -67,15 +69,29 @@ class PlainArchitecture(Record):
     expert: int | None = Field(default=None, ge=0)
 
 
+def check_keywords(keywords: Mapping[str, Any]) -> None:
+    """`BackboneError` for a keyword that the plain transformer has not."""
+    for key in keywords:
+        if key not in PlainArchitecture.model_fields:
+            raise BackboneError(
+                f"vit: {key[:60]}={str(keywords[key])[:60]}: the plain vision transformer has no such argument"
+                f"{nearest(key[:60], list(PlainArchitecture.model_fields))}"
+            )
+
+
+_FORMS = {"img_size": "give one number, or [HEIGHT, WIDTH], like img_size=[256,128]"}
+"""Keyword -> how it is written, where its type is not one of Python's."""
+
+
 def plain_architecture(keywords: dict[str, Any]) -> PlainArchitecture:
     """The checked keywords; an unknown or impossible one is a `BackboneError`."""
+    check_keywords(keywords)
     try:
         chosen = PlainArchitecture.model_validate(keywords)
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "architecture"
-        hint = nearest(key, list(PlainArchitecture.model_fields)) if first["type"] == "extra_forbidden" else ""
-        raise BackboneError(f"vit: {key}={keywords.get(key)!r}: {first['msg']}{hint}") from error
+        raise BackboneError(f"vit: {key}={str(keywords.get(key))[:60]}: {_FORMS.get(key, first['msg'])}") from error
     heads = chosen.num_heads or max(chosen.embed_dim // 64, 1)
     if chosen.embed_dim % heads:
         raise BackboneError(f"vit: embed_dim={chosen.embed_dim} is no multiple of num_heads={heads}")
@@ -155,9 +171,18 @@ def check_builder(network: Architecture, source: str) -> None:
         )
 
 
+_NO_BUILDERS = {*sys.stdlib_module_names, "numpy", "pandas", "joblib", "torch", "pip", "setuptools"}
+"""Packages whose functions are no builders, and do what a card must not: run commands, unpickle, install."""
+
+
 def build_with(builder: str, arguments: dict[str, Any]) -> nn.Module:
     """The network of a plug-in's `module:function`."""
     module, _, function = builder.partition(":")
+    if module.partition(".")[0] in _NO_BUILDERS:
+        raise BackboneError(
+            f"the builder {builder[:100]!r} of a backbone card is a function of {module.partition('.')[0][:40]}, which "
+            "builds no backbone: give a function of your own package (docs/extending.md)"
+        )
     try:
         made = getattr(importlib.import_module(module), function)(**arguments)
     except (ImportError, AttributeError, TypeError) as error:
@@ -182,4 +207,5 @@ def timm_reference(name: str, count: int) -> dict[str, Tensor]:
 
 def _wrong_keyword(name: str, arguments: dict[str, Any], error: Exception) -> BackboneError:
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
-    return BackboneError(f"timm's {name} cannot be built with {given}: {error}")
+    reason = f"it knows no {error}" if isinstance(error, KeyError) else str(error)
+    return BackboneError(f"timm's {name} cannot be built with {given}: {reason}")

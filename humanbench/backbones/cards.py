@@ -148,9 +148,20 @@ def parse_backbone_card(path: Path) -> BackboneCard:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        raise CardError(f"{path}: {problem(error, 'card')}") from error
+        raise CardError(f"{path}: {_unknown_key(error) or problem(error, 'card')}") from error
     places = (p.model_copy(update={"file": str(path.parent / p.file)}) if p.beside else p for p in card.weights)
     return card.model_copy(update={"weights": tuple(places)})
+
+
+def _unknown_key(error: ValidationError) -> str:
+    """The first key that a card has not, with what it may have been: it is why another one is missing."""
+    first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), None)
+    if first is None:
+        return ""
+    *outer, key = map(str, first["loc"])
+    parts: dict[str, type[Record]] = {"architecture": Architecture, "weights": Weights, "paper": Publication}
+    known = parts.get(outer[0], BackboneCard).model_fields if outer else BackboneCard.model_fields
+    return f"{'.'.join([*outer, key])}: {first['msg']}{nearest(key, known)}"
 
 
 def _card_files() -> Iterator[Path]:

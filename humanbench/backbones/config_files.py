@@ -108,13 +108,17 @@ def _of_processor(processor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open_clip(document: Mapping[str, Any], name: str) -> BesideFile:
-    """open_clip's: the visual tower's sizes, and whether its activation is the quick one."""
+    """open_clip's: the visual tower's sizes and whether its activation is the quick one, or the network of timm that
+    the tower is."""
     model = document["model_cfg"]
     tower = model.get("vision_cfg", {})
+    pixels = _pixels(document.get("preprocess_cfg") or {}, name)
+    if tower.get("timm_model_name"):
+        return BesideFile(name, {}, pixels, {"architecture": str(tower["timm_model_name"])})
     arguments: dict[str, Any] = {"act_layer": "quick_gelu" if model.get("quick_gelu") else "gelu"}
     if isinstance(tower.get("width"), int):
         arguments["num_heads"] = tower["width"] // int(tower.get("head_width", 64))
-    return BesideFile(name, arguments, _pixels(document.get("preprocess_cfg") or {}, name), dict(document))
+    return BesideFile(name, arguments, pixels, dict(document))
 
 
 def _plain_of(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.transformers_models import TransformersTrunk
-from humanbench.backbones.translation import Tensors, aside
+from humanbench.backbones.translation import Tensors, aside, changes_features
 from humanbench.errors import BackboneError
 
 
@@ -37,7 +37,9 @@ def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> 
         return _by_transformers(trunk, state, tensors)
     prefix = _wrapper(state, tensors)
     inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-    outside = {key: aside(key) or f"outside {prefix}" for key in tensors if not key.startswith(prefix)}
+    beside = [key for key in tensors if not key.startswith(prefix)]
+    inner |= {key: tensors[key] for key in beside if changes_features(key)}  # which has no place
+    outside = {key: aside(key) or f"outside {prefix}" for key in beside if key not in inner}
     best = Converted(inner, _matching(state, inner), outside)
     if best.matching == len(state):
         return best
@@ -63,7 +65,7 @@ def _by_transformers(trunk: TransformersTrunk, state: Mapping[str, Tensor], tens
             left_over[name] = "has no part in the features"
     for name in unexpected:
         inner = name.removeprefix("model.").removeprefix(f"{base}.")
-        if inner.split(".")[0] in parts and name in tensors:
+        if (inner.split(".")[0] in parts or changes_features(inner)) and name in tensors:
             translated[name] = tensors[name]
         else:
             left_over[name] = aside(name) or "outside the encoder"

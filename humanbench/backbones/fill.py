@@ -97,7 +97,8 @@ def _required(trunk: nn.Module) -> list[str]:
 
 
 def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
-    """`BackboneError` for weights that are not finite, and for quantised ones, whose scales are not applied."""
+    """`BackboneError` for weights that are not finite, for whole numbers, and for quantised ones, whose scales are
+    not applied."""
     for name in required:
         value = fitting.get(name)
         if value is None:
@@ -113,16 +114,18 @@ def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
 def _check_kind(name: str, value: Tensor, source: str) -> None:
     """`BackboneError` for a tensor that is not of floating point, or of one byte, whose scale is elsewhere."""
     if not value.is_floating_point() or value.dtype.itemsize == 1:
+        kind = "quantised" if value.dtype.itemsize == 1 else "in no floating point"
         raise BackboneError(
-            f"{source}: {name} is quantised ({str(value.dtype).removeprefix('torch.')}); give weights in floating "
-            "point (float32, float16 or bfloat16)"
+            f"{source}: {name} is {kind} ({str(value.dtype).removeprefix('torch.')}); give weights in floating point "
+            "(float32, float16 or bfloat16)"
         )
 
 
-def _check_kinds(tensors: Tensors, source: str) -> None:
+def _check_kinds(tensors: Tensors, trunk: TransformersTrunk, source: str) -> None:
     """`BackboneError` for whole numbers and quantised weights, before a library makes floating point of them."""
+    own = [name.rpartition(".")[2] for name, value in trunk.named_buffers() if not value.is_floating_point()]
     for name, value in tensors.items():
-        if not name.endswith(_INDEX_BUFFERS) and aside(name) is None:
+        if not name.endswith((*_INDEX_BUFFERS, *own)) and aside(name) is None:
             _check_kind(name, value, source)
 
 
@@ -137,7 +140,7 @@ def _adapted(
     if not isinstance(trunk, VisionTransformer):
         guesses: list[str] = []
         if isinstance(trunk, TransformersTrunk):
-            _check_kinds(translation.raw, source)
+            _check_kinds(translation.raw, trunk, source)
             guesses = [
                 f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored
             ]

@@ -72,7 +72,7 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
     )
     if "blocks.0.ls1.gamma" in tensors:
         inferred.arguments["init_values"] = 1e-5
-    _infer_perceptron(tensors, width, inferred)
+    _infer_perceptron(tensors, given, source, inferred)
     _infer_activation(translation, given, source, inferred)
     _infer_heads(tensors, given, source, inferred)
     _infer_positions(tensors, given, source, inferred)
@@ -100,32 +100,77 @@ def is_plain(translation: Translation) -> bool:
     return patches is not None and patches.ndim == 4 and 0 not in patches.shape and blocks
 
 
-def _infer_perceptron(tensors: Tensors, width: int, inferred: Inferred) -> None:
+def _infer_perceptron(tensors: Tensors, given: dict[str, Any], source: str, inferred: Inferred) -> None:
+    _check_norms_come_first(tensors, given, source)
     first, second = tensors.get("blocks.0.mlp.fc1.weight"), tensors.get("blocks.0.mlp.fc2.weight")
     if first is None or second is None:
         return
-    inferred.arguments["mlp_ratio"] = first.shape[0] / width
+    inferred.arguments["mlp_ratio"] = first.shape[0] / inferred.arguments["embed_dim"]
     if first.shape[0] == 2 * second.shape[1]:  # gate and value in one matrix
         inferred.arguments |= {"mlp_layer": "swiglu", "act_layer": "silu"}
+        if not {"mlp_layer", "act_layer"} <= set(given):
+            inferred.guesses.append("mlp_layer=swiglu, its first half the gate with silu, as DINOv2's largest network")
+
+
+def _check_norms_come_first(tensors: Tensors, given: dict[str, Any], source: str) -> None:
+    """`BackboneError` for the tensors of timm's networks with norms behind attention and perceptron, of which the
+    names are those of norms before them: they have neither class token nor biases of queries, keys and values."""
+    says = {"qkv_bias"} & set(given) or {"blocks.0.attn.qkv.bias", "cls_token", "blocks.0.ls1.gamma"} & set(tensors)
+    if not says and "blocks.0.attn.qkv.weight" in tensors and "blocks.0.norm1.weight" in tensors:
+        raise BackboneError(
+            f"{source}: has neither class token nor biases of queries, keys and values, as timm's networks whose norms "
+            "come after attention and perceptron: name the network and give the file as its weights "
+            "(--backbone timm:vit_base_patch16_rpn_224 --checkpoint FILE), or --arch qkv_bias=false where the norms "
+            "come before"
+        )
 
 
 def _infer_activation(translation: Translation, given: dict[str, Any], source: str, inferred: Inferred) -> None:
     """Activation and epsilon of the norms, of which no tensor speaks."""
-    if translation.clip:
-        inferred.arguments |= {"act_layer": "quick_gelu", "norm_eps": 1e-5}
+    if has_form_of_clip(translation):
+        inferred.arguments |= {"norm_eps": 1e-5}
     if "norm_eps" not in given:
         inferred.guesses.append(f"norm_eps={inferred.arguments.get('norm_eps', 1e-6)}")
     if "act_layer" in given or inferred.arguments.get("mlp_layer") == "swiglu":
         return
-    if any(name.startswith("attn_pool.") for name in translation.tensors):
-        raise BackboneError(
-            f"{source}: has attention pooling, as SigLIP, whose activation is gelu_tanh where others' is gelu; say "
-            "which with --arch act_layer=gelu_tanh or act_layer=gelu"
+    if set(translation.raw) >= _OPENAIS_OWN:
+        inferred.arguments["act_layer"] = "quick_gelu"
+        inferred.guesses.append("act_layer=quick_gelu, as OpenAI's own files, which hold the numbers that this has")
+        return
+    likeness = _activation_in_doubt(translation)
+    if likeness:
+        raise BackboneError(f"{source}: {likeness}; say which with --arch act_layer=NAME")
+    inferred.guesses.append("act_layer=gelu")
+
+
+_OPENAIS_OWN = {"input_resolution", "context_length", "vocab_size"}
+"""Numbers that stand beside the weights in the files that OpenAI published, and in no other's."""
+
+
+def has_form_of_clip(translation: Translation) -> bool:
+    """Whether the network is CLIP's: by its names, or the norm before the blocks that only CLIP's have."""
+    return translation.clip or "norm_pre.weight" in translation.tensors
+
+
+_I_JEPA = (1280, 1408)
+"""Channels of I-JEPA's networks without class token, which SigLIP has none of."""
+
+
+def _activation_in_doubt(translation: Translation) -> str:
+    """In words, which published networks that look alike have different activations; empty where all have GELU."""
+    tensors = translation.tensors
+    if any(name.startswith("attn_pool.") for name in tensors):
+        return "has attention pooling, as SigLIP, whose activation is gelu_tanh where others' is gelu"
+    if has_form_of_clip(translation):
+        return (
+            "is a tower of CLIP, whose activation is quick_gelu in OpenAI's and MetaCLIP's weights and gelu in most of "
+            "open_clip's own"
         )
-    if translation.clip:
-        inferred.guesses.append("act_layer=quick_gelu, as OpenAI's CLIP (open_clip's own training: act_layer=gelu)")
-    else:
-        inferred.guesses.append("act_layer=gelu")
+    others = bool(translation.arguments or {"cls_token", "reg_token", "fc_norm.weight"} & set(tensors))
+    others |= tensors["patch_embed.proj.weight"].shape[0] in _I_JEPA
+    if translation.scheme == "timm" and not others and "pos_embed" in tensors:
+        return "has no class token, as SigLIP with mean pooling, whose activation is gelu_tanh where I-JEPA's is gelu"
+    return ""
 
 
 def _infer_heads(tensors: Tensors, given: dict[str, Any], source: str, inferred: Inferred) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from humanbench.backbones.people_schemes import PEOPLE_SCHEMES
-from humanbench.backbones.translation import Tensors, Translation, renamed, split
+from humanbench.backbones.translation import Tensors, Translation, changes_features, renamed, split
 from humanbench.errors import BackboneError
 
 _OPENAI = (
@@ -74,7 +74,7 @@ def _clip(
     scheme: str, inner: Tensors, left: dict[str, str], table: tuple[tuple[str, str], ...], prefix: str
 ) -> Translation:
     known, rest = renamed(inner, table)
-    known = {name: value.float() for name, value in known.items()}  # OpenAI stores half precision
+    known = {name: value.float() if value.dtype in _HALF else value for name, value in known.items()}
     reasons = {f"{prefix}{key}": _clip_reason(key) for key in rest}
     left |= {key: reason for key, reason in reasons.items() if reason is not None}
     if "cls_token" in known:
@@ -83,6 +83,10 @@ def _clip(
         known["pos_embed"] = known["pos_embed"].unsqueeze(0)
     unknown = tuple(key for key, reason in reasons.items() if reason is None)
     return Translation(scheme, known, left, clip=True, unknown=unknown)
+
+
+_HALF = (torch.float16, torch.bfloat16)
+"""What OpenAI stores; any other type is checked as it is."""
 
 
 def _clip_reason(key: str) -> str | None:
@@ -97,10 +101,12 @@ def _timm(tensors: Tensors) -> Translation:
     stems = [key for key in tensors if key.endswith("patch_embed.proj.weight")]
     prefix = stems[0].removesuffix("patch_embed.proj.weight") if len(stems) == 1 else ""
     inner, left = split(tensors, prefix, lambda _: f"outside {prefix or 'the backbone'}")
+    unknown = tuple(key for key in left if changes_features(key))
+    left = {key: reason for key, reason in left.items() if key not in unknown}
     if "register_tokens" in inner or any(".mlp.w12." in key for key in inner):
-        return _dinov2(inner, left)
+        return replace(_dinov2(inner, left), unknown=unknown)
     scheme = "MAE" if any(key.startswith("decoder_blocks.") for key in inner) else "timm"
-    return Translation(scheme, inner, left)
+    return Translation(scheme, inner, left, unknown=unknown)
 
 
 def _dinov2(inner: Tensors, left: dict[str, str]) -> Translation:

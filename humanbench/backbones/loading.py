@@ -19,6 +19,7 @@ from humanbench.backbones.build import (
     build_timm,
     build_with,
     check_builder,
+    check_keywords,
     plain_architecture,
     timm_reference,
     timm_skeleton,
@@ -28,7 +29,7 @@ from humanbench.backbones.config_files import BesideFile, read_beside, read_head
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
 from humanbench.backbones.grouped_forward import find_forward
-from humanbench.backbones.infer import infer_plain, is_plain
+from humanbench.backbones.infer import has_form_of_clip, infer_plain, is_plain
 from humanbench.backbones.keymaps import by_order, translate
 from humanbench.backbones.preprocessing import (
     CLIP,
@@ -298,6 +299,7 @@ def _plain_architecture(
         if file.translation.builder:
             arguments = {**file.translation.arguments, **given}
             return Architecture(builder=file.translation.builder, arguments=arguments), ()
+        check_keywords(given)
         inferred = infer_plain(file.translation, stated, file.source)
         if inferred is None:
             raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")
@@ -338,7 +340,7 @@ def _assemble(
     if file is not None:
         unused = frozenset(names - set(trunk.state_dict()))
         report = fill(trunk, file.translation, file.source, file.sha256, spec.name, network.arguments, unused)
-    preprocessing, places = _preprocessing(spec, file, trunk, pixels, input_size)
+    preprocessing, places = _preprocessing(spec, file, network, trunk, pixels, input_size)
     if report is not None and file is not None:
         guesses = (*guesses, *report.guesses, *guessed(places))
         report = replace(report, guesses=guesses, file=file.path.name, container=file.container, revision=file.revision)
@@ -369,7 +371,12 @@ def _input_size(trunk: nn.Module) -> tuple[int, int]:
 
 
 def _preprocessing(
-    spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Module, given: StatedPixels, input_size: tuple[int, int]
+    spec: BackboneSpec,
+    file: _LoadedFile | None,
+    network: Architecture,
+    trunk: nn.Module,
+    given: StatedPixels,
+    input_size: tuple[int, int],
 ) -> tuple[Preprocessing, dict[str, StatedPixels]]:
     """The caller's, else the file's, else the card's or timm's; for a plain `vit` that of its naming scheme."""
     elsewhere = file is not None and not file.own
@@ -378,12 +385,24 @@ def _preprocessing(
         stated.append(file.pixels)
     if spec.pixels is not None and not elsewhere:
         stated.append(spec.pixels)
-    if file is not None and file.translation.clip and (elsewhere or spec.is_plain_vit):
-        stated.append(_pair(CLIP, "OpenAI's CLIP, for the file has CLIP's names", guess=True))
+    form_of_clip = file is not None and spec.is_plain_vit and has_form_of_clip(file.translation)
+    in_doubt = spec.is_plain_vit and file is not None and _mean_in_doubt(network, form_of_clip)
+    if not in_doubt and (form_of_clip or (file is not None and file.translation.clip and elsewhere)):
+        stated.append(_pair(CLIP, "OpenAI's CLIP, for the file has CLIP's form", guess=True))
     if spec.pixels is not None and elsewhere:
         source = f"{spec.pixels.source}, whose weights these are not"
         stated.append(StatedPixels(source, spec.pixels.values, guess=True))
-    return choose_preprocessing(stated, _default_pixels(spec, file, trunk), input_size, spec.name, elsewhere)
+    default = _default_pixels(spec, file, trunk)
+    if in_doubt:
+        default = StatedPixels(default.source, {"interpolation": "bicubic"}, guess=True)
+    return choose_preprocessing(stated, default, input_size, spec.name, elsewhere)
+
+
+def _mean_in_doubt(network: Architecture, form_of_clip: bool) -> bool:
+    """Whether published networks of this form differ in the mean: CLIP's ViT-L (LAION's has 0.5), and what has SigLIP's
+    activation, which is trained with 0.5."""
+    arguments = network.arguments
+    return arguments.get("act_layer") == "gelu_tanh" or (form_of_clip and arguments.get("embed_dim") == 1024)
 
 
 def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Module) -> StatedPixels:

@@ -46,6 +46,7 @@ def select_network(content: Any, path: str, prefix: str = "") -> FileNetwork:
     containers = dict(_containers(content, ()))
     if not containers:
         keys = ", ".join(str(k) for k in list(content)[:5]) if isinstance(content, Mapping) else type(content).__name__
+        keys = keys or "nothing at all"
         raise BackboneError(f"{path}: holds no state dict (looked under {', '.join(CONTAINERS)}; found {keys})")
     networks = _networks(containers)
     if prefix:
@@ -60,16 +61,27 @@ def select_network(content: Any, path: str, prefix: str = "") -> FileNetwork:
 
 
 def _containers(content: Any, key: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Tensors]]:
-    """The mappings that hold tensors, three deep at most, without the state of an optimiser."""
+    """The mappings that hold tensors, three deep at most; of a training's state only those that are a network."""
     if not isinstance(content, Mapping):
         return
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if tensors:
         yield key, tensors
     for name, value in content.items():
-        training = str(name).lower().startswith(_TRAINING_STATE)
-        if len(key) < 3 and isinstance(name, str) and isinstance(value, Mapping) and not training:
+        if len(key) == 3 or not isinstance(name, str) or not isinstance(value, Mapping):
+            continue
+        if not name.lower().startswith(_TRAINING_STATE):
             yield from _containers(value, (*key, name))
+        elif _is_network(value):
+            yield (*key, name), {str(inner): tensor for inner, tensor in value.items() if isinstance(tensor, Tensor)}
+
+
+def _is_network(content: Mapping[Any, Any]) -> bool:
+    """Whether a mapping holds a network's first layer under its name: an optimiser's state has other names."""
+    return any(
+        isinstance(tensor, Tensor) and str(name).endswith(".weight") and _takes_pictures(tensor)
+        for name, tensor in content.items()
+    )
 
 
 def _container_of(containers: Mapping[tuple[str, ...], Tensors]) -> tuple[str, ...]:

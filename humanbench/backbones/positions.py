@@ -32,8 +32,8 @@ def position_layout(count: int, prefixes: tuple[int, ...], stated: Grid | None, 
     """How `count` stored positions are laid out.
 
     `prefixes`: how many of them may be of class and register tokens, the likeliest first. `stated`: a grid that is
-    believed where it fits. Without it only a square is assumed, and only where no rectangle fits as well (rectangles of
-    networks whose registers have positions are unknown): else, and where there is no square, a `BackboneError` asks
+    believed where it fits. Without it only a square is assumed, and only where no rectangle fits as likely (rectangles
+    of networks whose registers have positions are unknown): else, and where there is no square, a `BackboneError` asks
     for the size.
 
     >>> position_layout(197, (1, 0), None, "a.pth").grid
@@ -47,6 +47,8 @@ def position_layout(count: int, prefixes: tuple[int, ...], stated: Grid | None, 
             return PositionLayout(fitting[0], stated)
     squares = [(prefix, isqrt(count - prefix)) for prefix in prefixes if count > prefix and _square(count - prefix)]
     others = [prefix for prefix in prefixes if prefix <= 1 and count > prefix and _rectangle(count - prefix)]
+    if len(squares) == 1:  # a rectangle that needs an unlikelier number of first tokens is no doubt: 50 are 7x7 and 1
+        others = [prefix for prefix in others if prefixes.index(prefix) <= prefixes.index(squares[0][0])]
     if len(squares) != 1 or others:
         choices = [f"{side}x{side} and {prefix}" for prefix, side in squares]
         choices += [f"an upright or lying rectangle of {count - prefix} and {prefix}" for prefix in others]

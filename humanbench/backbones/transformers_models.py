@@ -233,9 +233,8 @@ class TransformersTrunk(nn.Module):
         options = inspect.signature(model_class.__init__).parameters
         extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
         outside: list[str] = []
-        if self.gives_maps and any(
-            name.startswith(_AS_PART) for name in tensors
-        ):  # its class is not a part of the model's
+        as_part = any(name.startswith(_AS_PART) for name in tensors)
+        if self.gives_maps and as_part:  # its class is not a part of the model's
             outside = [name for name in tensors if not name.startswith(_AS_PART)]
             tensors = {n.removeprefix(_AS_PART): value for n, value in tensors.items() if n.startswith(_AS_PART)}
         with _quiet():

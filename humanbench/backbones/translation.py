@@ -41,13 +41,24 @@ class Translation:
 
 
 _ASIDE = (
-    (r"(.*\.)?(decoder_(?!module)|mask_token$)", "decoder of the masked pretraining"),
+    (r"([A-Za-z_]\w*\.)*(decoder_(?!module)|mask_token$)", "decoder of the masked pretraining"),
     (r"(head|head_dist|fc|_fc|classifier|last_linear|pre_logits|head\.fc|head\.l)\.", "classifier"),
     (r"(dino_head|ibot_head|projection_head|projector|predictor)\.", "head of the self-supervised pretraining"),
     (r"attn_pool\.", "pooling before the classifier"),
     (r"(optimizer|ema|loss)\b", "state of the training"),
 )
-"""Patterns of names (from the start) that no feature extractor needs -> what they are."""
+"""Patterns of names (from the start) that no feature extractor needs -> what they are. Nothing within a numbered block
+is set aside by its name."""
+
+_TUNED = re.compile(
+    r"((module|model)\.)*(prompts?|prompt_(tokens?|embed\w*)|adapters?|lora(_\w+)?|(cls|reg|register|dist)_tokens?)(\.|$)"
+)
+"""Names beside a network of what takes part in it: prompts, adapters and tokens that were trained for it."""
+
+
+def changes_features(name: str) -> bool:
+    """Whether a tensor beside a network is by its name no head, but what the network was used with."""
+    return _TUNED.match(name) is not None
 
 
 def aside(name: str) -> str | None:

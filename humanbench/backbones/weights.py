@@ -226,6 +226,12 @@ def _pickle_sentence(path: Path, text: str, start: bytes) -> str:
         what = "a pickle that torch.save did not write"
     else:
         return f"{path}: not a PyTorch checkpoint or safetensors file"
+    if "numpy" in what:
+        return (
+            f"{path}: holds values of numpy beside its tensors and is not opened ({what}); where the file is yours, "
+            "write its tensors alone: torch.save(torch.load(FILE, weights_only=False)[KEY], NEW), KEY being where its "
+            "state dict is, and give NEW"
+        )
     return (
         f"{path}: holds {what} and is not opened; "
         "save its state dict of tensors (torch.save(model.state_dict(), ...) or safetensors) and give that"

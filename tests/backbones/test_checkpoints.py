@@ -105,14 +105,16 @@ def test_clip_naming_implies_the_variant(tmp_path: Path) -> None:
             joint = "_" if part == "attn.qkv" else "."
             official[f"visual.transformer.resblocks.{index}.{(inside | mlp)[part]}{joint}{leaf}"] = value
     text = {"transformer.resblocks.0.ln_1.bias": torch.zeros(4), "logit_scale": torch.zeros(())}
-    backbone = load(saved(tmp_path, {**official, **text}))
+    with pytest.raises(BackboneError, match=r"is a tower of CLIP, .*say which with --arch act_layer=NAME"):
+        load(saved(tmp_path, {**official, **text}))
+    backbone = load(saved(tmp_path, {**official, **text}), act_layer="quick_gelu")
     assert same(backbone, w, eps=1e-5, quick=True)
     assert backbone.report is not None
     assert set(backbone.report.left_over) == set(text)
     plain = load(saved(tmp_path, official), act_layer="gelu")  # open_clip's own training: the names do not tell
     assert same(plain, w, eps=1e-5)
     with pytest.raises(BackboneError, match="does not fit vit: loaded"):
-        load(saved(tmp_path, official), pre_norm=False)
+        load(saved(tmp_path, official), pre_norm=False, act_layer="gelu")
 
 
 def test_torchscript_archive_is_read_without_running_it(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_torchscript_archive_is_read_without_running_it(tmp_path: Path) -> None:
 
 
 def test_class_token_follows_the_checkpoint(tmp_path: Path) -> None:
-    without = load(saved(tmp_path, {"model": weights(class_token=False)}))
+    without = load(saved(tmp_path, {"model": weights(class_token=False)}), act_layer="gelu")
     assert outcome(without).shape[1] == 24
     assert without.grouped_forward.has_class_token is False  # type: ignore[attr-defined]
     assert outcome(load(saved(tmp_path, {"model": weights()}))).shape[1] == 25

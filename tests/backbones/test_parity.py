@@ -102,7 +102,7 @@ def test_clip_per_block(naming: str, tmp_path: Path) -> None:
     if naming != "openai":
         tensors = _hugging_face(tensors, "" if naming.startswith("bare") else "vision_model.")
     save_file(tensors, tmp_path / "clip.safetensors")
-    backbone = load_backbone("vit", tmp_path / "clip.safetensors", **CLIP, class_token=True)
+    backbone = load_backbone("vit", tmp_path / "clip.safetensors", **CLIP, class_token=True, act_layer="quick_gelu")
     features, tokens = backbone(io["image_normalized"]), backbone.intermediates(io["image_normalized"])
     assert features.class_token is not None
     every = torch.cat([features.class_token[:, None], features.tokens], dim=1)
@@ -114,7 +114,7 @@ def test_clip_per_block(naming: str, tmp_path: Path) -> None:
 @needs_parity
 def test_sizes_are_told_from_the_checkpoint() -> None:
     """Only the number of heads cannot be seen in the shapes."""
-    backbone = load_backbone(str(PARITY / "path_tiny_nocls_weights.safetensors"), num_heads=4)
+    backbone = load_backbone(str(PARITY / "path_tiny_nocls_weights.safetensors"), num_heads=4, act_layer="gelu")
     assert (backbone.width, backbone.stride, len(backbone.layer_groups)) == (64, 16, 6)
     assert backbone.preprocessing.input_size == (64, 64)
 

@@ -23,7 +23,9 @@ KEYS = PARITY.parent / "method" / "keys" / "path_projector_vitb_keys.txt"
 def test_like_the_released_projector(case: str) -> None:
     io = load_file(PARITY / "path_tiny_nocls_io.safetensors")
     file = PARITY / "path_tiny_nocls_weights.safetensors"
-    trunk = load_backbone("vit", file, patch_size=16, img_size=64, embed_dim=64, depth=4, num_heads=4).trunk
+    trunk = load_backbone(
+        "vit", file, patch_size=16, img_size=64, embed_dim=64, depth=4, num_heads=4, act_layer="gelu"
+    ).trunk
     images = normalised(io[f"{case}.image"])
     states = hidden(trunk, images)
     assert len(states) == 4
