@@ -302,6 +302,26 @@ def evaluated() -> list[DatasetCard]:
     return [c for c in cards().values() if c.evaluation]
 
 
+def pretraining_names(given: str | Iterable[str], where: str = "--pretrained-on") -> tuple[str, ...] | None:
+    """What somebody says that a backbone has seen, for `scenario`: names (in a text with commas), `nothing`, or
+    `undisclosed`, which is None.
+
+    Other sets than those of the registry may be named; a misspelt one of the registry is a `CardError`.
+    """
+    listed = given.split(",") if isinstance(given, str) else given
+    names = [name.strip() for name in listed if name.strip()]
+    if isinstance(given, str) and not names:
+        raise CardError(f"{where} '': name what the backbone has seen, or say undisclosed, or nothing")
+    for word in ("undisclosed", "nothing"):
+        if word in names and len(names) > 1:
+            raise CardError(f"{where} {','.join(names)}: {word} stands alone")
+    for name in names:
+        hint = nearest(name, list(cards()), 0.8)
+        if name not in cards() and hint:
+            raise CardError(f"{where} {name}: no dataset has this id{hint}")
+    return None if names == ["undisclosed"] else () if names == ["nothing"] else tuple(names)
+
+
 def scenario(card: DatasetCard, pretrained_on: Iterable[str] | None) -> Scenario:
     """Which evaluation scenario a dataset is for a backbone pretrained on these dataset ids.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
 
 
-def record_of(backbone: Backbone, checkpoint: str | None) -> dict[str, Any]:
+def record_of(backbone: Backbone, checkpoint: str | None, pretrained_on: Iterable[str] | None) -> dict[str, Any]:
     """The content of `backbone.json`: the weights, what they have seen, the card, and all that makes the network."""
     return {
         "name": backbone.name,
         "checkpoint": checkpoint,
         "weights_sha256": backbone.weights_sha256,
-        "pretrained_on": None if backbone.pretrained_on is None else list(backbone.pretrained_on),
+        "pretrained_on": None if pretrained_on is None else list(pretrained_on),
         "card": portable_card(backbone.card, checkpoint),
         "network": _network(backbone),
     }

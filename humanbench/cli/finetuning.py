@@ -35,6 +35,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--std", metavar="R,G,B", help="Standard deviation of the input, or imagenet, clip, half."),
     click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), help="How pictures are resized."),
     click.option(
+        "--pretrained-on", metavar="NAMES",
+        help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
+        "[default: as its card says]",
+    ),
+    click.option(
         "--protocol", default="partial", show_default=True, metavar="NAME", cls=_ProtocolOption,
     ),
     click.option("--datasets", metavar="A,B", help="Wildcards allowed.  [default: all that are found]"),

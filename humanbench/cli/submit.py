@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
     "[default: as its card says]",
 )
+@click.option(
+    "--card", metavar="CARD.toml", help="A card of the backbone that was written after the run; it names the row."
+)
 @click.option("--check", is_flag=True, help="Only say what the board would; write nothing.")
 @click.option("--push", "place", metavar="hf:ORG/REPO", help="Open a pull request on a dataset repository of the hub.")
 @data_options
@@ -35,6 +38,7 @@ def command(
     name: str | None,
     submitter: str,
     pretrained_on: str | None,
+    card: str | None,
     check: bool,
     place: str | None,
     data_root: DataRoot | None,
@@ -50,8 +54,7 @@ def command(
 
     if place is not None:
         repository(place)
-    seen = _seen(pretrained_on) if pretrained_on not in (None, "undisclosed") else None
-    with gathered(run, name, submitter, seen, pretrained_on == "undisclosed") as folder:
+    with gathered(run, name, submitter, pretrained_on, card) as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}
@@ -63,22 +66,6 @@ def command(
     _show(report, done, as_json)
     if not report.ok:
         click.get_current_context().exit(1)
-
-
-def _seen(text: str) -> list[str]:
-    """The names of `--pretrained-on`. Other sets than those of the registry may be named, but no misspelt one of it."""
-    from humanbench.cards import cards
-    from humanbench.errors import CardError
-    from humanbench.text import nearest
-
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise CardError("--pretrained-on '': name what the backbone has seen, or say undisclosed, or nothing")
-    for name in names:
-        hint = nearest(name, list(cards()), 0.8)
-        if name not in cards() and hint:
-            raise CardError(f"--pretrained-on {name}: no dataset has this id{hint}")
-    return [] if names == ["nothing"] else names
 
 
 def _show(report: SubmissionReport, done: dict[str, str], as_json: bool) -> None:

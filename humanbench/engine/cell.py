@@ -63,7 +63,7 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
             if accelerator.is_main_process:  # a run that was killed after the result was written left it
                 context.folder.place("checkpoints", artefact_name(spec, key), ".pt").unlink(missing_ok=True)
             context.log.info(f"  done before: {headline(before)}")
-            return before
+            return _as_it_is_called_now(context, accelerator, spec, before)
         cell = prepare(context, spec, tables, key)
         computing = True
         result = _computed(context, accelerator, cell)
@@ -83,6 +83,22 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
     finally:
         if accelerator.device.type != "cpu":
             accelerator.free_memory()
+
+
+def _as_it_is_called_now(context: RunContext, accelerator: Accelerator, spec: CellSpec, before: Result) -> Result:
+    """A finished result under what is said of its backbone now: a card that was written after the run counts.
+
+    The name, the checkpoint and the scenario are no part of a cell's content.
+    """
+    subject = _subject(context, spec, before.cell)
+    result = before.model_copy(update={name: subject[name] for name in ("backbone", "checkpoint", "scenario")})
+    if result == before:
+        return before
+    accelerator.wait_for_everyone()  # the others have read it
+    if accelerator.is_main_process:
+        context.folder.amend(artefact_name(spec, before.cell), before, result)
+    context.log.info(f"  now of {result.backbone}, {result.scenario}; it was of {before.backbone}, {before.scenario}")
+    return result
 
 
 def headline(result: Result) -> str:
@@ -260,7 +276,7 @@ def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
         "cell": key,
         "dataset": spec.card.id,
         "task": spec.card.task,
-        "scenario": scenario(spec.card, backbone.pretrained_on),
+        "scenario": scenario(spec.card, context.pretrained_on),
         "backbone": backbone.name,
         "checkpoint": context.checkpoint,
         "regime": recipe.regime,

@@ -57,7 +57,8 @@ class RunContext:
     `checkpoint`: where the backbone's weights came from, as it was asked for. `subset`: a file that names samples of
     the one dataset of this run. `inputs`: the files that recipes declare, by name. `workers`: processes that read
     images. `cache`: whether anything may be kept in the cache folder. `command`: what made the run. `heads`: heads that
-    are tested as they are, with their own backbones; None where a fresh head is fitted on `backbone`.
+    are tested as they are, with their own backbones; None where a fresh head is fitted on `backbone`. `pretrained_on`:
+    what the backbone has seen, as it is said for this run; None where nobody says.
     """
 
     backbone: Backbone
@@ -72,6 +73,7 @@ class RunContext:
     cache: bool = True
     command: str = ""
     heads: ReadyHeads | None = None
+    pretrained_on: tuple[str, ...] | None = None
 
     def backbone_for(self, card: DatasetCard) -> Backbone:
         """The backbone of a dataset's cells: the run's, or the one that its ready-made head was trained on."""

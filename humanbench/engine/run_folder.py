@@ -111,6 +111,14 @@ class RunFolder:
         write_text(path, result.to_json() + "\n")
         return path
 
+    def amend(self, name: str, before: Result, now: Result) -> None:
+        """Write what a finished result is from now on; what it was is set aside."""
+        old = [path.stem for path in result_files(self.path) if before.cell.id[:12] in path.name]
+        old = [stem for stem in old if read_result(self.path / FOLDER / f"{stem}.json").cell.id == before.cell.id]
+        self.add(name, now)
+        for stem in old:
+            self.set_aside(stem)
+
     @contextmanager
     def claim(self, names: Iterable[str]) -> Iterator[None]:
         """Hold the locks of these cells, all or none; `BusyError` when another process holds one.

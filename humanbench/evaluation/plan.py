@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.backbones.sources import HUB
-from humanbench.cards import DatasetCard, load_card
+from humanbench.cards import DatasetCard, load_card, pretraining_names
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.context import CellSpec, RunContext
@@ -65,8 +65,10 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     files = _files(request.inputs)
     heads = _ready_heads(request, regime)
     outline = _outline(request, heads)
-    backbone = None if outline.settled or asked is None else _loaded(request)
-    seen = outline.pretrained_on if backbone is None else backbone.pretrained_on
+    told = None if request.pretrained_on is None else pretraining_names(request.pretrained_on)
+    says = request.pretrained_on is not None
+    backbone = None if outline.settled or asked is None or says else _loaded(request)
+    seen = told if says else outline.pretrained_on if backbone is None else backbone.pretrained_on
     tested = None if heads is None else heads.datasets
     cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested)
     _check_subset(request.subset, cards)
@@ -105,6 +107,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
         cache=request.cache,
         command=_command(request, backbone.name, root.settings(card.id for card in _needed(cells))),
         heads=heads,
+        pretrained_on=told if says else backbone.pretrained_on,
     )
     return Plan(context, shard(cells, request.shard) if request.shard else cells, left_out, absent)
 

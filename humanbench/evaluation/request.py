@@ -41,6 +41,8 @@ class Request:
         workers: Processes that read images; None is by device.
         cache: False keeps nothing in the cache folder and takes nothing from it.
         architecture: Arguments of the network, as `load_backbone` takes them.
+        pretrained_on: What the backbone has seen, which decides the scenario of each dataset: ids of datasets and other
+            names, as a list or with commas, or `undisclosed`, or `nothing`; None is what its card says.
         command: What the results name as the command that made them; None is this call.
     """
 
@@ -64,6 +66,7 @@ class Request:
     workers: int | None = None
     cache: bool = True
     architecture: Mapping[str, Any] | None = None
+    pretrained_on: str | Sequence[str] | None = None
     command: str | None = None
 
     @property

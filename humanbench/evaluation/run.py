@@ -71,7 +71,7 @@ def _describe_backbone(context: RunContext) -> None:
     from humanbench.backbones.record import record_of, text_of
     from humanbench.files import write_text
 
-    record = record_of(context.backbone, context.checkpoint)
+    record = record_of(context.backbone, context.checkpoint, context.pretrained_on)
     write_text(context.folder.path / "backbone.json", json.dumps(record, indent=1) + "\n")
     context.log.info(text_of(context.backbone))
 

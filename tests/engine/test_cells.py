@@ -141,6 +141,24 @@ def test_a_finished_cell_is_found_by_its_content(run: Run, tmp_path: Path, monke
     assert results(tmp_path / "run") == [renamed]
 
 
+def test_what_is_said_of_a_backbone_later_counts_without_another_training(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run()
+    assert first.scenario == "undisclosed"
+    monkeypatch.setattr(fit.Fit, "run", lambda self: pytest.fail("was fitted again"))
+    named = toy_backbone()
+    named.name, named.pretrained_on = "named", ("peta",)
+    later = run(backbone=named)
+    assert later == first.model_copy(update={"backbone": "named", "scenario": "out-of-dataset"})
+    assert list(humanbench.load_results(tmp_path / "run")) == [later]
+    assert run(backbone=named, pretrained_on="pa100k").scenario == "in-dataset"
+    assert run(backbone=named, pretrained_on="undisclosed") == first.model_copy(update={"backbone": "named"})
+    assert json.loads((tmp_path / "run" / "backbone.json").read_text())["pretrained_on"] is None
+    assert len(results(tmp_path / "run")) == 1
+    assert len(list((tmp_path / "run" / "set_aside").iterdir())) == 3
+
+
 @pytest.mark.parametrize("change", ["weights", "recipe", "seed", "picture"])
 def test_other_content_is_another_cell(run: Run, data_root: Path, tmp_path: Path, change: str) -> None:
     copy = tmp_path / "data"

@@ -23,6 +23,7 @@ from humanbench.results import record
 from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
+from tests.leaderboard.test_trust import CARD
 
 pytestmark = pytest.mark.xdist_group("submissions")  # what its fixtures make is made once
 
@@ -441,13 +442,45 @@ def test_weights_of_two_kinds_are_two_submissions(honest: Path, tmp_path: Path) 
     assert "results of 2 sets of weights" in done.stderr
 
 
-def test_what_the_backbone_saw_decides_the_scenario(honest: Path, root: Path) -> None:
-    """The made results are of an unseen task; a submitter who now says `market1501` contradicts them."""
-    done = run("submit", honest, "--check", "--pretrained-on", "market1501", "--data-root", root)
-    assert done.exit_code == 1
-    assert "its scenario is 'unseen-task'" in done.output
-    assert "what the backbone was pretrained on makes it in-dataset" in done.output
-    assert "makes it undisclosed" in run("submit", honest, "--check", "--pretrained-on", "undisclosed").output
+SEEN = {"market1501": "in-dataset", "nothing": "unseen-task", "undisclosed": "undisclosed", "cuhk03": "out-of-dataset"}
+
+
+@pytest.mark.parametrize(("given", "scenario"), SEEN.items())
+def test_what_the_backbone_saw_decides_the_scenario(
+    honest: Path, root: Path, tmp_path: Path, given: str, scenario: str
+) -> None:
+    """The made results are of an unseen task; a submitter who now says what it saw is taken at their word."""
+    done = run("submit", honest, "--pretrained-on", given, "--data-root", root, "--out", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    assert json.loads(result_file(tmp_path / "s", "market1501").read_text())["scenario"] == scenario
+
+
+def test_a_submission_whose_scenario_does_not_follow_is_rejected(submission: Path, root: Path) -> None:
+    path = submission / "backbone.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pretrained_on": ["market1501"]}))
+    report = checked(submission, root)
+    assert not report.ok
+    assert "what the backbone was pretrained on makes it in-dataset" in summary(report)
+
+
+def test_a_card_that_was_written_after_the_run_names_the_submission(honest: Path, root: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.toml"
+    text = CARD.replace('["pa100k"]', '["market1501"]')
+    card.write_text(text)
+    out = tmp_path / "s"
+    done = run("submit", honest, "--card", card, "--submitter", "Ada L.", "--data-root", root, "--out", out)
+    assert done.exit_code == 0, done.output
+    result = json.loads(result_file(out, "market1501").read_text())
+    assert (result["backbone"], result["checkpoint"], result["scenario"]) == ("ours", None, "in-dataset")
+    assert json.loads((out / "backbone.json").read_text())["card"]["name"] == "Our Net"
+    for wrong, said in (
+        (text.replace('"ours"', '"mae_vitb"', 1), "mae_vitb is the id of a card that comes with humanbench"),
+        (f"tensors_sha256 = ['{'0' * 64}']\n{text}", "its tensors_sha256 is not that of the run's weights"),
+    ):
+        card.write_text(wrong)
+        done = run("submit", honest, "--card", card, "--check")
+        assert done.exit_code == 2
+        assert said in done.stderr
 
 
 @pytest.mark.parametrize(

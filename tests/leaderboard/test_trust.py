@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,16 @@ from safetensors.torch import save_file
 
 from humanbench.backbones import load_backbone
 from humanbench.backbones.arguments import STRUCTURE
+from humanbench.backbones.backbone import Backbone
+from humanbench.backbones.cards import backbone_cards
 from humanbench.backbones.config_files import HEADER
-from humanbench.backbones.record import from_record
+from humanbench.backbones.record import from_record, record_of
+from humanbench.engine.prepared import architecture_sha256
 from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of
+from humanbench.leaderboard.site.tables import linked
+from humanbench.leaderboard.site.writing import build_site
+from humanbench.leaderboard.submissions.manifest import BackboneRecord
 from humanbench.leaderboard.submissions.rerun import rerun, strange_places
 from tests.leaderboard.made import made_result
 
@@ -65,6 +72,90 @@ def test_paths_in_an_entry_are_never_read(backbone: str, checkpoint: str | None,
     of = entry(backbone, checkpoint)
     with pytest.raises(HumanbenchError, match="would be a file or folder of this machine and is not read"):
         rerun(of, tmp_path / "run", trust=True)
+
+
+SMALL = {"embed_dim": 16, "depth": 1, "num_heads": 2, "patch_size": 16, "img_size": 32}
+CARD = """
+id = "ours"
+name = "Our Net"
+architecture.timm = "vit_tiny_patch16_224"
+architecture.arguments = { embed_dim = 16, depth = 1, num_heads = 2, img_size = 32 }
+weights = [{ file = "ours.safetensors" }]
+pretrained_on = ["pa100k"]
+licence = "MIT"
+paper = { title = "Ours", year = 2026, venue = "A workshop", url = "https://example.org/ours" }
+"""
+
+
+def submitted(backbone: Backbone, checkpoint: str | None = None) -> BoardEntry:
+    """The accepted entry of a run of this backbone."""
+    record = BackboneRecord.model_validate(record_of(backbone, checkpoint, backbone.pretrained_on))
+    result = made_result("pa100k", backbone.name, checkpoint=checkpoint)
+    cell = result.cell.model_copy(
+        update={"weights_sha256": backbone.weights_sha256, "architecture": architecture_sha256(backbone)}
+    )
+    (one,) = entries_of([result.model_copy(update={"cell": cell})], lambda _: (), submission="s", submitter="Ada L.")
+    return replace(one, record=record.model_dump(mode="json"))
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[Backbone]:
+    """What would be finetuned, which is not done."""
+    asked: list[Backbone] = []
+    monkeypatch.setattr(
+        "humanbench.evaluation.evaluate", lambda backbone, *args, **kwargs: asked.append(backbone) or []
+    )
+    return asked
+
+
+@pytest.mark.parametrize("name", ["vit", "random:vit_tiny_patch16_224"])
+def test_random_weights_and_given_arguments_are_made_again(
+    name: str, evaluated: list[Backbone], tmp_path: Path
+) -> None:
+    given = load_backbone(name, mean="half", **(SMALL if name == "vit" else {**SMALL, "patch_size": 8}))
+    rerun(submitted(given), tmp_path / "run")
+    (again,) = evaluated
+    assert again.weights_sha256 == given.weights_sha256
+    assert architecture_sha256(again) == architecture_sha256(given)
+    assert again.preprocessing.mean == (0.5, 0.5, 0.5)
+
+
+def test_an_own_card_names_the_row_and_is_run_again(evaluated: list[Backbone], tmp_path: Path) -> None:
+    trunk = load_backbone("random:vit_tiny_patch16_224", **{k: v for k, v in SMALL.items() if k != "patch_size"}).trunk
+    save_file({n: t.contiguous() for n, t in trunk.state_dict().items()}, tmp_path / "ours.safetensors")
+    (tmp_path / "card.toml").write_text(CARD)
+    of = submitted(load_backbone(str(tmp_path / "card.toml")))
+    assert (of.backbone, of.name) == ("ours", "Our Net by Ada L.")
+    with pytest.raises(HumanbenchError, match="give --checkpoint FILE"):
+        rerun(of, tmp_path / "run")  # a file beside a card that is not here
+    rerun(of, tmp_path / "run", tmp_path / "ours.safetensors")
+    assert evaluated[0].weights_sha256 == of.weights_sha256
+
+
+def test_what_an_own_card_says_is_on_the_page_of_its_entry(tmp_path: Path) -> None:
+    card = tomllib.loads(CARD) | {"weights": [{"hub": "ours/net"}, {"url": "https://example.org/w.pth"}]}
+    of = replace(entry("ours"), record={"name": "ours", "card": card})
+    (page,) = (build_site(tmp_path / "site", [of], []).folder / "entries").glob("*.html")
+    text = page.read_text()
+    for words in (
+        "<h1>Our Net by its submitter",
+        '<a href="https://example.org/ours" rel="nofollow noopener">Ours (A workshop, 2026)</a>',
+        "<dd>MIT</dd>",
+        '<a href="https://huggingface.co/ours/net" rel="nofollow noopener">',
+        '<a href="https://example.org/w.pth" rel="nofollow noopener">',
+        "humanbench leaderboard rerun",
+    ):
+        assert words in text
+    for url in ("javascript:alert(1)", "https://", "http://[", "//e", "https://e/\n"):
+        assert "<a" not in linked("Ours", url)
+    assert "&#34;" in linked("Ours", 'https://e/"><script>')
+
+
+def test_an_own_card_does_not_take_the_name_of_one_that_is_installed() -> None:
+    known = backbone_cards()["mae_vitb"].name
+    card = tomllib.loads(CARD) | {"name": f" {known.upper()} "}
+    assert replace(entry("ours"), record={"card": card}).name == "ours by its submitter"
+    assert replace(entry("ours"), record={"card": {"id": "ours"}}).name == "ours by its submitter"
 
 
 def test_a_builder_that_a_record_or_a_file_names_is_not_called(tmp_path: Path) -> None:

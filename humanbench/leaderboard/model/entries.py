@@ -7,7 +7,9 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import ValidationError
 
 from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.errors import HumanbenchError
@@ -18,6 +20,9 @@ from humanbench.results import FORWARD, Result
 from humanbench.results.cells import CellNumber, cell_numbers
 from humanbench.results.columns import main_metric
 from humanbench.suites import SUITES
+
+if TYPE_CHECKING:
+    from humanbench.backbones.cards import BackboneCard
 
 Evidence = Literal["rescored", "claimed"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
@@ -121,10 +126,31 @@ class BoardEntry:
         The name in a submission is the submitter's, and shown as such, unless the weights are known to be the card's.
         """
         if self.submission and not self.of_card:
-            given = f"{shown(self.backbone, 60)} by {shown(self.submitter, 30) or 'its submitter'}"
+            given = f"{shown(self._own_name, 60)} by {shown(self.submitter, 30) or 'its submitter'}"
         else:
-            given = shown(_card_names().get(self.backbone, self.backbone), 60)
+            given = shown(_card_names().get(self.backbone, self._own_name), 60)
         return f"{given} · {shown(self.checkpoint.rsplit('/', 1)[-1], 30)}" if self.checkpoint else given
+
+    @property
+    def _own_name(self) -> str:
+        """The name on the card that came with the results, unless it is that of a card that is installed here."""
+        card = self.card
+        if card is None or shown(card.name).casefold() in {name.casefold() for name in _card_names().values()}:
+            return self.backbone
+        return card.name if shown(card.name) else self.backbone
+
+    @cached_property
+    def card(self) -> BackboneCard | None:
+        """The card that is known to be the weights', else the one that came with the results; None without any."""
+        from humanbench.backbones.cards import BackboneCard, backbone_cards
+
+        if self.of_card or (not self.submission and self.checkpoint is None and self.backbone in backbone_cards()):
+            return backbone_cards()[self.backbone]
+        written = (self.record or {}).get("card")
+        try:
+            return None if written is None else BackboneCard.model_validate(written)
+        except ValidationError:
+            return None
 
     @property
     def of_card(self) -> bool:

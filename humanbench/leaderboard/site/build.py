@@ -12,7 +12,7 @@ from humanbench.files import temporary
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
 from humanbench.leaderboard.site.writing import Site, build_site
-from humanbench.leaderboard.submissions.manifest import recorded
+from humanbench.leaderboard.submissions.manifest import BackboneRecord, recorded
 from humanbench.leaderboard.submissions.store import load_store, store_folder
 from humanbench.names import shown
 from humanbench.results import Result, latest, load_results
@@ -52,7 +52,7 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
     submitted = [(one, entry) for one in accepted for entry in one.entries()]
     folders = {r.cell.id: place / one.id for one in accepted for r in one.results}
     results: list[Result] = []
-    said: dict[str, tuple[str, ...] | None] = {}
+    records: dict[str, BackboneRecord] = {}
     for run in runs:
         loaded = load_results(run)
         folder = Path(run) if Path(run).is_dir() else Path(run).parent.parent
@@ -60,16 +60,25 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
         folders |= {r.cell.id: folder for r in loaded}
         record = recorded(folder)
         if record is not None:
-            said[record.weights_sha256] = record.pretrained_on
+            records[record.weights_sha256] = record
 
     def seen(result: Result) -> tuple[str, ...] | None:
         weights = result.cell.weights_sha256
-        return said[weights] if weights in said else seen_by(result)
+        return records[weights].pretrained_on if weights in records else seen_by(result)
 
-    entries = [entry for _, entry in submitted] + entries_of(latest(results).values(), seen)
+    own = [_with_record(entry, records) for entry in entries_of(latest(results).values(), seen)]
+    entries = [entry for _, entry in submitted] + own
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
     left_out = tuple(f"{one.problem}; it is left out" for one in accepted if one.problem)
     return Gathered(entries, withdrawn, folders, left_out)
+
+
+def _with_record(entry: BoardEntry, records: Mapping[str, BackboneRecord]) -> BoardEntry:
+    """The entry with what its run folder says of its backbone."""
+    record = records.get(entry.weights_sha256)
+    if record is None or (record.name, record.checkpoint) != (entry.backbone, entry.checkpoint):
+        return entry
+    return replace(entry, record=record.model_dump(mode="json"))
 
 
 def build(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
@@ -327,6 +328,33 @@ def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
         if len({p.x for p in points if math.isfinite(p.x)}) >= 2:
             found.append((key, text, points[:300]))
     return found + _speed_trade_off(ranked)
+
+
+def card_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
+    """Paper, licence and places of the weights, as the backbone's card says; what a stranger says is said to be."""
+    card = entry.card
+    if card is None:
+        return []
+    paper = f"{shown(card.paper.title, 120)} ({shown(card.paper.venue, 40)}, {card.paper.year})"
+    weights = Markup("; ").join(
+        linked(
+            shown(place.where(), 120),
+            place.url or place.page or (f"https://huggingface.co/{place.hub}" if place.hub else ""),
+        )
+        for place in card.weights[:4]
+    )
+    return [("Paper", linked(paper, card.paper.url)), ("Licence", shown(card.licence, 120)), ("Weights", weights)]
+
+
+def linked(text: str, url: str) -> Markup:
+    """The text as a link to a place on the web; as text where it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return escape(text)
+    if parts.scheme not in ("https", "http") or not parts.netloc or len(url) > 400 or not url.isprintable():
+        return escape(text)
+    return Markup('<a href="{}" rel="nofollow noopener">{}</a>').format(url, text)
 
 
 def speed_texts(entry: BoardEntry) -> list[str]:

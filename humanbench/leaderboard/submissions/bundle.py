@@ -7,8 +7,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from humanbench._version import __version__
+from humanbench.cards import cards, load_card, pretraining_names, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside, synced, temporary
 from humanbench.hashing import file_sha256
@@ -36,14 +38,15 @@ def gathered(
     run: Path,
     name: str | None = None,
     submitter: str = "",
-    pretrained_on: Iterable[str] | None = None,
-    undisclosed: bool = False,
+    pretrained_on: str | Iterable[str] | None = None,
+    card: str | None = None,
 ) -> Iterator[Path]:
     """The submission of a run folder as a folder, for as long as the block lasts.
 
     Takes its finished results with their predictions, recipes and freeze reports, the environment and what is known of
-    the backbone. What it was pretrained on is what the run says, or the card, unless `pretrained_on` names it, or
-    `undisclosed`.
+    the backbone. What it was pretrained on is what the run says, or the card, unless `pretrained_on` says it (names,
+    `nothing` or `undisclosed`); the scenarios of the results follow from it. `card`: the file of a card that was
+    written after the run; it names the backbone.
     Raises `HumanbenchError` for a run without finished results, with several backbones, or with files missing.
     """
     for option, text in (("--name", name or ""), ("--submitter", submitter)):
@@ -52,10 +55,13 @@ def gathered(
     results = [result for result in load_results(run) if result.status == "done"]
     if not results:
         raise HumanbenchError(f"{run}: no cell is finished, so there is nothing to submit")
-    record = _backbone(run, results, pretrained_on, undisclosed)
+    record = _backbone(run, results)
+    record = record if card is None else _of_later_card(record, card)
+    if pretrained_on is not None:
+        record = record.model_copy(update={"pretrained_on": pretraining_names(pretrained_on)})
     with temporary("humanbench-submit-") as folder:
         for result in results:
-            _copy_cell(run, result, folder)
+            _copy_cell(run, _of_record(result, record), folder)
         (folder / "backbone.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if (run / "environment.json").is_file():
             shutil.copyfile(run / "environment.json", folder / "environment.json")
@@ -95,9 +101,38 @@ def submission_id(name: str, manifest_sha256: str) -> str:
     return f"{slug(name, 40)}-{mark(manifest_sha256)}"
 
 
-def _backbone(
-    run: Path, results: list[Result], pretrained_on: Iterable[str] | None, undisclosed: bool
-) -> BackboneRecord:
+def _of_record(result: Result, record: BackboneRecord) -> Result:
+    """The result under the record's name, in the scenario that what the backbone has seen makes it."""
+    about: dict[str, Any] = {"backbone": record.name, "checkpoint": record.checkpoint}
+    if result.dataset in cards():
+        about["scenario"] = scenario(load_card(result.dataset), record.pretrained_on)
+    return result.model_copy(update=about)
+
+
+def _of_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
+    """The record with a card that was written after the run.
+
+    Raises `HumanbenchError` where the card says of its weights what does not hold for those of the run.
+    """
+    from humanbench.backbones.cards import backbone_cards, load_backbone_card
+
+    card = load_backbone_card(name)
+    load = (record.network or {}).get("load") or {}
+    files = {place.sha256 for place in card.weights if place.sha256}
+    if card.tensors_sha256 and record.weights_sha256 not in card.tensors_sha256:
+        raise HumanbenchError(f"--card {name}: its tensors_sha256 is not that of the run's weights")
+    if not card.tensors_sha256 and files and load.get("sha256") and load["sha256"] not in files:
+        raise HumanbenchError(
+            f"--card {name}: its weights have the SHA-256 {min(files)[:12]}…, the run's file {load['sha256'][:12]}…"
+        )
+    if card.id in backbone_cards() and record.weights_sha256 not in card.tensors_sha256:
+        raise HumanbenchError(f"--card {name}: {card.id} is the id of a card that comes with humanbench; take another")
+    return record.model_copy(
+        update={"name": card.id, "checkpoint": None, "card": card.portable(), "pretrained_on": card.datasets()}
+    )
+
+
+def _backbone(run: Path, results: list[Result]) -> BackboneRecord:
     from humanbench.backbones.cards import backbone_cards, portable_card
 
     first = results[0]
@@ -120,8 +155,6 @@ def _backbone(
             pretrained_on=seen_by(first),
             card=portable_card(backbone_cards().get(first.backbone), first.checkpoint),
         )
-    if undisclosed or pretrained_on is not None:
-        record = record.model_copy(update={"pretrained_on": None if undisclosed else tuple(pretrained_on or ())})
     return record
 
 

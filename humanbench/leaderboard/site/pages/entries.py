@@ -93,10 +93,11 @@ def _against_board(
     return series, tables.radar_axes(columns)
 
 
-def _entry_fields(entry: BoardEntry) -> list[tuple[str, str]]:
-    known = [
+def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
+    known: list[tuple[str, str | Markup]] = [
         ("Backbone", shown(entry.backbone)),
         ("Checkpoint", shown(entry.checkpoint or "", 200)),
+        *tables.card_fields(entry),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
         ("Pretrained on", entry.pretraining),
         ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
@@ -191,7 +192,7 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         own = _overrides(result.provenance.command) if result.provenance else ()
         names = groups.setdefault((result.seed, own), [])
         names += [shown(result.dataset, 40)] if result.dataset not in names else []
-    commands = []
+    commands = [f"humanbench leaderboard rerun {entry.id}"] if entry.submission and not entry.withdrawn else []
     for (seed, own), datasets in sorted(groups.items()):
         words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
         words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
@@ -203,6 +204,10 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
     return commands
 
 
+_OWN = ("--arch", "--mean", "--std", "--interpolation", "--pretrained-on", "--set")
+"""Options of `eval` that are about the network or the recipe."""
+
+
 @lru_cache(maxsize=4096)
 def _overrides(command: str) -> tuple[str, ...]:
     """Architecture and overrides of a recorded command; where data lay on that machine is no part of them."""
@@ -210,6 +215,6 @@ def _overrides(command: str) -> tuple[str, ...]:
         words = shlex.split(command[:4000])
     except ValueError:
         return ()
-    pairs = [(option, value) for option, value in pairwise(words) if option in ("--arch", "--set")]
+    pairs = [(option, value) for option, value in pairwise(words) if option in _OWN]
     kept = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
     return tuple(word for pair in kept for word in pair)
