@@ -133,6 +133,7 @@ def test_a_place_that_cannot_be_written_is_named(words: list[str]) -> None:
         (["--set", "optim.lr"], "--set takes KEY=VALUE, like optim.lr=1e-4; found 'optim.lr'"),
         (["--arch", "depth"], "--arch takes KEY=VALUE, like embed_dim=192; found 'depth'"),
         (["--arch", "depth=1", "--arch", "depth=2"], "--arch depth: is given twice, as 1 and 2"),
+        (["--interpolation", "lanczos"], "interpolation='lanczos': is one of bilinear, bicubic"),
         (["--input", "boxes=pyproject.toml"], "--input boxes=…: no recipe of this run takes it"),
         (["--subset", "docs"], "docs: is a folder, not a subset file"),
         (

@@ -42,11 +42,12 @@ class PlainArchitecture(Record):
 
     `img_size` is what the position embedding is made for (an int or height, width); `num_heads` defaults to one per
     64 channels where there is no checkpoint; `class_token` to True there. `no_embed_class`: class and register tokens
-    have no position (DeiT III, DINOv2 with registers). `norm_eps`, `act_layer` and `pre_norm` default to those of
-    MAE (1e-6, gelu, False), or of CLIP (1e-5, quick_gelu, True) when the checkpoint has CLIP's naming. `mlp_layer`:
-    `swiglu` is the packed one of DINOv2's largest network. `patch_padding`: pixels of zeros around the picture before
-    the patches are cut (ViTPose and Sapiens' finetuned networks: 2). `expert`: of a checkpoint with several experts in
-    each perceptron (ViTPose++) the one that is loaded.
+    have no position (DeiT III, DINOv2 with registers). `norm_eps` and `pre_norm` default to those of MAE (1e-6, False),
+    or of CLIP (1e-5, True) when the checkpoint has CLIP's naming; `act_layer` to gelu, and it is asked for where
+    published networks like the checkpoint's differ in it. `mlp_layer`: `swiglu` is the packed one of DINOv2's largest
+    network. `patch_padding`: pixels of zeros around the picture before the patches are cut (ViTPose and Sapiens'
+    finetuned networks: 2). `expert`: of a checkpoint with several experts in each perceptron (ViTPose++) the one that
+    is loaded; `experts`: how many there are, where that is known before the file is read.
     """
 
     embed_dim: int = Field(default=768, ge=1, le=100_000)
@@ -67,6 +68,7 @@ class PlainArchitecture(Record):
     act_layer: Literal["gelu", "gelu_tanh", "quick_gelu", "silu"] = "gelu"
     norm_eps: float = Field(default=1e-6, gt=0)
     expert: int | None = Field(default=None, ge=0)
+    experts: int | None = Field(default=None, ge=1)
 
 
 def check_keywords(keywords: Mapping[str, Any]) -> None:
@@ -92,6 +94,10 @@ def plain_architecture(keywords: dict[str, Any]) -> PlainArchitecture:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "architecture"
         raise BackboneError(f"vit: {key}={str(keywords.get(key))[:60]}: {_FORMS.get(key, first['msg'])}") from error
+    if chosen.expert is not None and chosen.experts is not None and chosen.expert >= chosen.experts:
+        raise BackboneError(
+            f"vit: expert={chosen.expert}: there are {chosen.experts} experts, 0 to {chosen.experts - 1}"
+        )
     heads = chosen.num_heads or max(chosen.embed_dim // 64, 1)
     if chosen.embed_dim % heads:
         raise BackboneError(f"vit: embed_dim={chosen.embed_dim} is no multiple of num_heads={heads}")

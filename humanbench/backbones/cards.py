@@ -69,6 +69,10 @@ class Weights(Record):
             raise ValueError("give one of hub, url, page and package, or a file alone")
         if self.package and not (self.file and self.version):
             raise ValueError("a package needs version and file")
+        if self.url and self.file:
+            raise ValueError("the file of a url is the one at its address: give no file, or a place of its own for it")
+        if self.version and not self.package:
+            raise ValueError("a version is that of a package")
         return self
 
     @property
@@ -149,6 +153,12 @@ def parse_backbone_card(path: Path) -> BackboneCard:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         raise CardError(f"{path}: {_unknown_key(error) or problem(error, 'card')}") from error
+    for place in card.weights:
+        if place.hub and place.file and (path.parent / place.file).is_file():
+            raise CardError(
+                f"{path}: weights: {place.file} lies beside the card and is said to be in the repository {place.hub}: "
+                "give two [[weights]], one with the file alone, in the order in which they are tried"
+            )
     places = (p.model_copy(update={"file": str(path.parent / p.file)}) if p.beside else p for p in card.weights)
     return card.model_copy(update={"weights": tuple(places)})
 

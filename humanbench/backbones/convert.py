@@ -65,8 +65,8 @@ def _by_transformers(trunk: TransformersTrunk, state: Mapping[str, Tensor], tens
             left_over[name] = "has no part in the features"
     for name in unexpected:
         inner = name.removeprefix("model.").removeprefix(f"{base}.")
-        if (inner.split(".")[0] in parts or changes_features(inner)) and name in tensors:
-            translated[name] = tensors[name]
+        if inner.split(".")[0] in parts or changes_features(inner):
+            translated[name] = tensors.get(name, torch.empty(0))  # which has no place, so its values are not read
         else:
             left_over[name] = aside(name) or "outside the encoder"
     notes = (f"loaded by transformers ({type(trunk.model).__name__})",)

@@ -176,6 +176,7 @@ def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source
     numbers = sorted({int(name.split(".")[4]) for name in experts})
     if chosen not in numbers:
         raise BackboneError(several_experts(source, len(numbers)))
+    adapted.notes.append(f"expert {chosen} of {len(numbers)}")
     for name, value in experts.items():
         block, leaf = name.split(".")[1], name.rpartition(".")[2]
         if name == f"blocks.{block}.mlp.experts.{chosen}.{leaf}":

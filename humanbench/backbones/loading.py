@@ -43,6 +43,7 @@ from humanbench.backbones.preprocessing import (
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.spec import (
     RANDOM,
+    VIT,
     BackboneSpec,
     card_of_file,
     file_label,
@@ -109,7 +110,10 @@ def load_backbone(
     random = random or name.startswith(RANDOM)
     if random and given is not None:
         raise BackboneError(f"{name}: random weights and a checkpoint exclude each other")
-    return _load(resolve(bare), given, _Choice(random, seed, prefix, pixels, architecture))
+    spec = resolve(bare)
+    if prefix and given is None and (name.startswith(RANDOM) or spec.is_plain_vit):
+        raise BackboneError(f"{name}: prefix={prefix} is given, and no checkpoint that has several networks")
+    return _load(spec, given, _Choice(random, seed, prefix, pixels, architecture))
 
 
 @dataclass(frozen=True)
@@ -267,6 +271,8 @@ def _architecture(
         _check_scheme(spec, file, arguments)
         if given.get("expert") is not None and not file.translation.experts and not spec.document:
             raise BackboneError(f"{file.source}: expert={given['expert']} is given, and the file has no experts")
+    elif spec.name == VIT and given.get("expert") is not None:
+        raise BackboneError(f"vit: expert={given['expert']} is given, and no checkpoint that has experts")
     if spec.is_plain_vit:
         return _plain_architecture(spec, file, given)
     if spec.builder:

@@ -33,7 +33,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--mean", metavar="R,G,B", help="Mean of the input, 0..1, or imagenet, clip, half."),
     click.option("--std", metavar="R,G,B", help="Standard deviation of the input, or imagenet, clip, half."),
-    click.option("--interpolation", type=click.Choice(["bilinear", "bicubic"]), help="How pictures are resized."),
+    click.option("--interpolation", metavar="[bilinear|bicubic]", help="How pictures are resized."),
     click.option(
         "--pretrained-on", metavar="NAMES",
         help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "

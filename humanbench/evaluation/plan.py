@@ -225,7 +225,9 @@ def _ready_heads(request: Request, regime: str) -> Direct | None:
 
 def _outline(request: Request, heads: Direct | None) -> Outline:
     from humanbench.backbones.outline import Outline, outline
+    from humanbench.backbones.preprocessing import PIXELS, given_pixels
 
+    given_pixels({key: value for key, value in (request.architecture or {}).items() if key in PIXELS})
     if heads is not None:
         return Outline(heads.start.name, heads.start.pretrained_on)
     if not isinstance(request.backbone, str):

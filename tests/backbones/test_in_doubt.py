@@ -192,3 +192,32 @@ def test_a_misspelt_key_of_a_card(old: str, new: str, words: str, tmp_path: Path
     (tmp_path / "a.toml").write_text(PLAIN_CARD.replace(old, new))
     with pytest.raises(CardError, match=words):
         parse_backbone_card(tmp_path / "a.toml")
+
+
+def test_an_expert_that_there_is_not(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="expert=9: there are 6 experts, 0 to 5"):
+        load_backbone("vitpose_plus_vitb", random=True, expert=9)  # as a dry run does
+    with pytest.raises(BackboneError, match="expert=0 is given, and no checkpoint that has experts"):
+        load_backbone("vit", expert=0, **TINY)
+    with pytest.raises(BackboneError, match="expert=0 is given, and the file has no experts"):
+        load_backbone("vit", saved(tmp_path, weights()), expert=0, **TINY)
+
+
+def test_a_choice_among_networks_without_a_file() -> None:
+    for name in ("vit", "random:vit_tiny_patch16_224"):
+        with pytest.raises(BackboneError, match="prefix=teacher is given, and no checkpoint that has several networks"):
+            load_backbone(name, prefix="teacher")
+
+
+def test_where_the_weights_of_a_card_are_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").touch()
+    for place, words in {
+        'hub = "me/net"\nfile = "a.pth"': "a.pth lies beside the card and is said to be in the repository me/net",
+        'url = "https://example.org/a.pth"\nfile = "a.pth"': "the file of a url is the one at its address",
+        'file = "a.pth"\nversion = "1"': "a version is that of a package",
+    }.items():
+        (tmp_path / "a.toml").write_text(f"{PLAIN_CARD}[[weights]]\n{place}\n")
+        with pytest.raises(CardError, match=words):
+            parse_backbone_card(tmp_path / "a.toml")
+    (tmp_path / "a.toml").write_text(f'{PLAIN_CARD}[[weights]]\nhub = "me/net"\nfile = "b.pth"\n')
+    assert parse_backbone_card(tmp_path / "a.toml").weights[0].file == "b.pth"

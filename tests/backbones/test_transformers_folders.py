@@ -92,6 +92,19 @@ def test_weights_that_are_no_floating_point_are_refused(folder: Path, change: Ca
         loaded(folder)
 
 
+@pytest.mark.parametrize("change", ["a block fewer", "an adapter"])
+def test_a_part_of_the_encoder_that_the_network_has_not_is_refused(folder: Path, change: str) -> None:
+    """The library's names in memory are others than those in the file."""
+    if change == "an adapter":
+        path = folder / "model.safetensors"
+        more = {"encoder.layer.0.adapter.weight": torch.ones(3)}
+        save_file(load_file(path) | more, path, metadata={"format": "pt"})
+    else:
+        said(folder, num_hidden_layers=1)
+    with pytest.raises(BackboneError, match=r"have no place in the network \(layers"):
+        loaded(folder)
+
+
 def test_a_quantised_configuration_is_one_sentence(folder: Path) -> None:
     said(folder, quantization_config={"quant_method": "bitsandbytes", "load_in_8bit": True})
     with pytest.raises(BackboneError, match=r"are quantised \(quantization_config: bitsandbytes\)"):
