@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 
 CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
 """Characters that end a line or steer a terminal."""
+
+_DECIMAL = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?[ \t]*")
+_DIGITS = re.compile(r"[ \t]*[+-]?[0-9]{1,18}[ \t]*")
+
+
+def decimal(text: str) -> float:
+    """A finite number as all tools write it; `ValueError` for others.
+
+    Python itself also takes digits of other scripts, `1_0`, `nan` and `infinity`.
+
+    >>> decimal(" -1.5e3")
+    -1500.0
+    """
+    value = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]!r} is no number")
+    return value
+
+
+def digits(text: str) -> int:
+    """A whole number of at most 64 bits, in digits; `ValueError` for others.
+
+    >>> digits("0451")
+    451
+    """
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no whole number of up to 18 digits")
+    return int(text)
 
 
 def one_line(text: str) -> str:

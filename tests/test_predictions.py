@@ -77,6 +77,16 @@ JSON_ROWS: dict[str, tuple[str, Edit, tuple[str, ...]]] = {
     "infinite score": ("crowdhuman", at(3, score=float("inf")), ("entry 3 holds NaN or infinity in score",)),
     "no score": ("crowdhuman", at(1, score=None), ("entry 1 has no score",)),
     "score in words": ("crowdhuman", at(1, score="0.5"), ('entry 1 has "0.5" as score',)),
+    "score that is true": ("crowdhuman", at(1, score=True), ("entry 1 has true as score",)),
+    "score of 400 digits": ("crowdhuman", at(1, score=10**400), ("entry 1 has 1000000000",)),
+    "box with true": (
+        "crowdhuman",
+        at(2, bbox=[1, 2, True, 4.5]),
+        ("entry 2 has true among the numbers in bbox; expected",),
+    ),
+    "joint that is true": ("mpii", at(1, keypoints=[True, 1.0, 1.0] * 16), ("entry 1 has true among the numbers in",)),
+    "joints in words": ("mpii", at(1, keypoints=["1", 1.0, 1.0] * 16), ('entry 1 has "1" among the numbers in',)),
+    "category that is true": ("crowdhuman", at(1, category_id=True), ("entry 1 has category_id true",)),
     "box of negative size": ("crowdhuman", at(4, bbox=[5, 5, -1, 3]), ("entry 4 is a box of negative size",)),
     "box beyond numbers": ("crowdhuman", at(4, bbox=[5, 1e160, 1, 3]), ("entry 4 has a bbox beyond 1e+100",)),
     "box of a pose, of negative size": (
@@ -260,6 +270,23 @@ def test_files_that_are_no_npz_are_refused(written: Any, tmp_path: Path) -> None
     with zipfile.ZipFile(tmp_path / "strange.npz", "w") as archive:
         archive.writestr("query_names.npy", b"not an array")
     refuse("market1501", root, tmp_path / "strange.npz", "not a readable .npz archive")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_refused_however_it_was_packed(method: int, written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("market1501")
+    path = tmp_path / "packed.npz"
+    with zipfile.ZipFile(perfect) as source, zipfile.ZipFile(path, "w", method) as packed:
+        for name in source.namelist():
+            packed.writestr(name, source.read(name))
+        places = [(member.header_offset, member.compress_size) for member in packed.infolist()]
+    assert run("score", "market1501", "--predictions", path, "--data-root", root).exit_code == 0
+    whole = path.read_bytes()
+    for offset, size in places:
+        content = bytearray(whole)
+        content[offset + 60 + size // 2] ^= 0xFF
+        path.write_bytes(content)
+        refuse("market1501", root, path, "packed.npz")
 
 
 def test_an_npz_that_unpacks_to_absurd_size_is_refused_before_it_is_unpacked(written: Any, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Floats, real_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def box_array(rows: ArrayLike) -> Floats:
     """Any sequence of four-number rows as an M x 4 float array; none gives 0 x 4."""
-    return np.asarray(rows, np.float64).reshape(-1, 4)
+    return real_numbers(rows).reshape(-1, 4)
 
 
 def visible_ratios(boxes: Floats, visible: ArrayLike | None) -> Floats:

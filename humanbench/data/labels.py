@@ -24,11 +24,12 @@ def load_label(card: DatasetCard, label: str) -> Map:
     Values stored on disk are turned into class indices by `card.labels.ids` where the card has them. Raises `DataError`
     for a file that is absent, not a label map, or holds a value that is no class.
     """
-    from humanbench.data.readers import reader_for
+    from humanbench.data.readers import reader_for, understood
 
     reader: Any = reader_for(card)
     if hasattr(reader, "label_map"):
-        result: Map = reader.label_map(card, label)
+        with understood(card, label):
+            result: Map = reader.label_map(card, label)
         return result
     return index_png(card, Path(label))
 
@@ -62,6 +63,8 @@ def read_index_image(path: Path) -> Map:
             return decode_index_image(file, str(path))
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such label map") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def decode_index_image(file: IO[bytes], name: str) -> Map:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.images import absent
-from humanbench.data.readers import find_root, reader_for
+from humanbench.data.readers import find_root, reader_for, understood
 from humanbench.data_root import find_data
 from humanbench.errors import DataError, DataWarning, WithheldError
 from humanbench.tasks.registry import task_for
@@ -75,7 +75,8 @@ def load_samples(
         raise WithheldError(f"{card.id}: the labels of split {split!r} are not public. {described.note}".strip())
     folder = dataset_folder(card, data_root)
     root = find_root(card, folder)
-    table = reader_for(card).read(card, split, root)
+    with understood(card, f"split {split!r} under {root}"):
+        table = reader_for(card).read(card, split, root)
     _check_columns(card, table)
     kept = dict(table.attrs)
     if subset is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def read_records(path: Path, pictures: int | None = None, values: int = 4) -> li
     for number, record in enumerate(content):
         if not isinstance(record, dict):
             raise PredictionError(f"{path}: entry {number} is not an object but {_short(record)}")
-        if record.get("category_id", PERSON) != PERSON:
+        if (category := record.get("category_id", PERSON)) != PERSON or category is True:
             raise PredictionError(
                 f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
             )
@@ -107,6 +108,8 @@ def _as_array(values: list[Any], size: int) -> NDArray[np.float64] | None:
     wanted = (len(values),) if size == 1 else (len(values), size)
     if array.dtype.kind not in "iuf" or array.shape != wanted:
         return None
+    if bool in set(map(type, values if size == 1 else chain.from_iterable(values))):  # numpy takes true for 1
+        return None
     return array.astype(np.float64).reshape(len(values), size)
 
 
@@ -114,7 +117,10 @@ def _have(record: Record, key: str) -> str:
     if key not in record:
         return f"no {key}"
     value = record[key]
-    return f"{len(value)} numbers in {key}" if isinstance(value, list) else f"{_short(value)} as {key}"
+    if not isinstance(value, list):
+        return f"{_short(value)} as {key}"
+    odd = [v for v in value if isinstance(v, bool) or not isinstance(v, int | float)]
+    return f"{_short(odd[0])} among the numbers in {key}" if odd else f"{len(value)} numbers in {key}"
 
 
 def _short(value: Any) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from humanbench.errors import PredictionError
 from humanbench.files import replacing
 from humanbench.predictions.files import read_bytes
-from humanbench.text import foreign_header, nearest
+from humanbench.text import decimal, foreign_header, nearest
 
 KEY = "image"
 
@@ -75,12 +73,8 @@ def _order(path: Path, header: list[str], columns: Sequence[str]) -> list[int]:
     return [header.index(name) for name in columns]
 
 
-_NUMBER = re.compile(r"[ \t]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?[ \t]*")
-"""A number as all tools read it: Python itself also takes digits of other scripts and underscores."""
-
-
 def _number(path: Path, line: int, column: str, cell: str) -> float:
-    value = float(cell) if _NUMBER.fullmatch(cell) else math.nan
-    if not math.isfinite(value):
-        raise PredictionError(f"{path}, line {line}: {cell!r} in column {column} is not a finite number")
-    return value
+    try:
+        return decimal(cell)
+    except ValueError as error:
+        raise PredictionError(f"{path}, line {line}: {cell!r} in column {column} is not a finite number") from error

@@ -35,10 +35,13 @@ Errors are `DataError`s that name the file (and line), what was expected and `hu
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from humanbench.errors import AbsentError, CardError
+from humanbench.errors import AbsentError, CardError, DataError
+from humanbench.names import shown
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
@@ -65,6 +68,31 @@ def reader_for(card: DatasetCard) -> ReaderModule:
             raise CardError(f"{card.id}: the reader {name} needs a package that is not there: {error.name}") from error
         known = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
         raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
+
+
+@contextmanager
+def understood(card: DatasetCard, what: object) -> Iterator[None]:
+    """Whatever a reader makes of files that are not of its format ends in a `DataError`, with `what` was read.
+
+    The sentences for what is known to go wrong come from the reader itself.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{card.id}: {error.filename or what} cannot be read ({error.strerror or error})") from error
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        StopIteration,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise DataError(
+            f"{card.id}: {what} is not in the form that the reader {card.reader.format} knows "
+            f"({type(error).__name__}: {shown(str(error), 200)}); `humanbench datasets show {card.id}` shows the layout"
+        ) from error
 
 
 def check_options(card: DatasetCard) -> None:

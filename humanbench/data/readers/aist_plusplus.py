@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
@@ -86,7 +87,7 @@ def _sequence(
         width, height = camera["size"]
         video = name.replace("cAll", str(camera["name"]))
         keys = [f"{video}/{frame * step:06d}" for frame in range(len(points))]
-        tables.append(dancers(root, keys, keypoints, [(int(width), int(height))] * len(keys)))
+        tables.append(dancers(root, keys, keypoints, [(whole_number(width), whole_number(height))] * len(keys)))
     return tables
 
 

@@ -23,6 +23,7 @@ from humanbench.data.readers.vbb import vbb_objects
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record
+from humanbench.text import decimal, digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def image_name(file_name: str) -> str:
     ('set06_V000_I00029', 'set06_V000_I00029')
     """
     day, video, number = PurePosixPath(file_name).stem.split("_")
-    return f"{day}_{video}_I{int(number.removeprefix('I')):05d}"
+    return f"{day}_{video}_I{digits(number.removeprefix('I')):05d}"
 
 
 def _spellings(card: DatasetCard, name: str) -> list[str]:
@@ -99,7 +100,7 @@ def _spellings(card: DatasetCard, name: str) -> list[str]:
     match = _FRAME.match(name)
     if match is None:
         raise DataError(f"{card.id}: {name!r} is not the name of a frame (set06_V000_I00029)")
-    plain = f"{match[1]}_{match[2]}_{int(match[3])}"
+    plain = f"{match[1]}_{match[2]}_{digits(match[3])}"
     return [f"{stem}.{suffix}" for stem in (name, plain) for suffix in ("jpg", "png")]
 
 
@@ -115,16 +116,16 @@ def _text_objects(card: DatasetCard, path: Path) -> Objects:
     """The objects of a bbGt file: `label x y w h occluded xv yv wv hv ignore angle` under a version line."""
     lines = read_lines(card, path)
     version = re.match(r"^%\s*bbGt version=(\d+)", lines[0]) if lines else None
-    if lines and (version is None or int(version[1]) not in FIELDS):
+    if lines and (version is None or digits(version[1]) not in FIELDS):
         raise DataError(f"{card.id}: {path}, line 1: expected '% bbGt version=3', found {lines[0]!r}")
-    count = FIELDS[int(version[1])] if version else 0
+    count = FIELDS[digits(version[1])] if version else 0
     found: Objects = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
         label, *fields = line.split()
         try:
-            values = [float(v) for v in fields]
+            values = [decimal(v) for v in fields]
         except ValueError:
             values = []
         if len(values) != count - 1:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
@@ -91,7 +92,7 @@ def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> pd.DataFrame:
         try:
             labels = np.array([index[thing["label"]] for thing in content["objects"]], np.int64)
             boxes, visible = (box_array([thing[k] for thing in content["objects"]]) for k in ("bbox", "bboxVis"))
-            size = (int(content["imgWidth"]), int(content["imgHeight"]))
+            size = (whole_number(content["imgWidth"]), whole_number(content["imgHeight"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{card.id}: {path}: expected imgWidth, imgHeight and objects with bbox, bboxVis and a label of "

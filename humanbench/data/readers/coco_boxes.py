@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from humanbench.arrays import flag, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers.conversions import converted
@@ -102,15 +103,19 @@ def _row(
 ) -> dict[str, Any]:
     stated = stated_name(image)
     ignore = [
-        a["category_id"] not in people or bool(a.get("iscrowd", 0)) or bool(a.get("ignore", 0)) for a in annotations
+        a["category_id"] not in people or flag(a.get("iscrowd", 0)) or flag(a.get("ignore", 0)) for a in annotations
     ]
     boxes = box_array([a["bbox"] for a in annotations])
     visible: Any = None
     if annotations and all("vis_bbox" in a for a in annotations):
         visible = box_array([a["vis_bbox"] for a in annotations])
     elif annotations and all("vis_ratio" in a for a in annotations):
-        visible = np.array([a["vis_ratio"] for a in annotations], np.float64)
-    size = (int(image["width"]), int(image["height"])) if "width" in image and "height" in image else None
+        visible = real_numbers([a["vis_ratio"] for a in annotations])
+    size = (
+        (whole_number(image["width"]), whole_number(image["height"]))
+        if "width" in image and "height" in image
+        else None
+    )
     return {
         "id": name(stated),
         "image": find(stated),

@@ -6,8 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import detection_table
+from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
 from humanbench.data.readers.files import load_json
@@ -49,10 +50,10 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             {
                 "id": image["file_name"],
                 "image": find(image["file_name"]),
-                "boxes": boxes[image["id"]],
+                "boxes": box_array(boxes[image["id"]]),
                 "ignore": crowd[image["id"]],
-                "size": (int(image["width"]), int(image["height"])),
-                "image_id": int(image["id"]),
+                "size": (whole_number(image["width"]), whole_number(image["height"])),
+                "image_id": whole_number(image["id"]),
             }
             for image in content["images"]
         ]
@@ -86,5 +87,5 @@ def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[
                 f"or its bbox is not four numbers ({box})"
             )
         boxes[image].append(box)
-        crowd[image].append(bool(annotation.get("iscrowd", 0)))
+        crowd[image].append(flag(annotation.get("iscrowd", 0)))
     return boxes, crowd

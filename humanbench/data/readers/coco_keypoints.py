@@ -6,7 +6,6 @@ For datasets with a format of their own, a well-known toolchain's file in this f
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.conversions import converted
@@ -116,7 +116,7 @@ def _table(
         labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
         more["num_keypoints"] = integers(card, path, people, "num_keypoints", labelled)
     if all("width" in im and "height" in im for im in known.values()):
-        sizes = {k: (int(im["width"]), int(im["height"])) for k, im in known.items()}
+        sizes = {k: (whole_number(im["width"]), whole_number(im["height"])) for k, im in known.items()}
         more["size"] = [sizes[k] for k in stored]
     table = person_table(
         image=[names[k] for k in stored],
@@ -217,7 +217,7 @@ def _numbers(
 ) -> NDArray[np.float64]:
     """The number lists under `key` as a matrix; when they do not fit, a `DataError` that names the first offender."""
     try:
-        numbers = np.array([a[key] for a in people], np.float64)
+        numbers = real_numbers([a[key] for a in people])
         fits = numbers.ndim == 2 and width in (None, numbers.shape[1]) and bool(np.isfinite(numbers).all())
     except (KeyError, TypeError, ValueError):
         fits = False
@@ -228,7 +228,7 @@ def _numbers(
     if common not in lengths and any(lengths):
         common = max(filter(None, lengths), key=lengths.count)
     for annotation, length in zip(people, lengths, strict=True):
-        if length != common or not all(isinstance(v, int | float) and np.isfinite(v) for v in annotation[key]):
+        if length != common or not all(map(_is_number, annotation[key])):
             break
     raise DataError(
         f"{card.id}: {path}: {key!r} of annotation {annotation.get('id')} is not a list of {common} finite numbers"
@@ -263,13 +263,13 @@ def integers(
     """
     found = [a.get(key, n) for a, n in zip(annotations, absent, strict=True)]
     for annotation, value in zip(annotations, found, strict=True):
-        if not _is_number(value) or value != int(value):
+        if not (isinstance(value, bool) or _is_number(value)) or value != int(value):
             raise _unfit(card, path, annotation, key, value, "a whole number")
     return [int(value) for value in found]
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1 << 63  # not NaN
 
 
 def _unfit(card: DatasetCard, path: Path, annotation: Record, key: str, value: Any, expected: str) -> DataError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
@@ -59,7 +60,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         content = load_json(card, path)
         try:
             objects = [(o["identity"], _box(o)) for o in _nested(content["children"])]
-            size = (int(content["imagewidth"]), int(content["imageheight"]))
+            size = (whole_number(content["imagewidth"]), whole_number(content["imageheight"]))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{card.id}: {path}: expected imagewidth, imageheight and children with identity, x0, y0, x1, y1; "
@@ -96,5 +97,5 @@ def _nested(children: Any) -> Iterator[Any]:
 
 
 def _box(thing: Any) -> list[float]:
-    x0, y0, x1, y1 = (float(thing[k]) for k in ("x0", "y0", "x1", "y1"))
+    x0, y0, x1, y1 = real_numbers([thing[k] for k in ("x0", "y0", "x1", "y1")]).tolist()
     return [x0, y0, x1 - x0, y1 - y0]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import real_numbers
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError
 
@@ -25,9 +26,9 @@ def field(
 def array(card: DatasetCard, path: Path, value: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
     """`value` as float64 of the given shape (None: any length); a `DataError` naming file and field otherwise."""
     try:
-        numbers = np.asarray(value, np.float64)
+        numbers = real_numbers(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{card.id}: {path}: {name!r} is not an array of numbers") from error
+        raise DataError(f"{card.id}: {path}: {name!r} is not an array of numbers ({error})") from error
     if numbers.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, numbers.shape, strict=True)):
         wanted = " x ".join("any" if n is None else str(n) for n in shape)
         raise DataError(f"{card.id}: {path}: {name!r} has the shape {numbers.shape}, expected {wanted}")

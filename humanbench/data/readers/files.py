@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +37,8 @@ def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
     import scipy.io
 
     try:
-        loaded: dict[str, Any] = scipy.io.loadmat(existing(card, path), **options)
+        _check_sums(existing(card, path))
+        loaded: dict[str, Any] = scipy.io.loadmat(path, **options)
     except NotImplementedError:
         return _load_hdf5(card, path)
     except MemoryError as error:
@@ -44,6 +48,36 @@ def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
             return _load_hdf5(card, path)
         raise DataError(f"{card.id}: {path} is not a readable MATLAB file ({_reason(error)})") from error
     return {k: v for k, v in loaded.items() if not k.startswith("__")}
+
+
+_COMPRESSED = 15
+"""A variable of a MATLAB 5 file that is a zlib stream."""
+
+
+def _check_sums(path: Path) -> None:
+    """`ValueError` or `zlib.error` where a compressed variable of a MATLAB 5 file is not what was written.
+
+    scipy parses a stream before its sum is known, and some damaged ones end the whole process.
+    """
+    with path.open("rb") as file:
+        order = {b"IM": "<", b"MI": ">"}.get(file.read(128)[126:])
+        while order is not None and len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(f"{order}II", tag)
+            if kind != _COMPRESSED:
+                file.seek(size, os.SEEK_CUR)
+                continue
+            stream, left = zlib.decompressobj(), size
+            while left and (part := file.read(min(left, _PART))):
+                left -= len(part)
+                while part:
+                    stream.decompress(part, _PART)
+                    part = stream.unconsumed_tail
+            if not stream.eof:
+                raise ValueError("a variable in it is cut off")
+
+
+_PART = 1 << 20
+"""Bytes that are read, and unpacked, at a time."""
 
 
 def is_hdf5(path: Path) -> bool:
@@ -84,6 +118,8 @@ def load_json(card: DatasetCard, path: Path, without: str = "") -> Any:
         raise DataError(
             f"{card.id}: {path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
         ) from error
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number of thousands of digits
+        raise DataError(f"{card.id}: {path} is not a JSON file of annotations ({_reason(error)})") from error
 
 
 def read_lines(card: DatasetCard, path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
@@ -90,7 +91,8 @@ def _parse(card: DatasetCard, path: Path) -> dict[str, Photo]:
     try:
         images, annotations = content["images"], content["annotations"]
         photos = {
-            str(i["id"]): Photo(Path(i["file_name"]).stem, (int(i["width"]), int(i["height"])), []) for i in images
+            str(i["id"]): Photo(Path(i["file_name"]).stem, (whole_number(i["width"]), whole_number(i["height"])), [])
+            for i in images
         }
         owners = [str(a["image_id"]) for a in annotations]
     except (KeyError, TypeError, ValueError) as error:

@@ -18,6 +18,7 @@ from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.named_images import frame, images_under
 from humanbench.errors import DataError
+from humanbench.text import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,15 +48,18 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     names, pids, cameras = [], [], []
     for number, line in enumerate(read_lines(card, path), 1):
         name, _, pid = line.strip().rpartition(" ")
-        pieces = name.rpartition("/")[2].split("_")
-        if len(pieces) < 3 or not pid.isdecimal() or not pieces[2].isdecimal() or not 1 <= int(pieces[2]) <= CAMERAS:
+        try:
+            identity, camera = digits(pid), digits(name.rpartition("/")[2].split("_")[2])
+        except (ValueError, IndexError):
+            identity = camera = -1
+        if identity < 0 or not 1 <= camera <= CAMERAS:
             raise DataError(
                 f"{card.id}: {path}, line {number}: expected an image path whose third part is a camera 01..{CAMERAS}, "
-                f"a space and an identity, like '0000/0000_000_01_0303morning_0008_0.jpg 0'; found {line!r}"
+                f"a space and an identity, like '0000/0000_000_01_0303morning_0008_0.jpg 0'; found {line[:200]!r}"
             )
         names.append(f"{folder}/{name}")
-        pids.append(int(pid))
-        cameras.append(int(pieces[2]) - 1)
+        pids.append(identity)
+        cameras.append(camera - 1)
     if not names:
         raise DataError(f"{card.id}: {path} lists no image")
     table = frame(root, names, np.array(pids), np.array(cameras))

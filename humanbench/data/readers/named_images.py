@@ -24,6 +24,7 @@ from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
+from humanbench.text import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.Dat
                 f"{example(card, split)} (`humanbench datasets show {card.id}`)"
             )
         parts = found.groupdict()
-        pid = int(parts["pid"])
+        pid = digits(parts["pid"])
         if pid == options.junk:
             continue
         camera = index.get(parts["camera"]) if "camera" in parts else fixed
@@ -150,11 +151,10 @@ def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFr
         raise DataError(
             f"{card.id}: {images} lists {len(names)} images, {labels} has {len(numbers)} identities after its header"
         )
-    try:
-        pids = np.array([int(n) for n in numbers], np.int64)
-    except ValueError as error:
-        line = next(i for i, n in enumerate(numbers, 2) if not n.strip().lstrip("-").isdecimal())
-        raise DataError(
-            f"{card.id}: {labels}, line {line}: an identity is a whole number, not {numbers[line - 2]!r}"
-        ) from error
+    pids = np.empty(len(numbers), np.int64)
+    for row, number in enumerate(numbers):
+        try:
+            pids[row] = digits(number)
+        except ValueError as error:
+            raise DataError(f"{card.id}: {labels}, line {row + 2}: an identity is a whole number; {error}") from error
     return frame(root, [prefix + n.strip() for n in names], pids, np.full(len(names), UNKNOWN))

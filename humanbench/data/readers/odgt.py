@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
+from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
@@ -79,6 +80,8 @@ def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
             record = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}: not valid JSON ({error.msg} at character {error.pos + 1})") from error
+        except (RecursionError, ValueError) as error:
+            raise DataError(f"{where}: not valid JSON ({error})") from error
         for one in record if isinstance(record, list) else (record,):
             yield _row(one, where)
 
@@ -89,8 +92,8 @@ def _row(record: Any, where: str) -> dict[str, Any]:
         full = box_array([p["fbox"] for p in people])
         visible = box_array([p.get("vbox", ABSENT) for p in people])
         head = box_array([p.get("hbox", ABSENT) for p in people])
-        ignore = [p["tag"] != "person" or bool(p.get("extra", {}).get("ignore", 0)) for p in people]
-        size = (int(record["width"]), int(record["height"])) if "width" in record else None
+        ignore = [p["tag"] != "person" or flag(p.get("extra", {}).get("ignore", 0)) for p in people]
+        size = (whole_number(record["width"]), whole_number(record["height"])) if "width" in record else None
         name = str(record["ID"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(

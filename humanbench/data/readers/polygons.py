@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import real_numbers
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map
 from humanbench.errors import DataError
@@ -40,7 +41,7 @@ def shape(card: DatasetCard, annotation: Any, size: tuple[int, int], where: str)
 
 def _points(polygon: Any, limit: int, where: str) -> NDArray[np.float64]:
     try:
-        numbers = np.array(polygon, np.float64)
+        numbers = real_numbers(polygon)
     except (ValueError, TypeError) as error:
         raise DataError(f"{where}: {str(polygon)[:40]!r} is not a polygon [x1, y1, x2, y2, ...]") from error
     if numbers.ndim != 1 or len(numbers) % 2:

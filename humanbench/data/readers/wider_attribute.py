@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
@@ -67,7 +68,7 @@ def _people(card: DatasetCard, path: Path, picture: dict[str, Any]) -> list[tupl
     people = []
     for number, target in enumerate(picture.get("targets", [])):
         try:
-            box, labels = [float(v) for v in target["bbox"]], [int(v) for v in target["attribute"]]
+            box, labels = real_numbers(target["bbox"]).tolist(), [whole_number(v) for v in target["attribute"]]
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"{card.id}: {path}: person {number} of {picture['file_name']} needs the lists of numbers "

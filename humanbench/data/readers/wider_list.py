@@ -16,6 +16,7 @@ from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
+from humanbench.text import decimal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
     for number, line in enumerate(read_lines(card, path), start=1):
         name, *values = line.split() or [""]
         try:
-            numbers = [float(v) for v in values]
+            numbers = [decimal(v) for v in values]
         except ValueError:
             numbers = [0.0]
         if not name or len(numbers) % 4:

@@ -15,6 +15,7 @@ from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
+from humanbench.text import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ def _objects(card: DatasetCard, path: Path, index: dict[int, int]) -> tuple[Any,
     numbers: list[list[int]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            values = [int(v) for v in line.split()]
+            values = [digits(v) for v in line.split()]
         except ValueError:
             values = []
         if len(values) != (1 if number == 1 else 5):
