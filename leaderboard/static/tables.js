@@ -50,21 +50,58 @@
     });
   }
 
-  function showColumns(table, scenario) {
+  // Hides the columns of other scenarios, and of folded groups all that is left but the first.
+  function showColumns(table) {
     var heads = Array.prototype.slice.call(table.querySelectorAll("tr.heads th"));
+    var scenario = table.dataset.scenario || "";
     var hidden = heads.map(function (head) { return !!(scenario && head.dataset.scenario && head.dataset.scenario !== scenario); });
+    var index = heads.findIndex(function (head) { return head.classList.contains("cost") || head.classList.contains("score"); });
+    table.querySelectorAll("tr.tasks .group").forEach(function (group) {
+      var span = parseInt(group.dataset.span = group.dataset.span || group.colSpan, 10);
+      var left = [];
+      for (var i = index; i < index + span; i++) if (!hidden[i]) left.push(i);
+      var button = group.querySelector(".fold");
+      var folded = button && button.getAttribute("aria-expanded") === "false";
+      if (folded) left.slice(1).forEach(function (i) { hidden[i] = true; });
+      if (button) {
+        button.hidden = !phone.matches || left.length < 2;
+        button.textContent = folded ? "+" + (left.length - 1) : "–";
+      }
+      group.hidden = left.length === 0;
+      group.colSpan = Math.max(folded ? 1 : left.length, 1);
+      index += span;
+    });
     heads.forEach(function (head, index) { head.hidden = hidden[index]; });
     Array.prototype.forEach.call(table.tBodies[0].rows, function (row) {
       hidden.forEach(function (hide, index) { row.cells[index].hidden = hide; });
     });
-    var index = heads.findIndex(function (head) { return head.classList.contains("score"); });
-    table.querySelectorAll("tr.tasks th").forEach(function (task) {
-      var span = parseInt(task.dataset.span = task.dataset.span || task.colSpan, 10);
-      var left = hidden.slice(index, index + span).filter(function (hide) { return !hide; }).length;
-      task.hidden = left === 0;
-      task.colSpan = Math.max(left, 1);
-      index += span;
+  }
+
+  // On a phone a group of columns is its first one until more are asked for.
+  var phone = window.matchMedia("(max-width: 40rem)");
+
+  function foldable(table) {
+    var groups = Array.prototype.filter.call(table.querySelectorAll("tr.tasks .group"), function (group) { return group.colSpan > 1; });
+    groups.forEach(function (group) {
+      var button = document.createElement("button");
+      button.type = "button";
+      button.className = "fold";
+      button.setAttribute("aria-label", "All columns of " + group.textContent.trim());
+      button.setAttribute("aria-expanded", "false");
+      group.appendChild(button);
+      button.addEventListener("click", function () {
+        button.setAttribute("aria-expanded", button.getAttribute("aria-expanded") === "true" ? "false" : "true");
+        showColumns(table);
+      });
     });
+    return function (small) {
+      groups.forEach(function (group) {
+        var button = group.querySelector(".fold");
+        button.setAttribute("aria-expanded", small ? "false" : "true");
+        button.hidden = !small;
+      });
+      if (groups.length) showColumns(table);
+    };
   }
 
   // Shows the rows that fit, of a long table the first hundred of them until all are asked for.
@@ -78,6 +115,8 @@
     more.className = "all";
     form.appendChild(more);
     form.hidden = false;
+    form.parentNode.hidden = false;
+    form.parentNode.open = !phone.matches;
 
     function apply() {
       var fitting = 0, shown = 0;
@@ -96,7 +135,10 @@
         shown += row.hidden ? 0 : 1;
       });
       table.classList.add("managed");
-      if (table.querySelector("[data-scenario]")) showColumns(table, wanted.scenario);
+      if (table.querySelector("[data-scenario]")) {
+        table.dataset.scenario = wanted.scenario || "";
+        showColumns(table);
+      }
       var total = table.tBodies[0].rows.length;
       output.textContent = shown === total ? total + " rows" : shown + " of " + total + " rows";
       more.hidden = shown === fitting;
@@ -113,6 +155,12 @@
     if (linked && table.contains(linked)) linked.scrollIntoView({ block: "center" });
   }
 
-  document.querySelectorAll("table.board").forEach(sortable);
+  document.querySelectorAll("table.board").forEach(function (table) {
+    sortable(table);
+    var fold = foldable(table);
+    if (phone.matches) fold(true);
+    else table.querySelectorAll(".fold").forEach(function (button) { button.hidden = true; button.setAttribute("aria-expanded", "true"); });
+    phone.addEventListener("change", function () { fold(phone.matches); });
+  });
   document.querySelectorAll("form.filters").forEach(filterable);
 })();

@@ -8,10 +8,13 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from humanbench.leaderboard.site.charts import Axis, Bar, Point, Series, bars, quantity, radar, scatter, ticks
+from humanbench.leaderboard.site.charts import Dot, DotRow, Point, dots, quantity, scatter, ticks
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
-AXES = [Axis("LIP", True, "parsing"), Axis("EPE & co", False, "pose"), Axis(HOSTILE, True, "reid")]
+
+
+def row(*dots: Dot, name: str = "r", start: float = 0.0, end: float = 100.0, link: str = "") -> DotRow:
+    return DotRow(name, "text", dots, start, end, link)
 
 
 def parsed(chart: Markup) -> ET.Element:
@@ -23,33 +26,66 @@ def parsed(chart: Markup) -> ET.Element:
     return root
 
 
-def test_radar_puts_the_best_of_every_axis_at_the_rim() -> None:
-    """The axes start at the top; the centre is (360, 300), the radius 218: 60 % is best of LIP, 5 px best of EPE."""
-    chart = parsed(radar("r", "Radar", AXES, [Series("a", [60.0, 5.0, 1.0]), Series("b", [50.0, 9.0, 2.0])]))
-    areas = [e.get("points", "").split() for e in chart.iter("polygon") if e.get("class") == "area"]
-    distance = [
-        [math.dist((360, 300), tuple(map(float, p.split(",")))) for p in area]  # type: ignore[arg-type]
-        for area in areas
+def places(chart: ET.Element) -> list[float]:
+    """Where the dots are, in percent of the width."""
+    return [float(e.get("x", "")[:-1]) for e in chart.iter("svg") if e.get("class") == "at"]
+
+
+def test_dots_stand_where_their_values_are_the_better_end_right() -> None:
+    marks = (Dot("a", 100.0, 90.0, 110.0), Dot("b", 0.0, series=1), Dot("c", 50.0, series=2))
+    chart = parsed(dots("d", "t", [row(*marks)], "about"))
+    assert places(chart) == [98.5, 1.5, 50.0]
+    (whisker,) = [e for e in chart.iter("line") if e.get("class") == "whisker"]
+    assert [float(whisker.get(x, "")[:-1]) for x in ("x1", "x2")] == [88.8, 98.5], "cut off at the end of the line"
+    assert places(parsed(dots("d", "t", [row(Dot("a", 5.0), start=15.0, end=5.0)], ""))) == [98.5]
+
+
+def test_nothing_of_a_chart_is_wider_than_the_page() -> None:
+    """Places along the width are percentages, so that text has its size on every screen."""
+    for chart in (
+        dots("d", "t", [row(Dot("a", 5.0, 4.0, 6.0), link="x.html")], "", scale=True),
+        scatter("s", "t", [Point("a", 1.0, 1.0), Point("b", 20.0, 3.0)], "x", "y"),
+    ):
+        root = parsed(chart)
+        assert (root.get("width"), root.get("viewBox")) == ("100%", None)
+        outer = [e for e in root.iter() if e.tag in ("text", "line") or e.get("class") == "at"]
+        at = [e.get(x) for e in outer for x in ("x", "x1", "x2") if e.get(x) is not None]
+        assert all(x == "0" or x.endswith("%") for x in at if x)
+
+
+def test_a_scatter_links_its_dots_and_joins_those_that_nothing_beats() -> None:
+    """Less of x and less of y are better: c is beaten by b in both."""
+    points = [
+        Point("a", 1.0, 3.0, link="a.html"),
+        Point("b", 2.0, 1.0, link="b.html"),
+        Point("c", 4.0, 2.0, link="c.html"),
     ]
-    assert distance[0] == pytest.approx([218, 218, 0.3 * 218], abs=0.2)
-    assert distance[1] == pytest.approx([0.3 * 218, 0.3 * 218, 218], abs=0.2)
+    chart = parsed(scatter("s", "t", points, "x", "y", up=False, log=False))
+    assert [e.get("href") for e in chart.iter("a")] == ["a.html", "b.html", "c.html"]
+    assert len([e for e in chart.iter("line") if e.get("class") == "pareto"]) == 1
+    assert [e.get("class") for e in chart.iter("g")] == ["s0 edge", "s0 edge", "s0"]
+    faster = parsed(scatter("s", "t", points, "x", "y", up=False, log=False, more=True))
+    assert [e.get("class") for e in faster.iter("g")] == ["s0", "s0 edge", "s0 edge"]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_left_out(value: float) -> None:
-    radar_chart = radar("r", "t", AXES, [Series("a", [value, 5.0, 1.0])])
-    bar_chart = bars("b", "t", [Bar("a", value, value, value, "?"), Bar("b", 3.0, 2.0, value, "3")], "%")
-    dots = scatter("s", "t", [Point("a", value, 1.0), Point("b", 2.0, 3.0)], "x", "y")
-    for chart in (radar_chart, bar_chart, dots):
+    rows = [row(Dot("a", value, value, value)), row(Dot("b", 3.0, 2.0, value))]
+    points = scatter("s", "t", [Point("a", value, 1.0), Point("b", 2.0, 3.0)], "x", "y")
+    for chart in (dots("d", "t", rows, ""), points):
         parsed(chart)
         assert "nan" not in str(chart)
         assert "inf" not in str(chart)
 
 
 def test_huge_and_hostile_input_stays_well_formed() -> None:
-    parsed(bars("b", HOSTILE, [Bar(HOSTILE, 1e308, 0.0, 1e308, HOSTILE), Bar("x" * 10_000, 1.0, 0, 2, "")], "%"))
-    parsed(scatter("s", HOSTILE, [Point(HOSTILE, 1e308, 1e308), Point(HOSTILE, 1.0, 2.0)], HOSTILE, HOSTILE))
-    parsed(radar("r", HOSTILE, AXES, [Series(HOSTILE, [1e308, -1e308, 0.0])]))
+    rows = [
+        row(Dot(HOSTILE, 1e308, 0.0, 1e308), name=HOSTILE, link=HOSTILE),
+        row(Dot("x" * 10_000, 1.0, 0, 2), end=1e308),
+    ]
+    parsed(dots("d", HOSTILE, rows, HOSTILE, scale=True))
+    points = [Point(HOSTILE, 1e308, 1e308), Point(HOSTILE, 1.0, 2.0, link=HOSTILE)]
+    parsed(scatter("s", HOSTILE, points, HOSTILE, HOSTILE))
 
 
 def test_a_scatter_of_nothing_is_nothing() -> None:
@@ -57,7 +93,7 @@ def test_a_scatter_of_nothing_is_nothing() -> None:
 
 
 def test_equal_values_have_a_scale_too() -> None:
-    parsed(bars("b", "t", [Bar("a", 0.0, 0.0, 0.0, "0"), Bar("b", 0.0, 0.0, 0.0, "0")], "%"))
+    parsed(dots("d", "t", [row(Dot("a", 0.0, 0.0, 0.0), start=0.0, end=0.0)], "", scale=True))
     parsed(scatter("s", "t", [Point("a", 5.0, 5.0), Point("b", 5.0, 5.0)], "x", "y"))
 
 

@@ -95,13 +95,13 @@ def test_every_kind_of_page_loads_in_silence(browser: Browser, site: Path) -> No
 
 def test_sorting_by_a_column_and_back(browser: Browser, site: Path) -> None:
     browser.open(at(site, BOARD))
-    head = "#board-claimed tr.heads th:nth-child(4)"
+    head = "#board-claimed tr.heads th:nth-child(6)"
     click(browser, f"{head} .sort")
-    values = [float(v) for v in first_cells(browser, "board-claimed", 3)]
+    values = [float(v) for v in first_cells(browser, "board-claimed", 5)]
     assert values == sorted(values, reverse=True)
     assert browser.run(f"document.querySelector('{head}').getAttribute('aria-sort')") == "descending"
     click(browser, f"{head} .sort")
-    assert [float(v) for v in first_cells(browser, "board-claimed", 3)] == values[::-1]
+    assert [float(v) for v in first_cells(browser, "board-claimed", 5)] == values[::-1]
     click(browser, "#board-claimed tr.heads th:nth-child(1) .sort")
     names = first_cells(browser, "board-claimed")
     assert names == sorted(names, key=str.lower)
@@ -175,8 +175,8 @@ def test_a_long_table_begins_with_a_hundred_rows(browser: Browser, tmp_path: Pat
     browser.open(at(site, BOARD))
     assert len(first_cells(browser, "board-claimed")) == 100
     assert first_cells(browser, "board-claimed")[0] == "timm:net_139"
-    click(browser, "#board-claimed tr.heads th:nth-child(5) .sort")
-    click(browser, "#board-claimed tr.heads th:nth-child(5) .sort")
+    click(browser, "#board-claimed tr.heads th:nth-child(6) .sort")
+    click(browser, "#board-claimed tr.heads th:nth-child(6) .sort")
     assert first_cells(browser, "board-claimed")[0] == "timm:net_0", "sorting takes in what is not shown"
     choose(browser, "text", "net_77")
     assert first_cells(browser, "board-claimed") == ["timm:net_77"]
@@ -206,7 +206,7 @@ def test_without_scripts_everything_is_there(browser: Browser, site: Path) -> No
             return len(browser.call("DOM.querySelectorAll", nodeId=root, selector=selector)["nodeIds"])
 
         assert count("#published-table tbody tr") == 10
-        assert count("svg.radar") == 1
+        assert count(".scroll table.board") == 3
         assert count("button") == 0  # what would do nothing is not shown
         assert count("form.filters:not([hidden])") == 0
     finally:
@@ -222,6 +222,101 @@ def test_a_phone_scrolls_tables_not_pages(browser: Browser, site: Path, page: st
         browser.run("document.querySelector('.scroll').scrollLeft = 300")
         left = "document.querySelector('tbody .who').getBoundingClientRect().left"
         assert browser.run(left) < 30, "the first column stays in sight"
+
+
+PHONE_PAGES = ["index.html", "published.html", "tasks/pose.html", "datasets/caltech.html", BOARD, "entries/*.html"]
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Browser:
+    """The browser in a hand."""
+    browser.size(390, 844, phone=True)
+    return browser
+
+
+def test_the_first_screen_of_a_phone_holds_scores(phone: Browser, site: Path) -> None:
+    phone.open(at(site, BOARD))
+    scores = phone.run(
+        "Array.from(document.querySelectorAll('#board-claimed tbody td')).filter(c => {"
+        " const b = c.getBoundingClientRect(); return c.querySelector('small') && !c.classList.contains('rank') &&"
+        " b.width && b.left >= 0 && b.right <= 390 && b.bottom <= 844; }).map(c => parseFloat(c.textContent))"
+    )
+    assert len(scores) >= 4
+    assert all(score > 0 for score in scores)
+
+
+def test_a_phone_shows_one_column_of_a_task_until_it_is_tapped(phone: Browser, site: Path) -> None:
+    phone.open(at(site, BOARD))
+    names = (
+        "Array.from(document.querySelectorAll('#board-claimed tr.heads .score')).filter(h => !h.hidden)"
+        ".map(h => h.querySelector('a').textContent)"
+    )
+    assert phone.run(names) == ["H3.6M", "Market", "CrowdHuman", "COCO", "PA-100K", "SHA"]
+    assert phone.run("document.querySelector('#board-claimed tr.tasks .hue0 .fold').textContent") == "+3"
+    click(phone, "#board-claimed tr.tasks .hue0 .fold")
+    assert len(phone.run(names)) == 9
+    assert phone.run(
+        "Array.from(document.querySelectorAll('#board-claimed tbody tr')).every(r => r.cells.length === 24)"
+    )
+    click(phone, "#board-claimed tr.tasks .hue0 .fold")
+    assert len(phone.run(names)) == 6
+
+
+TOO_SMALL = """(() => {
+  const seen = e => e.getClientRects().length > 0 && !e.closest('.vh, .skip');
+  const all = s => Array.from(document.querySelectorAll(s)).filter(seen);
+  const inText = e => e.closest('p, li, dd, pre, footer, td, summary + p');
+  return {
+    rows: all('table.board tbody tr').filter(e => e.getBoundingClientRect().height > 96).map(e => e.id),
+    texts: all('svg.chart text').filter(e => parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a < 11)
+      .map(e => e.textContent),
+    targets: all('a, button, summary, input, select').filter(e => !inText(e) || e.matches('.tabs a')).filter(e => {
+      const b = e.getBoundingClientRect(); return b.width < 24 || b.height < 24; }).map(e => e.outerHTML.slice(0, 90)),
+  };
+})()"""
+
+
+@pytest.mark.parametrize("page", PHONE_PAGES)
+def test_on_a_phone_rows_are_low_texts_legible_and_targets_large(phone: Browser, site: Path, page: str) -> None:
+    for path in site.glob(page):
+        phone.open(at(site, path.relative_to(site).as_posix()))
+        assert phone.run(TOO_SMALL) == {"rows": [], "texts": [], "targets": []}, path.name
+        assert phone.run("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_heads_and_names_stay_in_sight_inside_the_box(browser: Browser, site: Path, width: int) -> None:
+    browser.size(width, 300, phone=width < 600)
+    browser.open(at(site, BOARD))
+    places = browser.run(
+        "(() => { const box = document.querySelector('.scroll'), table = box.querySelector('table');"
+        " table.querySelectorAll('.fold[aria-expanded=false]').forEach(b => b.click());"
+        " box.scrollTop = 60; box.scrollLeft = 200; const at = s => table.querySelector(s).getBoundingClientRect();"
+        " const b = box.getBoundingClientRect();"
+        " return [box.scrollTop, at('thead').top - b.top, at('tbody tr:last-child .who').left - b.left]; })()"
+    )
+    assert places[0] == 60
+    assert abs(places[1]) <= 2
+    assert abs(places[2]) <= 2
+
+
+@pytest.mark.parametrize("page", PHONE_PAGES)
+def test_on_a_desk_nothing_is_cut_without_a_hint(browser: Browser, site: Path, page: str) -> None:
+    """What is wider than its box has a shadow at the edge, and a name that is cut an ellipsis."""
+    browser.size(1440, 1000)
+    for path in site.glob(page):
+        browser.open(at(site, path.relative_to(site).as_posix()))
+        assert browser.run("document.documentElement.scrollWidth") == 1440
+        cut = browser.run(
+            "Array.from(document.querySelectorAll('main *')).filter(e => e.scrollWidth > e.clientWidth + 1 &&"
+            " getComputedStyle(e).overflowX !== 'visible' && !e.closest('.vh, svg'))"
+            ".filter(e => !e.matches('pre') && !(e.matches('.scroll') &&"
+            " getComputedStyle(e).backgroundImage.split('gradient').length > 2))"
+            ".map(e => e.outerHTML.slice(0, 90))"
+        )
+        assert cut == [], path.name
+        boxes = "Array.from(document.querySelectorAll('.scroll')).filter(e => e.querySelector('table.board'))"
+        assert browser.run(f"{boxes}.every(e => e.scrollWidth <= e.clientWidth)"), "19 datasets have room"
 
 
 def test_the_keyboard_reaches_content_tables_and_buttons(browser: Browser, site: Path) -> None:

@@ -79,11 +79,42 @@ def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
     table = next(t for t in root.iter("table") if t.get("id") == "board-rescored")
     tasks, heads = table.find("thead").findall("tr")
     spans = {"".join(th.itertext()): int(th.get("colspan")) for th in tasks.findall("th")}
+    assert spans.pop("cost") == 2
     assert spans == {"parsing": 4, "reid": 4, "detection": 2, "pose": 4, "attribute": 3, "counting": 2}
-    texts = ["".join(th.itertext()) for th in heads.findall("th")][3:]
+    texts = ["".join(th.itertext()) for th in heads.findall("th")][5:]
     assert len(texts) == 19
     assert [("↓" in text) for text in texts] == [t.split("lower")[0] != t for t in texts]
     assert sum("↓" in text for text in texts) == 4  # Caltech, Human3.6M pose, ShanghaiTech A and B
+
+
+def test_columns_without_a_value_are_a_line_that_unfolds(tmp_path: Path) -> None:
+    results = [made_result(d, name) for name in ("mae_vitb", "clip_vitb") for d in ("lip", "caltech")]
+    site = built(tmp_path / "site", results)
+    assert problems(site) == []
+    for page in ("index.html", "boards/humanbench-v1-partial.html"):
+        text = (site / page).read_text()
+        assert "<summary>17 empty columns</summary>" in text
+        table = text[text.index("<table") : text.index("</table>")]
+        assert "datasets/lip.html" in table
+        assert "datasets/atr.html" not in table
+        assert ">–<" not in table
+
+
+def test_what_an_entry_costs_stands_in_columns(tmp_path: Path) -> None:
+    small, large = made_result("lip", "small"), made_result("lip", "much_larger")
+    assert small.provenance is not None
+    timed = small.provenance.model_copy(update={"images_per_second": {"forward_1_fp32": 80.0}})
+    small = small.model_copy(update={"provenance": timed})
+    text = (built(tmp_path / "site", [small, large]) / "boards/humanbench-v1-partial.html").read_text()
+    cells = {
+        name: re.findall(r"<td>(.*?)</td>", text[text.index(f'data-backbone="{name}"') :])[:3]
+        for name in ("small", "much_larger")
+    }
+    assert cells == {"small": ["86.4", "20.0", "12.5"], "much_larger": ["86.4", "44.0", "–"]}
+    assert "milliseconds for one picture (batch 1, fp32, NVIDIA H100)" in text
+    slow = small.model_copy(update={"provenance": timed.model_copy(update={"device": "cpu, 2 threads"})})
+    text = (built(tmp_path / "cpu", [slow, large]) / "boards/humanbench-v1-partial.html").read_text()
+    assert "Latency" not in text, "which processor it was, nobody knows"
 
 
 def test_ranks_stand_against_every_cost_in_which_entries_differ(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """Charts as inline SVG: small functions from numbers to markup, coloured by the page's own style sheet.
 
-Every series has a colour, a dash and a marker of its own, so that none is told apart by colour alone. The numbers of
-every chart stand in a table beside it; the description says which. Values that are not finite, or absurd, are left out.
+Places along the width are percentages and everything else is pixels, so a chart is as wide as there is room, on a
+phone too, and its text keeps its size. Every series has a colour and a marker of its own, so that none is told apart by
+colour alone. The numbers of every chart stand in a table beside it; the description says which. Values that are not
+finite, or absurd, are left out.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -24,59 +26,58 @@ def _drawable(value: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Series:
-    """A line of a radar chart: values by axis, `nan` where there is none."""
-
-    name: str
-    values: Sequence[float]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """An axis of a radar chart, with its own scale; `group` is the class of its colour."""
-
-    name: str
-    higher_is_better: bool
-    group: str
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A value with its interval (`nan` where there is none)."""
+class Dot:
+    """A value with its interval (`nan` where there is none). `series` gives its colour and marker."""
 
     name: str
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+    series: int = 0
+
+
+@dataclass(frozen=True)
+class DotRow:
+    """A line of a dot chart: what it is called, what stands at its end, its dots, and the scale that they are on.
+
+    `start` and `end` are the values at the two ends of the line; the better end is the right one.
+    """
+
+    name: str
     text: str
+    dots: Sequence[Dot]
+    start: float
+    end: float
+    link: str = ""
 
 
 @dataclass(frozen=True)
 class Point:
-    """A dot of a scatter chart."""
+    """A dot of a scatter chart; `link` leads to its page."""
 
     name: str
     x: float
     y: float
     kind: int = 0
+    link: str = ""
 
 
-def _svg(width: float, height: float, key: str, title: str, body: Iterable[str], about: str, kind: str) -> Markup:
+def _svg(height: float, key: str, title: str, body: Iterable[str], about: str, kind: str) -> Markup:
     return Markup(
-        f'<svg class="chart {kind}" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'<svg class="chart {kind}" width="100%" height="{height:g}" role="img" '
         f'aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{escape(title)}</title>'
         f'<desc id="{key}-d">{escape(about)}</desc>{"".join(body)}</svg>'
     )
 
 
-def _label(x: float, y: float, anchor: str, text: str, longest: int) -> str:
-    cut = text if len(text) <= longest else text[: longest - 1] + "…"
-    return f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(cut)}</text>'
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _named(body: str, name: str) -> str:
-    """With a name that appears under the pointer."""
-    return f"<g><title>{escape(name)}</title>{body}</g>"
+def _named(body: str, name: str, link: str = "") -> str:
+    """With a name that appears under the pointer, and where it leads."""
+    inner = f"<title>{escape(name)}</title>{body}"
+    return f'<a href="{escape(link)}">{inner}</a>' if link else f"<g>{inner}</g>"
 
 
 def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
@@ -95,167 +96,176 @@ def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
     return f'<polygon class="m" points="{points}"/>'
 
 
-@lru_cache(maxsize=64)
-def _rays(count: int) -> list[tuple[float, float]]:
-    """Directions of axes, the first upwards, clockwise."""
-    angles = [2 * math.pi * i / count - math.pi / 2 for i in range(count)]
-    return [(math.cos(angle), math.sin(angle)) for angle in angles]
+def _marked(kind: int, percent: float, y: float, size: float) -> str:
+    """A marker at a place along the width."""
+    return f'<svg class="at" x="{percent:.2f}%" y="{y:.1f}">{marker(kind, 0, 0, size)}</svg>'
 
 
-_RADIUS, _INNER = 218.0, 0.3
-_MIDDLE = 360.0, 300.0
+_NAME, _LANE, _BELOW = 17.0, 9.0, 10.0
+"""Heights in a row: its name, the lane of a dot, the room below."""
+_HIT = 26.0
+"""What a finger can touch."""
 
 
-def radar(key: str, title: str, axes: Sequence[Axis], series: Sequence[Series]) -> Markup:
-    """One polygon per series; the best value on an axis is its rim, the worst lies at a third of the radius."""
-    scales = [_scale([s.values[i] for s in series], axis.higher_is_better) for i, axis in enumerate(axes)]
-    body = [_web(len(axes))]
-    for i, (axis, scale) in enumerate(zip(axes, scales, strict=True)):
-        rim = f" {scale.best:.1f}" if _drawable(scale.best) else ""
-        body.append(_axis_name(len(axes), i, axis, rim))
-    for number, one in enumerate(series):
-        shares = tuple((i, scales[i](value)) for i, value in enumerate(one.values) if _drawable(value))
-        body.append(_area(number, len(axes), shares))
-    about = (
-        f"Radar chart of {', '.join(s.name for s in series)} over {len(axes)} datasets; the numbers are in the table."
-    )
-    return _svg(2 * _MIDDLE[0], 2 * _MIDDLE[1], key, title, body, about, "radar")
+def dots(key: str, title: str, rows: Sequence[DotRow], about: str, lanes: bool = True, scale: bool = False) -> Markup:
+    """A line per row with its dots and their intervals, the name and a text above it.
+
+    `lanes`: the dots of a row below one another, in the order of their series. `scale`: with numbers under the last
+    line, of which all have the same scale.
+    """
+    body: list[str] = []
+    y = 0.0
+    for row in rows:
+        count = max((dot.series for dot in row.dots), default=0) + 1 if lanes else 1
+        body.append(_row(row, y, count, scale))
+        y += max(_NAME + _LANE * count + _BELOW, _HIT)
+    if scale and rows:
+        at = [(t, _along(t, rows[0])) for t in _row_ticks(rows[0])]
+        for tick, x in at:
+            anchor = "start" if x < 4 else "end" if x > 96 else "middle"
+            body.append(f'<text class="tick" x="{x:.2f}%" y="{y + 8:g}" text-anchor="{anchor}">{tick:g}</text>')
+        y += 14
+    return _svg(y + 2, key, title, body, about, "dots") if rows else Markup("")
 
 
-def _on_axis(count: int, i: int, radius: float) -> tuple[float, float]:
-    x, y = _rays(count)[i]
-    return _MIDDLE[0] + radius * x, _MIDDLE[1] + radius * y
+def _row_ticks(row: DotRow) -> list[float]:
+    return ticks(min(row.start, row.end), max(row.start, row.end))
 
 
-@lru_cache(maxsize=64)
-def _web(count: int) -> str:
-    """Three rings and the axes."""
-    rings = [
-        " ".join("{:.1f},{:.1f}".format(*_on_axis(count, i, _RADIUS * share)) for i in range(count))
-        for share in (_INNER, (1 + _INNER) / 2, 1.0)
-    ]
-    ends = [_on_axis(count, i, _RADIUS) for i in range(count)]
-    lines = [f'<line class="grid" x1="{_MIDDLE[0]:g}" y1="{_MIDDLE[1]:g}" x2="{x:.1f}" y2="{y:.1f}"/>' for x, y in ends]
-    return "".join([*(f'<polygon class="grid" points="{ring}"/>' for ring in rings), *lines])
+def _along(value: float, row: DotRow) -> float:
+    """Where on a row's line a value lies, in percent; beyond an end, at it."""
+    span = row.end - row.start
+    share = (value - row.start) / span if span and _drawable(span) else 0.5
+    return 1.5 + 97 * min(max(share, 0.0), 1.0)
 
 
-@lru_cache(maxsize=512)
-def _axis_name(count: int, i: int, axis: Axis, rim: str) -> str:
-    """What stands at the end of an axis."""
-    upright = i in (0, count / 2)  # its name lies across the neighbours' ends
-    x, y = _on_axis(count, i, _RADIUS + (36 if upright else 22))
-    anchor = "middle" if abs(x - _MIDDLE[0]) < 30 else "start" if x > _MIDDLE[0] else "end"
-    return (
-        f'<text class="axis {axis.group}" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{escape(axis.name)}'
-        f'<tspan class="rim">{rim}</tspan></text>'
-    )
-
-
-@lru_cache(maxsize=512)
-def _area(number: int, count: int, shares: tuple[tuple[int, float], ...]) -> str:
-    """The polygon of a series, from where it stands on its axes: 0 the worst, 1 the best."""
-    points = [_on_axis(count, i, _RADIUS * (_INNER + (1 - _INNER) * share)) for i, share in shares]
-    outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    marks = "".join(marker(number, x, y, 3.2) for x, y in points)
-    return f'<g class="s{number % SERIES}"><polygon class="area" points="{outline}"/>{marks}</g>'
-
-
-def bars(key: str, title: str, rows: Sequence[Bar], unit: str) -> Markup:
-    """Horizontal bars from zero with their intervals, in the order given."""
-    rows = [row for row in rows if _drawable(row.value)]
-    width, height, left, right = 760.0, 26.0 * len(rows) + 34, 250.0, 70.0
-    ends = [v for row in rows for v in (row.value, row.low, row.high) if _drawable(v)]
-    low, high = min([0.0, *ends]), max(ends, default=1.0)
-    span = (high - low) or 1.0
-
-    def x(value: float) -> float:
-        return left + (width - left - right) * min(max((value - low) / span, 0.0), 1.0)
-
+def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
+    height = _NAME + _LANE * count
     body = [
-        f'<line class="grid" x1="{x(t):.1f}" y1="8" x2="{x(t):.1f}" y2="{height - 24:g}"/>'
-        f'<text class="tick" x="{x(t):.1f}" y="{height - 8:g}" text-anchor="middle">{t:g}</text>'
-        for t in ticks(low, high)
+        f'<rect class="hit" x="0" y="{y:g}" width="100%" height="{height + _BELOW - 1:g}"/>',
+        f'<text class="label" x="0" y="{y + 12:g}">{escape(_cut(row.name, 38))}</text>',
+        f'<text class="value" x="100%" y="{y + 12:g}" text-anchor="end">{escape(row.text)}</text>',
+        f'<rect class="track" x="0" y="{y + _NAME:g}" width="100%" height="{_LANE * count:g}" rx="3"/>',
     ]
-    for number, row in enumerate(rows):
-        y = 10 + 26.0 * number
-        text = _label(left - 10, y + 13, "end", row.name, 34)
-        wide = max(x(row.value) - left, 1)
-        bar = f'<rect class="bar" x="{left:g}" y="{y + 2:g}" width="{wide:.1f}" height="14" rx="2"/>'
-        if _drawable(row.low) and _drawable(row.high):
-            a, b = x(row.low), x(row.high)
-            bar += f'<path class="whisker" d="M{a:.1f} {y + 9:g}H{b:.1f}M{a:.1f} {y + 5:g}v8M{b:.1f} {y + 5:g}v8"/>'
-        end = x(row.high if _drawable(row.high) else row.value)
-        bar += f'<text class="value" x="{max(end, x(row.value)) + 8:.1f}" y="{y + 13:g}">{escape(row.text)}</text>'
-        body.append(_named(text + bar, row.name))
-    about = f"Bar chart of {len(rows)} values in {unit}; the numbers are in the table."
-    return _svg(width, height, key, title, body, about, "bars")
+    if scale:
+        for tick in _row_ticks(row):
+            x = _along(tick, row)
+            ends = f'y1="{y + _NAME:g}" y2="{y + height:g}"'
+            body.append(f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" {ends}/>')
+    for dot in row.dots:
+        if _drawable(dot.value):
+            lane = dot.series if count > 1 else 0
+            body.append(_dot(dot, row, y + _NAME + _LANE * (lane + 0.5)))
+    return _named("".join(body), row.name, row.link)
+
+
+def _dot(dot: Dot, row: DotRow, y: float) -> str:
+    interval = ""
+    if _drawable(dot.low) and _drawable(dot.high):
+        a, b = _along(dot.low, row), _along(dot.high, row)
+        interval = f'<line class="whisker" x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:.1f}" y2="{y:.1f}"/>'
+    body = f"{interval}{_marked(dot.series, _along(dot.value, row), y, 3.6)}"
+    return f'<g class="s{dot.series % SERIES}"><title>{escape(dot.name)}</title>{body}</g>'
+
+
+_LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 11.0, 97.0, 26.0, 44.0, 330.0
+"""Of a scatter chart: its sides in percent, the room above and below in pixels, and its height."""
+_NARROW = 340.0
+"""Width at which labels must not cover each other: a phone's."""
+_LABELLED = 12
 
 
 def scatter(
-    key: str, title: str, points: Sequence[Point], x_label: str, y_label: str, up: bool = True, log: bool = True
+    key: str,
+    title: str,
+    points: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    up: bool = True,
+    log: bool = True,
+    more: bool = False,
 ) -> Markup:
-    """Dots of x (logarithmic where `log`) against y; the better side is up (`up` says whether that is more)."""
+    """Dots of x (logarithmic where `log`) against y, with the line of those that none is better than in both.
+
+    The better side is up (`up` says whether that is more); `more`: whether more of x is better.
+    """
     kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and (p.x > 0 or not log)]
     if not kept:
         return Markup("")
-    width, height, left, bottom, top, right = 560.0, 360.0, 62.0, 52.0, 18.0, 24.0
     xs = [math.log10(p.x) if log else p.x for p in kept]
     ys = [p.y for p in kept]
     (x0, x1), (y0, y1) = _padded(xs), _padded(ys)
+    floor = _HEIGHT - _FLOOR
 
     def place(x: float, y: float) -> tuple[float, float]:
         share = (y - y0) / (y1 - y0)
-        down = 1 - share if up else share
-        return left + (width - left - right) * (x - x0) / (x1 - x0), top + (height - top - bottom) * down
+        return _LEFT + (_RIGHT - _LEFT) * (x - x0) / (x1 - x0), _TOP + (floor - _TOP) * (1 - share if up else share)
 
-    body = [_frame(left, top, width - right, height - bottom)]
+    body = [_line("frame", (_LEFT, _TOP), (_LEFT, floor)), _line("frame", (_LEFT, floor), (_RIGHT, floor))]
     for tick in ticks(y0, y1):
         y = place(x0, tick)[1]
-        body.append(f'<line class="grid" x1="{left:g}" y1="{y:.1f}" x2="{width - right:g}" y2="{y:.1f}"/>')
-        body.append(f'<text class="tick" x="{left - 8:g}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+        body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
+        body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for value, text in _log_ticks(x0, x1) if log else [(t, f"{t:g}") for t in ticks(x0, x1)]:
         x = place(value, y0)[0]
-        body.append(f'<text class="tick" x="{x:.1f}" y="{height - bottom + 18:g}" text-anchor="middle">{text}</text>')
-    middle = (left + width - right) / 2
-    body.append(f'<text class="name" x="{middle:g}" y="{height - 8:g}" text-anchor="middle">{escape(x_label)}</text>')
-    body.append(f'<text class="name" x="12" y="12">{escape(y_label)}</text>')
+        body.append(f'<text class="tick" x="{x:.2f}%" y="{floor + 16:g}" text-anchor="middle">{text}</text>')
+    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_HEIGHT - 8:g}" text-anchor="end">{escape(x_label)}</text>')
+    body.append(f'<text class="name" x="0" y="12">{escape(y_label)}</text>')
     places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
-    labels = _labels([p.name for p in kept], places, width) if len(kept) <= 12 else [""] * len(kept)
-    for p, (x, y), label in zip(kept, places, labels, strict=True):
-        body.append(_named(f'<g class="s{p.kind % SERIES}">{marker(p.kind, x, y, 5)}</g>{label}', p.name))
+    best = front([(x if more else -x, y if up else -y) for x, y in zip(xs, ys, strict=True)])
+    body += [_line("pareto", places[a], places[b]) for a, b in pairwise(best)]
+    labelled = range(len(kept)) if len(kept) <= _LABELLED else best[:_LABELLED]
+    labels = _labels([(i, kept[i].name, places[i]) for i in labelled])
+    for i, (point, (x, y)) in enumerate(zip(kept, places, strict=True)):
+        edge = " edge" if i in best else ""
+        hit = (
+            f'<svg class="at" x="{x:.2f}%" y="{y:.1f}"><circle class="hit" r="{_HIT / 2:g}"/></svg>'
+            if point.link
+            else ""
+        )
+        dot = f'<g class="s{point.kind % SERIES}{edge}">{_marked(point.kind, x, y, 5)}</g>'
+        body.append(_named(f"{hit}{dot}{labels.get(i, '')}", point.name, point.link))
     about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
-    return _svg(width, height, key, title, body, about, "scatter")
+    return _svg(_HEIGHT, key, title, body, about, "scatter")
 
 
-def _labels(names: Sequence[str], places: Sequence[tuple[float, float]], width: float) -> list[str]:
-    """A label beside each dot, moved down while it would cover another."""
+def front(places: Sequence[tuple[float, float]]) -> list[int]:
+    """Which of these, more being better in both, none is better than in both, from the least of the first on.
+
+    >>> front([(1, 5), (2, 4), (0, 4), (3, 1), (3, 0)])
+    [0, 1, 3]
+    """
+    order = sorted(range(len(places)), key=lambda i: (-places[i][0], -places[i][1]))
+    found: list[int] = []
+    for i in order:
+        if not found or places[i][1] > places[found[-1]][1]:
+            found.append(i)
+    return found[::-1]
+
+
+def _line(kind: str, start: tuple[float, float], end: tuple[float, float]) -> str:
+    """From a place to another: percent of the width, pixels from the top."""
+    (a, b), (c, d) = start, end
+    return f'<line class="{kind}" x1="{a:.2f}%" y1="{b:.1f}" x2="{c:.2f}%" y2="{d:.1f}"/>'
+
+
+def _labels(named: Sequence[tuple[int, str, tuple[float, float]]]) -> dict[int, str]:
+    """By number a label beside its dot, moved down while it would cover another; left out where it would leave."""
     taken: list[tuple[float, float, float]] = []
-    labels = []
-    for name, (x, y) in zip(names, places, strict=True):
-        right, extent = x < width * 0.62, 6.6 * min(len(name), 30)
-        x = x + 10 if right else x - 10
-        start, end, line = (x, x + extent, y + 4) if right else (x - extent, x, y + 4)
-        while any(start < b and a < end and abs(line - other) < 14 for a, b, other in taken):
-            line += 14
+    labels: dict[int, str] = {}
+    for number, name, (percent, y) in named:
+        text = _cut(name, 19)
+        right, extent, x = percent < 55, 6.4 * len(text), percent / 100 * _NARROW
+        start, end = (x + 9, x + 9 + extent) if right else (x - 9 - extent, x - 9)
+        line = y + 4
+        while any(start < b and a < end and abs(line - other) < 13 for a, b, other in taken):
+            line += 13
+        if line > _HEIGHT - _FLOOR:
+            continue
         taken.append((start, end, line))
-        labels.append(_label(x, line, "start" if right else "end", name, 30))
+        side = f'dx="{9 if right else -9}" text-anchor="{"start" if right else "end"}"'
+        labels[number] = f'<text class="label" x="{percent:.2f}%" y="{line:.1f}" {side}>{escape(text)}</text>'
     return labels
-
-
-@dataclass(frozen=True)
-class _Scale:
-    worst: float
-    best: float
-
-    def __call__(self, value: float) -> float:
-        """0 for the worst value, 1 for the best."""
-        span = self.best - self.worst
-        return (value - self.worst) / span if span else 1.0
-
-
-def _scale(values: Sequence[float], higher: bool) -> _Scale:
-    kept = [v for v in values if _drawable(v)] or [math.nan]
-    return _Scale(min(kept), max(kept)) if higher else _Scale(max(kept), min(kept))
 
 
 def ticks(low: float, high: float, count: int = 4) -> list[float]:
@@ -303,7 +313,3 @@ def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0
     return low - pad, high + pad
-
-
-def _frame(left: float, top: float, right: float, bottom: float) -> str:
-    return f'<path class="frame" d="M{left:g} {top:g}V{bottom:g}H{right:g}"/>'

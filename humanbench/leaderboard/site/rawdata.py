@@ -12,7 +12,7 @@ from typing import Any
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.published import Published
-from humanbench.leaderboard.site.tables import speed_texts
+from humanbench.leaderboard.site.costs import speed_texts
 from humanbench.names import shown, spreadsheet
 
 COLUMNS = (

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
@@ -15,7 +14,8 @@ from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pretraining_text
 from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.model.ranking import ColumnRanks
-from humanbench.leaderboard.site.charts import Axis, Point, Series, quantity
+from humanbench.leaderboard.site.charts import quantity
+from humanbench.leaderboard.site.costs import CostColumn, size_of
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
@@ -71,6 +71,9 @@ class TableRow:
     mean_rank: str
     cells: tuple[TableCell, ...]
     rule: bool = False
+    costs: tuple[str, ...] = ()
+    size: str = ""
+    licence: str = ""
 
 
 HUES = 6
@@ -148,7 +151,13 @@ def cells_of(texts: Sequence[str], tags: Sequence[str]) -> Markup:
     return Markup("".join([f"{tag}{part}</td>" for tag, part in zip(tags, parts, strict=True)]))
 
 
-def board_rows(ranked: Ranked, columns: Sequence[TableColumn], root: str, best_of: int | None = None) -> list[TableRow]:
+def board_rows(
+    ranked: Ranked,
+    columns: Sequence[TableColumn],
+    root: str,
+    best_of: int | None = None,
+    costs: Sequence[CostColumn] = (),
+) -> list[TableRow]:
     """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
     ranking, places = ranked.ranking, {name: i for i, name in enumerate(ranked.columns)}
     rows = []
@@ -159,7 +168,7 @@ def board_rows(ranked: Ranked, columns: Sequence[TableColumn], root: str, best_o
             TableRow(
                 anchor=entry.id,
                 name=entry.name,
-                about=_about(entry),
+                about=_about(entry, bool(costs)),
                 link=f"{root}entries/{entry.id}.html",
                 backbone=shown(entry.backbone, 40),
                 regime=shown(entry.board.regime, 20),
@@ -170,13 +179,24 @@ def board_rows(ranked: Ranked, columns: Sequence[TableColumn], root: str, best_o
                 tied=bool(ranking.tied[i]),
                 mean_rank=f"{ranking.mean_rank[i]:.1f}",
                 cells=cells,
+                costs=tuple(cost.text(entry) for cost in costs),
+                size=size_of(entry),
+                licence=shown(entry.card.licence, 40) if entry.card is not None else "",
             )
         )
     return rows
 
 
-def _about(entry: BoardEntry) -> str:
-    size = [f"{quantity(entry.parameters)} parameters"] if math.isfinite(entry.parameters) else []
+def used(ranked: Ranked, columns: Sequence[TableColumn]) -> tuple[list[TableColumn], list[TableColumn]]:
+    """The columns in which any entry has a value, and the others."""
+    there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
+    kept = columns_of([column.id for column in columns if column.id in there])
+    return kept, [column for column in columns if column.id not in there]
+
+
+def _about(entry: BoardEntry, with_costs: bool) -> str:
+    known = math.isfinite(entry.parameters) and not with_costs
+    size = [f"{quantity(entry.parameters)} parameters"] if known else []
     data = "undisclosed data" if entry.pretrained_on is None else entry.pretraining
     return " · ".join([data, *size])
 
@@ -273,123 +293,14 @@ def published_anchor(method: str, backbone: str, regime: str) -> str:
     return "-".join(slug(part.replace("+", " plus")) for part in (method, backbone, regime))
 
 
-def radar_axes(columns: Sequence[TableColumn]) -> list[Axis]:
-    """An axis per column; datasets of one short name are told apart by their task."""
-    shorts = [column.short for column in columns]
-    return [
-        Axis(
-            column.short if shorts.count(column.short) == 1 else f"{column.short} {column.task}",
-            column.arrow == "↑",
-            hue(column.task),
-        )
-        for column in columns
-    ]
-
-
-def published_series(
-    rows: dict[tuple[str, str, str], dict[str, Published]], columns: Sequence[TableColumn]
-) -> list[Series]:
-    """For each method and backbone with numbers in most columns, its fullest row."""
-    best: dict[tuple[str, str], tuple[str, str, str]] = {}
-    for key, numbers in rows.items():
-        before = best.get(key[:2])
-        if len(numbers) >= 0.8 * len(columns) and (before is None or len(numbers) > len(rows[before])):
-            best[key[:2]] = key
-    return [
-        Series(
-            f"{key[0]}" if key[2] == "published" else f"{key[0]} {key[1]}, {regime_short(key[2])}",
-            [rows[key][c.id].value if c.id in rows[key] else math.nan for c in columns],
-        )
-        for key in best.values()
-    ]
-
-
-def entry_series(entries: Sequence[BoardEntry], columns: Sequence[TableColumn]) -> list[Series]:
-    """A radar line per entry."""
-    return [Series(e.name, [e.scores[c.id].value if c.id in e.scores else math.nan for c in columns]) for e in entries]
-
-
-COSTS = (
-    ("parameters", "parameters"),
-    ("gflops", "GFLOPs of the backbone per picture (a multiply-add is two)"),
-    ("trained", "trained parameters"),
-)
-"""What the trade-off charts set ranks against: a field of `BoardEntry`, and its name on the axis."""
-
-
-def trade_offs(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
-    """Key, name of the cost, and points of mean rank against it, where entries are known to differ in it."""
-    found = []
-    for key, text in COSTS:
-        points = [
-            Point(entry.name, getattr(entry, key), float(mean))
-            for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
-        ]
-        if len({p.x for p in points if math.isfinite(p.x)}) >= 2:
-            found.append((key, text, points[:300]))
-    return found + _speed_trade_off(ranked)
-
-
-def card_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
-    """Paper, licence and places of the weights, as the backbone's card says; what a stranger says is said to be."""
-    card = entry.card
-    if card is None:
-        return []
-    paper = f"{shown(card.paper.title, 120)} ({shown(card.paper.venue, 40)}, {card.paper.year})"
-    weights = Markup("; ").join(
-        linked(
-            shown(place.where(), 120),
-            place.url or place.page or (f"https://huggingface.co/{place.hub}" if place.hub else ""),
-        )
-        for place in card.weights[:4]
-    )
-    return [("Paper", linked(paper, card.paper.url)), ("Licence", shown(card.licence, 120)), ("Weights", weights)]
-
-
-def linked(text: str, url: str) -> Markup:
-    """The text as a link to a place on the web; as text where it is none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return escape(text)
-    if parts.scheme not in ("https", "http") or not parts.netloc or len(url) > 400 or not url.isprintable():
-        return escape(text)
-    return Markup('<a href="{}" rel="nofollow noopener">{}</a>').format(url, text)
-
-
-def speed_texts(entry: BoardEntry) -> list[str]:
-    """The speeds of an entry, each with batch, precision and device."""
-    return [
-        f"{value:,.0f} ({_measure_text(measure)}, {shown(device, 60)})"
-        for (device, measure), value in entry.speeds.items()
-    ]
-
-
-def _measure_text(measure: str) -> str:
-    size, _, precision = measure.partition("_")
-    return f"batch {shown(size, 10)}, {shown(precision, 10)}"
-
-
-def _speed_trade_off(ranked: Ranked) -> list[tuple[str, str, list[Point]]]:
-    """Speeds at batch 32 on the one device and in the one precision that most entries share, of these entries alone.
-
-    Never on a processor: its name does not say which one it is.
-    """
-    keys = [key for entry in ranked.entries for key in entry.speeds]
-    keys = [key for key in keys if key[1].startswith("32_") and not key[0].startswith("cpu")]
-    for device, measure in sorted(set(keys), key=lambda key: (-keys.count(key), key))[:1]:
-        every = [
-            Point(entry.name, entry.speed_on(device, measure), float(mean))
-            for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
-        ]
-        points = [point for point in every if math.isfinite(point.x)]
-        if len({point.x for point in points}) >= 2:
-            text = f"images per second ({_measure_text(measure)}, {shown(device, 60)})"
-            return [("speed", text, points[:300])]
-    return []
-
-
-FILTERS = {"backbone": "Backbone", "regime": "Regime", "pretraining": "Pretraining data", "date": "Entered since"}
+FILTERS = {
+    "backbone": "Backbone",
+    "size": "Size",
+    "licence": "Licence",
+    "regime": "Regime",
+    "pretraining": "Pretraining data",
+    "date": "Entered since",
+}
 
 
 def filters_of(rows: Sequence[TableRow], names: Sequence[str]) -> list[tuple[str, str, list[str]]]:

@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site import dot_charts, tables
+from humanbench.leaderboard.site.costs import cost_columns, trade_offs
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
 from humanbench.results.columns import columns_of_results
-
-RADAR = 5
-"""Entries in a board's radar chart."""
 
 
 def boards(content: Content) -> Iterable[Page]:
@@ -42,9 +40,7 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
             ("all", f"{slug}.html", scenario is None),
             *((name, f"{slug}-{name}.html", name == scenario) for name in board.scenarios()),
         ],
-        "columns": columns,
-        "spans": tables.task_spans(columns),
-        "tables": _tables(ranked, columns),
+        "tables": _tables(ranked, columns, not board.key.synthetic),
         "evidence_text": {name: f"Numbers {text}." for name, text in EVIDENCE_TEXT.items()},
         "rankings": ranked,
     }
@@ -71,34 +67,33 @@ def _used(ranked: list[Ranked]) -> list[str]:
     return list(columns_of_results({name for one in ranked for name in one.columns}))
 
 
-def _tables(ranked: list[Ranked], columns: list[TableColumn]) -> list[dict[str, Any]]:
+def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool) -> list[dict[str, Any]]:
     """A table per kind of evidence; an entry's anchor is its first row."""
     anchors: set[str] = set()
     made = []
     for one in ranked:
-        rows = [_anchored(row, one.evidence, anchors) for row in tables.board_rows(one, columns, "../")]
+        kept, empty = tables.used(one, columns)
+        costs = cost_columns(one.entries)
+        rows = [_anchored(row, one.evidence, anchors) for row in tables.board_rows(one, kept, "../", costs=costs)]
         anchors |= {row.anchor for row in rows}
-        made.append({**_charts(one, columns), "evidence": one.evidence, "rows": rows})
-        made[-1]["options"] = tables.filters_of(rows, ("backbone", "pretraining", "date"))
+        first = dot_charts.entry_lines([one.entries[i] for i in one.ranking.order[: dot_charts.SHOWN]])
+        made.append(
+            {
+                "evidence": one.evidence,
+                "columns": kept,
+                "spans": tables.task_spans(kept),
+                "empty": empty,
+                "costs": costs,
+                "rows": rows,
+                "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
+                "dots": dot_charts.task_charts(f"dots-{one.evidence}", kept, first, "../", published),
+                "dots_about": dot_charts.scale_text(published),
+                "dot_names": [line.name for line in first],
+                "trades": trade_offs(one, one.evidence, "../"),
+            }
+        )
     return made
 
 
 def _anchored(row: TableRow, evidence: str, taken: set[str]) -> TableRow:
     return replace(row, anchor=f"{evidence}-{row.anchor}") if row.anchor in taken else row
-
-
-def _charts(ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
-    used = [column for column in columns if column.id in ranked.columns]
-    first = [ranked.entries[i] for i in ranked.ranking.order[:RADAR]]
-    series = tables.entry_series(first, used) if len(used) >= 3 else []
-    title = "Mean rank and {}"
-    trades = [
-        (charts.scatter(f"{key}-{ranked.evidence}", title.format(text), points, text, "mean rank", up=False), text)
-        for key, text, points in tables.trade_offs(ranked)
-    ]
-    axes = tables.radar_axes(used)
-    return {
-        "radar": charts.radar(f"radar-{ranked.evidence}", "The first entries", axes, series) if series else "",
-        "radar_names": [one.name for one in series],
-        "trades": trades,
-    }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
+
+from markupsafe import Markup
 
 from humanbench.cards import DatasetCard, Split, cards, evaluated, load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
@@ -14,6 +16,7 @@ from humanbench.leaderboard.model.events import PUBLISHED, day
 from humanbench.leaderboard.model.published import published_rows
 from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site.costs import cost_columns, trade_offs
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
 from humanbench.leaderboard.site.pages.words import board_title
@@ -24,8 +27,11 @@ from humanbench.results.columns import main_metric
 from humanbench.tasks.base import Task
 from humanbench.tasks.registry import tasks
 
-BARS = 20
-"""Bars of a chart."""
+DOTS = 20
+"""Rows of a chart."""
+
+_Value = tuple[str, float, float, float, str, str]
+"""Name, value, the ends of its interval, the value as text, and where it leads."""
 
 
 def overview() -> Page:
@@ -58,7 +64,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
         for key, row in published_rows().items()
         if card.id in row
     ]
-    bars = [charts.Bar(f"{name}, {regime}", float(v), math.nan, math.nan, v) for name, _, regime, v in published]
+    printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
     context = {
         "card": card,
@@ -66,9 +72,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
         "fields": _card_fields(card),
         "splits": [_split(name, split) for name, split in card.splits.items()],
         "published": published,
-        "published_chart": charts.bars("bars-published", "Published values", bars, main_metric(card.id))
-        if bars
-        else "",
+        "published_chart": _chart("dots-published", "Published values", printed, card),
         "rankings": list(_rankings(content, card)) if card.evaluation else [],
         "history": _history(content, card, len(published)),
     }
@@ -105,7 +109,7 @@ def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
 def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
     ranks = one.ranking.columns[one.columns.index(card.id)]
     order = sorted((i for i in range(len(one.entries)) if ranks.rank[i]), key=lambda i: int(ranks.rank[i]))
-    rows, bars = [], []
+    rows, values = [], []
     for i, after in zip(order[:LISTED], [*order[1:], None], strict=False):
         entry, score = one.entries[i], one.entries[i].scores[card.id]
         rows.append(
@@ -120,17 +124,38 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
                 "next": "" if after is None else _against(ranks, i, after, score, one.entries[after].scores[card.id]),
             }
         )
-        bars.append(charts.Bar(entry.name, score.value, score.low, score.high, number(score.value)))
+        ends = (score.low, score.high) if score.interval else (math.nan, math.nan)
+        values.append((entry.name, score.value, *ends, number(score.value), f"../entries/{entry.id}.html"))
     key = f"{board.key.slug}-{one.evidence}"
     return {
         "anchor": key,
         "slug": board.key.slug,
         "title": board_title(board),
         "labels": (*board.key.labels, one.evidence),
-        "chart": charts.bars(f"bars-{key}", board_title(board), bars[:BARS], main_metric(card.id)),
+        "chart": _chart(f"dots-{key}", board_title(board), values[:DOTS], card),
         "rows": rows,
         "more": max(0, len(order) - LISTED),
     }
+
+
+def _chart(key: str, title: str, values: Sequence[_Value], card: DatasetCard) -> Markup:
+    """A dot for each value, all on one scale that runs over them and their intervals, the better end right."""
+    if not values:
+        return Markup("")
+    ends = [v for _, value, low, high, _, _ in values for v in (value, low, high) if math.isfinite(v) and abs(v) < 1e12]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    room = (high - low) * 0.04 or 1.0
+    low, high = low - room, high + room
+    higher = direction(main_metric(card.id)).higher_is_better
+    start, end = (low, high) if higher else (high, low)
+    rows = [
+        charts.DotRow(name, text, [charts.Dot(f"{name}: {text}", value, a, b)], start, end, link)
+        for name, value, a, b, text, link in values
+    ]
+    about = (
+        f"Dot chart of {len(rows)} values of {main_metric(card.id)} with their intervals; the numbers are in the table."
+    )
+    return charts.dots(key, title, rows, about, lanes=False, scale=True)
 
 
 def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:
@@ -161,14 +186,15 @@ def task(content: Content, task: Task) -> Page:
     narrowed = [board.only(names) for board in content.boards]
     listed = [_task_table(b, one, columns) for b in narrowed for one in b.ranked()]
     keep = {key: row for key, row in published_rows().items() if any(n in row for n in names)}
+    published = columns_of([name for name in names if any(name in row for row in keep.values())])
     context = {
         "task": task.name,
         "name": task.title,
         "about": task.question,
         "datasets": [_task_line(load_card(n)) for n in names],
-        "columns": columns,
-        "spans": tables.task_spans(columns),
-        "published_rows": tables.published_table(keep, columns),
+        "columns": published,
+        "spans": tables.task_spans(published),
+        "published_rows": tables.published_table(keep, published),
         "tables": listed,
         "shown": samples(content.samples[task.name]) if task.name in content.samples else None,
     }
@@ -177,8 +203,14 @@ def task(content: Content, task: Task) -> Page:
 
 def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     prefix = f"{board.key.slug}-{ranked.evidence}-"
-    rows = tables.board_rows(ranked, columns, "../", LISTED)
+    kept, _ = tables.used(ranked, columns)
+    costs = cost_columns(ranked.entries)
+    rows = tables.board_rows(ranked, kept, "../", LISTED, costs)
     return {
+        "columns": kept,
+        "spans": tables.task_spans(kept),
+        "costs": costs,
+        "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
         "slug": board.key.slug,
         "evidence": ranked.evidence,
         "title": board_title(board),

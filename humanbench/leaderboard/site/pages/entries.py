@@ -14,10 +14,12 @@ from markupsafe import Markup, escape
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
-from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site import charts, dot_charts, tables
+from humanbench.leaderboard.site.card_fields import card_fields
+from humanbench.leaderboard.site.costs import speed_texts
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
-from humanbench.leaderboard.site.tables import columns_of, number
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
@@ -62,17 +64,19 @@ def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
 def _entry(entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str]) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
-    series, axes = _against_board(entry, best)
+    lines = _against_board(entry, best)
+    columns = columns_of(columns_of_results(set(entry.scores)))
     context = {
         "entry": entry,
         "regime_text": regime_title(entry.board.regime),
         "board_link": f"../boards/{board.key.slug}.html#{entry.id}" if board and not entry.withdrawn else "",
         "board_title": board_title(board) if board else "",
         "fields": _entry_fields(entry),
-        "rows": [_entry_row(score, ranks.get(score.dataset, "")) for score in entry.scores.values()],
+        "groups": _groups(entry, columns, ranks),
         "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
-        "radar": charts.radar("radar", "Against the board", axes, series) if series else "",
-        "radar_names": [one.name for one in series],
+        "dots": dot_charts.task_charts("dots", columns, lines, "../", not entry.board.synthetic),
+        "dots_about": dot_charts.scale_text(not entry.board.synthetic),
+        "dot_names": [line.name for line in lines],
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
         "cells": [_cell(r) for r in results],
@@ -81,23 +85,23 @@ def _entry(entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, 
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
 
 
-def _against_board(
-    entry: BoardEntry, best: dict[str, tuple[float, float]]
-) -> tuple[list[charts.Series], list[charts.Axis]]:
-    """The entry between the best and the worst of its board, where it has enough numbers and company."""
-    columns = columns_of([name for name in best if name in entry.scores])
-    if len(columns) < 3 or all(best[c.id][0] == best[c.id][1] for c in columns):
-        return [], []
-    series = tables.entry_series([entry], columns)
-    series += [charts.Series(text, [best[c.id][i] for c in columns]) for i, text in enumerate(("best", "worst"))]
-    return series, tables.radar_axes(columns)
+def _against_board(entry: BoardEntry, best: dict[str, tuple[float, float]]) -> list[dot_charts.Line]:
+    """The entry, the best and the worst of its board, where there is any other."""
+    there = [name for name in best if name in entry.scores]
+    if not there or all(best[name][0] == best[name][1] for name in there):
+        return []
+    board = [
+        dot_charts.Line(text, {name: (best[name][i], math.nan, math.nan) for name in there})
+        for i, text in enumerate(("best of the board", "last of the board"))
+    ]
+    return [*dot_charts.entry_lines([entry]), *board]
 
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
     known: list[tuple[str, str | Markup]] = [
         ("Backbone", shown(entry.backbone)),
         ("Checkpoint", shown(entry.checkpoint or "", 200)),
-        *tables.card_fields(entry),
+        *card_fields(entry),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
         ("Pretrained on", entry.pretraining),
         ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
@@ -105,7 +109,7 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
         ("Parameters", _count(entry.parameters)),
         ("Trained parameters", _count(entry.trained)),
         ("GFLOPs per picture", f"{_count(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else ""),
-        ("Images per second", "; ".join(tables.speed_texts(entry))),
+        ("Images per second", "; ".join(speed_texts(entry))),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
         ("Date", entry.date),
@@ -122,6 +126,17 @@ _VALUE = ('<td class="tight">', '<td class="n strong">', '<td class="n">', '<td 
 _ABOUT = ('<td class="tight">', "<td>", '<td class="n">', '<td class="muted">')
 """Scenario, task, measured on, beside it."""
 _EVIDENCE = {name: f'<td><span class="label l-{name}">{name}</span></td>' for name in EVIDENCE}
+
+
+def _groups(
+    entry: BoardEntry, columns: list[TableColumn], ranks: dict[str, str]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Task and rows, in the order of the boards."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for column in columns:
+        row = _entry_row(entry.scores[column.id], ranks.get(column.id, ""))
+        groups.setdefault(column.task, []).append(row)
+    return list(groups.items())
 
 
 def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:

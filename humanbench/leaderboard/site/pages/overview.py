@@ -8,7 +8,8 @@ from typing import Any
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
-from humanbench.leaderboard.site import charts, tables
+from humanbench.leaderboard.site import dot_charts, tables
+from humanbench.leaderboard.site.costs import cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
@@ -69,15 +70,16 @@ def published(content: Content) -> Page:
 
 def _published(columns: list[TableColumn]) -> dict[str, Any]:
     rows = tables.published_table(published_rows(), columns)
-    series = tables.published_series(published_rows(), columns)
+    lines = dot_charts.published_lines(published_rows(), columns)
     return {
         "columns": columns,
         "spans": tables.task_spans(columns),
         "published_rows": rows,
         "published_options": tables.filters_of(rows, ("backbone", "regime", "pretraining")),
         "scenarios": list(dict.fromkeys(column.scenario for column in columns)),
-        "radar": charts.radar("radar", "The paper’s results on 19 datasets", tables.radar_axes(columns), series),
-        "radar_names": [one.name for one in series],
+        "dots": dot_charts.task_charts("dots", columns, lines, "", True),
+        "dots_about": dot_charts.scale_text(True),
+        "dot_names": [line.name for line in lines],
     }
 
 
@@ -98,8 +100,9 @@ def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
 
 
 def _preview(content: Content, board: Board, ranked: Ranked) -> dict[str, Any]:
-    columns = content.columns(board)
-    rows = tables.board_rows(ranked, columns, "", PREVIEW)
+    columns, empty = tables.used(ranked, content.columns(board))
+    costs = cost_columns(ranked.entries)
+    rows = tables.board_rows(ranked, columns, "", PREVIEW, costs)
     return {
         "slug": board.key.slug,
         "title": board_title(board),
@@ -107,6 +110,8 @@ def _preview(content: Content, board: Board, ranked: Ranked) -> dict[str, Any]:
         "evidence": ranked.evidence,
         "columns": columns,
         "spans": tables.task_spans(columns),
+        "empty": empty,
+        "costs": costs,
         "count": len(ranked.entries),
         # The anchor of an entry is on its board's own page.
         "rows": [replace(row, anchor=f"top-{ranked.evidence}-{row.anchor}") for row in rows],
