@@ -274,6 +274,7 @@ def transformers_cases() -> dict[str, tuple[Any, Any]]:
         "RADIO": (hf.RadioConfig(**flat, max_img_size=128), hf.RadioModel),
         "TIPSv2": (hf.Tipsv2VisionConfig(**flat), hf.Tipsv2VisionModel),
         "I-JEPA": (hf.IJepaConfig(**flat), hf.IJepaModel),
+        "Pixio": (hf.PixioConfig(**flat, n_cls_tokens=3), hf.PixioModel),
         "FocalNet": (
             hf.FocalNetConfig(
                 image_size=64, embed_dim=8, hidden_sizes=[8, 16, 24, 32], depths=[1] * 4, focal_levels=[1] * 4,
@@ -348,8 +349,8 @@ Every row is a tiny network with random weights, written by the library that has
 and loaded as [backbones](backbones.md) says. The difference is the largest one of its features (map and class token) to
 those of the library that wrote it. `refused` means one sentence that says what to give.
 
-Of the 53 rows of transformers and of networks made for people, `python -m tools.eval_layouts` ran
-`eval --suite mini --protocol head --datasets pa100k,cihp`, an iteration a dataset: 43 run, and the 10 that are refused
+Of the 55 rows of transformers and of networks made for people, `python -m tools.eval_layouts` ran
+`eval --suite mini --protocol head --datasets pa100k,cihp`, an iteration a dataset: 45 run, and the 10 that are refused
 here are refused there, in the same sentence.
 """
 

@@ -60,9 +60,13 @@ def read_header(metadata: Mapping[str, str], source: str) -> tuple[Architecture 
     return architecture, StatedPixels("the header of the file", pixels.values)
 
 
+CONFIGS = ("config.json", "open_clip_config.json")
+"""Names of the files in which libraries say what their weights are of; the first one that there is counts."""
+
+
 def read_beside(folder: Path) -> BesideFile:
     """What the configuration files of a folder say; an empty answer where there are none."""
-    for name in ("config.json", "open_clip_config.json"):
+    for name in CONFIGS:
         path = folder / name
         if path.is_file():
             return from_document(_read(path), name, _read(folder / "preprocessor_config.json"))

@@ -201,26 +201,26 @@ def _optional(repository: str, file: str) -> dict[str, Any]:
 
 def _of_folder(name: str, folder: Path) -> BackboneSpec:
     """A folder as timm and transformers save them: `config.json` and the weights, divided or whole."""
-    from humanbench.backbones.config_files import read_beside
+    from humanbench.backbones.config_files import CONFIGS, read_beside
 
     if not folder.is_dir():
         raise BackboneError(f"{folder}: there is no such folder")
-    if not (folder / "config.json").is_file():
+    if not any((folder / config).is_file() for config in CONFIGS):
         files = sorted(p.name for p in folder.iterdir() if p.name.lower().endswith((*_CHECKPOINTS, CARD)))
         inner = "card.toml" if "card.toml" in files or not files else files[0]
         raise BackboneError(
             f"{folder}: is a folder; give the file in it, like {folder / inner} (a folder of timm or transformers "
-            "holds a config.json)"
+            "holds a config.json, one of open_clip an open_clip_config.json)"
         )
     weights = next((folder / file for file in sources.WEIGHT_FILES if (folder / file).is_file()), None)
     if weights is None:
-        raise BackboneError(f"{folder}: holds a config.json but none of {', '.join(sources.WEIGHT_FILES)}")
+        raise BackboneError(f"{folder}: holds a configuration but none of {', '.join(sources.WEIGHT_FILES)}")
     spec = of_document(name.removeprefix(LOCAL_DIR), read_beside(folder))
     return replace(spec, name=folder.resolve().name, places=(Weights(file=str(weights)),))
 
 
 def of_document(name: str, beside: BesideFile) -> BackboneSpec:
-    """The network that a configuration names: timm's, or one of transformers."""
+    """The network that a configuration names: timm's, one of transformers, or open_clip's own tower."""
     import timm
 
     document = beside.document
@@ -229,6 +229,8 @@ def of_document(name: str, beside: BesideFile) -> BackboneSpec:
         return BackboneSpec(name, base, arguments=dict(document.get("model_args") or {}), pixels=beside.pixels)
     if beside.model_type:
         return of_transformers(name, beside)
+    if "model_cfg" in document:  # open_clip's own tower
+        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels)
     raise BackboneError(
         f"{name}: its config.json names no network of timm (architecture: {base or 'absent'}) and none of transformers "
         "(model_type: absent); give the network as the name and this as the checkpoint"

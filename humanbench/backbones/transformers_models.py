@@ -72,6 +72,7 @@ KINDS: Mapping[str, _Kind] = {
     "focalnet": _Kind("FocalNetModel"),  # as with BiT
     "hiera": _Kind("HieraModel", multiple=lambda config: config.masked_unit_size[0] * config.patch_stride[0]),
     "ijepa": _Kind("IJepaModel"),
+    "pixio": _Kind("PixioModel", lambda config: int(config.n_cls_tokens)),  # eight, of which none is the one
     "pvt_v2": _Kind("PvtV2Model"),
     "radio": _Kind("RadioModel", lambda config: int(config.num_cls_tokens) + int(config.num_registers), True),
     "resnet": _Kind("ResNetModel"),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import timm
 import torch
-from timm.layers import GELUTanh
+from safetensors.torch import save_file
+from timm.layers import GELUTanh, QuickGELU
 from timm.layers.mlp import SwiGLUPacked
 from timm.models.vision_transformer import ResPostBlock
 
@@ -111,6 +112,15 @@ def test_the_network_of_timm_that_open_clip_names(tmp_path: Path) -> None:
         expected = theirs.eval().forward_features(images)
     torch.testing.assert_close(backbone(images).tokens, expected, atol=1e-5, rtol=1e-5)
     assert backbone.preprocessing.mean == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_folder_of_open_clip(quick: bool, tmp_path: Path) -> None:
+    theirs = network(pre_norm=True, norm_layer=torch.nn.LayerNorm, act_layer=QuickGELU if quick else torch.nn.GELU)
+    save_file(clip_names(theirs), tmp_path / "open_clip_model.safetensors")
+    model = {"vision_cfg": {"width": 32, "head_width": 8}, "quick_gelu": quick}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": model}))
+    check(load_backbone(str(tmp_path)), theirs)
 
 
 @pytest.mark.parametrize("key", ["optim_x", "epoch_model", "loss_net", "config_model", "scheduled"])
