@@ -28,7 +28,9 @@ def main(runs: list[str]) -> None:
     if chromium is None or not runs:
         sys.exit("python -m tools.board_picture RUN... (run folders of `humanbench eval --suite mini`; needs chromium)")
     with tempfile.TemporaryDirectory() as place:
-        site = build(runs, Path(place) / "site", Path(place) / "none")
+        store = Path(place) / "none"
+        store.mkdir()
+        site = build(runs, Path(place) / "site", store)
         shot = Path(place) / "board.png"
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--screenshot={shot}"]
         size = f"--window-size={SIZE[0]},{SIZE[1]}"

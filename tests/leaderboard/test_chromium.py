@@ -133,6 +133,16 @@ def test_filters_narrow_rows_and_say_so(browser: Browser, site: Path) -> None:
     assert first_cells(browser, "published-table") == ["CLIP · ViT-B/16"]
 
 
+def test_backbones_are_narrowed_by_what_they_were_pretrained_on(browser: Browser, site: Path) -> None:
+    browser.open(at(site, "backbones.html"))
+    assert len(first_cells(browser, "backbones-table")) == len(NETS)
+    choose(browser, "licence", "CC-BY-NC-4.0")
+    assert first_cells(browser, "backbones-table") == ["MAE ViT-B/16"]
+    choose(browser, "licence", "")
+    choose(browser, "text", "clip")
+    assert first_cells(browser, "backbones-table") == ["CLIP ViT-B/16, visual tower (OpenAI)"]
+
+
 def test_the_scenario_filter_keeps_its_columns(browser: Browser, site: Path) -> None:
     browser.open(at(site, "published.html"))
     columns = "Array.from(document.querySelectorAll('tr.heads th')).filter(h => !h.hidden).length - 1"
@@ -224,7 +234,10 @@ def test_a_phone_scrolls_tables_not_pages(browser: Browser, site: Path, page: st
         assert browser.run(left) < 30, "the first column stays in sight"
 
 
-PHONE_PAGES = ["index.html", "published.html", "tasks/pose.html", "datasets/caltech.html", BOARD, "entries/*.html"]
+PHONE_PAGES = [
+    "index.html", "published.html", "backbones.html", "backbones/*.html", "tasks/pose.html", "datasets/caltech.html",
+    BOARD, "entries/*.html",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -87,6 +87,41 @@ def test_a_board_has_19_columns_by_task_with_arrows(site: Path) -> None:
     assert sum("↓" in text for text in texts) == 4  # Caltech, Human3.6M pose, ShanghaiTech A and B
 
 
+def test_a_backbone_has_its_regimes_side_by_side(tmp_path: Path) -> None:
+    results = [
+        made_result(d, "mae_vitb", r, value=v)
+        for d, r, v in (
+            ("lip", "partial", 61.0),
+            ("lip", "full", 64.0),
+            ("caltech", "partial", 30.0),
+            ("caltech", "full", 31.0),
+        )
+    ]
+    results += [made_result("lip", "timm:alone", value=62.5)]
+    site = built(tmp_path / "site", results)
+    assert problems(site) == []
+    (page,) = (site / "backbones").glob("*.html")
+    root = html5lib.parse(page.read_text(), namespaceHTMLElements=False)
+    table = next(t for t in root.iter("table"))
+    heads = [th.find("a") for th in table.find("thead").iter("th")][1:]
+    assert [a.text for a in heads] == ["Full finetuning", "Partial finetuning"]
+    assert all((page.parent / a.get("href")).is_file() for a in heads)
+    rows = {
+        row.find("th").find("a").text: row.findall("td") for row in table.find("tbody") if row.find("th/a") is not None
+    }
+    assert [(td.text.strip(), "best" in td.get("class", "")) for td in rows["LIP"]] == [("64.0", True), ("61.0", False)]
+    assert [(td.text.strip(), "best" in td.get("class", "")) for td in rows["Caltech"]] == [
+        ("31.0", False),
+        ("30.0", True),
+    ]
+    listed = (site / "backbones.html").read_text()
+    assert f'href="backbones/{page.name}"' in listed
+    assert re.search(r'href="entries/timm-alone-partial-[0-9a-f]+.html"', listed), "one entry is its own page"
+    assert "1 of 2" in listed
+    (entry,) = (site / "entries").glob("mae-vitb-full-*.html")
+    assert f"../backbones/{page.name}" in entry.read_text()
+
+
 def test_columns_without_a_value_are_a_line_that_unfolds(tmp_path: Path) -> None:
     results = [made_result(d, name) for name in ("mae_vitb", "clip_vitb") for d in ("lip", "caltech")]
     site = built(tmp_path / "site", results)

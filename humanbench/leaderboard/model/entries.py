@@ -131,6 +131,11 @@ class BoardEntry:
             given = shown(_card_names().get(self.backbone, self._own_name), 60)
         return f"{given} · {shown(self.checkpoint.rsplit('/', 1)[-1], 30)}" if self.checkpoint else given
 
+    @cached_property
+    def network(self) -> str:
+        """The address of its backbone's page: what entries of the same weights share, whatever was finetuned."""
+        return f"{slug(self.backbone, 40)}-{mark(repr((self.backbone, self.checkpoint, self.weights_sha256)))}"
+
     @property
     def _own_name(self) -> str:
         """The name on the card that came with the results, unless it is that of a card that is installed here."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from markupsafe import Markup, escape
@@ -80,6 +81,7 @@ def _named(body: str, name: str, link: str = "") -> str:
     return f'<a href="{escape(link)}">{inner}</a>' if link else f"<g>{inner}</g>"
 
 
+@lru_cache(maxsize=256)
 def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
     """A circle, square, diamond, triangle, cross or inverted triangle by number."""
     s = size
@@ -120,7 +122,7 @@ def dots(key: str, title: str, rows: Sequence[DotRow], about: str, lanes: bool =
         body.append(_row(row, y, count, scale))
         y += max(_NAME + _LANE * count + _BELOW, _HIT)
     if scale and rows:
-        at = [(t, _along(t, rows[0])) for t in _row_ticks(rows[0])]
+        at = [(t, _along(t, rows[0].start, rows[0].end)) for t in _row_ticks(rows[0])]
         for tick, x in at:
             anchor = "start" if x < 4 else "end" if x > 96 else "middle"
             body.append(f'<text class="tick" x="{x:.2f}%" y="{y + 8:g}" text-anchor="{anchor}">{tick:g}</text>')
@@ -132,10 +134,10 @@ def _row_ticks(row: DotRow) -> list[float]:
     return ticks(min(row.start, row.end), max(row.start, row.end))
 
 
-def _along(value: float, row: DotRow) -> float:
-    """Where on a row's line a value lies, in percent; beyond an end, at it."""
-    span = row.end - row.start
-    share = (value - row.start) / span if span and _drawable(span) else 0.5
+def _along(value: float, start: float, end: float) -> float:
+    """Where on a line a value lies, in percent of the width; beyond an end, at it."""
+    span = end - start
+    share = (value - start) / span if span and _drawable(span) else 0.5
     return 1.5 + 97 * min(max(share, 0.0), 1.0)
 
 
@@ -149,22 +151,23 @@ def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
     ]
     if scale:
         for tick in _row_ticks(row):
-            x = _along(tick, row)
+            x = _along(tick, row.start, row.end)
             ends = f'y1="{y + _NAME:g}" y2="{y + height:g}"'
             body.append(f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" {ends}/>')
     for dot in row.dots:
         if _drawable(dot.value):
             lane = dot.series if count > 1 else 0
-            body.append(_dot(dot, row, y + _NAME + _LANE * (lane + 0.5)))
+            body.append(_dot(dot, row.start, row.end, y + _NAME + _LANE * (lane + 0.5)))
     return _named("".join(body), row.name, row.link)
 
 
-def _dot(dot: Dot, row: DotRow, y: float) -> str:
+@lru_cache(maxsize=1024)  # the best and the last of a board stand on the page of each of its entries
+def _dot(dot: Dot, start: float, end: float, y: float) -> str:
     interval = ""
     if _drawable(dot.low) and _drawable(dot.high):
-        a, b = _along(dot.low, row), _along(dot.high, row)
+        a, b = _along(dot.low, start, end), _along(dot.high, start, end)
         interval = f'<line class="whisker" x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:.1f}" y2="{y:.1f}"/>'
-    body = f"{interval}{_marked(dot.series, _along(dot.value, row), y, 3.6)}"
+    body = f"{interval}{_marked(dot.series, _along(dot.value, start, end), y, 3.6)}"
     return f'<g class="s{dot.series % SERIES}"><title>{escape(dot.name)}</title>{body}</g>'
 
 

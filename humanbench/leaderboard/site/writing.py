@@ -29,6 +29,7 @@ from humanbench.paths import shipped
 
 NAVIGATION = (
     ("index", "Boards", "index.html"),
+    ("backbones", "Backbones", "backbones.html"),
     ("published", "Published", "published.html"),
     ("datasets", "Datasets", "datasets.html"),
     ("reading", "Guide", "reading.html"),

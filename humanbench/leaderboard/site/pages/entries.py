@@ -18,6 +18,7 @@ from humanbench.leaderboard.site import charts, dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.costs import speed_texts
 from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.ranks import dataset_ranks
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.metrics.directions import direction
@@ -30,24 +31,11 @@ def entries(content: Content) -> Iterable[Page]:
     """All entries, withdrawn ones too."""
     place = {board.key: board for board in content.boards}
     best = {key: _best(content.rankings(board)) for key, board in place.items()}
-    ranks = _ranks(content)
+    ranks = dataset_ranks(content)
     for entry in content.entries:
-        yield _entry(
-            entry, place.get(entry.board) if entry.scores else None, best.get(entry.board, {}), ranks.get(entry.id, {})
-        )
-
-
-def _ranks(content: Content) -> dict[str, dict[str, str]]:
-    """By entry and dataset, the rank with its interval."""
-    found: dict[str, dict[str, str]] = {}
-    for ranked in (one for board in content.boards for one in content.rankings(board)):
-        for column, ranks in zip(ranked.columns, ranked.ranking.columns, strict=True):
-            of = int((ranks.rank > 0).sum())
-            for entry, rank, low, high in zip(ranked.entries, ranks.rank, ranks.low, ranks.high, strict=True):
-                if rank:
-                    span = f" ({low}–{high})" if low != high else ""
-                    found.setdefault(entry.id, {})[column] = f"{rank} of {of}{span}"
-    return found
+        board = place.get(entry.board) if entry.scores else None
+        beside = len(content.networks.get(entry.network, ())) > 1
+        yield _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
 
 
 def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
@@ -61,7 +49,9 @@ def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _entry(entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str]) -> Page:
+def _entry(
+    entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str], beside: bool
+) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
     lines = _against_board(entry, best)
@@ -69,6 +59,7 @@ def _entry(entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, 
     context = {
         "entry": entry,
         "regime_text": regime_title(entry.board.regime),
+        "backbone_link": f"../backbones/{entry.network}.html" if beside and board and not entry.withdrawn else "",
         "board_link": f"../boards/{board.key.slug}.html#{entry.id}" if board and not entry.withdrawn else "",
         "board_title": board_title(board) if board else "",
         "fields": _entry_fields(entry),
@@ -226,6 +217,8 @@ _OWN = ("--arch", "--mean", "--std", "--interpolation", "--pretrained-on", "--se
 @lru_cache(maxsize=4096)
 def _overrides(command: str) -> tuple[str, ...]:
     """Architecture and overrides of a recorded command; where data lay on that machine is no part of them."""
+    if not any(option in command for option in _OWN):  # nearly always, and taking it apart takes long
+        return ()
     try:
         words = shlex.split(command[:4000])
     except ValueError:

@@ -57,6 +57,15 @@ class Content:
     def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
         return {}
 
+    @cached_property
+    def networks(self) -> dict[str, list[BoardEntry]]:
+        """By the address of their backbone's page, the entries of the same weights on any board."""
+        found: dict[str, list[BoardEntry]] = {}
+        for board in self.boards:
+            for entry in board.entries:
+                found.setdefault(entry.network, []).append(entry)
+        return found
+
     def columns(self, board: Board | None = None) -> list[TableColumn]:
         """The columns of the benchmark, and of whatever else a board has results of."""
         entries = board.entries if board is not None else ()

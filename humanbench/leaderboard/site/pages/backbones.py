@@ -1,0 +1,153 @@
+"""A page per backbone, its regimes side by side, and a page of all backbones to choose from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
+from humanbench.leaderboard.site import dot_charts, tables
+from humanbench.leaderboard.site.card_fields import card_fields
+from humanbench.leaderboard.site.charts import quantity
+from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
+from humanbench.leaderboard.site.pages.words import regime_title, suite_title
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
+from humanbench.names import shown
+from humanbench.regimes import REGIMES
+from humanbench.results.columns import columns_of_results
+
+Ranks = dict[str, dict[str, str]]
+
+
+def backbones(content: Content) -> Iterable[Page]:
+    """The page that lists those with a number, and one for each that has several entries to set side by side."""
+    ranks, overall = dataset_ranks(content), overall_ranks(content)
+    yield _overview(content.networks, overall)
+    for name, entries in content.networks.items():
+        if len(entries) > 1:
+            yield _backbone(name, entries, ranks, overall)
+
+
+def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) -> Page:
+    every = [entry for entries in networks.values() for entry in entries]
+    costs = cost_columns(every)
+    rows = []
+    for name, entries in networks.items():
+        first = entries[0]
+        rows.append(
+            {
+                "id": name,
+                "link": f"backbones/{name}.html" if len(entries) > 1 else f"entries/{first.id}.html",
+                "name": first.name,
+                "backbone": shown(first.backbone, 40),
+                "size": size_of(first),
+                "licence": shown(first.card.licence, 40) if first.card is not None else "",
+                "pretraining": first.pretraining,
+                "date": max(entry.date for entry in entries),
+                "costs": [cost.text(first) for cost in costs],
+                "places": [(_place(entry), overall.get(entry.id, ""), entry.board.slug, entry.id) for entry in entries],
+            }
+        )
+    rows.sort(key=lambda row: str(row["name"]).casefold())
+    filters = [
+        (name, tables.FILTERS[name], sorted({row[name] for row in rows if row[name]}))
+        for name in ("size", "licence", "pretraining")
+    ]
+    context = {"rows": rows, "costs": costs, "options": filters}
+    return Page("backbones.html", "backbones.html.j2", "Backbones", "backbones", context)
+
+
+def _place(entry: BoardEntry) -> str:
+    """The board in a word or two: its regime, and what else is special."""
+    suite = [] if entry.board.suite == "humanbench-v1" else [suite_title(entry.board.suite).lower()]
+    return ", ".join([regime_title(entry.board.regime), *suite, *entry.board.labels])
+
+
+def _backbone(name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> Page:
+    groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
+    for entry in entries:
+        groups.setdefault(_conditions(entry.board), []).append(entry)
+    first = entries[0]
+    context = {
+        "name": first.name,
+        "fields": _fields(first),
+        "groups": [_group(i, members, ranks, overall) for i, members in enumerate(groups.values())],
+    }
+    return Page(f"backbones/{name}.html", "backbone.html.j2", first.name, "backbones", context)
+
+
+def _conditions(key: BoardKey) -> tuple[Any, ...]:
+    """What must be the same for numbers to stand side by side: all but what is finetuned."""
+    return key.suite, key.variant, key.recipe, key.synthetic, key.subset
+
+
+def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:
+    entries = sorted(entries, key=lambda entry: REGIMES.place(entry.board.regime))
+    columns = columns_of(columns_of_results({name for entry in entries for name in entry.scores}))
+    names = [_column(entry, entries) for entry in entries]
+    lines = [
+        dot_charts.Line(text, line.values)
+        for text, line in zip(names, dot_charts.entry_lines(entries[: dot_charts.SHOWN]), strict=False)
+    ]
+    published = not entries[0].board.synthetic
+    return {
+        "title": suite_title(entries[0].board.suite),
+        "labels": entries[0].board.labels,
+        "heads": [
+            (text, entry.id, overall.get(entry.id, ""), _trained(entry))
+            for text, entry in zip(names, entries, strict=True)
+        ],
+        "tasks": _rows(columns, entries, ranks),
+        "dots": dot_charts.task_charts(f"dots-{number_}", columns, lines, "../", published),
+        "dot_names": [line.name for line in lines],
+        "dots_about": dot_charts.scale_text(published),
+    }
+
+
+def _column(entry: BoardEntry, entries: Sequence[BoardEntry]) -> str:
+    """The regime, and who submitted it where several did."""
+    text = regime_title(entry.board.regime)
+    several = sum(other.board.regime == entry.board.regime for other in entries) > 1
+    return f"{text} by {shown(entry.submitter, 30) or entry.date or entry.id[-10:]}" if several else text
+
+
+def _trained(entry: BoardEntry) -> str:
+    return f"{quantity(entry.trained)} trained" if math.isfinite(entry.trained) else ""
+
+
+def _rows(
+    columns: Sequence[TableColumn], entries: Sequence[BoardEntry], ranks: Ranks
+) -> list[tuple[str, list[tuple[TableColumn, list[tuple[str, str, str, bool]]]]]]:
+    """By task, for each dataset its cells: value, half interval, rank, and whether no regime of it is better."""
+    groups: dict[str, list[tuple[TableColumn, list[tuple[str, str, str, bool]]]]] = {}
+    for column in columns:
+        scores = [entry.scores.get(column.id) for entry in entries]
+        values = [score.value for score in scores if score is not None]
+        best = (max if column.arrow == "↑" else min)(values)
+        cells = []
+        for entry, score in zip(entries, scores, strict=True):
+            if score is None:
+                cells.append(("–", "", "", False))
+                continue
+            half = f"±{number(score.number.half)}" if score.interval else ""
+            leads = score.value == best and len(set(values)) > 1
+            cells.append((number(score.value), half, ranks.get(entry.id, {}).get(column.id, ""), leads))
+        groups.setdefault(column.task, []).append((column, cells))
+    return list(groups.items())
+
+
+def _fields(entry: BoardEntry) -> list[tuple[str, Any]]:
+    known: list[tuple[str, Any]] = [
+        ("Backbone", shown(entry.backbone)),
+        ("Checkpoint", shown(entry.checkpoint or "", 200)),
+        *card_fields(entry),
+        ("Pretrained on", entry.pretraining),
+        ("Parameters", quantity(entry.parameters) if math.isfinite(entry.parameters) else ""),
+        ("GFLOPs per picture", quantity(entry.gflops) if math.isfinite(entry.gflops) else ""),
+        ("Images per second", "; ".join(speed_texts(entry))),
+        ("Weights (SHA-256)", shown(entry.weights_sha256)),
+    ]
+    return [(name, value) for name, value in known if value]
