@@ -66,6 +66,7 @@
       if (button) {
         button.hidden = !phone.matches || left.length < 2;
         button.textContent = folded ? "+" + (left.length - 1) : "–";
+        button.setAttribute("aria-label", button.textContent + " columns of " + button.dataset.of);
       }
       group.hidden = left.length === 0;
       group.colSpan = Math.max(folded ? 1 : left.length, 1);
@@ -86,7 +87,7 @@
       var button = document.createElement("button");
       button.type = "button";
       button.className = "fold";
-      button.setAttribute("aria-label", "All columns of " + group.textContent.trim());
+      button.dataset.of = group.textContent.trim();
       button.setAttribute("aria-expanded", "false");
       group.appendChild(button);
       button.addEventListener("click", function () {

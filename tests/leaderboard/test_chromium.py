@@ -265,7 +265,8 @@ def test_a_phone_shows_one_column_of_a_task_until_it_is_tapped(phone: Browser, s
         ".map(h => h.querySelector('a').textContent)"
     )
     assert phone.run(names) == ["H3.6M", "Market", "CrowdHuman", "COCO", "PA-100K", "SHA"]
-    assert phone.run("document.querySelector('#board-claimed tr.tasks .hue0 .fold').textContent") == "+3"
+    button = "document.querySelector('#board-claimed tr.tasks .hue0 .fold')"
+    assert phone.run(f"[{button}.textContent, {button}.ariaLabel]") == ["+3", "+3 columns of reid"]
     click(phone, "#board-claimed tr.tasks .hue0 .fold")
     assert len(phone.run(names)) == 9
     assert phone.run(

@@ -64,10 +64,12 @@ class Point:
 
 
 def _svg(height: float, key: str, title: str, body: Iterable[str], about: str, kind: str) -> Markup:
+    content = "".join(body)
+    role = "group" if "<a " in content else "img"  # what is in a picture can be reached by no key
     return Markup(
-        f'<svg class="chart {kind}" width="100%" height="{height:g}" role="img" '
+        f'<svg class="chart {kind}" width="100%" height="{height:g}" role="{role}" '
         f'aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{escape(title)}</title>'
-        f'<desc id="{key}-d">{escape(about)}</desc>{"".join(body)}</svg>'
+        f'<desc id="{key}-d">{escape(about)}</desc>{content}</svg>'
     )
 
 

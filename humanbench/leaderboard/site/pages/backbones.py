@@ -34,7 +34,7 @@ def backbones(content: Content) -> Iterable[Page]:
 def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) -> Page:
     every = [entry for entries in networks.values() for entry in entries]
     costs = cost_columns(every)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, entries in networks.items():
         first = entries[0]
         rows.append(
@@ -51,7 +51,7 @@ def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) ->
                 "places": [(_place(entry), overall.get(entry.id, ""), entry.board.slug, entry.id) for entry in entries],
             }
         )
-    rows.sort(key=lambda row: str(row["name"]).casefold())
+    rows.sort(key=lambda row: row["name"].casefold())
     filters = [
         (name, tables.FILTERS[name], sorted({row[name] for row in rows if row[name]}))
         for name in ("size", "licence", "pretraining")
