@@ -22,6 +22,7 @@ from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of
 from humanbench.leaderboard.site.card_fields import linked
 from humanbench.leaderboard.site.writing import build_site
+from humanbench.leaderboard.submissions.bundle import with_later_card
 from humanbench.leaderboard.submissions.manifest import BackboneRecord
 from humanbench.leaderboard.submissions.rerun import rerun, strange_places
 from tests.leaderboard.made import made_result
@@ -149,6 +150,25 @@ def test_what_an_own_card_says_is_on_the_page_of_its_entry(tmp_path: Path) -> No
     for url in ("javascript:alert(1)", "https://", "http://[", "//e", "https://e/\n"):
         assert "<a" not in linked("Ours", url)
     assert "&#34;" in linked("Ours", 'https://e/"><script>')
+
+
+def test_a_later_card_is_of_the_run_s_network_and_of_no_weights_that_have_a_card(tmp_path: Path) -> None:
+    path = tmp_path / "card.toml"
+    path.write_text(CARD)
+    arguments = {name: value for name, value in SMALL.items() if name != "patch_size"}
+    record = BackboneRecord.model_validate(
+        record_of(load_backbone("random:vit_tiny_patch16_224", **arguments), None, ())
+    )
+    assert with_later_card(record, str(path)).name == "ours"
+    path.write_text(CARD.replace("vit_tiny", "vit_small"))
+    with pytest.raises(
+        HumanbenchError, match="of the network vit_small_patch16_224, the run is of vit_tiny_patch16_224"
+    ):
+        with_later_card(record, str(path))
+    known = next(card for card in backbone_cards().values() if card.tensors_sha256)
+    path.write_text(CARD)
+    with pytest.raises(HumanbenchError, match=f"are those of {known.id}, which has a card already"):
+        with_later_card(record.model_copy(update={"weights_sha256": known.tensors_sha256[0]}), str(path))
 
 
 def test_an_own_card_does_not_take_the_name_of_one_that_is_installed() -> None:

@@ -56,7 +56,7 @@ def gathered(
     if not results:
         raise HumanbenchError(f"{run}: no cell is finished, so there is nothing to submit")
     record = _backbone(run, results)
-    record = record if card is None else _of_later_card(record, card)
+    record = record if card is None else with_later_card(record, card)
     if pretrained_on is not None:
         record = record.model_copy(update={"pretrained_on": pretraining_names(pretrained_on)})
     with temporary("humanbench-submit-") as folder:
@@ -109,7 +109,7 @@ def _of_record(result: Result, record: BackboneRecord) -> Result:
     return result.model_copy(update=about)
 
 
-def _of_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
+def with_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
     """The record with a card that was written after the run.
 
     Raises `HumanbenchError` where the card says of its weights what does not hold for those of the run.
@@ -125,6 +125,13 @@ def _of_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
         raise HumanbenchError(
             f"--card {name}: its weights have the SHA-256 {min(files)[:12]}…, the run's file {load['sha256'][:12]}…"
         )
+    known = next((one.id for one in backbone_cards().values() if record.weights_sha256 in one.tensors_sha256), card.id)
+    if known != card.id:
+        raise HumanbenchError(f"--card {name}: the run's weights are those of {known}, which has a card already")
+    built = ((record.network or {}).get("architecture") or {}).get("timm")
+    theirs = card.architecture.timm
+    if built and theirs and built.partition(".")[0] != theirs.partition(".")[0]:
+        raise HumanbenchError(f"--card {name}: is of the network {theirs}, the run is of {built}")
     if card.id in backbone_cards() and record.weights_sha256 not in card.tensors_sha256:
         raise HumanbenchError(f"--card {name}: {card.id} is the id of a card that comes with humanbench; take another")
     return record.model_copy(
