@@ -82,7 +82,10 @@
   var phone = window.matchMedia("(max-width: 40rem)");
 
   function foldable(table) {
-    var groups = Array.prototype.filter.call(table.querySelectorAll("tr.tasks .group"), function (group) { return group.colSpan > 1; });
+    var groups = Array.prototype.slice.call(table.querySelectorAll("tr.tasks .group"));
+    var tasks = groups.filter(function (group) { return group.querySelector("a"); });
+    // The only task of a table is what its page is about.
+    groups = groups.filter(function (group) { return group.colSpan > 1 && !(tasks.length === 1 && group === tasks[0]); });
     groups.forEach(function (group) {
       var button = document.createElement("button");
       button.type = "button";

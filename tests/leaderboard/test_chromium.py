@@ -276,6 +276,12 @@ def test_a_phone_shows_one_column_of_a_task_until_it_is_tapped(phone: Browser, s
     assert len(phone.run(names)) == 6
 
 
+def test_the_page_of_a_task_shows_all_its_columns_on_a_phone_too(phone: Browser, site: Path) -> None:
+    phone.open(at(site, "tasks/pose.html"))
+    heads = "document.querySelectorAll('#published-table tr.heads .score:not([hidden])').length"
+    assert phone.run(heads) == 4
+
+
 TOO_SMALL = """(() => {
   const seen = e => e.getClientRects().length > 0 && !e.closest('.vh, .skip');
   const all = s => Array.from(document.querySelectorAll(s)).filter(seen);

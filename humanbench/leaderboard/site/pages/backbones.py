@@ -73,10 +73,22 @@ def _backbone(name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[
     first = entries[0]
     context = {
         "name": first.name,
+        "about": _about(first),
         "fields": _fields(first),
         "groups": [_group(i, members, ranks, overall) for i, members in enumerate(groups.values())],
     }
     return Page(f"backbones/{name}.html", "backbone.html.j2", first.name, "backbones", context)
+
+
+def _about(entry: BoardEntry) -> str:
+    """Size, cost, licence and pretraining in a line."""
+    known = [
+        f"{quantity(entry.parameters)} parameters" if math.isfinite(entry.parameters) else "",
+        f"{quantity(entry.gflops)} GFLOPs" if math.isfinite(entry.gflops) else "",
+        shown(entry.card.licence, 60) if entry.card is not None else "",
+        "pretrained on undisclosed data" if entry.pretrained_on is None else f"pretrained on {entry.pretraining}",
+    ]
+    return " · ".join(text for text in known if text)
 
 
 def _conditions(key: BoardKey) -> tuple[Any, ...]:
