@@ -17,6 +17,7 @@ _WHERE = {
     "reid": "ranking",
     "reid_from_features": "ranking",
     "keypoint_ap": "keypoints",
+    "PoseDetections": "keypoints",
     "pckh": "keypoint_distance",
     "epe": "keypoint_distance",
     "confusion": "segmentation",
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from humanbench.metrics.crowdhuman import crowdhuman as crowdhuman
     from humanbench.metrics.keypoint_distance import epe as epe
     from humanbench.metrics.keypoint_distance import pckh as pckh
+    from humanbench.metrics.keypoints import PoseDetections as PoseDetections
     from humanbench.metrics.keypoints import keypoint_ap as keypoint_ap
     from humanbench.metrics.ranking import reid as reid
     from humanbench.metrics.ranking import reid_from_features as reid_from_features

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics.magnitude import LARGEST, beyond
-from humanbench.metrics.oks import GroundTruthPoses, RankedPoses, average_precision, match, outside
+from humanbench.metrics.oks import GroundTruthPoses, RankedPoses, Verdicts, average_precision, match, outside, verdicts
 from humanbench.metrics.scores import DrawCounts, Scores
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
@@ -26,6 +27,27 @@ BOX_TO_AREA = 0.53
 """Body area as a share of its box, where no area is annotated (xtcocotools, `use_area=False`)."""
 
 
+@dataclass(frozen=True)
+class PoseDetections:
+    """Detected people as arrays: what a list of COCO results says, without a dict for each.
+
+    `image_id` N, `keypoints` N x K x 3 (x, y, anything; pixels), `score` N, `bbox` N x 4 (x, y, w, h) where stated;
+    without `category_id` all are of the first category. `id` is for messages.
+    """
+
+    image_id: Sequence[Any]
+    keypoints: Floats
+    score: Floats
+    bbox: Floats | None = None
+    category_id: Sequence[Any] | None = None
+    id: Sequence[Any] | None = None
+
+    def name(self, i: int) -> str:
+        """Detection `i` in a sentence."""
+        id_ = "" if self.id is None or self.id[i] is None else f" of id {self.id[i]}"
+        return f"detection {i}{id_} (image {self.image_id[i]})"
+
+
 class _Frame(NamedTuple):
     """What both sides are read into: position of each image id and category id, and the number of keypoints."""
 
@@ -38,20 +60,21 @@ class _Ranked(NamedTuple):
     """One category's detections in order of score, and what each counts as."""
 
     image: Ints  # D: position of the image
-    status: NDArray[np.uint8]  # areas x thresholds x D
+    verdicts: Verdicts
     people: Ints  # areas x images: people that count
 
 
 def keypoint_ap(
     ground_truth: Mapping[str, Any],
-    detections: CocoEntries,
+    detections: CocoEntries | PoseDetections,
     sigmas: ArrayLike,
     area: str = "annotation",
 ) -> Scores:
     """COCO keypoint `AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl` in percent; the unit is the image.
 
     `ground_truth` is a COCO dict (`images`, `annotations`, `categories`), `detections` a list of dicts with `image_id`,
-    `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`; pixels, the same frame on both sides.
+    `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`, or the same as `PoseDetections`; pixels,
+    the same frame on both sides.
     `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box, with
     the rules of AI Challenger's evaluation: flags are counted whatever `num_keypoints` says, and a detection none of
     whose keypoints has a third number above 0 is dropped.
@@ -75,7 +98,8 @@ def keypoint_ap(
     sigma = np.asarray(sigmas, dtype=np.float64).ravel()
     frame = _frame(ground_truth, len(sigma))
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
-    detected = _read_detections(detections, frame)
+    given = detections if isinstance(detections, PoseDetections) else _stacked(detections, len(sigma))
+    detected = _read_detections(given, frame)
     known = len(detected.score)
     if area == "box":
         detected = _with_keypoint_scores(detected)
@@ -86,7 +110,7 @@ def keypoint_ap(
         "people": int(sum(ranked.people[0].sum() for ranked in parts)),
         "detections": len(best.score),
         "detections beyond 20 an image": len(detected.score) - len(best.score),
-        "detections of other categories": len(detections) - known,
+        "detections of other categories": len(given.score) - known,
     }
     if area == "box":
         info["detections without keypoint scores"] = known - len(detected.score)
@@ -108,6 +132,7 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     image = np.array([frame.images[a["image_id"]] for a in listed], np.int64)
     category = np.array([frame.categories[a["category_id"]] for a in listed], np.int64)
     points = _points(listed, frame.keypoints, "annotation", DataError)
+    _check_points(points, lambda i: _name(listed, i, "annotation"), DataError)
     labelled = (points[:, :, 2] > 0).sum(axis=1)
     box = np.array([a.get("bbox", (np.nan,) * 4) for a in listed], np.float64).reshape(len(listed), 4)
     if (i := _first(np.isnan(box).any(axis=1) & ((labelled == 0) | from_box))) is not None:
@@ -131,38 +156,51 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     return GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
 
 
-def _read_detections(detections: CocoEntries, frame: _Frame) -> RankedPoses:
+def _read_detections(detections: PoseDetections, frame: _Frame) -> RankedPoses:
     """All detections of known categories, best first within their group, equal scores in the order given."""
-    _require(detections, ("image_id", "category_id", "keypoints", "score"), "detection", PredictionError)
+    score, points = detections.score, detections.keypoints
+    if (i := _first(~np.isfinite(score))) is not None:
+        raise PredictionError(f"{detections.name(i)} has the score {score[i]}, not a finite number")
+    _check_points(points, detections.name, PredictionError)
     try:
-        image = np.array([frame.images[d["image_id"]] for d in detections], np.int64)
+        image = np.array([frame.images[id_] for id_ in detections.image_id], np.int64)
     except KeyError as error:
         raise PredictionError(
             f"detections name image {error.args[0]!r}, which the ground truth does not have"
         ) from None
-    category = np.array([frame.categories.get(d["category_id"], -1) for d in detections], np.int64)
-    score = np.array([d["score"] for d in detections], np.float64)
-    if (i := _first(~np.isfinite(score))) is not None:
-        raise PredictionError(f"{_name(detections, i, 'detection')} has the score {score[i]}, not a finite number")
-    points = _points(detections, frame.keypoints, "detection", PredictionError)
-    area = _detection_areas(detections, points)
+    category = np.zeros(len(image), np.int64)
+    if detections.category_id is not None:
+        category = np.array([frame.categories.get(id_, -1) for id_ in detections.category_id], np.int64)
     group = category * len(frame.images) + image
     order = np.argsort(-score, kind="stable")
     order = order[category[order] >= 0]
     order = order[np.argsort(group[order], kind="stable")]
-    return RankedPoses(group[order], score[order], points[order], area[order])
+    return RankedPoses(group[order], score[order], points[order], _detection_areas(detections)[order])
 
 
-def _detection_areas(detections: CocoEntries, points: Floats) -> Floats:
-    """Areas for the size ranges, as pycocotools' `loadRes` derives them (the first detection decides how)."""
-    if not detections or not len(detections[0].get("bbox", ())):
+def _detection_areas(detections: PoseDetections) -> Floats:
+    """Areas for the size ranges, as pycocotools' `loadRes` derives them."""
+    if detections.bbox is None:
+        points = detections.keypoints
         sides = points[:, :, :2].max(axis=1) - points[:, :, :2].min(axis=1)
         return np.asarray(sides[:, 0] * sides[:, 1], np.float64)
-    _require(detections, ("bbox",), "detection", PredictionError)
-    box = np.array([d["bbox"] for d in detections], np.float64).reshape(len(detections), 4)
+    box = detections.bbox
     if (i := beyond(box)) is not None:
-        raise PredictionError(f"{_name(detections, i, 'detection')} has a bbox beyond {LARGEST:g}")
+        raise PredictionError(f"{detections.name(i)} has a bbox beyond {LARGEST:g}")
     return np.asarray(box[:, 2] * box[:, 3], np.float64)
+
+
+def _stacked(rows: CocoEntries, keypoints: int) -> PoseDetections:
+    """COCO results as arrays; the first decides whether boxes are read."""
+    _require(rows, ("image_id", "category_id", "keypoints", "score"), "detection", PredictionError)
+    box = None
+    if rows and len(rows[0].get("bbox", ())):
+        _require(rows, ("bbox",), "detection", PredictionError)
+        box = np.array([d["bbox"] for d in rows], np.float64).reshape(len(rows), 4)
+    score = np.array([d["score"] for d in rows], np.float64)
+    points = _points(rows, keypoints, "detection", PredictionError)
+    images, categories = ([d[key] for d in rows] for key in ("image_id", "category_id"))
+    return PoseDetections(images, points, score, box, categories, [d.get("id") for d in rows])
 
 
 def _with_keypoint_scores(detected: RankedPoses) -> RankedPoses:
@@ -185,7 +223,7 @@ def _chosen(poses: RankedPoses, rows: Bools) -> RankedPoses:
 
 
 def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
-    """Keypoints of all rows as N x K x 3; raises where the number differs or a coordinate is not finite."""
+    """Keypoints of all rows as N x K x 3; raises where the number differs."""
     lists = [row["keypoints"] for row in rows]
     try:
         points = np.array(lists, np.float64).reshape(len(rows), keypoints, 3)
@@ -198,12 +236,15 @@ def _points(rows: CocoEntries, keypoints: int, what: str, error: type[Humanbench
             f"{_name(rows, i, what)} has {sizes[i]} keypoint numbers, not {3 * keypoints} "
             f"(x, y and one more for each of {keypoints} keypoints)"
         ) from None
+    return points
+
+
+def _check_points(points: Floats, name: Callable[[int], str], error: type[HumanbenchError]) -> None:
     if not np.isfinite(points).all():
         i = int(np.argwhere(~np.isfinite(points))[0, 0])
-        raise error(f"{_name(rows, i, what)} has a keypoint that is not a finite number")
+        raise error(f"{name(i)} has a keypoint that is not a finite number")
     if (i := beyond(points[:, :, :2])) is not None:
-        raise error(f"{_name(rows, i, what)} has a keypoint beyond {LARGEST:g}, outside any picture")
-    return points
+        raise error(f"{name(i)} has a keypoint beyond {LARGEST:g}, outside any picture")
 
 
 def _require(rows: CocoEntries, keys: tuple[str, ...], what: str, error: type[HumanbenchError]) -> None:
@@ -233,15 +274,15 @@ def _rank(
     order = np.argsort(-detected.score[rows], kind="stable")
     counted = ~(people.ignore | outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
-    ordered = np.ascontiguousarray(status[:, :, rows][:, :, order])
-    return _Ranked(detected.group[rows][order] - first, ordered, np.stack(numbers))
+    found = verdicts(status[:, :, rows][:, :, order])
+    return _Ranked(detected.group[rows][order] - first, found, np.stack(numbers))
 
 
 def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:
     precision, recall = [], []
     for ranked in parts:
         people = ranked.people @ counts
-        p, r = average_precision(ranked.status, counts[ranked.image], people, RECALLS)
+        p, r = average_precision(ranked.verdicts, counts[ranked.image], people, RECALLS)
         precision.append(np.where(people[:, None, None] > 0, p, np.nan))
         recall.append(np.where(people[:, None] > 0, r, np.nan))
     shape = (len(parts), len(AREAS), len(THRESHOLDS))

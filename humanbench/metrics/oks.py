@@ -134,45 +134,88 @@ def match(
     return _match(people, detections, spans, ignored, outside(detections.area, ranges), variances, thresholds)
 
 
+class Verdicts(NamedTuple):
+    """What `match` found for detections in order of score, laid out so that a draw of images costs few steps.
+
+    At one range of area most detections count at every threshold or at none: `usual` says which do (ranges x D). What
+    differs, and what is right, are the `steps`, by falling score: range `a`, threshold `t` owns the steps
+    `first[a, t]:first[a, t + 1]`, each of the detection `at`, which counts `change` times more than usually, and is
+    right or not.
+    """
+
+    usual: Bools
+    first: Ints  # ranges x (thresholds + 1)
+    at: Ints
+    change: NDArray[np.int8]
+    right: Bools
+
+
+def verdicts(status: Outcomes) -> Verdicts:
+    """`status` (ranges x thresholds x D, in order of score, as from `match`) for `average_precision`."""
+    counts = status != IGNORED
+    usual = counts[:, -1]
+    change = counts.astype(np.int8) - usual[:, None].astype(np.int8)
+    right = status == RIGHT
+    area, threshold, at = np.nonzero(right | (change != 0))
+    thresholds = status.shape[1]
+    bounds = np.arange(len(status))[:, None] * thresholds + np.arange(thresholds + 1)
+    first = np.searchsorted(area * thresholds + threshold, bounds)
+    return Verdicts(usual.copy(), first, at, change[area, threshold, at], right[area, threshold, at])
+
+
 @compiled
-def _precision(status: Outcomes, weights: Ints, people: int, recalls: Floats, out: Floats) -> float:
-    """Interpolated precision at `recalls` into `out`; returns the final recall.
+def _curve(steps: Verdicts, span: Ints, counted: Ints, weights: Ints, curve: Ints) -> int:
+    """Right and counted detections after every right one that was drawn, into `curve` (2 x N or more); returns N.
 
     Only right detections matter: recall grows at no other, and precision falls at every wrong one.
     """
-    precision = np.empty(len(status))
-    recall = np.empty(len(status))
-    n = right = counted = 0
-    for d in range(len(status)):
-        if status[d] == IGNORED:
-            continue
-        counted += weights[d]
-        if status[d] == RIGHT:
-            right += weights[d]
-            precision[n] = right / (counted + _EPSILON)
-            recall[n] = right / people
-            n += 1
-    for i in range(n - 1, 0, -1):
-        precision[i - 1] = max(precision[i - 1], precision[i])
-    i = 0
-    for r in range(len(recalls)):
-        while i < n and recall[i] < recalls[r]:
-            i += 1
-        out[r] = precision[i] if i < n else 0.0
-    return recall[n - 1] if n else 0.0
+    n = right = more = 0
+    for step in range(span[0], span[1]):
+        d = steps.at[step]
+        more += steps.change[step] * weights[d]
+        right += weights[d] * steps.right[step]
+        curve[0, n] = right
+        curve[1, n] = counted[d] + more
+        n += steps.right[step] and weights[d] > 0
+    return n
 
 
 @compiled
-def average_precision(status: Outcomes, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
+def _interpolated(right: Ints, counted: Ints, people: int, recalls: Floats, out: Floats) -> None:
+    """Highest precision at or beyond each of `recalls` into `out`, which holds zeros."""
+    highest = 0.0
+    r = len(recalls) - 1
+    for i in range(len(right) - 1, -1, -1):
+        while r >= 0 and right[i] / people < recalls[r]:
+            out[r] = highest
+            r -= 1
+        highest = max(highest, right[i] / (counted[i] + _EPSILON))
+    while r >= 0:
+        out[r] = highest
+        r -= 1
+
+
+@compiled
+def average_precision(steps: Verdicts, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
     """Interpolated precision (ranges x thresholds x recalls) and final recall (ranges x thresholds), fractions.
 
-    `status` as from `match`, in order of score; `weights` D, how often each detection counts; `people` per range.
+    `weights` D, how often each detection counts; `people` per range, how many there are of them.
     """
-    areas, thresholds, _ = status.shape
+    areas, thresholds = len(steps.usual), steps.first.shape[1] - 1
     precision = np.zeros((areas, thresholds, len(recalls)))
     recall = np.zeros((areas, thresholds))
+    counted = np.empty(len(weights), np.int64)
+    curve = np.empty((2, len(weights) + 1), np.int64)
     for a in range(areas):
-        if people[a] > 0:
-            for t in range(thresholds):
-                recall[a, t] = _precision(status[a, t], weights, people[a], recalls, precision[a, t])
+        if people[a] == 0:
+            continue
+        total = 0
+        for d in range(len(weights)):
+            total += weights[d] * steps.usual[a, d]
+            counted[d] = total
+        for t in range(thresholds):
+            n = _curve(steps, steps.first[a, t : t + 2], counted, weights, curve)
+            if n:
+                recall[a, t] = curve[0, n - 1] / people[a]
+                _interpolated(curve[0, :n], curve[1, :n], people[a], recalls, precision[a, t])
     return precision, recall

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,37 +23,117 @@ Record = Mapping[str, Any]
 PERSON = 1
 """COCO's category of people."""
 
+_BLOCK = 1000
+"""Objects decoded at a time: as many small ones of Python's are alive at once."""
 
 MOST = 1000
 """People in a picture of a results file: crowds have fewer, detectors are asked for 100 or 1,000."""
 
 
-def read_records(path: Path, pictures: int | None = None, values: int = 4) -> list[Record]:
-    """The objects of a results file, as they are; `PredictionError` with line and column where it is not such JSON.
+@dataclass(frozen=True)
+class Numbers:
+    """A field of `size` numbers in every object (1: a plain number), and what it must be, for messages.
+
+    With `if_first` it is read where the first object has it (all need it then), as COCO's own tool decides.
+    """
+
+    size: int
+    meaning: str
+    if_first: bool = False
+
+
+NAME = None
+"""A field that names something: an integer or a string."""
+
+SCORE = Numbers(1, "a number")
+
+Columns = dict[str, Any]
+"""Fields of all objects: N x size floats for `Numbers`, a list of N strings for names."""
+
+
+def read_columns(path: Path, fields: Mapping[str, Numbers | None], pictures: int, values: int = 4) -> Columns:
+    """The named fields of a results file's objects; `NAME` for one that is a name.
 
     Every object must be about a person: `category_id` is 1, or absent. `pictures`, `values`: how many pictures
-    the truth has and how many numbers an object; a file that is larger than those can need is not parsed.
+    the truth has and how many numbers an object; a file that is larger than those can need is not parsed. Raises
+    `PredictionError` with line and column where the file is not JSON, else naming the first entry that does not fit.
     """
+    content = read_bytes(path, pictures, MOST * (150 + 25 * values))
     try:
-        content = json.loads(read_bytes(path, pictures, MOST * (150 + 25 * values)))
+        return _typed(content, fields)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, _Unfit):
+        records = _records(content, path)
+    columns: Columns = {}
+    for name, field in fields.items():
+        if field is None:
+            columns[name] = names(records, name, path)
+        elif not field.if_first or (records and records[0].get(name)):
+            columns[name] = (boxes if name == "bbox" else partial(numbers, key=name, size=field.size))(
+                records, path=path, meaning=field.meaning
+            )
+    return columns
+
+
+class _Unfit(Exception):
+    """Objects that have the right types and yet are not what was asked for."""
+
+
+def _typed(content: bytes, fields: Mapping[str, Numbers | None]) -> Columns:
+    """The same of a file in which all is as it should be, without an object of Python's for every number."""
+    kinds: list[Any] = [
+        (name, int | str) if field is None else (name, float if field.size == 1 else list[float])
+        for name, field in fields.items()
+    ]
+    required = [kind for kind in kinds if not _optional(fields[kind[0]])]
+    optional = [(*kind, None) for kind in kinds if _optional(fields[kind[0]])]
+    entry = msgspec.defstruct("Entry", [*required, *optional, ("category_id", Literal[1], PERSON)], gc=False)
+    raw = msgspec.json.decode(content, type=list[msgspec.Raw])
+    decode = msgspec.json.Decoder(entry).decode
+    first = decode(raw[0]) if raw else None
+    present = {n: f for n, f in fields.items() if not _optional(f) or (first is not None and getattr(first, n))}
+    columns: Columns = {n: [] if f is None else np.empty((len(raw), f.size)) for n, f in present.items()}
+    for start in range(0, len(raw), _BLOCK):
+        block = [decode(one) for one in raw[start : start + _BLOCK]]
+        for name, field in present.items():
+            found = [getattr(one, name) for one in block]
+            if field is None:
+                columns[name] += map(str, found)
+                continue
+            if field.size > 1 and any(value is None or len(value) != field.size for value in found):
+                raise _Unfit
+            columns[name][start : start + len(block)] = np.reshape(found, (-1, field.size))
+    for name in present:
+        if name == "bbox" and ((columns[name][:, 2:] < 0).any() or beyond(columns[name]) is not None):
+            raise _Unfit
+    return columns
+
+
+def _optional(field: Numbers | None) -> bool:
+    return field is not None and field.if_first
+
+
+def _records(content: bytes, path: Path) -> list[Record]:
+    """The objects as they are; `PredictionError` where there are none, or not of people."""
+    try:
+        found = json.loads(content)
     except json.JSONDecodeError as error:
         raise PredictionError(
             f"{path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
         ) from error
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise PredictionError(f"{path}: not a JSON file ({type(error).__name__})") from error
-    if not isinstance(content, list):
+    if not isinstance(found, list):
         raise PredictionError(
-            f"{path}: holds a JSON {type(content).__name__}; a results file is a list of objects, one per prediction"
+            f"{path}: holds a JSON {type(found).__name__}; a results file is a list of objects, one per prediction"
         )
-    for number, record in enumerate(content):
+    for number, record in enumerate(found):
         if not isinstance(record, dict):
             raise PredictionError(f"{path}: entry {number} is not an object but {_short(record)}")
         if (category := record.get("category_id", PERSON)) != PERSON or category is True:
             raise PredictionError(
                 f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
             )
-    return content
+    return found
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:

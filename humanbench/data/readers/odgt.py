@@ -19,6 +19,7 @@ from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
+from humanbench.json_text import decoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,7 @@ def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(read_lines(card, path), start=1):
         where = f"{card.id}: {path}, line {number}"
         try:
-            record = json.loads(line)
+            record = decoded(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}: not valid JSON ({error.msg} at character {error.pos + 1})") from error
         except (RecursionError, ValueError) as error:

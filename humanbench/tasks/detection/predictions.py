@@ -102,13 +102,14 @@ class DetectionPredictions(TaskPredictions):
 
         An image without entries is legitimate; an image that the split does not have is an error.
         """
-        records = coco.read_records(path, len(only(tables)))
-        boxes = coco.boxes(records, path, "4 (x, y, width, height)")
-        scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
         table = only(tables)
-        images = named(card, table, coco.names(records, "image_id", path))
-        rows = locate([str(i) for i in table["id"]], images, path)
-        return Detections(rows, boxes, scores)
+        found = coco.read_columns(
+            path,
+            {"bbox": coco.Numbers(4, "4 (x, y, width, height)"), "score": coco.SCORE, "image_id": coco.NAME},
+            len(table),
+        )
+        rows = locate([str(i) for i in table["id"]], named(card, table, found["image_id"]), path)
+        return Detections(rows, found["bbox"], found["score"][:, 0])
 
     def write(self, card: DatasetCard, tables: Tables, predictions: Detections, path: Path) -> None:
         """Write COCO results JSON; `image_id` is the sample's id."""

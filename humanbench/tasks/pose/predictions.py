@@ -49,7 +49,8 @@ def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses)
         "categories": [{"id": coco.PERSON, "name": "person"}],
     }
     measured = PoseEvaluationOptions.of(card).area
-    return metrics.keypoint_ap(truth, _entries(people), np.array(card.labels.sigmas), area=measured)
+    found = metrics.PoseDetections(people.image_ids, people.keypoints, people.scores, people.boxes)
+    return metrics.keypoint_ap(truth, found, np.array(card.labels.sigmas), area=measured)
 
 
 _ANNOTATION = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
@@ -120,6 +121,9 @@ def _plain(identifier: Any) -> int | str:
     return identifier if isinstance(identifier, str) else int(identifier)
 
 
+_BOX = coco.Numbers(4, "4 (x, y, width, height), as the first entry has", if_first=True)
+
+
 class PosePredictions(TaskPredictions):
     """Predictions of poses and their metrics."""
 
@@ -133,26 +137,28 @@ class PosePredictions(TaskPredictions):
         image without entries is legitimate otherwise; an image that the split does not have is an error.
         """
         table = only(tables)
-        records = coco.read_records(path, len(only(tables)), 3 * len(card.labels.keypoints))
         points = len(card.labels.keypoints)
-        flat = coco.numbers(records, "keypoints", 3 * points, path, f"{3 * points} (x, y, score of {points} keypoints)")
-        scores = coco.numbers(records, "score", 1, path, "a number")[:, 0]
-        keypoints = flat.reshape(-1, points, 3)
+        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        fields = {
+            "keypoints": coco.Numbers(3 * points, f"{3 * points} (x, y, score of {points} keypoints)"),
+            "score": coco.SCORE,
+            "image_id": coco.NAME,
+            **({"annotation_id": coco.NAME} if given else {"bbox": _BOX}),
+        }
+        read = coco.read_columns(path, fields, len(table), 3 * points)
+        keypoints, scores = read["keypoints"].reshape(-1, points, 3), read["score"][:, 0]
         images = _images(table)
-        found = locate([str(i) for i in images], named(card, table, coco.names(records, "image_id", path)), path)
-        if not METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
-            boxes = None
-            if records and records[0].get("bbox"):
-                boxes = coco.boxes(records, path, "4 (x, y, width, height), as the first entry has")
-            return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=boxes)
+        found = locate([str(i) for i in images], named(card, table, read["image_id"]), path)
+        if not given:
+            return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=read.get("bbox"))
         order = align(
-            [str(i) for i in table["annotation_id"]], coco.names(records, "annotation_id", path), path, noun="person"
+            [str(i) for i in table["annotation_id"]], read["annotation_id"], path, noun="person"
         )
         for row, (entry, image) in enumerate(zip(order, table["image_id"], strict=True)):
             if images[found[entry]] != image:
                 person = table["annotation_id"].iloc[row]
                 raise PredictionError(
-                    f"{path}: person {person} is in image {image!r}, not in {records[entry]['image_id']!r}"
+                    f"{path}: person {person} is in image {image!r}, not in {images[found[entry]]!r}"
                 )
         return PredictedPoses(list(table["image_id"]), keypoints[order], scores[order], list(table["annotation_id"]))
 
