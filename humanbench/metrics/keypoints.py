@@ -57,10 +57,9 @@ class _Frame(NamedTuple):
 
 
 class _Ranked(NamedTuple):
-    """One category's detections in order of score, and what each counts as."""
+    """What became of one category's detections, and the people to be found."""
 
-    image: Ints  # D: position of the image
-    verdicts: Verdicts
+    found: Verdicts
     people: Ints  # areas x images: people that count
 
 
@@ -73,9 +72,8 @@ def keypoint_ap(
     """COCO keypoint `AP, AP50, AP75, APm, APl, AR, AR50, AR75, ARm, ARl` in percent; the unit is the image.
 
     `ground_truth` is a COCO dict (`images`, `annotations`, `categories`), `detections` a list of dicts with `image_id`,
-    `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`, or the same as `PoseDetections`; pixels,
-    the same frame on both sides.
-    `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box, with
+    `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`, or the same as `PoseDetections`;
+    pixels, the same frame on both sides. `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box, with
     the rules of AI Challenger's evaluation: flags are counted whatever `num_keypoints` says, and a detection none of
     whose keypoints has a third number above 0 is dropped.
 
@@ -99,21 +97,20 @@ def keypoint_ap(
     frame = _frame(ground_truth, len(sigma))
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
     given = detections if isinstance(detections, PoseDetections) else _stacked(detections, len(sigma))
-    detected = _read_detections(given, frame)
-    known = len(detected.score)
-    if area == "box":
-        detected = _with_keypoint_scores(detected)
-    best = _best_of_each_group(detected)
+    group = _groups(given, frame)
+    known = _known_by_score(given, group)
+    ranked = _with_keypoint_scores(given, known) if area == "box" else known
+    best = _best_of_each_group(given, group, ranked)
     status = match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
     parts = tuple(_rank(people, best, status, c, len(frame.images)) for c in range(len(frame.categories)))
     info = {
         "people": int(sum(ranked.people[0].sum() for ranked in parts)),
         "detections": len(best.score),
-        "detections beyond 20 an image": len(detected.score) - len(best.score),
-        "detections of other categories": len(given.score) - known,
+        "detections beyond 20 an image": len(ranked) - len(best.score),
+        "detections of other categories": len(given.score) - len(known),
     }
     if area == "box":
-        info["detections without keypoint scores"] = known - len(detected.score)
+        info["detections without keypoint scores"] = len(known) - len(ranked)
     return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info)
 
 
@@ -156,26 +153,27 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     return GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
 
 
-def _read_detections(detections: PoseDetections, frame: _Frame) -> RankedPoses:
-    """All detections of known categories, best first within their group, equal scores in the order given."""
-    score, points = detections.score, detections.keypoints
-    if (i := _first(~np.isfinite(score))) is not None:
-        raise PredictionError(f"{detections.name(i)} has the score {score[i]}, not a finite number")
-    _check_points(points, detections.name, PredictionError)
+def _groups(detections: PoseDetections, frame: _Frame) -> Ints:
+    """The group (category and image) of each detection, -1 in categories that are not there; all is checked."""
     try:
         image = np.array([frame.images[id_] for id_ in detections.image_id], np.int64)
     except KeyError as error:
         raise PredictionError(
             f"detections name image {error.args[0]!r}, which the ground truth does not have"
         ) from None
-    category = np.zeros(len(image), np.int64)
-    if detections.category_id is not None:
-        category = np.array([frame.categories.get(id_, -1) for id_ in detections.category_id], np.int64)
-    group = category * len(frame.images) + image
-    order = np.argsort(-score, kind="stable")
-    order = order[category[order] >= 0]
-    order = order[np.argsort(group[order], kind="stable")]
-    return RankedPoses(group[order], score[order], points[order], _detection_areas(detections)[order])
+    if (i := _first(~np.isfinite(detections.score))) is not None:
+        raise PredictionError(f"{detections.name(i)} has the score {detections.score[i]}, not a finite number")
+    _check_points(detections.keypoints, detections.name, PredictionError)
+    if detections.category_id is None:
+        return image
+    category = np.array([frame.categories.get(id_, -1) for id_ in detections.category_id], np.int64)
+    return np.where(category < 0, -1, category * len(frame.images) + image)
+
+
+def _known_by_score(detections: PoseDetections, group: Ints) -> Ints:
+    """The detections of known categories, best first, equal scores in the order given."""
+    order = np.argsort(-detections.score, kind="stable")
+    return order[group[order] >= 0]
 
 
 def _detection_areas(detections: PoseDetections) -> Floats:
@@ -203,23 +201,24 @@ def _stacked(rows: CocoEntries, keypoints: int) -> PoseDetections:
     return PoseDetections(images, points, score, box, categories, [d.get("id") for d in rows])
 
 
-def _with_keypoint_scores(detected: RankedPoses) -> RankedPoses:
-    scored = np.asarray((detected.points[:, :, 2] > 0).any(axis=1))
+def _with_keypoint_scores(detections: PoseDetections, rows: Ints) -> Ints:
+    scored = np.asarray((detections.keypoints[:, :, 2] > 0).any(axis=1))[rows]
     if len(scored) and not scored.any():
         raise PredictionError(
             "no detection has a keypoint with a score above 0 (the third number of each), and this evaluation drops "
             "such detections; write the keypoints' scores, or 1 where the model gives none"
         )
-    return _chosen(detected, scored)
+    return rows[scored]
 
 
-def _best_of_each_group(detected: RankedPoses) -> RankedPoses:
-    place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
-    return _chosen(detected, place < PER_IMAGE)
-
-
-def _chosen(poses: RankedPoses, rows: Bools) -> RankedPoses:
-    return RankedPoses(poses.group[rows], poses.score[rows], poses.points[rows], poses.area[rows])
+def _best_of_each_group(detections: PoseDetections, group: Ints, rows: Ints) -> RankedPoses:
+    """The first 20 of `rows` in each group, by group."""
+    rows = rows[np.argsort(group[rows], kind="stable")]
+    sorted_groups = group[rows]
+    place = np.arange(len(rows)) - np.searchsorted(sorted_groups, sorted_groups)
+    rows = rows[place < PER_IMAGE]
+    areas = _detection_areas(detections)[rows]
+    return RankedPoses(group[rows], detections.score[rows], detections.keypoints, rows, areas)
 
 
 def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
@@ -241,8 +240,7 @@ def _points(rows: CocoEntries, keypoints: int, what: str, error: type[Humanbench
 
 def _check_points(points: Floats, name: Callable[[int], str], error: type[HumanbenchError]) -> None:
     if not np.isfinite(points).all():
-        i = int(np.argwhere(~np.isfinite(points))[0, 0])
-        raise error(f"{name(i)} has a keypoint that is not a finite number")
+        raise error(f"{name(int(np.argwhere(~np.isfinite(points))[0, 0]))} has a keypoint that is not a finite number")
     if (i := beyond(points[:, :, :2])) is not None:
         raise error(f"{name(i)} has a keypoint beyond {LARGEST:g}, outside any picture")
 
@@ -274,15 +272,15 @@ def _rank(
     order = np.argsort(-detected.score[rows], kind="stable")
     counted = ~(people.ignore | outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
-    found = verdicts(status[:, :, rows][:, :, order])
-    return _Ranked(detected.group[rows][order] - first, found, np.stack(numbers))
+    found = verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
+    return _Ranked(found, np.stack(numbers))
 
 
 def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:
     precision, recall = [], []
     for ranked in parts:
         people = ranked.people @ counts
-        p, r = average_precision(ranked.verdicts, counts[ranked.image], people, RECALLS)
+        p, r = average_precision(ranked.found, counts, people, RECALLS)
         precision.append(np.where(people[:, None, None] > 0, p, np.nan))
         recall.append(np.where(people[:, None] > 0, r, np.nan))
     shape = (len(parts), len(AREAS), len(THRESHOLDS))

@@ -11,6 +11,7 @@ from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
 
 Outcomes = NDArray[np.uint8]
+Places = NDArray[np.int32]
 
 IGNORED, WRONG, RIGHT = 0, 1, 2
 """What a detection counts as."""
@@ -30,11 +31,12 @@ class GroundTruthPoses(NamedTuple):
 
 
 class RankedPoses(NamedTuple):
-    """RankedPoses in order of their group, best first within."""
+    """Detections in order of their group, best first within."""
 
     group: Ints
     score: Floats
-    points: Floats  # D x K x 3: x, y, anything
+    points: Floats  # N x K x 3 of all detections, these and others: x, y, anything
+    row: Ints  # each one's in `points`
     area: Floats
 
 
@@ -106,11 +108,15 @@ def _match(
     variances: Floats,
     thresholds: Floats,
 ) -> Outcomes:
-    status = np.empty((len(ignored), len(thresholds), len(detections.points)), np.uint8)
+    status = np.empty((len(ignored), len(thresholds), len(detections.row)), np.uint8)
     for i in range(len(spans)):
         g0, g1, d0, d1 = spans[i]
         table = _similarity(
-            detections.points[d0:d1], people.points[g0:g1], people.box[g0:g1], people.area[g0:g1], variances
+            detections.points[detections.row[d0:d1]],
+            people.points[g0:g1],
+            people.box[g0:g1],
+            people.area[g0:g1],
+            variances,
         )
         for a in range(len(ignored)):
             for t in range(len(thresholds)):
@@ -137,56 +143,64 @@ def match(
 class Verdicts(NamedTuple):
     """What `match` found for detections in order of score, laid out so that a draw of images costs few steps.
 
-    At one range of area most detections count at every threshold or at none: `usual` says which do (ranges x D). What
-    differs, and what is right, are the `steps`, by falling score: range `a`, threshold `t` owns the steps
-    `first[a, t]:first[a, t + 1]`, each of the detection `at`, which counts `change` times more than usually, and is
-    right or not.
+    At one range of area most detections count at every threshold or at none. Those of range `a` that usually do are
+    `usual_image[usual_first[a]:usual_first[a + 1]]`, each by the position of its image. What differs from that at
+    threshold `t`, and what is right, are the steps `first[a, t]:first[a, t + 1]`: a detection of `image` with `before`
+    usual ones up to it (itself included), which counts `change` times more than usually, and is `right` (1) or not (0).
     """
 
-    usual: Bools
+    usual_image: Places
+    usual_first: Ints  # ranges + 1
     first: Ints  # ranges x (thresholds + 1)
-    at: Ints
-    change: NDArray[np.int8]
-    right: Bools
+    image: Places
+    before: Places
+    change: Places
+    right: Places
 
 
-def verdicts(status: Outcomes) -> Verdicts:
-    """`status` (ranges x thresholds x D, in order of score, as from `match`) for `average_precision`."""
+def verdicts(status: Outcomes, image: Ints) -> Verdicts:
+    """`status` (ranges x thresholds x D, as from `match`) of detections in order of score, `image` D their images."""
     counts = status != IGNORED
     usual = counts[:, -1]
-    change = counts.astype(np.int8) - usual[:, None].astype(np.int8)
+    change = counts.astype(np.int8) - usual[:, None]
     right = status == RIGHT
     area, threshold, at = np.nonzero(right | (change != 0))
     thresholds = status.shape[1]
     bounds = np.arange(len(status))[:, None] * thresholds + np.arange(thresholds + 1)
-    first = np.searchsorted(area * thresholds + threshold, bounds)
-    return Verdicts(usual.copy(), first, at, change[area, threshold, at], right[area, threshold, at])
+    places = image.astype(np.int32)
+    return Verdicts(
+        np.broadcast_to(places, usual.shape)[usual],
+        np.concatenate([[0], np.cumsum(usual.sum(axis=1))]),
+        np.searchsorted(area * thresholds + threshold, bounds),
+        places[at],
+        usual.cumsum(axis=1, dtype=np.int32)[area, at],
+        change[area, threshold, at].astype(np.int32),
+        right[area, threshold, at].astype(np.int32),
+    )
 
 
 @compiled
-def _curve(steps: Verdicts, span: Ints, counted: Ints, weights: Ints, curve: Ints) -> int:
-    """Right and counted detections after every right one that was drawn, into `curve` (2 x N or more); returns N.
+def _needed(people: int, recalls: Floats) -> Ints:
+    """The fewest right detections with which `right / people` is at least each of `recalls`."""
+    needed = np.empty(len(recalls), np.int64)
+    for r in range(len(recalls)):
+        n = max(0, int(recalls[r] * people) - 1)
+        while n / people < recalls[r]:
+            n += 1
+        needed[r] = n
+    return needed
+
+
+@compiled
+def _interpolated(right: Ints, counted: Ints, n: int, needed: Ints, out: Floats) -> None:
+    """Highest precision with at least the `needed` right detections into `out`, after `n` right ones each.
 
     Only right detections matter: recall grows at no other, and precision falls at every wrong one.
     """
-    n = right = more = 0
-    for step in range(span[0], span[1]):
-        d = steps.at[step]
-        more += steps.change[step] * weights[d]
-        right += weights[d] * steps.right[step]
-        curve[0, n] = right
-        curve[1, n] = counted[d] + more
-        n += steps.right[step] and weights[d] > 0
-    return n
-
-
-@compiled
-def _interpolated(right: Ints, counted: Ints, people: int, recalls: Floats, out: Floats) -> None:
-    """Highest precision at or beyond each of `recalls` into `out`, which holds zeros."""
     highest = 0.0
-    r = len(recalls) - 1
-    for i in range(len(right) - 1, -1, -1):
-        while r >= 0 and right[i] / people < recalls[r]:
+    r = len(needed) - 1
+    for i in range(n - 1, -1, -1):
+        while r >= 0 and right[i] < needed[r]:
             out[r] = highest
             r -= 1
         highest = max(highest, right[i] / (counted[i] + _EPSILON))
@@ -196,26 +210,34 @@ def _interpolated(right: Ints, counted: Ints, people: int, recalls: Floats, out:
 
 
 @compiled
-def average_precision(steps: Verdicts, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
+def average_precision(found: Verdicts, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
     """Interpolated precision (ranges x thresholds x recalls) and final recall (ranges x thresholds), fractions.
 
-    `weights` D, how often each detection counts; `people` per range, how many there are of them.
+    `weights`: how often each image counts; `people` per range: how many there are, counted so.
     """
-    areas, thresholds = len(steps.usual), steps.first.shape[1] - 1
+    areas, thresholds = len(found.first), found.first.shape[1] - 1
     precision = np.zeros((areas, thresholds, len(recalls)))
     recall = np.zeros((areas, thresholds))
-    counted = np.empty(len(weights), np.int64)
-    curve = np.empty((2, len(weights) + 1), np.int64)
+    usual = np.zeros(1 + np.diff(found.usual_first).max(), np.int64)
+    right = np.empty(1 + len(found.image), np.int64)
+    counted = np.empty(1 + len(found.image), np.int64)
     for a in range(areas):
         if people[a] == 0:
             continue
-        total = 0
-        for d in range(len(weights)):
-            total += weights[d] * steps.usual[a, d]
-            counted[d] = total
+        start = found.usual_first[a]
+        for i in range(found.usual_first[a + 1] - start):
+            usual[i + 1] = usual[i] + weights[found.usual_image[start + i]]
+        needed = _needed(people[a], recalls)
         for t in range(thresholds):
-            n = _curve(steps, steps.first[a, t : t + 2], counted, weights, curve)
+            n = hits = more = 0
+            for step in range(found.first[a, t], found.first[a, t + 1]):
+                weight = weights[found.image[step]]
+                more += weight * found.change[step]
+                hits += weight * found.right[step]
+                right[n] = hits
+                counted[n] = usual[found.before[step]] + more
+                n += (weight * found.right[step]) > 0
             if n:
-                recall[a, t] = curve[0, n - 1] / people[a]
-                _interpolated(curve[0, :n], curve[1, :n], people[a], recalls, precision[a, t])
+                recall[a, t] = right[n - 1] / people[a]
+                _interpolated(right, counted, n, needed, precision[a, t])
     return precision, recall

@@ -58,10 +58,14 @@ _ANNOTATION = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "num_keyp
 
 
 def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A person of the sample table as COCO's files have them."""
-    points = np.asarray(row["keypoints"], float).ravel().tolist()
+    """A person of the sample table as COCO's files have them, the keypoints as an array."""
     fields = {name: row[name] for name in ("image_id", "area", "num_keypoints") if name in row}
-    rest = {"id": row["annotation_id"], "bbox": list(row["bbox"]), "iscrowd": int(row["iscrowd"]), "keypoints": points}
+    rest = {
+        "id": row["annotation_id"],
+        "bbox": list(row["bbox"]),
+        "iscrowd": int(row["iscrowd"]),
+        "keypoints": row["keypoints"],
+    }
     return {**fields, **rest, "category_id": coco.PERSON}
 
 
@@ -151,15 +155,11 @@ class PosePredictions(TaskPredictions):
         found = locate([str(i) for i in images], named(card, table, read["image_id"]), path)
         if not given:
             return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=read.get("bbox"))
-        order = align(
-            [str(i) for i in table["annotation_id"]], read["annotation_id"], path, noun="person"
-        )
+        order = align([str(i) for i in table["annotation_id"]], read["annotation_id"], path, noun="person")
         for row, (entry, image) in enumerate(zip(order, table["image_id"], strict=True)):
             if images[found[entry]] != image:
                 person = table["annotation_id"].iloc[row]
-                raise PredictionError(
-                    f"{path}: person {person} is in image {image!r}, not in {images[found[entry]]!r}"
-                )
+                raise PredictionError(f"{path}: person {person} is in image {image!r}, not in {images[found[entry]]!r}")
         return PredictedPoses(list(table["image_id"]), keypoints[order], scores[order], list(table["annotation_id"]))
 
     def write(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, path: Path) -> None:
