@@ -252,10 +252,13 @@ def _card_files() -> Iterator[Path]:
         yield Path(point.load()())
 
 
+_parsed = lru_cache(maxsize=None)(parse_card)
+
+
 @lru_cache(maxsize=1)
 def cards() -> dict[str, DatasetCard]:
     """All cards by id, in alphabetical order."""
-    found = [parse_card(path) for path in _card_files()]
+    found = [_parsed(path) for path in _card_files()]
     return {card.id: card for card in sorted(found, key=lambda c: c.id)}
 
 
@@ -265,6 +268,9 @@ def load_card(name: str) -> DatasetCard:
     Args:
         name: The id of a dataset.
     """
+    files = [path for path in _card_files() if path.stem == name]
+    if len(files) == 1 and (card := _parsed(files[0])).id == name:
+        return card  # without reading the others
     known = cards()
     if name not in known:
         raise CardError(f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)")

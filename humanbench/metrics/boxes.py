@@ -78,8 +78,9 @@ class Curve:
     """
 
     image: NDArray[np.int32]
-    hit: Bools
+    hit: NDArray[np.int8]  # 1 or 0
     positives: Ints
+    hits: Ints  # of each image
 
 
 @dataclass(frozen=True)
@@ -254,38 +255,70 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     verdict = greedy_verdicts(pairs, ignorable, int(positives.sum()))
     counts = np.flatnonzero(verdict != IGNORED)
     order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
-    return Curve(det.image[order], verdict[order] == HIT, positives)
+    found = np.bincount(det.image[verdict == HIT], minlength=len(positives))
+    return Curve(det.image[order], (verdict[order] == HIT).astype(np.int8), positives, found)
+
+
+@compiled
+def _passing(references: Floats, images: int) -> Ints:
+    """The fewest false positives that are more than each of the `references` per image."""
+    fewest = np.empty(len(references), np.int64)
+    for r in range(len(references)):
+        n = max(0, int(references[r] * images) - 1)
+        while n / images <= references[r]:
+            n += 1
+        fewest[r] = n
+    return fewest
 
 
 @compiled
 def _sweep(
     image: NDArray[np.int32],
-    hit: Bools,
+    hit: NDArray[np.int8],
     counts: Ints,
+    hits: int,
     positives: int,
     images: int,
     references: Floats,
     hits_at: Floats,
 ) -> tuple[float, float]:
-    true = false = area = recall = precision = 0.0
-    passed = 0
-    for d in range(len(image)):
-        for _ in range(counts[image[d]]):
-            if hit[d]:
-                true += 1.0
-            else:
-                false += 1.0
-                while passed < len(references) and false / images > references[passed]:
-                    hits_at[passed] = true
-                    passed += 1
-            new_recall = true / positives
-            new_precision = true / (true + false)
-            if true + false > 1.0:  # the area left of the first point is not counted
-                area += (new_recall - recall) * ((precision + new_precision) / 2)
-            recall = new_recall
-            precision = new_precision
-    hits_at[passed:] = true
-    return area, recall
+    """Recall grows at hits only: nothing but the false positives before each of them is asked of the others."""
+    copies = np.empty(len(image) + 1, np.int64)
+    before = np.empty(len(image) + 1, np.int64)
+    found = misses = 0
+    for d in range(len(image)):  # without a branch: whether a detection hits cannot be foreseen
+        times = counts[image[d]]
+        copies[found] = times
+        before[found] = misses
+        found += hit[d]
+        misses += times * (1 - hit[d])
+    false = np.empty(hits, np.int64)  # before each copy of a hit
+    true = 0
+    for h in range(found):
+        for _ in range(copies[h]):
+            false[true] = before[h]
+            true += 1
+    fewest = _passing(references, images)
+    for r in range(len(references)):
+        hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else true
+    steps = _trapezoids(false, positives)
+    area = 0.0
+    for h in range(true):
+        area += steps[h]
+    return area, true / positives
+
+
+@compiled
+def _trapezoids(false: Ints, positives: int) -> Floats:
+    """The area that each hit adds under precision over recall, with the false positives before it."""
+    steps = np.empty(len(false))
+    for h in range(len(false)):
+        before = h / max(1, h + false[h])
+        after = (h + 1) / (h + 1 + false[h])
+        steps[h] = ((h + 1) / positives - h / positives) * ((before + after) / 2)
+    if len(false) and not false[0]:
+        steps[0] = 0.0  # the area left of the first point is not counted
+    return steps
 
 
 def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
@@ -298,7 +331,8 @@ def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
     hits_at = np.full(len(references), np.nan)
     if positives == 0:
         return Sweep(hits_at, float("nan"), float("nan"), 0)
-    area, recall = _sweep(curve.image, curve.hit, counts, positives, int(counts.sum()), references, hits_at)
+    hits = int(counts @ curve.hits)
+    area, recall = _sweep(curve.image, curve.hit, counts, hits, positives, int(counts.sum()), references, hits_at)
     return Sweep(hits_at, area, recall, positives)
 
 

@@ -19,11 +19,10 @@ Scratch = tuple[Floats, Ints, Bools]  # per person: distance, the detection befo
 
 @dataclass(frozen=True)
 class JaccardCounts:
-    """Images x score thresholds: `matched` pairs, and the `people` and `detections` that count."""
+    """Images x score thresholds: the `ratio` of matched pairs, and 1 where there is one (something `counts`), else 0."""
 
-    matched: Tally
-    people: Tally
-    detections: Tally
+    ratio: Floats
+    counts: Floats
 
 
 def jaccard_counts(
@@ -39,7 +38,9 @@ def jaccard_counts(
     graph = (pairs.first, pairs.box, pairs.iou)
     scores = np.ascontiguousarray(det.values[:, -1])
     _count(scores, det.start, person_start, graph, ignorable, hidden, thresholds, out)
-    return JaccardCounts(*out)
+    matched, people, detections = out
+    union = people + detections - matched
+    return JaccardCounts(matched / np.maximum(union, 1), (union > 0).astype(np.float64))
 
 
 def jaccard_index(counts: JaccardCounts, draw: Ints) -> float:
@@ -47,12 +48,10 @@ def jaccard_index(counts: JaccardCounts, draw: Ints) -> float:
 
     Images where nothing counts are left out of the mean; `nan` when that is so for all of them at every threshold.
     """
-    union = counts.people + counts.detections - counts.matched
-    ratio = counts.matched / np.maximum(union, 1)
-    weight = draw @ (union > 0)
+    weight = draw @ counts.counts
     if not weight.any():
         return float("nan")
-    return float(100 * ((draw @ ratio)[weight > 0] / weight[weight > 0]).max())
+    return float(100 * ((draw @ counts.ratio)[weight > 0] / weight[weight > 0]).max())
 
 
 @compiled
