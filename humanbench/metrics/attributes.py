@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Bools, Ints
-from humanbench.compiled import compiled
+from humanbench.arrays import AnyFloats, Bools, Ints
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.scores import DrawCounts, Scores
+
+_EXACT = 2**24
+"""Images up to which float32 counts them exactly."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class LabelHits:
     `never` (2A): which of the positive and negative labels no image has.
     """
 
-    label: NDArray[np.uint8]
+    label: AnyFloats
     image: NDArray[np.float64]
     never: Bools
 
@@ -49,7 +51,8 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
     """
     predicted, positive, negative = _checked(probabilities, labels, threshold)
     hit = predicted & positive
-    label = np.concatenate([positive, negative, hit, ~predicted & negative], axis=1).astype(np.uint8)
+    label = np.concatenate([positive, negative, hit, ~predicted & negative], axis=1)
+    label = label.astype(np.float32 if len(label) <= _EXACT else np.float64)
     right, chosen, true = hit.sum(axis=1), predicted.sum(axis=1), positive.sum(axis=1)
     ratios = (
         _ratio(right, (predicted | positive).sum(axis=1)),
@@ -79,15 +82,9 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
     }
 
 
-@compiled
-def _sums(label: NDArray[np.uint8], counts: DrawCounts) -> Ints:
-    """`counts @ label` in integers: NumPy's own product of integers is dozens of times slower."""
-    sums = np.zeros(label.shape[1], np.int64)
-    for n in range(len(label)):
-        if counts[n]:
-            for k in range(len(sums)):
-                sums[k] += counts[n] * label[n, k]
-    return sums
+def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:
+    """`counts @ label` in whole numbers, which floats hold up to 2^24 (`_EXACT`) and 2^53."""
+    return (counts.astype(label.dtype) @ label).astype(np.int64)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:

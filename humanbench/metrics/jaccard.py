@@ -19,7 +19,7 @@ Scratch = tuple[Floats, Ints, Bools]  # per person: distance, the detection befo
 
 @dataclass(frozen=True)
 class JaccardCounts:
-    """Images x score thresholds: the `ratio` of matched pairs, and 1 where there is one (something `counts`), else 0."""
+    """Images x score thresholds: the `ratio` of matched pairs, and whether something `counts`, so that there is one."""
 
     ratio: Floats
     counts: Floats

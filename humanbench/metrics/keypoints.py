@@ -73,9 +73,9 @@ def keypoint_ap(
 
     `ground_truth` is a COCO dict (`images`, `annotations`, `categories`), `detections` a list of dicts with `image_id`,
     `category_id`, `keypoints` ([x, y, anything] * K, flat or K x 3) and `score`, or the same as `PoseDetections`;
-    pixels, the same frame on both sides. `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width * height of the annotated box, with
-    the rules of AI Challenger's evaluation: flags are counted whatever `num_keypoints` says, and a detection none of
-    whose keypoints has a third number above 0 is dropped.
+    pixels, the same frame on both sides. `sigmas`: K. `area` "annotation" takes the annotated area, "box" 0.53 * width
+    * height of the annotated box, with the rules of AI Challenger's evaluation: flags are counted whatever
+    `num_keypoints` says, and a detection none of whose keypoints has a third number above 0 is dropped.
 
     The rules are COCOeval's: the best 20 detections an image, equal scores in the order given (images by sorted id);
     similarity thresholds 0.50:0.05:0.95, 101 recall points; crowds and people without labelled keypoints
