@@ -24,8 +24,7 @@ from humanbench.overrides import PathLike, divided, parsed
 from humanbench.recipes import DIRECT, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
-from humanbench.schema import SEEDS
-from humanbench.suites import MINI, Suite, check_suite, synthesized
+from humanbench.suites import MINI, Suite, synthesized
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -56,9 +55,6 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     one to look at: it needs no weights where the name says which network it is, and no data, for cards hold counts.
     Raises `HumanbenchError` for input that no run can start with.
     """
-    check_suite(request.suite)
-    if not 0 <= request.seed <= request.seed + request.seeds <= SEEDS:
-        raise HumanbenchError(f"seeds are 0 to {SEEDS - 1}, found {request.seed} and {request.seeds} of them")
     check_device(request.device)
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     overrides, places = divided(request.set)

@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from humanbench.cards import select_cards
+from humanbench.errors import HumanbenchError
+from humanbench.evaluation.selection import regime_and_scenario
 from humanbench.overrides import Overrides, PathLike
 from humanbench.regimes import DEFAULT_REGIME
-from humanbench.suites import Suite
+from humanbench.schema import SEEDS
+from humanbench.suites import Suite, check_suite
+from humanbench.tasks.registry import task_named
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -44,6 +49,9 @@ class Request:
         pretrained_on: What the backbone has seen, which decides the scenario of each dataset: ids of datasets and other
             names, as a list or with commas, or `undisclosed`, or `nothing`; None is what its card says.
         command: What the results name as the command that made them; None is this call.
+
+    Raises `HumanbenchError` for names that nothing has (suite, protocol, scenario, task, datasets) and for seeds out of
+    range.
     """
 
     backbone: str | Backbone
@@ -68,6 +76,16 @@ class Request:
     architecture: Mapping[str, Any] | None = None
     pretrained_on: str | Sequence[str] | None = None
     command: str | None = None
+
+    def __post_init__(self) -> None:
+        """Names and seeds are right or a `HumanbenchError` here, before any library of networks is loaded."""
+        check_suite(self.suite)
+        if not 0 <= self.seed <= self.seed + self.seeds <= SEEDS:
+            raise HumanbenchError(f"seeds are 0 to {SEEDS - 1}, found {self.seed} and {self.seeds} of them")
+        regime_and_scenario(self.protocol, self.scenario)
+        if self.task is not None:
+            task_named(self.task)
+        select_cards(self.patterns)
 
     @property
     def patterns(self) -> list[str]:

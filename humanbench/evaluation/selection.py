@@ -10,7 +10,7 @@ from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
-from humanbench.tasks.registry import task_for, task_named, tasks
+from humanbench.tasks.registry import task_for, tasks
 from humanbench.text import nearest
 
 
@@ -47,8 +47,6 @@ def candidates(
     With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left,
     or one that was named outright cannot be tested so.
     """
-    if task is not None:
-        task_named(task)
     chosen = select_cards(patterns) if patterns else [load_card(name) for name in benchmark()["datasets"]]
     if patterns:
         _with_evaluation(chosen, patterns)

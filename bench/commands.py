@@ -1,0 +1,171 @@
+"""`python -m bench.commands [--against CHECKOUT] [NAME…]`: whole commands as processes, CPU seconds and peak memory.
+
+Every command runs on inputs of paper size that are made here, with its 1,000 resamples, against the field's tool (point
+estimates alone) and, with `--against`, against the same command of another checkout of this repository. Sides take
+turns, and the least of the turns counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench import boxes, keypoints
+
+TURNS = 3
+
+PYCOCOTOOLS = """
+import sys
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+truth = COCO(sys.argv[1])
+run = COCOeval(truth, truth.loadRes(sys.argv[2]), "keypoints")
+run.evaluate()
+run.accumulate()
+run.summarize()
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """`humanbench score` of one dataset; `make` writes data and predictions and gives the peer's arguments."""
+
+    dataset: str
+    size: str
+    make: Callable[[Path, Path], list[str]]
+    peer_name: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """User and system seconds, and the largest resident size in MB."""
+
+    seconds: float
+    mb: float
+
+
+def _coco(root: Path, predictions: Path) -> list[str]:
+    given = keypoints.CASES[0].inputs(small=False)
+    truth = root / "annotations/person_keypoints_val2017.json"
+    truth.parent.mkdir(parents=True)
+    images = [{"id": i["id"], "file_name": f"{i['id']:012d}.jpg"} for i in given.ground_truth["images"]]
+    truth.write_text(json.dumps(given.ground_truth | {"images": images}))
+    predictions.write_text(json.dumps(given.detections))
+    return [str(truth), str(predictions)]
+
+
+def _crowdhuman(root: Path, predictions: Path) -> list[str]:
+    (root / "Images").mkdir(parents=True)
+    lines, found = [], []
+    for image in boxes.images(small=False):
+        name = f"{image['id']},0"
+        people = [
+            {"tag": "person", "fbox": row[:4], "vbox": row[:4], "hbox": row[:4], "extra": {"ignore": int(row[4])}}
+            for row in image["gt"].tolist()
+        ]
+        lines.append(
+            json.dumps({"ID": name, "gtboxes": people, "width": image["width"], "height": image["height"]}) + "\n"
+        )
+        rows = image["det"].tolist()
+        found += [{"image_id": name, "category_id": 1, "bbox": row[:4], "score": row[4]} for row in rows]
+    (root / "annotation_val.odgt").write_text("".join(lines))
+    predictions.write_text(json.dumps(found))
+    return []
+
+
+def _pa100k(root: Path, predictions: Path) -> list[str]:
+    import scipy.io
+
+    from humanbench.cards import load_card
+
+    names, images = load_card("pa100k").labels.attributes, [f"{90001 + i:06d}.jpg" for i in range(10_000)]
+    rng = np.random.default_rng(0)
+    root.mkdir(parents=True)
+    content = {"attributes": np.array([[n] for n in names], object)}
+    for split, count in (("train", 0), ("val", 0), ("test", len(images))):
+        content[f"{split}_images_name"] = np.array([[n] for n in images[:count]], object).reshape(-1, 1)
+        content[f"{split}_label"] = rng.integers(0, 2, (count, len(names)), dtype=np.uint8)
+    scipy.io.savemat(root / "annotation.mat", content)
+    rows = [",".join([image, *map(str, rng.random(len(names)).round(4))]) for image in images]
+    predictions.write_text("\n".join([",".join(["image", *names]), *rows]) + "\n")
+    return []
+
+
+COMMANDS = (
+    Command(
+        "coco_pose", "5,000 images, 11,004 people, 104,125 detections", _coco, "pycocotools, whole process", PYCOCOTOOLS
+    ),
+    Command("crowdhuman", "4,370 images, 99,481 people, 300,000 detections", _crowdhuman),
+    Command("pa100k", "10,000 images, 26 attributes", _pa100k),
+)
+
+
+def cost(arguments: list[str], folder: Path) -> Cost:
+    """Run to its end, with `folder` as the checkout whose package is imported."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException(f"{' '.join(arguments[:4])} … of {folder} ended with {status}")
+    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
+    """The least cost of each side over turns, after a first run that compiles."""
+    for arguments, folder in sides.values():
+        cost(arguments, folder)
+    runs = [{name: cost(*side) for name, side in sides.items()} for _ in range(TURNS)]
+    return {name: min((run[name] for run in runs), key=lambda c: c.seconds) for name in sides}
+
+
+@click.command()
+@click.argument("words", nargs=-1)
+@click.option("--against", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another checkout.")
+def main(words: tuple[str, ...], against: Path | None) -> None:
+    """Measure whole commands whose dataset contains one of the WORDS."""
+    here = Path(__file__).resolve().parents[1]
+    table = Table("command", "side", "CPU", "peak MB", "CPU ratio", "memory ratio")
+    for command in COMMANDS:
+        if words and not any(word in command.dataset for word in words):
+            continue
+        Console(stderr=True).print(f"measuring score {command.dataset} …")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            predictions = folder / f"predictions{'.csv' if command.dataset == 'pa100k' else '.json'}"
+            theirs = command.make(folder / command.dataset, predictions)
+            ours = ["-m", "humanbench", "score", command.dataset, "--predictions", str(predictions)]
+            ours += ["--data-root", name]
+            sides = {"ours": (ours, here)}
+            if against:
+                sides["the other checkout"] = (ours, against.resolve())
+            if command.peer:
+                sides[command.peer_name] = (["-c", command.peer, *theirs], here)
+            costs = least(sides)
+        for side, spent in costs.items():
+            ratios = (spent.seconds / costs["ours"].seconds, spent.mb / costs["ours"].mb)
+            table.add_row(
+                f"score {command.dataset} ({command.size})" if side == "ours" else "",
+                side,
+                f"{spent.seconds:.2f} s",
+                f"{spent.mb:.0f}",
+                *(("", "") if side == "ours" else (f"{ratio:.1f}x" for ratio in ratios)),
+            )
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()
