@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Request:
     """The arguments of `evaluate`, which the options of `humanbench eval` and `plan` fill too.
 
+    Raises `HumanbenchError` for names that nothing has (suite, protocol, scenario, task, datasets) and for seeds out of
+    range.
+
     Args:
         backbone: A name for `load_backbone` (a card, a timm or hub name, a file), or a backbone that is loaded.
         protocol: What is finetuned: full, partial, head or none. A scenario's name is taken as `scenario`.
@@ -49,9 +52,6 @@ class Request:
         pretrained_on: What the backbone has seen, which decides the scenario of each dataset: ids of datasets and other
             names, as a list or with commas, or `undisclosed`, or `nothing`; None is what its card says.
         command: What the results name as the command that made them; None is this call.
-
-    Raises `HumanbenchError` for names that nothing has (suite, protocol, scenario, task, datasets) and for seeds out of
-    range.
     """
 
     backbone: str | Backbone
