@@ -92,7 +92,7 @@ def _pa100k(root: Path, predictions: Path) -> list[str]:
 
     names, images = load_card("pa100k").labels.attributes, [f"{90001 + i:06d}.jpg" for i in range(10_000)]
     rng = np.random.default_rng(0)
-    root.mkdir(parents=True)
+    (root / "release_data/release_data").mkdir(parents=True)
     content = {"attributes": np.array([[n] for n in names], object)}
     for split, count in (("train", 0), ("val", 0), ("test", len(images))):
         content[f"{split}_images_name"] = np.array([[n] for n in images[:count]], object).reshape(-1, 1)
