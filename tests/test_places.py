@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +12,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 import humanbench
+from humanbench import suites
+from humanbench.cards import load_card
 from humanbench.cli import main
+from humanbench.data.mannequin import suite
+from humanbench.data.mannequin.pool import workers
+from humanbench.data.samples import load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import plan_for
 from humanbench.evaluation.request import Request
 from humanbench.provenance import command_line
+from humanbench.run_log import RunLog
 from tests.engine.toy import FAST, toy_backbone, write_datasets
 
 Written = Callable[[str], tuple[Path, Path, object]]
@@ -126,6 +133,30 @@ def test_the_embedded_suite_is_its_own_unless_a_place_is_named(
     plan = plan_for(Request(**common, set=[f"datasets.pa100k.root={elsewhere}"]))
     assert plan.context.data_root.folder("pa100k") == elsewhere
     assert asked[1:] == [["peta"]]
+
+
+def test_the_embedded_suite_is_had_where_no_cache_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cache is a file here, so nothing can be made below it: the suite is written for the run alone, said once."""
+    suites._own_root.cache_clear()
+    (tmp_path / "cache").write_text("")
+    monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def synthesize(names: list[str], root: Path) -> None:
+        with workers(1) as pool:
+            for name in names:
+                suite.synthesize(load_card(name), root, pool, 0.01)
+
+    monkeypatch.setattr(suites, "_synthesize", synthesize)
+    root = suites.synthesized([load_card("shanghaitech_b")], RunLog())
+    assert len(load_samples("shanghaitech_b", "test", root))
+    said = capsys.readouterr().err
+    assert said.count("the embedded suite cannot be kept (Not a directory)") == 1
+    assert suites.synthesized([load_card("shanghaitech_b")], RunLog()) == root
+    suites._own_root.cache_clear()
 
 
 def test_jobs_of_a_plan_know_the_place(elsewhere: Path, config: Path, tmp_path: Path) -> None:

@@ -144,11 +144,18 @@ _UNFIT = (TypeError, AssertionError, ValueError, ArithmeticError, LookupError, R
 """What timm's constructors raise for arguments that do not go together."""
 
 
+def check_timm(name: str, source: str = "") -> None:
+    """`BackboneError`, with who names it, unless timm has a network of this name; an address, to which timm would go,
+    is none."""
+    if not timm.is_model(name.partition(".")[0]):
+        start = f"{source}: " if source and source != name else ""
+        raise BackboneError(f"{start}timm has no network called {name[:100]!r}{nearest(name, timm.list_models())}")
+
+
 def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:
     """A timm network without classifier, for any image size where timm allows it; unknown keywords are errors."""
     check_arguments(f"timm's {name}", arguments)
-    if not timm.is_model(name.partition(".")[0]):  # nor an address, which timm would go to
-        raise BackboneError(f"timm has no network called {name[:100]!r}{nearest(name, timm.list_models())}")
+    check_timm(name)
     keywords = {"num_classes": 0, **arguments}
     if arguments.get("class_token") is False:
         keywords.setdefault("global_pool", "")  # timm's default pooling is the class token

@@ -11,17 +11,20 @@ import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from humanbench.cards import Collection, collection
 from humanbench.errors import CardError
 from humanbench.paths import shipped
-from humanbench.schema import Positive, Record, Sha256, problem
+from humanbench.schema import Fraction, Record, Sha256, problem
 from humanbench.text import nearest
 
-Triple = tuple[float, float, float]
+LEAST_STD = 1e-4
+"""Of a colour in 0..1: a network whose pixels are divided by less was stated wrongly."""
+
+_Spread = Annotated[float, Field(ge=LEAST_STD, le=1)]
 
 
 class Architecture(Record):
@@ -115,8 +118,8 @@ class BackboneCard(Record):
     architecture: Architecture
     weights: tuple[Weights, ...] = ()
     tensors_sha256: tuple[Sha256, ...] = ()
-    mean: Triple | None = None
-    std: tuple[Positive, Positive, Positive] | None = None
+    mean: tuple[Fraction, Fraction, Fraction] | None = None
+    std: tuple[_Spread, _Spread, _Spread] | None = None
     interpolation: Literal["bilinear", "bicubic"] | None = None
     pretrained_on: tuple[str, ...] | Literal["undisclosed"]
     collection: Collection | None = None

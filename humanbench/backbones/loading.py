@@ -20,6 +20,7 @@ from humanbench.backbones.build import (
     build_with,
     check_builder,
     check_keywords,
+    check_timm,
     plain_architecture,
     timm_reference,
     timm_skeleton,
@@ -155,6 +156,8 @@ def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
 
 
 def _loaded(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+    if spec.timm:
+        check_timm(spec.timm, spec.name)  # before its weights are fetched
     file = None if choice.random else _file(spec, given, choice.prefix)
     if file is not None:
         spec, file = _told_by_file(spec, file)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from humanbench.backbones.cards import LEAST_STD
 from humanbench.backbones.features import Preprocessing
 from humanbench.errors import BackboneError
 
@@ -16,7 +17,6 @@ NAMED = {"imagenet": IMAGENET, "clip": CLIP, "half": HALF}
 """Mean and standard deviation that have a name: ImageNet's, openai/CLIP's, and 0.5 of all channels (SigLIP, AugReg)."""
 
 PIXELS = ("mean", "std", "interpolation")
-_LEAST_STD = 1e-4
 """No channel of 0..1 varies less; 1 / 255 is used by networks that take 0..255."""
 _INTERPOLATIONS = ("bilinear", "bicubic")
 
@@ -46,7 +46,7 @@ def _checked(key: str, value: Any) -> Any:
         numbers = tuple(float(v) for v in (value.split(",") if isinstance(value, str) else value))
     except (TypeError, ValueError):
         numbers = ()
-    least = 0.0 if key == "mean" else _LEAST_STD
+    least = 0.0 if key == "mean" else LEAST_STD
     if len(numbers) != 3 or not all(least <= number <= 1 for number in numbers):  # nan is in no range
         of_bytes = len(numbers) == 3 and all(0 < number <= 255 for number in numbers) and max(numbers) > 1
         raise BackboneError(

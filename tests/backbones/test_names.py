@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from humanbench import load_backbone
 from humanbench.backbones import cards as card_module
+from humanbench.backbones import sources
 from humanbench.backbones.build import build_with
 from humanbench.backbones.cards import backbone_cards, parse_backbone_card
 from humanbench.cards import collection, load_card, scenario
@@ -187,12 +188,26 @@ def test_plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "give one of hub, url, page and package",
         ),
         ("id = ", "not valid TOML"),
+        ("std = [0.2, 0.0, 0.2]\n" + CARD.format(id="x", builder="a:b"), r"std\.1: Input should be greater than"),
+        ("std = [58.4, 57.1, 57.4]\n" + CARD.format(id="x", builder="a:b"), r"std\.0: Input should be less than"),
+        ("mean = [0.5, nan, 0.5]\n" + CARD.format(id="x", builder="a:b"), r"mean\.1: Input should be "),
     ],
 )
 def test_malformed_cards(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(text)
     with pytest.raises(CardError, match=words):
         parse_backbone_card(tmp_path / "x.toml")
+
+
+def test_a_card_whose_network_there_is_not_fetches_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fetch(*_: object) -> None:
+        raise AssertionError("weights were fetched")
+
+    monkeypatch.setattr(sources, "fetch_first", fetch)
+    text = CARD.format(id="mine", builder="").replace('builder = ""', 'timm = "vit_tiny_patch16_225"')
+    (tmp_path / "x.toml").write_text(f'{text}[[weights]]\nurl = "https://somewhere.org/w.pth"\n')
+    with pytest.raises(BackboneError, match=r"^mine: timm has no network called 'vit_tiny_patch16_225'; did you mean"):
+        load_backbone(str(tmp_path / "x.toml"))
 
 
 def test_command_line() -> None:

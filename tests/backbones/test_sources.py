@@ -12,6 +12,7 @@ from humanbench.backbones import sources
 from humanbench.backbones.cards import Weights
 from humanbench.engine.cache import cache_items, clear
 from humanbench.errors import BackboneError, DataWarning
+from humanbench.hashing import file_sha256
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,19 @@ def test_a_downloaded_file_that_was_damaged_is_fetched_again(tmp_path: Path) -> 
     (tmp_path / "one" / "w.pth").unlink()
     with pytest.raises(BackboneError, match=r"is damaged; file:.*cannot be reached"):
         sources.fetch(Weights(url=url))
+
+
+def test_a_file_that_was_replaced_at_its_address_is_fetched_again(tmp_path: Path) -> None:
+    """The card says which one is meant: the one that was kept is not it, the one there is now is."""
+    url = published(tmp_path / "one", 1.0)
+    first = sources.fetch(Weights(url=url)).path.read_bytes()
+    torch.save({"a": torch.full((3,), 2.0)}, tmp_path / "one" / "w.pth")
+    now = file_sha256(tmp_path / "one" / "w.pth")
+    assert sources.fetch(Weights(url=url)).path.read_bytes() == first
+    path = sources.fetch(Weights(url=url, sha256=now)).path
+    assert float(torch.load(path)["a"][0]) == 2.0
+    with pytest.raises(BackboneError, match=rf"its SHA-256 is {now}, the card says {'0' * 64}"):
+        sources.fetch(Weights(url=url, sha256="0" * 64))
 
 
 def test_weights_are_had_where_nothing_can_be_kept(tmp_path: Path, cache: Path) -> None:
