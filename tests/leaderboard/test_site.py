@@ -167,6 +167,9 @@ def test_ranks_stand_against_every_cost_in_which_entries_differ(tmp_path: Path) 
         assert f"<title>Mean rank and {cost}</title>" in re.sub(r' id="[^"]*"', "", text)
     rows = list(csv.DictReader(io.StringIO((tmp_path / "site/data/results.csv").read_text())))
     assert {row["backbone"]: float(row["gflops"]) for row in rows} == {"small": 20.0, "much_larger": 44.0}
+    speeds = {row["backbone"]: (row["images_per_second"], row["latency_ms"], row["speed_precision"]) for row in rows}
+    assert speeds == {"small": ("320.0", "", "fp32"), "much_larger": ("5.0", "", "fp32")}
+    assert {row["speed_device"] for row in rows} == {faster.device}
     (page,) = (tmp_path / "site/entries").glob("small-*.html")
     assert "20 in the backbone" in page.read_text()
     elsewhere = faster.model_copy(update={"device": "another"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -107,6 +108,24 @@ def speed_texts(entry: BoardEntry) -> list[str]:
         f"{value:,.0f} ({_measure_text(measure)}, {shown(device, 60)})"
         for (device, measure), value in entry.speeds.items()
     ]
+
+
+def speed_fields(entry: BoardEntry) -> dict[str, Any]:
+    """Images per second at batch 32 and milliseconds at batch 1, with the precision and device that both are of.
+
+    Empty where nothing was measured; of several devices the first by name.
+    """
+    fields: dict[str, Any] = dict.fromkeys(SPEED_FIELDS)
+    keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
+    for device, precision in sorted(keys)[:1]:
+        many, one = (entry.speed_on(device, f"{batch}_{precision}") for batch in (32, 1))
+        numbers = (many, 1000 / one)
+        known = (round(value, 3) if math.isfinite(value) else None for value in numbers)
+        fields = dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
+    return fields
+
+
+SPEED_FIELDS = ("images_per_second", "latency_ms", "speed_precision", "speed_device")
 
 
 def _measure_text(measure: str) -> str:

@@ -12,13 +12,13 @@ from typing import Any
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.published import Published
-from humanbench.leaderboard.site.costs import speed_texts
+from humanbench.leaderboard.site.costs import SPEED_FIELDS, speed_fields
 from humanbench.names import shown, spreadsheet
 
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
     "synthetic", "subset", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value", "low", "high",
-    "n", "seeds", "parameters", "trained", "gflops", "images_per_second",
+    "n", "seeds", "parameters", "trained", "gflops", *SPEED_FIELDS,
 )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "parameters": _finite(entry.parameters),
             "trained": _finite(entry.trained),
             "gflops": _finite(entry.gflops),
-            "images_per_second": "; ".join(speed_texts(entry)),
+            **speed_fields(entry),
         }
         for score in entry.scores.values():
             own = {
