@@ -15,6 +15,7 @@ import html5lib
 import pytest
 
 from humanbench.cards import cards
+from humanbench.leaderboard.model.boards import boards, heads_to_heads
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import events_of
 from humanbench.leaderboard.site.html_check import problems
@@ -120,6 +121,31 @@ def test_a_backbone_has_its_regimes_side_by_side(tmp_path: Path) -> None:
     assert "1 of 2" in listed
     (entry,) = (site / "entries").glob("mae-vitb-full-*.html")
     assert f"../backbones/{page.name}" in entry.read_text()
+
+
+def test_an_entry_stands_beside_its_neighbours_as_the_ranks_tell_them_apart(tmp_path: Path) -> None:
+    """First and second: better on LIP beyond doubt, within the noise on ATR, worse on Caltech; CIHP has one of them."""
+    values = {"lip": (70.0, 60.0), "atr": (95.0, 94.9), "caltech": (50.0, 20.0)}
+    results = [
+        made_result(d, n, value=v) for d, pair in values.items() for n, v in zip(("one", "two"), pair, strict=True)
+    ]
+    results += [made_result("cihp", "one")]
+    entries = entries_of(results, seen_by)
+    (ranked,) = boards(entries)[0].ranked()
+    found = {beside[0].other.backbone: beside[0] for beside in heads_to_heads(ranked).values()}
+    assert [(n.better, n.worse, n.open, n.shared) for n in (found["two"], found["one"])] == [(1, 1, 1, 3), (1, 1, 1, 3)]
+    for dataset, column in zip(ranked.columns, ranked.ranking.columns, strict=True):
+        surely = column.surely_better()
+        names = [entry.backbone for entry in ranked.entries]
+        if dataset != "cihp":
+            a, b = names.index("one"), names.index("two")
+            better, worse = (a, b) if dataset != "caltech" else (b, a)
+            assert surely[better, worse] == column.apart(better, worse) == (dataset != "atr")
+            assert not surely[worse, better]
+    site = build_site(tmp_path / "site", entries, []).folder
+    (page,) = (site / "entries").glob("one-*.html")
+    assert "Beside its neighbours" in page.read_text()
+    assert problems(site) == []
 
 
 def test_columns_without_a_value_are_a_line_that_unfolds(tmp_path: Path) -> None:

@@ -32,6 +32,44 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class HeadToHead:
+    """An entry beside another of its table: on how many datasets it is better or worse beyond doubt, and how many both
+    have a value on."""
+
+    other: BoardEntry
+    rank: int
+    better: int
+    worse: int
+    shared: int
+
+    @property
+    def open(self) -> int:
+        """On how many they cannot be told apart."""
+        return self.shared - self.better - self.worse
+
+
+def heads_to_heads(ranked: Ranked, around: int = 5) -> dict[str, list[HeadToHead]]:
+    """By entry those that stand next to it, `around` on either side, in the order of the board."""
+    size = len(ranked.entries)
+    better, shared = np.zeros((size, size), int), np.zeros((size, size), int)
+    for column in ranked.ranking.columns:
+        there = column.rank > 0
+        shared += there[:, None] & there[None, :]
+        better += column.surely_better()
+    order = [int(i) for i in ranked.ranking.order]
+    found: dict[str, list[HeadToHead]] = {}
+    for place, i in enumerate(order):
+        beside = [j for j in order[max(0, place - around) : place + around + 1] if j != i and shared[i, j]]
+        found[ranked.entries[i].id] = [
+            HeadToHead(
+                ranked.entries[j], int(ranked.ranking.rank[j]), int(better[i, j]), int(better[j, i]), int(shared[i, j])
+            )
+            for j in beside
+        ]
+    return found
+
+
+@dataclass(frozen=True)
 class Board:
     """All entries of one key. `part_of`: the board that these are reduced entries of, where they are."""
 

@@ -59,6 +59,15 @@ class ColumnRanks:
         a, b = self.places[[better]], self.places[[worse]]
         return bool(_surely(self.numbers, self.higher, a, b)[0])
 
+    def surely_better(self) -> NDArray[np.bool_]:
+        """E x E: whether an entry (row) is told apart from another (column) and better; False without a value."""
+        there = np.flatnonzero(self.rank)
+        found = np.zeros((len(self.rank), len(self.rank)), bool)
+        if len(there):
+            at = self.places[there]
+            found[np.ix_(there, there)] = _surely(self.numbers, self.higher, at[:, None], at[None, :])
+        return found
+
 
 @dataclass(frozen=True)
 class Ranking:

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
@@ -26,16 +26,31 @@ from humanbench.names import shown
 from humanbench.results import Provenance, Result
 from humanbench.results.columns import columns_of_results, main_metric
 
+_MOST_COMPARED = 100
+"""Entries of a board whose pairs are counted: they are as many as its square."""
+
 
 def entries(content: Content) -> Iterable[Page]:
     """All entries, withdrawn ones too."""
     place = {board.key: board for board in content.boards}
     best = {key: _best(content.rankings(board)) for key, board in place.items()}
     ranks = dataset_ranks(content)
+    beside_it = _neighbours(content)
     for entry in content.entries:
         board = place.get(entry.board) if entry.scores else None
         beside = len(content.networks.get(entry.network, ())) > 1
-        yield _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
+        page = _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
+        page.context["neighbours"] = beside_it.get(entry.id, [])
+        yield page
+
+
+def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
+    """By entry the others beside it on its board; of several kinds of evidence the first. None of large boards."""
+    found: dict[str, list[HeadToHead]] = {}
+    for ranked in (one for board in content.boards for one in content.rankings(board)):
+        if len(ranked.entries) <= _MOST_COMPARED:
+            found = heads_to_heads(ranked) | found
+    return found
 
 
 def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
