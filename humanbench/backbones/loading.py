@@ -351,7 +351,7 @@ def _assemble(
         report = fill(trunk, file.translation, file.source, file.sha256, spec.name, network.arguments, unused)
     preprocessing, places = _preprocessing(spec, file, network, trunk, pixels, input_size)
     if report is not None and file is not None:
-        guesses = (*guesses, *report.guesses, *guessed(places))
+        guesses = tuple(dict.fromkeys((*guesses, *report.guesses, *guessed(places))))
         report = replace(report, guesses=guesses, file=file.path.name, container=file.container, revision=file.revision)
     seen: tuple[str, ...] | None = () if file is None else None
     if file is not None and file.own and spec.card is not None:
