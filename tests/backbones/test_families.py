@@ -227,10 +227,15 @@ def test_networks_whose_parts_are_not_called_or_have_no_first_tokens(name: str) 
     assert torch.isfinite(features.map).all()
 
 
-@pytest.mark.parametrize(("name", "size"), [("levit_128", (256, 128)), ("mvitv2_tiny", (256, 128))])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("levit_128", (256, 128)), ("mvitv2_tiny", (256, 128)), ("lambda_resnet26rpt_256", (224, 224))],
+)
 @torch.no_grad()
 def test_sizes_that_cannot_be_taken_are_a_sentence(name: str, size: tuple[int, int]) -> None:
     backbone = load_backbone(f"random:{name}")
-    assert backbone(torch.zeros(1, 3, 224, 224)).map.shape[1] == backbone.width
-    with pytest.raises(BackboneError, match="built for images of 224x224 and cannot take 256x128"):
+    side, _ = backbone.preprocessing.input_size
+    assert backbone(torch.zeros(1, 3, side, side)).map.shape[1] == backbone.width
+    words = f"built for images of {side}x{side} and cannot take {size[0]}x{size[1]}"
+    with pytest.raises(BackboneError, match=words):
         backbone(torch.zeros(1, 3, *size))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
-from humanbench.backbones.grouped_forward.opaque import OpaqueForward
+from humanbench.backbones.grouped_forward.opaque import FAILURES, OpaqueForward
 from humanbench.backbones.grouped_forward.sequential import SequentialForward
 from humanbench.backbones.grouped_forward.vit import ViTForward
 
@@ -21,7 +21,7 @@ def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForwar
     if SequentialForward.fits(trunk):
         try:
             return SequentialForward(trunk)
-        except AssertionError:  # attention in blocks of a fixed size (HaloNet) takes no small picture
+        except FAILURES:  # attention of a fixed size (HaloNet, LambdaNet) takes no small picture
             pass
     return OpaqueForward(trunk, input_size)
 

@@ -22,7 +22,7 @@ from humanbench.backbones.grouped_forward.base import (
 )
 from humanbench.errors import BackboneError
 
-_FAILURES = (AssertionError, RuntimeError, IndexError, UnboundLocalError, ValueError)
+FAILURES = (AssertionError, RuntimeError, IndexError, UnboundLocalError, ValueError)
 """What timm's networks raise for images of a size that they cannot take."""
 
 
@@ -44,7 +44,7 @@ class OpaqueForward(GroupedForward):
         self.multiple = 1
         try:
             maps = self._measure(trunk, input_size)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BackboneError(
                 f"{type(trunk).__name__} does not run on images of its own size, {input_size[0]}x{input_size[1]} "
                 f"({error or type(error).__name__}); take another network"
@@ -68,7 +68,7 @@ class OpaqueForward(GroupedForward):
                 for tokens in self._tokens(trunk, state[0]):
                     visit(tokens)
             return self._state(trunk, state[0], level == "maps")
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._wrong_size(trunk, state[0], error) from error
 
     def _wrong_size(self, trunk: Any, images: Tensor, error: Exception) -> Exception:
