@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.fuzz import fuzz
+from tools.fuzz.trials import fuzz
 
 
 def test_a_sample_of_malformed_inputs_ends_in_one_sentence_each(
