@@ -37,6 +37,15 @@ run.summarize()
 """
 
 
+LAUNCH = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+"""Starts a process and says what it took. A small one of its own: a child's peak begins with what its parent holds."""
+
+
 @dataclass(frozen=True)
 class Command:
     """`humanbench score` of one dataset; `make` writes data and predictions and gives the peer's arguments."""
@@ -115,13 +124,14 @@ COMMANDS = (
 def cost(arguments: list[str], folder: Path) -> Cost:
     """Run to its end, with `folder` as the checkout whose package is imported."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
+    launched = [sys.executable, "-c", LAUNCH, sys.executable, *arguments]
+    out = subprocess.run(
+        launched, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ).stdout
+    status, seconds, kilobytes = json.loads(out)
     if status:
         raise click.ClickException(f"{' '.join(arguments[:4])} … of {folder} ended with {status}")
-    return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Cost(seconds, kilobytes / 1024)
 
 
 def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
