@@ -10,7 +10,7 @@ help:
 	@echo "make test    lint, types and all tests"
 	@echo "make test-lowest   all tests, with the oldest versions that pyproject.toml allows"
 	@echo "make demo    two small backbones on procedural data: finetuned, scored, compared, on a leaderboard"
-	@echo "make bench   our metrics and readers against their peers, at paper scale"
+	@echo "make bench   our metrics, readers and commands against their peers, at paper scale"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "humanbench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -42,6 +42,7 @@ demo: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.commands
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

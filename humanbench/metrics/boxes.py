@@ -276,6 +276,7 @@ def _sweep(
     image: NDArray[np.int32],
     hit: NDArray[np.int8],
     counts: Ints,
+    right: int,
     hits: int,
     positives: int,
     images: int,
@@ -283,8 +284,8 @@ def _sweep(
     hits_at: Floats,
 ) -> tuple[float, float]:
     """Recall grows at hits only: nothing but the false positives before each of them is asked of the others."""
-    copies = np.empty(len(image) + 1, np.int64)
-    before = np.empty(len(image) + 1, np.int64)
+    copies = np.empty(right + 1, np.int32)
+    before = np.empty(right + 1, np.int32)
     found = misses = 0
     for d in range(len(image)):  # without a branch: whether a detection hits cannot be foreseen
         times = counts[image[d]]
@@ -292,7 +293,7 @@ def _sweep(
         before[found] = misses
         found += hit[d]
         misses += times * (1 - hit[d])
-    false = np.empty(hits, np.int64)  # before each copy of a hit
+    false = np.empty(hits, np.int32)  # before each copy of a hit
     true = 0
     for h in range(found):
         for _ in range(copies[h]):
@@ -309,7 +310,7 @@ def _sweep(
 
 
 @compiled
-def _trapezoids(false: Ints, positives: int) -> Floats:
+def _trapezoids(false: NDArray[np.int32], positives: int) -> Floats:
     """The area that each hit adds under precision over recall, with the false positives before it."""
     steps = np.empty(len(false))
     for h in range(len(false)):
@@ -331,8 +332,10 @@ def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
     hits_at = np.full(len(references), np.nan)
     if positives == 0:
         return Sweep(hits_at, float("nan"), float("nan"), 0)
-    hits = int(counts @ curve.hits)
-    area, recall = _sweep(curve.image, curve.hit, counts, hits, positives, int(counts.sum()), references, hits_at)
+    right, hits = int(curve.hits.sum()), int(counts @ curve.hits)
+    area, recall = _sweep(
+        curve.image, curve.hit, counts, right, hits, positives, int(counts.sum()), references, hits_at
+    )
     return Sweep(hits_at, area, recall, positives)
 
 
