@@ -146,7 +146,7 @@ def _drop_line(store: Path) -> None:
 
 
 def _edit_result(store: Path) -> None:
-    edit_result(next(p for p in store.iterdir() if p.is_dir()), "pa100k", trainable=1)
+    edit_result(next(store.glob("*/results/pa100k-*.json")).parents[1], "pa100k", trainable=1)
 
 
 def _edit_manifest(store: Path) -> None:
