@@ -100,10 +100,10 @@ def loaded(
         timeout=WORKER_TIMEOUT if workers else 0,
         prefetch_factor=PREFETCH if workers else None,
     )
-    return _watched(iter(loader)) if workers else iter(loader)
+    return watched(iter(loader)) if workers else iter(loader)
 
 
-def _watched(batches: Iterator[Any]) -> Iterator[Any]:
+def watched(batches: Iterator[Any]) -> Iterator[Any]:
     """The batches, with a sentence in place of torch's words where the processes that read them are lost."""
     while True:
         try:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from humanbench.data.sampling import mixed_seed
+from humanbench.engine.batches import WORKER_TIMEOUT, watched
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.devices import Rank
 from humanbench.errors import HumanbenchError
@@ -170,17 +171,17 @@ class PretrainLoop:
 
     def _batches(self, start: int, stop: int) -> Iterator[Batch]:
         planned = batch_plan(self.entries, self.microbatches, self.seed, start, stop)
-        return iter(
-            DataLoader(
-                Microbatches(self.entries),
-                batch_size=None,
-                sampler=_Once(planned),
-                num_workers=self._workers,
-                collate_fn=_same,
-                pin_memory=self.process.device.type == "cuda",
-                generator=torch.Generator().manual_seed(0),
-            )
+        loader = DataLoader(
+            Microbatches(self.entries),
+            batch_size=None,
+            sampler=_Once(planned),
+            num_workers=self._workers,
+            collate_fn=_same,
+            pin_memory=self.process.device.type == "cuda",
+            generator=torch.Generator().manual_seed(0),
+            timeout=WORKER_TIMEOUT if self._workers else 0,
         )
+        return watched(iter(loader)) if self._workers else iter(loader)
 
     def _autocast(self) -> Any:
         if self.recipe.amp == "no":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from itertools import islice
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from humanbench.engine import checkpoint as checkpoint_module
+from humanbench.engine.batches import WorkerError
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.pretrain import loop
 from humanbench.pretrain.entries import batch_plan
@@ -67,6 +69,17 @@ def test_two_processes_make_the_same_update(method: str, two_processes: Path, ro
     assert largest(two["network"], weights(one.network)) < moved
     for unit, moments in one.moments().items():
         assert two["moments"][unit].keys() == moments.keys()
+
+
+def test_a_reading_process_that_is_killed_ends_the_pretraining(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is lost without a trace ends it after `WORKER_TIMEOUT`; torch would wait for ever."""
+    monkeypatch.setattr(loop.Microbatches, "__getitem__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    begun = work(recipe(), root, tmp_path / "one.pt")
+    begun._workers = 1
+    with pytest.raises(WorkerError, match=r"ended unexpectedly.*--workers 0"):
+        begun.run()
 
 
 def test_interrupted_and_resumed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
