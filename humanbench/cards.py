@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from humanbench.documents import from_toml
 from humanbench.errors import CardError, HumanbenchError
 from humanbench.paths import shipped
 from humanbench.schema import Record, problem
@@ -230,7 +231,7 @@ CHECKS = ("humanbench.tasks.registry:check_evaluation", "humanbench.data.readers
 def parse_card(path: Path) -> DatasetCard:
     """Read one card; a malformed one is a `CardError` naming the file and the key."""
     try:
-        card = DatasetCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        card = DatasetCard.model_validate(from_toml(path.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:

@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ValidationError
 
 from humanbench.cards import check_dataset
+from humanbench.documents import from_toml
 from humanbench.errors import CardError
 from humanbench.schema import Record, problem
 
@@ -56,7 +57,7 @@ def user_config() -> Config:
     """
     path = config_file()
     try:
-        config = Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        config = Config.model_validate(from_toml(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         if os.environ.get("HUMANBENCH_CONFIG"):
             raise CardError(f"{path}: there is no such file ($HUMANBENCH_CONFIG names it)") from None

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from humanbench.cards import DatasetCard
+from humanbench.documents import from_toml
 from humanbench.errors import RecipeError
 from humanbench.hashing import document_sha256
 from humanbench.optim.optimisers import OptimSection
@@ -160,7 +161,7 @@ def _tables(task: str) -> dict[str, Any]:
     path = task_named(task).recipes or shipped("protocols") / f"{task}.toml"
     if not path.is_file():
         raise RecipeError(f"there are no recipes for the task {task!r} ({path} is missing)")
-    tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = from_toml(path.read_text(encoding="utf-8"))
     _check_regimes(tables, path.name)
     return tables
 
@@ -273,7 +274,7 @@ def parse_override(text: str, option: str = "--set", example: str = "optim.lr=1e
     if not sign or not key.strip():
         raise RecipeError(f"{option} takes KEY=VALUE, like {example}; found {text!r}")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        return key.strip(), from_toml(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
 

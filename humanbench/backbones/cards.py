@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from humanbench.cards import Collection, collection
+from humanbench.documents import from_toml
 from humanbench.errors import CardError
 from humanbench.paths import shipped
 from humanbench.schema import Fraction, Record, Sha256, problem
@@ -151,7 +152,7 @@ def parse_backbone_card(path: Path) -> BackboneCard:
     if not path.is_file():
         raise CardError(f"{path}: there is no such card")
     try:
-        card = BackboneCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        card = BackboneCard.model_validate(from_toml(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import tomllib
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.data.images import absent
 from humanbench.data.readers import find_root, reader_for, understood
 from humanbench.data_root import find_data
+from humanbench.documents import from_toml
 from humanbench.errors import DataError, DataWarning, WithheldError
 from humanbench.tasks.registry import task_for
 from humanbench.text import foreign_header
@@ -138,7 +138,7 @@ def read_subset(path: Path, split: str) -> set[str]:
 
 
 def _toml_ids(path: Path, split: str) -> list[str]:
-    found = tomllib.loads(path.read_text(encoding="utf-8-sig")).get(split, [])
+    found = from_toml(path.read_text(encoding="utf-8-sig")).get(split, [])
     plain = isinstance(found, list) and all(isinstance(i, str | int) and not isinstance(i, bool) for i in found)
     if not plain:
         raise DataError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from humanbench.documents import from_json
 from humanbench.errors import HumanbenchError
 from humanbench.paths import cache_folder
 from humanbench.text import nearest
@@ -57,7 +57,7 @@ def cache_items() -> list[CacheItem]:
 def _about(store: Path) -> str:
     """A store in words: dataset, part, view, where the network is split."""
     try:
-        index = json.loads((store / _INDEX).read_text(encoding="utf-8"))
+        index = from_json((store / _INDEX).read_text(encoding="utf-8"))
         view = f"view {index['draw']} ({'+'.join(index['views'])})"
         return f"{index['dataset']} {index['part']}, {view}, before layer group {index['split_index']}"
     except KeyError:

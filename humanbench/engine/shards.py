@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from humanbench.documents import from_json
 from humanbench.hashing import file_sha256
 from humanbench.tasks.training import Sample
 
@@ -93,8 +94,8 @@ class Shard:
         self._file = _opened(path)
         names = list(self._file.keys())
         metadata = self._file.metadata()
-        self.indices: list[int] = json.loads(metadata["indices"])
-        self._samples: list[dict[str, Any]] = json.loads(metadata["samples"])
+        self.indices: list[int] = from_json(metadata["indices"])
+        self._samples: list[dict[str, Any]] = from_json(metadata["samples"])
         self._states: dict[str, list[Tensor]] = {}
         for name in sorted(n for n in names if n.startswith("state.")):
             self._states.setdefault(name.split(".")[1], []).append(self._file.get_tensor(name))
@@ -112,7 +113,7 @@ class Store:
     """All samples of a store by their index in the data set."""
 
     def __init__(self, folder: Path) -> None:
-        self.content: dict[str, Any] = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        self.content: dict[str, Any] = from_json((folder / INDEX).read_text(encoding="utf-8"))
         self.input_size: tuple[int, int] = tuple(self.content["input_size"])
         self._where: dict[int, tuple[Shard, int]] = {}
         for path in sorted(folder.glob("*.safetensors")):
@@ -136,7 +137,7 @@ def checked_store(folder: Path, part: int = 0, parts: int = 1) -> Store | None:
     try:
         if not (folder / INDEX).is_file():
             return None
-        shards: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["shards"]
+        shards: dict[str, str] = from_json((folder / INDEX).read_text(encoding="utf-8"))["shards"]
         for name in sorted(shards)[part::parts]:
             if file_sha256(folder / name) != shards[name]:
                 raise DamagedStore(f"{folder / name} is not what was written")

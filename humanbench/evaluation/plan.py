@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.backbones.sources import HUB
 from humanbench.cards import DatasetCard, load_card, pretraining_names
-from humanbench.data.samples import dataset_folder
+from humanbench.data.samples import dataset_folder, read_subset
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import check_device, check_precision, is_main_process, reading_processes, uses_gpu
@@ -161,6 +161,9 @@ def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None
         raise DataError(
             f"{subset}: {'is a folder, not a' if Path(subset).is_dir() else 'there is no such'} subset file"
         )
+    for card in cards if subset is not None else ():
+        for split in card.evaluation.test if card.evaluation else ():
+            read_subset(Path(subset), split)
 
 
 def _check_inputs(files: Mapping[str, Path], cells: Sequence[CellSpec]) -> None:

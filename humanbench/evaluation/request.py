@@ -81,7 +81,9 @@ class Request:
         """Names and seeds are right or a `HumanbenchError` here, before any library of networks is loaded."""
         check_suite(self.suite)
         if not 0 <= self.seed <= self.seed + self.seeds <= SEEDS:
-            raise HumanbenchError(f"seeds are 0 to {SEEDS - 1}, found {self.seed} and {self.seeds} of them")
+            raise HumanbenchError(
+                f"seeds are 0 to {SEEDS - 1}, and {self.seeds} of them from {self.seed} on do not fit in there"
+            )
         regime_and_scenario(self.protocol, self.scenario)
         if self.task is not None:
             task_named(self.task)

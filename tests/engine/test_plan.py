@@ -86,6 +86,17 @@ def test_what_is_wrong_is_found_before_weights_are_read(data_root: Path, options
     assert said in result.stderr
 
 
+@pytest.mark.usefixtures("no_weights")
+def test_a_subset_file_is_read_before_anything_is_written(data_root: Path, tmp_path: Path) -> None:
+    empty, out = tmp_path / "empty.csv", tmp_path / "run"
+    empty.touch()
+    options = ["--datasets", "pa100k", "--subset", empty, "--out", out]
+    result = run("eval", "--backbone", "mae_vitb", "--data-root", data_root, *options)
+    assert result.exit_code == 2, result.output
+    assert "empty.csv: a subset CSV has the columns split, id" in result.stderr
+    assert not out.exists()
+
+
 def test_a_folder_that_may_not_be_written_and_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan_module.check_writable(tmp_path / "new" / "run")
     assert list(tmp_path.iterdir()) == []

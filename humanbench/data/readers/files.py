@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.cards import DatasetCard
+from humanbench.documents import from_json
 from humanbench.errors import AbsentError, DataError
-from humanbench.json_text import decoded
 
 
 def existing(card: DatasetCard, path: Path) -> Path:
@@ -112,7 +112,7 @@ def load_json(card: DatasetCard, path: Path, without: str = "") -> Any:
         with collector_paused():
             if without:
                 text = re.sub(rf'"{without}":\s*(?:\[[^"{{}}]*\]|\{{[^{{}}]*\}})', f'"{without}":0', text)
-            return decoded(text)
+            return from_json(text)
     except json.JSONDecodeError as error:
         if without:
             return load_json(card, path)  # for the position in the file itself

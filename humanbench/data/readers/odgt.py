@@ -18,8 +18,8 @@ from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes, number
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
+from humanbench.documents import from_json
 from humanbench.errors import DataError
-from humanbench.json_text import decoded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(read_lines(card, path), start=1):
         where = f"{card.id}: {path}, line {number}"
         try:
-            record = decoded(line)
+            record = from_json(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{where}: not valid JSON ({error.msg} at character {error.pos + 1})") from error
         except (RecursionError, ValueError) as error:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.documents import from_json
 from humanbench.errors import PredictionError
-from humanbench.json_text import decoded
 from humanbench.predictions.files import read_bytes
 from humanbench.predictions.records import PERSON, names, numbers
 from humanbench.tasks.pose import PoseEvaluationOptions
@@ -40,7 +40,7 @@ def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.Da
 
 def _records(path: Path) -> list[dict[str, Any]]:
     try:
-        found = decoded(read_bytes(path))
+        found = from_json(read_bytes(path))
     except ValueError as error:
         raise PredictionError(f"{path}: not valid JSON ({error})") from error
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from humanbench.json_text import decoded
+from humanbench.backbones.cards import parse_backbone_card
+from humanbench.cards import parse_card
+from humanbench.documents import from_json, from_toml
+from humanbench.engine.shards import INDEX, DamagedStore, checked_store
+from humanbench.errors import CardError
 from humanbench.predictions import records
 from humanbench.predictions.records import NAME, SCORE, Numbers, read_columns
 
@@ -69,11 +74,30 @@ def test_no_entries_are_no_rows(tmp_path: Path) -> None:
     ['{"a": 1, "a": 2}', "[1e400, -1E400]", "123456789012345678901234567890", '"\\ud800"', "[0.1, 1e23, 5e-324, -0.0]"],
 )
 def test_decoding_gives_what_the_standard_library_gives(text: str) -> None:
-    assert decoded(text) == json.loads(text)
-    assert repr(decoded(text)) == repr(json.loads(text))
+    assert from_json(text) == json.loads(text)
+    assert repr(from_json(text)) == repr(json.loads(text))
 
 
 def test_nan_is_decoded_and_malformed_text_has_its_place() -> None:
-    assert math.isnan(decoded("[NaN]")[0])
+    assert math.isnan(from_json("[NaN]")[0])
     with pytest.raises(json.JSONDecodeError, match="line 2 column 1"):
-        decoded("[1,\n]")
+        from_json("[1,\n]")
+
+
+DEEP = "[" * 100_000
+
+
+def test_what_nests_too_deeply_is_the_format_s_own_error(tmp_path: Path) -> None:
+    with pytest.raises(json.JSONDecodeError, match="nested too deeply"):
+        from_json(DEEP)
+    with pytest.raises(tomllib.TOMLDecodeError, match="nested too deeply"):
+        from_toml(f"a = {DEEP}")
+    card = tmp_path / "card.toml"
+    card.write_text(f"a = {DEEP}")
+    with pytest.raises(CardError, match=r"card\.toml: not valid TOML: nested too deeply"):
+        parse_card(card)
+    with pytest.raises(CardError, match=r"card\.toml: not valid TOML: nested too deeply"):
+        parse_backbone_card(card)
+    (tmp_path / INDEX).write_text(DEEP)
+    with pytest.raises(DamagedStore, match="damaged"):
+        checked_store(tmp_path)
