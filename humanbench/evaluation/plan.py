@@ -155,13 +155,15 @@ def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
 
 
 def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None:
-    if subset is not None and len(cards) > 1:
+    if subset is None:
+        return
+    if len(cards) > 1:
         raise HumanbenchError(f"--subset {subset}: names samples of one dataset; choose it with --datasets")
-    if subset is not None and not Path(subset).is_file():
+    if not Path(subset).is_file():
         raise DataError(
             f"{subset}: {'is a folder, not a' if Path(subset).is_dir() else 'there is no such'} subset file"
         )
-    for card in cards if subset is not None else ():
+    for card in cards:
         for split in card.evaluation.test if card.evaluation else ():
             read_subset(Path(subset), split)
 
