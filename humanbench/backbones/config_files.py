@@ -1,14 +1,15 @@
 """What the small files beside a checkpoint say of it: `config.json` and its kin, and words in the weights' own header.
 
 Read are the configurations of timm (`architecture`, `pretrained_cfg`), open_clip (`model_cfg`, `preprocess_cfg`) and
-transformers (`model_type`, and `preprocessor_config.json`). The header of safetensors files that humanbench writes
+transformers (`model_type`, and `preprocessor_config.json` or `processor_config.json`). The header of safetensors files
+that humanbench writes
 holds the architecture and the preprocessing of its network.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,27 @@ from typing import Any
 from pydantic import ValidationError
 
 from humanbench.backbones.cards import Architecture
+from humanbench.backbones.open_clip_config import own_tower, timm_tower
 from humanbench.backbones.preprocessing import PIXELS, StatedPixels, given_pixels
+from humanbench.backbones.processors import processor_pixels, read_processor
 from humanbench.errors import BackboneError
 
 HEADER = "humanbench_network"
 """Key of the words in a safetensors header."""
 
-_RESAMPLE = {2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers of interpolations, as transformers' processors keep them."""
-
 
 @dataclass(frozen=True)
 class BesideFile:
-    """What lies beside a checkpoint says: keywords of the plain transformer, pixels, and the library's own document."""
+    """What lies beside a checkpoint says: keywords of the plain transformer, pixels, and the library's own document.
+
+    `questions`: argument, or key of the document, that is not understood -> why it must be said.
+    """
 
     source: str = ""
     arguments: dict[str, Any] = field(default_factory=dict)
     pixels: StatedPixels | None = None
     document: dict[str, Any] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
 
     @property
     def model_type(self) -> str:
@@ -69,20 +73,20 @@ def read_beside(folder: Path) -> BesideFile:
     for name in CONFIGS:
         path = folder / name
         if path.is_file():
-            return from_document(_read(path), name, _read(folder / "preprocessor_config.json"))
+            return from_document(_read(path), name, lambda file: _read(folder / file))
     return BesideFile()
 
 
-def from_document(document: dict[str, Any], name: str, processor: Mapping[str, Any] | None = None) -> BesideFile:
-    """What one configuration says."""
+def from_document(document: dict[str, Any], name: str, read: Callable[[str], dict[str, Any]]) -> BesideFile:
+    """What one configuration says; `read` gives the other files beside it, empty where there are none."""
     if "model_cfg" in document:
         return _open_clip(document, name)
     if "pretrained_cfg" in document or "architecture" in document:
         return BesideFile(name, {}, _pixels(document.get("pretrained_cfg") or document, name), document)
-    pixels = _pixels(_of_processor(processor or {}), "preprocessor_config.json")
+    pixels = processor_pixels(*read_processor(read))
     vision = document.get("vision_config")
-    plain = _plain_of(vision if isinstance(vision, Mapping) else document)
-    return BesideFile(name, plain, pixels, document)
+    plain, questions = _plain_of(vision if isinstance(vision, Mapping) else document, name)
+    return BesideFile(name, plain, pixels, document, questions)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -102,36 +106,45 @@ def _pixels(values: Mapping[str, Any], source: str) -> StatedPixels | None:
     return StatedPixels(source, given_pixels(stated).values) if stated else None
 
 
-def _of_processor(processor: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of transformers' image processors under the names used here."""
-    return {
-        "mean": processor.get("image_mean"),
-        "std": processor.get("image_std"),
-        "interpolation": _RESAMPLE.get(processor.get("resample", -1)),
-    }
-
-
 def _open_clip(document: Mapping[str, Any], name: str) -> BesideFile:
-    """open_clip's: the visual tower's sizes and whether its activation is the quick one, or the network of timm that
-    the tower is."""
+    """open_clip's: the visual tower's sizes and its activation, or the network of timm that the tower is."""
     model = document["model_cfg"]
-    tower = model.get("vision_cfg", {})
+    tower = model.get("vision_cfg", {}) if isinstance(model, Mapping) else None
+    if not isinstance(tower, Mapping):
+        raise BackboneError(f"{name}: holds no mapping model_cfg with the sizes of the tower (vision_cfg)")
     pixels = _pixels(document.get("preprocess_cfg") or {}, name)
     if tower.get("timm_model_name"):
-        return BesideFile(name, {}, pixels, {"architecture": str(tower["timm_model_name"])})
-    arguments: dict[str, Any] = {"act_layer": "quick_gelu" if model.get("quick_gelu") else "gelu"}
-    if isinstance(tower.get("width"), int):
-        arguments["num_heads"] = tower["width"] // int(tower.get("head_width", 64))
-    return BesideFile(name, arguments, pixels, dict(document))
+        arguments, questions = timm_tower(tower, name)
+        network = {"architecture": str(tower["timm_model_name"])}
+        return BesideFile(name, arguments, pixels, network, questions)
+    arguments, questions = own_tower(tower, bool(model.get("quick_gelu")), name)
+    return BesideFile(name, arguments, pixels, dict(document), questions)
 
 
-def _plain_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords of the plain transformer in transformers' words."""
+_ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "quick_gelu": "quick_gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""transformers' names -> ours; three of them write the tanh form of GELU in three ways."""
+
+
+def _plain_of(document: Mapping[str, Any], name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Keywords of the plain transformer in transformers' words, and what is asked."""
     arguments: dict[str, Any] = {}
     for theirs, ours in (("num_attention_heads", "num_heads"), ("layer_norm_eps", "norm_eps")):
         if isinstance(document.get(theirs), int | float):
             arguments[ours] = document[theirs]
-    activation = {"gelu": "gelu", "quick_gelu": "quick_gelu", "gelu_pytorch_tanh": "gelu_tanh"}
-    if document.get("hidden_act") in activation:
-        arguments["act_layer"] = activation[str(document["hidden_act"])]
-    return arguments
+    if document.get("hidden_act") is None:
+        return arguments, {}
+    activation = str(document["hidden_act"])
+    if activation not in _ACTIVATIONS:
+        asked = f"{name}: says hidden_act={activation[:60]!r}, an activation that the plain transformer here has not"
+        return arguments, {"act_layer": f"{asked}; say which of its own is meant with --arch act_layer=NAME"}
+    arguments["act_layer"] = _ACTIVATIONS[activation]
+    return arguments, {}

@@ -15,6 +15,7 @@ from humanbench.backbones.infer import check_class_token, position_prefixes
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
+from humanbench.backbones.transformers_config import check_no_map_norms
 from humanbench.backbones.transformers_models import TransformersTrunk, several_experts
 from humanbench.backbones.translation import Tensors, Translation, aside
 from humanbench.errors import BackboneError
@@ -141,6 +142,8 @@ def _adapted(
         guesses: list[str] = []
         if isinstance(trunk, TransformersTrunk):
             _check_kinds(translation.raw, trunk, source)
+            if not trunk.gives_maps:
+                check_no_map_norms(translation.raw, source)
             guesses = [
                 f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored
             ]

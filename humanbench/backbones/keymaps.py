@@ -81,8 +81,12 @@ def _clip(
         known["cls_token"] = known["cls_token"].reshape(1, 1, -1)
     if "pos_embed" in known and known["pos_embed"].ndim == 2:
         known["pos_embed"] = known["pos_embed"].unsqueeze(0)
+    notes: tuple[str, ...] = ()
+    patches, bias = known.get("patch_embed.proj.weight"), "patch_embed.proj.bias"
+    if patches is not None and bias not in known and "norm_pre.weight" not in known:  # timm's has one without that norm
+        known[bias], notes = patches.new_zeros(len(patches)), ("the patches have no bias: it is zero",)
     unknown = tuple(key for key, reason in reasons.items() if reason is None)
-    return Translation(scheme, known, left, clip=True, unknown=unknown)
+    return Translation(scheme, known, left, clip=True, unknown=unknown, notes=notes)
 
 
 _HALF = (torch.float16, torch.bfloat16)

@@ -309,6 +309,9 @@ def _plain_architecture(
             arguments = {**file.translation.arguments, **given}
             return Architecture(builder=file.translation.builder, arguments=arguments), ()
         check_keywords(given)
+        for key, reason in {**file.beside.questions, **spec.questions}.items():
+            if key not in stated:
+                raise BackboneError(f"{file.source}: {reason}")
         inferred = infer_plain(file.translation, stated, file.source)
         if inferred is None:
             raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")

@@ -23,11 +23,15 @@ _INTERPOLATIONS = ("bilinear", "bicubic")
 
 @dataclass(frozen=True)
 class StatedPixels:
-    """Mean, std and interpolation as far as one place states them, that place in words, and whether it is a guess."""
+    """Mean, std and interpolation as far as one place states them, that place in words, and whether it is a guess.
+
+    `doubt`: why the place states no mean and std, where it speaks of them and no network here takes what it says.
+    """
 
     source: str
     values: Mapping[str, Any] = field(default_factory=dict)
     guess: bool = False
+    doubt: str = ""
 
 
 def given_pixels(values: Mapping[str, Any]) -> StatedPixels:
@@ -72,7 +76,9 @@ def choose_preprocessing(
     """
     chosen: dict[str, StatedPixels] = {}
     for key in PIXELS:
-        place = next((place for place in stated if key in place.values), default)
+        place = next((p for p in stated if key in p.values or (p.doubt and key != "interpolation")), default)
+        if key not in place.values and place.doubt:
+            raise BackboneError(f"{network}: {place.doubt}{_HINT}")
         if key not in place.values:
             raise BackboneError(f"{network}: nothing says the {key} of its input{_HINT}")
         chosen[key] = place

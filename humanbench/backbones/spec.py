@@ -32,7 +32,8 @@ class BackboneSpec:
     `timm` with `arguments`, or `builder` with them, is the network; neither for the plain transformer that a
     checkpoint decides (`vit`). `places`: where its weights are, in order. `card`: its card. `pixels`: mean, std and
     interpolation where the name's place states them for its own weights. `document`: the configuration of a network of
-    transformers. `revision`: the commit of a hub repository, in words.
+    transformers. `revision`: the commit of a hub repository, in words. `questions`: arguments, and keys of a
+    configuration, that the caller must say.
     """
 
     name: str
@@ -44,6 +45,7 @@ class BackboneSpec:
     pixels: StatedPixels | None = None
     document: dict[str, Any] = field(default_factory=dict)
     revision: str = ""
+    questions: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_plain_vit(self) -> bool:
@@ -181,10 +183,9 @@ def _of_hub(name: str) -> BackboneSpec:
     at = sources.revision_of(repository)
     try:
         document = json.loads(sources.from_hub(at.address, "config.json").read_text(encoding="utf-8"))
-        processor = _optional(at.address, "preprocessor_config.json") if "model_type" in document else {}
     except BackboneError as error:
         raise BackboneError(f"{error}; {sources.LOCAL}") from error
-    spec = of_document(name, from_document(document, "config.json", processor))
+    spec = of_document(name, from_document(document, "config.json", lambda file: _optional(at.address, file)))
     return replace(spec, places=(Weights(hub=at.address, file=file),), revision=at.words())
 
 
@@ -226,15 +227,38 @@ def of_document(name: str, beside: BesideFile) -> BackboneSpec:
     document = beside.document
     base = str(document.get("architecture", ""))
     if base and timm.is_model(base):
-        return BackboneSpec(name, base, arguments=dict(document.get("model_args") or {}), pixels=beside.pixels)
+        if beside.questions:
+            raise BackboneError(f"{name}: {next(iter(beside.questions.values()))}")
+        arguments = {**_made_for(base, beside.arguments), **dict(document.get("model_args") or {})}
+        return BackboneSpec(name, base, arguments=arguments, pixels=beside.pixels)
     if beside.model_type:
         return of_transformers(name, beside)
     if "model_cfg" in document:  # open_clip's own tower
-        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels)
+        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
     raise BackboneError(
         f"{name}: its config.json names no network of timm (architecture: {base or 'absent'}) and none of transformers "
         "(model_type: absent); give the network as the name and this as the checkpoint"
     )
+
+
+def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The size of pictures, where it is not timm's own for this network and the network is made for one."""
+    import timm
+
+    from humanbench.backbones.build import timm_skeleton
+
+    size = arguments.get("img_size")
+    config = timm.get_pretrained_cfg(network)
+    own = None if config is None else list(config.input_size[1:])
+    if size is None or own == (size if isinstance(size, list) else [size, size]):
+        return {}
+    try:
+        timm_skeleton(network, {"img_size": size})
+    except BackboneError as error:
+        if isinstance(error.__cause__, TypeError) and "img_size" in str(error.__cause__):
+            return {}  # takes pictures of any size
+        raise
+    return {"img_size": size}
 
 
 def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
@@ -242,7 +266,7 @@ def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
     from humanbench.backbones.transformers_models import BUILDER, check_known
 
     if beside.model_type in ("clip", "clip_vision_model"):  # timm has the network: its names are translated
-        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels)
+        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
     check_known(beside.document, name)
     return BackboneSpec(
         name, builder=BUILDER, arguments={"config": beside.document}, pixels=beside.pixels, document=beside.document

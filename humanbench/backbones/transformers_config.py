@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from humanbench.errors import BackboneError
@@ -71,3 +71,39 @@ def check_activations(model_type: str, document: Mapping[str, Any]) -> None:
                 f"transformers' {model_type}: {key}={value[:60]!r} is no activation of transformers"
                 f"{nearest(value[:60], list(ACT2FN))}"
             )
+
+
+_NOT_USED = {
+    "maskformer-swin": "its feature maps begin with the stem, of which no features are taken here; give the Swin that "
+    "it was made of (its model type is swin)"
+}
+"""Types in the library's list of backbones that are not used -> why."""
+_NO_LAST_NORM = {"Swinv2Backbone": "Swinv2Model"}
+"""Class for feature maps whose files lack the last norm of the encoder -> the class of that encoder."""
+
+
+def check_features(model_type: str, document: Mapping[str, Any], name: str) -> None:
+    """`BackboneError` for weights of a class whose feature maps are others than the features that are taken here."""
+    if model_type in _NOT_USED:
+        raise BackboneError(f"{name}: transformers' {model_type} is not used here: {_NOT_USED[model_type]}")
+    saved_as = str(next(iter(document.get("architectures") or ()), ""))
+    if saved_as in _NO_LAST_NORM:
+        raise BackboneError(
+            f"{name}: was saved as transformers' {saved_as}, whose feature maps come before the last norm, and which "
+            f"has none: give weights saved as {_NO_LAST_NORM[saved_as]}"
+        )
+    if saved_as.endswith("Backbone") and document.get("apply_layernorm") is False:
+        raise BackboneError(
+            f"{name}: its config.json says apply_layernorm=false, so {saved_as[:60]} gives features before the last "
+            "norm, where those here come after it: set it to true if these are meant"
+        )
+
+
+def check_no_map_norms(names: Iterable[str], source: str) -> None:
+    """`BackboneError` for the file of a class for feature maps with norms of their own (Swin, ConvNeXt, Hiera)."""
+    own = next((name for name in names if "hidden_states_norms." in name), None)
+    if own is not None:
+        raise BackboneError(
+            f"{source}: holds norms of feature maps ({own}), as transformers' classes that end in Backbone save them, "
+            "and the features here would be without them: give weights saved as the model itself (like SwinModel)"
+        )

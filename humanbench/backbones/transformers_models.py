@@ -23,6 +23,7 @@ from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.backbones.transformers_config import (
     IGNORED,
     check_activations,
+    check_features,
     check_not_quantised,
     keys_of,
     library,
@@ -119,6 +120,7 @@ def check_known(document: Mapping[str, Any], name: str) -> None:
             f"{name}: transformers' {kind} (NaFlex) takes patches that its own processor cuts, not pictures; give the "
             "SigLIP 2 of a fixed size (its model type is siglip), or timm's naflexvit_base_patch16_siglip"
         )
+    check_features(kind, document, name)
     known = [*KINDS, *_backbone_classes()]
     if kind not in known:
         raise BackboneError(
@@ -197,12 +199,15 @@ class TransformersTrunk(nn.Module):
         self.has_class_token = kind is not None and kind.has_class_token
         self.gives_maps = kind is None
         self.multiple = 1 if kind is None else kind.multiple(settings)
-        self.input_size = _input_size(settings)
+        size = _stated_size(settings)
+        self.states_size = size is not None
+        self.input_size = size or (224, 224)
         self.resizes = "interpolate_pos_encoding" in inspect.signature(self.model.forward).parameters
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Map N x C x h x w, class token N x C or None, and the finer maps of a hierarchical network."""
-        options = {"interpolate_pos_encoding": True} if self.resizes else {}
+        own = self.states_size and tuple(images.shape[-2:]) == self.input_size
+        options = {"interpolate_pos_encoding": True} if self.resizes and not own else {}
         if self.gives_maps:
             *finer, last = (_as_map(m, images) for m in self._feature_maps(images, options))
             return last, None, tuple(m for m in finer if m.shape[-2:] != last.shape[-2:])
@@ -296,8 +301,11 @@ def _take_out(model: nn.Module, name: str) -> None:
         owner.register_buffer(leaf, value.detach(), persistent=False)
 
 
-def _input_size(settings: Any) -> tuple[int, int]:
-    size = getattr(settings, "image_size", None) or getattr(settings, "max_img_size", None) or 224
+def _stated_size(settings: Any) -> tuple[int, int] | None:
+    """Height and width that the positions are of; None where the configuration states none."""
+    size = getattr(settings, "image_size", None) or getattr(settings, "max_img_size", None)
+    if size is None:
+        return None
     height, width = size if isinstance(size, list | tuple) else (size, size)
     return int(height), int(width)
 
@@ -338,7 +346,7 @@ class TransformersForward(GroupedForward):
         self.size = trunk.input_size
         self.groups = tuple(_groups(trunk))
         training = trunk.training
-        side = [-(-edge // 32) * 32 if trunk.resizes or edge > 512 else edge for edge in trunk.input_size]
+        side = [_trial(edge, trunk) for edge in trunk.input_size]
         with torch.set_grad_enabled(trunk.gives_maps):
             level, _, finer = trunk.eval()(torch.zeros(1, 3, *side))
         trunk.train(training)
@@ -371,6 +379,14 @@ class TransformersForward(GroupedForward):
 
     def can_split(self, group_index: int) -> bool:
         return group_index in (0, len(self.groups))
+
+
+def _trial(edge: int, trunk: TransformersTrunk) -> int:
+    """A side of the picture at which strides are measured: one that they divide, where the network takes it."""
+    if not trunk.states_size:
+        return 256  # 224 has 4 cells of a stride of 64, as it has of one of 56
+    oblong = trunk.input_size[0] != trunk.input_size[1]  # its positions are resized by no class
+    return -(-edge // 32) * 32 if (trunk.resizes and not oblong) or edge > 512 else edge
 
 
 def _check_all_used(trunk: TransformersTrunk, maps: tuple[Tensor, ...]) -> None:
