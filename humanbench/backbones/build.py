@@ -16,7 +16,7 @@ from timm.layers.mlp import Mlp, SwiGLUPacked
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.backbones.arguments import check_arguments
+from humanbench.backbones.arguments import STRUCTURE, check_arguments
 from humanbench.backbones.cards import Architecture, backbone_cards
 from humanbench.errors import BackboneError
 from humanbench.schema import Record
@@ -211,6 +211,18 @@ def timm_skeleton(name: str, arguments: dict[str, Any]) -> nn.Module:
         return build_timm(name, arguments)
 
 
+def timm_names(name: str, arguments: Mapping[str, Any]) -> frozenset[str]:
+    """Names of all tensors of timm's network with its classifiers; none where it cannot be built so."""
+    if not timm.is_model(name.partition(".")[0]):
+        return frozenset()
+    keywords = {key: value for key, value in arguments.items() if key in STRUCTURE - {"num_classes"}}
+    try:
+        with torch.device("meta"):
+            return frozenset(timm.create_model(name, pretrained=False, **keywords).state_dict())
+    except _UNFIT:
+        return frozenset()
+
+
 def timm_reference(name: str, count: int) -> dict[str, Tensor]:
     """timm's names and shapes in order, with ImageNet's classifier when the network has `count` tensors with it."""
     with torch.device("meta"):
@@ -220,5 +232,6 @@ def timm_reference(name: str, count: int) -> dict[str, Tensor]:
 
 def _wrong_keyword(name: str, arguments: dict[str, Any], error: Exception) -> BackboneError:
     given = ", ".join(f"{key}={value!r}" for key, value in arguments.items()) or "no arguments"
-    reason = f"it knows no {error}" if isinstance(error, KeyError) else str(error)
-    return BackboneError(f"timm's {name} cannot be built with {given}: {reason}")
+    kind, text = type(error).__name__, " ".join(str(error).split())
+    reason = f"it knows no {error}" if isinstance(error, KeyError) and text else f"{kind}: {text}" if text else kind
+    return BackboneError(f"timm cannot build {name} with {given} ({reason})")

@@ -198,6 +198,11 @@ def load_backbone_card(name: str) -> BackboneCard:
     if name.endswith(".toml"):
         return parse_backbone_card(Path(name).expanduser())
     known = backbone_cards()
+    if name.startswith("timm:"):
+        raise CardError(
+            f"{name} is a network of timm, and only the names of `humanbench backbones list` have cards: it is used "
+            f"without one (--backbone {name})"
+        )
     if name not in known:
         raise CardError(
             f"no backbone card is called {name!r}{nearest(name, list(known))} (see `humanbench backbones "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from humanbench.backbones.convert import convert
 from humanbench.backbones.infer import check_class_token, position_prefixes
+from humanbench.backbones.networks import no_names
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
@@ -51,11 +52,13 @@ def fill(
     architecture: str,
     arguments: Mapping[str, Any] | None = None,
     unused: Collection[str] = (),
+    heads: Callable[[], Collection[str]] = no_names,
 ) -> LoadReport:
     """Copy the checkpoint's tensors into the network.
 
     `arguments`: what the network was built with; `class_token` in them decides where the checkpoint differs.
-    `unused`: tensors of the network that have no part in its features and were taken out.
+    `unused`: tensors of the network that have no part in its features and were taken out. `heads`: names that the
+    network has with its classifiers, asked for where something is left over that no name explains.
     Every parameter and running statistic must be filled, apart from a class token that is asked for and that the
     checkpoint has not; and nothing may be left over that is not known to be outside a feature extractor.
     Raises `BackboneError` otherwise ("loaded 12 of 150 tensors") and leaves the network untouched.
@@ -72,7 +75,7 @@ def fill(
         missing.remove("cls_token")
         adapted.notes.append("the checkpoint has no class token: it starts at random")
     foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer | SoliderSwin) else []
-    foreign += _foreign(given, fitting, state, unused, adapted.left_over)
+    foreign += _foreign(given, fitting, state, unused, adapted.left_over, heads)
     if missing or foreign:
         raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, state))
     _check_values(fitting, required, source)
@@ -234,6 +237,7 @@ def _foreign(
     state: Mapping[str, Tensor],
     unused: Collection[str],
     left_over: dict[str, str],
+    heads: Callable[[], Collection[str]],
 ) -> list[str]:
     """Names left over that nothing explains; the others go to `left_over` with their reason."""
     foreign = []
@@ -246,7 +250,9 @@ def _foreign(
             left_over[name] = reason
         elif name not in state:
             foreign.append(name)
-    return foreign
+    classifiers = set(foreign) & set(heads()) if foreign else set()
+    left_over.update(dict.fromkeys((name for name in foreign if name in classifiers), "classifier"))
+    return [name for name in foreign if name not in classifiers]
 
 
 def _misfit(

@@ -18,7 +18,6 @@ from humanbench.errors import BackboneError
 Tensors = dict[str, Tensor]
 
 KNOWN_HEADS = {
-    (192, 12): 3,
     (512, 12): 8,
     (640, 12): 10,
     (768, 12): 12,
@@ -31,7 +30,7 @@ KNOWN_HEADS = {
 }
 """Width and depth -> heads, where the published plain transformers agree (timm's 163 and those of their papers).
 
-Not here: 384 channels (DeiT-S and DINO have 6 heads, MoCo v3 has 12) and 1536 (DINOv2 has 24, SigLIP 2 has 16).
+Not here: 192 channels (DeiT-Ti has 3 heads, MAE-Lite 12), 384 (DeiT-S and DINO have 6, MoCo v3 has 12) and 1536 (DINOv2 has 24, SigLIP 2 has 16).
 """
 
 _LEARNED_POSITION_384 = 6
@@ -70,6 +69,8 @@ def infer_plain(translation: Translation, given: dict[str, Any], source: str) ->
             "pre_norm": "norm_pre.weight" in tensors or translation.clip,
         }
     )
+    if "depth" not in given:
+        inferred.guesses.append(f"depth={inferred.arguments['depth']}, the blocks that the file holds")
     if "blocks.0.ls1.gamma" in tensors:
         inferred.arguments["init_values"] = 1e-5
     _infer_perceptron(tensors, given, source, inferred)
@@ -96,7 +97,8 @@ def _depth(tensors: Tensors, source: str) -> int:
 def is_plain(translation: Translation) -> bool:
     """Whether the tensors are those of a plain transformer under timm's names."""
     patches = translation.tensors.get("patch_embed.proj.weight")
-    blocks = "blocks.0.attn.qkv.weight" in translation.tensors
+    talking = {"blocks.0.attn.proj_l.weight", "blocks_token_only.0.norm1.weight"} & set(translation.tensors)  # CaiT
+    blocks = "blocks.0.attn.qkv.weight" in translation.tensors and not talking
     return patches is not None and patches.ndim == 4 and 0 not in patches.shape and blocks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from humanbench.backbones.build import (
     check_keywords,
     check_timm,
     plain_architecture,
+    timm_names,
     timm_reference,
     timm_skeleton,
 )
@@ -158,7 +160,7 @@ def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
 def _loaded(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
     if spec.timm:
         check_timm(spec.timm, spec.name)  # before its weights are fetched
-    file = None if choice.random else _file(spec, given, choice.prefix)
+    file = None if choice.random else _file(spec, given, choice)
     if file is not None:
         spec, file = _told_by_file(spec, file)
     with torch.random.fork_rng(devices=[]):
@@ -178,7 +180,7 @@ def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) 
         raise BackboneError(f"{name}: what is trained does not fit a network built like it ({', '.join(unlike)})")
 
 
-def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | None:
+def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile | None:
     """The file that is asked for, else the name's own; None where a plain `vit` or a card without weights is meant."""
     place: Weights | None = None
     if given is not None:
@@ -194,9 +196,10 @@ def _file(spec: BackboneSpec, given: str | None, prefix: str) -> _LoadedFile | N
         return None
     else:
         raise BackboneError(f"timm has no weights for {spec.name}; {sources.LOCAL}")
+    prefix = choice.prefix
     if place is not None and place.keys == "names":
         prefix = prefix or place.prefix
-    content = read_checkpoint(path, prefix)
+    content = read_checkpoint(path, prefix, partial(timm_names, spec.timm, {**spec.arguments, **choice.arguments}))
     tensors = content.tensors
     if place is not None and place.keys == "order":
         tensors = {k: v for k, v in tensors.items() if k.startswith(place.prefix)}
@@ -314,7 +317,10 @@ def _plain_architecture(
                 raise BackboneError(f"{file.source}: {reason}")
         inferred = infer_plain(file.translation, stated, file.source)
         if inferred is None:
-            raise BackboneError(f"{file.source}: holds no plain vision transformer; name its architecture (timm:NAME)")
+            raise BackboneError(
+                f"{file.source}: holds no plain vision transformer; name the network and give the file as its "
+                "weights (--backbone timm:NAME --checkpoint FILE)"
+            )
         keywords, guesses = {**inferred.arguments, **stated}, tuple(inferred.guesses)
     chosen = plain_architecture(keywords)
     return Architecture(builder=PLAIN, arguments=chosen.model_dump(mode="json", exclude_none=True)), guesses
@@ -351,7 +357,8 @@ def _assemble(
     report: LoadReport | None = None
     if file is not None:
         unused = frozenset(names - set(trunk.state_dict()))
-        report = fill(trunk, file.translation, file.source, file.sha256, spec.name, network.arguments, unused)
+        heads = partial(timm_names, network.timm, network.arguments)
+        report = fill(trunk, file.translation, file.source, file.sha256, spec.name, network.arguments, unused, heads)
     preprocessing, places = _preprocessing(spec, file, network, trunk, pixels, input_size)
     if report is not None and file is not None:
         guesses = tuple(dict.fromkeys((*guesses, *report.guesses, *guessed(places))))

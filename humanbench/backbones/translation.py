@@ -45,15 +45,19 @@ _ASIDE = (
     (r"(head|head_dist|fc|_fc|classifier|last_linear|pre_logits|head\.fc|head\.l)\.", "classifier"),
     (r"(dino_head|ibot_head|projection_head|projector|predictor)\.", "head of the self-supervised pretraining"),
     (r"attn_pool\.", "pooling before the classifier"),
-    (r"(optimizer|ema|loss)\b", "state of the training"),
+    (r"(AuxLogits|aux_logits|aux_head|aux_classifier)\.", "classifier"),
+    (r"(optimizer|ema|loss)\b|n_averaged$", "state of the training"),
 )
 """Patterns of names (from the start) that no feature extractor needs -> what they are. Nothing within a numbered block
 is set aside by its name."""
 
 _TUNED = re.compile(
-    r"((module|model)\.)*(prompts?|prompt_(tokens?|embed\w*)|adapters?|lora(_\w+)?|(cls|reg|register|dist)_tokens?)(\.|$)"
+    r"(.*[._])?(prompts?(?!_(en|de)coder)|vpt|adapters?|adapt_?mlp|lora|ssf|sie|(cam|camera)_embed)([._]|$)"
+    r"|((module|model)\.)*(cls|reg|register|dist|task)_tokens?([._]|$)",
+    re.I,
 )
-"""Names beside a network of what takes part in it: prompts, adapters and tokens that were trained for it."""
+"""Names beside a network of what takes part in it: prompts, adapters and tokens that were trained for it. A prompt's
+encoder is no part of SAM's encoder of pictures."""
 
 
 def changes_features(name: str) -> bool:

@@ -12,7 +12,7 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from humanbench.backbones.networks import select_network
+from humanbench.backbones.networks import no_names, select_network
 from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
 from humanbench.errors import BackboneError, HumanbenchError
 
@@ -45,16 +45,17 @@ class Checkpoint:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def read_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
+def read_checkpoint(path: Path, prefix: str = "", own: Callable[[], Collection[str]] = no_names) -> Checkpoint:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
-    `prefix` chooses between several networks (see `networks.select_network`). Raises `BackboneError` for a file that
+    `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
+    (see `networks.select_network`). Raises `BackboneError` for a file that
     is absent, no checkpoint, truncated, or holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
     with one_sentence(str(path)):
-        return _read(path, prefix)
+        return _read(path, prefix, own)
 
 
 @contextmanager
@@ -73,7 +74,7 @@ def one_sentence(source: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, prefix: str) -> Checkpoint:
+def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> Checkpoint:
     _check_beginning(path)
     if zipfile.is_zipfile(path):
         _check_archive(path)
@@ -90,7 +91,7 @@ def _read(path: Path, prefix: str) -> Checkpoint:
         )
     else:
         content, metadata = read_pickle(path), {}
-    network = select_network(content, str(path), prefix)
+    network = select_network(content, str(path), prefix, own)
     _check_kinds(network.tensors, path)
     return Checkpoint(network.tensors, network.container, network.left_over, metadata)
 

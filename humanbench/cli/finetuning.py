@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -78,19 +79,42 @@ def request_from(options: dict[str, Any]) -> Request:
     """The request that these options make."""
     from humanbench.evaluation.request import Request
     from humanbench.provenance import command_line
-    from humanbench.recipes import parse_override
 
     taken = dict(options)
     pixels = {key: value for key in ("mean", "std", "interpolation") if (value := taken.pop(key)) is not None}
     return Request(
         set=list(taken.pop("overrides")),
         inputs=_once([_pair(text) for text in taken.pop("inputs")], "--input"),
-        architecture=_once([parse_override(text, "--arch", "embed_dim=192") for text in taken.pop("arch")], "--arch")
-        | pixels,
+        architecture=_once([_argument(text) for text in taken.pop("arch")], "--arch") | pixels,
         cache=not taken.pop("no_cache"),
         command=command_line(),
         **taken,
     )
+
+
+_OTHER_OPTIONS = {
+    "name": "--backbone NAME",
+    "checkpoint": "--checkpoint FILE",
+    "random": "--backbone random:NAME",
+    "seed": "--seed N, which is the training's",
+    "mean": "--mean R,G,B",
+    "std": "--std R,G,B",
+    "interpolation": "--interpolation bicubic",
+}
+"""What is no argument of a network -> the option that says it."""
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """Key and value of an argument of the network; `HumanbenchError` for what another option says, and for nan."""
+    from humanbench.errors import HumanbenchError
+    from humanbench.recipes import parse_override
+
+    key, value = parse_override(text, "--arch", "embed_dim=192")
+    if key in _OTHER_OPTIONS:
+        raise HumanbenchError(f"--arch {text}: is no argument of the network; give {_OTHER_OPTIONS[key]}")
+    if isinstance(value, float) and math.isnan(value):
+        raise HumanbenchError(f"--arch {text}: is no number; give one")
+    return key, value
 
 
 def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:

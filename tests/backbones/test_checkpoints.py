@@ -235,7 +235,9 @@ def test_a_checkpoint_that_fits_badly_is_an_error(architecture: dict[str, object
 def test_checkpoint_of_another_family(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"does not fit timm:test_resnet: loaded 0 of \d+ tensors"):
         load_backbone("timm:test_resnet", saved(tmp_path, weights()))
-    with pytest.raises(BackboneError, match="holds no plain vision transformer; name its architecture"):
+    with pytest.raises(
+        BackboneError, match="holds no plain vision transformer; name the network and give the file as its weights"
+    ):
         load(saved(tmp_path, {"layer1.0.conv1.weight": torch.zeros(3)}))
 
 

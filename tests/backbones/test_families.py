@@ -239,3 +239,15 @@ def test_sizes_that_cannot_be_taken_are_a_sentence(name: str, size: tuple[int, i
     words = f"built for images of {side}x{side} and cannot take {size[0]}x{size[1]}"
     with pytest.raises(BackboneError, match=words):
         backbone(torch.zeros(1, 3, *size))
+
+
+def test_coats_scales_follow_their_norms() -> None:
+    torch.manual_seed(0)
+    backbone = load_backbone("random:coat_tiny")
+    with torch.no_grad():
+        for norm in ("norm2", "norm3", "norm4"):
+            backbone.trunk.get_submodule(norm).weight.fill_(3.0)  # type: ignore[operator,union-attr]
+        pictures = torch.randn(1, 3, 224, 224)
+        theirs, features = backbone.trunk.forward_features(pictures), backbone(pictures)  # type: ignore[operator]
+    for level, tokens in zip(features.maps[1:], theirs, strict=True):
+        torch.testing.assert_close(level.flatten(2).transpose(1, 2), tokens[:, 1:])

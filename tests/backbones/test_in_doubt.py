@@ -139,6 +139,13 @@ BESIDE: dict[str, tuple[str, str]] = {
     "an adapter in a block": ("", "blocks.0.decoder_adapter.weight"),
     "prompts": ("backbone.", "prompt_tokens"),
     "an adapter": ("backbone.", "adapter.weight"),
+    "deep prompts": ("backbone.", "deep_prompt_embeddings"),
+    "a visual prompt": ("backbone.", "vpt.prompt"),
+    "learned prompts": ("backbone.", "model.prompt_learner.ctx"),
+    "an adapting perceptron": ("backbone.", "adaptmlp.0.down_proj.weight"),
+    "tokens of tasks": ("backbone.", "task_tokens"),
+    "scales": ("backbone.", "ssf_scale"),
+    "an embedding of the camera": ("backbone.", "sie_embed"),
 }
 
 
@@ -231,3 +238,31 @@ def test_where_the_weights_of_a_card_are_said_to_be(tmp_path: Path) -> None:
             parse_backbone_card(tmp_path / "a.toml")
     (tmp_path / "a.toml").write_text(f'{PLAIN_CARD}[[weights]]\nhub = "me/net"\nfile = "b.pth"\n')
     assert parse_backbone_card(tmp_path / "a.toml").weights[0].file == "b.pth"
+
+
+def test_tiny_networks_are_asked_for_their_heads_and_say_their_depth(tmp_path: Path) -> None:
+    """12 blocks of 192 channels have 3 heads in DeiT and 12 in MAE-Lite."""
+    file = saved(tmp_path, network(embed_dim=192, depth=12, num_heads=3).state_dict())
+    with pytest.raises(BackboneError, match=r"12 blocks of 192 channels.*give --arch num_heads=N"):
+        load_backbone(str(file))
+    report = load_backbone(str(file), num_heads=12).report
+    assert report is not None
+    assert "depth=12, the blocks that the file holds" in report.guesses
+
+
+def test_cait_is_no_plain_transformer(tmp_path: Path) -> None:
+    tensors = timm.create_model("cait_xxs24_224", depth=1, embed_dim=32, num_heads=2).state_dict()
+    with pytest.raises(BackboneError, match=r"no plain vision transformer; .*--backbone timm:NAME --checkpoint FILE"):
+        load_backbone(str(saved(tmp_path, tensors)), num_heads=2, act_layer="gelu")
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "said"),
+    [
+        ("resnet18", {"output_stride": 7}, r"timm cannot build resnet18 with output_stride=7 \(AssertionError"),
+        ("vit_tiny_patch16_224", {"mlp_layer": "x"}, r"with mlp_layer='x' \(TypeError: 'str' object is not callable\)"),
+    ],
+)
+def test_what_timm_cannot_build_is_a_whole_sentence(name: str, argument: dict[str, Any], said: str) -> None:
+    with pytest.raises(BackboneError, match=said):
+        load_backbone(f"random:{name}", **argument)

@@ -114,7 +114,7 @@ def test_plain_transformer_by_its_sizes() -> None:
         ("vit", {"depht": 3}, "depht=3: .*; did you mean depth"),
         ("vit", {"embed_dim": 100, "num_heads": 3}, "embed_dim=100 is no multiple of num_heads=3"),
         ("vit", {"depth": 0}, "depth=0: "),
-        ("random:resnet18", {"img_size": 64}, "timm's resnet18 cannot be built with img_size=64"),
+        ("random:resnet18", {"img_size": 64}, "timm cannot build resnet18 with img_size=64 .TypeError: "),
         ("random:resnet18", {"checkpoint": "x.pth"}, "exclude each other"),
     ],
 )
@@ -221,6 +221,7 @@ def test_command_line() -> None:
     assert "OpenGVLab/PATH-ViTB" in page
     assert "market1501" in page
     assert "timm:swin_tiny_patch4_window7_224" in run(main, ["backbones", "list", "timm:swin_tiny*"]).stdout
+    assert "(--backbone timm:resnet50)" in run(main, ["backbones", "show", "timm:resnet50"]).stderr
     for arguments in (["show", "mae"], ["list", "nothing*"], ["list", "timm:nothing*"]):
         result = run(main, ["backbones", *arguments])
         assert result.exit_code == 2

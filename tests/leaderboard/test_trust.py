@@ -202,7 +202,7 @@ def test_a_builder_that_a_record_or_a_file_names_is_not_called(tmp_path: Path) -
         ("embed_dim", -1, "no network has that"),
         ("mlp_ratio", float("nan"), "no network has that"),
         ("act_layer", {"x": 1}, "no network has that"),
-        ("num_heads", 7, "cannot be built with"),
+        ("num_heads", 7, "timm cannot build"),
     ],
 )  # fmt: skip
 def test_arguments_reach_timm_by_a_list(key: str, value: Any, said: str) -> None:

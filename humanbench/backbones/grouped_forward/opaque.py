@@ -99,6 +99,10 @@ class OpaqueForward(GroupedForward):
         if not self._stepwise:
             return (_as_map(trunk, trunk.forward_features(images), None),)
         last, levels = trunk.forward_intermediates(images)
+        if _are_scales(last, levels):  # CoaT: the coarser scales, each behind its own norm
+            first = len(levels) - len(last)
+            levels = [*levels[:first], *(_as_map(trunk, *pair) for pair in zip(last, levels[first:], strict=True))]
+            last = levels[-1]
         finer = [level for level in levels if level.shape[-2:] != levels[-1].shape[-2:]]
         return (_as_map(trunk, last, levels[-1]), *(finer if pyramid else ()))
 
@@ -147,6 +151,19 @@ def _called(trunk: Any) -> Iterator[set[str]]:
 def _options(trunk: Any) -> set[str]:
     method = getattr(trunk, "forward_intermediates", None)
     return set(inspect.signature(method).parameters) if method else set()
+
+
+def _are_scales(last: Any, levels: list[Tensor]) -> bool:
+    """Whether the network's last output is the tokens of its coarser levels, one tensor each."""
+    return (
+        isinstance(last, list)
+        and 0 < len(last) <= len(levels)
+        and all(
+            isinstance(tokens, Tensor) and tokens.ndim == 3 and tokens.shape[2] == level.shape[1]
+            and tokens.shape[1] >= level.shape[2] * level.shape[3]
+            for tokens, level in zip(last, levels[len(levels) - len(last) :], strict=True)
+        )
+    )  # fmt: skip
 
 
 def _as_map(trunk: Any, features: object, level: Tensor | None) -> Tensor:
