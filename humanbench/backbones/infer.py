@@ -30,7 +30,8 @@ KNOWN_HEADS = {
 }
 """Width and depth -> heads, where the published plain transformers agree (timm's 163 and those of their papers).
 
-Not here: 192 channels (DeiT-Ti has 3 heads, MAE-Lite 12), 384 (DeiT-S and DINO have 6, MoCo v3 has 12) and 1536 (DINOv2 has 24, SigLIP 2 has 16).
+Not here: 192 channels (DeiT-Ti has 3 heads, MAE-Lite 12), 384 (DeiT-S and DINO have 6, MoCo v3 has 12) and 1536
+(DINOv2 has 24, SigLIP 2 has 16).
 """
 
 _LEARNED_POSITION_384 = 6

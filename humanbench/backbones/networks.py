@@ -79,7 +79,7 @@ def _found(content: Any) -> dict[tuple[str, ...], Tensors]:
     """The mappings that hold tensors; of a training's state those that are a network, or that are like one."""
     held = {key: (tensors, state) for key, tensors, state in _mappings(content, (), False)}
     networks = {key: tensors for key, (tensors, state) in held.items() if not state or _is_network(tensors)}
-    parts = [_part(tensors, "") for tensors in networks.values()]
+    parts = _parts(networks).values() if len(networks) < len(held) else ()
     return {
         key: tensors
         for key, (tensors, _) in held.items()
@@ -158,7 +158,8 @@ def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Callable[[], C
     pairs = [*_by_first_layers(containers)]
     pairs += [pair for pair in _by_names_and_shapes(containers) if not any(_crosses(pair, known) for known in pairs)]
     names = own() if pairs else ()
-    return list(dict.fromkeys(name for pair in pairs if not _within(pair, names) for name in pair))
+    found = dict.fromkeys(name for pair in pairs if not _within(pair, names) for name in pair)
+    return [name for name in found if not names or not any(name != other and _below(name, other) for other in found)]
 
 
 def _crosses(pair: tuple[str, str], known: tuple[str, str]) -> bool:
@@ -201,12 +202,7 @@ def _by_names_and_shapes(containers: Mapping[tuple[str, ...], Tensors]) -> Itera
     Where a layer for RGB pictures is in the file, both have it; networks whose first layer is another one (patches cut
     by a linear layer, pixels moved into channels) are told by this alone.
     """
-    parts: dict[str, _Part] = {}
-    for key, tensors in containers.items():
-        for beginning in {".".join(name.split(".")[:count]) for name in tensors for count in (0, 1, 2)}:
-            inner = f"{beginning}." if beginning else ""
-            if not beginning.rpartition(".")[2].isdigit() and beginning not in tensors:
-                parts[".".join((*key, beginning)).rstrip(".") or TOP] = _part(tensors, inner)
+    parts = _parts(containers)
     pictures = any(_takes_pictures(tensor) for tensors in containers.values() for tensor in tensors.values())
     count = sum(map(len, containers.values()))
     large = sorted((name for name, part in parts.items() if len(part) > 1), key=lambda name: -len(parts[name]))
@@ -224,6 +220,18 @@ def _by_names_and_shapes(containers: Mapping[tuple[str, ...], Tensors]) -> Itera
         ]
         if alike and count - sum(len(parts[name]) for name in (one, *alike)) < len(parts[one]):
             yield from ((one, other) for other in alike)
+
+
+def _parts(containers: Mapping[tuple[str, ...], Tensors]) -> dict[str, _Part]:
+    """What lies below the mappings' keys, and below them and one or two words of the names."""
+    parts: dict[str, _Part] = {}
+    for key, tensors in containers.items():
+        beginnings = (".".join(name.split(".")[:count]) for name in tensors for count in (0, 1, 2))
+        for beginning in dict.fromkeys(beginnings):
+            inner = f"{beginning}." if beginning else ""
+            if not beginning.rpartition(".")[2].isdigit() and beginning not in tensors:
+                parts[".".join((*key, beginning)).rstrip(".") or TOP] = _part(tensors, inner)
+    return parts
 
 
 def _lacks_pictures(part: _Part, pictures: bool) -> bool:

@@ -53,7 +53,9 @@ def command_for(request: Any) -> str:
     words += ["--no-cache"] * (not request.cache)
     words += [word for text in request.set for word in ("--set", text)]
     words += [word for name, path in request.inputs.items() for word in ("--input", f"{name}={path}")]
-    words += [word for name, value in request.architecture.items() for word in ("--arch", f"{name}={_toml(value)}")]
+    for name, value in request.architecture.items():
+        pixels = name in ("mean", "std", "interpolation")
+        words += [f"--{name}", str(value)] if pixels else ["--arch", f"{name}={_toml(value)}"]
     return shlex.join(words)
 
 
