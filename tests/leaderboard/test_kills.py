@@ -143,6 +143,7 @@ def test_a_submission_whose_writing_is_killed_is_whole_or_absent(
         assert names(here) == ({name, "another.zip"} if done else {name})
 
 
+@pytest.mark.filterwarnings("ignore:.*its last line was cut off")
 def test_a_log_that_was_cut_off_anywhere_in_its_last_line_is_mended(
     folder: Path, report: SubmissionReport, tmp_path: Path
 ) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,29 @@ import pytest
 
 from humanbench.backbones.cards import backbone_cards
 from humanbench.cards import load_card
+from humanbench.errors import DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.hashing import key as key_of
 from humanbench.leaderboard.site import rawdata
 from humanbench.leaderboard.site.build import gather
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
-from humanbench.leaderboard.submissions.store import StoreError, accept, load_store, read_log, withdraw
+from humanbench.leaderboard.submissions.claims import contents
+from humanbench.leaderboard.submissions.rescore import SubmissionReport
+from humanbench.leaderboard.submissions.store import (
+    Accepted,
+    StoreError,
+    accept,
+    add,
+    copied,
+    load_store,
+    read_log,
+    verify_store,
+    withdraw,
+)
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
+from tests.leaderboard.made import made_result
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +193,16 @@ def _add_folder(store: Path) -> None:
     (store / "mine").mkdir()
 
 
+def _add_pipe(store: Path) -> None:
+    os.mkfifo(next(store.glob("*/predictions")) / "more.csv")
+
+
+def _pipe_for_manifest(store: Path) -> None:
+    path = next(store.glob("*/manifest.json"))
+    path.unlink()
+    os.mkfifo(path)
+
+
 def _remove_folder(store: Path) -> None:
     next(p for p in store.iterdir() if p.is_dir()).rename(store.parent / "gone")
 
@@ -192,7 +218,9 @@ def _remove_folder(store: Path) -> None:
         (_remove_predictions, "is gone, which was accepted with it"),
         (_add_file, "'predictions/more.csv' was put there after it was accepted"),
         (_link_predictions, "is a link"),
-        (_add_folder, "'mine' was never accepted"),
+        (_add_folder, "folder 'mine' was never accepted by a line of log.jsonl"),
+        (_add_pipe, "'predictions/more.csv' is a pipe, socket or device"),
+        (_pipe_for_manifest, "manifest.json: a file was expected"),
         (_remove_folder, "damaged or gone"),
     ],
 )
@@ -231,6 +259,73 @@ def _chained(*events: dict[str, Any]) -> bytes:
     return b"".join(line + b"\n" for line in lines)
 
 
+def _state(store: Path) -> dict[str, bytes]:
+    """All files but the lock, by name."""
+    files = (p for p in store.rglob("*") if p.is_file() and p.name != ".lock")
+    return {p.relative_to(store).as_posix(): p.read_bytes() for p in files}
+
+
+def test_a_lost_log_stops_every_writer_and_removes_nothing(store: Path, archives: list[Path], root: Path) -> None:
+    """Lost, emptied, filled with NUL, its only line torn: the folders are real, and accepting went on without them."""
+    (event,) = read_log(store)
+    log, other = store / "log.jsonl", store / "other"
+    whole = log.read_bytes()
+    shutil.copytree(store / event.submission, other)
+    report = SubmissionReport("x", name="Run 0", manifest_sha256=str(event.manifest_sha256))
+    for content in (None, b"", bytes(len(whole)), whole[:-20]):
+        log.unlink(missing_ok=True)
+        if content is not None:
+            log.write_bytes(content)
+        before = _state(store)
+        calls = (lambda: add(other, report, store), lambda: withdraw(event.submission, "x", store))
+        for call in (*calls, lambda: load_store(store)):
+            with pytest.raises(StoreError, match=r"bring log\.jsonl back from a copy") as said:
+                call()
+            assert f"folders 'other', '{event.submission}' were never accepted" in str(said.value)
+            assert "remove" not in str(said.value)
+            assert _state(store) == before
+        assert "may be damaged or lost" in verify_store(store)[-1]
+    done = run("leaderboard", "accept", archives[1], "--data-root", root, "--submissions", store)
+    assert (done.exit_code, "bring log.jsonl back" in done.stderr) == (2, True)
+
+
+def test_a_withdrawal_whose_line_is_cut_is_said(store: Path) -> None:
+    name = withdraw(entry_id(store), "cheat", store)
+    (store / "log.jsonl").write_bytes((store / "log.jsonl").read_bytes()[:-20])
+    with pytest.warns(DataWarning, match="a withdrawal that was not made; withdraw again"):
+        (one,) = load_store(store)
+    assert (one.id, one.withdrawn) == (name, "")
+
+
+def test_what_only_looks_like_a_part_of_the_store_is_named_or_removed(tmp_path: Path) -> None:
+    """Pipes where files are read, folders where the lock is, files and links where an acceptance was cut off."""
+    log, lock, staged = (tmp_path / name for name in ("log.jsonl", ".lock", ".x.accepting"))
+    os.mkfifo(log)
+    for call in (load_store, verify_store, lambda place: withdraw("x", "y", place)):
+        with pytest.raises(StoreError, match=r"log.jsonl: a file was expected.*bring log.jsonl back"):
+            call(tmp_path)
+    log.unlink()
+    lock.unlink(missing_ok=True)
+    for make in (lock.mkdir, lambda: os.mkfifo(lock)):
+        make()
+        with pytest.raises(StoreError, match=r"\.lock: must be a file.*remove what lies there"):
+            withdraw("x", "y", tmp_path)
+        (lock.rmdir if lock.is_dir() else lock.unlink)()
+    staged.write_text("somebody's")
+    with pytest.raises(StoreError, match=r"\.x\.accepting: is no folder.*remove it"):
+        load_store(tmp_path)
+    (wrong,) = verify_store(tmp_path)
+    assert wrong.endswith("remove it")
+    (tmp_path / "elsewhere.txt").write_text("kept")
+    for make in (lambda: staged.write_text(""), lambda: staged.symlink_to(tmp_path / "elsewhere.txt")):
+        staged.unlink()
+        make()
+        assert load_store(tmp_path) == []
+        assert not os.path.lexists(staged)
+        staged.write_text("")
+    assert (tmp_path / "elsewhere.txt").read_text() == "kept"
+
+
 _GOOD = {"event": "accepted", "submission": "x", "date": "2026-01-01", "manifest_sha256": "0" * 64, "evidence": {}}
 
 
@@ -256,7 +351,7 @@ _GOOD = {"event": "accepted", "submission": "x", "date": "2026-01-01", "manifest
 )  # fmt: skip
 def test_odd_lines_of_the_log_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "log.jsonl").write_bytes(content)
-    with pytest.raises(StoreError, match=r"log.jsonl, line \d"):
+    with pytest.raises(StoreError, match=r"log.jsonl, line \d.*bring log.jsonl back from a copy"):
         read_log(tmp_path)
 
 
@@ -289,6 +384,18 @@ def test_recorded_predictions_under_another_cell_are_refused(store: Path, root: 
     report, name = accept(other, store, root)
     assert name == ""
     assert "seed 5: these predictions came in with run-0-" in report.problems[0]
+
+
+def test_predictions_without_a_training_are_refused_again_for_the_same_weights() -> None:
+    """A changed seed, network or hash of the pictures makes another cell of them, and no other predictions."""
+    first = made_result("pa100k", regime="none")
+    owner = Accepted("first", "2026-01-01", None, None, (), {}, contents=contents(first.model_dump()))
+    assert contents(first) == owner.contents
+    for change in ({"seed": 7}, {"architecture": "0" * 64}, {"data_sha256": "1" * 64}):
+        again = first.model_copy(update={"cell": first.cell.model_copy(update={"id": "2" * 64, **change})})
+        assert "these predictions came in with first" in copied([again], [owner])
+    other = first.cell.model_copy(update={"id": "2" * 64, "weights_sha256": "3" * 64})
+    assert copied([first.model_copy(update={"cell": other})], [owner]) == ""
 
 
 def test_one_entry_whose_page_cannot_be_written_is_left_out(

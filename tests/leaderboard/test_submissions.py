@@ -372,6 +372,23 @@ def test_notes_on_the_numbers_are_recomputed(submission: Path, root: Path) -> No
     assert f"it notes {name} 1000000" in summary(checked(submission, root))
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "not a proper JSON file"),
+        ('{"a":' * 50 + "1" + "}" * 50, "deep"),
+        ('{"cores": ' + "9" * 6000 + "}", "not a proper JSON file"),
+        ('{"cores": ' + "9" * 4000 + "}", "a number beyond"),
+        ("[1]", "a JSON object was expected"),
+    ],
+)
+def test_the_environment_is_a_document_like_the_others(submission: Path, text: str, said: str) -> None:
+    (submission / "environment.json").write_text(text)
+    (problem,) = checked(submission, None).problems
+    assert "environment.json" in problem
+    assert said in problem
+
+
 def test_a_key_twice_is_refused(submission: Path) -> None:
     path = result_file(submission, "pa100k")
     path.write_text(path.read_text().replace('"seed": 0,', '"seed": 0, "seed": 0,', 1))

@@ -127,6 +127,25 @@ def unused_files(files: Sequence[str], results: Sequence[Result]) -> Iterator[st
             yield f"{name} belongs to none of its results"
 
 
+def of_environment(document: dict[str, Any]) -> Iterator[str]:
+    """What is beyond its bounds in the description of the machine."""
+    left: list[tuple[Any, int]] = [(document, 0)]
+    while left:
+        value, depth = left.pop()
+        inner: list[Any] = [*value, *value.values()] if isinstance(value, dict) else []
+        inner = value if isinstance(value, list) else inner
+        if len(inner) > 2 * _MOST_KEYS or depth > _DEEPEST:
+            yield f"environment.json: holds more than {_MOST_KEYS} keys in one place, or is more than {_DEEPEST} deep"
+            return
+        if isinstance(value, str) and len(value) > _LONGEST_COMMAND:
+            yield f"environment.json: a text of {len(value):,} characters, at most {_LONGEST_COMMAND} are taken"
+            return
+        if isinstance(value, int | float) and abs(value) > _MOST_NUMBER:
+            yield f"environment.json: holds a number beyond {_MOST_NUMBER:g}"
+            return
+        left += [(item, depth + 1) for item in inner]
+
+
 def of_backbone(backbone: BackboneRecord) -> Iterator[str]:
     """What does not fit in the record of a backbone."""
     if backbone.card is None:
@@ -324,11 +343,17 @@ def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterat
 
 
 def contents(result: Result | dict[str, Any]) -> frozenset[str]:
-    """What a result is known by, whatever it is called: its cell, and what a training predicted."""
+    """What a result is known by, whatever it is called: its cell, and what was predicted.
+
+    Predictions of a training are nobody else's. Without one they are of the weights and the dataset: the same ones
+    again are a copy, whatever the cell says of seed, network and pictures.
+    """
     if isinstance(result, Result):
-        return frozenset({result.cell.id, _predictions_of_training(result)} - {""})
-    cell, provenance = result.get("cell"), result.get("provenance")
-    names = [cell.get("id")] if isinstance(cell, dict) else []
-    if isinstance(provenance, dict) and result.get("regime") in REGIMES and REGIMES[result["regime"]].fits:
-        names.append(provenance.get("predictions_sha256"))
+        result = result.model_dump(include={"cell", "provenance", "regime", "dataset"})
+    cell, provenance, regime = result.get("cell"), result.get("provenance"), str(result.get("regime"))
+    cell = cell if isinstance(cell, dict) else {}
+    names = [cell.get("id")]
+    if isinstance(provenance, dict) and regime in REGIMES and (predicted := provenance.get("predictions_sha256")):
+        of = f"{result.get('dataset')} {regime} {cell.get('weights_sha256')} {predicted}"
+        names.append(predicted if REGIMES[regime].fits else of)
     return frozenset(name for name in names if isinstance(name, str) and name)

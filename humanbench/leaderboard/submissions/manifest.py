@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -58,11 +59,21 @@ def recorded(run: Path) -> BackboneRecord | None:
     return validated(BackboneRecord, read_document(path), str(path)) if path.is_file() else None
 
 
+def regular(path: Path) -> Path:
+    """The path, if a file lies there; `SubmissionError` for a pipe, whose reader would wait for ever, and the like."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise SubmissionError(f"{path.name}: a file was expected, and this is a folder, pipe, socket or device")
+    return path
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON object without NaN, infinities or keys that occur twice; `SubmissionError` for anything else."""
     try:
         found = json.loads(
-            path.read_bytes().decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_once
+            regular(path).read_bytes().decode("utf-8"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_once,
         )
     except (ValueError, RecursionError) as error:
         raise SubmissionError(f"{path.name}: not a proper JSON file ({_short(error)})") from error

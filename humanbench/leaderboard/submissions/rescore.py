@@ -14,8 +14,14 @@ from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError
 from humanbench.hashing import file_sha256
-from humanbench.leaderboard.submissions.archive import SubmissionError, opened
-from humanbench.leaderboard.submissions.claims import between_results, inconsistencies, of_backbone, unused_files
+from humanbench.leaderboard.submissions.archive import ENVIRONMENT, SubmissionError, opened
+from humanbench.leaderboard.submissions.claims import (
+    between_results,
+    inconsistencies,
+    of_backbone,
+    of_environment,
+    unused_files,
+)
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
@@ -134,6 +140,8 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
     if not files:
         report.problems.append("it holds no results")
     report.problems += [shown(text, 500) for text in of_backbone(backbone)]
+    if ENVIRONMENT in manifest.files:
+        report.problems += of_environment(read_document(folder / ENVIRONMENT))
     for file in files:
         result = read_result_strictly(file)
         wrong = [f"results/{file.name}: {text}" for text in inconsistencies(folder, result, backbone)]

@@ -6,7 +6,8 @@ is protected by the one that will follow it, and by the history of the repositor
 
 An acceptance is one step: the folder is written under a hidden name and synced, the line in the log makes it accepted,
 and then it gets its name. Whoever is killed between leaves something that the next one, whatever it does, finishes
-(the line is there) or takes back (it is not).
+(the line is there) or takes back (it is not). So a folder with its name and no line is never of an acceptance that was
+cut off: the log was damaged or the folder is a stranger's, and nothing is written until people have decided.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +29,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from humanbench.data.identity import FileHashes
-from humanbench.errors import DataError, HumanbenchError
+from humanbench.errors import DataError, DataWarning, HumanbenchError
 from humanbench.files import synced
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
@@ -40,6 +42,7 @@ from humanbench.leaderboard.submissions.manifest import (
     read_document,
     read_manifest,
     read_result_strictly,
+    regular,
     validated,
 )
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
@@ -53,6 +56,9 @@ LOG = "log.jsonl"
 _STAGED = ".accepting"
 """How the hidden name of a folder ends that is being accepted."""
 _LONGEST_LINE = 1 << 20
+_MOST_NAMED = 5
+"""Folders that one sentence names."""
+_COPY = f"bring {LOG} back from a copy (or version control)"
 
 
 class StoreError(HumanbenchError):
@@ -153,10 +159,10 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
             raise SubmissionError(f"{name} is there already; what was accepted is never replaced")
         if copy := copied(report.results, _loaded(store, events, None)):
             raise SubmissionError(copy)
+        if os.path.lexists(store / name):
+            raise StoreError(f"{store / name}: something lies here that was never accepted; move it away")
         staged = store / f".{name}{_STAGED}"
         try:
-            if (store / name).exists():  # what a humanbench before 0.2 left when it was killed: this very submission
-                shutil.rmtree(store / name)
             shutil.copytree(folder, staged, ignore=lambda _, names: filter(is_leftover, names))
             synced(staged)
             evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
@@ -188,8 +194,8 @@ def copied(results: Sequence[Result], accepted: Sequence[Accepted]) -> str:
 def withdraw(name: str, reason: str, store: Path) -> str:
     """Take a submission out of the rankings, with the reason; it stays on record. Its id.
 
-    `name` is the id of a submission or of one of its entries. Whatever state the submissions are in, one of them can be
-    withdrawn, and then it stops no build. Raises `StoreError` for an unknown or withdrawn one.
+    `name` is the id of a submission or of one of its entries. Whatever state they are in, an accepted submission can
+    be withdrawn, and then it stops no build. Raises `StoreError` for an unknown or withdrawn one.
     """
     if not shown(reason, 400):
         raise StoreError("withdrawing needs a reason (--reason): it stays on the entry's page")
@@ -240,11 +246,8 @@ def load_store(store: Path) -> list[Accepted]:
         if one.problem and not one.withdrawn and one.manifest is None:
             raise StoreError(f"{one.problem}; put back what was accepted, or withdraw {one.id}")
     if strays := _strays(store, events):
-        raise StoreError(f"{store}: {strays[0]!r} was never accepted ({_STRAY})")
+        raise StoreError(_unaccepted(store, strays))
     return found
-
-
-_STRAY = "`humanbench leaderboard accept` adds submissions; remove this"
 
 
 def verify_store(store: Path) -> list[str]:
@@ -254,10 +257,14 @@ def verify_store(store: Path) -> list[str]:
     """
     events, torn = _read(store)
     wrong = [f"{store / LOG}: its last line is cut off"] if torn else []
-    wrong += [f"{place.name}: an acceptance that was cut off" for place in _staged(store)]
+    wrong += [
+        f"{place.name}: an acceptance that was cut off" if _is_folder(place) else _no_acceptance(place)
+        for place in _staged(store)
+    ]
     hashes = FileHashes(remember=False)
     wrong += [one.problem for one in _loaded(store, events, hashes) if one.problem]
-    return wrong + [f"{store}: {name!r} was never accepted" for name in _strays(store, events)]
+    strays = _strays(store, events)
+    return [*wrong, _unaccepted(store, strays)] if strays else wrong
 
 
 def read_log(store: Path) -> list[LogEvent]:
@@ -271,9 +278,11 @@ def _read(store: Path) -> tuple[list[LogEvent], bool]:
     if not path.exists():
         return [], False
     try:
-        *lines, last = path.read_bytes().split(b"\n")
+        *lines, last = regular(path).read_bytes().split(b"\n")
     except OSError as error:
         raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
+    except SubmissionError as error:
+        raise StoreError(f"{path}: cannot be read ({error}); {_COPY}") from error
     events: list[LogEvent] = []
     before = ""
     for number, line in enumerate(lines, 1):
@@ -289,15 +298,15 @@ def _read(store: Path) -> tuple[list[LogEvent], bool]:
 
 def _event(line: bytes, before: str, accepted: set[str], where: str) -> LogEvent:
     if len(line) > _LONGEST_LINE:
-        raise StoreError(f"{where}: not an event (a line of {len(line):,} bytes)")
+        raise StoreError(f"{where}: not an event (a line of {len(line):,} bytes); {_COPY}")
     try:
         event = LogEvent.model_validate_json(line, strict=True)
     except ValidationError as error:
-        raise StoreError(f"{where}: not an event ({shown(problem(error), 200)})") from error
+        raise StoreError(f"{where}: not an event ({shown(problem(error), 200)}); {_COPY}") from error
     if event.previous != before:
-        raise StoreError(f"{where}: does not continue the line before it; the log was changed")
+        raise StoreError(f"{where}: does not continue the line before it; the log was changed: {_COPY}")
     if not event.fits(accepted):
-        raise StoreError(f"{where}: not an event that can come here; the log was changed")
+        raise StoreError(f"{where}: not an event that can come here; the log was changed: {_COPY}")
     return event
 
 
@@ -316,15 +325,26 @@ def _append(store: Path, event: dict[str, Any]) -> None:
 
 
 def _recover(store: Path) -> None:
-    """Finish the acceptances that the log holds, take back the others; the store is locked."""
+    """Finish the acceptances that the log holds, take back the others; the store is locked.
+
+    Raises `StoreError`, and has changed nothing, where a folder has its name and no line accepts it, or what is called
+    as an acceptance that was cut off cannot be one.
+    """
     events, torn = _read(store)
+    if strays := _strays(store, events):
+        raise StoreError(_unaccepted(store, strays))
+    for place in _staged(store):
+        if not _is_folder(place) and not _is_nothing(place):
+            raise StoreError(_no_acceptance(place))
     if torn:
         _mend_log(store)
         events, _ = _read(store)
     accepted = {event.submission for event in events if event.event == "accepted"}
     for place in _staged(store):
         name = place.name[1:].removesuffix(_STAGED)
-        if name in accepted and not (store / name).exists():
+        if not _is_folder(place):
+            place.unlink()
+        elif name in accepted and not (store / name).exists():
             place.rename(store / name)
         else:
             shutil.rmtree(place)
@@ -332,7 +352,7 @@ def _recover(store: Path) -> None:
 
 
 def _mend_log(store: Path) -> None:
-    """Give the last line its end if that is all it lacks, else take off what is there of it."""
+    """Give the last line its end if that is all it lacks, else take off what is there of it, and say so."""
     path = store / LOG
     content = path.read_bytes()
     kept = content[: content.rfind(b"\n") + 1]
@@ -342,6 +362,14 @@ def _mend_log(store: Path) -> None:
         whole = f'"previous": "{before}"'.encode() in content[len(kept) :]
     except ValidationError:
         whole = False
+    if not whole:
+        text = shown(content[len(kept) :].strip(b"\0").decode("utf-8", "replace"), 160)
+        what = (
+            "a withdrawal that was not made; withdraw again" if '"withdrawn"' in text else "what it began was not made"
+        )
+        warnings.warn(
+            f"{path}: its last line was cut off and is taken off: {what} ({text!r})", DataWarning, stacklevel=2
+        )
     with path.open("r+b") as file:
         if whole:
             file.seek(0, os.SEEK_END)
@@ -362,6 +390,31 @@ def _sync_folder(folder: Path) -> None:
 
 def _staged(store: Path) -> list[Path]:
     return sorted(store.glob(f".*{_STAGED}"))
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
+
+
+def _is_nothing(place: Path) -> bool:
+    """A link or an empty file: nothing is lost with it."""
+    return place.is_symlink() or (place.is_file() and place.stat().st_size == 0)
+
+
+def _no_acceptance(place: Path) -> str:
+    """What to do about a place that is called as an acceptance that was cut off, and is no folder."""
+    return f"{place}: is no folder, so no acceptance of humanbench's that was cut off; remove it"
+
+
+def _unaccepted(store: Path, names: Sequence[str]) -> str:
+    """What to do about folders that no line of the log accepts: more often the log is damaged than they are strange."""
+    named = ", ".join(repr(name) for name in names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    what, them, were = ("folders", "them", "were") if len(names) > 1 else ("folder", "it", "was")
+    return (
+        f"{store}: {what} {named}{more} {were} never accepted by a line of {LOG}, which may be damaged or lost: "
+        f"{_COPY}; or move {them} away if no copy of it ever accepted {them}"
+    )
 
 
 def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
@@ -388,7 +441,7 @@ def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) 
 def _load(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
     bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
     try:
-        if file_sha256(folder / "manifest.json") != event.manifest_sha256:
+        if file_sha256(regular(folder / "manifest.json")) != event.manifest_sha256:
             return replace(bare, problem=f"{folder}: its manifest was changed after it was accepted")
         manifest = read_manifest(folder)
         if hashes is not None and (changed := _changed(folder, manifest, hashes)):
@@ -412,8 +465,11 @@ def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             return f"{name!r} is a link, which was put there after it was accepted"
-        if path.is_file() and not is_leftover(name):
-            there.add(name)
+        if is_leftover(name) or path.is_dir():
+            continue
+        if not path.is_file():
+            return f"{name!r} is a pipe, socket or device, which was put there after it was accepted"
+        there.add(name)
     wanted = {*manifest.files, "manifest.json"}
     if missing := sorted(wanted - there):
         return f"{missing[0]} is gone, which was accepted with it (damaged or gone: {len(missing)})"
@@ -431,7 +487,10 @@ def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
 def _writing(store: Path) -> Iterator[None]:
     """One writer at a time, who finds what the one before left finished or taken back."""
     store.mkdir(parents=True, exist_ok=True)
-    with (store / ".lock").open("w") as file:
+    lock = store / ".lock"
+    if os.path.lexists(lock) and (lock.is_symlink() or not lock.is_file()):
+        raise StoreError(f"{lock}: must be a file, which one writer at a time holds locked; remove what lies there")
+    with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         _recover(store)
         yield
