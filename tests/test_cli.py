@@ -67,7 +67,7 @@ def test_show_tells_counts_layout_and_what_is_unsure(name: str) -> None:
         (["datasets", "preview", "market1501"], "humanbench datasets show market1501"),
         (["datasets", "list", "nothing*"], "no dataset matches"),
         (["datasets", "verify", "--all"], "no dataset found under"),
-        (["backbones", "show", "timm:resnet50"], "--backbone takes any network of timm, which needs no card"),
+        (["backbones", "show", "timm:resnet50"], "have cards: it is used without one (--backbone timm:resnet50)"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_code_2(args: list[str], said: str, tmp_path: Path) -> None:
