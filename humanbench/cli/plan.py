@@ -45,17 +45,18 @@ def command_for(request: Any) -> str:
     """The command line of a request for one cell."""
     import shlex
 
+    from humanbench.backbones.preprocessing import PIXELS
+
     words = ["humanbench", "eval", "--backbone", request.backbone, "--protocol", request.protocol]
     words += ["--datasets", ",".join(request.datasets), "--suite", request.suite, "--seed", str(request.seed)]
-    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers"):
+    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on"):
         value = getattr(request, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     words += ["--no-cache"] * (not request.cache)
     words += [word for text in request.set for word in ("--set", text)]
     words += [word for name, path in request.inputs.items() for word in ("--input", f"{name}={path}")]
     for name, value in request.architecture.items():
-        pixels = name in ("mean", "std", "interpolation")
-        words += [f"--{name}", str(value)] if pixels else ["--arch", f"{name}={_toml(value)}"]
+        words += [f"--{name}", str(value)] if name in PIXELS else ["--arch", f"{name}={_toml(value)}"]
     return shlex.join(words)
 
 

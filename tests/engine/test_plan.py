@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from humanbench.backbones import sources
 from humanbench.backbones.outline import outline
 from humanbench.cli import main
 from humanbench.cli.eval import command as eval_command
+from humanbench.cli.finetuning import request_from
 from humanbench.cli.plan import command as plan_command
+from humanbench.cli.plan import command_for
 from humanbench.evaluation import plan as plan_module
 from humanbench.evaluation.estimate import estimate
 from humanbench.evaluation.plan import plan_for
@@ -186,3 +190,23 @@ def test_cluster_has_the_name_it_had(data_root: Path, tmp_path: Path, monkeypatc
         assert (result.exit_code, "pa100k-partial-s0: job 7" in result.stderr) == (0, True), result.output
     assert asked == ["slurm", "slurm"]
     assert "--submit" not in run("eval", "--help").stdout
+
+
+_SETTLED = {"task", "scenario", "seeds", "shard", "command"}
+"""Arguments that are settled before a cell has a command of its own."""
+
+
+def test_the_command_of_a_cell_says_every_argument() -> None:
+    said = {
+        "backbone": "mini_path", "protocol": "head", "datasets": ["pa100k"], "suite": "mini", "data_root": "data",
+        "out": "run", "seed": 7, "device": "cpu", "set": ["optim.lr=1"], "checkpoint": "a.pth", "subset": "few.csv",
+        "variant": "direct", "inputs": {"boxes": "b.json"}, "workers": 2, "cache": False,
+        "architecture": {"mean": "half", "num_heads": 3}, "pretrained_on": "pa100k,peta",
+    }  # fmt: skip
+    assert said.keys() | _SETTLED == {field.name for field in dataclasses.fields(Request)}
+    own = {"dry_run", "verbose", "cluster", "old_cluster", "settings", "as_json"}
+    words = shlex.split(command_for(Request(**said)))
+    with eval_command.make_context("eval", words[2:]) as context:
+        again = request_from({name: value for name, value in context.params.items() if name not in own})
+    for name, value in said.items():
+        assert getattr(again, name) == (",".join(value) if name == "datasets" else value), name
