@@ -53,6 +53,7 @@ class Command:
     dataset: str
     size: str
     make: Callable[[Path, Path], list[str]]
+    suffix: str = ".json"
     peer_name: str = ""
     peer: str = ""
 
@@ -114,10 +115,14 @@ def _pa100k(root: Path, predictions: Path) -> list[str]:
 
 COMMANDS = (
     Command(
-        "coco_pose", "5,000 images, 11,004 people, 104,125 detections", _coco, "pycocotools, whole process", PYCOCOTOOLS
+        "coco_pose",
+        "5,000 images, 11,004 people, 104,125 detections",
+        _coco,
+        peer_name="pycocotools, whole process",
+        peer=PYCOCOTOOLS,
     ),
     Command("crowdhuman", "4,370 images, 99,481 people, 300,000 detections", _crowdhuman),
-    Command("pa100k", "10,000 images, 26 attributes", _pa100k),
+    Command("pa100k", "10,000 images, 26 attributes", _pa100k, ".csv"),
 )
 
 
@@ -155,7 +160,7 @@ def main(words: tuple[str, ...], against: Path | None) -> None:
         Console(stderr=True).print(f"measuring score {command.dataset} …")
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            predictions = folder / f"predictions{'.csv' if command.dataset == 'pa100k' else '.json'}"
+            predictions = folder / f"predictions{command.suffix}"
             theirs = command.make(folder / command.dataset, predictions)
             ours = ["-m", "humanbench", "score", command.dataset, "--predictions", str(predictions)]
             ours += ["--data-root", name]

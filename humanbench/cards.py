@@ -11,7 +11,7 @@ import fnmatch
 import importlib
 import tomllib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -263,15 +263,28 @@ def cards() -> dict[str, DatasetCard]:
     return {card.id: card for card in sorted(found, key=lambda c: c.id)}
 
 
+@cache
+def _alone(name: str) -> DatasetCard | None:
+    """The card in the one file that is called like it, without reading the others; None where that is not the card."""
+    files = [path for path in _card_files() if path.stem == name]
+    card = _parsed(files[0]) if len(files) == 1 else None
+    return card if card is not None and card.id == name else None
+
+
+def forget() -> None:
+    """Read the cards anew when they are asked for next: a package that brings some came or went."""
+    for kept in (_parsed, _alone, cards):
+        kept.cache_clear()
+
+
 def load_card(name: str) -> DatasetCard:
     """The card of a dataset; a `CardError` with the nearest names when there is none.
 
     Args:
         name: The id of a dataset.
     """
-    files = [path for path in _card_files() if path.stem == name]
-    if len(files) == 1 and (card := _parsed(files[0])).id == name:
-        return card  # without reading the others
+    if not cards.cache_info().currsize and (card := _alone(name)) is not None:
+        return card
     known = cards()
     if name not in known:
         raise CardError(f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)")

@@ -17,7 +17,7 @@ from click.testing import Result
 from PIL import Image
 
 from humanbench import suites
-from humanbench.cards import cards, parse_card
+from humanbench.cards import forget, parse_card
 from humanbench.data.samples import MARKER
 from humanbench.results import load_results
 from humanbench.run_log import RunLog
@@ -60,14 +60,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
 def installed(site: Path, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """The package is found in this folder, and after that nowhere."""
     patch.syspath_prepend(site)
-    cards.cache_clear()
+    forget()
     try:
         yield
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == MODULE]:
             del sys.modules[name]
         patch.undo()
-        cards.cache_clear()
+        forget()
 
 
 def _synthesize(names: list[str], root: Path) -> None:

@@ -17,7 +17,7 @@ NAMED = {"imagenet": IMAGENET, "clip": CLIP, "half": HALF}
 """Mean and standard deviation that have a name: ImageNet's, openai/CLIP's, and 0.5 of all channels (SigLIP, AugReg)."""
 
 PIXELS = ("mean", "std", "interpolation")
-"""No channel of 0..1 varies less; 1 / 255 is used by networks that take 0..255."""
+"""Keys of what is said of the input's pixels."""
 _INTERPOLATIONS = ("bilinear", "bicubic")
 
 

@@ -130,7 +130,7 @@ def read_subset(path: Path, split: str) -> set[str]:
         raise DataError(f"{path}: there is no such subset file")
     try:
         found = _toml_ids(path, split) if path.suffix == ".toml" else _csv_ids(path, split)
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV or TOML subset file ({error})") from error
     if not found:
         raise DataError(f"{path}: names no sample of split {split!r}")

@@ -87,7 +87,8 @@ class Request:
         regime_and_scenario(self.protocol, self.scenario)
         if self.task is not None:
             task_named(self.task)
-        select_cards(self.patterns)
+        if self.patterns:
+            select_cards(self.patterns)
 
     @property
     def patterns(self) -> list[str]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
+from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
 
@@ -92,11 +93,6 @@ class Sweep:
     area: float
     recall: float
     positives: int
-
-
-def at_least(threshold: float) -> float:
-    """The number that makes `x > number` mean `x >= threshold`."""
-    return float(np.nextafter(threshold, -np.inf))
 
 
 def flatten(images: Sequence[DetectionImage], key: str, columns: Sequence[str]) -> Rows:
@@ -260,18 +256,6 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
 
 
 @compiled
-def _passing(references: Floats, images: int) -> Ints:
-    """The fewest false positives that are more than each of the `references` per image."""
-    fewest = np.empty(len(references), np.int64)
-    for r in range(len(references)):
-        n = max(0, int(references[r] * images) - 1)
-        while n / images <= references[r]:
-            n += 1
-        fewest[r] = n
-    return fewest
-
-
-@compiled
 def _sweep(
     image: NDArray[np.int32],
     hit: NDArray[np.int8],
@@ -299,7 +283,7 @@ def _sweep(
         for _ in range(copies[h]):
             false[true] = before[h]
             true += 1
-    fewest = _passing(references, images)
+    fewest = fewest_beyond(references, images)
     for r in range(len(references)):
         hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else true
     steps = _trapezoids(false, positives)

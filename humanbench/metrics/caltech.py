@@ -11,6 +11,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.metrics import boxes
 from humanbench.metrics.crowdhuman import CrowdParts, crowdhuman, reduce_crowd
 from humanbench.metrics.scores import Scores
+from humanbench.metrics.thresholds import at_least
 from humanbench.text import nearest
 
 # name: least and greatest height in pixels, least and greatest visible fraction (inclusive)   dbEval.m, `exps`
@@ -22,7 +23,7 @@ SUBSETS = {
 BOUNDS = (5, 5, 635, 475)  # left, top, right, bottom: people reaching beyond are ignored   dbEval.m, `bnds`
 ASPECT = 0.41  # width / height of every box compared   dbEval.m, `aspectRatio`
 HEIGHT_SLACK = 1.25  # detections may be that much smaller or larger than the subset   dbEval.m, `filter`
-OVERLAP = boxes.at_least(0.5)
+OVERLAP = at_least(0.5)
 REFERENCES = 10.0 ** np.arange(-2, 0.25, 0.25)  # false positives per image
 
 

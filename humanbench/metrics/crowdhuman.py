@@ -15,7 +15,6 @@ from humanbench.metrics.boxes import (
     Curve,
     DetectionImage,
     Rows,
-    at_least,
     covered,
     flatten,
     greedy_curve,
@@ -26,6 +25,7 @@ from humanbench.metrics.boxes import (
 )
 from humanbench.metrics.jaccard import JaccardCounts, jaccard_counts, jaccard_index
 from humanbench.metrics.scores import Scores
+from humanbench.metrics.thresholds import at_least
 
 OVERLAP = 0.5
 EPSILON = 1e-6  # added to unions and areas, as the official tool does; keeps boxes of no size from dividing by zero

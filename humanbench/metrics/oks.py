@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
+from humanbench.metrics.thresholds import fewest_beyond
 
 Outcomes = NDArray[np.uint8]
 Places = NDArray[np.int32]
@@ -180,18 +181,6 @@ def verdicts(status: Outcomes, image: Ints) -> Verdicts:
 
 
 @compiled
-def _needed(people: int, recalls: Floats) -> Ints:
-    """The fewest right detections with which `right / people` is at least each of `recalls`."""
-    needed = np.empty(len(recalls), np.int64)
-    for r in range(len(recalls)):
-        n = max(0, int(recalls[r] * people) - 1)
-        while n / people < recalls[r]:
-            n += 1
-        needed[r] = n
-    return needed
-
-
-@compiled
 def _interpolated(right: Ints, counted: Ints, n: int, needed: Ints, out: Floats) -> None:
     """Highest precision with at least the `needed` right detections into `out`, after `n` right ones each.
 
@@ -227,7 +216,7 @@ def average_precision(found: Verdicts, weights: Ints, people: Ints, recalls: Flo
         start = found.usual_first[a]
         for i in range(found.usual_first[a + 1] - start):
             usual[i + 1] = usual[i] + weights[found.usual_image[start + i]]
-        needed = _needed(people[a], recalls)
+        needed = fewest_beyond(np.nextafter(recalls, -np.inf), people[a])
         for t in range(thresholds):
             n = hits = more = 0
             for step in range(found.first[a, t], found.first[a, t + 1]):

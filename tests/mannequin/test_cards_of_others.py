@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from humanbench.cards import cards, load_card
+from humanbench.cards import cards, forget, load_card
 from humanbench.cli import main
 from humanbench.data.mannequin.suite import check_card
 from humanbench.paths import shipped
@@ -33,10 +33,10 @@ def add_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AddCar
             return [point] if chosen == {"group": "humanbench.datasets"} else known(**chosen)
 
         monkeypatch.setattr(metadata, "entry_points", entry_points)
-        cards.cache_clear()
+        forget()
 
     yield add
-    cards.cache_clear()
+    forget()
 
 
 def changed(name: str, *changes: tuple[str, str]) -> str:

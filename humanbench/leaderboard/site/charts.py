@@ -314,6 +314,11 @@ def quantity(value: float) -> str:
     return f"{value:.3g}"
 
 
+def quantity_or_nothing(value: float) -> str:
+    """A count in few digits; nothing where it is not known."""
+    return quantity(value) if math.isfinite(value) else ""
+
+
 def _padded(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
     pad = (high - low) * 0.12 or abs(high) * 0.1 or 1.0

@@ -9,7 +9,7 @@ from typing import Any
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
-from humanbench.leaderboard.site.charts import quantity
+from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
 from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
@@ -157,8 +157,8 @@ def _fields(entry: BoardEntry) -> list[tuple[str, Any]]:
         ("Checkpoint", shown(entry.checkpoint or "", 200)),
         *card_fields(entry),
         ("Pretrained on", entry.pretraining),
-        ("Parameters", quantity(entry.parameters) if math.isfinite(entry.parameters) else ""),
-        ("GFLOPs per picture", quantity(entry.gflops) if math.isfinite(entry.gflops) else ""),
+        ("Parameters", quantity_or_nothing(entry.parameters)),
+        ("GFLOPs per picture", quantity_or_nothing(entry.gflops)),
         ("Images per second", "; ".join(speed_texts(entry))),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
     ]

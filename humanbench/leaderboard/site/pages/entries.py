@@ -14,8 +14,9 @@ from markupsafe import Markup, escape
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
-from humanbench.leaderboard.site import charts, dot_charts, tables
+from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
+from humanbench.leaderboard.site.charts import quantity_or_nothing
 from humanbench.leaderboard.site.costs import speed_texts
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks
@@ -112,19 +113,18 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
         ("Pretrained on", entry.pretraining),
         ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
         ("Suite", suite_title(entry.board.suite)),
-        ("Parameters", _count(entry.parameters)),
-        ("Trained parameters", _count(entry.trained)),
-        ("GFLOPs per picture", f"{_count(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else ""),
+        ("Parameters", quantity_or_nothing(entry.parameters)),
+        ("Trained parameters", quantity_or_nothing(entry.trained)),
+        (
+            "GFLOPs per picture",
+            f"{quantity_or_nothing(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else "",
+        ),
         ("Images per second", "; ".join(speed_texts(entry))),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
         ("Date", entry.date),
     ]
     return [(name, value) for name, value in known if value]
-
-
-def _count(value: float) -> str:
-    return charts.quantity(value) if math.isfinite(value) else ""
 
 
 _VALUE = ('<td class="tight">', '<td class="n strong">', '<td class="n">', '<td class="n">')
