@@ -34,7 +34,7 @@ test-lowest:
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(PYTHON) -m tools.lowest > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c $(VENV)-lowest/constraints.txt \
-	    -e . pytest pytest-xdist hypothesis scikit-learn pyyaml build hatchling submitit
+	    -e . pytest pytest-xdist hypothesis scikit-learn pyyaml build hatchling submitit html5lib
 	$(VENV)-lowest/bin/python -m pytest -n auto --dist loadgroup
 
 demo: $(READY)

@@ -54,14 +54,12 @@ def build(
 
     from humanbench.leaderboard.site.build import build as build_from
 
+    if check:
+        from humanbench.leaderboard.site.html_check import problems
     site = build_from(runs, out, _known(store), Path(data_root).expanduser() if data_root is not None else None)
     for text in site.left_out:
         click.echo(f"humanbench: {text}", err=True)
-    found: list[str] = []
-    if check:
-        from humanbench.leaderboard.site.html_check import problems
-
-        found = problems(site.folder)
+    found = problems(site.folder) if check else []
     if as_json:
         about = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
         click.echo(json.dumps(about | ({"problems": found} if check else {}), indent=1))

@@ -12,7 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from humanbench.errors import HumanbenchError
 from humanbench.progress import track
+
+try:
+    import html5lib
+except ImportError as error:  # so whoever asks for a check is told before a site is built
+    raise HumanbenchError("--check needs html5lib: pip install 'humanbench[check]'") from error
 
 _REFERENCES = ("aria-labelledby", "aria-describedby", "for")
 _LINKS = {"a": "href", "link": "href", "script": "src", "img": "src"}
@@ -36,8 +42,6 @@ class _Document:
     """A parsed page."""
 
     def __init__(self, path: Path) -> None:
-        import html5lib
-
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
         root = parser.parse(path.read_text(encoding="utf-8"))
         self.errors = [f"line {line}: {code} {data or ''}".rstrip() for (line, _), code, data in parser.errors]
