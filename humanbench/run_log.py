@@ -3,62 +3,51 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-Advance = Callable[..., None]
+from humanbench.progress import Advance, Loudness, loudness, stderr, steps
 
 
 class RunLog:
-    """Lines with the time, and progress bars with images per second and the time that remains.
+    """Lines with the time, and progress with images per second and the time that remains.
 
-    A log that is not `loud` says nothing: with several processes only the first one speaks.
+    A log that is not `loud` says nothing: with several processes only the first one speaks. How much goes to stderr is
+    decided by `humanbench.progress.said_at`; the file has it all.
     """
 
     def __init__(self, log: Path | None = None, loud: bool = True) -> None:
         self._log = log if loud else None
         self._loud = loud
-        self._console = Console(stderr=True)
+        self._console = stderr()
 
     def info(self, text: str) -> None:
         """A line on stderr and in the log."""
-        if self._loud:
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-        self.write(text)
+        self._print(text, Loudness.NORMAL)
+        self._keep(text)
+
+    def step(self, text: str) -> None:
+        """A line on what a bar shows too (an epoch): on stderr where there is none, and in the log."""
+        self._print(text, Loudness.VERBOSE if self._console.is_terminal else Loudness.NORMAL)
+        self._keep(text)
 
     def write(self, text: str) -> None:
-        """Lines in the log alone."""
+        """Lines in the log, and on stderr for who wants all of it."""
+        self._print(text, Loudness.VERBOSE)
+        self._keep(text)
+
+    def bar(self, text: str, total: int) -> AbstractContextManager[Advance]:
+        """Progress over `total` steps; call what it gives with the images of each step and perhaps a word on the
+        state."""
+        return steps(text, total, "images", self.info, self._loud)
+
+    def _print(self, text: str, least: Loudness) -> None:
+        if self._loud and loudness() >= least:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def _keep(self, text: str) -> None:
         if self._log is not None:
             now = datetime.datetime.now().isoformat(" ", "seconds")
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{now}  {text}\n")
-
-    @contextmanager
-    def bar(self, text: str, total: int) -> Iterator[Advance]:
-        """A bar over `total` steps; call what it gives with the images of each step and perhaps a word on the state."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[state]}"),
-        )
-        shown = self._loud and self._console.is_terminal
-        with Progress(*columns, console=self._console, transient=True, disable=not shown) as progress:
-            task = progress.add_task(text, total=total, speed="", state="")
-            images = 0
-
-            def advance(count: int, state: str = "") -> None:
-                nonlocal images
-                images += count
-                elapsed = progress.tasks[0].elapsed or 0.0
-                speed = f"{images / elapsed:,.0f} images/s" if elapsed else ""
-                progress.update(task, advance=1, speed=speed, state=state)
-
-            yield advance

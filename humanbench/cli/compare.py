@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, data_options, json_option
+from humanbench.cli.options import SEED, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
@@ -33,6 +33,7 @@ _WIDTH = 130
 @data_options
 @click.option("--subset", metavar="FILE", help="The file of sample ids of results on a subset.")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
+@following_options
 @json_option
 def command(
     base: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, data_options, json_option
+from humanbench.cli.options import SEED, data_options, following_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def show(dataset_id: str, data_root: DataRoot | None, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every dataset that is on disk.")
 @click.option("--every", default=100, show_default=True, type=click.IntRange(1), help="Decode every n-th image.")
 @data_options
+@following_options
 @json_option
 def verify_datasets(
     ids: tuple[str, ...], everything: bool, every: int, data_root: DataRoot | None, as_json: bool

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import SEED, Scale
+from humanbench.cli.options import SEED, Scale, following_options
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     type=Scale(),
     help="Size of the datasets: 1 is a few hundred pictures each.",
 )
+@following_options
 def command(out: str, seed: int, scale: float) -> None:
     """Write six procedural datasets, one of each task, finetune two small backbones on them, score what they predict,
     compare the two, and build the pages of a leaderboard.
@@ -34,9 +35,10 @@ def command(out: str, seed: int, scale: float) -> None:
 
     from humanbench.cli.compare import show
     from humanbench.demo import demo
+    from humanbench.progress import note
 
     folder = Path(out).expanduser().absolute()
-    shown = demo(folder, scale, seed, say=lambda text: click.echo(f"{text} …", err=True))
+    shown = demo(folder, scale, seed, say=lambda text: note(f"{text} …"))
     _table(shown)
     click.echo()
     show(shown.comparison)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humanbench.cli.finetuning import finetuning_options, request_from
-from humanbench.cli.options import json_option
+from humanbench.cli.options import following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.evaluation.plan import Plan
@@ -22,17 +22,20 @@ _CLUSTERS = click.Choice(["slurm", "local"])
 
 @click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
 @finetuning_options
-@click.option("--dry-run", is_flag=True, help="Print what would train and cost; needs no weights, no data.")
-@click.option("--verbose", is_flag=True, help="With --dry-run: freeze report and recipe of each cell too.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what would train and cost, with -v also freeze reports and recipes; needs no weights, no data.",
+)
 @click.option("--cluster", type=_CLUSTERS, help="Every cell as a job, through submitit.")
 @click.option("--submit", "old_cluster", type=_CLUSTERS, hidden=True)  # the name that --cluster had
 @click.option(
     "--job", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of --cluster (timeout_min=600 …)."
 )
+@following_options
 @json_option
 def command(
     dry_run: bool,
-    verbose: bool,
     cluster: str | None,
     old_cluster: str | None,
     settings: tuple[str, ...],
@@ -47,11 +50,9 @@ def command(
     cluster = cluster or old_cluster
     if settings and cluster is None:
         raise click.UsageError("--job is a setting of --cluster; give --cluster slurm or --cluster local")
-    if verbose and not dry_run:
-        raise click.UsageError("--verbose is for --dry-run; a run keeps freeze reports and recipes in its folder")
     request = request_from(options)
     if dry_run:
-        _look(request, verbose, as_json)
+        _look(request, as_json)
         return
     from humanbench.engine.devices import is_main_process
     from humanbench.evaluation.plan import plan_for
@@ -67,14 +68,16 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _look(request: Request, verbose: bool, as_json: bool) -> None:
+def _look(request: Request, as_json: bool) -> None:
     """What a run would do and cost."""
     import json
 
     from humanbench.cli.costs import cost, table, total
     from humanbench.evaluation.estimate import estimate
     from humanbench.evaluation.plan import plan_for
+    from humanbench.progress import Loudness, loudness
 
+    verbose = loudness() is Loudness.VERBOSE
     plan = plan_for(request, dry=True)
     documents, numbers = [], []
     for spec in plan.cells:

@@ -64,6 +64,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--set", "overrides", multiple=True, metavar="KEY=VALUE",
         help="Override a recipe (optim.lr=1e-4), or say where one dataset lies (datasets.ID.root=DIR).",
     ),
+    click.option(
+        "--log", metavar="A,B",
+        help="Follow the run with these too: tensorboard, wandb, mlflow … (of accelerate); csv is always written.",
+    ),
+    click.option("--no-weights", is_flag=True, help="Do not keep what was finetuned."),
     click.option("--shard", metavar="I/N", help="The I-th of N parts of the cells."),
 )  # fmt: skip
 
@@ -87,6 +92,7 @@ def request_from(options: dict[str, Any]) -> Request:
         inputs=_once([_pair(text) for text in taken.pop("inputs")], "--input"),
         architecture=_once([_argument(text) for text in taken.pop("arch")], "--arch") | pixels,
         cache=not taken.pop("no_cache"),
+        weights=not taken.pop("no_weights"),
         command=command_line(),
         **taken,
     )

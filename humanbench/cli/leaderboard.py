@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -41,6 +41,7 @@ def command() -> None:
     metavar="DIR",
     help="Where the procedural pictures lie on which predictions are drawn.  [default: the embedded suite's]",
 )
+@following_options
 @json_option
 def build(
     runs: tuple[str, ...], out: Path, store: Path | None, check: bool, data_root: str | None, as_json: bool
@@ -87,6 +88,7 @@ def serve(site: Path, port: int) -> None:
 @click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @_store_option
+@following_options
 @json_option
 def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_json: bool) -> None:
     """Check a SUBMISSION (.zip or folder) and compute its numbers again. Exit code 1 if it is rejected."""
@@ -101,6 +103,7 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
 
 @command.command("verify", context_settings=_HELP)
 @_store_option
+@following_options
 @json_option
 def verify(store: Path | None, as_json: bool) -> None:
     """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
@@ -124,6 +127,7 @@ def verify(store: Path | None, as_json: bool) -> None:
 @click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @_store_option
+@following_options
 @json_option
 def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_json: bool) -> None:
     """Check a SUBMISSION and add it to the accepted ones. Nothing that was accepted is ever replaced."""
@@ -153,6 +157,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
 @click.option("--trust", is_flag=True, help="Load what the entry itself names: a repository of the hub, a URL.")
 @data_options
 @_store_option
+@following_options
 @json_option
 def rerun(
     entry: str,

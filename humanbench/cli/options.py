@@ -40,6 +40,31 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
+_quiet_option: Callable[[Any], Any] = click.option(
+    "-q", "--quiet", is_flag=True, help="Say nothing but results, warnings and errors."
+)
+_verbose_option: Callable[[Any], Any] = click.option(
+    "-v", "--verbose", is_flag=True, help="Say also what only log files hold, and progress more often."
+)
+
+
+def following_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `-q` and `-v`, which say how much goes to stderr (`humanbench.progress.loudness`)."""
+
+    @wraps(command)
+    def told(*args: Any, quiet: bool, verbose: bool, **options: Any) -> Any:
+        from humanbench.progress import Loudness, said_at
+
+        if quiet and verbose:
+            raise click.UsageError("--quiet and --verbose exclude each other")
+        level = Loudness.QUIET if quiet else Loudness.VERBOSE if verbose else Loudness.NORMAL
+        with said_at(level):
+            return command(*args, **options)
+
+    both: Callable[..., Any] = _quiet_option(_verbose_option(told))
+    return both
+
+
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--data-root` and `--set datasets.ID.root=DIR`; the command gets both as `data_root`, None without either."""
 

@@ -49,10 +49,10 @@ def command_for(request: Any) -> str:
 
     words = ["humanbench", "eval", "--backbone", request.backbone, "--protocol", request.protocol]
     words += ["--datasets", ",".join(request.datasets), "--suite", request.suite, "--seed", str(request.seed)]
-    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on"):
+    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on", "log"):
         value = getattr(request, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
-    words += ["--no-cache"] * (not request.cache)
+    words += ["--no-cache"] * (not request.cache) + ["--no-weights"] * (not request.weights)
     words += [word for text in request.set for word in ("--set", text)]
     words += [word for name, path in request.inputs.items() for word in ("--input", f"{name}={path}")]
     for name, value in request.architecture.items():

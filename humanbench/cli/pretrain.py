@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, data_root_option, json_option
+from humanbench.cli.options import SEED, data_root_option, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.pretrain.recipe import PretrainRecipe
@@ -31,8 +31,14 @@ if TYPE_CHECKING:
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override the recipe (projector.sharing=flat)."
 )
+@click.option(
+    "--log",
+    metavar="A,B",
+    help="Follow it with these too: tensorboard, wandb, mlflow … (of accelerate); csv is always written.",
+)
 @click.option("--resume", metavar="DIR", help="Go on from a folder of dumps.")
 @click.option("--dry-run", is_flag=True, help="Print the entries and the images they should have; train nothing.")
+@following_options
 @json_option
 def command(dry_run: bool, as_json: bool, **options: Any) -> None:
     """Pretrain a plain vision transformer on registered datasets.

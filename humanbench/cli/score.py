@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import SEED, data_options, json_option
+from humanbench.cli.options import SEED, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     "--subset", metavar="FILE", help="CSV or TOML file naming the sample ids to score, as a part of the split."
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
+@following_options
 @json_option
 def command(
     dataset: str,

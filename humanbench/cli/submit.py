@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Only say what the board would; write nothing.")
 @click.option("--push", "place", metavar="hf:ORG/REPO", help="Open a pull request on a dataset repository of the hub.")
 @data_options
+@following_options
 @json_option
 def command(
     run: Path,

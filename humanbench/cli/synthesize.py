@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import SEED, Scale
+from humanbench.cli.options import SEED, Scale, following_options
 from humanbench.cli.signals import ended_by_signals
 
 
@@ -22,6 +22,7 @@ from humanbench.cli.signals import ended_by_signals
 )
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Another seed is another world.")
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: number of cores]")
+@following_options
 def synthesize_datasets(
     ids: tuple[str, ...], everything: bool, evaluated: bool, out: str, scale: float, seed: int, workers: int | None
 ) -> None:

@@ -10,6 +10,7 @@ import platform
 import shutil
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import PreparedCell, artefact_name, cell_key, prepare, read_tables, unread_cell_key
 from humanbench.engine.speed import forward_speed
 from humanbench.engine.stores import CellStores
+from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
 from humanbench.provenance import git_state, machine, packages
@@ -118,14 +120,36 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
         _describe(context, cell)
     cell.model.to(accelerator.device)
     stores = CellStores(context, accelerator, cell)
+    with closing(_follower(context, accelerator, cell)) as follower:
+        result = _followed(context, accelerator, cell, stores, follower, started)
+        if result is not None:
+            follower.metrics(result.iterations, {f"test/{n}": m.value for n, m in result.metrics.items()})
+    return Result.model_validate_json(gathered(accelerator, "" if result is None else result.to_json())[0])
 
+
+def _follower(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Follower:
+    """What keeps the course of the fit; of several processes the first one does."""
+    file = context.folder.place(CURVES, cell.name, ".csv") if accelerator.is_main_process else None
+    config = {"backbone": context.backbone.name, "dataset": cell.card.id, "seed": cell.spec.seed}
+    recipe = cell.recipe.model_dump(mode="json", exclude={"notes"})
+    return Follower(file, context.log, context.trackers, cell.name, config | recipe, context.folder.path)
+
+
+def _followed(
+    context: RunContext,
+    accelerator: Accelerator,
+    cell: PreparedCell,
+    stores: CellStores,
+    follower: Follower,
+    started: str,
+) -> Result | None:
+    """Fit, predict, write, score, record; the result on the first process."""
     if cell.recipe.fits:
-        progress = _fit(context, accelerator, cell, stores)
+        progress = _fit(context, accelerator, cell, stores, follower)
     else:
         progress = _remember_training_features(context, accelerator, cell)
     predicted, cost, forward = _predict(context, accelerator, cell, stores)
 
-    text = ""
     if accelerator.is_main_process:
         path = _write_predictions(context, cell, predicted)
         before = time.perf_counter()
@@ -140,8 +164,8 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
         }
         result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
         _record_success(context, cell, result)
-        text = result.to_json()
-    return Result.model_validate_json(gathered(accelerator, text)[0])
+        return result
+    return None
 
 
 def _describe(context: RunContext, cell: PreparedCell) -> None:
@@ -152,8 +176,10 @@ def _describe(context: RunContext, cell: PreparedCell) -> None:
     write_text(folder.place("recipes", cell.name, ".json"), cell.recipe.model_dump_json(indent=1) + "\n")
 
 
-def _fit(context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores) -> Progress:
-    """Fit the network, from stored trunk outputs where there are any, and keep the weights."""
+def _fit(
+    context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores, follower: Follower
+) -> Progress:
+    """Fit the network, from stored trunk outputs where there are any, and keep the weights unless nobody wants them."""
     recipe, task, seed = cell.recipe, cell.task, cell.spec.seed
     data = task.training_data(cell.card, cell.tables.train, recipe, cell.model.backbone.preprocessing, seed)
     common = (data, recipe, seed, rank_of(accelerator), task.collate)
@@ -162,9 +188,9 @@ def _fit(context: RunContext, accelerator: Accelerator, cell: PreparedCell, stor
     if views:
         batches = CachedBatches(*common, views)
     checkpoint = context.folder.place("checkpoints", cell.name, ".pt")
-    fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id)
+    fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id, follower)
     progress = fit.run()
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and context.weights:
         _write_weights(context, cell)
     return progress
 

@@ -58,7 +58,8 @@ class RunContext:
     the one dataset of this run. `inputs`: the files that recipes declare, by name. `workers`: processes that read
     images. `cache`: whether anything may be kept in the cache folder. `command`: what made the run. `heads`: heads that
     are tested as they are, with their own backbones; None where a fresh head is fitted on `backbone`. `pretrained_on`:
-    what the backbone has seen, as it is said for this run; None where nobody says.
+    what the backbone has seen, as it is said for this run; None where nobody says. `trackers`: what follows the run
+    beside its CSV files, by accelerate's names. `weights`: whether what was finetuned is kept.
     """
 
     backbone: Backbone
@@ -74,6 +75,8 @@ class RunContext:
     command: str = ""
     heads: ReadyHeads | None = None
     pretrained_on: tuple[str, ...] | None = None
+    trackers: tuple[str, ...] = ()
+    weights: bool = True
 
     def backbone_for(self, card: DatasetCard) -> Backbone:
         """The backbone of a dataset's cells: the run's, or the one that its ready-made head was trained on."""

@@ -24,6 +24,7 @@ from humanbench.engine.finetune import (
     load_trainable_state,
     trainable_state_dict,
 )
+from humanbench.engine.trackers import Follower
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import Rates
@@ -79,10 +80,12 @@ class Fit:
         log: RunLog,
         checkpoint: Path,
         identity: str,
+        follower: Follower | None = None,
     ) -> None:
         self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
         self._batches, self._log = batches, log
         self._checkpoint, self._identity = checkpoint, identity
+        self._follower = follower
         self._epochs, self._iterations = length(recipe, len(batches.of_epoch(0)))
         self._groups = parameter_groups(
             model.backbone,
@@ -107,6 +110,8 @@ class Fit:
         Raises `CellError` when the loss is no longer finite.
         """
         self._resume()
+        if self._follower is not None:
+            self._follower.begin(self.progress.iteration)
         if self._recipe.train.ema and self._ema is None:
             self._ema = EmaWeights(self._model, self._recipe.train.ema)
         if self._recipe.train.batch_size < self._accelerator.num_processes:
@@ -163,8 +168,21 @@ class Fit:
         progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})
         progress.epoch += 1
         terms = ", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items())
+        if self._follower is not None:
+            self._follower.row(progress.iteration, self._numbers())
         speed = f"{progress.images_per_second:,.0f} images/s"
-        self._log.write(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
+        self._log.step(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
+
+    def _numbers(self) -> dict[str, float]:
+        """Of the epoch that ended: how far the fit is, the largest learning rate, and the mean loss terms."""
+        progress = self.progress
+        return {
+            "epoch": float(progress.epoch),
+            "seconds": round(progress.seconds, 3),
+            "images_per_second": round(progress.images_per_second, 2),
+            "lr": max(float(group["lr"]) for group in self._optimiser.param_groups),
+            **progress.history[-1],
+        }
 
     def _step(self, batches: list[Batch]) -> tuple[dict[str, Tensor], int]:
         """One optimiser step over one or more batches; their mean losses and the number of images of all processes."""

@@ -193,6 +193,7 @@ class FrozenCache:
                 pending.add(indices, [_whole(*one) for one in rest], self._states(images, request.views))
                 advance(len(indices))
         pending.write()
+        self._log.step(f"  {text}: outputs of {len(request.data):,} images stored")
         return pending.shards, size
 
     def _states(self, images: Tensor, views: Sequence[str]) -> dict[str, State]:

@@ -17,6 +17,7 @@ from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import check_device, check_precision, is_main_process, reading_processes, uses_gpu
 from humanbench.engine.run_folder import RunFolder
+from humanbench.engine.trackers import tracker_names
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.evaluation.request import Request
 from humanbench.evaluation.selection import candidates, on_disk, regime_and_scenario
@@ -56,6 +57,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     Raises `HumanbenchError` for input that no run can start with.
     """
     check_device(request.device)
+    trackers = tracker_names(request.log)
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     overrides, places = divided(request.set)
     files = _files(request.inputs)
@@ -104,6 +106,8 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
         command=_command(request, backbone.name, root.settings(card.id for card in _needed(cells))),
         heads=heads,
         pretrained_on=told if says else backbone.pretrained_on,
+        trackers=trackers,
+        weights=request.weights,
     )
     return Plan(context, shard(cells, request.shard) if request.shard else cells, left_out, absent)
 

@@ -51,6 +51,9 @@ class Request:
         architecture: Arguments of the network, as `load_backbone` takes them.
         pretrained_on: What the backbone has seen, which decides the scenario of each dataset: ids of datasets and other
             names, as a list or with commas, or `undisclosed`, or `nothing`; None is what its card says.
+        log: Trackers that follow the run beside its CSV files, as a list or with commas, by accelerate's names:
+            tensorboard, wandb, mlflow …
+        weights: False keeps no finetuned weights in the run folder.
         command: What the results name as the command that made them; None is this call.
     """
 
@@ -75,6 +78,8 @@ class Request:
     cache: bool = True
     architecture: Mapping[str, Any] | None = None
     pretrained_on: str | Sequence[str] | None = None
+    log: str | Sequence[str] | None = None
+    weights: bool = True
     command: str | None = None
 
     def __post_init__(self) -> None:

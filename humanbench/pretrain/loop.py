@@ -23,6 +23,7 @@ from humanbench.data.sampling import mixed_seed
 from humanbench.engine.batches import WORKER_TIMEOUT, watched
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.devices import Rank
+from humanbench.engine.trackers import Follower
 from humanbench.errors import HumanbenchError
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
@@ -70,10 +71,11 @@ class PretrainLoop:
         identity: str,
         log: RunLog,
         workers: int = 0,
+        follower: Follower | None = None,
     ) -> None:
         self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
         self.process, self._log, self._workers = process, log, workers
-        self._checkpoint, self._identity = checkpoint, identity
+        self._checkpoint, self._identity, self._follower = checkpoint, identity, follower
         assigned = assign(entries, process.processes)
         self.microbatches: list[Microbatch] = assigned[process.rank]
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
@@ -95,6 +97,8 @@ class PretrainLoop:
         """
         self._resume()
         recipe, state = self.recipe, self.state
+        if self._follower is not None:
+            self._follower.begin(state.step)
         self.network.train()
         batches = self._batches(state.step, recipe.iterations)
         sums = torch.zeros(len(self.entries), device=self.process.device)
@@ -205,7 +209,10 @@ class PretrainLoop:
                 "stays; a smaller optim.lr or amp=no may help"
             )
         self.state.history.append({"step": float(self.state.step)} | means)
-        self._log.write("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
+        if self._follower is not None:
+            rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
+            self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means)
+        self._log.step("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.process.rank == 0:
             save_checkpoint(self._checkpoint, self._identity, self._state())

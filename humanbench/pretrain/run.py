@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, uses_gpu
 from humanbench.engine.run_folder import RunFolder
+from humanbench.engine.trackers import CURVES, Follower, tracker_names
 from humanbench.errors import BackboneError, DataError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.hashing import key
@@ -58,6 +60,7 @@ class PretrainRequest:
     workers: int | None = None
     set: Overrides | None = None
     resume: PathLike | None = None
+    log: str | Sequence[str] | None = None
     command: str | None = None
 
 
@@ -88,6 +91,7 @@ def pretrain(request: PretrainRequest) -> Path:
     `method`: `path` or `mae`. `backbone` (and `checkpoint`): what it starts from, any plain transformer; the recipe's
     by default. `collection` (full, subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the
     embedded suite with its procedural copies. `allow_missing` goes on without datasets that are not on disk.
+    `log`: trackers that follow it (tensorboard, wandb, mlflow …); a CSV file is always written.
     `resume`: a folder of dumps to go on from. An interrupted run of the same content in `out` goes on by itself.
 
     Raises `HumanbenchError` for input that no run can start with.
@@ -97,6 +101,7 @@ def pretrain(request: PretrainRequest) -> Path:
     recipe = recipe_of(request)
     if request.resume is not None and not Path(request.resume).is_dir():
         raise BackboneError(f"{request.resume}: there is no such folder of dumps")
+    trackers = tracker_names(request.log)
     process = _process(request.device)
     folder = RunFolder(_out(request, recipe))
     log = RunLog(folder.log, is_main_process())
@@ -115,9 +120,11 @@ def pretrain(request: PretrainRequest) -> Path:
         identity = key(recipe.sha256, content(entries), network_start.weights_sha256, seed, __version__.split(".")[0])
         if request.resume is not None:
             identity = key(identity, str(Path(request.resume)))
+        file = folder.place(CURVES, "pretrain", ".csv") if is_main_process() else None
+        follower = Follower(file, log, trackers, folder.path.name, recipe.model_dump(mode="json"), folder.path)
         work = PretrainLoop(
             network, entries, recipe, seed, process, folder.path / "checkpoint.pt", identity, log,
-            reading_processes(request.workers, process.device.type == "cuda", process.processes),
+            reading_processes(request.workers, process.device.type == "cuda", process.processes), follower,
         )  # fmt: skip
         work.check_free()
         if request.resume is not None and not work.checkpointed():
@@ -125,7 +132,8 @@ def pretrain(request: PretrainRequest) -> Path:
             work.load(weights, moments)
             work.state.step = step
             log.info(f"  going on from the dumps of step {step} in {request.resume}")
-        state = work.run()
+        with closing(follower):
+            state = work.run()
         if is_main_process():
             card = _card(folder.path, recipe, network_start, architecture, entries)
             _write(folder.path, recipe, card, network, entries, state, work)

@@ -29,7 +29,7 @@ from tests.engine.toy import FAST, toy_backbone
 
 SMALL = ("--backbone", "vit", "--arch", "embed_dim=16", "--arch", "depth=3", "--arch", "num_heads=2")
 
-OPTION_OF = {"set": "overrides", "architecture": "arch", "cache": "no_cache"}
+OPTION_OF = {"set": "overrides", "architecture": "arch", "cache": "no_cache", "weights": "no_weights"}
 """Options whose names differ from those of the arguments they fill."""
 
 
@@ -52,7 +52,7 @@ def test_the_options_of_a_verb_fill_a_request_with_its_defaults(verb: Any) -> No
         if name in ("backbone", "command"):
             continue
         value = filled[OPTION_OF.get(name, name)]
-        expected = not parameter.default if name == "cache" else parameter.default
+        expected = not parameter.default if name in ("cache", "weights") else parameter.default
         assert value == expected or (expected is None and value == ()), name
 
 
@@ -202,9 +202,10 @@ def test_the_command_of_a_cell_says_every_argument() -> None:
         "out": "run", "seed": 7, "device": "cpu", "set": ["optim.lr=1"], "checkpoint": "a.pth", "subset": "few.csv",
         "variant": "direct", "inputs": {"boxes": "b.json"}, "workers": 2, "cache": False,
         "architecture": {"mean": "half", "num_heads": 3}, "pretrained_on": "pa100k,peta",
+        "log": "tensorboard,csv", "weights": False,
     }  # fmt: skip
     assert said.keys() | _SETTLED == {field.name for field in dataclasses.fields(Request)}
-    own = {"dry_run", "verbose", "cluster", "old_cluster", "settings", "as_json"}
+    own = {"dry_run", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}
     words = shlex.split(command_for(Request(**said)))
     with eval_command.make_context("eval", words[2:]) as context:
         again = request_from({name: value for name, value in context.params.items() if name not in own})
