@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
 from humanbench.cli.options import following_options, json_option
 
@@ -27,6 +28,7 @@ _CLUSTERS = click.Choice(["slurm", "local"])
     is_flag=True,
     help="Print what would train and cost, with -v also freeze reports and recipes; needs no weights, no data.",
 )
+@rate_option
 @click.option("--cluster", type=_CLUSTERS, help="Every cell as a job, through submitit.")
 @click.option("--submit", "old_cluster", type=_CLUSTERS, hidden=True)  # the name that --cluster had
 @click.option(
@@ -36,6 +38,7 @@ _CLUSTERS = click.Choice(["slurm", "local"])
 @json_option
 def command(
     dry_run: bool,
+    rate: float | None,
     cluster: str | None,
     old_cluster: str | None,
     settings: tuple[str, ...],
@@ -52,7 +55,7 @@ def command(
         raise click.UsageError("--job is a setting of --cluster; give --cluster slurm or --cluster local")
     request = request_from(options)
     if dry_run:
-        _look(request, as_json)
+        _look(request, rate, as_json)
         return
     from humanbench.engine.devices import is_main_process
     from humanbench.evaluation.plan import plan_for
@@ -68,12 +71,12 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _look(request: Request, as_json: bool) -> None:
+def _look(request: Request, rate: float | None, as_json: bool) -> None:
     """What a run would do and cost."""
     import json
 
     from humanbench.cli.costs import cost, table, total
-    from humanbench.evaluation.estimate import estimate
+    from humanbench.evaluation.estimate import Rate, estimate
     from humanbench.evaluation.plan import plan_for
     from humanbench.progress import Loudness, loudness
 
@@ -81,7 +84,7 @@ def _look(request: Request, as_json: bool) -> None:
     plan = plan_for(request, dry=True)
     documents, numbers = [], []
     for spec in plan.cells:
-        estimated, report = estimate(plan, spec)
+        estimated, report = estimate(plan, spec, Rate(rate, request.device))
         numbers.append(estimated)
         documents.append(
             {"cost": estimated.as_dict(), "freeze": report.as_dict(), "recipe": spec.recipe.model_dump(mode="json")}
@@ -94,7 +97,7 @@ def _look(request: Request, as_json: bool) -> None:
         click.echo(json.dumps(documents, indent=1))
         return
     if not verbose:
-        table(numbers)
+        click.echo(table(numbers))
     click.echo(total(numbers))
     if plan.left_out:
         click.echo(plan.left_out)

@@ -6,30 +6,32 @@ from typing import Any
 
 import click
 
+from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
 from humanbench.cli.options import json_option
 
 
 @click.command(name="plan", context_settings={"help_option_names": ["-h", "--help"]})
 @finetuning_options
+@rate_option
 @json_option
-def command(as_json: bool, **options: Any) -> None:
-    """Print a command per cell of the `eval` with the same options, and what the cell will cost.
+def command(rate: float | None, as_json: bool, **options: Any) -> None:
+    """Print a command per cell of the `eval` with the same options, and what the cells will cost, with the sum.
 
     The jobs are independent and may share the folder: run them in any order, anywhere, again after a failure.
     """
     import json
 
-    from humanbench.cli.costs import cost, total
+    from humanbench.cli.costs import cost, table, total
     from humanbench.evaluation.cluster import request_for
-    from humanbench.evaluation.estimate import estimate
+    from humanbench.evaluation.estimate import Rate, estimate
     from humanbench.evaluation.plan import plan_for
 
     request = request_from(options)
     plan = plan_for(request, dry=True)
     documents, estimates = [], []
     for spec in plan.cells:
-        estimated, _ = estimate(plan, spec)
+        estimated, _ = estimate(plan, spec, Rate(rate, request.device))
         estimates.append(estimated)
         line = command_for(request_for(request, plan, spec))
         documents.append({"command": line} | estimated.as_dict())
@@ -38,7 +40,7 @@ def command(as_json: bool, **options: Any) -> None:
     if as_json:
         click.echo(json.dumps(documents, indent=1))
     else:
-        click.echo("\n".join(f"# {line}" for line in total(estimates).splitlines()))
+        click.echo("\n".join(f"# {line}" for line in f"{table(estimates)}\n{total(estimates)}".splitlines()))
 
 
 def command_for(request: Any) -> str:

@@ -6,6 +6,7 @@ recipe's input say what is needed.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,9 +21,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from humanbench.cards import DatasetCard, load_card
 from humanbench.engine.batches import with_input_size
 from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
 from humanbench.engine.prepared import build_network, read_tables, training_splits
+from humanbench.engine.speed import forward_speed
+from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import Plan
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.recipes import Recipe
@@ -45,9 +49,11 @@ class CostEstimate:
 
     `counts`: whether pictures were counted on `disk` or are those of the `card`. `gflops`: floating point operations (a
     multiply-add is two, as torch counts) of one image forward through backbone and head, `training_gflops` of one image
-    in training, the backward pass of what trains taken as twice its forward pass. `memory_gb`: parameters, gradients,
-    optimiser and what one process keeps for the backward pass of a batch. `trunk_gb`: what stored trunk outputs would
-    take, 0 without a frozen trunk.
+    in training, the backward pass of what trains taken as twice its forward pass. `total_tflops`: of fit and test; a
+    frozen trunk whose outputs are stored runs once per fixed view. `memory_gb`: parameters, gradients, optimiser and
+    what one process keeps for the backward pass of a batch, in single precision. On disk: `trunk_gb` are stored trunk
+    outputs (0 without a frozen trunk, or a cache), `weights_gb` what was finetuned, `checkpoint_gb` the checkpoint,
+    which is gone at the end; predictions are not counted. `tflops_per_second`: the rate that hours are given for.
     """
 
     name: str
@@ -66,14 +72,33 @@ class CostEstimate:
     total_tflops: float
     memory_gb: float
     trunk_gb: float
+    weights_gb: float
+    checkpoint_gb: float
+    tflops_per_second: float
 
     @property
     def hours(self) -> float:
-        """Hours on a device that computes `DEVICE_TFLOPS`."""
-        return self.total_tflops / DEVICE_TFLOPS / 3600
+        """Hours at the rate."""
+        return self.total_tflops / self.tflops_per_second / 3600
+
+    @property
+    def disk_gb(self) -> float:
+        """The most that the cell takes on disk at a time."""
+        return self.trunk_gb + max(self.weights_gb, self.checkpoint_gb)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"hours": self.hours}
+        return asdict(self) | {"disk_gb": self.disk_gb, "hours": self.hours}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Operations a second (10^12) for which hours are given: stated, or, with None, measured on `device`.
+
+    Measured is a forward of the cell's backbone and head in its precision, in batches of up to 32, pictures at hand.
+    """
+
+    tflops_per_second: float | None = DEVICE_TFLOPS
+    device: str | None = None
 
 
 class _Samples(NamedTuple):
@@ -86,7 +111,7 @@ class _Samples(NamedTuple):
     batch: Batch
 
 
-def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
+def estimate(plan: Plan, spec: CellSpec, rate: Rate = Rate()) -> tuple[CostEstimate, FreezeReport]:
     """The cost of a cell of a plan and its freeze report; trains nothing."""
     recipe, absent = spec.recipe, plan.absent & {spec.card.id, *spec.recipe.train.on}
     samples = _of_card(plan.context, spec) if absent else _on_disk(plan.context, spec)
@@ -95,9 +120,16 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
     if recipe.fits:
         epochs, iterations = length(recipe, samples.batches)
         images = iterations * recipe.train.batch_size * recipe.train.accumulate
+    speed = rate.tflops_per_second
+    per_second = _images_per_second(model, samples.batch, spec, rate.device) if speed is None else 0.0
     trunk, rest, kept, state = _measured(model, samples.batch)
+    speed = per_second * (trunk + rest) / 1e12 if speed is None else speed
     views, shown = recipe.train.views, len(training_of(spec.card).test_views(recipe))
-    total = images * (trunk + 3 * rest) + samples.test * shown * (trunk + rest)
+    stored = bool(model.split_index) and plan.context.cache
+    stored_views = views if stored and views < epochs else 0
+    through_trunk = samples.train * stored_views or images
+    total = through_trunk * trunk + images * 3 * rest + samples.test * shown * (trunk + rest)
+    state_values = OPTIMISERS[recipe.optim.name].values + 1 + bool(recipe.train.ema)
     memory = report.trainable_values * (2 + OPTIMISERS[recipe.optim.name].values) + report.frozen_values
     return CostEstimate(
         name=spec.name,
@@ -115,8 +147,30 @@ def estimate(plan: Plan, spec: CellSpec) -> tuple[CostEstimate, FreezeReport]:
         training_gflops=(trunk + 3 * rest) / 1e9 if epochs else 0.0,
         total_tflops=total / 1e12,
         memory_gb=(memory * _BYTES + kept * recipe.train.batch_size) / 1e9,
-        trunk_gb=state * (samples.train * views + samples.test * shown) / 1e9 if model.split_index else 0.0,
+        trunk_gb=state * (samples.train * stored_views + samples.test * shown) / 1e9 if stored else 0.0,
+        weights_gb=report.trainable_values * _BYTES / 1e9 if recipe.fits and plan.context.weights else 0.0,
+        checkpoint_gb=report.trainable_values * _BYTES * state_values / 1e9 if recipe.fits else 0.0,
+        tflops_per_second=speed,
     ), report
+
+
+def _images_per_second(model: Finetune, batch: Batch, spec: CellSpec, device: str | None) -> float:
+    """Of a forward of the whole network on the device, in the largest batch that is measured."""
+    accelerator = accelerator_for(device, spec.recipe.train.amp)
+    whole = copy.deepcopy(model)
+    if next(whole.parameters()).is_meta:
+        whole = whole.to_empty(device="cpu")
+        for values in (*whole.parameters(), *whole.buffers()):
+            torch.nn.init.zeros_(values)  # what numbers they are does not change the time
+    sample = {name: value[0] for name, value in batch.items() if name != "input_size"}
+    speeds = forward_speed(
+        whole.to(accelerator.device), sample, training_of(spec.card).collate, accelerator.device, accelerator.autocast()
+    )
+    if not speeds:
+        raise HumanbenchError(
+            f"{spec.name}: one forward takes more than 2 s here or does not fit into memory; state a rate (--rate 20)"
+        )
+    return max(speeds.values())
 
 
 def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:

@@ -21,8 +21,10 @@ from humanbench.cli.eval import command as eval_command
 from humanbench.cli.finetuning import request_from
 from humanbench.cli.plan import command as plan_command
 from humanbench.cli.plan import command_for
+from humanbench.engine import speed
+from humanbench.evaluation import estimate as estimate_module
 from humanbench.evaluation import plan as plan_module
-from humanbench.evaluation.estimate import estimate
+from humanbench.evaluation.estimate import Rate, estimate
 from humanbench.evaluation.plan import plan_for
 from humanbench.evaluation.request import Request
 from tests.engine.toy import FAST, toy_backbone
@@ -136,11 +138,71 @@ def test_a_dry_run_of_the_benchmark_is_a_screenful_with_a_sum(tmp_path: Path) ->
     assert len(lines) <= 40
     assert sum(line.split()[0].endswith("-partial-s0*") for line in lines) == 19
     (total,) = [line for line in lines if line.startswith("19 cells: ")]
-    for unit in ("hours", "GB a process", "M parameters"):
+    for unit in ("hours", "GB a process", "GB on disk", "M parameters", "sustains 20 TFLOP/s"):
         assert unit in total
+    (sums,) = [line.split() for line in lines if line.startswith("19 cells ")]
+    columns = list(zip(*(line.split() for line in lines if "-partial-s0*" in line), strict=True))
+    assert sums[2:5] == [f"{sum(int(n.replace(',', '')) for n in column):,}" for column in columns[1:4]]
+    assert float(sums[-1].replace(",", "")) == pytest.approx(sum(map(float, columns[-1])), rel=0.01)
     planned = run("plan", *SMALL, "--data-root", tmp_path, "--datasets", "coco_pose")
     assert planned.exit_code == 0, planned.output
     assert "262,465 training and 11,004 test images by the card" in planned.stdout
+    assert [line for line in planned.stdout.splitlines() if line and line[0] != "#"] == [
+        line for line in planned.stdout.splitlines() if line.startswith("humanbench eval ")
+    ]
+
+
+def cost_of(data_root: Path, protocol: str, *options: str, **changed: Any) -> dict[str, Any]:
+    """What `--dry-run` says of PA-100K, with overrides of the recipe."""
+    settings = FAST["attribute"] | changed
+    overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    words = ("--arch", "patch_size=16", "--arch", "img_size=32", "--suite", "mini", "--data-root", data_root)
+    run_ = run("eval", *SMALL, *words, "--datasets", "pa100k", "--protocol", protocol, "--dry-run", "--json",
+               *overrides, *options)  # fmt: skip
+    assert run_.exit_code == 0, run_.output
+    (document,) = json.loads(run_.stdout)
+    cost: dict[str, Any] = document["cost"]
+    return cost
+
+
+def test_a_stored_trunk_runs_once_and_takes_room(data_root: Path) -> None:
+    """24 training and 12 test pictures, 3 epochs of 3 batches of 8."""
+    stored = cost_of(data_root, "head", **{"train.views": 1})
+    fresh = cost_of(data_root, "head", "--no-cache", **{"train.views": 1})
+    trunk = stored["gflops"] - (stored["training_gflops"] - stored["gflops"]) / 2
+    assert fresh["total_tflops"] - stored["total_tflops"] == pytest.approx((72 - 24) * trunk / 1e3)
+    assert fresh["trunk_gb"] == 0
+    assert stored["trunk_gb"] > 0
+    assert stored["disk_gb"] == pytest.approx(stored["trunk_gb"] + 3 * 4 * stored["trainable"] / 1e9)  # AdamW
+    never_twice = cost_of(data_root, "head", **{"train.views": 3})
+    assert never_twice["total_tflops"] == pytest.approx(fresh["total_tflops"])
+
+
+def test_weights_that_are_not_kept_take_no_room(data_root: Path) -> None:
+    assert cost_of(data_root, "full")["weights_gb"] == pytest.approx(4 * cost_of(data_root, "full")["trainable"] / 1e9)
+    assert cost_of(data_root, "full", "--no-weights")["weights_gb"] == 0
+
+
+def test_hours_are_those_of_the_rate(data_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = cost_of(data_root, "head")
+    assert usual["hours"] == pytest.approx(usual["total_tflops"] / 20 / 3600)
+    assert cost_of(data_root, "head", "--rate", "40")["hours"] == pytest.approx(usual["hours"] / 2)
+    monkeypatch.setattr(
+        estimate_module, "forward_speed", lambda *about: {"forward_1_fp32": 5.0, "forward_32_fp32": 50.0}
+    )
+    measured = cost_of(data_root, "head", "--rate", "measured")
+    assert measured["tflops_per_second"] == pytest.approx(50 * usual["gflops"] / 1e3)
+    for wrong in ("0", "fast", "inf"):
+        assert run("plan", *SMALL, "--rate", wrong).exit_code == 2
+
+
+def test_a_rate_is_measured_on_the_network_without_its_weights(
+    data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "BATCHES", (1,))
+    plan = plan_for(Request(toy_backbone(), datasets="pa100k", suite="mini", set=FAST["attribute"]), dry=True)
+    measured, _ = estimate(plan, plan.cells[0], Rate(None, "cpu"))
+    assert measured.tflops_per_second > 0
 
 
 def test_of_a_card_s_counts_and_of_a_dataset_on_disk_the_network_is_the_same(data_root: Path, tmp_path: Path) -> None:
@@ -205,7 +267,7 @@ def test_the_command_of_a_cell_says_every_argument() -> None:
         "log": "tensorboard,csv", "weights": False,
     }  # fmt: skip
     assert said.keys() | _SETTLED == {field.name for field in dataclasses.fields(Request)}
-    own = {"dry_run", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}
+    own = {"dry_run", "rate", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}
     words = shlex.split(command_for(Request(**said)))
     with eval_command.make_context("eval", words[2:]) as context:
         again = request_from({name: value for name, value in context.params.items() if name not in own})
