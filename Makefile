@@ -4,18 +4,19 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help install lint types test test-lowest demo bench clean
+.PHONY: help install lint types test test-lowest demo docs bench clean
 
 help:
 	@echo "make test    lint, types and all tests"
 	@echo "make test-lowest   all tests, with the oldest versions that pyproject.toml allows"
 	@echo "make demo    two small backbones on procedural data: finetuned, scored, compared, on a leaderboard"
+	@echo "make docs    the documentation as a site in build/docs; a dead link is an error"
 	@echo "make bench   our metrics, readers and commands against their peers, at paper scale"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "humanbench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench,docs]'
 	touch $@
 
 install: $(READY)
@@ -39,6 +40,10 @@ test-lowest:
 
 demo: $(READY)
 	$(BIN)/python -m humanbench demo
+
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo build/docs/index.html
 
 bench: $(READY)
 	$(BIN)/python -m bench
