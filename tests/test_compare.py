@@ -18,8 +18,8 @@ import pytest
 import humanbench
 from humanbench.cards import evaluated, load_card
 from humanbench.comparison import Comparison
-from humanbench.comparison.formats import folded_rows
-from humanbench.comparison.report import CellReport, averages
+from humanbench.comparison.formats import folded_rows, headline
+from humanbench.comparison.report import CellReport, TogetherReport, averages
 from humanbench.errors import HumanbenchError
 from humanbench.paths import shipped
 from humanbench.recipes import load_recipe
@@ -305,7 +305,7 @@ def test_names_cannot_inject_markup(made: Path, tmp_path: Path) -> None:
         assert bad not in text.replace("### humanbench", "").replace("**mini", "")
     assert len(text) < 10_000
     rows = [line for line in text.splitlines() if line.startswith("| pa100k")]
-    assert [line.count("|") for line in rows] == [9]
+    assert [line.count("|") for line in rows] == [10]
     suite = ET.fromstring(report.to_junit()).find("testsuite")
     assert suite is not None
     assert "<script>" in suite.attrib["name"]
@@ -323,8 +323,8 @@ def test_formats_say_the_same(made: Path, tmp_path: Path) -> None:
     assert "1 regression in 2 cells" in saved.stdout
     assert f"| {document['cells'][0]['base']:.2f} | {document['cells'][0]['new']:.2f} |" in saved.stdout
     root = ET.fromstring(files[2].read_text())
-    assert [(s.attrib["tests"], s.attrib["failures"]) for s in root] == [("2", "1")]
-    assert [case.attrib["name"] for case in root.iter("testcase")] == list(NAMES)
+    assert [(s.attrib["tests"], s.attrib["failures"]) for s in root] == [("3", "2")]
+    assert [case.attrib["name"] for case in root.iter("testcase")] == [*NAMES, "together: overall"]
     assert all("regression" in (f.attrib["message"]) for f in root.iter("failure"))
     frame = humanbench.compare(made / "base", made / "poor", made / "data").to_frame()
     assert list(frame["dataset"]) == list(NAMES)
@@ -351,12 +351,42 @@ def test_a_comparison_is_its_tables_when_printed_and_in_a_notebook(made: Path) -
     first, head, *rows = str(report).splitlines()
     assert repr(report) == str(report)
     assert first.startswith("1 regression in 2 cells: ")
-    assert head.split()[-2:] == ["(Holm)", "verdict"]
-    assert len(rows) == len(NAMES)
+    assert head.split()[-3:] == ["(Holm)", "detects", "verdict"]
+    assert len(rows) == len(NAMES) + 2  # the head and the one row of all cells together
     assert "▼ regression" in report._repr_html_()
     evil = report.model_copy(update={"base": "<script>\n"})
     assert "<script>" not in evil._repr_html_()
     assert "&lt;script&gt;" in evil._repr_html_()
+
+
+def test_the_gate_fails_where_no_cell_alone_does_but_all_together() -> None:
+    numbers = {
+        "change": -2.0,
+        "low": -3.0,
+        "high": -1.0,
+        "p": 0.001,
+        "corrected": 0.007,
+        "margin": 1.0,
+        "detectable": 1.8,
+    }
+    verdict = {"verdict": "worse", "regression": True}
+    worse = TogetherReport.model_validate({"board": "mini, head", "group": "overall", "cells": 19} | numbers | verdict)
+    report = Comparison(
+        base="a",
+        new="b",
+        base_backbones=("a",),
+        new_backbones=("b",),
+        margin=None,
+        resamples=1000,
+        humanbench="0",
+        cells=(report_of(verdict="no difference", base=80.0, new=79.0),),
+        together=(worse,),
+        averages=(),
+    )
+    assert (report.regressions, report.together_regressions, report.regressed) == ([], [worse], True)
+    said = "No regression of a single cell in 1 cell (0 better, 0 worse, 1 no difference, 0 not comparable). "
+    assert headline(report) == said + "Worse together: overall −2.00 % over 19 cells."
+    assert "| overall | 19 | −2.00 % | −3.00 to −1.00 % | 0.007 | 1.80 % | ▼ regression |" in report.to_markdown()
 
 
 def test_averages_by_hand() -> None:

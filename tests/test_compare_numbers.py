@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from humanbench.comparison.draws import _unpaired
-from humanbench.comparison.verdicts import Measured, _seed_errors, judge
+from humanbench.comparison.overall import judge_together
+from humanbench.comparison.verdicts import Measured, _seed_errors, draw, judge
 from humanbench.results.apart import widening
 from humanbench.results.noise import Trained, seed_noise
 
@@ -58,7 +59,7 @@ def test_p_values_of_few_units_are_widened_for_the_corrected_level(cells: int, e
     The interval is one of 95 % either way: 2.6 -+ 1.959964 x 1.17291.
     """
     others = [measured([80.0], [80.0])] * (cells - 1)
-    found = judge([measured([80.0], [82.6], units=12, draws=200_000), *others])[0]
+    found = judge(draw([measured([80.0], [82.6], units=12, draws=200_000), *others]))[0]
     assert found.p == pytest.approx(expected, rel=0.05)
     assert (found.low, found.high) == pytest.approx((2.6 - 2.2989, 2.6 + 2.2989), abs=0.03)
 
@@ -69,8 +70,54 @@ def test_p_values_of_few_units_are_widened_for_the_corrected_level(cells: int, e
 )
 def test_margins_are_points_or_percent_of_the_base_s_error(metric: str, margin: float | None, expected: float) -> None:
     """BASE is 50: 10 percent of an error of 50 is 5, the default 5 percent 2.5; points of a metric in percent stay."""
-    (found,) = judge([measured([50.0], [60.0], metric=metric)], margin)
+    (found,) = judge(draw([measured([50.0], [60.0], metric=metric)]), margin)
     assert found.margin == pytest.approx(expected)
+
+
+def test_the_drop_that_could_have_been_found() -> None:
+    """One cell of 1,000 units, spread 1 point: significant from 1.96 (level 0.05, p-values count the data as one draw
+    more) x 1.0016 (Hesterberg's allowance) on; 80 % of the measured differences exceed that where the true one is 0.84
+    standard deviations larger. A margin above the least significant difference takes its place. Of 19 cells the first
+    needs 2 (1 + draws beyond zero) / 1141 < 0.05 / 19, so none of 1,140 draws, about half a draw: 2 x 0.5013 / 1140.
+    """
+    (found,) = judge(draw([measured([80.0], [80.0])]))
+    assert found.detectable == pytest.approx(1.96 + 0.8416, rel=0.02)
+    (found,) = judge(draw([measured([80.0], [80.0])]), margin=5.0)
+    assert found.detectable == pytest.approx(5.0 + 0.8416, rel=0.01)
+    (many, *_) = judge(draw([measured([80.0], [80.0])] * 19))
+    assert many.detectable == pytest.approx(3.325 + 0.8416, rel=0.01)
+
+
+def test_that_many_differences_of_the_detectable_size_are_found() -> None:
+    """True drop as large as said, 400 comparisons: 80 % of them are regressions (standard error 2 %)."""
+    rng = np.random.default_rng(3)
+    (about,) = judge(draw([measured([80.0], [80.0], draws=2000)]))
+    seen = [80.0 - about.detectable + rng.normal() for _ in range(400)]
+    found = [judge(draw([measured([80.0], [value], draws=2000)]))[0].regression for value in seen]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.06)
+
+
+def test_cells_together_by_hand() -> None:
+    """mAP 80 -> 76 (- 5 %) and MSE 50 -> 51 (- 2 %), spreads of 1 point (1.25 %) and 1 person (2 %).
+
+    Weights 1 / (1.25^2 + 1) = 0.390244 and 1 / (2^2 + 1) = 0.2, together 0.590244: 0.661157 and 0.338843.
+    Change - 5 x 0.661157 - 2 x 0.338843 = - 3.983471 %; standard deviation
+    sqrt((0.661157 x 1.25)^2 + (0.338843 x 2)^2) = 1.068716 %, so the interval reaches 1.96 of it to either side.
+    """
+    reid, counts = measured([80.0], [76.0]), measured([50.0], [51.0], metric="MSE")
+    zero = measured([0.0], [1.0])  # a change of what is 0 has no percent
+    groups = {"overall": draw([reid, counts, zero]), "reid": draw([reid, zero])}
+    (overall,) = judge_together(groups).values()
+    assert (overall.cells, overall.margin, overall.verdict, overall.regression) == (2, 1.0, "worse", True)
+    assert overall.change == pytest.approx(-3.983471, rel=1e-3)
+    # the generators of both cells are alike, so the draws are made apart
+    other = Measured(counts.values, np.random.default_rng(1).permutation(counts.units), counts.n, counts.rng)
+    (overall,) = judge_together({"overall": draw([reid, other])}).values()
+    assert overall.low == pytest.approx(-3.983471 - 1.96 * 1.068716, abs=0.06)
+    assert overall.high == pytest.approx(-3.983471 + 1.96 * 1.068716, abs=0.06)
+    assert overall.detectable == pytest.approx((1.96 + 0.8416) * 1.068716, rel=0.03)
+    (excused,) = judge_together({"overall": draw([reid, other])}, margin=4.0).values()
+    assert (excused.verdict, excused.regression) == ("worse", False)
 
 
 def test_the_miss_rate_of_the_paper_is_as_noisy_as_any() -> None:

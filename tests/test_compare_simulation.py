@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from humanbench.comparison.verdicts import Measured, judge
+from humanbench.comparison.overall import judge_together
+from humanbench.comparison.verdicts import Measured, draw, judge
 from humanbench.results.apart import resamples_for
 from humanbench.results.noise import Trained, seed_noise
 
@@ -40,8 +41,19 @@ class World:
         found = []
         for _ in range(repeats):
             cells = [self.cell(n, effect if i == 0 else 0.0) for i, n in enumerate(self.sizes)]
-            found.append({i for i, judged in enumerate(judge(cells, margin)) if judged.regression})
+            found.append({i for i, judged in enumerate(judge(draw(cells), margin)) if judged.regression})
         return found
+
+    def together(self, repeats: int, effect: float) -> float:
+        """How often the gate fails for the cells together, with the true effect on each of them."""
+        found = []
+        for _ in range(repeats):
+            cells = draw([self.cell(n, effect) for n in self.sizes])
+            groups = {"overall": cells, **{str(i): cells[i : i + 3] for i in range(0, 18, 3)}}
+            found.append(
+                any(group.regression for group in judge_together(groups, 0.0 if not effect else None).values())
+            )
+        return float(np.mean(found))
 
     def cell(self, n: int, effect: float) -> Measured:
         difficulty = self.rng.normal(70, 20, n)
@@ -78,6 +90,15 @@ def test_a_regression_beyond_the_margin_is_found(seeds: int, effect: float) -> N
     failed = world.failures(60, effect)
     assert np.mean([0 in cells for cells in failed]) >= 0.95
     assert np.mean([bool(cells - {0}) for cells in failed]) <= 0.05
+
+
+def test_a_small_drop_in_all_cells_is_found_together_and_in_none_alone() -> None:
+    """2 % of 70 in each of 19 cells, training noise as assumed; no drop: at most 5 of 100, even without a margin."""
+    world = World(LARGE, "humanbench-v1", 1, SEED_SD["humanbench-v1"])
+    assert world.together(20, -1.4) >= 0.95
+    assert np.mean([len(cells) / 19 for cells in world.failures(5, -1.4)]) <= 0.2
+    for sizes, suite in ((LARGE, "humanbench-v1"), (MINI, "mini")):
+        assert World(sizes, suite, 2, SEED_SD[suite]).together(60, 0.0) <= 0.05
 
 
 def test_a_certain_difference_within_the_margin_passes() -> None:

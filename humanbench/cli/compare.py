@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from humanbench.comparison import Comparison
 
 
-_WIDTH = 130
+_WIDTH = 140
 """Columns of a table that goes to a file or a log."""
 
 
@@ -24,7 +24,8 @@ _WIDTH = 130
     "--margin",
     type=float,
     metavar="X",
-    help="Points of metrics in percent, percent of BASE's value for errors.  [default: 1 point, 5 percent]",
+    help="Points of metrics in percent; percent of BASE's value for errors and for cells together.  "
+    "[default: 1 point, 5 percent, 1 percent]",
 )
 @click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json", "junit"]), default="text", show_default=True
@@ -47,8 +48,9 @@ def command(
 ) -> None:
     """Compare the runs BASE and NEW: run folders of eval, results files, or names of shipped baselines.
 
-    Per cell both values, their difference with its interval, a p-value corrected over the cells and a verdict. With the
-    predictions of both runs and the ground truth here, intervals are paired over the same test units.
+    Per cell both values, their difference with its interval, a p-value corrected over the cells, the drop that could
+    have been detected, and a verdict; the same for the cells of a task and of a board together. With the predictions of
+    both runs and the ground truth here, intervals are paired over the same test units.
 
     Exit code 1 with --gate and a regression, 2 when no cell can be compared.
     """
@@ -68,7 +70,7 @@ def command(
     if not report.comparable:
         click.echo(f"humanbench: {headline(report)}", err=True)
         click.get_current_context().exit(2)
-    if gate and report.regressions:
+    if gate and report.regressed:
         click.echo(f"humanbench: {headline(report)}", err=True)
         click.get_current_context().exit(1)
 
@@ -78,7 +80,17 @@ def show(report: Comparison) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from humanbench.comparison.formats import average_row, folded_rows, headline, notes, sides
+    from humanbench.comparison.formats import (
+        CELLS,
+        DETECTS,
+        TOGETHER,
+        average_row,
+        folded_rows,
+        headline,
+        notes,
+        sides,
+        together_row,
+    )
     from humanbench.comparison.report import boards
 
     console = Console(highlight=False)
@@ -89,11 +101,16 @@ def show(report: Comparison) -> None:
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
     for board, cells in boards(report.cells).items():
         rows = [(row, styles.get(verdict, "")) for row, verdict in folded_rows(cells)]
-        console.print(_table(board, ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p", ""), rows))
+        console.print(_table(board, CELLS, rows))
+        together = [group for group in report.together if group.board == board]
+        if together:
+            console.print(_table("", TOGETHER, [(together_row(one), styles.get(one.verdict, "")) for one in together]))
         own = [(average_row(average), "") for average in report.averages if average.board == board]
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
+    if report.comparable:
+        console.print(DETECTS, style="dim", soft_wrap=True)
     for note in notes(report):
         console.print(escape(note), style="dim", soft_wrap=True)
     console.print(escape(headline(report)), soft_wrap=True, style="bold")
@@ -103,7 +120,7 @@ def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], 
     from rich.markup import escape
     from rich.table import Table
 
-    words = {"dataset", "metric", "", "mean over"}
+    words = {"dataset", "metric", "verdict", "together", "mean over"}
     table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
     for column in head:
         table.add_column(column, justify="left" if column in words else "right")

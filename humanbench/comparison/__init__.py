@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from humanbench._version import __version__
 from humanbench.comparison.comparison import Comparison
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
 from humanbench.comparison.matching import Pair, pairs
-from humanbench.comparison.report import BoardAverage, CellReport, averages
+from humanbench.comparison.overall import judge_together
+from humanbench.comparison.report import OVERALL, BoardAverage, CellReport, TogetherReport, averages
 from humanbench.comparison.runs import Run, read_run
-from humanbench.comparison.verdicts import Judged, Measured, judge
+from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, judge
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 from humanbench.regimes import fits
@@ -23,7 +24,7 @@ from humanbench.results.apart import resamples_for
 from humanbench.results.cells import CellNumber, CellRuns
 from humanbench.results.noise import Trained
 
-__all__ = ["BoardAverage", "CellReport", "Comparison", "compare"]
+__all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
 
 
 def compare(
@@ -34,7 +35,8 @@ def compare(
     subset: str | os.PathLike[str] | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two runs: per cell both values, their difference with its interval, and a verdict; averages over cells.
+    """Compare two runs: per cell both values, their difference with its interval, and a verdict; the same for the cells
+    of a task and of a board together; averages over cells.
 
     Cells are matched by dataset, regime, suite, variant and subset; seeds of a cell are averaged, and their spread
     widens the interval. With predictions and ground truth at hand the bootstrap is paired over test units,
@@ -45,7 +47,7 @@ def compare(
         new: Another one.
         data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data.
         margin: The smallest difference that makes a regression: points for metrics in percent, percent of the value of
-            `base` for errors; None is 1 point, 5 percent.
+            `base` for errors and for means over cells; None is 1 point, 5 percent, 1 percent.
         subset: The file of sample ids, where the runs are of a subset.
         seed: Seed of the bootstrap.
 
@@ -78,11 +80,14 @@ def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> li
 
 
 def _report(base: Run, new: Run, found: list[Found], margin: float | None, resamples: int) -> Comparison:
-    judged = iter(judge([_measured(pair, known, rng) for pair, known, rng in found if known is not None], margin))
-    cells = []
+    drawn = draw([_measured(pair, known, rng) for pair, known, rng in found if known is not None])
+    judged = iter(zip(drawn, judge(drawn, margin), strict=True))
+    cells, known_draws = [], []
     for pair, known, _ in found:
         sides = {name: run.numbers.get(cell.key) for name, run, cell in _named(pair, base, new)}
-        cells.append(_cell(pair, sides, known, next(judged) if known is not None else None))
+        one, verdict = next(judged) if known is not None else (None, None)
+        cells.append(_cell(pair, sides, known, verdict))
+        known_draws.append(one)
     return Comparison(
         base=base.name,
         new=new.name,
@@ -92,8 +97,24 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
         resamples=resamples,
         humanbench=__version__,
         cells=tuple(cells),
+        together=tuple(_together(cells, known_draws, margin)),
         averages=tuple(averages(cells)),
     )
+
+
+def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: float | None) -> Iterator[TogetherReport]:
+    """Each board as a whole, and its tasks where it has several."""
+    found: dict[str, dict[str, list[DrawnCell]]] = {}
+    for cell, one in zip(cells, drawn, strict=True):
+        if one is not None:
+            found.setdefault(cell.board, {}).setdefault(cell.task, []).append(one)
+    groups: dict[tuple[str, str], list[DrawnCell]] = {}
+    for board, tasks in found.items():
+        groups[board, OVERALL] = [one for members in tasks.values() for one in members]
+        if len(tasks) > 1:
+            groups |= {(board, task): members for task, members in tasks.items()}
+    for (board, name), judged in judge_together(groups, margin).items():
+        yield TogetherReport(board=board, group=name, **vars(judged))
 
 
 def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from humanbench.comparison.formats import CELLS, folded_rows, headline, junit, markdown, sides
+from humanbench.comparison.formats import CELLS, TOGETHER, folded_rows, headline, junit, markdown, sides, together_row
 from humanbench.comparison.report import ComparisonRecord, boards
 from humanbench.shown_tables import ShownTable, ShowsTables
 
@@ -34,7 +34,11 @@ class Comparison(ShowsTables, ComparisonRecord):
         return f"{headline(self)} BASE {base}, NEW {new}"
 
     def _tables(self) -> list[ShownTable]:
-        return [
-            ShownTable((f"{board}: dataset", *CELLS[1:]), [row for row, _ in folded_rows(cells)], left=2)
-            for board, cells in boards(self.cells).items()
-        ]
+        tables = []
+        for board, cells in boards(self.cells).items():
+            rows = [row for row, _ in folded_rows(cells)]
+            tables.append(ShownTable((f"{board}: dataset", *CELLS[1:]), rows, left=2))
+            together = [together_row(group) for group in self.together if group.board == board]
+            if together:
+                tables.append(ShownTable(TOGETHER, together, left=1))
+        return tables

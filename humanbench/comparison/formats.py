@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from humanbench.comparison.report import BoardAverage, CellReport, ComparisonRecord, boards
+from humanbench.comparison.report import BoardAverage, CellReport, ComparisonRecord, TogetherReport, boards
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
@@ -26,22 +26,30 @@ FOLDED = 3
 _LONGEST = 400
 """Characters of a name or message that are shown."""
 
-CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p (Holm)", "verdict")
-"""Columns of a cell's row."""
+CELLS = ("dataset", "metric", "BASE", "NEW", "difference", "95 % interval", "p (Holm)", "detects", "verdict")
+"""Columns of a cell's row; `detects` is the detectable drop."""
+
+TOGETHER = ("together", "cells", "weighted change", "95 % interval", "p (Holm)", "detects", "verdict")
+"""Columns of the row of a board or task."""
+
+DETECTS = "detects: the smallest drop that 80 % of comparisons like this would have called a regression"
 _AVERAGES = ("scenario", "cells", "mean rank BASE", "mean rank NEW", "mean relative change")
 
 
 def headline(report: ComparisonRecord) -> str:
     """The outcome in one sentence."""
-    compared, found = len(report.comparable), report.regressions
+    compared, found, together = len(report.comparable), report.regressions, report.together_regressions
     verdicts = [cell.verdict for cell in report.cells]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("better", "worse", "no difference", "not comparable"))
     if not compared:
         return f"None of {_number_of(len(verdicts), 'cell')} can be compared."
+    groups = [f"{group.group} {signed(group.change)} % over {_number_of(group.cells, 'cell')}" for group in together]
+    worse = f" Worse together: {', '.join(groups)}." if groups else ""
     if not found:
-        return f"No regression in {_number_of(compared, 'cell')} ({counts})."
+        first = "No regression of a single cell" if groups else "No regression"
+        return f"{first} in {_number_of(compared, 'cell')} ({counts}).{worse}"
     named = ", ".join(f"{cell.dataset} {cell.metric} {signed(cell.difference)}" for cell in found)
-    return f"{_number_of(len(found), 'regression')} in {_number_of(compared, 'cell')}: {named} ({counts})."
+    return f"{_number_of(len(found), 'regression')} in {_number_of(compared, 'cell')}: {named} ({counts}).{worse}"
 
 
 def _number_of(count: int, thing: str) -> str:
@@ -58,11 +66,20 @@ def cell_row(cell: CellReport) -> tuple[str, ...]:
     metric = f"{cell.metric} {direction(cell.metric).arrow}" if cell.metric else ""
     base, new = _value(cell.base, cell.base_seeds), _value(cell.new, cell.new_seeds)
     if not cell.comparable:
-        return cell.dataset, metric, base, new, "", "", "", f"not comparable: {cell.problem}"
+        return cell.dataset, metric, base, new, "", "", "", "", f"not comparable: {cell.problem}"
     interval = f"{signed(cell.low)} to {signed(cell.high)}"
     verdict = REGRESSION if cell.regression else MARKS[cell.verdict]
     verdict += " (unpaired)" if cell.method == "unpaired" else ""
-    return cell.dataset, metric, base, new, signed(cell.difference), interval, p_text(cell.corrected), verdict
+    numbers = signed(cell.difference), interval, p_text(cell.corrected), f"{cell.detectable:.2f}"
+    return cell.dataset, metric, base, new, *numbers, verdict
+
+
+def together_row(group: TogetherReport) -> tuple[str, ...]:
+    """The columns of the row of a board or task."""
+    interval = f"{signed(group.low)} to {signed(group.high)} %"
+    verdict = REGRESSION if group.regression else MARKS[group.verdict]
+    change, detects = f"{signed(group.change)} %", f"{group.detectable:.2f} %"
+    return group.group, str(group.cells), change, interval, p_text(group.corrected), detects, verdict
 
 
 def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verdict]]:
@@ -79,7 +96,7 @@ def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verd
         elif cell is same[0]:
             names = ", ".join(one.dataset for one in same)
             verdict = f"not comparable: {cell.problem} ({names})"
-            rows.append(((f"{len(same)} cells", "", "", "", "", "", "", verdict), cell.verdict))
+            rows.append(((f"{len(same)} cells", *[""] * (len(CELLS) - 2), verdict), cell.verdict))
     return rows
 
 
@@ -112,7 +129,10 @@ def markdown(report: ComparisonRecord) -> str:
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
     for board, cells in boards(report.cells).items():
         own = [average for average in report.averages if average.board == board]
-        parts += [f"**{escaped(board)}**", table(CELLS, (row for row, _ in folded_rows(cells)), "llrrrrrl")]
+        parts += [f"**{escaped(board)}**", table(CELLS, (row for row, _ in folded_rows(cells)), "llrrrrrrl")]
+        together = [group for group in report.together if group.board == board]
+        if together:
+            parts.append(table(TOGETHER, map(together_row, together), "lrrrrrl"))
         if own:
             parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
     if listed := notes(report):
@@ -120,8 +140,9 @@ def markdown(report: ComparisonRecord) -> str:
     seeds = "Values are means over the training seeds. " if _several(report) else ""
     parts.append(
         f"<sub>{seeds}Differences are NEW − BASE. Intervals and p-values hold test units ({report.resamples} paired "
-        "resamples) and training seeds; p is corrected over all cells. ▲ ▼ where p "
-        "&lt; 0.05; a regression is larger than its margin too.</sub>"
+        "resamples) and training seeds; p is corrected over all cells, and over all groups of cells taken together. "
+        "▲ ▼ where p &lt; 0.05; a regression is larger than its margin too. The weighted change is in percent of BASE, "
+        f"positive where NEW is better; {DETECTS}.</sub>"
     )
     return "\n\n".join(parts) + "\n"
 
@@ -171,29 +192,34 @@ def junit(report: ComparisonRecord) -> str:
     """A suite per board; what CI systems show as test results."""
     root = ET.Element("testsuites", name="humanbench compare")
     for board, cells in boards(report.cells).items():
+        groups = [group for group in report.together if group.board == board]
         suite = ET.SubElement(
             root,
             "testsuite",
             name=_printable(board),
-            tests=str(len(cells)),
-            failures=str(sum(cell.regression for cell in cells)),
+            tests=str(len(cells) + len(groups)),
+            failures=str(sum(c.regression for c in cells) + sum(g.regression for g in groups)),
             skipped=str(sum(not cell.comparable for cell in cells)),
             errors="0",
         )
         for cell in cells:
-            _case(suite, board, cell)
+            case = _case(suite, board, cell.dataset, zip(CELLS, cell_row(cell), strict=True), cell.regression)
+            if not cell.comparable:
+                case.insert(0, ET.Element("skipped", message=_printable(cell.problem)))
+        for group in groups:
+            row = zip(TOGETHER, together_row(group), strict=True)
+            _case(suite, board, f"together: {group.group}", row, group.regression)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _case(suite: ET.Element, board: str, cell: CellReport) -> None:
-    case = ET.SubElement(suite, "testcase", classname=_printable(board), name=_printable(cell.dataset))
-    said = _printable(", ".join(f"{name} {text}" for name, text in zip(CELLS, cell_row(cell), strict=True) if text))
-    if cell.regression:
+def _case(suite: ET.Element, board: str, name: str, row: Iterable[tuple[str, str]], regression: bool) -> ET.Element:
+    case = ET.SubElement(suite, "testcase", classname=_printable(board), name=_printable(name))
+    said = _printable(", ".join(f"{column} {text}" for column, text in row if text))
+    if regression:
         ET.SubElement(case, "failure", message=said)
-    elif not cell.comparable:
-        ET.SubElement(case, "skipped", message=_printable(cell.problem))
     ET.SubElement(case, "system-out").text = said
+    return case
 
 
 FORMATS: dict[str, Callable[[ComparisonRecord], str]] = {

@@ -19,9 +19,10 @@ class CellReport(Record):
 
     `base`, `new`: main metric, mean over `base_seeds` and `new_seeds` trainings; `base_low` to `new_high` the 95 %
     intervals of these numbers (see `humanbench.results.cells`). `difference` is `new - base` in the
-    metric's unit, [low, high] its 95 % interval, `p` two-sided, `corrected` by Holm over the cells. `method` is
-    `paired` (same test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `problem` says
-    why a cell is not comparable. Numbers are `nan` (null in JSON) where there are none.
+    metric's unit, [low, high] its 95 % interval, `p` two-sided, `corrected` by Holm over the cells. `detectable` is the
+    smallest drop that would have been called a regression in 80 % of comparisons like this. `method` is `paired` (same
+    test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `problem` says why a cell is not
+    comparable. Numbers are `nan` (null in JSON) where there are none.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class CellReport(Record):
     p: Number = float("nan")
     corrected: Number = float("nan")
     margin: Number = float("nan")
+    detectable: Number = float("nan")
     seed_sd: Number = float("nan")
     method: str = ""
     n: int = 0
@@ -66,6 +68,27 @@ class CellReport(Record):
         words = [f"{self.suite}, {self.regime}"]
         words += [f"variant {self.variant}"] * bool(self.variant) + [f"subset {self.subset}"] * bool(self.subset)
         return ", ".join(words + ["synthetic"] * self.synthetic)
+
+
+class TogetherReport(Record):
+    """The comparable cells of a board (`group` is `overall`) or of one of its tasks, judged together.
+
+    `change`: their weighted mean change in percent of BASE's values, positive where NEW is better, with its 95 %
+    interval; `corrected` by Holm over all groups; `detectable` as in `CellReport`, in percent.
+    """
+
+    board: str
+    group: str
+    cells: int
+    change: Number
+    low: Number
+    high: Number
+    p: Number
+    corrected: Number
+    margin: Number
+    detectable: Number
+    verdict: Verdict
+    regression: bool
 
 
 class BoardAverage(Record):
@@ -94,6 +117,7 @@ class ComparisonRecord(Record):
     resamples: int
     humanbench: str
     cells: tuple[CellReport, ...]
+    together: tuple[TogetherReport, ...]
     averages: tuple[BoardAverage, ...]
 
     @property
@@ -103,8 +127,18 @@ class ComparisonRecord(Record):
 
     @property
     def regressions(self) -> list[CellReport]:
-        """Cells that are worse by more than their margin: what a gate fails for."""
+        """Cells that are worse by more than their margin."""
         return [cell for cell in self.cells if cell.regression]
+
+    @property
+    def together_regressions(self) -> list[TogetherReport]:
+        """Boards and tasks whose cells are worse together by more than the margin."""
+        return [group for group in self.together if group.regression]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a gate fails: for a cell, a task or a board."""
+        return bool(self.regressions or self.together_regressions)
 
     def to_json(self) -> str:
         """One JSON document; undefined values are null."""

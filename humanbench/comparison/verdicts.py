@@ -11,7 +11,8 @@ import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.metrics.directions import direction
-from humanbench.results.apart import LEVEL, widening
+from humanbench.results.apart import LEVEL, level_of, widening
+from humanbench.results.cells import t_quantile
 from humanbench.results.noise import Noise, Trained, seed_noise
 from humanbench.stats import holm, p_value
 
@@ -22,6 +23,9 @@ MARGIN = {"%": 1.0, "px": 5.0, "people": 5.0}
 
 MARGIN_ELSE = 5.0
 """The same for a unit of another package."""
+
+POWER = 0.8
+"""How often a difference of the size called `detectable` is found."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,9 @@ class Measured:
 class Judged:
     """The difference with its 95 % interval, p-values (`corrected` over all cells), and what follows.
 
-    `regression`: worse, and by more than `margin` (in the metric's unit). `seed_sd`: the spread over training seeds
-    that was reckoned with.
+    `regression`: worse, and by more than `margin` (in the metric's unit). `detectable`: the smallest drop that would
+    have been called one in `POWER` of comparisons like this. `seed_sd`: the spread over training seeds that was
+    reckoned with.
     """
 
     difference: float
@@ -48,48 +53,92 @@ class Judged:
     p: float
     corrected: float
     margin: float
+    detectable: float
     seed_sd: float
     verdict: Verdict
     regression: bool
 
 
-def judge(cells: Sequence[Measured], margin: float | None = None) -> list[Judged]:
+@dataclass(frozen=True)
+class DrawnCell:
+    """A cell with the noise of its seeds, and a draw of the error that this puts on the difference per resample."""
+
+    cell: Measured
+    noise: Noise
+    errors: Floats
+
+    def at(self, level: float) -> Floats:
+        """Draws of `new - base`, drawn apart to allow for a small number of units at this level."""
+        difference = self.difference
+        units: Floats = difference + (self.cell.units - difference) * widening(self.cell.n, level)
+        return units + self.errors
+
+    @property
+    def difference(self) -> float:
+        """`new - base`, each the mean over its seeds."""
+        return float(np.mean(self.cell.values.new)) - float(np.mean(self.cell.values.base))
+
+    @property
+    def base(self) -> float:
+        return float(np.mean(self.cell.values.base))
+
+    @property
+    def sds(self) -> tuple[float, float]:
+        """Standard deviations of the difference: by the test units, by the training seeds."""
+        return float(np.nanstd(self.cell.units)), _seed_scale(self.cell, self.noise)
+
+    def least(self, level: float) -> float:
+        """The least difference that is significant at this level, as the board reckons it."""
+        units, seeds = self.sds
+        reach = t_quantile(math.inf, level) * widening(self.cell.n, level) * units
+        return math.hypot(reach, t_quantile(self.noise.freedom, level) * seeds if seeds else 0.0)
+
+
+def draw(cells: Sequence[Measured]) -> list[DrawnCell]:
+    """All cells of a comparison: a draw of the difference is one over test units, moved by a draw of seed noise."""
+    noises = seed_noise([cell.values for cell in cells])
+    return [DrawnCell(cell, noise, _seed_errors(cell, noise)) for cell, noise in zip(cells, noises, strict=True)]
+
+
+def judge(drawn: Sequence[DrawnCell], margin: float | None = None) -> list[Judged]:
     """Judge all cells of a comparison together. `margin` (see `MARGIN`) is one for all cells in place of the default.
 
-    A draw of the difference is one over test units, moved by a draw of the seeds' noise; p-values are two-sided and
-    corrected by Holm's procedure.
+    P-values are two-sided and corrected by Holm's procedure.
     """
-    noises = seed_noise([cell.values for cell in cells])
-    errors = [_seed_errors(cell, noise) for cell, noise in zip(cells, noises, strict=True)]
-    level = LEVEL / max(1, len(cells))
-    ps = [p_value(_widened(cell, level) + error) for cell, error in zip(cells, errors, strict=True)]
-    drawn = [_widened(cell, LEVEL) + error for cell, error in zip(cells, errors, strict=True)]
-    return [_judged(*known, margin) for known in zip(cells, drawn, noises, ps, holm(ps), strict=True)]
+    level = LEVEL / max(1, len(drawn))
+    ps = [p_value(one.at(level)) for one in drawn]
+    return [_judged(*known, len(drawn), margin) for known in zip(drawn, ps, holm(ps), strict=True)]
 
 
-def _judged(cell: Measured, drawn: Floats, noise: Noise, p: float, corrected: float, margin: float | None) -> Judged:
-    way = direction(cell.values.metric)
-    base, new = float(np.mean(cell.values.base)), float(np.mean(cell.values.new))
-    gain = way.gain(base, new)
-    verdict = _verdict(gain, corrected)
+def _judged(one: DrawnCell, p: float, corrected: float, cells: int, margin: float | None) -> Judged:
+    way = direction(one.cell.values.metric)
+    gain = one.difference if way.higher_is_better else -one.difference
+    verdict = verdict_of(gain, corrected)
     wanted = MARGIN.get(way.unit, MARGIN_ELSE) if margin is None else margin
-    least = wanted if way.unit == "%" else wanted / 100 * abs(base)
-    low, high = np.nanquantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
+    least = wanted if way.unit == "%" else wanted / 100 * abs(one.base)
+    low, high = np.nanquantile(one.at(LEVEL), [LEVEL / 2, 1 - LEVEL / 2])
     return Judged(
-        difference=new - base,
+        difference=one.difference,
         low=float(low),
         high=float(high),
         p=p,
         corrected=corrected,
         margin=least,
-        seed_sd=noise.sd,
+        detectable=detectable_drop(max(one.least(level_of(cells)), least), math.hypot(*one.sds)),
+        seed_sd=one.noise.sd,
         verdict=verdict,
         regression=verdict == "worse" and -gain > least,
     )
 
 
-def _verdict(gain: float, corrected: float) -> Verdict:
-    if corrected >= LEVEL or gain == 0:
+def detectable_drop(least: float, sd: float) -> float:
+    """The smallest true drop of which `POWER` of the measured ones, with standard deviation `sd`, exceed `least`."""
+    return least + t_quantile(math.inf, 2 * (1 - POWER)) * sd
+
+
+def verdict_of(gain: float, corrected: float) -> Verdict:
+    """What a gain (positive: better) and its corrected p-value come to; `nan` establishes nothing."""
+    if not corrected < LEVEL or gain == 0:
         return "no difference"
     return "better" if gain > 0 else "worse"
 
@@ -98,13 +147,9 @@ def _seed_errors(cell: Measured, noise: Noise) -> Floats:
     """Draws of the error that training seeds put on the difference of both means over seeds."""
     if noise.sd == 0:
         return np.zeros(len(cell.units))
-    scale = noise.sd * math.sqrt(1 / len(cell.values.base) + 1 / len(cell.values.new))
-    errors: Floats = scale * cell.rng.standard_t(noise.freedom, len(cell.units))
+    errors: Floats = _seed_scale(cell, noise) * cell.rng.standard_t(noise.freedom, len(cell.units))
     return errors
 
 
-def _widened(cell: Measured, level: float) -> Floats:
-    """The draws over test units, drawn apart to allow for a small number of units at this level."""
-    difference = np.mean(cell.values.new) - np.mean(cell.values.base)
-    drawn: Floats = difference + (cell.units - difference) * widening(cell.n, level)
-    return drawn
+def _seed_scale(cell: Measured, noise: Noise) -> float:
+    return noise.sd * math.sqrt(1 / len(cell.values.base) + 1 / len(cell.values.new))
