@@ -19,6 +19,7 @@ _VERBS = {
     "compare": ("humanbench.cli.compare", "two runs cell by cell; a gate for continuous integration"),
     "datasets": ("humanbench.cli.datasets", "the dataset cards and their state on disk"),
     "demo": ("humanbench.cli.demo", "two small backbones on procedural data, from pictures to a leaderboard"),
+    "doctor": ("humanbench.cli.doctor", "versions, device, disks, caches and data: what a run would stumble over"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
