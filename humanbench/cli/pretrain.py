@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @following_options
 @json_option
 def command(dry_run: bool, as_json: bool, **options: Any) -> None:
-    """Pretrain a plain vision transformer on registered datasets.
+    """Pretrain a backbone on registered datasets.
 
     Writes backbone.safetensors with a card.toml for `humanbench eval --backbone DIR/card.toml`, and for PATH a dump of
     every entry in the layout of the released code. An interrupted run goes on after its last save. One process, or

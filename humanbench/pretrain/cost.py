@@ -9,6 +9,7 @@ import torch
 
 from humanbench.errors import HumanbenchError
 from humanbench.pretrain.recipe import PretrainRecipe
+from humanbench.pretrain.trunk import is_plain
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -20,11 +21,13 @@ PATIENCE = 24 * 3600.0
 def operations(recipe: PretrainRecipe, backbone: Backbone) -> float:
     """Floating-point operations of a step: 6 per parameter of the blocks and token, forward and backward.
 
+    Of a network that is no plain transformer it is 6 per parameter and cell of its last map, a rough guess.
+
     Heads, projectors and the attention itself are left out, and of a masked autoencoding the hidden patches.
     """
     trunk: Any = backbone.trunk
-    weights = sum(p.numel() for p in trunk.blocks.parameters())
-    patch = trunk.patch_embed.patch_size[0]
+    weights = sum(p.numel() for p in (trunk.blocks if is_plain(backbone) else trunk).parameters())
+    patch = backbone.stride
     total = 0.0
     for entry in recipe.entries.values():
         size = entry.recipe(recipe.suite).input

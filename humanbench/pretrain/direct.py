@@ -34,7 +34,7 @@ from humanbench.pretrain.entry_checkpoints import (
 )
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import PretrainingEntry, Projection, load_pretrain_recipe
-from humanbench.pretrain.trunk import ClassToken, as_maps, projected
+from humanbench.pretrain.trunk import ClassToken, as_maps, is_plain, projected
 from humanbench.tasks.registry import task_for
 
 _POSITIONS = "cls_token_pos_embed"
@@ -98,7 +98,7 @@ class EntryCheckpoint:
 
 
 class Direct(ReadyHeads):
-    """Dumps by dataset, on a network of this architecture (`start`, a plain transformer without class token).
+    """Dumps by dataset, on a network of this architecture (`start`; a plain transformer without class token).
 
     They are one set of weights with one hash (`start.weights_sha256`), because one pretraining made them.
     """
@@ -149,8 +149,12 @@ class Direct(ReadyHeads):
     def _assembled(self, dump: EntryCheckpoint, tensors: Tensors) -> Backbone:
         import copy
 
-        vit: Any = copy.deepcopy(self.start.trunk)
         weights = _under(BACKBONE, tensors)
+        if not is_plain(self.start):
+            whole = copy.deepcopy(self.start)
+            _loaded(whole.trunk, weights, f"{dump.path}: its backbone")
+            return whole.eval()
+        vit: Any = copy.deepcopy(self.start.trunk)
         token: ClassToken | None = None
         first = {name: weights.pop(name) for name in ("cls_token", _POSITIONS) if name in weights}
         if _POSITIONS in first:
@@ -240,7 +244,9 @@ def open_direct(name: str, checkpoint: Path, architecture: dict[str, Any]) -> Di
     if not checkpoint.exists():
         raise BackboneError(f"{checkpoint}: there is no such dump or folder of dumps")
     with torch.random.fork_rng(devices=[]):
-        start = load_backbone(name, random=True, **(architecture | {"class_token": False}))
+        start = load_backbone(name, random=True, **architecture)
+        if is_plain(start) and start.trunk.cls_token is not None:
+            start = load_backbone(name, random=True, **(architecture | {"class_token": False}))
     direct = Direct(checkpoint, start)
     start.pretrained_on = start.card.datasets() if start.card is not None else direct.datasets
     return direct

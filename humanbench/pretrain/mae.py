@@ -6,7 +6,8 @@ He et al., Masked Autoencoders Are Scalable Vision Learners (CVPR 2022), after f
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from math import lcm
+from typing import TYPE_CHECKING, Any
 
 import torch
 from timm.models.vision_transformer import Block
@@ -17,6 +18,13 @@ from humanbench.backbones.grouped_forward.base import padded
 from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import class_position, embed, outputs, sines
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+SMALLEST = 8
+"""Least side in pixels of a patch that is hidden from a network with finer maps: smaller ones are filled in from their
+neighbours without an idea of what is there."""
 
 
 class MaskedDecoder(nn.Module):
@@ -66,6 +74,39 @@ class MaskedDecoder(nn.Module):
             x = block(x)
         pixels: Tensor = self.decoder_pred(self.decoder_norm(x))[:, 1:]
         return pixels
+
+
+class MaskedPixels(nn.Module):
+    """Predicts the pixels of hidden patches from the map of a network that sees the whole picture without them.
+
+    For networks whose layers need all cells (convolutions, windows): SimMIM (Xie et al., CVPR 2022), with hidden
+    patches black after normalisation, a linear layer on each cell of the last map, and MAE's square error. A patch is a
+    cell of that map, or several of them where a cell is smaller than `SMALLEST` pixels.
+    """
+
+    def __init__(self, backbone: Backbone, options: Masking) -> None:
+        super().__init__()
+        self.options, self.stride = options, backbone.stride
+        self.cells = -(-SMALLEST // backbone.stride)
+        self.decoder_pred = nn.Conv2d(backbone.width, backbone.stride**2 * 3, 1)
+        nn.init.xavier_uniform_(self.decoder_pred.weight.flatten(1))
+        nn.init.zeros_(self.decoder_pred.bias)  # type: ignore[arg-type]
+
+    def forward(self, backbone: Backbone, images: Tensor, recompute: bool = False) -> Tensor:
+        """Mean squared error over the hidden patches of normalised images N x 3 x H x W, whatever their size."""
+        patch = self.stride * self.cells
+        images = padded(images, lcm(patch, backbone.multiple))
+        rows, columns = images.shape[-2] // patch, images.shape[-1] // patch
+        hidden = choose(len(images), rows * columns, self.options.ratio, images.device)[2].view(-1, 1, rows, columns)
+        black = functional.interpolate(hidden, scale_factor=float(patch), mode="nearest")
+        predicted = self.decoder_pred(backbone(images * (1 - black)).map).flatten(2).transpose(1, 2)
+        target = patches(images, self.stride)
+        if self.options.norm_pixels:
+            variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
+            target = (target - mean) / (variance + 1e-6).sqrt()
+        error = (predicted.float() - target).square().mean(dim=-1)
+        hidden = functional.interpolate(hidden, scale_factor=float(self.cells), mode="nearest").flatten(1)
+        return (error * hidden).sum() / hidden.sum()
 
 
 def encode(trunk: Any, tokens: Tensor, recompute: bool = False) -> Tensor:

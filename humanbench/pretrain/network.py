@@ -12,10 +12,10 @@ from humanbench.backbones.drop_path import set_drop_path
 from humanbench.backbones.features import Features
 from humanbench.errors import RecipeError
 from humanbench.pretrain.entries import EntryData
-from humanbench.pretrain.mae import MaskedDecoder
+from humanbench.pretrain.mae import MaskedDecoder, MaskedPixels
 from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Masking, PretrainingEntry, PretrainRecipe, Projection
-from humanbench.pretrain.trunk import ClassToken, as_maps, projected
+from humanbench.pretrain.trunk import ClassToken, as_maps, is_plain, projected
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:
@@ -74,7 +74,11 @@ def projector_name(name: str, entry: PretrainingEntry, options: Projection) -> s
 
 
 class PathNetwork(Network):
-    """PATH: backbone shared by all entries, projectors by task, heads by dataset, class tokens by entry."""
+    """PATH: backbone shared by all entries, projectors by task, heads by dataset, class tokens by entry.
+
+    A network that is no plain transformer has neither projectors nor class tokens of entries: heads see its features as
+    they do in finetuning, and ReID's its class token or else its pooled vector.
+    """
 
     def __init__(
         self, backbone: Backbone, recipe: PretrainRecipe, entries: Sequence[EntryData], start: Tensor | None = None
@@ -82,10 +86,11 @@ class PathNetwork(Network):
         """`start`: 2 x C, the backbone's class token and its position, where it has them."""
         super().__init__(backbone, recipe)
         assert recipe.projector is not None
-        self.options, depth = recipe.projector, len(self.trunk.blocks)
+        self.options, self.plain = recipe.projector, is_plain(backbone)
+        depth = len(self.trunk.blocks) if self.plain else 0
         for data in entries:
             entry, width = data.entry, backbone.width
-            if entry.class_token:
+            if entry.class_token and self.plain:
                 self.upper.tokens[data.name] = _token(width, start)
             name = projector_name(data.name, entry, self.options)
             if self.options.enabled and name not in self.upper.projectors:
@@ -104,10 +109,13 @@ class PathNetwork(Network):
         names = [TRUNK, f"heads.{head_name(data.name, data.entry)}"]
         if self.options.enabled:
             names.append(f"projectors.{projector_name(data.name, data.entry, self.options)}")
-        return (*names, *([f"tokens.{data.name}"] if data.entry.class_token else []))
+        return (*names, *([f"tokens.{data.name}"] if data.name in self.upper.tokens else []))
 
     def features(self, data: EntryData, images: Tensor) -> Features:
         """What the entry's head sees of normalised images."""
+        if not self.plain:
+            whole: Features = self.backbone(images)
+            return whole
         token: Any = self.upper.tokens[data.name] if data.entry.class_token else None
         name = projector_name(data.name, data.entry, self.options)
         projector = self.upper.projectors[name] if self.options.enabled else None
@@ -121,18 +129,23 @@ class PathNetwork(Network):
 
 
 class MaeNetwork(Network):
-    """Masked autoencoding: backbone and decoder shared by all entries."""
+    """Masked autoencoding: backbone and decoder shared by all entries.
+
+    The encoder of a plain transformer leaves the hidden patches out; any other network sees them as black.
+    """
 
     def __init__(self, backbone: Backbone, recipe: PretrainRecipe, masking: Masking) -> None:
         super().__init__(backbone, recipe)
-        self.upper.heads["decoder"] = MaskedDecoder(self.trunk, masking)
+        plain = is_plain(backbone)
+        self.upper.heads["decoder"] = MaskedDecoder(self.trunk, masking) if plain else MaskedPixels(backbone, masking)
+        self.encoder: Any = self.trunk if plain else backbone
 
     def unit_names(self, data: EntryData) -> tuple[str, ...]:
         return (TRUNK, "heads.decoder")
 
     def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
         set_drop_path(self.trunk, data.entry.drop_path)
-        return {"pixels": self.upper.heads["decoder"](self.trunk, batch["image"], self.recompute)}
+        return {"pixels": self.upper.heads["decoder"](self.encoder, batch["image"], self.recompute)}
 
 
 def statistics(module: nn.Module) -> list[Tensor]:

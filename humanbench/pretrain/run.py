@@ -30,7 +30,7 @@ from humanbench.pretrain.entries import EntryData, content, missing, open_entrie
 from humanbench.pretrain.loop import PretrainLoop, Process, TrainState
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
-from humanbench.pretrain.trunk import class_position, init_weights
+from humanbench.pretrain.trunk import class_position, init_weights, is_plain
 from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
 from humanbench.tasks.registry import task_named
@@ -88,8 +88,8 @@ def recipe_of(request: PretrainRequest) -> PretrainRecipe:
 def pretrain(request: PretrainRequest) -> Path:
     """Pretrain a backbone on registered datasets; the folder with `backbone.safetensors`, `card.toml` and dumps.
 
-    `method`: `path` or `mae`. `backbone` (and `checkpoint`): what it starts from, any plain transformer; the recipe's
-    by default. `collection` (full, subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the
+    `method`: `path` or `mae`. `backbone` (and `checkpoint`): what it starts from, the recipe's by default; a network
+    that is no plain transformer is pretrained without projectors (`projector.enabled = false`). `collection` (full, subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the
     embedded suite with its procedural copies. `allow_missing` goes on without datasets that are not on disk.
     `log`: trackers that follow it (tensorboard, wandb, mlflow …); a CSV file is always written.
     `resume`: a folder of dumps to go on from. An interrupted run of the same content in `out` goes on by itself.
@@ -169,13 +169,20 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tupl
 def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
     """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
     from humanbench.backbones import load_backbone
-    from humanbench.backbones.grouped_forward.vit import ViTForward
 
     name = request.backbone or recipe.backbone
     given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
     whole = load_backbone(name, given)
-    if not isinstance(whole.grouped_forward, ViTForward) or whole.trunk.reg_token is not None:
-        raise BackboneError(f"{name}: pretraining is for plain vision transformers without register tokens")
+    if not is_plain(whole):
+        if recipe.projector is not None and recipe.projector.enabled:
+            raise BackboneError(
+                f"{name}: PATH's projectors are for plain vision transformers; --set projector.enabled=false pretrains "
+                "this network without them"
+            )
+        whole.feature_level = "map"
+        return whole, None
+    if whole.trunk.reg_token is not None:
+        raise BackboneError(f"{name}: a plain vision transformer with register tokens cannot be pretrained")
     trunk: Any = whole.trunk
     if recipe.method == "mae":
         if trunk.cls_token is None:
@@ -273,7 +280,7 @@ def _architecture(start: Backbone, tensors: entry_checkpoints.Tensors) -> Archit
     """What builds the network of the card: the start's, with a class token (and its position) where one was trained."""
     how, trunk = start.architecture, start.trunk
     assert isinstance(how, Architecture)
-    if "cls_token" not in tensors or trunk.cls_token is not None:
+    if not is_plain(start) or "cls_token" not in tensors or trunk.cls_token is not None:
         return how
     positions = {"no_embed_class": False} if trunk.no_embed_class else {}
     return how.model_copy(update={"arguments": how.arguments | {"class_token": True} | positions})

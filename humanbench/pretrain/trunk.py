@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from humanbench.backbones.grouped_forward.base import State, channels_first, padded
-from humanbench.backbones.grouped_forward.vit import Grid, as_cells, cell_positions, patch_tokens
+from humanbench.backbones.grouped_forward.vit import Grid, ViTForward, as_cells, cell_positions, patch_tokens
+
+if TYPE_CHECKING:
+    from humanbench.backbones.backbone import Backbone
+
+
+def is_plain(backbone: Backbone) -> bool:
+    """Whether a network is a plain vision transformer, which alone has blocks that a projector reads, class tokens of
+    entries, and patches that an encoder can leave out."""
+    return isinstance(backbone.grouped_forward, ViTForward)
 
 
 class ClassToken(nn.Module):

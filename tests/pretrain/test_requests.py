@@ -171,7 +171,8 @@ def test_a_card_is_checked_before_the_training(root: Path, tmp_path: Path, monke
     assert not (tmp_path / "run" / "backbone.safetensors").exists()
 
 
-def test_only_plain_transformers(root: Path, tmp_path: Path) -> None:
-    for name in ("random:resnet18", "random:vit_small_patch14_reg4_dinov2"):
-        with pytest.raises(BackboneError, match="plain vision transformers without register tokens"):
-            pretrain(request(root, tmp_path / "r", Path(name), set={}))
+def test_networks_that_have_no_projector(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"projectors are for plain .* --set projector.enabled=false"):
+        pretrain(request(root, tmp_path / "r", Path("random:resnet18"), set={}))
+    with pytest.raises(BackboneError, match="register tokens cannot be pretrained"):
+        pretrain(request(root, tmp_path / "r", Path("random:vit_small_patch14_reg4_dinov2"), set={}))
