@@ -89,8 +89,9 @@ def pretrain(request: PretrainRequest) -> Path:
     """Pretrain a backbone on registered datasets; the folder with `backbone.safetensors`, `card.toml` and dumps.
 
     `method`: `path` or `mae`. `backbone` (and `checkpoint`): what it starts from, the recipe's by default; a network
-    that is no plain transformer is pretrained without projectors (`projector.enabled = false`). `collection` (full, subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the
-    embedded suite with its procedural copies. `allow_missing` goes on without datasets that are not on disk.
+    that is no plain transformer is pretrained without projectors (`projector.enabled = false`). `collection` (full,
+    subset), `datasets` and `tasks` narrow the recipe's datasets. `suite="mini"` is the embedded suite with its
+    procedural copies. `allow_missing` goes on without datasets that are not on disk.
     `log`: trackers that follow it (tensorboard, wandb, mlflow …); a CSV file is always written.
     `resume`: a folder of dumps to go on from. An interrupted run of the same content in `out` goes on by itself.
 

@@ -47,7 +47,9 @@ def test_path_without_projectors(root: Path, card: Path, tmp_path: Path, monkeyp
     made = pretrain(request(root, tmp_path / "run", card, set=without_projectors()))
     before, after = load_backbone(str(card)), load_backbone(str(made / "card.toml"))
     moved = [n for n, p in after.trunk.named_parameters() if not torch.equal(p, before.trunk.get_parameter(n))]
-    assert len(moved) == len(list(before.trunk.parameters())) and after.report is not None and not after.report.missing
+    assert len(moved) == len(list(before.trunk.parameters()))
+    assert after.report is not None
+    assert not after.report.missing
     assert set(after.pretrained_on or ()) >= {"market1501", "coco_pose"}
     monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
     results = humanbench.evaluate(
