@@ -106,7 +106,8 @@ class MaskedPixels(nn.Module):
             target = (target - mean) / (variance + 1e-6).sqrt()
         error = (predicted.float() - target).square().mean(dim=-1)
         hidden = functional.interpolate(hidden, scale_factor=float(self.cells), mode="nearest").flatten(1)
-        return (error * hidden).sum() / hidden.sum()
+        mean_error: Tensor = (error * hidden).sum() / hidden.sum()
+        return mean_error
 
 
 def encode(trunk: Any, tokens: Tensor, recompute: bool = False) -> Tensor:
