@@ -15,6 +15,7 @@ _API = {
     "evaluate": "humanbench.evaluation:evaluate",
     "load_backbone": "humanbench.backbones.loading:load_backbone",
     "load_card": "humanbench.cards:load_card",
+    "load_finetuned": "humanbench.evaluation.finetuned:load_finetuned",
     "load_results": "humanbench.results:load_results",
     "load_samples": "humanbench.data.samples:load_samples",
     "score": "humanbench.scoring:score",
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
     from humanbench.comparison import compare as compare
     from humanbench.data.samples import load_samples as load_samples
     from humanbench.evaluation import evaluate as evaluate
+    from humanbench.evaluation.finetuned import load_finetuned as load_finetuned
     from humanbench.results import load_results as load_results
     from humanbench.scoring import score as score
 
-__all__ = ["__version__", "compare", "evaluate", "load_backbone", "load_card", "load_results", "load_samples", "score"]
+__all__ = [
+    "__version__", "compare", "evaluate", "load_backbone", "load_card", "load_finetuned", "load_results",
+    "load_samples", "score",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

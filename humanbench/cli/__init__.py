@@ -24,9 +24,11 @@ _VERBS = {
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
     "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
+    "predict": ("humanbench.cli.predict", "a folder of pictures through a finetuned network"),
     "pretrain": ("humanbench.cli.pretrain", "PATH or masked autoencoding on the registry's datasets"),
     "score": ("humanbench.cli.score", "metrics of a predictions file against the ground truth on disk"),
     "submit": ("humanbench.cli.submit", "a run as a submission to the leaderboard, checked as the board does"),
+    "weights": ("humanbench.cli.weights", "what runs have finetuned, and how large it is"),
 }
 
 _show = warnings.showwarning

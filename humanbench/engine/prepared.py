@@ -17,7 +17,7 @@ from humanbench.cards import DatasetCard, load_card
 from humanbench.data.frames import check_pictures
 from humanbench.data.identity import FileHashes, data_sha256
 from humanbench.data.samples import load_samples
-from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.context import CellSpec, ReadyHeads, RunContext
 from humanbench.engine.finetune import Finetune
 from humanbench.hashing import file_sha256, key
 from humanbench.recipes import Recipe
@@ -181,15 +181,32 @@ def prepare(context: RunContext, spec: CellSpec, tables: Tables, cell: Cell) -> 
     return PreparedCell(spec, tables, cell, model)
 
 
+def blank_table(card: DatasetCard, split: str, rows: int, people: int) -> pd.DataFrame:
+    """As much of a sample table as a head asks for: how many people there are, and columns of attributes."""
+    import pandas as pd
+
+    table = pd.DataFrame({"pid": [row % people for row in range(max(rows, people))]})
+    for name in card.labels.attributes:
+        table[name] = 0
+    table.attrs |= {"dataset": card.id, "split": split, "synthetic": False}
+    return table
+
+
 def build_network(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.DataFrame]) -> Finetune:
     """What a cell fits; its head is for the classes, identities and ratios of these tables."""
+    return network_of(copy.deepcopy(context.backbone_for(spec.card)), spec, tables, context.heads)
+
+
+def network_of(
+    backbone: Backbone, spec: CellSpec, tables: Mapping[str, pd.DataFrame], heads: ReadyHeads | None = None
+) -> Finetune:
+    """This backbone with a head for these tables, a fresh one or a ready-made one, frozen as the recipe says."""
     recipe = spec.recipe
-    backbone = copy.deepcopy(context.backbone_for(spec.card))
     backbone.set_drop_path(recipe.train.drop_path)
     torch.manual_seed(spec.seed)
     head = training_of(spec.card).build_head(spec.card, tables, recipe, backbone)
-    if context.heads is not None:
-        context.heads.fill(spec.card, head)
+    if heads is not None:
+        heads.fill(spec.card, head)
     variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())
     report = freeze(backbone, head, recipe.regime, variant)
     return Finetune(backbone, head, report)

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-import pandas as pd
 import torch
 from accelerate.utils import send_to_device
 from torch.autograd.graph import saved_tensors_hooks
@@ -24,7 +23,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
-from humanbench.engine.prepared import build_network, read_tables, training_splits
+from humanbench.engine.prepared import blank_table, build_network, read_tables, training_splits
 from humanbench.engine.speed import forward_speed
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import Plan
@@ -192,7 +191,10 @@ def _of_card(context: RunContext, spec: CellSpec) -> _Samples:
     assert card.evaluation is not None
     sources = [load_card(name) for name in recipe.train.on] or [card]
     parts = [(source, split, _count(source, split)) for source in sources for split in training_splits(source)]
-    tables = {f"{source.id}/{split}": _blank_table(source, split, rows) for source, split, rows in parts}
+    tables = {
+        f"{source.id}/{split}": blank_table(source, split, rows, source.split(split).identities or 1)
+        for source, split, rows in parts
+    }
     model = build_network(context, spec, tables)
     train, test = sum(rows for *_, rows in parts), sum(_count(card, split) for split in card.evaluation.test)
     height, width = _usual_size(recipe)
@@ -205,16 +207,6 @@ def _count(card: DatasetCard, split: str) -> int:
     """Samples of a split by its card; 1 where no source states them."""
     counts = card.split(split).counts()
     return counts.get("samples") or counts.get("images") or 1
-
-
-def _blank_table(card: DatasetCard, split: str, rows: int) -> pd.DataFrame:
-    """As much of a sample table as a head asks for: how many people there are, and columns of attributes."""
-    people = card.split(split).identities or 1
-    table = pd.DataFrame({"pid": [row % people for row in range(max(rows, people))]})
-    for name in card.labels.attributes:
-        table[name] = 0
-    table.attrs |= {"dataset": card.id, "synthetic": False}
-    return table
 
 
 def _usual_size(recipe: Recipe) -> Sequence[int]:

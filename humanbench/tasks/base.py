@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from humanbench.schema import Record, location, problem, unknown_key
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from PIL import Image
 
     from humanbench.arrays import Floats
     from humanbench.cards import DatasetCard
@@ -126,6 +127,15 @@ class TaskDrawing(ABC):
         """Up to `count` test pictures, the same ones for everybody, with the guesses beside the labels.
 
         A task that draws none has no sample predictions on its page.
+        """
+        return iter(())
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: Any
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Every picture of tables without labels by its id, with something that draws what `TaskPredictions.read` gave.
+
+        The default draws none.
         """
         return iter(())
 

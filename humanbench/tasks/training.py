@@ -13,7 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, cast
 
 from humanbench.errors import RecipeError
 from humanbench.tasks.base import Tables
@@ -21,6 +21,7 @@ from humanbench.tasks.options import RecipeSections
 from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
     from torch import Tensor
 
@@ -70,17 +71,39 @@ class TaskHead(Protocol):
         """One prediction per sample in original pixels, from the outputs of each test view (see `test_views`)."""
 
 
+class FolderPicture(NamedTuple):
+    """A picture of a folder, whose labels nobody knows: its id, file, width and height in pixels, and the people in it.
+
+    `people`: boxes [x, y, w, h] with a score each, None where nobody said where they are.
+    """
+
+    id: str
+    path: str
+    size: tuple[int, int]
+    people: tuple[tuple[tuple[float, float, float, float], float], ...] | None = None
+
+    @property
+    def boxes(self) -> tuple[tuple[tuple[float, float, float, float], float], ...]:
+        """The people, or the whole picture as one."""
+        width, height = self.size
+        return (((0.0, 0.0, float(width), float(height)), 1.0),) if self.people is None else self.people
+
+
 class TaskTraining(ABC):
     """The trainable half of a task.
 
     `fits` are the values of a recipe's `input.fit` that the task knows, `sections` the typed options of a recipe's
     `augment`, `head`, `loss` and `test`. `whole_batches`: the batches of its training data belong together as they are
-    (so many people, so many pictures of each) and are never cut to another size.
+    (so many people, so many pictures of each) and are never cut to another size. `decoded` is the class of what a head
+    decodes, where that is a dataclass or a named tuple; `takes_boxes`: a sample of it is a person in a box, so that
+    pictures without labels need boxes.
     """
 
     fits: ClassVar[tuple[str, ...]]
     sections: ClassVar[type[RecipeSections]]
     whole_batches: ClassVar[bool] = False
+    decoded: ClassVar[type | None] = None
+    takes_boxes: ClassVar[bool] = False
 
     def check(self, recipe: Recipe) -> None:
         """`RecipeError` for a fit that the task has not, or a key or value that does not belong in its sections."""
@@ -101,6 +124,20 @@ class TaskTraining(ABC):
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> TaskDataset:
         """Test samples; `inputs` are declared files a protocol needs (the person boxes of a detector)."""
+
+    def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
+        """Sample tables, under the names of the card's test splits, of pictures without labels.
+
+        A task whose predictions need label columns to be read, written or drawn fills in empty ones.
+        """
+        assert card.evaluation is not None
+        return {card.evaluation.test[0]: picture_table(card, pictures)}
+
+    def picture_data(
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing
+    ) -> TaskDataset:
+        """Test samples of the tables that `picture_tables` gave."""
+        return self.test_data(card, tables, recipe, preprocessing, {})
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
         """Samples as a batch (images padded right and bottom with zeros where sizes differ)."""
@@ -123,6 +160,15 @@ class TaskTraining(ABC):
     @abstractmethod
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[Any]) -> Any:
         """What `TaskPredictions.write` takes, from the decoded predictions in sample order."""
+
+
+def picture_table(card: DatasetCard, pictures: Sequence[FolderPicture]) -> pd.DataFrame:
+    """Columns `id` and `image` of pictures without labels, and what a table says of itself."""
+    import pandas as pd
+
+    table = pd.DataFrame({"id": [p.id for p in pictures], "image": [p.path for p in pictures]}, dtype=object)
+    table.attrs |= {"dataset": card.id, "split": "pictures", "synthetic": False, "subset": None, "remarks": []}
+    return table
 
 
 def training_of(card: DatasetCard) -> TaskTraining:

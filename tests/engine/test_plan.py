@@ -200,7 +200,9 @@ def test_a_rate_is_measured_on_the_network_without_its_weights(
     data_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(speed, "BATCHES", (1,))
-    plan = plan_for(Request(toy_backbone(), datasets="pa100k", suite="mini", set=FAST["attribute"]), dry=True)
+    plan = plan_for(
+        Request(toy_backbone(), datasets="pa100k", suite="mini", set=FAST["attribute"], data_root=data_root), dry=True
+    )
     measured, _ = estimate(plan, plan.cells[0], Rate(None, "cpu"))
     assert measured.tflops_per_second > 0
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, fitted, shuffled
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, shuffled
 
 ATTRIBUTES = 12
 """Rows of a table of attributes."""
@@ -71,6 +74,20 @@ class AttributeDrawing(TaskDrawing):
             heads = ("Attribute", TRUTH, *(shown(name) for name, _ in guesses))
             picture = drawn("", image, f"a person with the attributes {has}")
             yield DrawnSample(str(row["id"]), (picture,), heads, tuple(rows))
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: Floats
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """People beside the attributes that are given at least 0.5, with the probability, the likeliest first."""
+        for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
+            yield name, partial(_likely, card, str(path), predictions[position])
+
+
+def _likely(card: DatasetCard, path: str, chances: Floats) -> Image.Image:
+    tile = Tile(canvas.picture(path), 2 * CELL, CELL, "", share=0.5)
+    order = [i for i in np.argsort(-chances, kind="stable") if chances[i] >= 0.5]
+    _words(tile, [(f"{card.labels.attributes[i]} {chances[i]:.2f}", canvas.INK) for i in order], tile.size[0] + 10)
+    return finished(tile)
 
 
 def _words(tile: Tile, names: Sequence[tuple[str, Color]], left: float) -> None:

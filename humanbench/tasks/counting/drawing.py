@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, fitted, several, shuffled
+from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, finished, fitted, large, several, shuffled
 
 
 class CountingDrawing(TaskDrawing):
@@ -45,6 +48,19 @@ class CountingDrawing(TaskDrawing):
             counts += [(shown(name), _count(guess[position])) for name, guess in guesses]
             alt = f"a crowd with {several(len(points), 'ringed head', 'ringed heads')}"
             yield DrawnSample(str(row["id"]), (drawn(TRUTH, tile, alt),), ("", "People"), tuple(counts))
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: Floats
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Pictures with their count on a plate in the corner."""
+        for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
+            yield name, partial(_counted, str(path), float(predictions[position]))
+
+
+def _counted(path: str, value: float) -> Image.Image:
+    tile = large(path)
+    tile.label((110, 30), f"{_count(value)} people", 16)
+    return finished(tile)
 
 
 def _count(value: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
@@ -17,7 +18,20 @@ from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, around, shuffle
 from humanbench.metrics.boxes import HIT, IGNORED, MISS
 from humanbench.metrics.crowdhuman import crowd_verdicts
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnPicture, DrawnSample, Guess, drawn, fitted, near, several, shuffled
+from humanbench.tasks.detection.predictions import Detections
+from humanbench.tasks.drawn import (
+    TRUTH,
+    DrawnPicture,
+    DrawnSample,
+    Guess,
+    drawn,
+    finished,
+    fitted,
+    large,
+    near,
+    several,
+    shuffled,
+)
 
 
 class DetectionDrawing(TaskDrawing):
@@ -81,6 +95,27 @@ class DetectionDrawing(TaskDrawing):
                 labels = np.column_stack([boxes, ignore])
                 pictures.append(_boxes(tile(), name, rows, labels, image.size))
             yield DrawnSample(str(row["id"]), tuple(pictures))
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: Detections
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Pictures with the boxes of at least half the highest score that a box has anywhere."""
+        least = SHOWN * float(predictions.scores.max(initial=0.0))
+        for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
+            mine = np.flatnonzero((predictions.rows == position) & (predictions.scores >= least))
+            yield name, partial(_found, str(path), predictions.boxes[mine], predictions.scores[mine])
+
+
+SHOWN = 0.5
+"""Share of the highest score from which on boxes are drawn where nobody knows how many people there are."""
+
+
+def _found(path: str, boxes: Floats, scores: Floats) -> Image.Image:
+    tile = large(path)
+    for box, score in zip(boxes, scores, strict=True):
+        tile.box(box, canvas.YELLOW, 2)
+        tile.label(tile.place(box[:2])[0] + (18, 10), f"{score:.2f}", 8)
+    return finished(tile)
 
 
 def _boxes(tile: Tile, title: str, rows: Floats, labels: Floats, size: tuple[int, int]) -> DrawnPicture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from humanbench.tasks.detection.options import (
     DetectionTestOptions,
 )
 from humanbench.tasks.detection.predictions import Detections
-from humanbench.tasks.training import Batch, Inputs, TaskTraining
+from humanbench.tasks.training import Batch, FolderPicture, Inputs, TaskTraining
 
 
 class PictureDetections(NamedTuple):
@@ -80,6 +80,7 @@ class DetectionTraining(TaskTraining):
 
     fits = ("short_side",)
     sections = DetectionSections
+    decoded = PictureDetections
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -97,6 +98,14 @@ class DetectionTraining(TaskTraining):
     ) -> Scenes:
         """Test pictures."""
         return Scenes(only(tables), recipe, preprocessing, training=False)
+
+    def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
+        """Pictures in which nobody is annotated."""
+        tables = super().picture_tables(card, pictures)
+        nobody: dict[str, Any] = {"boxes": np.zeros((0, 4)), "ignore": np.zeros(0, bool), "visible": None}
+        for name, value in nobody.items():
+            only(tables)[name] = pd.Series([value] * len(pictures), dtype=object)
+        return tables
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> DetectionHead:
         """A fresh decoder."""

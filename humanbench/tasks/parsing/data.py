@@ -74,6 +74,8 @@ class PicturesToParse(PlainPictures):
     def __getitem__(self, index: int) -> Sample:
         picture = open_rgb(self.images[index])
         image = resize(picture, self.size, self.preprocessing.interpolation)
+        if self.labels[index] is None:
+            return {"index": index, "image": to_input(image, self.preprocessing), "map_size": picture.size[::-1]}
         # Maps are scored at the size of the ground truth, which need not be the picture's, but is of its shape.
         rows, columns = load_label(self.card, self.labels[index]).shape
         check_map(self.images[index], picture.size, (columns, rows))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +15,12 @@ from PIL import Image, ImageColor
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
+from humanbench.data.images import image_size
 from humanbench.data.labels import IGNORE, Map, load_label
 from humanbench.errors import DataError
+from humanbench.predictions.maps import MapFile
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, fitted, shuffled
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, large, shuffled
 
 PART_COLORS = (
     "#e69f00", "#0072b2", "#f0e442", "#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#969696",
@@ -80,6 +84,20 @@ class ParsingDrawing(TaskDrawing):
                 pictures.append(drawn(name, tile, alt, note))
             legend = tuple((str(c), card.labels.classes[c]) for c in sorted(present))
             yield DrawnSample(str(row["id"]), tuple(pictures), ("Number", "Part"), legend, legend=True)
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: Sequence[MapFile]
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Pictures under their part maps, each region with the number of its class."""
+        for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
+            yield name, partial(_blended, str(path), predictions[position], len(card.labels.classes))
+
+
+def _blended(path: str, predicted: MapFile, classes: int) -> Image.Image:
+    tile = large(path)
+    width, height = image_size(Path(path))
+    blend_parts(tile, predicted.load((height, width), classes))
+    return finished(tile)
 
 
 def part_color(number: int) -> Color:

@@ -17,7 +17,7 @@ from humanbench.tasks.parsing.head import ParsingHead
 from humanbench.tasks.parsing.options import ParsingSections
 from humanbench.tasks.parsing.packing import Map, PackedMap
 from humanbench.tasks.parsing.transforms import mirrored_classes
-from humanbench.tasks.training import Inputs, TaskTraining
+from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -28,6 +28,7 @@ class ParsingTraining(TaskTraining):
 
     fits = ("stretch",)
     sections = ParsingSections
+    decoded = PackedMap
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -42,6 +43,12 @@ class ParsingTraining(TaskTraining):
     ) -> PicturesToParse:
         """All pictures of the split; no input files are needed."""
         return PicturesToParse(card, only(tables), recipe.input.size, preprocessing)
+
+    def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
+        """Pictures without label maps; the answers are of the pictures' size."""
+        tables = super().picture_tables(card, pictures)
+        only(tables)["label"] = None
+        return tables
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head for the card's classes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -10,13 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from humanbench.arrays import Floats, Ints
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnPicture, DrawnSample, Guess, drawn, fitted, near, several, shuffled
+from humanbench.tasks.drawn import (
+    TRUTH,
+    DrawnPicture,
+    DrawnSample,
+    Guess,
+    drawn,
+    finished,
+    fitted,
+    large,
+    near,
+    several,
+    shuffled,
+)
+from humanbench.tasks.pose.predictions import PredictedPoses
 
 
 class PoseDrawing(TaskDrawing):
@@ -88,6 +102,29 @@ class PoseDrawing(TaskDrawing):
                 ]
                 pictures.append(_skeletons(card, tile(), name, moved))
             yield DrawnSample(str(row["image_id"]), tuple(pictures))
+
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: PredictedPoses
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Pictures with everybody who was found, joints of a score of at least 0.2."""
+        table, by_image = only(tables), _positions(predictions.image_ids)
+        for name, rows in table.groupby("image_id", sort=False):
+            there = by_image.get(str(name), np.empty(0, np.int64))
+            yield str(name), partial(_people, card, str(rows["image"].iloc[0]), predictions.keypoints[there])
+
+
+JOINT = 0.2
+"""Score from which on a joint is drawn: what HRNet takes for seen."""
+
+
+def _people(card: DatasetCard, path: str, keypoints: Floats) -> Image.Image:
+    tile = large(path)
+    for person in keypoints:
+        seen = np.column_stack([person[:, :2], np.where(person[:, 2] >= JOINT, 2.0, 0.0)])
+        if (seen[:, 2] > 0).any():
+            extent = np.ptp(seen[seen[:, 2] > 0, :2], axis=0)
+            draw_skeleton(card, tile, seen, float(np.sqrt(np.prod(extent + 1))))
+    return finished(tile)
 
 
 def side_color(name: str) -> Color:

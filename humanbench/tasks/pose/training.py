@@ -26,7 +26,7 @@ from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
-from humanbench.tasks.training import Inputs, TaskTraining
+from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -40,6 +40,8 @@ class PoseTraining(TaskTraining):
 
     fits = ("box",)
     sections = PoseSections
+    decoded = CropPose
+    takes_boxes = True
 
     def training_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, seed: int
@@ -63,6 +65,24 @@ class PoseTraining(TaskTraining):
         if BOXES not in inputs:
             raise RecipeError(f"{card.id}: test.boxes = detections needs the file of them as the input {BOXES!r}")
         return PeopleToFind(read_detections(card, table, inputs[BOXES]), recipe, preprocessing)
+
+    def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
+        """A row per box; people are numbered from 1 on."""
+        tables = super().picture_tables(card, [p for p in pictures for _ in p.boxes])
+        table, people = only(tables), [person for p in pictures for person in p.boxes]
+        table["image_id"] = table["id"]
+        table["annotation_id"] = np.arange(1, len(people) + 1)
+        table["id"] = [str(number) for number in table["annotation_id"]]
+        table["bbox"] = pd.Series([np.array(box) for box, _ in people], dtype=object)
+        table["score"] = np.array([score for _, score in people], float)
+        table.attrs["image_ids"] = [p.id for p in pictures]
+        return tables
+
+    def picture_data(
+        self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing
+    ) -> PeopleToFind:
+        """Everybody in a box."""
+        return PeopleToFind(only(tables), recipe, preprocessing)
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head with a heatmap per joint of the card."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,24 @@ class ReidDrawing(TaskDrawing):
                 pictures.append(drawn(name, _strip(row["image"], first), alt, note))
             yield DrawnSample(str(row["id"]), tuple(pictures))
 
+    def pictures(
+        self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances
+    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+        """Queries, each with the five gallery pictures nearest to it; not itself."""
+        query, gallery = tables.values()
+        distances = _distances(card, predictions)
+        for position, (name, path) in enumerate(zip(query["id"], query["image"], strict=True)):
+            order = np.argsort(distances(position), kind="stable")
+            near = [str(gallery["image"].iloc[i]) for i in order if gallery["image"].iloc[i] != path]
+            yield name, partial(_nearest, str(path), near[:GALLERY])
+
+
+def _nearest(query: str, gallery: Sequence[str]) -> Image.Image:
+    strip = _strip(query, [(path, None) for path in gallery])
+    page = Image.new("RGB", strip.size, canvas.PAPER)
+    page.paste(strip, mask=strip.getchannel("A"))
+    return page
+
 
 def _gallery_row(
     gallery: pd.DataFrame, groups: list[NDArray[np.bool_]], room: int, rng: np.random.Generator
@@ -134,13 +153,14 @@ def _distances(card: DatasetCard, guess: ReidFeatures | ReidDistances) -> Callab
     return feature_distances(guess.query, guess.gallery, ReidEvaluationOptions.of(card).distance)
 
 
-def _strip(query: str, gallery: Sequence[tuple[str, bool]]) -> Image.Image:
-    """The query and, after a gap, gallery pictures with a frame and a tick or a cross."""
+def _strip(query: str, gallery: Sequence[tuple[str, bool | None]]) -> Image.Image:
+    """The query and, after a gap, gallery pictures with a frame and a tick or a cross, where it is known which."""
     tiles = [Tile(canvas.picture(query), *PERSON, "")]
     for path, right in gallery:
         tile = Tile(canvas.picture(path), *PERSON, "")
-        tile.border(canvas.GREEN if right else canvas.VERMILION, not right)
-        _sign(tile, right)
+        if right is not None:
+            tile.border(canvas.GREEN if right else canvas.VERMILION, not right)
+            _sign(tile, right)
         tiles.append(tile)
     gap, wide = 5, 18
     width = len(tiles) * (PERSON[0] + gap) - gap + wide - gap

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,7 +31,7 @@ from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
 from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions, ReidSections
 from humanbench.tasks.reid.predictions import ReidFeatures
-from humanbench.tasks.training import Batch, Inputs, TaskTraining
+from humanbench.tasks.training import Batch, FolderPicture, Inputs, TaskTraining, picture_table
 
 
 def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
@@ -175,6 +176,17 @@ class ReidTraining(TaskTraining):
     ) -> IdentityPictures:
         """Query pictures, then gallery pictures."""
         return IdentityPictures(tables, recipe, preprocessing)
+
+    def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
+        """What lies in the folders `query` and `gallery`; without both of them every picture is in either."""
+        assert card.evaluation is not None
+        parts = [[p for p in pictures if p.id.startswith(f"{name}/")] for name in ("query", "gallery")]
+        if sum(map(len, parts)) < len(pictures) or not all(parts):
+            parts = [list(pictures)] * 2
+        return {
+            split: picture_table(card, part).assign(pid=-1, camid=-1)
+            for split, part in zip(card.evaluation.test, parts, strict=True)
+        }
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> ReidHead:
         """A fresh head with a class per identity of the training tables."""

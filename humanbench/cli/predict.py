@@ -1,0 +1,54 @@
+"""`humanbench predict`: a folder of pictures through a finetuned network."""
+
+from __future__ import annotations
+
+import click
+
+from humanbench.cli.options import following_options, json_option
+
+
+@click.command(name="predict", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run", metavar="RUN")
+@click.argument("cell", metavar="DATASET_OR_CELL")
+@click.argument("pictures", metavar="PICTURES_DIR")
+@click.option("--out", metavar="DIR", required=True, help="Folder for predictions and drawn pictures.")
+@click.option("--boxes", metavar="FILE", help="Pose: where people are, a JSON list of image_id, bbox, score.")
+@click.option("--checkpoint", metavar="FILE|hf-hub:…", help="The backbone's own weights, if not where the run says.")
+@click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
+@click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]")
+@click.option("--no-drawings", is_flag=True, help="Write the predictions alone.")
+@following_options
+@json_option
+def command(
+    run: str,
+    cell: str,
+    pictures: str,
+    out: str,
+    boxes: str | None,
+    checkpoint: str | None,
+    device: str | None,
+    workers: int | None,
+    no_drawings: bool,
+    as_json: bool,
+) -> None:
+    """Predict the pictures of a folder with what RUN has finetuned on a dataset (`humanbench weights RUN` lists it).
+
+    Writes the predictions file that `humanbench score` reads for the dataset, the pictures with what was found drawn
+    in, and prediction.json, which says of what they are and what was assumed. An interrupted run goes on.
+    """
+    import json
+
+    from humanbench.evaluation.finetuned import load_finetuned
+    from humanbench.evaluation.folder import predict_folder
+    from humanbench.provenance import command_line
+
+    outcome = predict_folder(
+        load_finetuned(run, cell, checkpoint), pictures, out, boxes, device=device, workers=workers,
+        drawn=not no_drawings, command=command_line(),
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn}, indent=1))
+        return
+    click.echo(f"{outcome.about['pictures']:,} pictures: {outcome.predictions}")
+    if outcome.drawn:
+        click.echo(f"{outcome.drawn:,} drawn: {outcome.folder / 'drawn'}")

@@ -1,0 +1,54 @@
+"""`humanbench weights`: what runs have finetuned."""
+
+from __future__ import annotations
+
+import click
+
+from humanbench.cli.options import json_option
+
+
+@click.command(name="weights", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@json_option
+def command(runs: tuple[str, ...], as_json: bool) -> None:
+    """List the finetuned weights of RUN folders: cells, values that were trained, and bytes on disk.
+
+    `humanbench predict` and `humanbench.load_finetuned` load them.
+    """
+    import json
+    from itertools import chain
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from humanbench.evaluation.finetuned import finetuned_weights
+
+    listed = list(chain.from_iterable(finetuned_weights(run) for run in runs))
+    if as_json:
+        documents = [
+            {"cell": one.name, "dataset": one.result.dataset, "task": one.result.task, "regime": one.result.regime,
+             "seed": one.result.seed, "trainable": one.result.trainable, "bytes": one.size,
+             "file": None if one.file is None else str(one.file)}
+            for one in listed
+        ]  # fmt: skip
+        click.echo(json.dumps(documents, indent=1))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("cell", no_wrap=True)
+    table.add_column("task")
+    for column in ("metric", "trained M", "MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in listed:
+        result = one.result
+        size = f"{one.size / 1e6:,.2f}" if one.file is not None else "not kept" if result.epochs else "none"
+        number = f"{result.main} {result.value:.2f}"
+        table.add_row(one.name, result.task, number, f"{result.trainable / 1e6:,.2f}", size)
+    table.add_section()
+    kept = [one for one in listed if one.file is not None]
+    trained = f"{sum(one.result.trainable for one in kept) / 1e6:,.2f}"
+    total = f"{sum(one.size for one in kept) / 1e6:,.2f}"
+    table.add_row(f"{len(kept)} of {len(listed)} kept", "", "", trained, total, style="bold")
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    console.print(table)

@@ -1,0 +1,161 @@
+"""A folder of pictures predicted: the predictions file, and the pictures with what was found drawn in.
+
+Done in portions that are kept until all are there, so that an interrupted run goes on where it was. Nothing is
+half-written: the predictions file appears when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from humanbench._version import __version__
+from humanbench.engine.devices import check_device
+from humanbench.engine.run_folder import RunFolder
+from humanbench.errors import DataError, HumanbenchError
+from humanbench.evaluation.finetuned import FinetunedModel
+from humanbench.evaluation.pictures import assumptions, decoded_of, folder_pictures
+from humanbench.files import beside, write_text
+from humanbench.hashing import content_sha256, file_sha256, key
+from humanbench.overrides import PathLike
+from humanbench.run_log import RunLog
+from humanbench.tasks.base import Tables
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import FolderPicture, training_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+ABOUT = "prediction.json"
+
+
+@dataclass(frozen=True)
+class FolderOutcome:
+    """What was written: the folder, the predictions file or folder in it, drawn pictures, and `ABOUT`'s content."""
+
+    folder: Path
+    predictions: Path
+    drawn: int
+    about: dict[str, Any]
+
+
+def predict_folder(
+    model: FinetunedModel,
+    pictures: PathLike,
+    out: PathLike,
+    boxes: PathLike | None = None,
+    *,
+    device: str | None = None,
+    workers: int | None = None,
+    drawn: bool = True,
+    command: str = "",
+) -> FolderOutcome:
+    """Predict a folder of pictures into `out`: `predictions` in the task's format, `drawn/`, and `prediction.json`.
+
+    What is there of the same content is not computed again. Raises `HumanbenchError` for pictures, boxes or weights
+    that do not fit, and where `out` holds predictions of something else.
+    """
+    check_device(device)
+    folder = RunFolder(Path(out).expanduser().absolute())
+    listed = folder_pictures(model.card, pictures, boxes)
+    tables = training_of(model.card).picture_tables(model.card, listed)
+    if not sum(map(len, tables.values())):
+        raise DataError(f"{boxes}: holds no box in any of the {len(listed)} pictures")
+    about = _about(model, listed, boxes)
+    log = RunLog(folder.log)
+    with folder.claim(["predict"]):
+        log.write(f"$ {command or 'predict_folder'}")
+        for text in about["assumed"]:
+            log.info(f"  assumed: {text}")
+        place = folder.path / f"predictions{task_for(model.card).predictions.suffix}"
+        _write(model, tables, about, folder.path, place, log, device, workers)
+        count = _draw(model, tables, place, folder.path / "drawn", log) if drawn else 0
+    return FolderOutcome(folder.path, place, count, json.loads((folder.path / ABOUT).read_bytes()))
+
+
+def _about(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: PathLike | None) -> dict[str, Any]:
+    given = None if boxes is None else file_sha256(Path(boxes))
+    content = [(p.id, file_sha256(Path(p.path))) for p in pictures]
+    return {
+        "humanbench": __version__,
+        "identity": key(model.result.cell.id, model.sha256, content, given),
+        "dataset": model.card.id,
+        "task": model.card.task,
+        "backbone": model.result.backbone,
+        "cell": model.name,
+        "weights_sha256": model.sha256,
+        "pictures": len(pictures),
+        "people": sum(len(p.boxes) for p in pictures) if training_of(model.card).takes_boxes else None,
+        "boxes_sha256": given,
+        "assumed": assumptions(model.card, model.recipe, pictures),
+    }
+
+
+def _write(
+    model: FinetunedModel,
+    tables: Tables,
+    about: dict[str, Any],
+    folder: Path,
+    place: Path,
+    log: RunLog,
+    device: str | None,
+    workers: int | None,
+) -> None:
+    """The predictions, unless they are there; the record says what they are of, and is the last that is written."""
+    record, parts = folder / ABOUT, folder / "parts"
+    before = _read(record)
+    if before is not None and before.get("identity") == about["identity"] and place.exists():
+        log.info(f"  done before: {place}")
+        return
+    if before is not None:
+        raise HumanbenchError(
+            f"{folder}: holds predictions of other pictures, boxes or weights ({before.get('cell')}); "
+            "give another --out"
+        )
+    started = _read(parts / ABOUT)
+    if started is None or started.get("identity") != about["identity"]:
+        if started is not None:
+            log.info("  what an earlier run left is of something else and is removed")
+        shutil.rmtree(parts, ignore_errors=True)
+        write_text(parts / ABOUT, json.dumps(about, indent=1) + "\n")
+    decoded = decoded_of(model.card, model.recipe, model.network, tables, device, workers, log, parts)
+    if place.is_dir():  # of a run that ended before it could say what they are
+        shutil.rmtree(place)
+    value = training_of(model.card).predictions(model.card, tables, decoded)
+    task_for(model.card).predictions.write(model.card, tables, value, place)
+    done = about | {"predictions": place.name, "predictions_sha256": content_sha256(place)}
+    write_text(record, json.dumps(done, indent=1) + "\n")
+    shutil.rmtree(parts, ignore_errors=True)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _draw(model: FinetunedModel, tables: Tables, place: Path, folder: Path, log: RunLog) -> int:
+    """Draw the pictures that are not drawn yet; how many there are."""
+    task, count = task_for(model.card), 0
+    read = task.predictions.read(model.card, tables, place)
+    total = max(map(len, tables.values()))
+    with log.bar("draw", total) as advance:
+        for name, make in task.drawing.pictures(model.card, tables, read):
+            file = folder / f"{name}.jpg"
+            if not file.is_file():
+                _save(make(), file)
+            count += 1
+            advance(1)
+    return count
+
+
+def _save(image: Image.Image, file: Path) -> None:
+    with beside(file) as temporary:
+        image.convert("RGB").save(temporary / file.name, "JPEG", quality=90)
+        (temporary / file.name).replace(file)

@@ -1,0 +1,171 @@
+"""Pictures without labels, and what a finetuned network decodes of them, portion by portion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from humanbench.cards import DatasetCard
+from humanbench.data.images import image_size
+from humanbench.documents import from_json
+from humanbench.engine.decoded import packed, unpacked
+from humanbench.engine.devices import accelerator_for, check_device, reading_processes, uses_gpu
+from humanbench.engine.finetune import Finetune
+from humanbench.engine.predict import predict
+from humanbench.errors import DataError, HumanbenchError, PredictionError
+from humanbench.files import write_bytes
+from humanbench.leftovers import is_leftover
+from humanbench.overrides import PathLike
+from humanbench.predictions.files import read_bytes
+from humanbench.predictions.names import locate
+from humanbench.predictions.records import boxes as boxes_of
+from humanbench.predictions.records import names, numbers
+from humanbench.recipes import Recipe
+from humanbench.run_log import RunLog
+from humanbench.tasks.base import Tables
+from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import FolderPicture, Sample, TaskDataset, training_of
+
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+PORTION = 256
+"""Samples that are predicted before they are kept."""
+_PERSON = 1
+
+
+def folder_pictures(
+    card: DatasetCard, pictures: PathLike | Sequence[PathLike], boxes: PathLike | None = None
+) -> list[FolderPicture]:
+    """The pictures of a folder at any depth by name, or of a list; with the people of a boxes file.
+
+    An id is the path below the folder, without its suffix where predictions are files of that name. Raises
+    `HumanbenchError` where there is no picture, one cannot be read, or two have one id.
+    """
+    task = task_for(card)
+    listed = _listed(pictures)
+    ids = [str(Path(name).with_suffix("")) if task.label_maps else name for name, _ in listed]
+    if twice := next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None:
+        raise DataError(f"{twice}: two pictures are called so; predictions could not tell them apart")
+    if boxes is not None and not training_of(card).takes_boxes:
+        raise HumanbenchError(f"--boxes: {card.task} takes whole pictures; boxes are for pose")
+    people = _people(Path(boxes), ids) if boxes is not None else {}
+    return [
+        FolderPicture(name, str(path), image_size(path), tuple(people.get(name, ())) if boxes is not None else None)
+        for name, (_, path) in zip(ids, listed, strict=True)
+    ]
+
+
+def _listed(pictures: PathLike | Sequence[PathLike]) -> list[tuple[str, Path]]:
+    if not isinstance(pictures, str | os.PathLike):
+        return [(Path(path).name, Path(path)) for path in pictures]
+    folder = Path(pictures).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder of pictures")
+    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES and path.is_file()]
+    found = [path for path in found if not is_leftover(path.relative_to(folder).as_posix())]
+    if not found:
+        raise DataError(f"{folder}: holds no picture ({', '.join(PICTURES)})")
+    return [(path.relative_to(folder).as_posix(), path) for path in found]
+
+
+def _people(path: Path, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Boxes with scores by picture, in file order."""
+    try:
+        records = from_json(read_bytes(path))
+    except ValueError as error:
+        raise PredictionError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise PredictionError(f"{path}: a boxes file is a JSON list of objects with image_id, bbox and perhaps score")
+    records = [record for record in records if record.get("category_id", _PERSON) == _PERSON]
+    if not records:
+        raise PredictionError(f"{path}: holds no box of a person")
+    rows = locate(ids, names(records, "image_id", path), path)
+    given = boxes_of(records, path, "a box [x, y, w, h]")
+    scored = [{"score": 1.0, **record} for record in records]
+    scores = numbers(scored, "score", 1, path, "a number")[:, 0]
+    people: dict[str, list[Any]] = {}
+    for row, box, score in zip(rows, given.tolist(), scores.tolist(), strict=True):
+        people.setdefault(ids[row], []).append((tuple(box), score))
+    return people
+
+
+def assumptions(card: DatasetCard, recipe: Recipe, pictures: Sequence[FolderPicture]) -> list[str]:
+    """What was taken for granted of the pictures, in sentences."""
+    told = []
+    if training_of(card).takes_boxes:
+        empty = sum(p.people is not None and not p.people for p in pictures)
+        if pictures[0].people is None:
+            told.append("each picture shows one person who fills it (no boxes were given)")
+        elif empty:
+            told.append(f"{empty} pictures have no box, so nobody is looked for in them")
+    elif recipe.input.fit == "stretch" and not task_for(card).label_maps:
+        told.append("each picture is one person, cut out")
+    if not task_for(card).label_maps:
+        tables = list(training_of(card).picture_tables(card, pictures).values())
+        if len(tables) > 1 and list(tables[0]["id"]) == list(tables[1]["id"]):
+            told.append("every picture is query and gallery (folders `query` and `gallery` would tell them apart)")
+    return told
+
+
+def decoded_of(
+    card: DatasetCard,
+    recipe: Recipe,
+    network: Finetune,
+    tables: Tables,
+    device: str | None = None,
+    workers: int | None = None,
+    log: RunLog | None = None,
+    parts: Path | None = None,
+) -> list[Any]:
+    """A decoded prediction per sample of the tables; with `parts` kept there portion by portion, and taken from it."""
+    check_device(device)
+    task = training_of(card)
+    accelerator = accelerator_for(device, recipe.train.amp)
+    data = task.picture_data(card, tables, recipe, network.backbone.preprocessing)
+    silent, found = RunLog(None, loud=False), []
+    readers = reading_processes(workers, uses_gpu(device))
+    starts = range(0, len(data), PORTION)
+    with (log or silent).bar("predict", len(starts)) as advance:
+        for number, start in enumerate(starts):
+            portion = _Portion(data, start, min(start + PORTION, len(data)))
+            place = None if parts is None else parts / f"{number:05d}.safetensors"
+            kept = _kept(place, len(portion), task.decoded)
+            if kept is None:
+                predicted = predict(accelerator, network, task, portion, recipe, silent, workers=readers).decoded
+                if place is not None:
+                    write_bytes(place, packed(predicted))
+                kept = predicted
+            found += kept
+            advance(len(portion))
+    return found
+
+
+def _kept(place: Path | None, count: int, kind: type | None) -> list[Any] | None:
+    """A portion that an interrupted run has kept, unless it is damaged."""
+    if place is None or not place.is_file():
+        return None
+    try:
+        values = unpacked(place.read_bytes(), kind)
+    except Exception:  # whatever a damaged file makes safetensors and JSON say: it is computed again
+        return None
+    return values if len(values) == count else None
+
+
+class _Portion(TaskDataset):
+    """Consecutive samples of a data set."""
+
+    def __init__(self, data: TaskDataset, start: int, stop: int) -> None:
+        self._data, self._start, self._stop = data, start, stop
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._data[self._start + index]
+
+    def set_epoch(self, epoch: int) -> None:
+        self._data.set_epoch(epoch)
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        return [range(i, min(i + batch_size, len(self))) for i in range(0, len(self), batch_size)]
