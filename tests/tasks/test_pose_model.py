@@ -186,11 +186,23 @@ def test_a_narrow_gaussian_on_a_small_map_with_its_kernel(x: float, y: float) ->
     np.testing.assert_allclose(places[0, 0], [x, y], atol=0.05)
 
 
+@settings(max_examples=40)
+@given(st.floats(0, 11), st.floats(0, 15), st.sampled_from([1.0, 1.5, 2.0]), st.floats(0.2, 1.0))
+def test_without_blur_a_gaussian_at_the_border_is_read_where_it_is(
+    x: float, y: float, sigma: float, top: float
+) -> None:
+    """Heads and feet of people in small windows lie there; the blur with zeros outside moves them by up to a cell."""
+    heatmaps, _ = gaussians(torch.tensor([[[x, y]]]), (16, 12), sigma)
+    places, _ = peaks(top * heatmaps, 1)
+    np.testing.assert_allclose(places[0, 0], [x, y], atol=0.05)
+
+
 def test_flat_and_negative_maps_decode_to_finite_places_on_the_map() -> None:
-    places, scores = peaks(torch.stack([torch.zeros(2, 8, 6), -torch.rand(2, 8, 6)]), 5)
-    assert torch.isfinite(places).all()
-    assert torch.isfinite(scores).all()
-    assert ((places >= -2) & (places <= 9)).all()
+    for blur in (1, 5):
+        places, scores = peaks(torch.stack([torch.zeros(2, 8, 6), -torch.rand(2, 8, 6)]), blur)
+        assert torch.isfinite(places).all()
+        assert torch.isfinite(scores).all()
+        assert ((places >= -2) & (places <= 9)).all()
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------

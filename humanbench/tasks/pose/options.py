@@ -46,12 +46,12 @@ class PoseLossOptions(RecipeOptions):
 class PoseTestOptions(RecipeOptions):
     """flip: average in the mirror image. boxes: whose windows are cropped. blur: kernel of the refinement, in cells.
 
-    boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).
+    `blur` 1 is none. boxes: `annotations` (the ground truth's) or `detections` (the input file `boxes`).
     """
 
     flip: bool
     boxes: Literal["annotations", "detections"]
-    blur: Annotated[int, Field(ge=3)]
+    blur: Annotated[int, Field(ge=1)]
 
     @field_validator("blur")
     @classmethod
