@@ -41,12 +41,44 @@ class Paper(Record):
     url: str = ""
 
 
+class RemoteFile(Record):
+    """A file of a dataset and its address; lengths and sums that no source states are absent, never guessed.
+
+    `to` is its place below the dataset's folder; with `unpack` it is an archive, unpacked in the folder of that place.
+    `source` says where address, length and sums are known from.
+    """
+
+    to: str = Field(pattern=r"^[^/\\\x00]+(/[^/\\\x00]+)*$")
+    url: str = Field(pattern=r"^(https?|file)://\S+$")
+    bytes: Count | None = None
+    sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    md5: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")
+    unpack: bool = False
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _stays_below(self) -> RemoteFile:
+        if {".", ".."} & set(self.to.split("/")):
+            raise ValueError("to must lie below the dataset's folder")
+        return self
+
+
 class Access(Record):
-    """How a person gets the data."""
+    """How a person gets the data: in words, and files whose addresses are known; `whole` where those are all."""
 
     kind: Literal["open", "form", "agreement", "withdrawn"]
     how: str
     size: str = ""
+    files: tuple[RemoteFile, ...] = ()
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _files_are_open(self) -> Access:
+        if self.files and self.kind != "open":
+            raise ValueError("files are of open datasets alone")
+        if any(file.url.startswith("file:") for file in self.files):
+            raise ValueError("the url of a file begins with https:// or http://")
+        return self
 
 
 class Reader(Record):

@@ -28,6 +28,7 @@ def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
                 "consent": card.consent,
                 "access": f"{card.access.kind}: {card.access.how}",
                 "size": card.access.size,
+                "files": _files(card),
                 "read from": _READ_FROM[card.reader.read_from],
                 "on disk": f"{state}: {dataset_folder(card, data_root)}",
             }
@@ -40,6 +41,12 @@ def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
         if lines:
             parts.append(f"{title}\n" + _bullets(lines))
     return "\n\n".join(parts)
+
+
+def _files(card: DatasetCard) -> str:
+    files = ", ".join(file.to for file in card.access.files)
+    rest = "" if card.access.whole else "; the rest by hand"
+    return f"`humanbench datasets download {card.id}` fetches {files}{rest}" if files else ""
 
 
 def _wrap(text: str, indent: str, first: str | None = None) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.download import download_dataset
 from humanbench.cli.options import SEED, data_options, following_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
 
@@ -25,6 +26,7 @@ def command() -> None:
     """
 
 
+command.add_command(download_dataset)
 command.add_command(synthesize_datasets)
 
 
