@@ -68,6 +68,13 @@ def test_every_page_is_linked_from_the_front_page_or_the_index() -> None:
     assert [name_of(p) for p in PAGES if p not in linked and p not in start] == []
 
 
+def test_every_page_has_its_place_on_the_site() -> None:
+    """What the strict build of the site holds too, where MkDocs is there."""
+    placed = set(re.findall(r"^ +- (?:.+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), flags=re.M))
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    assert pages - placed == set(), "add them to `nav` in mkdocs.yml"
+
+
 @pytest.mark.parametrize("verb", _VERBS)
 def test_every_verb_has_a_page_with_its_options(verb: str) -> None:
     assert f"<!-- help {verb} -->" in (DOCS / f"{verb}.md").read_text(encoding="utf-8")
@@ -109,6 +116,7 @@ def commands(page: Path) -> Iterator[str]:
     """Lines of `humanbench …` in the page's code, and in its running text."""
     text = page.read_text(encoding="utf-8")
     text = re.sub(r"<!-- help.*?<!-- /help -->", "", text, flags=re.S)
+    text = re.sub(r" \\\n +", " ", text)  # a command over several lines
     yield from re.findall(r"^ {4}(?:\$ )?(?:.* -m )?(humanbench .*)$", text, flags=re.M)
     yield from re.findall(r"`(humanbench [^`\n]+)`", text)
 

@@ -91,6 +91,9 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.how = Served()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: who has seen enough hangs up."""
+
     def address(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.completing import dataset_ids
 from humanbench.cli.download import download_dataset
 from humanbench.cli.options import SEED, data_options, following_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
@@ -49,7 +50,7 @@ def _roles(card: DatasetCard) -> str:
 
 
 @command.command("list")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, shell_complete=dataset_ids)
 @click.option("--task", metavar="T", help="Only datasets of this task.")
 @data_options
 @json_option
@@ -89,7 +90,7 @@ def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | 
 
 
 @command.command("show")
-@click.argument("dataset_id", metavar="ID")
+@click.argument("dataset_id", metavar="ID", shell_complete=dataset_ids)
 @data_options
 @json_option
 def show(dataset_id: str, data_root: DataRoot | None, as_json: bool) -> None:
@@ -106,7 +107,7 @@ def show(dataset_id: str, data_root: DataRoot | None, as_json: bool) -> None:
 
 
 @command.command("verify")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, shell_complete=dataset_ids)
 @click.option("--all", "everything", is_flag=True, help="Every dataset that is on disk.")
 @click.option("--every", default=100, show_default=True, type=click.IntRange(1), help="Decode every n-th image.")
 @data_options
@@ -156,7 +157,7 @@ def _print_report(report: Report) -> None:
 
 
 @command.command("preview")
-@click.argument("ids", nargs=-1, required=True)
+@click.argument("ids", nargs=-1, required=True, shell_complete=dataset_ids)
 @click.option("--split", help="Split to draw.  [default: the first with public labels]")
 @click.option("--out", metavar="DIR", default=".", show_default=True, help="Folder for <id>.png.")
 @click.option("--subset", metavar="FILE", help="CSV or TOML of sample ids to draw from.")
@@ -180,7 +181,7 @@ def preview(
 
 
 @command.command("extract")
-@click.argument("dataset_id", metavar="ID")
+@click.argument("dataset_id", metavar="ID", shell_complete=dataset_ids)
 @data_options
 def extract(dataset_id: str, data_root: DataRoot | None) -> None:
     """Unpack the images of dataset ID where its archive keeps them inside one file; done once, before anything else."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from humanbench.cli.completing import dataset_ids
 from humanbench.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("download")
-@click.argument("dataset_id", metavar="ID")
+@click.argument("dataset_id", metavar="ID", shell_complete=dataset_ids)
 @click.option(
     "--from", "given", multiple=True, metavar="FILE|ADDRESS", help="What you were given, in place of the card's files."
 )

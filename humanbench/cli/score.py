@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from humanbench.cli.completing import dataset_ids
 from humanbench.cli.options import SEED, data_options, following_options, json_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("dataset")
+@click.argument("dataset", shell_complete=dataset_ids)
 @click.option("--predictions", required=True, metavar="PATH", help="The file, or folder of label maps, to score.")
 @data_options
 @click.option("--split", metavar="NAME", help="Score this split.  [default: the test split of the card]")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from humanbench.cli.completing import dataset_ids
 from humanbench.cli.options import SEED, Scale, following_options
 from humanbench.cli.signals import ended_by_signals
 
 
 @click.command("synthesize")
-@click.argument("ids", nargs=-1)
+@click.argument("ids", nargs=-1, shell_complete=dataset_ids)
 @click.option("--all", "everything", is_flag=True, help="All datasets.")
 @click.option("--evaluated", is_flag=True, help="The datasets of the evaluation.")
 @click.option("--out", metavar="DIR", required=True, help="Data root to write into: one folder per dataset.")
