@@ -125,6 +125,13 @@ def test_every_metric_is_in_the_reference(pages: dict[str, Elements]) -> None:
     } == set()
 
 
+@pytest.mark.xdist_group("docs-site")
+def test_examples_in_docstrings_are_code(site: Path) -> None:
+    text = (site / "reference.html").read_text(encoding="utf-8")
+    assert "&gt;&gt;&gt; " in text
+    assert "<blockquote>" not in text
+
+
 def test_links_are_those_of_the_site() -> None:
     text = "[a](../CHANGELOG.md) [b](tasks/pose.md#deviations-and-gaps) [c](../LICENSE) [d](https://a.b/c)"
     shown = "[a](changelog.md) [b](tasks/pose.md#deviations-and-gaps) c [d](https://a.b/c)"

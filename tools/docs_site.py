@@ -30,6 +30,8 @@ RETURNED = (
 )  # fmt: skip
 """What the verbs of the package return, and what those hold."""
 SCORES = "humanbench.metrics.scores.Scores"
+STYLE = ".md-grid { max-width: 80rem; }\n"
+"""Tables and commands are wide, and so is a desk."""
 _CODE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[^\n]*$|^(?: {4,}|\t)[^\n]*$|`[^`\n]+`", re.M | re.S)
 _LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<to>[^)\s]+)\)")
 
@@ -122,7 +124,7 @@ def on_files(files: Any, config: Any) -> Any:
         there = address(path.relative_to(ROOT).as_posix())
         assert there is not None
         made[there] = notebook_page(path)
-    made[REFERENCE] = reference()
+    made |= {REFERENCE: reference(), "site.css": STYLE}
     for there, text in made.items():
         files.append(File.generated(config, there, content=text))
     return files
