@@ -191,7 +191,7 @@ def test_a_narrow_gaussian_on_a_small_map_with_its_kernel(x: float, y: float) ->
 def test_without_blur_a_gaussian_at_the_border_is_read_where_it_is(
     x: float, y: float, sigma: float, top: float
 ) -> None:
-    """Heads and feet of people in small windows lie there; the blur with zeros outside moves them by up to a cell."""
+    """The blur with zeros outside moves it inwards by up to a cell."""
     heatmaps, _ = gaussians(torch.tensor([[[x, y]]]), (16, 12), sigma)
     places, _ = peaks(top * heatmaps, 1)
     np.testing.assert_allclose(places[0, 0], [x, y], atol=0.05)

@@ -41,9 +41,9 @@ def peaks(heatmaps: Tensor, blur: int) -> tuple[Tensor, Tensor]:
     place between cells: DARK (Zhang et al., CVPR 2020) in UDP's form, as mmpose's `refine_keypoints_dark_udp`.
 
     Zeros outside pull joints that lie within half a kernel of the border inwards, by up to 0.9 cells on the outermost
-    two: little on maps of 64 x 48 cells, much on those of 16 x 12, where heads and feet lie there. With `blur` 1
-    nothing is blurred and the step is taken from the nearest cell that has neighbours on all sides: a Gaussian is then
-    read exactly wherever its peak is.
+    two; windows about annotated boxes leave a margin in which few joints lie. With `blur` 1 nothing is blurred and the
+    step is taken from the nearest cell that has neighbours on all sides: a Gaussian is then read exactly wherever its
+    peak is.
     """
     h, w = heatmaps.shape[2:]
     scores, best = heatmaps.flatten(2).max(-1)
