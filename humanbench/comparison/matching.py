@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from humanbench.comparison.runs import Run
+from humanbench.names import mark
+from humanbench.results import Result
 from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.stored import labels_of
 
 SHORT = 8
 """Characters of a hash that are shown."""
@@ -63,7 +66,7 @@ def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:
     for cell, name in ((base, "BASE"), (new, "NEW")):
         if cell.problem:
             return Pair(key, base, new, f"{name} {cell.problem}")
-    problems = list(_incompatible(base, new))
+    problems = list(incompatible(base.first.result, new.first.result))
     if problems:
         return Pair(key, base, new, "; ".join(problems))
     a, b = base.first.result, new.first.result
@@ -75,12 +78,12 @@ def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:
     return Pair(key, base, new, notes=tuple(notes))
 
 
-def _incompatible(base: CellRuns, new: CellRuns) -> Iterator[str]:
-    a, b = base.first.result, new.first.result
+def incompatible(a: Result, b: Result) -> Iterator[str]:
+    """Why the difference of two results (of BASE and of NEW) would mean nothing; empty where it does."""
     if a.synthetic != b.synthetic:
         yield f"{_kind(a.synthetic)} against {_kind(b.synthetic)} data"
-    elif base.first.fingerprint != new.first.fingerprint:
-        yield f"different data (fingerprint {base.first.fingerprint[:SHORT]} against {new.first.fingerprint[:SHORT]})"
+    elif labels_of(a) != labels_of(b):
+        yield f"different data (fingerprint {labels_of(a)[:SHORT]} against {labels_of(b)[:SHORT]})"
     if a.cell.recipe_sha256 != b.cell.recipe_sha256:
         yield f"different protocol (recipe {a.cell.recipe_sha256[:SHORT]} against {b.cell.recipe_sha256[:SHORT]})"
     if a.cell.inputs != b.cell.inputs:
@@ -90,6 +93,14 @@ def _incompatible(base: CellRuns, new: CellRuns) -> Iterator[str]:
         yield f"different metric ({a.main} on {a.split} against {b.main} on {b.split})"
     if a.cell.humanbench != b.cell.humanbench:
         yield f"different major version of humanbench ({a.cell.humanbench} against {b.cell.humanbench})"
+
+
+def ground_of(result: Result) -> str:
+    """A mark that two results share exactly where `incompatible` finds nothing."""
+    cell = result.cell
+    inputs = tuple(sorted(cell.inputs.items()))
+    parts = (result.synthetic, labels_of(result), cell.recipe_sha256, inputs, result.main, result.split)
+    return mark(repr((*parts, cell.humanbench)))
 
 
 def _kind(synthetic: bool) -> str:

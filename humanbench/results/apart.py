@@ -71,6 +71,21 @@ class ColumnNumbers:
         self._row_freedom = _array(one.row_freedom for one in numbers)
         self._trained = np.array([cell.trained for cell in trained], bool)
 
+    def terms(self) -> list[list[float]]:
+        """What `least` reckons with, by cell: value, below, above, factor of its units, 1 / seeds, and of the noise of
+        training seeds what is assumed, squared deviations, their degrees of freedom, the row's sums, and whether
+        anything was trained (0 or 1). For the page of the board that compares any two entries."""
+        columns = (
+            self.values, self.below, self.above, self._units, self._seeds, self._assumed, self._squares, self._freedom,
+            self._ratios, self._row_freedom, self._trained.astype(np.float64),
+        )  # fmt: skip
+        return [list(map(float, row)) for row in np.stack([column.astype(np.float64) for column in columns], axis=1)]
+
+    def quantiles(self) -> list[float]:
+        """By added degrees of freedom of two cells, the quantile of the t distribution at the level of `least`."""
+        largest = 2 * int(self._freedom.max(initial=0)) + 1
+        return [t_quantile(FREEDOM + extra, self._level) for extra in range(largest)]
+
     def least(self, less: NDArray[np.intp], more: NDArray[np.intp]) -> Floats:
         """The least differences by which cells `more` lie surely above cells `less` (indices that broadcast).
 
@@ -89,8 +104,7 @@ class ColumnNumbers:
         assumed = np.maximum(self._assumed[a], self._assumed[b])
         variance = FREEDOM * factor * assumed * assumed + self._squares[a] + self._squares[b]
         variance = variance / (FREEDOM + freedom) * (self._seeds[a] + self._seeds[b])
-        largest = 2 * int(self._freedom.max(initial=0)) + 1
-        quantiles = _array(t_quantile(FREEDOM + extra, self._level) for extra in range(largest))
+        quantiles = _array(self.quantiles())
         reach: Floats = np.where(self._trained[a] | self._trained[b], quantiles[freedom] ** 2 * variance, 0.0)
         return reach
 

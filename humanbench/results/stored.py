@@ -27,8 +27,13 @@ class StoredResult:
     @property
     def fingerprint(self) -> str:
         """Identity of the data's labels (of all the data where only that is recorded)."""
-        known = self.result.provenance
-        return known.dataset_fingerprint if known else self.result.cell.data_sha256
+        return labels_of(self.result)
+
+
+def labels_of(result: Result) -> str:
+    """Identity of the labels that a result is about (of all its data where only that is recorded)."""
+    known = result.provenance
+    return known.dataset_fingerprint if known else result.cell.data_sha256
 
 
 def read_stored(paths: Iterable[str | os.PathLike[str]]) -> list[StoredResult]:

@@ -50,11 +50,11 @@
     });
   }
 
-  // Hides the columns of other scenarios, and of folded groups all that is left but the first.
+  // Hides the columns of other scenarios, those that were not chosen, and of folded groups all that is left but the first.
   function showColumns(table) {
     var heads = Array.prototype.slice.call(table.querySelectorAll("tr.heads th"));
     var scenario = table.dataset.scenario || "";
-    var hidden = heads.map(function (head) { return !!(scenario && head.dataset.scenario && head.dataset.scenario !== scenario); });
+    var hidden = heads.map(function (head) { return !!(scenario && head.dataset.scenario && head.dataset.scenario !== scenario) || head.dataset.off === "true"; });
     var index = heads.findIndex(function (head) { return head.classList.contains("cost") || head.classList.contains("score"); });
     table.querySelectorAll("tr.tasks .group").forEach(function (group) {
       var span = parseInt(group.dataset.span = group.dataset.span || group.colSpan, 10);
@@ -108,6 +108,39 @@
     };
   }
 
+  // A box to tick for each column of scores and costs, task by task.
+  function columnChooser(form, table) {
+    var heads = Array.prototype.slice.call(table.querySelectorAll("tr.heads .cost, tr.heads .score"));
+    if (heads.length < 4) return;
+    var details = document.createElement("details"), summary = document.createElement("summary");
+    details.className = "columns";
+    summary.textContent = "Columns";
+    details.appendChild(summary);
+    var left = heads.slice();
+    table.querySelectorAll("tr.tasks .group").forEach(function (group) {
+      var set = document.createElement("fieldset"), legend = document.createElement("legend");
+      legend.textContent = (group.querySelector("a") || group.firstChild).textContent.trim();
+      set.appendChild(legend);
+      left.splice(0, parseInt(group.dataset.span || group.colSpan, 10)).forEach(function (head) {
+        var label = document.createElement("label"), box = document.createElement("input");
+        box.type = "checkbox";
+        box.checked = true;
+        box.addEventListener("input", function (event) {
+          event.stopPropagation();
+          head.dataset.off = String(!box.checked);
+          var off = heads.filter(function (one) { return one.dataset.off === "true"; }).length;
+          summary.textContent = off ? "Columns (" + (heads.length - off) + " of " + heads.length + ")" : "Columns";
+          showColumns(table);
+        });
+        label.appendChild(box);
+        label.appendChild(document.createTextNode(head.firstChild.textContent.trim()));
+        set.appendChild(label);
+      });
+      details.appendChild(set);
+    });
+    form.insertBefore(details, form.querySelector("output"));
+  }
+
   // Shows the rows that fit, of a long table the first hundred of them until all are asked for.
   function filterable(form) {
     var table = document.getElementById(form.dataset.for);
@@ -118,6 +151,7 @@
     more.type = "button";
     more.className = "all";
     form.appendChild(more);
+    columnChooser(form, table);
     form.hidden = false;
     form.parentNode.hidden = false;
     form.parentNode.open = !phone.matches;

@@ -235,7 +235,8 @@ def test_a_phone_scrolls_tables_not_pages(browser: Browser, site: Path, page: st
 
 
 PHONE_PAGES = [
-    "index.html", "published.html", "backbones.html", "backbones/*.html", "tasks/pose.html", "datasets/caltech.html",
+    "index.html", "published.html", "backbones.html", "backbones/*.html", "compare.html", "compare/*.html",
+    "changes.html", "tasks/pose.html", "datasets/caltech.html",
     BOARD, "entries/*.html",
 ]  # fmt: skip
 
@@ -372,3 +373,85 @@ def test_drawn_predictions_are_seen_and_fit(browser: Browser, drawn: Path, task:
     assert browser.run(f"{images}.length > 0 && {images}.every(i => i.complete && i.naturalWidth > 20 && i.alt)")
     assert browser.run(f"{images}.every(i => i.getBoundingClientRect().right <= {width})")
     assert browser.run("document.documentElement.scrollWidth") == width
+
+
+def pair_rows(browser: Browser) -> list[str]:
+    """Texts of the table of two entries, row by row."""
+    cells = "Array.from(r.cells).map(c => c.innerText).join('|')"
+    return list(browser.run(f"Array.from(document.querySelectorAll('table.pair tr')).map(r => {cells})"))
+
+
+def wait_for(browser: Browser, condition: str) -> None:
+    """Until a JavaScript condition holds, ten seconds at most."""
+    done = browser.run(
+        "new Promise(done => { const end = Date.now() + 10000; const look = () => "
+        f"({condition}) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 10); look(); }})"
+    )
+    assert done, condition
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_any_two_stand_side_by_side_as_on_their_page(browser: Browser, site: Path, width: int) -> None:
+    """What the script shows of the first pair is what its page shows without one."""
+    browser.size(width, 900, phone=width < 600)
+    for page in list((site / "compare").glob("path-vitb-*"))[:3]:
+        browser.open(at(site, f"compare/{page.name}"))
+        still = pair_rows(browser)
+        assert len(still) > 20
+        one, two = page.stem.split("--")
+        browser.open(at(site, f"compare.html?a={one}&b={two}"))
+        wait_for(browser, "document.querySelector('table.pair')")
+        assert pair_rows(browser) == still
+        box = "(b => [b.scrollWidth <= b.clientWidth, document.documentElement.scrollWidth])"
+        assert browser.run(f"{box}(document.querySelector('.pair').parentNode)") == [True, width]
+
+
+def test_another_entry_is_chosen_and_the_address_keeps_it(browser: Browser, site: Path) -> None:
+    browser.open(at(site, "compare.html?t=humanbench-v1-partial-claimed"))
+    wait_for(browser, "document.querySelector('table.pair')")
+    first, second = (
+        "document.querySelectorAll('form.chooser select')[1]",
+        "document.querySelectorAll('form.chooser select')[2]",
+    )
+    assert browser.run(f"{first}.value !== {second}.value")
+    before = pair_rows(browser)
+    browser.run(f"{second}.selectedIndex = 3; {second}.dispatchEvent(new Event('input', {{bubbles: true}}))")
+    wait_for(browser, f"location.search.includes({second}.value)")
+    name = browser.run(f"{second}.selectedOptions[0].textContent")
+    wait_for(browser, f"document.querySelector('table.pair').rows[0].cells[2].innerText === {name!r}")
+    assert pair_rows(browser) != before
+
+
+def test_without_scripts_the_first_pairs_lead_to_their_pages(browser: Browser, site: Path) -> None:
+    browser.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(at(site, "compare.html"))
+        root = browser.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        links = browser.call("DOM.querySelectorAll", nodeId=root, selector=".matrix td a")["nodeIds"]
+        assert len(links) == 4 * 3
+        assert browser.call("DOM.querySelectorAll", nodeId=root, selector="select")["nodeIds"] == []
+    finally:
+        browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_columns_can_be_chosen(browser: Browser, site: Path) -> None:
+    browser.open(at(site, BOARD))
+    heads = "Array.from(document.querySelectorAll('#board-claimed tr.heads th'))"
+    shown = f"{heads}.filter(h => h.getClientRects().length).length"
+    spans = (
+        "Array.from(document.querySelectorAll('#board-claimed tr.tasks .group')).filter(h => !h.hidden)"
+        ".reduce((n, h) => n + h.colSpan, 0)"
+    )
+    before = browser.run(shown), browser.run(spans)
+    for name in ("LIP", "GFLOPs"):
+        browser.run(
+            f"Array.from(document.querySelectorAll('.columns label')).find(l => l.textContent === {name!r})"
+            ".querySelector('input').click()"
+        )
+    assert (browser.run(shown), browser.run(spans)) == (before[0] - 2, before[1] - 2)
+    assert browser.run("document.querySelector('.columns summary').textContent") == "Columns (19 of 21)"
+    names = browser.run(
+        f"{heads}.filter(h => !h.hidden && h.matches('.score')).map(h => h.querySelector('a').textContent)"
+    )
+    assert "LIP" not in names
+    assert "ATR" in names

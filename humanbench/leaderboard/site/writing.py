@@ -22,6 +22,7 @@ from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.model.published import load_published
 from humanbench.leaderboard.site import charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
+from humanbench.leaderboard.site.pages.compare import compare_files
 from humanbench.leaderboard.site.pages.samples import sample_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.tables import hue
@@ -30,6 +31,7 @@ from humanbench.paths import shipped
 NAVIGATION = (
     ("index", "Boards", "index.html"),
     ("backbones", "Backbones", "backbones.html"),
+    ("compare", "Compare", "compare.html"),
     ("published", "Published", "published.html"),
     ("datasets", "Datasets", "datasets.html"),
     ("reading", "Guide", "reading.html"),
@@ -136,6 +138,8 @@ def _write_data(folder: Path, content: Content) -> None:
     _write(folder / "data/published.json", rawdata.json_of(published))
     for entry in content.entries:
         _write(folder / f"data/entries/{entry.id}.json", rawdata.entry_json(entry))
+    for path, text in compare_files(content):
+        _write(folder / path, text)
     for board in content.boards:
         for scenario in (None, *board.scenarios()):
             name = board.key.slug if scenario is None else f"{board.key.slug}-{scenario}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from humanbench.cards import cards
-from humanbench.leaderboard.site.pages import backbones, boards, datasets, entries, overview
+from humanbench.leaderboard.site.pages import backbones, boards, compare, datasets, entries, overview
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
 
@@ -23,4 +23,5 @@ def pages(content: Content) -> Iterable[Page]:
     yield from (datasets.task(content, task) for task in tasks())
     yield from boards.boards(content)
     yield from backbones.backbones(content)
+    yield from compare.compare(content)
     yield from entries.entries(content)

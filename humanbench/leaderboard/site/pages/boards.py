@@ -40,7 +40,7 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
             ("all", f"{slug}.html", scenario is None),
             *((name, f"{slug}-{name}.html", name == scenario) for name in board.scenarios()),
         ],
-        "tables": _tables(ranked, columns, not board.key.synthetic),
+        "tables": _tables(ranked, columns, not board.key.synthetic, slug),
         "evidence_text": {name: f"Numbers {text}." for name, text in EVIDENCE_TEXT.items()},
         "rankings": ranked,
     }
@@ -67,8 +67,8 @@ def _used(ranked: list[Ranked]) -> list[str]:
     return list(columns_of_results({name for one in ranked for name in one.columns}))
 
 
-def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool) -> list[dict[str, Any]]:
-    """A table per kind of evidence; an entry's anchor is its first row."""
+def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, slug: str) -> list[dict[str, Any]]:
+    """A table per kind of evidence; an entry's anchor is its first row. `slug`: of the whole board."""
     anchors: set[str] = set()
     made = []
     for one in ranked:
@@ -80,6 +80,7 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool) -
         made.append(
             {
                 "evidence": one.evidence,
+                "table": f"{slug}-{one.evidence}",
                 "columns": kept,
                 "spans": tables.task_spans(kept),
                 "empty": empty,

@@ -18,6 +18,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
 from humanbench.leaderboard.site.costs import speed_texts
+from humanbench.leaderboard.site.pages.compare import pair_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
@@ -36,12 +37,12 @@ def entries(content: Content) -> Iterable[Page]:
     place = {board.key: board for board in content.boards}
     best = {key: _best(content.rankings(board)) for key, board in place.items()}
     ranks = dataset_ranks(content)
-    beside_it = _neighbours(content)
+    beside_it, pages = _neighbours(content), pair_pages(content)
     for entry in content.entries:
         board = place.get(entry.board) if entry.scores else None
         beside = len(content.networks.get(entry.network, ())) > 1
         page = _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
-        page.context["neighbours"] = beside_it.get(entry.id, [])
+        page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
         yield page
 
 

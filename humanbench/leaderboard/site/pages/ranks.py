@@ -13,7 +13,7 @@ def dataset_ranks(content: Content) -> dict[str, dict[str, str]]:
             of = int((ranks.rank > 0).sum())
             for entry, rank, low, high in zip(ranked.entries, ranks.rank, ranks.low, ranks.high, strict=True):
                 if rank:
-                    found.setdefault(entry.id, {})[column] = _text(rank, low, high, of)
+                    found.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
     return found
 
 
@@ -23,10 +23,11 @@ def overall_ranks(content: Content) -> dict[str, str]:
     for ranked in (one for board in content.boards for one in content.rankings(board)):
         ranking = ranked.ranking
         for entry, rank, low, high in zip(ranked.entries, ranking.rank, ranking.low, ranking.high, strict=True):
-            found.setdefault(entry.id, _text(rank, low, high, len(ranked.entries)))
+            found.setdefault(entry.id, rank_text(rank, low, high, len(ranked.entries)))
     return found
 
 
-def _text(rank: int, low: int, high: int, of: int) -> str:
+def rank_text(rank: int, low: int, high: int, of: int) -> str:
+    """A rank with its interval, where that is more than it."""
     span = f" ({low}–{high})" if low != high else ""
     return f"{rank} of {of}{span}"

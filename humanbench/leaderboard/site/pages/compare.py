@@ -1,0 +1,253 @@
+"""Two entries of a board side by side: a page that compares any two with a script, and pages of the first pairs.
+
+The script reads a small file per entry, so a site of many entries holds no page per pair. What it shows is what the
+pages show: the same numbers by the same rule.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.differences import Difference, Pairs, counts, ground
+from humanbench.leaderboard.model.entries import BoardEntry, Score
+from humanbench.leaderboard.site.costs import CostColumn, cost_columns
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.ranks import rank_text
+from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.rawdata import json_of
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number
+from humanbench.results.noise import FREEDOM
+
+PAIRED = 6
+"""Entries of a table, from the first on, any two of which have a page."""
+TABLES = 12
+"""Tables of boards that have such pages."""
+FOLDER = "data/compare"
+"""Where the files lie that the script reads."""
+
+SIDES = {
+    "better": "better",
+    "worse": "worse",
+    "open": "not told apart",
+    "corrected": "not told apart after correction",
+    "not comparable": "not comparable: other recipe, data, metric or version",
+    "absent": "",
+}
+"""What is said of the second entry against the first; `corrected` where only the interval of this dataset alone
+is clear of zero."""
+
+
+def pair_path(first: BoardEntry, second: BoardEntry) -> str:
+    """Where the page of two entries lies, the one that is ahead first."""
+    return f"compare/{first.id}--{second.id}.html"
+
+
+def pair_pages(content: Content) -> dict[tuple[str, str], str]:
+    """The pages that are there, by the ids of their entries in either order."""
+    return {key: path for _, one in _tables(content) for key, path in _paths(one).items()}
+
+
+def _tables(content: Content) -> list[tuple[Board, Ranked]]:
+    """The tables whose first pairs have pages; of two entries there is one difference, so an entry stands in one."""
+    every = [(board, one) for board in content.boards for one in content.rankings(board)]
+    return [(board, one) for board, one in every if len(one.entries) > 1][:TABLES]
+
+
+def _first(one: Ranked) -> list[int]:
+    return [int(i) for i in one.ranking.order[:PAIRED]]
+
+
+def _paths(one: Ranked) -> dict[tuple[str, str], str]:
+    found = {}
+    for a, b in combinations([one.entries[i] for i in _first(one)], 2):
+        found[a.id, b.id] = found[b.id, a.id] = pair_path(a, b)
+    return found
+
+
+def table_name(board: Board, one: Ranked) -> str:
+    """What a table is called in addresses and files."""
+    return f"{board.key.slug}-{one.evidence}"
+
+
+def compare(content: Content) -> Iterable[Page]:
+    """The page for any two entries, and those of the first pairs."""
+    elsewhere: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    listed, made = [], []
+    written: set[str] = set()
+    for board, one in _tables(content):
+        pairs, costs = Pairs(one), cost_columns(one.entries)
+        first = _first(one)
+        found = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
+        for (a, b), differences in found.items():
+            networks = one.entries[a].network, one.entries[b].network
+            path = pair_path(one.entries[a], one.entries[b])
+            if path in written:  # an entry with both kinds of evidence
+                continue
+            written.add(path)
+            for key in (networks, networks[::-1]):
+                elsewhere.setdefault(key, []).append((path, _title(board, one)))
+            made.append((path, _pair(board, one, a, b, differences, costs), networks))
+        listed.append(_matrix(board, one, first, found))
+    yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
+    for path, context, networks in made:
+        also = [(f"../{link}", text) for link, text in elsewhere[networks] if link != path]
+        title = f"{context['names'][0]} and {context['names'][1]}"
+        yield Page(path, "pair.html.j2", title, "compare", {**context, "also": also})
+
+
+def _title(board: Board, one: Ranked) -> str:
+    return ", ".join([board_title(board), *board.key.labels, one.evidence])
+
+
+def _matrix(
+    board: Board, one: Ranked, first: Sequence[int], found: dict[tuple[int, int], list[Difference]]
+) -> dict[str, Any]:
+    """Who is better on how many datasets: a row and a column for each of the first entries."""
+    paths = _paths(one)
+    rows = []
+    for a in first:
+        cells: list[tuple[str, str, str]] = []
+        for b in first:
+            if a == b:
+                cells.append(("", "", ""))
+                continue
+            same_order = (a, b) in found
+            better, worse, still = counts(found[(a, b) if same_order else (b, a)])
+            if same_order:  # the difference is the second minus the first
+                better, worse = worse, better
+            text = f"better on {better}, worse on {worse}, not told apart on {still}"
+            cells.append((f"{better} : {worse}", text, paths[one.entries[a].id, one.entries[b].id]))
+        rows.append((one.entries[a].name, f"entries/{one.entries[a].id}.html", int(one.ranking.rank[a]), cells))
+    about = {"slug": board.key.slug, "title": board_title(board), "labels": (*board.key.labels, one.evidence)}
+    return {**about, "name": table_name(board, one), "rows": rows, "more": len(one.entries) - len(first)}
+
+
+def _pair(
+    board: Board, one: Ranked, a: int, b: int, differences: Sequence[Difference], costs: Sequence[CostColumn]
+) -> dict[str, Any]:
+    entries = one.entries[a], one.entries[b]
+    better, worse, still = counts(differences)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for column, difference in zip(columns_of([d.dataset for d in differences]), differences, strict=True):
+        groups.setdefault(column.task, []).append(_row(column, difference))
+    return {
+        "names": [entry.name for entry in entries],
+        "links": [f"../entries/{entry.id}.html" for entry in entries],
+        "query": f"?a={entries[0].id}&b={entries[1].id}",
+        "board": (f"../boards/{board.key.slug}.html", board_title(board)),
+        "labels_of": (*board.key.labels, one.evidence),
+        "counts": (better, worse, still),
+        "about_rows": [
+            ("Overall rank", *(rank_of(one, i) for i in (a, b))),
+            *((_cost_head(cost), *(cost.text(entry) for entry in entries)) for cost in costs),
+        ],
+        "groups": list(groups.items()),
+    }
+
+
+def rank_of(one: Ranked, row: int) -> str:
+    """The overall rank with its interval."""
+    ranking = one.ranking
+    return rank_text(ranking.rank[row], ranking.low[row], ranking.high[row], len(one.entries))
+
+
+def _cost_head(cost: CostColumn) -> str:
+    return f"{cost.head} ({cost.unit})" if cost.unit else cost.head
+
+
+def _row(column: TableColumn, one: Difference) -> dict[str, Any]:
+    known = math.isfinite(one.value)
+    clear = one.side == "open" and (one.low > 0 or one.high < 0)
+    sign = "+" if one.value > 0 else ""
+    return {
+        "column": column,
+        "values": [_value(score) for score in (one.first, one.second)],
+        "difference": f"{sign}{number(one.value, 2)}" if known else "–",
+        "interval": interval_text(one.low, one.high, 2).replace("–", " to ") if known else "",
+        "side": one.side,
+        "text": SIDES["corrected" if clear else one.side],
+    }
+
+
+def _value(score: Score | None) -> tuple[str, str]:
+    """The value, and half of its interval."""
+    if score is None:
+        return "–", ""
+    return number(score.value, 2), f"±{number(score.number.half, 2)}" if score.interval else ""
+
+
+def compare_files(content: Content) -> Iterator[tuple[str, str]]:
+    """The files that the script reads, with their paths from the site's top: a list of all, and one for each entry.
+
+    They are scripts, as a page that was opened from the disk may read nothing else.
+    """
+    every = [(board, one) for board in content.boards for one in content.rankings(board)]
+    of_entry: dict[str, dict[str, Any]] = {}
+    listed = []
+    datasets: set[str] = set()
+    for board, one in every:
+        name, costs = table_name(board, one), cost_columns(one.entries)
+        pairs = Pairs(one)
+        scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
+        datasets |= set(one.columns)
+        for i, entry in enumerate(one.entries):
+            cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
+            about = [rank_of(one, i), *(cost.text(entry) for cost in costs)]
+            of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
+        listed.append(_listed(board, one, name, pairs, costs))
+    known = {column.id: _dataset(column) for column in columns_of(sorted(datasets))}
+    document = {"tables": listed, "datasets": known, "sides": SIDES, "freedom": FREEDOM}
+    yield f"{FOLDER}/index.js", f"humanbench.index({_script(document)});\n"
+    for name, tables in of_entry.items():
+        yield f"{FOLDER}/{name}.js", f"humanbench.entry({_script(name)},{_script(tables)});\n"
+
+
+def _script(value: Any) -> str:
+    """JSON that is a JavaScript expression, wherever it stands."""
+    return json_of(value).rstrip("\n").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _numbers(one: Ranked, pairs: Pairs, column: int) -> dict[int, list[Any]]:
+    """By entry what its cell's difference with any other is reckoned from: the ground, half of the interval, the terms
+    of `humanbench.results.apart` at 95 %, and the factor of its units at the level of the ranks."""
+    ranks, usual = one.ranking.columns[column], pairs.usual[column]
+    terms, corrected = usual.terms(), ranks.numbers.terms()
+    found = {}
+    for i, entry in enumerate(one.entries):
+        if ranks.rank[i]:
+            score, at = entry.scores[one.columns[column]], int(ranks.places[i])
+            numbers = [score.number.half, *terms[at], corrected[at][3]]
+            found[i] = [ground(score), *(value if math.isfinite(value) else None for value in numbers)]
+    return found
+
+
+def _listed(board: Board, one: Ranked, name: str, pairs: Pairs, costs: Sequence[CostColumn]) -> dict[str, Any]:
+    quantiles = [
+        max((of.quantiles() for of in columns), key=len)
+        for columns in (pairs.usual, [column.numbers for column in one.ranking.columns])
+    ]
+    return {
+        "name": name,
+        "title": board_title(board),
+        "labels": [*board.key.labels, one.evidence],
+        "link": f"boards/{board.key.slug}.html",
+        "columns": list(one.columns),
+        "quantiles": quantiles,
+        "about": ["Overall rank", *map(_cost_head, costs)],
+        "entries": [[one.entries[i].id, one.entries[i].name, one.entries[i].network] for i in one.ranking.order],
+    }
+
+
+def _dataset(column: TableColumn) -> dict[str, Any]:
+    return {
+        "short": column.short,
+        "name": column.name,
+        "task": column.task,
+        "hue": hue(column.task),
+        "metric": column.metric,
+        "arrow": column.arrow,
+    }
