@@ -14,7 +14,7 @@ import humanbench
 from humanbench.cards import load_card
 from humanbench.comparison.matching import ground_of, incompatible
 from humanbench.leaderboard.model.boards import boards
-from humanbench.leaderboard.model.differences import Pairs, counts
+from humanbench.leaderboard.model.differences import EntryPairs, counts
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.site.pages.compare import PAIRED, TABLES
@@ -30,7 +30,7 @@ def test_a_difference_is_what_the_ranks_say() -> None:
     results = [made_result(d, n, value=v) for d, row in VALUES.items() for n, v in zip("abc", row, strict=True)]
     results += [made_result("cihp", "a")]
     (ranked,) = boards(entries_of(results, seen_by))[0].ranked()
-    pairs = Pairs(ranked)
+    pairs = EntryPairs(ranked)
     for first, second in permutations(range(3), 2):
         there, back = pairs.between(first, second), pairs.between(second, first)
         for one, other in zip(there, back, strict=True):
@@ -68,7 +68,7 @@ def test_other_recipes_data_or_versions_have_no_difference() -> None:
     assert ground_of(one) == ground_of(made_result("lip", "other"))
     strange = made_result("lip", "two", value=90.0).model_copy(update=changes[4])
     (ranked,) = boards(entries_of([one, strange], seen_by))[0].ranked()
-    (found,) = Pairs(ranked).between(0, 1)
+    (found,) = EntryPairs(ranked).between(0, 1)
     assert (found.side, math.isnan(found.value)) == ("not comparable", True)
 
 
@@ -82,7 +82,7 @@ def test_it_never_says_more_than_compare(tmp_path: Path) -> None:
     results = [r for run in runs for r in humanbench.load_results(run)]
     (ranked,) = boards(entries_of(results, seen_by))[0].ranked()
     place = {entry.backbone: i for i, entry in enumerate(ranked.entries)}
-    found = {one.dataset: one for one in Pairs(ranked).between(place["a"], place["b"])}
+    found = {one.dataset: one for one in EntryPairs(ranked).between(place["a"], place["b"])}
     for cell in report["cells"]:
         one = found[cell["dataset"]]
         assert one.value == pytest.approx(cell["difference"])

@@ -22,7 +22,7 @@ Side = Literal["better", "worse", "open", "not comparable", "absent"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class EntryDifference:
     """The second entry minus the first on a dataset, in the metric's unit, with its 95 % interval.
 
     `side`: whether the second is better or worse beyond doubt, the two cannot be told apart, another recipe, data,
@@ -38,7 +38,7 @@ class Difference:
     high: float = math.nan
 
 
-class Pairs:
+class EntryPairs:
     """Differences between any two entries of a ranked table."""
 
     def __init__(self, ranked: Ranked) -> None:
@@ -46,19 +46,19 @@ class Pairs:
         self.usual = [_usual(ranked, name) for name in ranked.columns]
         """By column the numbers at the level of a single 95 % interval; those of the ranks are corrected."""
 
-    def between(self, first: int, second: int) -> list[Difference]:
+    def between(self, first: int, second: int) -> list[EntryDifference]:
         """The differences of two entries, by their places in `ranked.entries`, where either has a value."""
         found = (self._difference(column, first, second) for column in range(len(self.ranked.columns)))
         return [one for one in found if one.first is not None or one.second is not None]
 
-    def _difference(self, column: int, first: int, second: int) -> Difference:
+    def _difference(self, column: int, first: int, second: int) -> EntryDifference:
         name = self.ranked.columns[column]
         scores = self.ranked.score(first, name), self.ranked.score(second, name)
         ranks = self.ranked.ranking.columns[column]
         if scores[0] is None or scores[1] is None or not (ranks.rank[first] and ranks.rank[second]):
-            return Difference(name, *scores, "absent")
+            return EntryDifference(name, *scores, "absent")
         if ground(scores[0]) != ground(scores[1]):
-            return Difference(name, *scores, "not comparable")
+            return EntryDifference(name, *scores, "not comparable")
         a, b = ranks.places[[first]], ranks.places[[second]]
         usual = self.usual[column]
         value = float(usual.values[b[0]]) - float(usual.values[a[0]])
@@ -68,7 +68,7 @@ class Pairs:
             side = "better"
         elif ranks.apart(first, second):
             side = "worse"
-        return Difference(name, *scores, side, value, low, high)
+        return EntryDifference(name, *scores, side, value, low, high)
 
 
 def ground(score: Score) -> str:
@@ -81,7 +81,7 @@ def _usual(ranked: Ranked, column: str) -> ColumnNumbers:
     return ColumnNumbers([s.number for s in scores if s is not None and np.isfinite(s.value)], 1)
 
 
-def counts(differences: Sequence[Difference]) -> tuple[int, int, int]:
+def counts(differences: Sequence[EntryDifference]) -> tuple[int, int, int]:
     """On how many datasets the second entry is better, worse, and not told apart from the first."""
     sides = [one.side for one in differences]
     return sides.count("better"), sides.count("worse"), sides.count("open")

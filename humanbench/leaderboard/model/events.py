@@ -68,3 +68,17 @@ def _count(entry: BoardEntry) -> str:
 
 def _labels(entry: BoardEntry) -> str:
     return f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""
+
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def by_month(events: Iterable[Event]) -> list[tuple[str, str, list[Event]]]:
+    """Events under the month they are of: its address, its name, and the events, in the order given."""
+    months: dict[str, list[Event]] = {}
+    for event in events:
+        months.setdefault(event.date[:7], []).append(event)
+    return [(key, f"{_MONTHS[(int(key[5:]) - 1) % 12]} {key[:4]}", found) for key, found in months.items()]

@@ -6,7 +6,7 @@ import gc
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.model.published import load_published
-from humanbench.leaderboard.site import charts, rawdata
+from humanbench.leaderboard.site import changes, charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.compare import compare_files
 from humanbench.leaderboard.site.pages.samples import sample_files
@@ -70,19 +70,34 @@ def build_site(
     out = out.expanduser().absolute()
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
-    content = Content(boards(entries), entries, events, samples or {})
+    content, state, notes = _since(out, Content(boards(entries), entries, events, samples or {}))
     with _uncollected(), beside(out) as place:
         folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
         count = _write_pages(folder, content)
         _write_data(folder, content)
+        _write(folder / changes.STATE, state.to_json())
         _write_samples(folder, content)
         if out.exists():
             out.rename(place / "before")
         folder.rename(out)
     out.chmod(0o755)
-    return Site(out, count, len(entries))
+    return Site(out, count, len(entries), notes)
+
+
+def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState, tuple[str, ...]]:
+    """The content with the events of all builds of the folder, the state to keep, and what could not be read."""
+    notes: tuple[str, ...] = ()
+    try:
+        before = changes.read_state(out)
+    except ValueError as error:
+        before = None
+        notes = (f"{out / changes.STATE}: {error}; what changed since the last build is not said",)
+    state = changes.with_events(before, changes.state_of(content), changes.today())
+    every = [*content.events, *changes.events_of_builds(state)]
+    every.sort(key=lambda event: (event.date, event.anchor), reverse=True)
+    return replace(content, events=every), state, notes
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.model.differences import Difference, Pairs, counts, ground
+from humanbench.leaderboard.model.differences import EntryDifference, EntryPairs, counts, ground
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
@@ -79,7 +79,7 @@ def compare(content: Content) -> Iterable[Page]:
     listed, made = [], []
     written: set[str] = set()
     for board, one in _tables(content):
-        pairs, costs = Pairs(one), cost_columns(one.entries)
+        pairs, costs = EntryPairs(one), cost_columns(one.entries)
         first = _first(one)
         found = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
         for (a, b), differences in found.items():
@@ -104,7 +104,7 @@ def _title(board: Board, one: Ranked) -> str:
 
 
 def _matrix(
-    board: Board, one: Ranked, first: Sequence[int], found: dict[tuple[int, int], list[Difference]]
+    board: Board, one: Ranked, first: Sequence[int], found: dict[tuple[int, int], list[EntryDifference]]
 ) -> dict[str, Any]:
     """Who is better on how many datasets: a row and a column for each of the first entries."""
     paths = _paths(one)
@@ -127,7 +127,7 @@ def _matrix(
 
 
 def _pair(
-    board: Board, one: Ranked, a: int, b: int, differences: Sequence[Difference], costs: Sequence[CostColumn]
+    board: Board, one: Ranked, a: int, b: int, differences: Sequence[EntryDifference], costs: Sequence[CostColumn]
 ) -> dict[str, Any]:
     entries = one.entries[a], one.entries[b]
     better, worse, still = counts(differences)
@@ -159,7 +159,7 @@ def _cost_head(cost: CostColumn) -> str:
     return f"{cost.head} ({cost.unit})" if cost.unit else cost.head
 
 
-def _row(column: TableColumn, one: Difference) -> dict[str, Any]:
+def _row(column: TableColumn, one: EntryDifference) -> dict[str, Any]:
     known = math.isfinite(one.value)
     clear = one.side == "open" and (one.low > 0 or one.high < 0)
     sign = "+" if one.value > 0 else ""
@@ -191,7 +191,7 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
     datasets: set[str] = set()
     for board, one in every:
         name, costs = table_name(board, one), cost_columns(one.entries)
-        pairs = Pairs(one)
+        pairs = EntryPairs(one)
         scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
@@ -211,7 +211,7 @@ def _script(value: Any) -> str:
     return json_of(value).rstrip("\n").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _numbers(one: Ranked, pairs: Pairs, column: int) -> dict[int, list[Any]]:
+def _numbers(one: Ranked, pairs: EntryPairs, column: int) -> dict[int, list[Any]]:
     """By entry what its cell's difference with any other is reckoned from: the ground, half of the interval, the terms
     of `humanbench.results.apart` at 95 %, and the factor of its units at the level of the ranks."""
     ranks, usual = one.ranking.columns[column], pairs.usual[column]
@@ -225,7 +225,7 @@ def _numbers(one: Ranked, pairs: Pairs, column: int) -> dict[int, list[Any]]:
     return found
 
 
-def _listed(board: Board, one: Ranked, name: str, pairs: Pairs, costs: Sequence[CostColumn]) -> dict[str, Any]:
+def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequence[CostColumn]) -> dict[str, Any]:
     quantiles = [
         max((of.quantiles() for of in columns), key=len)
         for columns in (pairs.usual, [column.numbers for column in one.ranking.columns])

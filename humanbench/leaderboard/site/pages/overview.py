@@ -7,6 +7,7 @@ from typing import Any
 
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.events import by_month
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import cost_columns
@@ -131,7 +132,7 @@ def reading() -> Page:
 
 
 def changes(content: Content) -> Page:
-    """What was entered and withdrawn when."""
+    """What was entered, withdrawn and changed when."""
     latest = list(content.events)[:CHANGES]
-    context = {"events": latest, "more": len(content.events) - len(latest)}
+    context = {"months": by_month(latest), "more": len(content.events) - len(latest)}
     return Page("changes.html", "changes.html.j2", "Changes", "changes", context)
