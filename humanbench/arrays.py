@@ -73,3 +73,8 @@ def flag(value: Any) -> bool:
     if number not in (0, 1):
         raise ValueError(f"{number} is no flag, which is 0 or 1")
     return bool(number)
+
+
+def shuffled_positions(count: int) -> list[int]:
+    """0 to `count` - 1 in an order that is random, but always the same."""
+    return [int(position) for position in np.random.default_rng(0).permutation(count)]

@@ -48,7 +48,7 @@ def _write_cell(
     tables = {split: load_samples(card, split, root) for split in card.evaluation.test}
     stem = f"{card.id}-{changes.get('regime', 'head')}-s{seed}"
     path = folder / "predictions" / f"{stem}{task_for(card).predictions.suffix}"
-    spoiled = _SPOIL[card.task](perfect(card, tables), error, np.random.default_rng(seed))
+    spoiled = SPOIL[card.task](perfect(card, tables), error, np.random.default_rng(seed))
     task_for(card).predictions.write(card, tables, spoiled, path)
     report = score(card, path, root, resamples=resamples)
     given = {"path": path.relative_to(folder), "report": report, "card": card, "seed": seed}
@@ -162,7 +162,7 @@ def _counting(counts: np.ndarray, error: float, rng: np.random.Generator) -> np.
     return np.asarray(counts * (1 + 0.3 * error * (_shared().normal(size=counts.shape) + 0.1 * rng.normal())))
 
 
-_SPOIL: dict[str, Any] = {
+SPOIL: dict[str, Any] = {
     "reid": _reid,
     "pose": _pose,
     "parsing": _parsing,

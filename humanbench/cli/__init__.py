@@ -22,6 +22,7 @@ _VERBS = {
     "doctor": ("humanbench.cli.doctor", "versions, device, disks, caches and data: what a run would stumble over"),
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
+    "failures": ("humanbench.cli.failures", "the test pictures on which a run is furthest off"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
     "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
     "predict": ("humanbench.cli.predict", "a folder of pictures through a finetuned network"),

@@ -36,7 +36,7 @@ class NotComparable(HumanbenchError):
     """Two results whose difference would mean nothing; the message says why."""
 
 
-class _NotHere(HumanbenchError):
+class NotHere(HumanbenchError):
     """Predictions or ground truth are not on this machine."""
 
 
@@ -68,7 +68,7 @@ def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resam
     assert pair.new is not None
     try:
         found = _paired(pair.base, pair.new, ground, rng, resamples)
-    except _NotHere as reason:
+    except NotHere as reason:
         found = _unpaired(pair.base, pair.new, rng, resamples, str(reason))
     if found.n < 2:
         raise NotComparable(f"a single {found.unit} was tested: nothing says how certain its number is")
@@ -78,8 +78,8 @@ def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resam
 
 
 def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
-    files = {name: [_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
-    card, tables = _tables(base, ground)
+    files = {name: [scored_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
+    card, tables = ground_truth(base, ground)
     first, second = (
         [_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files[name], strict=True)]
         for name, cell in (("BASE", base), ("NEW", new))
@@ -88,40 +88,40 @@ def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Genera
     return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)
 
 
-def _predictions(entry: StoredResult, name: str) -> Path:
+def scored_predictions(entry: StoredResult, name: str) -> Path:
     """The predictions file of a result, which must be as it was when it was scored."""
     result = entry.result
     if not result.predictions or result.provenance is None:
-        raise _NotHere(f"{name} records no predictions")
+        raise NotHere(f"{name} records no predictions")
     path = entry.folder / result.predictions
     if not path.resolve().is_relative_to(entry.folder.resolve()):
         raise NotComparable(f"{name} names predictions outside its folder ({result.predictions})")
     if not path.exists():
-        raise _NotHere(f"the predictions of {name} are not here (in {path.parent})")
+        raise NotHere(f"the predictions of {name} are not here (in {path.parent})")
     if content_sha256(existing(path)) != result.provenance.predictions_sha256:
         raise NotComparable(f"the predictions of {name} were changed after they were scored ({path})")
     return path
 
 
-def _tables(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
+def ground_truth(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
     """The ground truth that the cell was scored against, as far as labels and names can tell."""
     result = cell.first.result
     root = _root(result.suite, ground)
     subset = ground.subset if result.subset is not None else None
     if result.subset is not None and (subset is None or Path(subset).stem != result.subset):
-        raise _NotHere(f"no --subset file called {result.subset} is given")
+        raise NotHere(f"no --subset file called {result.subset} is given")
     try:
         card = load_card(result.dataset)
         if not dataset_folder(card, root).is_dir():
-            raise _NotHere(
+            raise NotHere(
                 f"the dataset is not under {root} (--data-root or --set datasets.ID.root=DIR name another place)"
             )
         tables = {split: load_samples(card, split, root, subset) for split in result.split.split("+")}
     except (CardError, DataError) as error:
-        raise _NotHere(f"no ground truth here: {error}") from error
+        raise NotHere(f"no ground truth here: {error}") from error
     if any(table.attrs["synthetic"] != result.synthetic for table in tables.values()):
         kinds = ("synthetic", "real") if not result.synthetic else ("real", "synthetic")
-        raise _NotHere(f"the data under {root} are {kinds[0]}, those of the runs {kinds[1]}")
+        raise NotHere(f"the data under {root} are {kinds[0]}, those of the runs {kinds[1]}")
     return card, tables
 
 
@@ -139,7 +139,7 @@ def _scores(card: DatasetCard, tables: dict[str, pd.DataFrame], entry: StoredRes
     try:
         scores = files.score(card, tables, files.read(card, tables, path))
     except PredictionError as error:
-        raise _NotHere(f"the data here are not those of {name}: {error}") from error
+        raise NotHere(f"the data here are not those of {name}: {error}") from error
     again = scores.get(result.main, math.nan)
     if not math.isclose(again, result.value, rel_tol=1e-5, abs_tol=1e-5):
         raise NotComparable(

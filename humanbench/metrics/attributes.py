@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from humanbench.arrays import AnyFloats, Bools, Ints
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 _EXACT = 2**24
 """Images up to which float32 counts them exactly."""
@@ -21,15 +21,19 @@ _EXACT = 2**24
 class LabelHits:
     """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios.
 
-    `never` (2A): which of the positive and negative labels no image has.
+    `never` (2A): which of the positive and negative labels no image has. `names` (A, or none): what the
+    attributes are called.
     """
 
     label: AnyFloats
     image: NDArray[np.float64]
     never: Bools
+    names: tuple[str, ...] = ()
 
 
-def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5) -> Scores:
+def attributes(
+    probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5, names: Sequence[str] = ()
+) -> Scores:
     """mA, accuracy, precision, recall, F1 and F1-image in percent; the units are images.
 
     `probabilities` N x A; `labels` N x A with 1 present, 0 absent, -1 unknown. An attribute is predicted where its
@@ -38,6 +42,7 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
     - mA: mean over attributes of (TPR + TNR) / 2, counted over images; a rate with nothing to count is 0; unknown
       labels count as neither positive nor negative. A rate that only a resample has nothing to count for, because none
       of the attribute's few images was drawn, is left out of that resample's mean: it says nothing of the predictions;
+    - `mA NAME`, where `names` (A) are given: (TPR + TNR) / 2 of each attribute, by the same rules;
     - accuracy, precision, recall: per image |P and T| / |P or T|, / |P|, / |T| of the predicted and true sets (0 where
       the denominator is), averaged over images. An unknown attribute is not in T, so predicting it lowers precision;
     - F1: harmonic mean of that precision and recall; F1-image: mean over images of the F1 of each, as PATH reports it.
@@ -61,16 +66,28 @@ def attributes(probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0
         _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
     )
     never = np.asarray(~np.concatenate([positive, negative], axis=1).any(axis=0))
-    parts = LabelHits(label=label, image=np.stack(ratios, axis=1), never=never)
-    return Scores(parts, _reduce, n=len(label), unit="image")
+    if names and len(names) != predicted.shape[1]:
+        raise HumanbenchError(f"there are {len(names)} names for {predicted.shape[1]} attributes; one each is needed")
+    parts = LabelHits(label=label, image=np.stack(ratios, axis=1), never=never, names=tuple(names))
+    wrong = (predicted & negative) | (~predicted & positive)
+
+    def errors() -> NDArray[np.float64]:
+        known = (positive | negative).sum(axis=1)
+        return np.where(known > 0, 100 * _ratio(wrong.sum(axis=1), known), np.nan)
+
+    far_off = UnitErrors(errors, "attributes that are wrong", "%")
+    return Scores(parts, _reduce, n=len(label), unit="image", errors=far_off)
 
 
 def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     if not drawn:
-        return dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1", "F1-image"), np.nan)
+        nothing = ("mA", "accuracy", "precision", "recall", "F1", "F1-image", *(f"mA {name}" for name in parts.names))
+        return dict.fromkeys(nothing, np.nan)
     labelled, right = _sums(parts.label, counts).reshape(2, -1)
-    rates = _ratio(right, labelled)[(labelled > 0) | parts.never]
+    counted = (labelled > 0) | parts.never
+    every = _ratio(right, labelled)
+    rates = every[counted]
     accuracy, precision, recall, f1_image = (100 * (counts @ parts.image) / drawn).tolist()
     return {
         "mA": 100 * float(rates.mean()) if len(rates) else np.nan,
@@ -79,7 +96,17 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
         "recall": recall,
         "F1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         "F1-image": f1_image,
+        **dict(_by_name(parts.names, every, counted)),
     }
+
+
+def _by_name(names: tuple[str, ...], rates: NDArray[np.float64], counted: Bools) -> Iterator[tuple[str, float]]:
+    """mA of each attribute, from the rates of all positive and then all negative labels."""
+    if names:
+        both, known = rates.reshape(2, -1), counted.reshape(2, -1)
+        sums, count = (both * known).sum(axis=0), known.sum(axis=0)
+        means = np.divide(100 * sums, count, out=np.full(len(names), np.nan), where=count > 0)
+        yield from zip((f"mA {name}" for name in names), means.tolist(), strict=True)
 
 
 def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:

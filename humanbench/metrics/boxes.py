@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
+from humanbench.metrics.scores import UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -82,6 +83,18 @@ class Curve:
     hit: NDArray[np.int8]  # 1 or 0
     positives: Ints
     hits: Ints  # of each image
+    first_hits: Ints  # of each image, among as many of its detections as it has positives, the best ones
+
+    @property
+    def errors(self) -> UnitErrors:
+        """Percent of an image's people that its best detections, as many as there are people, do not find."""
+
+        def shares() -> Floats:
+            missed = 100.0 * (self.positives - self.first_hits)
+            there = self.positives > 0
+            return np.asarray(np.divide(missed, self.positives, out=np.full(len(missed), np.nan), where=there))
+
+        return UnitErrors(shares, "people that are missed", "%")
 
 
 @dataclass(frozen=True)
@@ -252,7 +265,9 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     counts = np.flatnonzero(verdict != IGNORED)
     order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
     found = np.bincount(det.image[verdict == HIT], minlength=len(positives))
-    return Curve(det.image[order], (verdict[order] == HIT).astype(np.int8), positives, found)
+    place = np.arange(len(det.image)) - det.start[det.image]
+    first = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
+    return Curve(det.image[order], (verdict[order] == HIT).astype(np.int8), positives, found, first)
 
 
 @compiled

@@ -63,7 +63,7 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     pairs = boxes.overlaps(detected, people, OVERLAP, 0.0)
     curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
-    return Scores(curve, _reduce, n=len(images), unit="image", info=info)
+    return Scores(curve, _reduce, n=len(images), unit="image", info=info, errors=curve.errors)
 
 
 def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
@@ -76,7 +76,7 @@ def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
     """
     forgetful = [image if len(image.get("gt", "?")) else {**image, "det": np.empty((0, 5))} for image in images]
     scores = crowdhuman(forgetful, jaccard=False)
-    return Scores(scores.parts, _reduce_paper, n=scores.n, unit=scores.unit, info=scores.info)
+    return Scores(scores.parts, _reduce_paper, n=scores.n, unit=scores.unit, info=scores.info, errors=scores.errors)
 
 
 def _reduce(curve: boxes.Curve, counts: Ints) -> dict[str, float]:

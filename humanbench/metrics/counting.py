@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from humanbench.arrays import Floats
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.magnitude import LARGEST, beyond
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 
 def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
@@ -36,7 +36,8 @@ def counting(pred: ArrayLike, gt: ArrayLike) -> Scores:
     if (true < 0).any():
         raise HumanbenchError(f"true count {int((true < 0).argmax())} is negative; a number of people is 0 or more")
     error = predicted - true
-    return Scores(np.stack([np.abs(error), error**2]), _reduce, n=len(true), unit="image")
+    far_off = UnitErrors(lambda: np.abs(error), "off by", "people")
+    return Scores(np.stack([np.abs(error), error**2]), _reduce, n=len(true), unit="image", errors=far_off)
 
 
 def _reduce(errors: Floats, counts: DrawCounts) -> Mapping[str, float]:

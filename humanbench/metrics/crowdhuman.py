@@ -83,7 +83,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
         hidden = covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
-    return Scores(CrowdParts(curve, counts), reduce_crowd, n=len(images), unit="image", info=info)
+    return Scores(CrowdParts(curve, counts), reduce_crowd, n=len(images), unit="image", info=info, errors=curve.errors)
 
 
 def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:

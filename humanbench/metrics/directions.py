@@ -49,6 +49,20 @@ _FAMILIES: dict[str, Direction] = {
 }
 
 
+PARTS = {"IoU": "classes", "mA": "attributes", "PCKh@0.5": "joints", "EPE": "joints"}
+"""Of which families a variant after a space is the number of a part of the labels, and what such parts are."""
+
+
+def part_of(metric: str) -> tuple[str, str] | None:
+    """The family and the part that a metric is of; None for one that is of all.
+
+    >>> part_of("IoU 3"), part_of("mA Hat"), part_of("mean recall")
+    (('IoU', '3'), ('mA', 'Hat'), None)
+    """
+    family, _, part = metric.partition(" ")
+    return (family, part) if part and family in PARTS else None
+
+
 def direction(metric: str) -> Direction:
     """The direction of a metric; a variant after a space or hyphen (`MR-2-all`, `IoU 3`, `rank-5`) has its family's.
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, PredictionError
 from humanbench.metrics.magnitude import LARGEST, beyond
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 MPII_JOINTS = 16
 PELVIS, THORAX = 6, 7
@@ -61,7 +63,18 @@ def pckh(pred: ArrayLike, gt: ArrayLike, missing: ArrayLike, headboxes: ArrayLik
     error = np.linalg.norm(points + 1 - truth, axis=2) / size[:, None]
     hits = {name: (annotated & (error <= threshold)).astype(np.float64) for name, threshold in THRESHOLDS.items()}
     info = {"annotated joints": int(annotated.sum())}
-    return Scores((annotated.astype(np.float64), hits), _reduce_pckh, n=len(points), unit="person", info=info)
+    counted = annotated.astype(np.float64)
+
+    def errors() -> Floats:
+        return _shares(counted.sum(axis=1) - hits["PCKh@0.5"].sum(axis=1), counted.sum(axis=1))
+
+    far_off = UnitErrors(errors, "joints that are wrong (PCKh@0.5)", "%")
+    return Scores((counted, hits), _reduce_pckh, n=len(points), unit="person", info=info, errors=far_off)
+
+
+def _shares(part: Floats, whole: Floats) -> Floats:
+    """Percent of each; `nan` of nothing."""
+    return np.asarray(100 * np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
 def _reduce_pckh(parts: tuple[Floats, dict[str, Floats]], counts: DrawCounts) -> dict[str, float]:
@@ -79,11 +92,12 @@ def _percent(part: float, whole: float) -> float:
     return 100 * float(part) / float(whole) if whole > 0 else float("nan")
 
 
-def epe(pred: ArrayLike, gt: ArrayLike, mask: ArrayLike) -> Scores:
+def epe(pred: ArrayLike, gt: ArrayLike, mask: ArrayLike, names: Sequence[str] = ()) -> Scores:
     """`EPE`: mean distance in pixels over all joints that count; the unit is the person.
 
     `pred` and `gt` N x K x 2 in the same frame of pixels, `mask` N x K bool: True where the joint counts. Each joint
-    weighs the same, whatever its person; without any the value is `nan`.
+    weighs the same, whatever its person; without any the value is `nan`. `EPE NAME`, where `names` (K) are given: of
+    each joint alone.
 
     Raises `PredictionError` for predictions and `DataError` for ground truth of another shape or not finite.
 
@@ -91,14 +105,26 @@ def epe(pred: ArrayLike, gt: ArrayLike, mask: ArrayLike) -> Scores:
     """
     counted = np.asarray(mask, dtype=np.bool_)
     points, truth = _pair(pred, gt, counted)
-    distance = np.where(counted, np.linalg.norm(points - truth, axis=2), 0.0).sum(axis=1)
+    if names and len(names) != points.shape[1]:
+        raise DataError(f"there are {len(names)} names for {points.shape[1]} joints; one each is needed")
+    distance = np.where(counted, np.linalg.norm(points - truth, axis=2), 0.0)
     joints = counted.sum(axis=1)
-    return Scores((distance, joints), _reduce_epe, n=len(points), unit="person", info={"joints": int(joints.sum())})
+    parts = (distance.sum(axis=1), joints, distance, counted.astype(np.float64), tuple(names))
+    far_off = UnitErrors(
+        lambda: _shares(parts[0] / 100, joints.astype(np.float64)), "mean distance of the joints", "px"
+    )
+    info = {"joints": int(joints.sum())}
+    return Scores(parts, _reduce_epe, n=len(points), unit="person", info=info, errors=far_off)
 
 
-def _reduce_epe(parts: tuple[Floats, Ints], counts: DrawCounts) -> dict[str, float]:
-    distance, joints = (counts @ part for part in parts)
-    return {"EPE": float(distance) / float(joints) if joints > 0 else float("nan")}
+def _reduce_epe(parts: tuple[Floats, Ints, Floats, Floats, tuple[str, ...]], counts: DrawCounts) -> dict[str, float]:
+    distance, joints = (counts @ part for part in parts[:2])
+    values = {"EPE": float(distance) / float(joints) if joints > 0 else float("nan")}
+    if names := parts[4]:
+        far, count = (counts @ part for part in parts[2:4])
+        means = np.divide(far, count, out=np.full(len(names), np.nan), where=count > 0)
+        values |= zip((f"EPE {name}" for name in names), means.tolist(), strict=True)
+    return values
 
 
 def _pair(pred: ArrayLike, gt: ArrayLike, counted: Bools) -> tuple[Floats, Floats]:

@@ -12,8 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics.magnitude import LARGEST, beyond
-from humanbench.metrics.oks import GroundTruthPoses, RankedPoses, Verdicts, average_precision, match, outside, verdicts
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.oks import (
+    RIGHT,
+    GroundTruthPoses,
+    RankedPoses,
+    Verdicts,
+    average_precision,
+    match,
+    outside,
+    verdicts,
+)
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
 PER_IMAGE = 20
@@ -111,7 +120,26 @@ def keypoint_ap(
     }
     if area == "box":
         info["detections without keypoint scores"] = len(known) - len(ranked)
-    return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info)
+    first = np.asarray(status[0])
+    far_off = UnitErrors(
+        lambda: _errors(people, best, first, len(frame.images)),
+        "people that are missed (mean over OKS 0.50 to 0.95)",
+        "%",
+    )
+    return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info, errors=far_off)
+
+
+def _errors(people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.uint8], images: int) -> Floats:
+    """Percent of an image's people that as many of its detections, the best ones, do not find, mean over thresholds."""
+    counted = people.group[~people.ignore]
+    wanted = np.bincount(counted % max(images, 1), minlength=images)
+    by_group = np.bincount(counted, minlength=int(detected.group.max(initial=0)) + 1)
+    place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
+    kept = place < by_group[detected.group]
+    right = ((status == RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
+    found = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
+    shares = np.divide(found, wanted, out=np.full(images, np.nan), where=wanted > 0)
+    return np.asarray(100 * (1 - shares))
 
 
 def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:

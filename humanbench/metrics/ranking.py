@@ -21,7 +21,7 @@ from humanbench.arrays import AnyFloats, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.feature_products import prepare
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 Read = Callable[[int, int], AnyFloats]
 
@@ -314,7 +314,8 @@ def _scores(outcomes: Floats, ties: Ints) -> Scores:
         )
     dropped = len(outcomes) - len(valid)
     info = {"queries": len(outcomes), "dropped": dropped, "tied pairs": int(ties.sum()), "valid": valid}
-    return Scores(outcomes[valid], _reduce, n=len(valid), unit="query", info=info)
+    far_off = UnitErrors(lambda: np.asarray(100 * (1 - outcomes[valid, 0])), "100 − average precision", "%")
+    return Scores(outcomes[valid], _reduce, n=len(valid), unit="query", info=info, errors=far_off)
 
 
 def _reduce(outcomes: Floats, counts: DrawCounts) -> Mapping[str, float]:

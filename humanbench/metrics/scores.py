@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from humanbench.arrays import Ints
+from humanbench.arrays import Floats, Ints
 
 DrawCounts = Ints
 """How often each unit was drawn."""
 
 Reduce = Callable[[Any, DrawCounts], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class UnitErrors:
+    """How far off each unit is: what people look at first who ask where a model fails.
+
+    `compute` gives N floats, more is worse, `nan` where there is nothing to get wrong; `what` and its `unit` (`%`,
+    `px`, `people`) say it in words. It is one number per unit beside the metric, which need not be a mean of them.
+    """
+
+    compute: Callable[[], Floats]
+    what: str
+    unit: str
+
+    def text(self, value: float) -> str:
+        """The error of a unit in words.
+
+        >>> UnitErrors(lambda: np.zeros(1), "off by", "people").text(12.25)
+        'off by: 12.2 people'
+        """
+        return f"{self.what}: {value:.1f} {self.unit}"
 
 
 class Scores(Mapping[str, float]):
@@ -23,6 +45,7 @@ class Scores(Mapping[str, float]):
     `parts` holds what was measured per unit (`unit`: query, image, person ...; `n` units). `reduce(parts, counts)`
     turns parts into values, with `counts[i]` the number of times unit `i` was drawn: all ones for the plain values, the
     draw's histogram for a resample. So an interval or a paired test needs no second pass over the predictions.
+    `errors` says how far off each unit is, where a metric can say that; resamples do not carry it.
     `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
 
     >>> import numpy as np
@@ -40,6 +63,7 @@ class Scores(Mapping[str, float]):
         n: int,
         unit: str,
         info: Mapping[str, Any] | None = None,
+        errors: UnitErrors | None = None,
         index: Ints | None = None,
     ) -> None:
         self.parts = parts
@@ -49,6 +73,7 @@ class Scores(Mapping[str, float]):
         self._units = n
         self._reduce = reduce
         self._index = index
+        self.errors = errors
 
     @cached_property
     def _values(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ from scipy import sparse
 from humanbench.arrays import Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.scores import DrawCounts, Scores
+from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 _TABLES = 4
 """Neighbouring pixels mostly share a class; counting them in turn in separate tables spares waiting for each other."""
@@ -98,7 +98,20 @@ def parsing(confusions: Iterable[ArrayLike], classes: int | Sequence[str]) -> Sc
             raise DataError(f"confusion {i} has the shape {table.shape} of {table.dtype}, not {c} x {c} counts")
     rows = np.asarray(tables, np.int64).reshape(len(tables), c * c)
     parts = (sparse.csr_array(rows), names)  # an image shows few of the classes
-    return Scores(parts, _reduce, n=len(rows), unit="image", info={"pixels": int(rows.sum())})
+    far_off = UnitErrors(lambda: _errors(parts[0], c), "100 − mIoU of the picture", "%")
+    return Scores(parts, _reduce, n=len(rows), unit="image", info={"pixels": int(rows.sum())}, errors=far_off)
+
+
+def _errors(rows: Any, classes: int) -> Floats:
+    """100 - mIoU of each image alone; `nan` for one without a pixel that counts."""
+    found = np.full(rows.shape[0], np.nan)
+    for number in range(rows.shape[0]):
+        table = rows[[number]].toarray().reshape(classes, classes)
+        right, either = table.diagonal(), table.sum(axis=0) + table.sum(axis=1)
+        seen = either > 0
+        if seen.any():
+            found[number] = 100 - _ratio(right[seen], (either - right)[seen]).mean()
+    return found
 
 
 def _reduce(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, float]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
-    from humanbench.arrays import Floats
+    from humanbench.arrays import Floats, Ints
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
     from humanbench.metrics import Scores
@@ -75,6 +76,13 @@ class TaskPredictions(ABC):
     @abstractmethod
     def score(self, card: DatasetCard, tables: Tables, predictions: Any) -> Scores:
         """The metrics of what `read` returned, with the parts from which resamples are scored."""
+
+    def rows(self, card: DatasetCard, tables: Tables, scores: Scores) -> Ints:
+        """For each unit of the scores the row of the first table that it stands for, -1 for none. The default: as
+        they come."""
+        import numpy as np
+
+        return np.arange(scores.n)
 
 
 class TaskLabels:
@@ -128,6 +136,16 @@ class TaskDrawing(ABC):
 
         A task that draws none has no sample predictions on its page.
         """
+        from humanbench.arrays import shuffled_positions
+
+        order = shuffled_positions(len(next(iter(tables.values()))))
+        return islice(self.drawn(card, tables, guesses, order), count)
+
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
+    ) -> Iterator[DrawnSample]:
+        """These rows of the first table, one after the other, with the guesses beside the labels; those of which
+        nothing can be shown are left out."""
         return iter(())
 
     def pictures(

@@ -7,7 +7,7 @@ moved to its surroundings.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Floats, shuffled_positions
 from humanbench.data import canvas
 from humanbench.data.canvas import Box, Tile
 from humanbench.names import shown
@@ -50,7 +50,7 @@ class DrawnPicture:
 class DrawnSample:
     """A test picture: its drawings, and a table (heads and rows of text) where words say more than a drawing.
 
-    `legend`: the rows are what numbers in the drawings mean.
+    `legend`: the rows are what numbers in the drawings mean. `position`: of its row in the first table.
     """
 
     name: str
@@ -58,12 +58,18 @@ class DrawnSample:
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     legend: bool = False
+    position: int = -1
+
+
+def rows_at(table: pd.DataFrame, positions: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Positions and rows."""
+    for position in positions:
+        yield position, {str(k): v for k, v in table.iloc[position].items()}
 
 
 def shuffled(table: pd.DataFrame) -> Iterator[tuple[int, dict[str, Any]]]:
     """Positions and rows in an order that is random, but always the same."""
-    for position in np.random.default_rng(0).permutation(len(table)):
-        yield int(position), {str(k): v for k, v in table.iloc[int(position)].items()}
+    return rows_at(table, shuffled_positions(len(table)))
 
 
 def fitted(image: Image.Image, crop: Box | None = None, width: int = WIDTH, height: int = HEIGHT) -> Tile:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from humanbench.cards import load_card
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import load_samples
@@ -18,25 +20,31 @@ from humanbench.scoring import score
 from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, scored_tables
 from tests.leaderboard.made import made_result
+from tests.made_runs import SPOIL
 
 
-def write_honest_run(folder: Path, data_root: Path, datasets: Sequence[str], regime: str = "head") -> Path:
-    """A run on datasets that lie under the data root."""
+def write_honest_run(
+    folder: Path, data_root: Path, datasets: Sequence[str], regime: str = "head", error: float = 0.0
+) -> Path:
+    """A run on datasets that lie under the data root; `error` spoils its predictions, as in `tests.made_runs`."""
     for name in datasets:
-        _write_cell(folder, data_root, name, regime)
+        _write_cell(folder, data_root, name, regime, error)
     (folder / "environment.json").write_text('{"python": "3.11.9"}\n')
     return folder
 
 
-def _write_cell(folder: Path, root: Path, dataset: str, regime: str) -> None:
+def _write_cell(folder: Path, root: Path, dataset: str, regime: str, error: float) -> None:
     card = load_card(dataset)
     assert card.evaluation is not None
     tables = scored_tables(card, root)
-    draft = made_result(dataset, regime=regime)
+    draft = made_result(dataset, f"off-by-{error}" if error else "mae_vitb", regime=regime)
+    guess = perfect(card, tables)
+    if error:
+        guess = SPOIL[card.task](guess, error, np.random.default_rng(0))
     name = f"{dataset}-{regime}-s0-{draft.cell.id[:12]}"
     path = folder / "predictions" / f"{name}{task_for(card).predictions.suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    task_for(card).predictions.write(card, tables, perfect(card, tables), path)
+    task_for(card).predictions.write(card, tables, guess, path)
     report = score(card, path, root)
     recipe = load_recipe(card, regime)
     freeze = {

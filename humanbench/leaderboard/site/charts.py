@@ -234,6 +234,28 @@ def scatter(
     return _svg(_HEIGHT, key, title, body, about, "scatter")
 
 
+_CURVE = 60
+"""Most points of a curve; of more, every so-manieth."""
+
+
+def curve(key: str, title: str, values: Sequence[float]) -> Markup:
+    """A line of values from the first to the last, over a scale of their own, with both as numbers; empty for fewer
+    than two."""
+    step = max(1, math.ceil(len(values) / _CURVE))
+    kept = [value for value in [*values[:-1][::step], *values[-1:]] if _drawable(value)]
+    if len(kept) < 2:
+        return Markup("")
+    low, high = min(kept), max(kept)
+    places = [(100 * i / (len(kept) - 1), 50 - 44 * (value - low) / (high - low or 1)) for i, value in enumerate(kept)]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    frame = '<svg class="line" x="0" y="0" width="100%" height="54" viewBox="0 0 100 54" preserveAspectRatio="none">'
+    body = [f'{frame}<polyline class="curve" points="{line}"/></svg>']
+    body.append(f'<text class="tick" x="0" y="68">{kept[0]:.3g}</text>')
+    body.append(f'<text class="tick" x="100%" y="68" text-anchor="end">{kept[-1]:.3g}</text>')
+    about = f"{len(values)} epochs, from {kept[0]:.3g} to {kept[-1]:.3g}, the least {low:.3g}."
+    return _svg(72, key, title, body, about, "course")
+
+
 def front(places: Sequence[tuple[float, float]]) -> list[int]:
     """Which of these, more being better in both, none is better than in both, from the least of the first on.
 

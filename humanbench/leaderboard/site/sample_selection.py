@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.leaderboard.model.entries import BoardEntry
+from humanbench.leaderboard.site.failures import TaskFailures, failures_of
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 from humanbench.results.columns import columns_with
@@ -29,6 +30,8 @@ class TaskSamples:
     card: DatasetCard
     entries: tuple[BoardEntry, ...]
     samples: tuple[DrawnSample, ...]
+    failures: tuple[tuple[BoardEntry, BoardEntry | None, TaskFailures], ...] = ()
+    """Where each entry fails, with the one that stands beside it."""
 
     @property
     def drawing(self) -> TaskDrawing:
@@ -102,7 +105,23 @@ def _shown(
         kept = [pair for pair in zip(chosen, guesses, strict=True) if _drawn(card, tables, [pair[1]])]
         chosen = [entry for entry, _ in kept]
         samples = _drawn(card, tables, [guess for _, guess in kept]) if kept else []
-    return TaskSamples(card, tuple(chosen), tuple(samples)) if samples else None
+        guesses = [guess for _, guess in kept]
+    failures = tuple(_failures(card, tables, list(zip(chosen, guesses, strict=True))))
+    return TaskSamples(card, tuple(chosen), tuple(samples), failures) if samples else None
+
+
+def _failures(
+    card: DatasetCard, tables: Mapping[str, Any], shown: Sequence[tuple[BoardEntry, Guess]]
+) -> Iterator[tuple[BoardEntry, BoardEntry | None, TaskFailures]]:
+    """Each entry beside the best of the others."""
+    for entry, guess in shown:
+        other = next(((one, its) for one, its in shown if one is not entry), None)
+        try:
+            found = failures_of(card, tables, guess, other[1] if other else None)
+        except Exception:  # whatever a file holds, the site is written; see `samples_of`
+            continue
+        if found is not None:
+            yield entry, other[0] if other else None, found
 
 
 def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[DrawnSample]:

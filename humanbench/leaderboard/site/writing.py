@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from humanbench.leaderboard.model.published import load_published
 from humanbench.leaderboard.site import changes, charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.compare import compare_files
+from humanbench.leaderboard.site.pages.failures import failure_files
 from humanbench.leaderboard.site.pages.samples import sample_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.tables import hue
@@ -163,11 +165,11 @@ def _write_data(folder: Path, content: Content) -> None:
 
 
 def _write_samples(folder: Path, content: Content) -> None:
-    for shown in content.samples.values():
-        for path, picture in sample_files(shown):
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(picture.data)
+    drawn = (pair for shown in content.samples.values() for pair in sample_files(shown))
+    for path, picture in chain(drawn, failure_files(content)):
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture.data)
 
 
 def _write(path: Path, text: str) -> None:

@@ -223,9 +223,12 @@ def _score(folder: Path, result: Result, root: os.PathLike[str]) -> ScoreReport:
 
 
 def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
+    """What differs. A report may lack what an earlier version did not compute, but nothing that its card reports."""
     found = []
+    evaluation = load_card(result.dataset).evaluation
+    wanted = [name for name in (evaluation.report if evaluation else ()) if name in recomputed.metrics]
     absent = Metric(value=math.nan, low=math.nan, high=math.nan, n=0)
-    for name in {**result.metrics, **recomputed.metrics}:
+    for name in dict.fromkeys([*result.metrics, *wanted]):
         claimed, again = result.metrics.get(name, absent), recomputed.metrics.get(name, absent)
         for part in ("value", "low", "high", "n"):
             a, b = float(getattr(claimed, part)), float(getattr(again, part))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, shuffled
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, rows_at
 
 ATTRIBUTES = 12
 """Rows of a table of attributes."""
@@ -56,24 +55,26 @@ class AttributeDrawing(TaskDrawing):
             ],
         )
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """People, with the attributes that they have or that somebody believes they have."""
         names = list(card.labels.attributes)
         words = {1: "yes", 0: "no", -1: "not known"}
-        for position, row in islice(shuffled(only(tables)), count):
+        for position, row in rows_at(only(tables), rows):
             box = row.get("bbox")
             crop = around([box]) if box is not None else None
             image = fitted(canvas.picture(row["image"]), crop, width=150, height=260)
             chances = np.array([np.asarray(guess)[position] for _, guess in guesses]).reshape(len(guesses), len(names))
             certain = np.array([2.0 * (row[n] == 1) for n in names]) + chances.max(axis=0, initial=0.0)
             listed = [i for i in np.argsort(-certain, kind="stable") if certain[i] >= 0.5][:ATTRIBUTES]
-            rows = [(names[i], words[int(row[names[i]])], *(f"{c:.2f}" for c in chances[:, i])) for i in sorted(listed)]
+            cells = [
+                (names[i], words[int(row[names[i]])], *(f"{c:.2f}" for c in chances[:, i])) for i in sorted(listed)
+            ]
             has = ", ".join(n for n in names if row[n] == 1) or "none"
             heads = ("Attribute", TRUTH, *(shown(name) for name, _ in guesses))
             picture = drawn("", image, f"a person with the attributes {has}")
-            yield DrawnSample(str(row["id"]), (picture,), heads, tuple(rows))
+            yield DrawnSample(str(row["id"]), (picture,), heads, tuple(cells), position=position)
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: Floats

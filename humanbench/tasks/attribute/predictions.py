@@ -41,9 +41,9 @@ class AttributePredictions(TaskPredictions):
         write_table(path, list(only(tables)["id"]), card.labels.attributes, predictions)
 
     def score(self, card: DatasetCard, tables: Tables, predictions: Probabilities) -> metrics.Scores:
-        """Mean accuracy over attributes, and the instance-based metrics (`humanbench.metrics.attributes`)."""
+        """Mean accuracy over attributes, of each, and the instance-based metrics (`humanbench.metrics.attributes`)."""
         labels = only(tables)[list(card.labels.attributes)].to_numpy(np.int8)
-        return metrics.attributes(predictions, labels)
+        return metrics.attributes(predictions, labels, names=card.labels.attributes)
 
 
 predictions = AttributePredictions()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, finished, fitted, large, several, shuffled
+from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, finished, fitted, large, rows_at, several
 
 
 class CountingDrawing(TaskDrawing):
@@ -35,11 +34,11 @@ class CountingDrawing(TaskDrawing):
             tiles.append(tile)
         return Sheet(tiles, columns, [LegendKey(canvas.YELLOW, "annotated head", "dot")])
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """Pictures with the annotated heads, beside everybody's count."""
-        for position, row in islice(shuffled(only(tables)), count):
+        for position, row in rows_at(only(tables), rows):
             tile = fitted(canvas.picture(row["image"]), width=WIDTH + 60)
             points = np.asarray(row["points"], float).reshape(-1, 2)
             for point in points:
@@ -47,7 +46,9 @@ class CountingDrawing(TaskDrawing):
             counts = [(TRUTH, f"{row['count']:g}")]
             counts += [(shown(name), _count(guess[position])) for name, guess in guesses]
             alt = f"a crowd with {several(len(points), 'ringed head', 'ringed heads')}"
-            yield DrawnSample(str(row["id"]), (drawn(TRUTH, tile, alt),), ("", "People"), tuple(counts))
+            yield DrawnSample(
+                str(row["id"]), (drawn(TRUTH, tile, alt),), ("", "People"), tuple(counts), position=position
+            )
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -29,8 +29,8 @@ from humanbench.tasks.drawn import (
     fitted,
     large,
     near,
+    rows_at,
     several,
-    shuffled,
 )
 
 
@@ -70,18 +70,14 @@ class DetectionDrawing(TaskDrawing):
         ]
         return Sheet(tiles, columns, legend)
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """Pictures with people, and of every entry as many boxes as people are annotated."""
-        found = 0
-        for position, row in shuffled(only(tables)):
+        for position, row in rows_at(only(tables), rows):
             boxes, ignore = np.asarray(row["boxes"], float).reshape(-1, 4), np.asarray(row["ignore"], bool)
-            if found == count:
-                return
             if ignore.all():
                 continue
-            found += 1
             image, people = canvas.picture(row["image"]), boxes[~ignore]
             tile = partial(fitted, image, around(list(people)))
             truth = tile()
@@ -91,10 +87,10 @@ class DetectionDrawing(TaskDrawing):
             for name, guess in guesses:
                 mine = np.flatnonzero(guess.rows == position)
                 best = mine[np.argsort(-guess.scores[mine], kind="stable")[: len(people)]]
-                rows = np.column_stack([guess.boxes[best], guess.scores[best]])
+                found = np.column_stack([guess.boxes[best], guess.scores[best]])
                 labels = np.column_stack([boxes, ignore])
-                pictures.append(_boxes(tile(), name, rows, labels, image.size))
-            yield DrawnSample(str(row["id"]), tuple(pictures))
+                pictures.append(_boxes(tile(), name, found, labels, image.size))
+            yield DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: Detections

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from humanbench.data.labels import IGNORE, Map, load_label
 from humanbench.errors import DataError
 from humanbench.predictions.maps import MapFile
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, large, shuffled
+from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, large, rows_at
 
 PART_COLORS = (
     "#e69f00", "#0072b2", "#f0e442", "#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#969696",
@@ -62,12 +61,12 @@ class ParsingDrawing(TaskDrawing):
             tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
         )
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """Part maps of the annotators and of every entry, with the share of pixels that are right."""
         classes = len(card.labels.classes)
-        for position, row in islice(shuffled(only(tables)), count):
+        for position, row in rows_at(only(tables), rows):
             truth = load_label(card, row["label"])
             image = canvas.picture(row["image"])
             parts = np.argwhere((truth > 0) & (truth < IGNORE))[:, ::-1]
@@ -83,7 +82,7 @@ class ParsingDrawing(TaskDrawing):
                 alt = "parts: " + (", ".join(card.labels.classes[c] for c in sorted(here)) or "none")
                 pictures.append(drawn(name, tile, alt, note))
             legend = tuple((str(c), card.labels.classes[c]) for c in sorted(present))
-            yield DrawnSample(str(row["id"]), tuple(pictures), ("Number", "Part"), legend, legend=True)
+            yield DrawnSample(str(row["id"]), tuple(pictures), ("Number", "Part"), legend, True, position)
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: Sequence[MapFile]

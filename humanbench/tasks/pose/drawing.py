@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -27,8 +27,8 @@ from humanbench.tasks.drawn import (
     fitted,
     large,
     near,
+    rows_at,
     several,
-    shuffled,
 )
 from humanbench.tasks.pose.predictions import PredictedPoses
 
@@ -75,16 +75,14 @@ class PoseDrawing(TaskDrawing):
         ]
         return Sheet(tiles, columns, legend)
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """Pictures with annotated joints, and of every entry as many skeletons as people are annotated."""
         table = only(tables)
         by_image = [_positions(guess.image_ids) for _, guess in guesses]
         seen: set[str] = set()
-        for _, row in shuffled(table):
-            if len(seen) == count:
-                return
+        for position, row in rows_at(table, rows):
             if row["image"] in seen or not (np.asarray(row["keypoints"])[:, 2] > 0).any():
                 continue
             seen.add(row["image"])
@@ -101,7 +99,7 @@ class PoseDrawing(TaskDrawing):
                     np.column_stack([near(k[:, :2], image.size), np.full(len(k), 2.0)]) for k in guess.keypoints[best]
                 ]
                 pictures.append(_skeletons(card, tile(), name, moved))
-            yield DrawnSample(str(row["image_id"]), tuple(pictures))
+            yield DrawnSample(str(row["image_id"]), tuple(pictures), position=position)
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: PredictedPoses

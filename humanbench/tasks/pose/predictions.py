@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from humanbench import metrics
-from humanbench.arrays import Floats
+from humanbench.arrays import Floats, Ints
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, PredictionError
 from humanbench.predictions import records as coco
@@ -83,7 +83,7 @@ def _pckh(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> met
 
 def _epe(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
     truth = np.stack([np.asarray(k, float) for k in table["keypoints"]])
-    return metrics.epe(people.keypoints[..., :2], truth[..., :2], truth[..., 2] > 0)
+    return metrics.epe(people.keypoints[..., :2], truth[..., :2], truth[..., 2] > 0, names=card.labels.keypoints)
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,16 @@ class PosePredictions(TaskPredictions):
     def score(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> metrics.Scores:
         """The metric that the card names (`humanbench.metrics.keypoint_ap`, `pckh` or `epe`)."""
         return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].score(card, only(tables), predictions)
+
+    def rows(self, card: DatasetCard, tables: Tables, scores: metrics.Scores) -> Ints:
+        """Where people are found by the model the units are images, by sorted id: the first person of each."""
+        table = only(tables)
+        if METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+            return np.arange(len(table))
+        first: dict[Any, int] = {}
+        for row, image in enumerate(table["image_id"]):
+            first.setdefault(image, row)
+        return np.array([first.get(image, -1) for image in sorted(set(_images(table)))], np.int64)
 
 
 predictions = PosePredictions()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, shuffled_rows
 from humanbench.metrics.ranking import feature_distances, ranked_gallery
 from humanbench.tasks.base import Tables, TaskDrawing
-from humanbench.tasks.drawn import DrawnSample, Guess, drawn, finished, shuffled
+from humanbench.tasks.drawn import DrawnSample, Guess, drawn, finished, rows_at
 from humanbench.tasks.reid import ReidEvaluationOptions
 from humanbench.tasks.reid.predictions import ReidDistances, ReidFeatures
 
@@ -82,22 +82,18 @@ class ReidDrawing(TaskDrawing):
         ]
         return Sheet(tiles, across, legend)
 
-    def predictions(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], count: int
+    def drawn(
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
     ) -> Iterator[DrawnSample]:
         """Queries with a match, each with the first pictures of its gallery as every entry ranks it."""
         query, gallery = tables.values()
         ids, cams = gallery["pid"].to_numpy(np.int64), gallery["camid"].to_numpy(np.int64)
-        rows = [_distances(card, guess) for _, guess in guesses]
-        found = 0
-        for position, row in shuffled(query):
-            if found == count:
-                return
+        readers = [_distances(card, guess) for _, guess in guesses]
+        for position, row in rows_at(query, rows):
             asked = int(row["pid"]), int(row["camid"])
-            orders = [ranked_gallery(distances(position), asked[0], ids, asked[1], cams) for distances in rows]
+            orders = [ranked_gallery(distances(position), asked[0], ids, asked[1], cams) for distances in readers]
             if not orders or not (ids[orders[0]] == asked[0]).any():
                 continue
-            found += 1
             pictures = []
             for (name, _), order in zip(guesses, orders, strict=True):
                 right = ids[order] == asked[0]
@@ -106,7 +102,7 @@ class ReidDrawing(TaskDrawing):
                 alt = f"a query, then the gallery pictures of ranks 1 to {len(first)}: {words}"
                 note = f"first right one: rank {int(right.argmax()) + 1}"
                 pictures.append(drawn(name, _strip(row["image"], first), alt, note))
-            yield DrawnSample(str(row["id"]), tuple(pictures))
+            yield DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
     def pictures(
         self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances

@@ -96,5 +96,10 @@ class ReidPredictions(TaskPredictions):
             predictions.query, predictions.gallery, query_ids, gallery_ids, query_cams, gallery_cams, distance=distance
         )
 
+    def rows(self, card: DatasetCard, tables: Tables, scores: metrics.Scores) -> NDArray[np.int64]:
+        """The units are the queries that have a match."""
+        valid: NDArray[np.int64] = scores.info["valid"]
+        return valid
+
 
 predictions = ReidPredictions()

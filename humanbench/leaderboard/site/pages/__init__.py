@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from humanbench.cards import cards
-from humanbench.leaderboard.site.pages import backbones, boards, compare, datasets, entries, overview
+from humanbench.leaderboard.site.pages import backbones, boards, compare, datasets, entries, failures, overview
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
 
@@ -24,4 +24,5 @@ def pages(content: Content) -> Iterable[Page]:
     yield from boards.boards(content)
     yield from backbones.backbones(content)
     yield from compare.compare(content)
+    yield from failures.failures(content)
     yield from entries.entries(content)

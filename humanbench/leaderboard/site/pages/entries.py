@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -14,16 +14,17 @@ from markupsafe import Markup, escape
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
-from humanbench.leaderboard.site import dot_charts, tables
+from humanbench.leaderboard.site import charts, dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
 from humanbench.leaderboard.site.costs import speed_texts
 from humanbench.leaderboard.site.pages.compare import pair_pages
+from humanbench.leaderboard.site.pages.failures import failing
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
-from humanbench.metrics.directions import direction
+from humanbench.metrics.directions import PARTS, direction, part_of
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
 from humanbench.results.columns import columns_of_results, main_metric
@@ -37,11 +38,12 @@ def entries(content: Content) -> Iterable[Page]:
     place = {board.key: board for board in content.boards}
     best = {key: _best(content.rankings(board)) for key, board in place.items()}
     ranks = dataset_ranks(content)
-    beside_it, pages = _neighbours(content), pair_pages(content)
+    beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
     for entry in content.entries:
         board = place.get(entry.board) if entry.scores else None
         beside = len(content.networks.get(entry.network, ())) > 1
         page = _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
+        page.context["failing"] = entry.id in fails
         page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
         yield page
 
@@ -82,6 +84,8 @@ def _entry(
         "fields": _entry_fields(entry),
         "groups": _groups(entry, columns, ranks),
         "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
+        "parts": list(_parts(entry, columns)),
+        "curves": list(_curves(entry, columns)),
         "dots": dot_charts.task_charts("dots", columns, lines, "../", not entry.board.synthetic),
         "dots_about": dot_charts.scale_text(not entry.board.synthetic),
         "dot_names": [line.name for line in lines],
@@ -126,6 +130,56 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
         ("Date", entry.date),
     ]
     return [(name, value) for name, value in known if value]
+
+
+def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, Any]]:
+    """By dataset the numbers of the parts of its labels: classes, attributes, joints. Names are those of its card."""
+    for column in columns:
+        score, rows = entry.scores[column.id], dict[str, dict[str, tuple[str, str]]]()
+        families: dict[str, str] = {}
+        for metric in score.results[0].metrics:
+            if (found := part_of(metric)) is None:
+                continue
+            family, part = found
+            families[family] = f"{family} {direction(metric).arrow}"
+            rows.setdefault(_part_name(column.id, family, part), {})[family] = _part_number(score.results, metric)
+        if rows:
+            what = PARTS[next(iter(families))]
+            numbers = [(name, [of.get(family, ("–", "")) for family in families]) for name, of in rows.items()]
+            about = {"dataset": column.id, "name": column.name, "what": what, "families": list(families.values())}
+            yield {**about, "rows": numbers}
+
+
+def _part_name(dataset: str, family: str, part: str) -> str:
+    """A class by the name on the dataset's card; its number where the card has none."""
+    classes = load_card(dataset).labels.classes
+    if PARTS[family] == "classes" and part.isdecimal():
+        return classes[int(part)] if int(part) < len(classes) else f"class {part}"
+    return shown(part, 60)
+
+
+def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
+    """Mean over the seeds, and of the interval of test units."""
+    listed = [r.metrics[metric] for r in results if metric in r.metrics]
+    value, low, high = (sum(getattr(m, end) for m in listed) / len(listed) for end in ("value", "low", "high"))
+    return number(value), tables.interval_text(low, high)
+
+
+def _curves(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[tuple[str, Markup]]:
+    """A small chart of the loss over the epochs for each finetuning that kept one."""
+    for column in columns:
+        for result in entry.scores[column.id].results:
+            losses = [_loss(epoch) for epoch in result.history]
+            name = f"{column.short}, seed {result.seed}" if len(entry.scores[column.id].results) > 1 else column.short
+            if chart := charts.curve(f"curve-{column.id}-{result.seed}", f"Loss on {name}", losses):
+                yield name, chart
+
+
+def _loss(epoch: Mapping[str, float | None]) -> float:
+    """The loss of an epoch: the term of this name, else the sum of all."""
+    if "loss" in epoch:
+        return math.nan if epoch["loss"] is None else epoch["loss"]
+    return sum(math.nan if value is None else value for value in epoch.values()) if epoch else math.nan
 
 
 _VALUE = ('<td class="tight">', '<td class="n strong">', '<td class="n">', '<td class="n">')

@@ -40,6 +40,7 @@ def samples(shown: TaskSamples) -> dict[str, Any]:
         "dataset_name": shown.card.name,
         "about": shown.drawing.caption,
         "entries": [(label(entry), f"entries/{entry.id}.html") for entry in shown.entries],
+        "failing": [(label(entry), f"failures/{entry.id}.html#{shown.card.task}") for entry, _, _ in shown.failures],
         "layout": shown.drawing.layout,
         "list": [
             {

@@ -1,0 +1,142 @@
+"""`humanbench failures`: where a run fails, drawn on the data of this machine into a folder of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
+from humanbench.comparison.runs import Run, read_run
+from humanbench.errors import HumanbenchError
+from humanbench.files import beside
+from humanbench.leaderboard.site.failures import WORST, TaskFailures, failures_of
+from humanbench.leaderboard.site.writing import templates
+from humanbench.names import shown
+from humanbench.paths import shipped
+from humanbench.progress import track
+from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.stored import labels_of
+from humanbench.tasks.registry import task_for
+
+MARK = ".humanbench-failures"
+"""A file in every folder of failures, which tells that it may be replaced by the next one."""
+
+
+@dataclass(frozen=True)
+class LocalFailures:
+    """What was written: the page, the cells on it, and what is not on it and why."""
+
+    page: Path
+    cells: int
+    notes: tuple[str, ...]
+
+
+def write_failures(
+    run: str | os.PathLike[str],
+    out: Path,
+    second: str | os.PathLike[str] | None = None,
+    datasets: Sequence[str] = (),
+    data_root: str | os.PathLike[str] | None = None,
+    subset: str | os.PathLike[str] | None = None,
+    count: int = WORST,
+) -> LocalFailures:
+    """Draw the `count` worst test units of each cell of a run (of its first seed) into the folder `out`.
+
+    Beside them stand the labels, and what the run `second` predicts where it has the same cell on the same labels.
+    Raises `HumanbenchError` where `out` holds something else, a dataset is none of the run's, or nothing can be drawn.
+    """
+    out = out.expanduser().absolute()
+    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
+        raise HumanbenchError(f"{out}: holds something that is not of this command; give --out an empty or new folder")
+    first, other = read_run(run), read_run(second) if second is not None else None
+    cells = {key: cell for key, cell in first.cells.items() if not datasets or key.dataset in datasets}
+    known = {key.dataset for key in first.cells}
+    if absent := [name for name in datasets if name not in known]:
+        raise HumanbenchError(f"{first.name} has no results on {', '.join(absent)}; it has {', '.join(sorted(known))}")
+    ground, notes = Ground(data_root, subset), list[str]()
+    found = list(_found(cells, other, ground, count, notes))
+    if not found:
+        raise HumanbenchError(f"nothing of {first.name} can be drawn: {'; '.join(notes) or 'it has no results'}")
+    _write(out, first, other, found, notes)
+    return LocalFailures(out / "index.html", len(found), tuple(notes))
+
+
+_Found = tuple[CellKey, CellRuns, TaskFailures]
+
+
+def _found(
+    cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[str]
+) -> Iterator[_Found]:
+    for key, cell in track(list(cells.items()), "looking for the worst"):
+        name = f"{key.dataset}, {key.regime}"
+        try:
+            if cell.problem:
+                raise HumanbenchError(f"the run {cell.problem}")
+            guess, card, tables = _guess(cell, ground, "the run")
+            beside_it = None
+            if other is not None:
+                try:
+                    beside_it = _other(key, cell, other, ground)
+                except HumanbenchError as error:
+                    notes.append(f"{name}: nothing stands beside it: {error}")
+            worst = failures_of(card, tables, guess, beside_it, count)
+        except HumanbenchError as error:
+            notes.append(f"{name}: {error}")
+            continue
+        if worst is None:
+            notes.append(f"{name}: nothing is wrong there, or the task draws no predictions")
+        else:
+            yield key, cell, worst
+
+
+def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
+    path = scored_predictions(cell.first, name)
+    card, tables = ground_truth(cell, ground)
+    label = f"{shown(cell.first.result.backbone, 60)}, {shown(cell.first.result.regime, 20)}"
+    return (label, task_for(card).predictions.read(card, tables, path)), card, tables
+
+
+def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
+    """The second run's predictions for the cell: of the same regime where it has that, else of another."""
+    alike = [found for known, found in other.cells.items() if known == key]
+    alike += [found for known, found in other.cells.items() if known.dataset == key.dataset and known != key]
+    its = next((found for found in alike if not found.problem), None)
+    if its is None:
+        raise HumanbenchError(f"{other.name} has no result on {key.dataset}")
+    if labels_of(its.first.result) != labels_of(cell.first.result):
+        raise HumanbenchError(f"{other.name} was tested on other labels of {key.dataset}")
+    guess, _, _ = _guess(its, ground, other.name)
+    return guess
+
+
+def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], notes: Sequence[str]) -> None:
+    tasks = []
+    with beside(out) as place:
+        folder = place / "failures"
+        (folder / "pictures").mkdir(parents=True)
+        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+        (folder / MARK).touch()
+        for number, (key, _, worst) in enumerate(found):
+            where = f"pictures/{number + 1}-{key.dataset}"
+            for path, picture in worst.files(where):
+                (folder / path).write_bytes(picture.data)
+            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(key.regime, 30)})
+        text = (
+            templates()
+            .get_template("failures_local.html.j2")
+            .render(
+                name=", ".join(map(shown, first.backbones)),
+                second=", ".join(map(shown, other.backbones)) if other is not None else "",
+                synthetic=all(cell.first.result.synthetic for _, cell, _ in found),
+                notes=[shown(note, 300) for note in notes],
+                tasks=tasks,
+            )
+        )
+        (folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
+        if out.exists():
+            out.rename(place / "before")
+        folder.rename(out)
