@@ -402,6 +402,15 @@ def test_what_was_given_by_hand_is_unpacked_where_it_belongs(tmp_path: Path, ser
     assert "names no file" in run("msmt17", "--from", "https://example.org/").stderr
 
 
+def test_an_archive_that_is_given_again_is_unpacked_where_it_is_another_one(tmp_path: Path) -> None:
+    card, root = load_card("msmt17"), DataRoot(tmp_path / "data")
+    given = [str(tmp_path / "mine.zip")]
+    for content, was_there in ((b"1", False), (b"1", True), (b"2", False)):
+        (tmp_path / "mine.zip").write_bytes(zipped({"list.txt": content}))
+        assert [one.was_there for one in download(card, root, files_of(card, given))] == [was_there]
+        assert (tmp_path / "data" / "msmt17" / "list.txt").read_bytes() == content
+
+
 def test_a_rest_that_is_to_be_fetched_by_hand_ends_with_1(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

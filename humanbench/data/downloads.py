@@ -9,7 +9,7 @@ import shutil
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,19 +116,28 @@ def _laid(file: RemoteFile, folder: Path, state: Path) -> Laid:
     before = before if before is not None and before.url == file.url else None
     target = folder / file.to
     known = Sums(file.bytes, file.sha256, file.md5)
+    given = _given_path(file)
+    content = content_of(given) if given is not None else None
+    if content is not None and before is not None and before.sha256 != content.sha256:
+        before = None  # the file that is given is another one by now
     if there := _is_there(file, target, before, known):
         return Laid(target, there, was_there=True)
-    if file.url.startswith("file:"):
-        path = Path(urllib.request.url2pathname(urllib.parse.urlsplit(file.url).path))
-        content = content_of(path)
+    if given is not None and content is not None:
+        tops = _place(file, given, folder, target, shutil.copyfile)
     else:
         path = state / PurePosixPath(file.to).name
         content = _fetched(file, path, known, before)
-    tops = _place(file, path, folder, target)
-    _remember(state, record, file, content, tops)
-    if path.parent == state:
+        tops = _place(file, path, folder, target, shutil.move)
         path.unlink(missing_ok=True)
+    _remember(state, record, file, content, tops)
     return Laid(target, content.sha256, was_there=False)
+
+
+def _given_path(file: RemoteFile) -> Path | None:
+    """Where a file lies that was given by hand; None for one of an address."""
+    if not file.url.startswith("file:"):
+        return None
+    return Path(urllib.request.url2pathname(urllib.parse.urlsplit(file.url).path))
 
 
 def _fetched(file: RemoteFile, path: Path, known: Sums, before: FetchedFile | None) -> Digest:
@@ -141,13 +150,13 @@ def _fetched(file: RemoteFile, path: Path, known: Sums, before: FetchedFile | No
         raise DataError(f"{error}; {where} holds what came the first time, remove it to take another") from error
 
 
-def _place(file: RemoteFile, path: Path, folder: Path, target: Path) -> list[str]:
+def _place(file: RemoteFile, path: Path, folder: Path, target: Path, lay: Callable[[Path, Path], object]) -> list[str]:
     """Unpack an archive into the dataset's folder, or lay the file there."""
     if file.unpack:
         return unpack(path, folder / PurePosixPath(file.to).parent)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as temporary:
-        shutil.copyfile(path, temporary)
+        lay(path, temporary)
     return []
 
 
