@@ -6,7 +6,8 @@
     [regime.partial]                   what a regime changes
     [dataset.pa100k]                   what a dataset changes
     [dataset.pa100k.regime.partial]    what a regime changes for that dataset
-    [variant.NAME]                     a named deviation (`only` = the datasets it is for), applied when asked for
+    [variant.NAME]                     a named deviation (`only` = the datasets it is for), applied when asked for; the
+                                       names of `protocols/execution.toml` are variants of every task, too
     [suite.mini]                       what the embedded suite and small subsets change ([suite.mini.dataset.ID] too)
 
 then come `--set key=value` overrides. `source` says where the numbers come from: "released" (the authors' configuration
@@ -25,6 +26,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from humanbench.cards import DatasetCard
 from humanbench.documents import from_toml
 from humanbench.errors import RecipeError
+from humanbench.execution import changes, execution_modes
 from humanbench.hashing import document_sha256
 from humanbench.optim.optimisers import OptimSection
 from humanbench.optim.schedules import ScheduleSection
@@ -102,6 +104,7 @@ class Train(Record):
     `accumulate` batches make one optimiser step, with the mean of their gradients; `iterations` are optimiser steps.
     `views`: with a frozen trunk, the number of fixed augmentations per sample whose trunk outputs are cached; 0 draws
     a new augmentation every epoch (no cache). `ema`: decay of averaged weights that are tested instead, 0 = none.
+    `amp`: the precision of products (docs/execution.md). `compile`: the backbone is compiled.
     `on`: ids of the datasets whose training splits are used, instead of the tested dataset's own: one that has none, or
     several at once. Their tables are told apart by `attrs["dataset"]`, so any distinct keys do (`market1501/train`).
     """
@@ -114,7 +117,8 @@ class Train(Record):
     drop_path: Fraction = 0.0
     views: int = Field(default=0, ge=0)
     ema: Fraction = 0.0
-    amp: Literal["no", "bf16", "fp16"] = "no"
+    amp: Literal["no", "tf32", "bf16", "fp16"] = "no"
+    compile: bool = False
 
 
 class Recipe(Record):
@@ -148,6 +152,8 @@ class Recipe(Record):
     def sha256(self) -> str:
         """Hash of the recipe's content."""
         content = self.model_dump(mode="json", exclude={"notes", "optim", "schedule"})
+        if not self.train.compile:  # recipes from before there was this
+            del content["train"]["compile"]
         return document_sha256(content | {"optim": self.optim.hashed(), "schedule": self.schedule.hashed()})
 
     @property
@@ -232,6 +238,12 @@ def _without(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str) -> dict[str, Any]:
     known = tables.get("variant", {})
+    if variant not in known and variant in execution_modes():
+        nested: dict[str, Any] = {}
+        for key, value in changes((variant,)).items():
+            section, _, name = key.partition(".")
+            nested.setdefault(section, {})[name] = value
+        return nested
     if variant not in known:
         raise RecipeError(f"{card.task} has no recipe variant {variant!r}{nearest(variant, list(known))}")
     only = known[variant].get("only", ())

@@ -65,6 +65,11 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Override a recipe (optim.lr=1e-4), or say where one dataset lies (datasets.ID.root=DIR).",
     ),
     click.option(
+        "--precision", metavar="[fp32|tf32|bf16|fp16]",
+        help="How products are computed (docs/execution.md).  [default: as the recipe says]",
+    ),
+    click.option("--compile", is_flag=True, help="Compile the backbone with torch.compile."),
+    click.option(
         "--log", metavar="A,B",
         help="Follow the run with these too: tensorboard, wandb, mlflow … (of accelerate); csv is always written.",
     ),

@@ -43,6 +43,12 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
         click.echo("\n".join(f"# {line}" for line in f"{table(estimates)}\n{total(estimates)}".splitlines()))
 
 
+_VALUES = (
+    "checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on", "precision", "log",
+)  # fmt: skip
+"""Arguments of a request with an option of their name."""
+
+
 def command_for(request: Any) -> str:
     """The command line of a request for one cell."""
     import shlex
@@ -51,10 +57,11 @@ def command_for(request: Any) -> str:
 
     words = ["humanbench", "eval", "--backbone", request.backbone, "--protocol", request.protocol]
     words += ["--datasets", ",".join(request.datasets), "--suite", request.suite, "--seed", str(request.seed)]
-    for name in ("checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on", "log"):
+    for name in _VALUES:
         value = getattr(request, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
     words += ["--no-cache"] * (not request.cache) + ["--no-weights"] * (not request.weights)
+    words += ["--compile"] * request.compile
     words += [word for text in request.set for word in ("--set", text)]
     words += [word for name, path in request.inputs.items() for word in ("--input", f"{name}={path}")]
     for name, value in request.architecture.items():

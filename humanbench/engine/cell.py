@@ -24,7 +24,7 @@ from humanbench.data.samples import dataset_folder, is_synthetic
 from humanbench.engine.batches import CachedBatches, ImageBatches
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.cost import forward_cost
-from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of
+from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
 from humanbench.engine.finetune import CellError, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
@@ -55,6 +55,11 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
     cell. A full disk ends the run (`OSError`), as an interruption does, and of several processes an error that one
     meets alone.
     """
+    with tf32(spec.recipe.train.amp == "tf32"):
+        return _run_cell(context, spec)
+
+
+def _run_cell(context: RunContext, spec: CellSpec) -> Result:
     accelerator = accelerator_for(context.device, spec.recipe.train.amp)
     key: Cell | None = None
     computing = False
@@ -119,6 +124,8 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
     if accelerator.is_main_process:
         _describe(context, cell)
     cell.model.to(accelerator.device)
+    if cell.recipe.train.compile:
+        cell.model.compile_backbone()
     stores = CellStores(context, accelerator, cell)
     with closing(_follower(context, accelerator, cell)) as follower:
         result = _followed(context, accelerator, cell, stores, follower, started)

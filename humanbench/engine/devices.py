@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +20,26 @@ PATIENCE = timedelta(hours=12)
 """How long processes wait for another: the first one may write and score for long while the others are idle."""
 
 
-def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> Accelerator:
+Precision = Literal["no", "tf32", "bf16", "fp16"]
+"""Of a recipe, `train.amp`."""
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Whether GPUs may compute products of matrices and convolutions of single precision in TF32, within the block.
+
+    torch's own default is to do so in convolutions.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = on
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+def accelerator_for(device: str | None, amp: Precision) -> Accelerator:
     """An accelerator for this process, under `accelerate launch`, `torchrun` or alone.
 
     `device`: None picks a GPU if there is one; else `cpu`, `cuda` or `cuda:N` (see `check_device`).
@@ -33,7 +54,7 @@ def accelerator_for(device: str | None, amp: Literal["no", "bf16", "fp16"]) -> A
     AcceleratorState._reset_state()
     GradientState._reset_state()
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # heads need not use all features
-    return Accelerator(mixed_precision=amp, cpu=device == "cpu", kwargs_handlers=[unused])
+    return Accelerator(mixed_precision="no" if amp == "tf32" else amp, cpu=device == "cpu", kwargs_handlers=[unused])
 
 
 def check_device(device: str | None) -> None:
@@ -52,10 +73,18 @@ def uses_gpu(device: str | None) -> bool:
     return device != "cpu" and torch.cuda.is_available()
 
 
-def check_precision(amp: Literal["no", "bf16", "fp16"], device: str | None) -> None:
-    """Raise `HumanbenchError` for half precision on a CPU, where training would be in float32 and recorded as fp16."""
-    if amp == "fp16" and not uses_gpu(device):
-        raise HumanbenchError("train.amp=fp16 needs a GPU; on a CPU train.amp can be bf16 or no")
+def check_precision(amp: Precision, device: str | None) -> None:
+    """Raise `HumanbenchError` for what a CPU has not: it would compute in float32, and fp16 or TF32 be recorded."""
+    if amp in ("fp16", "tf32") and not uses_gpu(device):
+        raise HumanbenchError(f"train.amp={amp} needs a GPU; on a CPU train.amp can be bf16 or no")
+
+
+def check_compiler() -> None:
+    """Raise `HumanbenchError` where networks cannot be compiled."""
+    import shutil
+
+    if not any(shutil.which(name) for name in (os.environ.get("CXX") or "g++", "clang++", "g++")):
+        raise HumanbenchError("--compile needs a C++ compiler (g++ or clang++), and none is found here")
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,15 @@ class Finetune(nn.Module):
         self.head = head
         self.report = report
         backbone.feature_level = getattr(head, "needs", "maps")
+        self.compiled = False
+        self._prefix, self._suffix = backbone.forward_prefix, backbone.forward_suffix
         self.split_index = max(k for k in range(report.first_trainable_group + 1) if backbone.can_split(k))
+
+    def compile_backbone(self) -> None:
+        """Have the backbone compiled when it is first called with pictures of a size; weights stay what they are."""
+        self._prefix = torch.compile(self.backbone.forward_prefix)
+        self._suffix = torch.compile(self.backbone.forward_suffix)
+        self.compiled = True
 
     def train(self, mode: bool = True) -> Finetune:
         """Training mode for what trains only."""
@@ -47,13 +55,13 @@ class Finetune(nn.Module):
     def trunk(self, images: Tensor) -> State:
         """The frozen trunk's output for a batch of images, as `Backbone.forward_prefix` gives it."""
         with torch.no_grad():
-            state = self.backbone.forward_prefix(images, self.split_index)
+            state = self._prefix(images, self.split_index)
         return (state,) if isinstance(state, Tensor) else tuple(state)
 
     def outputs(self, batch: Batch) -> Any:
         """Raw outputs of the head for a batch with `image` or `state`."""
         state = batch["state"] if "state" in batch else self.trunk(batch["image"])
-        return self.head(self.backbone.forward_suffix(state, self.split_index), batch)
+        return self.head(self._suffix(state, self.split_index), batch)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = self.head.loss(self.outputs(batch), batch)  # type: ignore[operator]

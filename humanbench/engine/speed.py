@@ -41,7 +41,7 @@ def forward_speed(
     model.eval()
     with torch.no_grad(), autocast:
         network = _shape(model.backbone), _shape(model.head)
-        key = (*network, tuple(sample["image"].shape), str(device), _precision(device))
+        key = (*network, tuple(sample["image"].shape), str(device), _precision(device), model.compiled)
         if key not in _measured:
             _measured[key] = _speeds(model, sample, collate, device)
     return dict(_measured[key])
@@ -58,7 +58,7 @@ def _speeds(model: Finetune, sample: Any, collate: Collate, device: torch.device
         except (RuntimeError, MemoryError):  # no memory for it: a speed is not worth a finished cell
             break
         one = one or seconds / size
-        found[f"{FORWARD}{size}_{_precision(device)}"] = size / seconds
+        found[f"{FORWARD}{size}_{_precision(device)}{'+compile' * model.compiled}"] = size / seconds
     return found
 
 
@@ -66,7 +66,7 @@ def _seconds(model: Finetune, batch: dict[str, Any]) -> float:
     """Of one forward, the median; the device has finished when the clock is read."""
 
     def forward() -> None:
-        model.head(model.backbone(batch["image"]), batch)
+        model.outputs(batch)
 
     timer = Timer("forward()", globals={"forward": forward}, num_threads=torch.get_num_threads())
     return float(timer.blocked_autorange(min_run_time=_ENOUGH).median)

@@ -85,4 +85,4 @@ class CellStores:
             "recipe": decisive,
             "amp": recipe.train.amp,
             "seed": cell.spec.seed if part == "train" else None,
-        }
+        } | ({"compile": True} if recipe.train.compile else {})

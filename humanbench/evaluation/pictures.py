@@ -11,7 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.images import image_size
 from humanbench.documents import from_json
 from humanbench.engine.decoded import packed, unpacked
-from humanbench.engine.devices import accelerator_for, check_device, reading_processes, uses_gpu
+from humanbench.engine.devices import accelerator_for, check_device, reading_processes, tf32, uses_gpu
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.predict import predict
 from humanbench.errors import DataError, HumanbenchError, PredictionError
@@ -120,6 +120,20 @@ def decoded_of(
 ) -> list[Any]:
     """A decoded prediction per sample of the tables; with `parts` kept there portion by portion, and taken from it."""
     check_device(device)
+    with tf32(recipe.train.amp == "tf32"):
+        return _decoded(card, recipe, network, tables, device, workers, log, parts)
+
+
+def _decoded(
+    card: DatasetCard,
+    recipe: Recipe,
+    network: Finetune,
+    tables: Tables,
+    device: str | None,
+    workers: int | None,
+    log: RunLog | None,
+    parts: Path | None,
+) -> list[Any]:
     task = training_of(card)
     accelerator = accelerator_for(device, recipe.train.amp)
     data = task.picture_data(card, tables, recipe, network.backbone.preprocessing)

@@ -15,14 +15,22 @@ from humanbench.cards import DatasetCard, load_card, pretraining_names
 from humanbench.data.samples import dataset_folder, read_subset
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.context import CellSpec, RunContext
-from humanbench.engine.devices import check_device, check_precision, is_main_process, reading_processes, uses_gpu
+from humanbench.engine.devices import (
+    check_compiler,
+    check_device,
+    check_precision,
+    is_main_process,
+    reading_processes,
+    uses_gpu,
+)
 from humanbench.engine.run_folder import RunFolder
 from humanbench.engine.trackers import tracker_names
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.evaluation.request import Request
 from humanbench.evaluation.selection import candidates, on_disk, regime_and_scenario
+from humanbench.execution import asked_modes, changes, execution_modes
 from humanbench.overrides import PathLike, divided, parsed
-from humanbench.recipes import DIRECT, load_recipe
+from humanbench.recipes import DIRECT, Recipe, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import MINI, Suite, synthesized
@@ -60,6 +68,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     trackers = tracker_names(request.log)
     regime, asked = regime_and_scenario(request.protocol, request.scenario)
     overrides, places = divided(request.set)
+    modes = _modes(request, overrides)
     files = _files(request.inputs)
     heads = _ready_heads(request, regime)
     outline = _outline(request, heads)
@@ -72,7 +81,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     _check_subset(request.subset, cards)
     variant, required = (request.variant, _nothing) if heads is None else (DIRECT, heads.overrides)
     seeds = range(request.seed, request.seed + request.seeds)
-    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required)
+    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required, modes)
     _check_inputs(files, cells)
     for spec in cells:
         check_precision(spec.recipe.train.amp, request.device)
@@ -120,8 +129,12 @@ def cells_for(
     overrides: Mapping[str, Any],
     seeds: Sequence[int],
     required: Callable[[DatasetCard], Mapping[str, Any]],
+    modes: tuple[str, ...] = (),
 ) -> list[CellSpec]:
     """All cells, dataset by dataset; `required` gives overrides of a dataset, below the others.
+
+    `modes` are ways of computing them: where their numbers agree with those of the recipe they are overrides of it, and
+    the only one that does not is a named variant.
 
     Raises `RecipeError` when any recipe, variant or override does not fit.
     """
@@ -129,10 +142,32 @@ def cells_for(
 
     cells = []
     for card in cards:
-        recipe = load_recipe(card, regime, suite, variant, {**required(card), **overrides})
+        below = {**required(card), **overrides}
+        recipe = load_recipe(card, regime, suite, variant, below)
+        other = [name for name in modes if not _says(recipe, name)]
+        apart = [name for name in other if card.task not in execution_modes()[name].agrees]
+        named = apart[0] if variant is None and len(apart) == 1 else variant
+        if other:
+            recipe = load_recipe(card, regime, suite, named, below | changes(tuple(n for n in other if n != named)))
         training_of(card).check(recipe)
         cells += [CellSpec(card, recipe, seed) for seed in seeds]
     return cells
+
+
+def _modes(request: Request, overrides: Mapping[str, Any]) -> tuple[str, ...]:
+    """How the cells are to be computed, where it is said."""
+    names = asked_modes(request.precision, request.compile)
+    for key in changes(names):
+        if key in overrides:
+            raise HumanbenchError(f"--set {key}: is what --precision and --compile say; give one of them")
+    if request.compile or overrides.get("train.compile"):
+        check_compiler()
+    return names
+
+
+def _says(recipe: Recipe, mode: str) -> bool:
+    """Whether a recipe is computed in this way as it is."""
+    return all(getattr(recipe.train, key.partition(".")[2]) == value for key, value in changes((mode,)).items())
 
 
 def shard(cells: Sequence[CellSpec], text: str) -> list[CellSpec]:

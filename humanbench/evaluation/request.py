@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from humanbench.cards import select_cards
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.selection import regime_and_scenario
+from humanbench.execution import PRECISIONS
 from humanbench.overrides import Overrides, PathLike
 from humanbench.regimes import DEFAULT_REGIME
 from humanbench.schema import SEEDS
 from humanbench.suites import Suite, check_suite
 from humanbench.tasks.registry import task_named
+from humanbench.text import nearest
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -51,6 +53,8 @@ class Request:
         architecture: Arguments of the network, as `load_backbone` takes them.
         pretrained_on: What the backbone has seen, which decides the scenario of each dataset: ids of datasets and other
             names, as a list or with commas, or `undisclosed`, or `nothing`; None is what its card says.
+        precision: fp32, tf32, bf16 or fp16: how products are computed; None is what the recipes say.
+        compile: True compiles the backbone with torch.compile.
         log: Trackers that follow the run beside its CSV files, as a list or with commas, by accelerate's names:
             tensorboard, wandb, mlflow …
         weights: False keeps no finetuned weights in the run folder.
@@ -78,6 +82,8 @@ class Request:
     cache: bool = True
     architecture: Mapping[str, Any] | None = None
     pretrained_on: str | Sequence[str] | None = None
+    precision: str | None = None
+    compile: bool = False
     log: str | Sequence[str] | None = None
     weights: bool = True
     command: str | None = None
@@ -90,6 +96,11 @@ class Request:
                 f"seeds are 0 to {SEEDS - 1}, and {self.seeds} of them from {self.seed} on do not fit in there"
             )
         regime_and_scenario(self.protocol, self.scenario)
+        if self.precision is not None and self.precision not in PRECISIONS:
+            known = list(PRECISIONS)
+            raise HumanbenchError(
+                f"no precision is called {self.precision!r}{nearest(self.precision, known)} ({', '.join(known)})"
+            )
         if self.task is not None:
             task_named(self.task)
         if self.patterns:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.errors import HumanbenchError
+from humanbench.execution import agreeing
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT, load_recipe
 from humanbench.regimes import REGIMES
@@ -271,23 +272,25 @@ def _scores(
 
 def board_key(result: Result) -> BoardKey:
     """The board a result belongs to. With dumps of a pretraining come the recipes of its heads: none is an own one."""
-    shipped = _shipped_recipe(result.dataset, result.regime, result.suite, result.variant)
-    recipe = "shipped" if result.variant == DIRECT or shipped == result.cell.recipe_sha256 else "own"
+    shipped = _shipped_recipes(result.dataset, result.regime, result.suite, result.variant)
+    recipe = "shipped" if result.variant == DIRECT or result.cell.recipe_sha256 in shipped else "own"
     return BoardKey(
         result.suite, result.regime, result.variant or "", recipe, result.synthetic, str(result.subset or "")
     )
 
 
 @lru_cache(maxsize=1024)
-def _shipped_recipe(dataset: str, regime: str, suite: str, variant: str | None) -> str | None:
-    """Hash of this version's recipe; None where there is none."""
+def _shipped_recipes(dataset: str, regime: str, suite: str, variant: str | None) -> frozenset[str]:
+    """Hashes of this version's recipe in all ways of computing it that agree; none where there is no such recipe."""
     kind = next((s for s in SUITES if s == suite), None)
     if regime not in REGIMES or kind is None or dataset not in cards():
-        return None
+        return frozenset()
+    card = load_card(dataset)
     try:
-        return load_recipe(load_card(dataset), regime, kind, variant).sha256
+        ways = [{}, *agreeing(card.task)]
+        return frozenset(load_recipe(card, regime, kind, variant, way).sha256 for way in ways)
     except HumanbenchError:
-        return None
+        return frozenset()
 
 
 @lru_cache(maxsize=1024)
