@@ -145,7 +145,7 @@ def cells_for(
         below = {**required(card), **overrides}
         recipe = load_recipe(card, regime, suite, variant, below)
         other = [name for name in modes if not _says(recipe, name)]
-        apart = [name for name in other if card.task not in execution_modes()[name].agrees]
+        apart = [name for name in other if not execution_modes()[name].agrees_on(card.task, regime)]
         named = apart[0] if variant is None and len(apart) == 1 else variant
         if other:
             recipe = load_recipe(card, regime, suite, named, below | changes(tuple(n for n in other if n != named)))

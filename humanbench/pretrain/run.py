@@ -17,7 +17,7 @@ from humanbench.backbones.cards import Architecture
 from humanbench.backbones.config_files import header_of
 from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
-from humanbench.engine.devices import check_device, is_main_process, reading_processes, uses_gpu
+from humanbench.engine.devices import check_device, is_main_process, reading_processes, tf32, uses_gpu
 from humanbench.engine.run_folder import RunFolder
 from humanbench.engine.trackers import CURVES, Follower, tracker_names
 from humanbench.errors import BackboneError, DataError, HumanbenchError
@@ -133,7 +133,7 @@ def pretrain(request: PretrainRequest) -> Path:
             work.load(weights, moments)
             work.state.step = step
             log.info(f"  going on from the dumps of step {step} in {request.resume}")
-        with closing(follower):
+        with closing(follower), tf32(False):
             state = work.run()
         if is_main_process():
             card = _card(folder.path, recipe, network_start, architecture, entries)

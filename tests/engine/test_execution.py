@@ -11,6 +11,7 @@ import torch
 
 from humanbench import execution
 from humanbench.cards import load_card
+from humanbench.comparison.report import CellReport
 from humanbench.engine import devices
 from humanbench.engine.devices import accelerator_for, tf32
 from humanbench.errors import HumanbenchError
@@ -20,10 +21,12 @@ from humanbench.evaluation.request import Request
 from humanbench.execution import ExecutionMode, agreeing, changes, execution_modes
 from humanbench.leaderboard.model.entries import _shipped_recipes, board_key
 from humanbench.recipes import load_recipe
+from humanbench.regimes import REGIMES
 from humanbench.results import Result
 from humanbench.tasks.registry import task_names
 from tests.engine.test_eval_cli import fast
 from tests.engine.toy import toy_backbone
+from tools.execution_modes import agreeing_tasks, agreement, table
 
 
 def test_every_mode_is_one_that_recipes_have() -> None:
@@ -34,7 +37,7 @@ def test_every_mode_is_one_that_recipes_have() -> None:
         assert (
             recipe.model_dump()["train"].items() >= {k.removeprefix("train."): v for k, v in mode.set.items()}.items()
         )
-        assert set(mode.agrees) <= set(task_names())
+        assert all(where.split("/")[0] in task_names() and where.split("/")[1] in REGIMES for where in mode.agrees)
 
 
 def test_a_recipe_from_before_compiling_has_the_hash_that_it_had() -> None:
@@ -49,7 +52,7 @@ def test_a_recipe_from_before_compiling_has_the_hash_that_it_had() -> None:
 def agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     """bfloat16 agrees on attributes and on nothing else."""
     modes = {name: mode.model_copy(update={"agrees": ()}) for name, mode in execution_modes().items()}
-    modes["bf16"] = ExecutionMode(about="", set={"train.amp": "bf16"}, agrees=("attribute",))
+    modes["bf16"] = ExecutionMode(about="", set={"train.amp": "bf16"}, agrees=("attribute/partial", "attribute/head"))
     for module in ("humanbench.execution", "humanbench.recipes", "humanbench.evaluation.plan"):
         monkeypatch.setattr(f"{module}.execution_modes", lambda: modes)
     _shipped_recipes.cache_clear()
@@ -92,13 +95,14 @@ def recipe_of(dataset: str, overrides: dict[str, Any]) -> str:
 
 def test_combinations_with_compile_agree_where_both_do(monkeypatch: pytest.MonkeyPatch) -> None:
     modes = {
-        "bf16": ExecutionMode(about="", set={"train.amp": "bf16"}, agrees=("reid", "pose")),
-        "compile": ExecutionMode(about="", set={"train.compile": True}, agrees=("pose",)),
+        "bf16": ExecutionMode(about="", set={"train.amp": "bf16"}, agrees=("reid/head", "pose/head")),
+        "compile": ExecutionMode(about="", set={"train.compile": True}, agrees=("pose/head",)),
     }
     monkeypatch.setattr(execution, "execution_modes", lambda: modes)
-    assert agreeing("reid") == [{"train.amp": "bf16"}]
-    assert agreeing("pose")[-1] == {"train.amp": "bf16", "train.compile": True}
-    assert len(agreeing("pose")) == 3
+    assert agreeing("reid", "head") == [{"train.amp": "bf16"}]
+    assert agreeing("pose", "head")[-1] == {"train.amp": "bf16", "train.compile": True}
+    assert len(agreeing("pose", "head")) == 3
+    assert agreeing("pose", "full") == []
 
 
 @pytest.mark.parametrize(
@@ -177,3 +181,29 @@ def test_a_cell_is_computed_without_tf32(run: Callable[..., Result], monkeypatch
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     run(protocol="head")
     assert seen == [False]
+
+
+def compared(**changed: Any) -> CellReport:
+    about = {
+        "dataset": "pa100k", "task": "attribute", "scenario": "in-dataset", "suite": "mini", "regime": "partial",
+        "variant": None, "subset": None, "synthetic": True, "metric": "mA", "verdict": "no difference", "base": 70.0,
+        "new": 70.3, "base_seeds": 3, "new_seeds": 3, "seed_sd": 0.5,
+    }  # fmt: skip
+    return CellReport(**(about | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "agrees"),
+    [
+        ({}, True),
+        ({"new": 69.4}, False),  # more than a seed does, though nothing can be told apart
+        ({"verdict": "worse"}, False),
+        ({"new_seeds": 2}, False),
+    ],
+)
+def test_a_mode_agrees_where_it_does_less_than_another_seed(changed: dict[str, Any], agrees: bool) -> None:
+    row = agreement(compared(**changed))
+    assert row.agrees is agrees
+    assert agreeing_tasks([row]) == ["attribute/partial"] * agrees
+    assert agreeing_tasks([row, agreement(compared(verdict="better"))]) == []
+    assert ("yes" if agrees else "no") in table([row])

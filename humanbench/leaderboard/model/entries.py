@@ -287,7 +287,7 @@ def _shipped_recipes(dataset: str, regime: str, suite: str, variant: str | None)
         return frozenset()
     card = load_card(dataset)
     try:
-        ways = [{}, *agreeing(card.task)]
+        ways = [{}, *agreeing(card.task, regime)]
         return frozenset(load_recipe(card, regime, kind, variant, way).sha256 for way in ways)
     except HumanbenchError:
         return frozenset()
