@@ -1,8 +1,7 @@
 """Whether a way of computing recipes agrees with them: `python -m tools.execution_modes BASE MODE --data-root DIR`.
 
-BASE and MODE are run folders of the same backbone, regime, datasets and seeds, MODE with `--set train.amp=bf16`, say
-(an override, so that `compare` matches the cells). Prints the table of docs/execution.md. A mode agrees on a task in
-a regime where for each of its datasets that was run
+BASE and MODE are run folders of the same backbone, regime, datasets and seeds, MODE with `--precision bf16`, say.
+Prints the table of docs/execution.md. A mode agrees on a task in a regime where for each of its datasets that was run
 
 - `compare` finds no difference, and
 - the mean difference over seeds is not larger than what another seed does to a single training: the standard deviation
@@ -14,14 +13,17 @@ test pictures `compare` would see nothing of a large one.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import click
 
-from humanbench import compare
+from humanbench import compare, load_results
 from humanbench.comparison.report import CellReport
+from humanbench.results import FOLDER
 
 SEEDS = 3
 
@@ -74,14 +76,27 @@ def table(rows: Sequence[Agreement]) -> str:
     return "\n".join(lines)
 
 
+def as_if_of(base: Path, mode: Path, folder: Path) -> Path:
+    """A copy of MODE's results that are said to be by BASE's recipes, for else `compare` would refuse them."""
+    recipes = {result.dataset: result.cell.recipe_sha256 for result in load_results(base)}
+    (folder / FOLDER).mkdir(parents=True)
+    shutil.copytree(mode / "predictions", folder / "predictions")
+    for number, result in enumerate(r for r in load_results(mode) if r.dataset in recipes):
+        cell = result.cell.model_copy(update={"recipe_sha256": recipes[result.dataset]})
+        copy = result.model_copy(update={"cell": cell, "variant": None})
+        (folder / FOLDER / f"{number}.json").write_text(copy.to_json(), encoding="utf-8")
+    return folder
+
+
 @click.command()
 @click.argument("base", type=click.Path(path_type=Path, exists=True))
 @click.argument("mode", type=click.Path(path_type=Path, exists=True))
 @click.option("--data-root", type=click.Path(path_type=Path, exists=True))
 def main(base: Path, mode: Path, data_root: Path | None) -> None:
     """Print the table, and what goes to `agrees` of protocols/execution.toml."""
-    rows = [agreement(cell) for cell in compare(base, mode, data_root=data_root).cells]
-    rows = [row for row in rows if row.verdict != "not comparable"]
+    with TemporaryDirectory() as folder:
+        report = compare(base, as_if_of(base, mode, Path(folder) / "mode"), data_root=data_root)
+    rows = [agreement(cell) for cell in report.cells if cell.verdict != "not comparable"]
     click.echo(table(rows))
     click.echo(f"\nagrees = {agreeing_tasks(rows)}")
 

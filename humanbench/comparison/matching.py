@@ -9,6 +9,7 @@ from humanbench.comparison.runs import Run
 from humanbench.names import mark
 from humanbench.results import Result
 from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.shipped import same_recipe
 from humanbench.results.stored import labels_of
 
 SHORT = 8
@@ -84,7 +85,7 @@ def incompatible(a: Result, b: Result) -> Iterator[str]:
         yield f"{_kind(a.synthetic)} against {_kind(b.synthetic)} data"
     elif labels_of(a) != labels_of(b):
         yield f"different data (fingerprint {labels_of(a)[:SHORT]} against {labels_of(b)[:SHORT]})"
-    if a.cell.recipe_sha256 != b.cell.recipe_sha256:
+    if not same_recipe(a, b):
         yield f"different protocol (recipe {a.cell.recipe_sha256[:SHORT]} against {b.cell.recipe_sha256[:SHORT]})"
     if a.cell.inputs != b.cell.inputs:
         differing = sorted(dict(a.cell.inputs.items() ^ b.cell.inputs.items()))

@@ -19,10 +19,11 @@ from humanbench.evaluation.finetuned import load_finetuned
 from humanbench.evaluation.plan import Plan, plan_for
 from humanbench.evaluation.request import Request
 from humanbench.execution import ExecutionMode, agreeing, changes, execution_modes
-from humanbench.leaderboard.model.entries import _shipped_recipes, board_key
+from humanbench.leaderboard.model.entries import board_key
 from humanbench.recipes import load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.results import Result
+from humanbench.results.shipped import same_recipe, shipped_recipes
 from humanbench.tasks.registry import task_names
 from tests.engine.test_eval_cli import fast
 from tests.engine.toy import toy_backbone
@@ -55,9 +56,9 @@ def agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     modes["bf16"] = ExecutionMode(about="", set={"train.amp": "bf16"}, agrees=("attribute/partial", "attribute/head"))
     for module in ("humanbench.execution", "humanbench.recipes", "humanbench.evaluation.plan"):
         monkeypatch.setattr(f"{module}.execution_modes", lambda: modes)
-    _shipped_recipes.cache_clear()
+    shipped_recipes.cache_clear()
     yield
-    _shipped_recipes.cache_clear()
+    shipped_recipes.cache_clear()
 
 
 def planned(data_root: Path, **options: Any) -> Plan:
@@ -70,9 +71,9 @@ def test_a_mode_that_agrees_is_the_recipe_and_another_is_a_variant(data_root: Pa
     assert {name: (r.variant, r.train.amp) for name, r in cells.items()} == {
         "market1501": ("bf16", "bf16"), "pa100k": (None, "bf16"), "peta": (None, "bf16"),
     }  # fmt: skip
-    assert cells["pa100k"].sha256 in _shipped_recipes("pa100k", "partial", "mini", None)
-    assert cells["market1501"].sha256 not in _shipped_recipes("market1501", "partial", "mini", None)
-    assert cells["market1501"].sha256 in _shipped_recipes("market1501", "partial", "mini", "bf16")
+    assert cells["pa100k"].sha256 in shipped_recipes("pa100k", "partial", "mini", None)
+    assert cells["market1501"].sha256 not in shipped_recipes("market1501", "partial", "mini", None)
+    assert cells["market1501"].sha256 in shipped_recipes("market1501", "partial", "mini", "bf16")
     plain = planned(data_root, precision="fp32").cells[0].recipe
     assert (plain.variant, plain.train.amp) == (None, "no")  # that is how the recipe is
 
@@ -87,6 +88,10 @@ def test_on_which_board_a_result_stands(run: Callable[..., Result]) -> None:
     other = recipe_of("pa100k", {"train.compile": True})
     apart = own.model_copy(update={"cell": own.cell.model_copy(update={"recipe_sha256": other})})
     assert board_key(apart).recipe == "own"
+    plain = own.model_copy(update={"cell": own.cell.model_copy(update={"recipe_sha256": recipe_of("pa100k", {})})})
+    assert same_recipe(plain, shipped), "they can be compared"
+    assert not same_recipe(plain, apart)
+    assert not same_recipe(plain, own)
 
 
 def recipe_of(dataset: str, overrides: dict[str, Any]) -> str:

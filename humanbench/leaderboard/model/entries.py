@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import ValidationError
 
 from humanbench.cards import cards, collection, load_card, scenario
-from humanbench.errors import HumanbenchError
-from humanbench.execution import agreeing
 from humanbench.names import mark, shown, slug
-from humanbench.recipes import DIRECT, load_recipe
-from humanbench.regimes import REGIMES
+from humanbench.recipes import DIRECT
 from humanbench.results import FORWARD, Result
 from humanbench.results.cells import CellNumber, cell_numbers
 from humanbench.results.columns import main_metric
-from humanbench.suites import SUITES
+from humanbench.results.shipped import shipped_recipes
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import BackboneCard
@@ -272,25 +269,11 @@ def _scores(
 
 def board_key(result: Result) -> BoardKey:
     """The board a result belongs to. With dumps of a pretraining come the recipes of its heads: none is an own one."""
-    shipped = _shipped_recipes(result.dataset, result.regime, result.suite, result.variant)
+    shipped = shipped_recipes(result.dataset, result.regime, result.suite, result.variant)
     recipe = "shipped" if result.variant == DIRECT or result.cell.recipe_sha256 in shipped else "own"
     return BoardKey(
         result.suite, result.regime, result.variant or "", recipe, result.synthetic, str(result.subset or "")
     )
-
-
-@lru_cache(maxsize=1024)
-def _shipped_recipes(dataset: str, regime: str, suite: str, variant: str | None) -> frozenset[str]:
-    """Hashes of this version's recipe in all ways of computing it that agree; none where there is no such recipe."""
-    kind = next((s for s in SUITES if s == suite), None)
-    if regime not in REGIMES or kind is None or dataset not in cards():
-        return frozenset()
-    card = load_card(dataset)
-    try:
-        ways = [{}, *agreeing(card.task, regime)]
-        return frozenset(load_recipe(card, regime, kind, variant, way).sha256 for way in ways)
-    except HumanbenchError:
-        return frozenset()
 
 
 @lru_cache(maxsize=1024)
