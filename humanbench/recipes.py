@@ -33,6 +33,7 @@ from humanbench.optim.schedules import ScheduleSection
 from humanbench.optim.sections import Section
 from humanbench.paths import shipped
 from humanbench.regimes import REGIMES, Freezing
+from humanbench.regimes.record import OPTIONS_OF
 from humanbench.schema import (
     Count,
     Fraction,
@@ -151,10 +152,11 @@ class Recipe(Record):
     @property
     def sha256(self) -> str:
         """Hash of the recipe's content."""
-        content = self.model_dump(mode="json", exclude={"notes", "optim", "schedule"})
+        content = self.model_dump(mode="json", exclude={"notes", "freezing", "optim", "schedule"})
         if not self.train.compile:  # recipes from before there was this
             del content["train"]["compile"]
-        return document_sha256(content | {"optim": self.optim.hashed(), "schedule": self.schedule.hashed()})
+        sections = {"optim": self.optim.hashed(), "schedule": self.schedule.hashed()}
+        return document_sha256(content | sections | {"freezing": self.freezing.said(self.regime)})
 
     @property
     def fits(self) -> bool:
@@ -216,7 +218,16 @@ def load_recipe(
         merged = _layered(merged, _nested(card, merged, key, value))
     recipe = _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
     check_options(overrides or {}, optim=recipe.optim, schedule=recipe.schedule)
+    _check_freezing(overrides or {}, regime)
     return recipe
+
+
+def _check_freezing(overrides: Iterable[str], regime: str) -> None:
+    """`RecipeError` for an overridden key that another regime reads: it would do nothing."""
+    for other, options in OPTIONS_OF.items():
+        for option in options:
+            if other != regime and f"freezing.{option}" in overrides:
+                raise RecipeError(f"--set freezing.{option}: is of the regime {other}; the regime here is {regime}")
 
 
 def check_options(overrides: Iterable[str], **sections: Section) -> None:

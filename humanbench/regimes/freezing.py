@@ -52,7 +52,7 @@ class FreezeReport:
         """Everything, as JSON has it."""
         return {
             "regime": self.regime,
-            "variant": self.variant.model_dump(),
+            "variant": self.variant.said(self.regime),
             "trainable": [list(entry) for entry in self.trainable],
             "frozen": [list(entry) for entry in self.frozen],
             "first_trainable_group": self.first_trainable_group,
@@ -102,9 +102,12 @@ def freeze(
 ) -> FreezeReport:
     """Set `requires_grad` of every parameter of the backbone and the head as the regime says, and say what was done.
 
-    Raises `HumanbenchError` for a regime or a variant key that does not exist.
+    What a regime adds (`lora`) is put into the backbone first. Raises `HumanbenchError` for a regime or a variant key
+    that does not exist, and where a backbone has no place for what is to be added.
     """
     chosen, how = REGIMES[regime], _variant(variant)
+    if chosen.insert is not None:
+        chosen.insert(backbone, how)
     count = len(backbone.layer_groups)
     groups = chosen.groups(backbone, how) if chosen.groups is not None else ()
     trained = tuple(range(count)) if chosen.whole else tuple(groups)

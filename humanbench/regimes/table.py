@@ -27,8 +27,9 @@ class Regime:
     `title`: in headings, small letters; `short`: in narrow columns. `about`: what it trains, for the pages: "every
     parameter". `whole`: all of the backbone trains. `groups`: indices of the layer groups that train as a whole;
     `opens`: whether a parameter outside them trains too, from its name in the backbone, itself and the module that
-    holds it; both are given the recipe's `Freezing`. `head`: whether the head trains. `fits`: whether there is a fit.
-    `for_task`: whether it is for a task, None for all; `otherwise` goes on about a dataset of another one.
+    holds it; both are given the recipe's `Freezing`, as is `insert`: what is added to the backbone before anything is
+    frozen. `head`: whether the head trains. `fits`: whether there is a fit. `for_task`: whether it is for a task, None
+    for all; `otherwise` goes on about a dataset of another one.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Regime:
     whole: bool = False
     groups: Callable[[Backbone, Freezing], Sequence[int]] | None = None
     opens: Callable[[str, nn.Parameter, nn.Module, Freezing], bool] | None = None
+    insert: Callable[[Backbone, Freezing], None] | None = None
     head: bool = True
     fits: bool = True
     for_task: Callable[[Task], bool] | None = None
@@ -64,6 +66,18 @@ def _opened_norms(name: str, parameter: nn.Parameter, owner: nn.Module, freezing
     from humanbench.regimes.parameters import is_norm
 
     return freezing.open_norms and is_norm(owner)
+
+
+def _insert_low_rank(backbone: Backbone, freezing: Freezing) -> None:
+    from humanbench.regimes.lora import insert
+
+    insert(backbone, freezing)
+
+
+def _low_rank(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:
+    from humanbench.regimes.lora import is_low_rank
+
+    return is_low_rank(name, parameter, owner, freezing)
 
 
 REGIMES = Catalogue(
@@ -94,6 +108,14 @@ REGIMES = Catalogue(
                 "is tested through a head, which without finetuning only the dumps of a pretraining bring along "
                 "(--checkpoint DIR); take full, partial or head"
             ),
+        ),
+        Regime(
+            "lora",
+            "low-rank adaptation",
+            "LoRA",
+            "a low-rank sum on the projections of attention and MLP, and the head",
+            insert=_insert_low_rank,
+            opens=_low_rank,
         ),
     ],
 )
