@@ -216,6 +216,8 @@ def load_recipe(
         merged = _layered(merged, _without(layer))
     for key, value in (overrides or {}).items():
         merged = _layered(merged, _nested(card, merged, key, value))
+    if regime in REGIMES and not REGIMES[regime].in_paper:
+        merged["source"] = "ours"  # nothing of it was released, whatever the task's defaults are from
     recipe = _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
     check_options(overrides or {}, optim=recipe.optim, schedule=recipe.schedule)
     _check_freezing(overrides or {}, regime)

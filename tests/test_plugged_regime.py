@@ -52,10 +52,10 @@ def said(*words: object) -> str:
 
 
 def test_it_stands_behind_ours() -> None:
-    assert REGIMES.names() == ("full", "partial", "head", "none", "bitfit")
+    assert REGIMES.names() == ("full", "partial", "lora", "head", "none", "bitfit")
     assert isinstance(REGIMES["bitfit"], Regime)
-    assert [REGIMES.place(name) for name in ("none", "bitfit", "lora")] == [3, 4, 5]
-    assert "full, partial, head, none, bitfit." in " ".join(said("eval", "--help").split())
+    assert [REGIMES.place(name) for name in ("none", "bitfit", "unknown")] == [4, 5, 6]
+    assert "full, partial, lora, head, none, bitfit." in " ".join(said("eval", "--help").split())
     with pytest.raises(HumanbenchError, match=r"no regime is called 'bitfat'; did you mean bitfit\?"):
         freeze(toy_backbone(), None, "bitfat")
 

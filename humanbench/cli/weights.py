@@ -9,8 +9,15 @@ from humanbench.cli.options import json_option
 
 @click.command(name="weights", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--save-backbone",
+    nargs=2,
+    metavar="CELL FILE",
+    help="Write the finetuned backbone of a dataset or cell, without its head, as FILE.safetensors for --checkpoint; "
+    "what lora has added is merged.",
+)
 @json_option
-def command(runs: tuple[str, ...], as_json: bool) -> None:
+def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_json: bool) -> None:
     """List the finetuned weights of RUN folders: cells, values that were trained, and bytes on disk.
 
     `humanbench predict` and `humanbench.load_finetuned` load them.
@@ -23,6 +30,15 @@ def command(runs: tuple[str, ...], as_json: bool) -> None:
 
     from humanbench.evaluation.finetuned import finetuned_weights
 
+    if save_backbone is not None:
+        if len(runs) > 1:
+            raise click.UsageError("--save-backbone takes one RUN")
+        from humanbench.evaluation.finetuned import load_finetuned
+
+        cell, file = save_backbone
+        load_finetuned(runs[0], cell).save_backbone(file)
+        click.echo(file)
+        return
     listed = list(chain.from_iterable(finetuned_weights(run) for run in runs))
     if as_json:
         documents = [

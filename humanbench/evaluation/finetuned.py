@@ -131,6 +131,27 @@ class FinetunedModel:
         decoded = decoded_of(self.card, self.recipe, self.network, tables, device, workers)
         return PicturePredictions(self, listed, tables, decoded)
 
+    def save_backbone(self, path: PathLike) -> None:
+        """Write the finetuned backbone, without the head, as safetensors that `--checkpoint` and `load_backbone` take.
+
+        What a regime has added (`lora`) is merged into the weights: the file has the names of the plain network.
+        Written whole or not at all. Raises `HumanbenchError` for another suffix than `.safetensors`.
+        """
+        import copy
+
+        from safetensors.torch import save_file
+
+        from humanbench.files import replacing
+        from humanbench.regimes.lora import merge
+
+        target = Path(path)
+        if target.suffix != SUFFIX:
+            raise HumanbenchError(f"{target}: the file of a backbone must end in {SUFFIX}")
+        trunk = copy.deepcopy(self.network.backbone.trunk)
+        merge(trunk)
+        with replacing(target) as temporary:
+            save_file({name: t.detach().contiguous().clone() for name, t in trunk.state_dict().items()}, temporary)
+
 
 @dataclass(frozen=True)
 class PicturePredictions:

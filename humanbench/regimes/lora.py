@@ -50,11 +50,10 @@ def insert(backbone: Backbone, freezing: Freezing) -> None:
 
     Raises `HumanbenchError` for a network in which there are none of a kind, or that is adapted already.
     """
-    found = {place: list(_projections(backbone.trunk, place)) for place in freezing.lora_places}
+    found = {place: list(_projections(backbone.trunk, place)) for place in _CLASSES if place in freezing.lora_places}
     for place, weights in found.items():
         if not weights:
-            have = next((other for other in ("attention", "mlp") if any(_projections(backbone.trunk, other))), None)
-            mend = f"; --set freezing.lora_places={have}" if have and place != "attention" else "; take another regime"
+            mend = "; --set freezing.lora_places=attention" if found.get("attention") else "; take another regime"
             raise HumanbenchError(f"lora: {backbone.name or 'the network'} has no projections of {place}{mend}")
     for weights in found.values():
         for module, name in weights:

@@ -28,8 +28,9 @@ class Regime:
     parameter". `whole`: all of the backbone trains. `groups`: indices of the layer groups that train as a whole;
     `opens`: whether a parameter outside them trains too, from its name in the backbone, itself and the module that
     holds it; both are given the recipe's `Freezing`, as is `insert`: what is added to the backbone before anything is
-    frozen. `head`: whether the head trains. `fits`: whether there is a fit. `for_task`: whether it is for a task, None
-    for all; `otherwise` goes on about a dataset of another one.
+    frozen. `head`: whether the head trains. `in_paper`: whether the paper has it; recipes of another one are ours.
+    `fits`: whether there is a fit. `for_task`: whether it is for a task, None for all; `otherwise` goes on about a
+    dataset of another one.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Regime:
     fits: bool = True
     for_task: Callable[[Task], bool] | None = None
     otherwise: str = ""
+    in_paper: bool = False
 
     @property
     def trains_backbone(self) -> bool:
@@ -84,7 +86,7 @@ REGIMES = Catalogue(
     "regime",
     "humanbench.regimes",
     [
-        Regime("full", "full finetuning", "full", "every parameter", whole=True),
+        Regime("full", "full finetuning", "full", "every parameter", whole=True, in_paper=True),
         Regime(
             "partial",
             "partial finetuning",
@@ -92,22 +94,7 @@ REGIMES = Catalogue(
             "the last two layers, the final norm and the head",
             groups=_last_groups,
             opens=_opened_norms,
-        ),
-        # Re-identification is ranked by features from under the head, so there this equals `none`; the paper leaves
-        # it out.
-        Regime("head", "head finetuning", "head", "the head alone, on a frozen backbone"),
-        Regime(
-            "none",
-            "without finetuning",
-            "w/o finetuning",
-            "nothing: the backbone as it is",
-            head=False,
-            fits=False,
-            for_task=lambda task: task.answers_headless or task.answers_untrained,
-            otherwise=(
-                "is tested through a head, which without finetuning only the dumps of a pretraining bring along "
-                "(--checkpoint DIR); take full, partial or head"
-            ),
+            in_paper=True,
         ),
         Regime(
             "lora",
@@ -116,6 +103,23 @@ REGIMES = Catalogue(
             "a low-rank sum on the projections of attention and MLP, and the head",
             insert=_insert_low_rank,
             opens=_low_rank,
+        ),
+        # Re-identification is ranked by features from under the head, so there this equals `none`; the paper leaves
+        # it out.
+        Regime("head", "head finetuning", "head", "the head alone, on a frozen backbone", in_paper=True),
+        Regime(
+            "none",
+            "without finetuning",
+            "w/o finetuning",
+            "nothing: the backbone as it is",
+            head=False,
+            fits=False,
+            in_paper=True,
+            for_task=lambda task: task.answers_headless or task.answers_untrained,
+            otherwise=(
+                "is tested through a head, which without finetuning only the dumps of a pretraining bring along "
+                "(--checkpoint DIR); take full, partial or head"
+            ),
         ),
     ],
 )
