@@ -19,10 +19,8 @@ from humanbench.comparison.runs import Run, read_run
 from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, judge
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
-from humanbench.regimes import fits
 from humanbench.results.apart import resamples_for
-from humanbench.results.cells import CellNumber, CellRuns
-from humanbench.results.noise import Trained
+from humanbench.results.cells import CellNumber, CellRuns, trained_values
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
 
@@ -120,7 +118,7 @@ def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: fl
 def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:
     base, new = _sides(pair)
     first = new.first.result
-    values = Trained(first.main, first.suite, base.values, new.values, trained=fits(first.regime))
+    values = trained_values(first, first.main, base.values, new.values)
     return Measured(values, known.draws, known.n, rng)
 
 

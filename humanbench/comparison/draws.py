@@ -77,13 +77,26 @@ def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resam
     return found
 
 
+def scores_of(cell: CellRuns, ground: Ground, name: str = "the run") -> list[Scores]:
+    """The scores of each seed of a cell, from its predictions and the ground truth that it was scored against.
+
+    Raises `HumanbenchError` where either is not here, or they are not those of the results.
+    """
+    files = [scored_predictions(entry, name) for entry in cell.entries]
+    return _of_files(cell, files, *ground_truth(cell, ground), name)
+
+
+def _of_files(
+    cell: CellRuns, files: list[Path], card: DatasetCard, tables: dict[str, pd.DataFrame], name: str
+) -> list[Scores]:
+    return [_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files, strict=True)]
+
+
 def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
     files = {name: [scored_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
     card, tables = ground_truth(base, ground)
-    first, second = (
-        [_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files[name], strict=True)]
-        for name, cell in (("BASE", base), ("NEW", new))
-    )
+    sides = (("BASE", base), ("NEW", new))
+    first, second = (_of_files(cell, files[name], card, tables, name) for name, cell in sides)
     drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
     return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)
 

@@ -24,6 +24,7 @@ from humanbench.metrics.directions import direction
 from humanbench.regimes import fits
 from humanbench.results.noise import Trained, moderated, spread_factor, spread_sums
 from humanbench.results.record import Result
+from humanbench.results.seed_spreads import measured_spread
 from humanbench.results.stored import StoredResult
 from humanbench.stats import CONFIDENCE
 
@@ -162,7 +163,13 @@ def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
     values = [_metric_value(result, metric) for result in cell]
     if not values or not all(map(math.isfinite, values)):
         return None
-    return Trained(metric or cell[0].main, cell[0].suite, tuple(values), trained=fits(cell[0].regime))
+    return trained_values(cell[0], metric or cell[0].main, tuple(values))
+
+
+def trained_values(result: Result, metric: str, base: tuple[float, ...], new: tuple[float, ...] = ()) -> Trained:
+    """Values over seeds of a metric of such results (of one cell, or of the two of a comparison)."""
+    measured = measured_spread(result, metric)
+    return Trained(metric, result.suite, base, new, trained=fits(result.regime), measured=measured)
 
 
 def _metric_value(result: Result, metric: str | None) -> float:

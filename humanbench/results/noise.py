@@ -1,11 +1,13 @@
-"""How much a number moves when only the training seed changes: assumed without, estimated with several seeds.
+"""How much a number moves when only the training seed changes: expected without, estimated with several seeds.
 
 Test units say nothing of it: two trainings that differ in their seed are two models, and a paired interval tells them
 apart when there are enough units. A claim about what was trained needs this spread as well.
 
-The spread is estimated in two steps from sums over cells: first one factor for all cells that are looked at together,
-how much larger or smaller their spreads are than assumed; then each cell's own spread against the assumption times this
-factor. Both are means of variances weighted by degrees of freedom, the assumption's being `FREEDOM`. Source of the
+What is expected comes from many trainings of the same recipe where the shipped table has them (`seed_spreads`), else
+from an assumption. The spread is estimated in two steps from sums over cells: first one factor for all cells that are
+looked at together, how much larger or smaller their spreads are than expected; then each cell's own spread against the
+expectation times this factor. Both are means of variances weighted by degrees of freedom, those of the expectation
+being `FREEDOM`, for the backbone it was measured with is another one. Source of the
 second step: Smyth, Linear Models and Empirical Bayes Methods (2004), the moderated variance.
 """
 
@@ -34,7 +36,11 @@ LARGEST = 100.0
 what is assumed (an error near 0, say, of which percents are nothing) says something of itself alone."""
 
 FREEDOM = 8.0
-"""Degrees of freedom the assumption counts for, when it is weighed against a spread that was seen."""
+"""Degrees of freedom that what is expected counts for, when it is weighed against a spread that was seen."""
+
+
+ROUNDING = 1e-18
+"""Squared deviations, relative to the squared value, up to which values count as equal."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,25 @@ class Noise:
 
 @dataclass(frozen=True)
 class Trained:
-    """Values of one metric over the seeds of one run (`new` is empty) or of two; `trained`: whether anything was."""
+    """Values of one metric over the seeds of one run (`new` is empty) or of two; `trained`: whether anything was.
+
+    `measured`: the spread of other trainings of this recipe (`seed_spreads.measured_spread`), where it is known.
+    """
 
     metric: str
     suite: str
     base: tuple[float, ...]
     new: tuple[float, ...] = ()
     trained: bool = True
+    measured: float | None = None
 
     @property
     def assumed(self) -> float:
-        """The standard deviation over seeds to expect."""
-        return assumed_sd(self.metric, self.suite, sum(self.base) / len(self.base))
+        """The standard deviation over seeds to expect: as measured, unless that says none and some was seen."""
+        value = sum(self.base) / len(self.base)
+        if self.measured is None or (self.measured == 0 and self.squares > ROUNDING * value * value):
+            return assumed_sd(self.metric, self.suite, value)
+        return self.measured * _scale(self.metric, value)
 
     @property
     def freedom(self) -> int:
@@ -80,10 +93,13 @@ def _squares(values: Sequence[float]) -> float:
 
 def assumed_sd(metric: str, suite: str, value: float) -> float:
     """The standard deviation over seeds to expect of a metric that has this value."""
-    unit = direction(metric).unit
-    usual = MISS_RATE if metric.startswith("MR-2") else ASSUMED.get(unit, ASSUMED_ELSE)
-    scale = 1.0 if unit == "%" else abs(value) / 100
-    return usual * scale * SUITE.get(suite, 1.0)
+    usual = MISS_RATE if metric.startswith("MR-2") else ASSUMED.get(direction(metric).unit, ASSUMED_ELSE)
+    return usual * _scale(metric, value) * SUITE.get(suite, 1.0)
+
+
+def _scale(metric: str, value: float) -> float:
+    """From what spreads are counted in, points or percent of the value, to the unit of the metric."""
+    return 1.0 if direction(metric).unit == "%" else abs(value) / 100
 
 
 def seed_noise(cells: Sequence[Trained]) -> list[Noise]:
