@@ -10,7 +10,7 @@
 #   HB_SUITE          mini, the embedded suite, or humanbench-v1 (mini)
 #   HB_DATASETS       some datasets, separated by commas (all that are found)
 #   HB_DATA_ROOT      folder of the datasets (the embedded suite's own, or $HUMANBENCH_DATA)
-#   HB_SEEDS          trainings per cell (2)
+#   HB_SEEDS          trainings per cell; 2..6 begins with 2 and adds more, up to 6, only where they may decide (2)
 #   HB_MARGIN         smallest difference that fails the gate (1 point, 5 % of an error)
 #   HB_GATE           false: never fail for a regression (true)
 #   HB_EVAL_ARGS      further arguments of `humanbench eval`, separated by spaces
@@ -42,14 +42,19 @@ read -ra extra <<<"${HB_EVAL_ARGS:-}"
 if_no_base="${HB_IF_NO_BASE:-evaluate}"
 [[ "$if_no_base" =~ ^(evaluate|skip)$ ]] || fail "HB_IF_NO_BASE is evaluate or skip; found $if_no_base"
 
+seeds="${HB_SEEDS:-2}"
+[[ "$seeds" =~ ^([1-9][0-9]?)(\.\.([1-9][0-9]?))?$ ]] || fail "HB_SEEDS is a number, or two as in 2..6; found $seeds"
+least="${BASH_REMATCH[1]}" most="${BASH_REMATCH[3]:-${BASH_REMATCH[1]}}"
+[[ "$least" -le "$most" ]] || fail "HB_SEEDS=$seeds: the second number is the larger one"
+
 failed=0
 
-evaluate() { # folder, backbone, checkpoint
+evaluate() { # folder, backbone, checkpoint, seeds, datasets
     local arguments=(
-        --backbone "$2" --protocol "${HB_PROTOCOL:-head}" --suite "${HB_SUITE:-mini}" --seeds "${HB_SEEDS:-2}" --out "$1"
+        --backbone "$2" --protocol "${HB_PROTOCOL:-head}" --suite "${HB_SUITE:-mini}" --seeds "$4" --out "$1"
     )
     [[ -z "$3" ]] || arguments+=(--checkpoint "$3")
-    [[ -z "${HB_DATASETS:-}" ]] || arguments+=(--datasets "$HB_DATASETS")
+    [[ -z "$5" ]] || arguments+=(--datasets "$5")
     [[ -z "${HB_DATA_ROOT:-}" ]] || arguments+=(--data-root "$HB_DATA_ROOT")
     local status=0
     "${humanbench[@]}" eval "${arguments[@]}" "${extra[@]}" || status=$?
@@ -61,6 +66,14 @@ there() { # variable, path or address: a file that is missing is found out befor
     [[ -z "$2" || "$2" == *:* || "$2" == "~"* || -e "$2" ]] || fail "$1=$2: there is no such file"
 }
 
+new() { # seeds, datasets
+    evaluate "$out/new" "$HB_BACKBONE" "${HB_CHECKPOINT:-}" "$1" "$2"
+}
+
+base_here() { # seeds, datasets
+    evaluate "$out/base" "${HB_BASE_BACKBONE:-$HB_BACKBONE}" "${HB_BASE_CHECKPOINT:-}" "$1" "$2"
+}
+
 mkdir -p "$out" || fail "HB_OUT=$out cannot be made"
 base="${HB_BASE:-}"
 there HB_CHECKPOINT "${HB_CHECKPOINT:-}"
@@ -69,21 +82,31 @@ if [[ -n "$base" ]]; then # so is a wrong name
 elif [[ "$if_no_base" == evaluate ]]; then
     there HB_BASE_CHECKPOINT "${HB_BASE_CHECKPOINT:-}"
 fi
-evaluate "$out/new" "$HB_BACKBONE" "${HB_CHECKPOINT:-}" # first: what is wrong with it costs no evaluation of the base
+new "$least" "${HB_DATASETS:-}" # first: what is wrong with it costs no evaluation of the base
 if [[ -z "$base" && "$if_no_base" == skip ]]; then
     echo "compare.sh: there is no base, so nothing was compared; $out/new can be the next one's" >&2
     [[ -z "${GITHUB_STEP_SUMMARY:-}" ]] || echo "humanbench: evaluated; there is no base to compare with." >>"$GITHUB_STEP_SUMMARY"
     exit "$failed"
 fi
+base_is_here=false
 if [[ -z "$base" ]]; then
-    base="$out/base"
-    evaluate "$base" "${HB_BASE_BACKBONE:-$HB_BACKBONE}" "${HB_BASE_CHECKPOINT:-}"
+    base="$out/base" base_is_here=true
+    base_here "$least" "${HB_DATASETS:-}"
 fi
 
-arguments=("$base" "$out/new" --save "$out/compare.md" --save "$out/compare.json" --save "$out/compare.xml")
+compared=("$base" "$out/new")
+[[ -z "${HB_MARGIN:-}" ]] || compared+=(--margin "$HB_MARGIN")
+[[ -z "${HB_DATA_ROOT:-}" ]] || compared+=(--data-root "$HB_DATA_ROOT")
+for ((more = least + 1; more <= most; more++)); do
+    undecided="$("${humanbench[@]}" compare "${compared[@]}" --undecided)" || break # the comparison below says what is wrong
+    [[ -n "$undecided" ]] || break
+    echo "compare.sh: seed $more of at most $most for $undecided" >&2
+    new "$more" "$undecided"
+    [[ "$base_is_here" == false ]] || base_here "$more" "$undecided"
+done
+
+arguments=("${compared[@]}" --save "$out/compare.md" --save "$out/compare.json" --save "$out/compare.xml")
 [[ "${HB_GATE:-true}" == false ]] || arguments+=(--gate)
-[[ -z "${HB_MARGIN:-}" ]] || arguments+=(--margin "$HB_MARGIN")
-[[ -z "${HB_DATA_ROOT:-}" ]] || arguments+=(--data-root "$HB_DATA_ROOT")
 status=0
 "${humanbench[@]}" compare "${arguments[@]}" || status=$?
 

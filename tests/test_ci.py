@@ -96,14 +96,44 @@ def test_the_scripts_exit_code(tmp_path: Path, evaluated: int, compared: int, re
     assert (done.returncode, len(log)) == (returned, calls)
 
 
-def with_fake(tmp_path: Path, environment: dict[str, str]) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+def with_fake(
+    tmp_path: Path, environment: dict[str, str], written: str = FAKE
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """The script with a command in place of humanbench that notes its arguments."""
     fake, log = tmp_path / "fake", tmp_path / "log"
-    fake.write_text(FAKE)
+    fake.write_text(written)
     fake.chmod(0o755)
     common = {"HUMANBENCH": str(fake), "LOG": str(log), "HB_BACKBONE": "vit", "HB_OUT": str(tmp_path / "out")}
     done = script(common | environment)
     return done, log.read_text().splitlines() if log.exists() else []
+
+
+def test_more_seeds_are_trained_where_they_may_decide_and_no_more_than_allowed(tmp_path: Path) -> None:
+    """Each look says what is undecided, from the file UNDECIDED, a line a look."""
+    looks = tmp_path / "looks"
+    looks.write_text("pa100k,mpii\nmpii\n\n")
+    fake = FAKE.replace(
+        'case "$1"', 'case "$*" in *--undecided) head -n 1 "$LOOKS"; sed -i 1d "$LOOKS"; exit 0 ;; esac\ncase "$1"', 1
+    )
+    zero = {"EVAL": "0", "COMPARE": "0", "LOOKS": str(looks)}
+
+    def evaluated(**environment: str) -> list[tuple[str, str]]:
+        (tmp_path / "log").unlink(missing_ok=True)
+        done, log = with_fake(tmp_path, zero | environment, fake)
+        assert done.returncode == 0, done.stderr
+        found = [re.search(r"--seeds (\d+) --out \S*/(?:new|base)(?: --datasets (\S+))?", line) for line in log]
+        return [(one[1], one[2] or "all") for one in found if one]
+
+    first = [("2", "all")] * 2
+    assert evaluated(HB_SEEDS="2..6") == [*first, *[("3", "pa100k,mpii")] * 2, *[("4", "mpii")] * 2]
+    looks.write_text("mpii\n" * 9)
+    assert evaluated(HB_SEEDS="2..3") == [*first, *[("3", "mpii")] * 2]
+    assert evaluated(HB_SEEDS="2") == first
+    base = tmp_path / "kept"
+    base.mkdir()
+    assert evaluated(HB_SEEDS="2..3", HB_BASE=str(base)) == [("2", "all"), ("3", "mpii")]
+    for wrong in ("0", "6..2", "2..", "x"):
+        assert "HB_SEEDS" in with_fake(tmp_path, zero | {"HB_SEEDS": wrong}, fake)[0].stderr
 
 
 def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
@@ -130,7 +160,7 @@ def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
     assert with_fake(tmp_path, zero | {f"HB_{name}": value for name, value in names.items()})[1] == [
         f"eval --backbone vit {given.format(out / 'new', 'hf:who/n')}",
         f"eval --backbone old {given.format(out / 'base', tmp_path / 'b c.pt')}",
-        f"compare {out}/base {out}/new {files} --margin 2 --data-root /d",
+        f"compare {out}/base {out}/new --margin 2 --data-root /d {files}",
     ]
     (tmp_path / "log").unlink()
     assert with_fake(tmp_path, zero | {"HB_BASE": "main"})[1][-1] == f"compare main {out}/new {files} --gate"

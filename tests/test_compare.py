@@ -389,6 +389,25 @@ def test_the_gate_fails_where_no_cell_alone_does_but_all_together() -> None:
     assert "| overall | 19 | −2.00 % | −3.00 to −1.00 % | 0.007 | 1.80 % | ▼ regression |" in report.to_markdown()
 
 
+def test_what_more_seeds_may_decide() -> None:
+    """Two seeds a side, spread 1 point, so that seeds alone make a deviation of 1 and an interval of +- 1.96."""
+    about = {"verdict": "no difference", "base": 80.0, "base_seeds": 2, "new_seeds": 2, "seed_sd": 1.0, "margin": 1.0}
+
+    def undecided(low: float, high: float, **fields: Any) -> bool:
+        return report_of(**(about | {"low": low, "high": high, "p": 0.4, "new": 79.0} | fields)).undecided
+
+    assert undecided(-2.96, 0.96)
+    assert not undecided(-0.9, 3.0)  # a drop of more than a point is excluded
+    assert not undecided(-8.0, 6.0)  # deviation 3.57 by units, 1 / 12.8 of the variance by seeds
+    assert not undecided(-2.96, 0.96, seed_sd=0.0)
+    worse = {"verdict": "worse", "regression": True}
+    assert undecided(-5.0, -1.1, p=0.01, **worse)
+    assert not undecided(-5.0, -1.1, p=0.002, **worse)
+    assert undecided(-0.96, 2.96, metric="MSE")  # of an error the upper end is the drop
+    assert not undecided(-2.96, 0.9, metric="MSE")
+    assert not report_of(verdict="not comparable").undecided
+
+
 def test_averages_by_hand() -> None:
     cells = [
         report_of(verdict="better", base=80.0, new=84.0),  # + 5 %

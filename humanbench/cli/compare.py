@@ -28,6 +28,11 @@ _WIDTH = 140
     "[default: 1 point, 5 percent, 1 percent]",
 )
 @click.option(
+    "--undecided",
+    is_flag=True,
+    help="Print only the datasets, separated by commas, where more training seeds may change what the gate says.",
+)
+@click.option(
     "--format", "form", type=click.Choice(["text", "markdown", "json", "junit"]), default="text", show_default=True
 )
 @click.option("--save", multiple=True, metavar="FILE", help="Also write FILE.md, FILE.json or FILE.xml (JUnit).")
@@ -40,6 +45,7 @@ def command(
     base: str,
     new: str,
     gate: bool,
+    undecided: bool,
     margin: float | None,
     form: str,
     save: tuple[str, ...],
@@ -63,7 +69,9 @@ def command(
     for name in save:
         write(report, name)
     form = "json" if as_json else form
-    if form == "text":
+    if undecided:
+        click.echo(",".join(report.undecided))
+    elif form == "text":
         show(report)
     else:
         click.echo(FORMATS[form](report).rstrip("\n"))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
+from humanbench.results.cells import t_quantile
 from humanbench.schema import Record
 from humanbench.scoring import Number
 
 OVERALL = "overall"
+
+CERTAIN = 0.005
+"""P-value below which a regression is not looked at again with more seeds. So strict that looking several times adds
+little to the false alarms of the last look. Source: the rule of Haybittle (1971) and Peto et al. (1976), whose bound is
+0.001; draws of 1,000 resamples do not reach that."""
+
+SEED_SHARE = 0.1
+"""Share of a difference's variance that must come from training seeds for more of them to be worth their time."""
 
 
 class CellReport(Record):
@@ -61,6 +71,18 @@ class CellReport(Record):
     @property
     def comparable(self) -> bool:
         return self.verdict != "not comparable"
+
+    @property
+    def undecided(self) -> bool:
+        """Whether more training seeds may change what a gate says: a drop beyond the margin is neither excluded by the
+        interval nor beyond doubt (`CERTAIN`), and training noise is a good part (`SEED_SHARE`) of the uncertainty."""
+        if not self.comparable or not self.base_seeds or not self.new_seeds:
+            return False
+        lost = self.low if direction(self.metric).higher_is_better else -self.high
+        if lost >= -self.margin or (self.regression and self.p < CERTAIN):
+            return False
+        deviation = (self.high - self.low) / (2 * t_quantile(math.inf))
+        return self.seed_sd**2 * (1 / self.base_seeds + 1 / self.new_seeds) > SEED_SHARE * deviation**2
 
     @property
     def board(self) -> str:
@@ -129,6 +151,11 @@ class ComparisonRecord(Record):
     def regressions(self) -> list[CellReport]:
         """Cells that are worse by more than their margin."""
         return [cell for cell in self.cells if cell.regression]
+
+    @property
+    def undecided(self) -> list[str]:
+        """Datasets of cells that more training seeds may decide."""
+        return list(dict.fromkeys(cell.dataset for cell in self.cells if cell.undecided))
 
     @property
     def together_regressions(self) -> list[TogetherReport]:
