@@ -57,7 +57,8 @@ def build(
 
     if check:
         from humanbench.leaderboard.site.html_check import problems
-    site = build_from(runs, out, _known(store), Path(data_root).expanduser() if data_root is not None else None)
+    _known(store)  # said; the default one need not be there, which only None tells `build`
+    site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
     for text in site.left_out:
         click.echo(f"humanbench: {text}", err=True)
     found = problems(site.folder) if check else []

@@ -35,6 +35,7 @@ from humanbench.leaderboard.submissions.store import (
     verify_store,
     withdraw,
 )
+from humanbench.paths import shipped
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
 from tests.leaderboard.made import made_result
@@ -451,3 +452,16 @@ def test_an_empty_store_is_no_error(tmp_path: Path) -> None:
 def test_an_untouched_store_reads_as_it_was_written(store: Path) -> None:
     assert [event.event for event in read_log(store)] == ["accepted"]
     assert [len(one.results) for one in load_store(store)] == [2]
+
+
+def test_the_default_folder_need_not_be_there_to_build_or_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who has accepted nothing yet builds a site of runs alone; the folder is said, and not made."""
+    monkeypatch.chdir(tmp_path)
+    for words in (("build", shipped("baselines") / "results" / "mini_path-head", "--out", "site"), ("verify",)):
+        done = run("leaderboard", *words)
+        assert done.exit_code == 0, done.output
+        assert f"accepted submissions: {tmp_path / 'leaderboard' / 'submissions'} (not there yet)" in done.stderr
+    assert (tmp_path / "site" / "index.html").exists()
+    assert not (tmp_path / "leaderboard").exists()
