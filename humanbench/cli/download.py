@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.cards import RemoteFile
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Only list the files, with what is known of them.")
 @data_options
+@following_options
 @json_option
 def download_dataset(
     dataset_id: str, given: tuple[str, ...], dry_run: bool, data_root: DataRoot | None, as_json: bool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--count", type=click.IntRange(1, 200), default=10, show_default=True, help="Test units of each cell.")
 @click.option("--subset", metavar="FILE", help="The file of sample ids, where the run is of a subset.")
 @data_options
+@following_options
 @json_option
 def command(
     run: str,

@@ -101,7 +101,7 @@ def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[
 
 SHORT = {
     "backbones", "cache", "datasets list", "datasets show", "datasets preview", "datasets extract", "export", "plan",
-    "leaderboard serve", "leaderboard withdraw",
+    "doctor", "leaderboard serve", "leaderboard withdraw", "weights",
 }  # fmt: skip
 """Verbs, or groups of them, that say nothing while they work, or whose progress nobody needs."""
 
