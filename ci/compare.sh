@@ -47,6 +47,10 @@ seeds="${HB_SEEDS:-2}"
 least="${BASH_REMATCH[1]}" most="${BASH_REMATCH[3]:-${BASH_REMATCH[1]}}"
 [[ "$least" -le "$most" ]] || fail "HB_SEEDS=$seeds: the second number is the larger one"
 
+[[ "${HB_GATE:-true}" =~ ^(true|false)$ ]] || fail "HB_GATE is true or false; found $HB_GATE"
+number='^[0-9]+([.][0-9]*)?([eE][-+]?[0-9]+)?$|^[.][0-9]+$'
+[[ -z "${HB_MARGIN:-}" || "$HB_MARGIN" =~ $number ]] || fail "HB_MARGIN is a number, zero or more; found $HB_MARGIN"
+
 failed=0
 
 evaluate() { # folder, backbone, checkpoint, seeds, datasets
@@ -77,6 +81,7 @@ base_here() { # seeds, datasets
 mkdir -p "$out" || fail "HB_OUT=$out cannot be made"
 base="${HB_BASE:-}"
 there HB_CHECKPOINT "${HB_CHECKPOINT:-}"
+there HB_DATA_ROOT "${HB_DATA_ROOT:-}"
 if [[ -n "$base" ]]; then # so is a wrong name
     "${humanbench[@]}" export "$base" --format csv >/dev/null || exit 2
 elif [[ "$if_no_base" == evaluate ]]; then

@@ -324,7 +324,8 @@ def _data(data_root: DataRoot | None) -> Iterator[Finding]:
         if folder.is_dir() and any(folder.iterdir()):
             found[name] = card
     evaluated = sorted(name for name, card in found.items() if card.evaluation)
-    text = f"{len(found)} datasets under {root}"
+    missing = "" if Path(root).is_dir() else ", a folder that is not there"
+    text = f"{len(found)} datasets under {root}{missing}"
     if not found:
         mend = "`humanbench datasets show ID` says how to get one; without data: --suite mini"
         yield Finding("data", "warn", f"{text} ($HUMANBENCH_DATA, --data-root)", mend)

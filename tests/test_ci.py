@@ -132,8 +132,12 @@ def test_more_seeds_are_trained_where_they_may_decide_and_no_more_than_allowed(t
     base = tmp_path / "kept"
     base.mkdir()
     assert evaluated(HB_SEEDS="2..3", HB_BASE=str(base)) == [("2", "all"), ("3", "mpii")]
-    for wrong in ("0", "6..2", "2..", "x"):
-        assert "HB_SEEDS" in with_fake(tmp_path, zero | {"HB_SEEDS": wrong}, fake)[0].stderr
+    (tmp_path / "log").unlink()
+    wrong = [("HB_SEEDS", text) for text in ("0", "6..2", "2..", "x")] + [("HB_GATE", "False"), ("HB_GATE", "0")]
+    for name, text in [*wrong, ("HB_MARGIN", "abc"), ("HB_MARGIN", "-1"), ("HB_DATA_ROOT", "/nowhere")]:
+        done, log = with_fake(tmp_path, zero | {name: text}, fake)
+        assert (done.returncode, log) == (2, [])  # before anything is evaluated
+        assert name in done.stderr
 
 
 def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
@@ -154,13 +158,20 @@ def test_the_scripts_variables_become_arguments(tmp_path: Path) -> None:
         "PROTOCOL": "full",
         "SUITE": "s",
     }
-    names |= {"DATASETS": "a,b", "DATA_ROOT": "/d", "SEEDS": "3", "MARGIN": "2", "GATE": "false", "EVAL_ARGS": "--x 1"}
+    names |= {
+        "DATASETS": "a,b",
+        "DATA_ROOT": str(tmp_path),
+        "SEEDS": "3",
+        "MARGIN": "2",
+        "GATE": "false",
+        "EVAL_ARGS": "--x 1",
+    }
     (tmp_path / "b c.pt").touch()
-    given = "--protocol full --suite s --seeds 3 --out {} --checkpoint {} --datasets a,b --data-root /d --x 1"
+    given = "--protocol full --suite s --seeds 3 --out {} --checkpoint {} --datasets a,b --data-root {} --x 1"
     assert with_fake(tmp_path, zero | {f"HB_{name}": value for name, value in names.items()})[1] == [
-        f"eval --backbone vit {given.format(out / 'new', 'hf:who/n')}",
-        f"eval --backbone old {given.format(out / 'base', tmp_path / 'b c.pt')}",
-        f"compare {out}/base {out}/new --margin 2 --data-root /d {files}",
+        f"eval --backbone vit {given.format(out / 'new', 'hf:who/n', tmp_path)}",
+        f"eval --backbone old {given.format(out / 'base', tmp_path / 'b c.pt', tmp_path)}",
+        f"compare {out}/base {out}/new --margin 2 --data-root {tmp_path} {files}",
     ]
     (tmp_path / "log").unlink()
     assert with_fake(tmp_path, zero | {"HB_BASE": "main"})[1][-1] == f"compare main {out}/new {files} --gate"

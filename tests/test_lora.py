@@ -139,6 +139,8 @@ def test_from_evaluation_to_a_checkpoint_of_plain_weights(tmp_path: Path, monkey
     done = CliRunner().invoke(main, ["weights", str(run), "--save-backbone", "pa100k", str(file)])
     assert done.exit_code == 0, done.output
     model = humanbench.load_finetuned(run, "pa100k")
+    with pytest.raises(HumanbenchError, match="is there already"):
+        model.save_backbone(file)
     plain = load_backbone("vit", checkpoint=file, **ARCHITECTURE).eval()
     assert not any("parametrizations" in name for name in load_file(file))
     with torch.no_grad():

@@ -135,22 +135,24 @@ class FinetunedModel:
         """Write the finetuned backbone, without the head, as safetensors that `--checkpoint` and `load_backbone` take.
 
         What a regime has added (`lora`) is merged into the weights: the file has the names of the plain network.
-        Written whole or not at all. Raises `HumanbenchError` for another suffix than `.safetensors`.
+        Written whole or not at all. Raises `HumanbenchError` for a file that is there, and another suffix than
+        `.safetensors`.
         """
         import copy
 
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
-        from humanbench.files import replacing
+        from humanbench.files import write_bytes
         from humanbench.regimes.lora import merge
 
         target = Path(path)
+        if target.exists():
+            raise HumanbenchError(f"{target}: is there already; give another name, or take it away")
         if target.suffix != SUFFIX:
             raise HumanbenchError(f"{target}: the file of a backbone must end in {SUFFIX}")
         trunk = copy.deepcopy(self.network.backbone.trunk)
         merge(trunk)
-        with replacing(target) as temporary:
-            save_file({name: t.detach().contiguous().clone() for name, t in trunk.state_dict().items()}, temporary)
+        write_bytes(target, save({name: t.detach().contiguous() for name, t in trunk.state_dict().items()}))
 
 
 @dataclass(frozen=True)

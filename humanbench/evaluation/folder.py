@@ -60,6 +60,7 @@ def predict_folder(
     that do not fit, and where `out` holds predictions of something else.
     """
     check_device(device)
+    _check_apart(pictures, out)
     folder = RunFolder(Path(out).expanduser().absolute())
     listed = folder_pictures(model.card, pictures, boxes)
     tables = training_of(model.card).picture_tables(model.card, listed)
@@ -75,6 +76,13 @@ def predict_folder(
         _write(model, tables, about, folder.path, place, log, device, workers)
         count = _draw(model, tables, place, folder.path / "drawn", log) if drawn else 0
     return FolderOutcome(folder.path, place, count, json.loads((folder.path / ABOUT).read_bytes()))
+
+
+def _check_apart(pictures: PathLike, out: PathLike) -> None:
+    """Drawn pictures may not come among those that are predicted, where the next call would find them."""
+    inside, around = (Path(given).expanduser().resolve() for given in (out, pictures))
+    if inside.is_relative_to(around):
+        raise HumanbenchError(f"--out {out}: lies in the folder of pictures {pictures}; give one outside of it")
 
 
 def _about(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: PathLike | None) -> dict[str, Any]:

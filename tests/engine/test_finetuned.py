@@ -218,6 +218,9 @@ def test_mistakes_are_one_sentence(finetuned: Callable[[str], tuple[Path, Path]]
         assert said in result.stderr, result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
         assert not (tmp_path / "out" / "predictions.csv").exists()
+    inside = invoke("predict", run, "pa100k", given, "--out", given / "out")
+    assert (inside.exit_code, (given / "out").exists()) == (2, False)
+    assert "lies in the folder of pictures" in inside.stderr
 
 
 def test_weights_are_listed_counted_and_left_out(

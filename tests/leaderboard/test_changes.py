@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, by_month, events_of
 from humanbench.leaderboard.site import changes
@@ -79,11 +80,16 @@ def test_metric_software_and_withdrawal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"schema_version": 2}', '{"schema_version": 1}', "[" * 100_000])
-def test_a_state_that_is_none_is_said_and_the_site_built(tmp_path: Path, text: str) -> None:
-    (built(tmp_path / "site", RESULTS).folder / changes.STATE).write_text(text)
-    site = built(tmp_path / "site", RESULTS)
-    assert "what changed since the last build is not said" in site.left_out[0]
-    assert said(site) == []
+def test_a_state_that_is_none_is_refused_and_nothing_of_the_site_is_lost(tmp_path: Path, text: str) -> None:
+    """It is the history of all builds: a new one in its place would be the end of it."""
+    path = built(tmp_path / "site", RESULTS).folder / changes.STATE
+    path.write_text(text)
+    page = (tmp_path / "site/index.html").read_bytes()
+    with pytest.raises(HumanbenchError, match="it holds the history of the builds of this site, so nothing was built"):
+        built(tmp_path / "site", RESULTS)
+    assert (path.read_text(), (tmp_path / "site/index.html").read_bytes()) == (text, page)
+    path.unlink()
+    assert said(built(tmp_path / "site", RESULTS)) == []
 
 
 def test_many_moves_are_counted(tmp_path: Path) -> None:

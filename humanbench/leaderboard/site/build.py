@@ -106,7 +106,7 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
 
     samples = samples_of(gathered.entries, gathered.folders, data_root)
     site = build_site(out, gathered.entries, gathered.events, samples)
-    return replace(site, left_out=(*gathered.left_out, *site.left_out))
+    return replace(site, left_out=gathered.left_out)
 
 
 def _fault(entry: BoardEntry) -> str:

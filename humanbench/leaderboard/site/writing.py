@@ -72,7 +72,7 @@ def build_site(
     out = out.expanduser().absolute()
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
-    content, state, notes = _since(out, Content(boards(entries), entries, events, samples or {}))
+    content, state = _since(out, Content(boards(entries), entries, events, samples or {}))
     with _uncollected(), beside(out) as place:
         folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
@@ -85,21 +85,25 @@ def build_site(
             out.rename(place / "before")
         folder.rename(out)
     out.chmod(0o755)
-    return Site(out, count, len(entries), notes)
+    return Site(out, count, len(entries))
 
 
-def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState, tuple[str, ...]]:
-    """The content with the events of all builds of the folder, the state to keep, and what could not be read."""
-    notes: tuple[str, ...] = ()
+def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:
+    """The content with the events of all builds of the folder, and the state to keep.
+
+    Raises `HumanbenchError` for a state that cannot be read: a new one in its place would lose the history of builds.
+    """
     try:
         before = changes.read_state(out)
     except ValueError as error:
-        before = None
-        notes = (f"{out / changes.STATE}: {error}; what changed since the last build is not said",)
+        raise HumanbenchError(
+            f"{out / changes.STATE}: {error}; it holds the history of the builds of this site, so nothing was built; "
+            "put it right, or take it away to begin the history anew"
+        ) from error
     state = changes.with_events(before, changes.state_of(content), changes.today())
     every = [*content.events, *changes.events_of_builds(state)]
     every.sort(key=lambda event: (event.date, event.anchor), reverse=True)
-    return replace(content, events=every), state, notes
+    return replace(content, events=every), state
 
 
 @contextmanager
