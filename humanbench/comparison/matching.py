@@ -9,7 +9,7 @@ from humanbench.comparison.runs import Run
 from humanbench.names import mark
 from humanbench.results import Result
 from humanbench.results.cells import CellKey, CellRuns
-from humanbench.results.shipped import same_recipe
+from humanbench.results.shipped import recipe_mark, same_recipe
 from humanbench.results.stored import labels_of
 
 SHORT = 8
@@ -100,7 +100,7 @@ def ground_of(result: Result) -> str:
     """A mark that two results share exactly where `incompatible` finds nothing."""
     cell = result.cell
     inputs = tuple(sorted(cell.inputs.items()))
-    parts = (result.synthetic, labels_of(result), cell.recipe_sha256, inputs, result.main, result.split)
+    parts = (result.synthetic, labels_of(result), recipe_mark(result), inputs, result.main, result.split)
     return mark(repr((*parts, cell.humanbench)))
 
 

@@ -11,6 +11,7 @@ import torch
 
 from humanbench import execution
 from humanbench.cards import load_card
+from humanbench.comparison.matching import ground_of, incompatible
 from humanbench.comparison.report import CellReport
 from humanbench.engine import devices
 from humanbench.engine.devices import accelerator_for, tf32
@@ -92,6 +93,8 @@ def test_on_which_board_a_result_stands(run: Callable[..., Result]) -> None:
     assert same_recipe(plain, shipped), "they can be compared"
     assert not same_recipe(plain, apart)
     assert not same_recipe(plain, own)
+    for result in (shipped, apart, own):  # a board and its comparisons go by one rule
+        assert (ground_of(plain) == ground_of(result)) == (not any(incompatible(plain, result)))
 
 
 def recipe_of(dataset: str, overrides: dict[str, Any]) -> str:
