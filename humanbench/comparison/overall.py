@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from humanbench.arrays import Floats
-from humanbench.comparison.verdicts import DrawnCell, Verdict, detectable_drop, verdict_of
+from humanbench.comparison.verdicts import DrawnCell, Judgement, judgement
 from humanbench.metrics.directions import direction
 from humanbench.results.apart import LEVEL
 from humanbench.results.cells import t_quantile
@@ -32,23 +32,14 @@ Group = TypeVar("Group")
 
 
 @dataclass(frozen=True)
-class Together:
-    """The weighted mean change of some cells in percent of BASE's values, with its 95 % interval; positive: better.
+class Together(Judgement):
+    """The weighted mean change of some cells, and what follows, in percent of BASE's values; positive: better.
 
-    `cells` are those that count: with a BASE above 0 and a difference that could be drawn. `corrected` holds over all
-    groups of a comparison, `detectable` and `regression` are as those of a cell.
+    `cells` are those that count: with a BASE above 0 and a difference that could be drawn.
     """
 
     cells: int
     change: float
-    low: float
-    high: float
-    p: float
-    corrected: float
-    margin: float
-    detectable: float
-    verdict: Verdict
-    regression: bool
 
 
 def judge_together(groups: Mapping[Group, Sequence[DrawnCell]], margin: float | None = None) -> dict[Group, Together]:
@@ -92,20 +83,8 @@ class _Mean:
 
 
 def _judged(mean: _Mean, level: float, p: float, corrected: float, margin: float) -> Together:
-    verdict = verdict_of(mean.change, corrected)
-    low, high = np.quantile(mean.draws(LEVEL), [LEVEL / 2, 1 - LEVEL / 2])
-    return Together(
-        cells=len(mean.cells),
-        change=mean.change,
-        low=float(low),
-        high=float(high),
-        p=p,
-        corrected=corrected,
-        margin=margin,
-        detectable=detectable_drop(max(mean.least(level), margin), mean.sd),
-        verdict=verdict,
-        regression=verdict == "worse" and -mean.change > margin,
-    )
+    found = judgement(mean.change, mean.draws(LEVEL), p, corrected, margin, mean.least(level), mean.sd)
+    return Together(**vars(found), cells=len(mean.cells), change=mean.change)
 
 
 def _counts(one: DrawnCell) -> bool:

@@ -39,24 +39,32 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The difference with its 95 % interval, p-values (`corrected` over all cells), and what follows.
+class Judgement:
+    """What follows from a difference: its 95 % interval, p-values (`corrected` over the family it is judged with).
 
-    `regression`: worse, and by more than `margin` (in the metric's unit). `detectable`: the smallest drop that would
-    have been called one in `POWER` of comparisons like this. `seed_sd`: the spread over training seeds that was
-    reckoned with.
+    `regression`: worse, and by more than `margin`. `detectable`: the smallest drop that would have been called one in
+    `POWER` of comparisons like this.
     """
 
-    difference: float
     low: float
     high: float
     p: float
     corrected: float
     margin: float
     detectable: float
-    seed_sd: float
     verdict: Verdict
     regression: bool
+
+
+@dataclass(frozen=True)
+class Judged(Judgement):
+    """A cell judged: the difference, and what follows, in the metric's unit.
+
+    `seed_sd`: the spread over training seeds that was reckoned with.
+    """
+
+    difference: float
+    seed_sd: float
 
 
 @dataclass(frozen=True)
@@ -113,30 +121,39 @@ def judge(drawn: Sequence[DrawnCell], margin: float | None = None) -> list[Judge
 def _judged(one: DrawnCell, p: float, corrected: float, cells: int, margin: float | None) -> Judged:
     way = direction(one.cell.values.metric)
     gain = one.difference if way.higher_is_better else -one.difference
-    verdict = verdict_of(gain, corrected)
     wanted = MARGIN.get(way.unit, MARGIN_ELSE) if margin is None else margin
     least = wanted if way.unit == "%" else wanted / 100 * abs(one.base)
-    low, high = np.nanquantile(one.at(LEVEL), [LEVEL / 2, 1 - LEVEL / 2])
-    return Judged(
-        difference=one.difference,
+    found = judgement(gain, one.at(LEVEL), p, corrected, least, one.least(level_of(cells)), math.hypot(*one.sds))
+    return Judged(**vars(found), difference=one.difference, seed_sd=one.noise.sd)
+
+
+def judgement(
+    gain: float, drawn: Floats, p: float, corrected: float, margin: float, significant: float, sd: float
+) -> Judgement:
+    """What follows from a gain (positive: better) with its draws, p-values and standard deviation.
+
+    `significant` is the least difference that would have been.
+    """
+    verdict = _verdict(gain, corrected)
+    low, high = np.nanquantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
+    return Judgement(
         low=float(low),
         high=float(high),
         p=p,
         corrected=corrected,
-        margin=least,
-        detectable=detectable_drop(max(one.least(level_of(cells)), least), math.hypot(*one.sds)),
-        seed_sd=one.noise.sd,
+        margin=margin,
+        detectable=_detectable_drop(max(significant, margin), sd),
         verdict=verdict,
-        regression=verdict == "worse" and -gain > least,
+        regression=verdict == "worse" and -gain > margin,
     )
 
 
-def detectable_drop(least: float, sd: float) -> float:
+def _detectable_drop(least: float, sd: float) -> float:
     """The smallest true drop of which `POWER` of the measured ones, with standard deviation `sd`, exceed `least`."""
     return least + t_quantile(math.inf, 2 * (1 - POWER)) * sd
 
 
-def verdict_of(gain: float, corrected: float) -> Verdict:
+def _verdict(gain: float, corrected: float) -> Verdict:
     """What a gain (positive: better) and its corrected p-value come to; `nan` establishes nothing."""
     if not corrected < LEVEL or gain == 0:
         return "no difference"

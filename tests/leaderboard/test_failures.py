@@ -12,7 +12,6 @@ import pytest
 
 from humanbench import metrics
 from humanbench.cards import load_card
-from humanbench.data.samples import MARKER
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.site.failures import WORST, failures_of
@@ -24,7 +23,7 @@ from humanbench.tasks.registry import task_for, task_names
 from tests.evaluated import perfect, run, scored_tables, write_dataset
 from tests.leaderboard.honest import write_honest_run
 from tests.leaderboard.made import made_result
-from tests.leaderboard.test_samples import ONE_EACH
+from tests.leaderboard.test_samples import ONE_EACH, procedural_root
 from tests.made_runs import SPOIL, write_run
 
 pytestmark = pytest.mark.xdist_group("samples")
@@ -32,11 +31,7 @@ pytestmark = pytest.mark.xdist_group("samples")
 
 @pytest.fixture(scope="module")
 def procedural(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("data")
-    for name in ONE_EACH:
-        write_dataset(load_card(name), root)
-        (root / name / MARKER).write_text("{}")
-    return root
+    return procedural_root(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

@@ -40,8 +40,11 @@ ONE_EACH = ("market1501", "coco_pose", "lip", "pa100k", "crowdhuman", "shanghait
 
 @pytest.fixture(scope="module")
 def procedural(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return procedural_root(tmp_path_factory.mktemp("data"))
+
+
+def procedural_root(root: Path) -> Path:
     """A data root with a small dataset of each task, marked as procedural."""
-    root = tmp_path_factory.mktemp("data")
     for name in ONE_EACH:
         write_dataset(load_card(name), root)
         (root / name / MARKER).write_text("{}")
