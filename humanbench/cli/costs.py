@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from humanbench.cli.options import FiniteRange
 
 if TYPE_CHECKING:
     from humanbench.evaluation.estimate import CostEstimate
@@ -95,7 +96,7 @@ def total(estimates: Sequence[CostEstimate]) -> str:
     return "\n".join(lines)
 
 
-class TflopsOrMeasured(click.FloatRange):
+class TflopsOrMeasured(FiniteRange):
     """A number of TFLOP/s above 0, or `measured`, which is None."""
 
     def __init__(self) -> None:
@@ -104,10 +105,7 @@ class TflopsOrMeasured(click.FloatRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value is None or value == MEASURED:
             return None
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
+        return super().convert(value, param, ctx)
 
 
 MEASURED = "measured"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import SEED, Scale, following_options
+from humanbench.cli.options import SCALE, SEED, following_options
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "--scale",
     default=1.0,
     show_default=True,
-    type=Scale(),
+    type=SCALE,
     help="Size of the datasets: 1 is a few hundred pictures each.",
 )
 @following_options

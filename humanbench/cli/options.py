@@ -22,17 +22,18 @@ _place_option: Callable[[Any], Any] = click.option(
 )
 
 
-class Scale(click.FloatRange):
-    """A finite number above 0."""
-
-    def __init__(self) -> None:
-        super().__init__(0, min_open=True)
+class FiniteRange(click.FloatRange):
+    """A number of a range, neither infinite nor NaN, which click's own range lets through."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+SCALE = FiniteRange(0, min_open=True)
+"""How large a procedural copy is."""
 
 
 json_option: Callable[[Any], Any] = click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import SEED, Scale, following_options
+from humanbench.cli.options import SCALE, SEED, FiniteRange, following_options
 from humanbench.cli.signals import ended_by_signals
 
 
@@ -18,19 +18,33 @@ from humanbench.cli.signals import ended_by_signals
     "--scale",
     default=1.0,
     show_default=True,
-    type=Scale(),
+    type=SCALE,
     help="1 is a few hundred pictures a dataset; more goes up to the real counts.",
 )
 @click.option("--seed", default=0, show_default=True, type=SEED, help="Another seed is another world.")
+@click.option(
+    "--difficulty",
+    default=0.0,
+    show_default=True,
+    type=FiniteRange(0, 1),
+    help="From 0, as it is, to 1: people far away and hidden, in poor light, in noisy and blurred pictures.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: number of cores]")
 @following_options
 def synthesize_datasets(
-    ids: tuple[str, ...], everything: bool, evaluated: bool, out: str, scale: float, seed: int, workers: int | None
+    ids: tuple[str, ...],
+    everything: bool,
+    evaluated: bool,
+    out: str,
+    scale: float,
+    seed: int,
+    difficulty: float,
+    workers: int | None,
 ) -> None:
     """Write procedural copies of the datasets IDS (wildcards allowed) in their official layout.
 
     Nothing in them is real: a marker file says so, and every result from them is labelled synthetic. The same seed and
-    scale give the same files, whatever the number of processes.
+    scale give the same files, whatever the number of processes; so does the same difficulty.
     """
     from pathlib import Path
 
@@ -48,4 +62,5 @@ def synthesize_datasets(
         check_card(card)
     with ended_by_signals(), pool_of(workers) as pool:
         for card in chosen.values():
-            click.echo(str(synthesize(card, Path(out).expanduser().absolute(), pool, scale=scale, seed=seed)))
+            root = Path(out).expanduser().absolute()
+            click.echo(str(synthesize(card, root, pool, scale=scale, seed=seed, difficulty=difficulty)))

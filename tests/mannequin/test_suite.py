@@ -10,8 +10,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from humanbench.cards import cards, load_card
 from humanbench.cli import main
@@ -19,6 +21,7 @@ from humanbench.data.mannequin import suite
 from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.sampling import world_of
 from humanbench.data.mannequin.sampling_plan import plan, sizes
+from humanbench.data.mannequin.styles import style_of
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.errors import DataError
@@ -66,6 +69,38 @@ def test_another_seed_is_another_world(copies: Copies, tmp_path: Path) -> None:
     other = load_samples(card, "test", tmp_path)
     assert list(other["count"]) != list(records["test"]["count"])
     assert json.loads((tmp_path / card.id / MARKER).read_text())["seed"] == 1
+
+
+@pytest.mark.xdist_group("mannequin")
+def test_a_harder_copy_shows_the_same_people_worse(copies: Copies, tmp_path: Path) -> None:
+    """The same clothes at the same places of the ground, 1.6 times as far away, so smaller; more noise in the air."""
+    card, records = copies.record("human36m_pose")
+    with workers(1) as pool:
+        synthesize(card, tmp_path, pool, SCALE, difficulty=1.0)
+    assert json.loads((tmp_path / card.id / MARKER).read_text())["difficulty"] == 1.0
+    assert "difficulty" not in json.loads((copies.root / card.id / MARKER).read_text())
+    split = next(iter(records))
+    plain, hard = records[split], load_samples(card, split, tmp_path)
+    heights = [np.stack(list(table["bbox"]))[:, 3].mean() for table in (plain, hard)]
+    assert heights[1] / heights[0] == pytest.approx(1 / 1.6, rel=0.1)
+    steps = [
+        np.mean([np.abs(np.diff(np.asarray(Image.open(p), float), axis=1)).mean() for p in table["image"][:5]])
+        for table in (plain, hard)
+    ]
+    assert steps[1] > 1.5 * steps[0]
+
+
+def test_difficulty_goes_evenly_from_the_style_to_its_end() -> None:
+    card = load_card("crowdhuman")
+    plain, half, hard = (world_of(card, 0, difficulty).style for difficulty in (0.0, 0.5, 1.0))
+    assert plain == style_of(card.id, card.task)
+    for way in ("obstacles", "bystanders", "gap"):
+        assert getattr(half, way) == pytest.approx((getattr(plain, way) + getattr(hard, way)) / 2)
+    assert hard.distance == pytest.approx([1.6 * metres for metres in plain.distance])
+    assert hard.people == plain.people
+    for name in ("exposure", "contrast", "blur", "noise", "quality"):
+        plainly, between, hardest = (np.array(getattr(style.developer(), name)) for style in (plain, half, hard))
+        assert np.abs(between - (plainly + hardest) / 2).max() <= (0.5 if name == "quality" else 1e-12)
 
 
 @pytest.mark.xdist_group("mannequin")
@@ -128,6 +163,8 @@ def test_a_failing_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         (["market1501", "--scale", "0"], "0"),
         (["market1501", "--workers", "0"], "0"),
         (["market1501", "--seed", "-1"], "-1"),
+        (["market1501", "--difficulty", "1.5"], "1.5"),
+        (["market1501", "--difficulty", "nan"], "nan is not a finite number"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_written(args: list[str], said: str, tmp_path: Path) -> None:

@@ -38,17 +38,18 @@ _WAIST = 0.9  # metres; cameras look at people's waists
 
 @dataclass(frozen=True)
 class DatasetWorld:
-    """A dataset's world: its style under one seed."""
+    """A dataset's world: its style under one seed, made harder by a difficulty from 0 to 1."""
 
     dataset: str
     task: str
     seed: int
+    difficulty: float = 0.0
     name: str = ""  # whose people and places these are, if not the dataset's own
 
     @property
     def style(self) -> Style:
         """The style of this world."""
-        return style_of(self.dataset, self.task)
+        return style_of(self.dataset, self.task, self.difficulty)
 
     def rng(self, what: str, *numbers: int) -> np.random.Generator:
         """A generator of its own for each thing in this world."""
@@ -60,9 +61,9 @@ class DatasetWorld:
         return int(self.rng("where", number).integers(self.style.places))
 
 
-def world_of(card: DatasetCard, seed: int) -> DatasetWorld:
+def world_of(card: DatasetCard, seed: int, difficulty: float = 0.0) -> DatasetWorld:
     """The world of a dataset; datasets made of the same pictures share one."""
-    world = DatasetWorld(card.id, card.task, seed)
+    world = DatasetWorld(card.id, card.task, seed, difficulty)
     return replace(world, name=world.style.world or card.id)
 
 

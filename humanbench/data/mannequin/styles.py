@@ -91,10 +91,39 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def style_of(dataset: str, task: str) -> Style:
-    """The style of a dataset: its own table over its task's over the defaults."""
+def style_of(dataset: str, task: str, difficulty: float = 0.0) -> Style:
+    """The style of a dataset: its own table over its task's over the defaults, made harder by `difficulty`."""
     tables = _tables()
     scenes = task_named(task).part("procedural")
     of_task = _merge(tables["default"], scenes.style if scenes else {})
     merged = _merge(of_task, tables["dataset"].get(dataset, {}))
-    return Style.model_validate(merged)
+    style = Style.model_validate(merged)
+    return harder(style, difficulty) if difficulty else style
+
+
+def harder(style: Style, difficulty: float) -> Style:
+    """The same world seen worse, from 0 (as it is) to 1, evenly in between.
+
+    At 1 people of scenes are 1.6 times as far away, three quarters of the pictures have something that may hide
+    somebody and half of the crops a bystander (or more, where the style has more already), people may stand half as
+    far apart; exposure ranges down to half and contrast to 0.7 of what it was, the blur up to 1.2 pixels and the
+    sensor noise up to 0.08 more, and JPEG quality is 40 lower (at least 20).
+    """
+    film = style.developer()
+    blur, noise = (0.4, 1.2), (0.02, 0.08)
+    developed = {
+        "exposure": (film.exposure[0] * (1 - 0.5 * difficulty), film.exposure[1] * (1 - 0.2 * difficulty)),
+        "contrast": (film.contrast[0] * (1 - 0.3 * difficulty), film.contrast[1]),
+        "blur": tuple(old + more * difficulty for old, more in zip(film.blur, blur, strict=True)),
+        "noise": tuple(old + more * difficulty for old, more in zip(film.noise, noise, strict=True)),
+        "quality": tuple(max(min(q, 20), round(q - 40 * difficulty)) for q in film.quality),
+    }
+    changes = {
+        "obstacles": style.obstacles + max(0.75 - style.obstacles, 0) * difficulty,
+        "bystanders": style.bystanders + max(0.5 - style.bystanders, 0) * difficulty,
+        "gap": style.gap * (1 - 0.5 * difficulty),
+        "film": style.film | developed,
+    }
+    if style.shot == "scene":
+        changes["distance"] = tuple(metres * (1 + 0.6 * difficulty) for metres in style.distance)
+    return style.model_copy(update=changes)

@@ -42,18 +42,21 @@ class StoredPicture(NamedTuple):
     rows: list[LabelRow]
 
 
-def synthesize(card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0, seed: int = 0) -> Path:
+def synthesize(
+    card: DatasetCard, out: Path, pool: Executor, scale: float = 1.0, seed: int = 0, difficulty: float = 0.0
+) -> Path:
     """Write the procedural copy of a dataset to `out`/<id> in its official layout; the folder.
 
     A procedural copy that is there already is replaced at the end; anything else there is a `DataError`. Raises
-    `CardError` as `check_card` does. The same seed and scale give the same bytes, whatever the pool, the time and the
-    folder.
+    `CardError` as `check_card` does. The same seed, scale and difficulty (0 to 1, `styles.harder`) give the same bytes,
+    whatever the pool, the time and the folder.
     """
     check_card(card)
     _check_free(out / card.id)
     out.mkdir(parents=True, exist_ok=True)
     with _scratch(out, card) as folder:
-        return write_copy(card, record(card, pool, folder, scale, seed), out, pool, scale, seed)
+        tables = record(card, pool, folder, scale, seed, difficulty)
+        return write_copy(card, tables, out, pool, scale, seed, difficulty)
 
 
 def check_card(card: DatasetCard) -> None:
@@ -63,14 +66,14 @@ def check_card(card: DatasetCard) -> None:
 
 
 def record(
-    card: DatasetCard, pool: Executor, folder: Path, scale: float = 1.0, seed: int = 0
+    card: DatasetCard, pool: Executor, folder: Path, scale: float = 1.0, seed: int = 0, difficulty: float = 0.0
 ) -> dict[str, pd.DataFrame]:
     """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
 
     One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
     further columns are as the task labels a scene, before any format rounds them.
     """
-    world = world_of(card, seed)
+    world = world_of(card, seed, difficulty)
     shots = plan(card, world, scale)
     jobs = [pool.submit(_shoot_all, card, world, chunk, folder) for chunk in _chunks(shots.values())]
     pictures = {number: picture for part in results(jobs, card.id) for number, picture in part.items()}
@@ -78,9 +81,15 @@ def record(
 
 
 def write_copy(
-    card: DatasetCard, tables: Mapping[str, pd.DataFrame], out: Path, pool: Executor, scale: float, seed: int
+    card: DatasetCard,
+    tables: Mapping[str, pd.DataFrame],
+    out: Path,
+    pool: Executor,
+    scale: float,
+    seed: int,
+    difficulty: float = 0.0,
 ) -> Path:
-    """Write what `record` returned to `out`/<id>, with a marker file that says seed, scale and the counts.
+    """Write what `record` returned to `out`/<id>, with a marker file that says how it was made, and the counts.
 
     Everything is written under a temporary name and renamed at the end.
     """
@@ -93,7 +102,8 @@ def write_copy(
         with _saving(pool) as save:
             written = _written(card, root, tables, save)
         counts = {split: measured(card, table) for split, table in written.items()}
-        marker = {"dataset": card.id, "seed": seed, "scale": scale, "humanbench": __version__, "splits": counts}
+        made = {"seed": seed, "scale": scale} | ({"difficulty": difficulty} if difficulty else {})
+        marker = {"dataset": card.id} | made | {"humanbench": __version__, "splits": counts}
         (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
         if target.exists():
             target.replace(folder / "before")
