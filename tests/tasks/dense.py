@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,6 +45,21 @@ def save(path: Path, pixels: np.ndarray) -> str:
     """A PNG file, so that the pixels come back exactly."""
     Image.fromarray(pixels.astype(np.uint8)).save(path)
     return str(path)
+
+
+def check_repeatable(draw: Callable[[int], Any]) -> Any:
+    """Of training data by seed (two samples or more): a sample depends on the seed, the epoch and its index alone.
+
+    Returns the data of seed 5, in epoch 1.
+    """
+    data, again = draw(5), draw(5)
+    first, second = data[0], data[1]
+    data.set_epoch(1)
+    assert same(again[1], second)
+    assert same(again[0], first)
+    assert not same(data[0], first)
+    assert not same(draw(6)[0], first)
+    return data
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:

@@ -54,11 +54,19 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     keypoints = np.concatenate([points - 1, np.full_like(points[..., :1], 2.0)], axis=-1)
     keypoints[~labelled] = 0
     keypoints, heads = _scored(card, split, root, path, keypoints)
+    return mpii_table(root / "images", columns["image"], keypoints, heads, center, scale)
+
+
+def mpii_table(
+    folder: Path, names: list[str], keypoints: Floats, heads: Floats, center: Floats, scale: Floats
+) -> pd.DataFrame:
+    """A sample table of N people in file order: pictures by name, keypoints N x K x 3, head boxes N x 2 x 2, centres
+    N x 2, scales N (heights of a person over 200), in pixels from 0."""
     side = PERSON_HEIGHT * scale[:, None]
     return person_table(
-        image=[f"{root / 'images'}/{name}" for name in columns["image"]],
-        image_id=columns["image"],
-        annotation_id=list(range(len(entries))),
+        image=[f"{folder}/{name}" for name in names],
+        image_id=names,
+        annotation_id=list(range(len(names))),
         keypoints=keypoints,
         bbox=np.concatenate([center - side / 2, side, side], axis=1),
         headbox=list(heads),

@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions
-from humanbench.data.readers.people import person_table
+from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions, mpii_table
 from humanbench.data.writers import Save
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import dump, pictures_of, stacked
@@ -65,17 +64,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             _write_heads(root / MpiiOptions.of(card).heads[split][0], points, heads + 1, keypoints[..., 2] == 0)
         else:
             heads = np.full_like(heads, np.nan)
-        side = PERSON_HEIGHT * scale[:, None]
-        written[split] = person_table(
-            image=[str(root / "images" / name) for name, _ in rows],
-            image_id=[name for name, _ in rows],
-            annotation_id=list(range(len(rows))),
-            keypoints=keypoints,
-            bbox=np.concatenate([center - side / 2, side, side], axis=1),
-            headbox=list(heads),
-            center=list(center),
-            scale=scale.tolist(),
-        )
+        written[split] = mpii_table(root / "images", [name for name, _ in rows], keypoints, heads, center, scale)
     return written
 
 
