@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
+from humanbench.metrics.scores import ALL, ReliabilityBins
 from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Record
@@ -40,6 +42,39 @@ class Metric(Record):
     n: Annotated[int, Field(ge=0, le=10**12)]
 
 
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Reliability(Record):
+    """A reliability curve: of the filled bins of equal width (numbered from 0) how many cases they hold, and in percent
+    what was predicted there on average and what was observed. `width` is that of a bin, in percent."""
+
+    width: Annotated[float, Field(gt=0, le=100)]
+    bins: tuple[Annotated[int, Field(ge=0, lt=1000)], ...]
+    n: tuple[Annotated[int, Field(ge=1, le=10**12)], ...]
+    predicted: tuple[Percent, ...]
+    observed: tuple[Percent, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not len(self.bins) == len(self.n) == len(self.predicted) == len(self.observed) <= 1000:
+            raise ValueError("bins, n, predicted and observed must be equally many")
+        return self
+
+    @property
+    def by_chance(self) -> float:
+        """The calibration error that a right predictor would have on as few cases (`ReliabilityBins.by_chance`)."""
+        return ReliabilityBins(self.bins, self.n, self.predicted, self.observed).by_chance()
+
+
+def error_by_chance(curves: Mapping[str, Reliability]) -> float:
+    """The calibration error that a right predictor would have on as few cases, the mean over the parts of the labels;
+    `nan` without curves."""
+    each = [curve.by_chance for name, curve in curves.items() if name != ALL or len(curves) == 1]
+    defined = [value for value in each if math.isfinite(value)]
+    return sum(defined) / len(defined) if defined else math.nan
+
+
 class ScoreReport(ShowsTables, Record):
     """What `score` returns and `score --json` prints.
 
@@ -47,6 +82,7 @@ class ScoreReport(ShowsTables, Record):
     (a split with a metric of its own, like the paper's list of Caltech frames, may have another main one).
     `unit` is what was resampled. `synthetic` says that the dataset is a procedural copy, `subset` which part of the
     split was scored (None: all of it), `info` what a reader of the numbers must know (say, queries without a match).
+    `reliability`: where probabilities were scored, the curve of all cases (`all`) and of each attribute.
     """
 
     dataset: str
@@ -59,6 +95,7 @@ class ScoreReport(ShowsTables, Record):
     synthetic: bool
     subset: str | None
     info: dict[str, Any]
+    reliability: dict[str, Reliability] = {}
 
     def to_json(self) -> str:
         """One JSON document; undefined values are null."""
@@ -127,6 +164,7 @@ def score(
         synthetic=attributes["synthetic"],
         subset=attributes["subset"],
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
+        reliability=_reliability(scores),
     )
 
 
@@ -165,6 +203,20 @@ def _metrics(evaluation: Evaluation, scores: Scores, seed: int, resamples: int) 
     order = [name for name in evaluation.report if name in intervals]
     order += [name for name in intervals if name not in order]
     return {name: Metric(**vars(intervals[name])) for name in order}
+
+
+def _reliability(scores: Scores) -> dict[str, Reliability]:
+    curves = scores.reliability() if scores.reliability is not None else {}
+    return {
+        name: Reliability(
+            width=round(100 / curve.of, 4),
+            bins=curve.bins,
+            n=curve.n,
+            predicted=tuple(round(value, 4) for value in curve.predicted),
+            observed=tuple(round(value, 4) for value in curve.observed),
+        )
+        for name, curve in curves.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,7 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """The 95 % percentile bootstrap interval of every metric: units are drawn with replacement `resamples` times.
 
+    Of the values that are `Scores.centred` the draws are moved by what they lie above the value on average.
     `progress` may wrap the loop's range (`rich.progress.track`). Source: Efron and Tibshirani, An Introduction to the
     Bootstrap (1993), chapter 13; quantiles are interpolated linearly, as `scipy.stats.bootstrap` does.
     """
@@ -45,6 +46,9 @@ def bootstrap(
     for row in progress(range(resamples)):
         again = scores.resample(rng.integers(0, scores.n, scores.n))
         drawn[row] = [again[name] for name in values]
+    for column, (name, value) in enumerate(values.items()):
+        if name in scores.centred and not np.isnan(drawn[:, column]).all():
+            drawn[:, column] = np.maximum(drawn[:, column] + value - np.nanmean(drawn[:, column]), 0.0)
     return _intervals(values, drawn, scores.n)
 
 

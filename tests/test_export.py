@@ -129,6 +129,9 @@ def test_csv_holds_every_metric(made: Path) -> None:
         )
         (main,) = [r for r in mine if r["main"] == "true"]
         assert (main["metric"], main["n"]) == (result.main, str(result.metrics[result.main].n))
+    parts = {(r["dataset"], r["metric"]): r["part"] for r in rows if r["backbone"] == "good"}
+    assert parts["lip", "IoU 1"] == "hat"
+    assert (parts["pa100k", "ECE Hat"], parts["pa100k", "ECE"]) == ("Hat", "")
     assert {row["subset"] for row in rows if row["backbone"] == "part"} == {"tenth"}
     (lost,) = [row for row in rows if row["backbone"] == "lost"]
     assert (lost["status"], lost["reason"], lost["value"]) == ("failed", "the loss is nan", "")

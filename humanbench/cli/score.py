@@ -55,6 +55,8 @@ def show(report: ScoreReport) -> None:
     from rich.table import Table
 
     from humanbench.cards import load_card
+    from humanbench.metrics.directions import CALIBRATION
+    from humanbench.scoring import error_by_chance
 
     evaluation = load_card(report.dataset).evaluation
     assert evaluation is not None
@@ -64,7 +66,8 @@ def show(report: ScoreReport) -> None:
     table.add_column("metric")
     for column in ("value", "95 % interval", f"n ({report.unit})"):
         table.add_column(column, justify="right")
-    for name in [n for n in evaluation.report if n in report.metrics] or [report.main]:
+    beside = [n for n in CALIBRATION if n in report.metrics]
+    for name in [*([n for n in evaluation.report if n in report.metrics] or [report.main]), *beside]:
         m = report.metrics[name]
         table.add_row(
             name,
@@ -75,6 +78,8 @@ def show(report: ScoreReport) -> None:
         )
     console = Console()
     console.print(table)
+    if beside and math.isfinite(remains := error_by_chance(report.reliability)):
+        console.print(f"{beside[0]} that right probabilities would have on as few cases: about {remains:.2f}")
     for name, value in report.info.items():
         console.print(f"{name}: {value}")
     console.print(f"predictions sha256 {report.predictions_sha256}", soft_wrap=True, style="dim")

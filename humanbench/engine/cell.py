@@ -291,6 +291,7 @@ def _result(
         unit=report.unit,
         metrics=report.metrics,
         info=report.info,
+        reliability=report.reliability,
         trainable=cell.model.report.trainable_values,
         frozen=cell.model.report.frozen_values,
         cost=cost,

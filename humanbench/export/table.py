@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from humanbench.metrics.directions import direction
 from humanbench.names import spreadsheet
 from humanbench.results import Result
+from humanbench.results.columns import part_name
 from humanbench.results.stored import StoredResult
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
 _MORE = ("synthetic", "subset", "split")
-COLUMNS = (*_ABOUT, *_MORE, "metric", "main", "higher_is_better", "value", "low", "high", "n", "unit", "cell", "reason")
+_NUMBER = ("metric", "main", "higher_is_better", "value", "low", "high", "n", "unit")
+COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part")
 
 
 def csv_table(entries: Iterable[StoredResult]) -> str:
@@ -36,8 +38,9 @@ def _rows(result: Result) -> Iterable[dict[str, object]]:
         numbers = {"value": metric.value, "low": metric.low, "high": metric.high}
         shown = {key: "" if math.isnan(value) else value for key, value in numbers.items()}
         way = str(direction(name).higher_is_better).lower()
+        part = _text(part_name(result.dataset, name))
         main = str(name == result.main).lower()
-        yield about | shown | {"metric": name, "main": main, "higher_is_better": way, "n": metric.n}
+        yield about | shown | {"metric": name, "main": main, "higher_is_better": way, "n": metric.n, "part": part}
 
 
 def _text(value: object) -> object:

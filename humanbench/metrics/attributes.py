@@ -1,4 +1,4 @@
-"""Pedestrian attributes: mean accuracy over attributes, and accuracy, precision, recall and F1 over images."""
+"""Pedestrian attributes: mean accuracy over attributes, accuracy, precision, recall and F1 over images, calibration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from humanbench.arrays import AnyFloats, Bools, Ints
 from humanbench.errors import HumanbenchError
+from humanbench.metrics import calibration
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 _EXACT = 2**24
 """Images up to which float32 counts them exactly."""
+BINS = 15
+"""Bins of a calibration error.   Guo et al. (ICML 2017), section 5"""
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,24 @@ class LabelHits:
     """Per image: N x 4A of 0 and 1 (is positive, is negative, rightly positive, rightly negative), and N x 4 ratios.
 
     `never` (2A): which of the positive and negative labels no image has. `names` (A, or none): what the
-    attributes are called.
+    attributes are called. `cases`: the probabilities with what is known, for their calibration; None for decisions.
     """
 
     label: AnyFloats
     image: NDArray[np.float64]
     never: Bools
     names: tuple[str, ...] = ()
+    cases: calibration.Cases | None = None
+
+
+DECISIONS = "not given: every probability is 0 or 1, a decision"
+"""What is said of the calibration of predictions that are none of probabilities."""
 
 
 def attributes(
     probabilities: ArrayLike, labels: ArrayLike, threshold: float = 0.5, names: Sequence[str] = ()
 ) -> Scores:
-    """mA, accuracy, precision, recall, F1 and F1-image in percent; the units are images.
+    """mA, accuracy, precision, recall, F1, F1-image and ECE in percent; the units are images.
 
     `probabilities` N x A; `labels` N x A with 1 present, 0 absent, -1 unknown. An attribute is predicted where its
     probability is above `threshold`, strictly.
@@ -45,14 +53,16 @@ def attributes(
     - `mA NAME`, where `names` (A) are given: (TPR + TNR) / 2 of each attribute, by the same rules;
     - accuracy, precision, recall: per image |P and T| / |P or T|, / |P|, / |T| of the predicted and true sets (0 where
       the denominator is), averaged over images. An unknown attribute is not in T, so predicting it lowers precision;
-    - F1: harmonic mean of that precision and recall; F1-image: mean over images of the F1 of each, as PATH reports it.
+    - F1: harmonic mean of that precision and recall; F1-image: mean over images of the F1 of each, as PATH reports it;
+    - ECE: expected calibration error of the probability that an attribute is present, 15 bins of equal width, unknown
+      labels left out, mean over attributes; `ECE NAME` of each. Left out where all probabilities are 0 or 1.
 
     Raises `HumanbenchError` for shapes that do not fit, probabilities that are NaN or outside [0, 1], other labels, and
     empty input. Definition: `get_pedestrian_metrics` of valencebond/Rethinking_of_PAR; F1-image from
     OpenGVLab/HumanBench, attr_tester_dev.py.
 
     >>> {name: round(value, 1) for name, value in attributes([[0.9, 0.2], [0.7, 0.5]], [[1, 1], [0, 0]]).items()}
-    {'mA': 50.0, 'accuracy': 25.0, 'precision': 50.0, 'recall': 25.0, 'F1': 33.3, 'F1-image': 33.3}
+    {'mA': 50.0, 'accuracy': 25.0, 'precision': 50.0, 'recall': 25.0, 'F1': 33.3, 'F1-image': 33.3, 'ECE': 52.5}
     """
     predicted, positive, negative = _checked(probabilities, labels, threshold)
     hit = predicted & positive
@@ -68,22 +78,37 @@ def attributes(
     never = np.asarray(~np.concatenate([positive, negative], axis=1).any(axis=0))
     if names and len(names) != predicted.shape[1]:
         raise HumanbenchError(f"there are {len(names)} names for {predicted.shape[1]} attributes; one each is needed")
-    parts = LabelHits(label=label, image=np.stack(ratios, axis=1), never=never, names=tuple(names))
+    scores = np.asarray(probabilities, dtype=np.float64)
+    known = positive | negative
+    decided = bool(((scores == 0) | (scores == 1)).all())
+    unit, part = np.nonzero(known)
+    given, true = scores[known], positive[known].astype(np.float64)
+    units, width = scores.shape
+    cases = None if decided else calibration.cases(given, true, unit, part, units, width, BINS)
+    parts = LabelHits(label, np.stack(ratios, axis=1), never, tuple(names), cases)
     wrong = (predicted & negative) | (~predicted & positive)
 
     def errors() -> NDArray[np.float64]:
-        known = (positive | negative).sum(axis=1)
-        return np.where(known > 0, 100 * _ratio(wrong.sum(axis=1), known), np.nan)
+        asked = known.sum(axis=1)
+        return np.where(asked > 0, 100 * _ratio(wrong.sum(axis=1), asked), np.nan)
 
-    far_off = UnitErrors(errors, "attributes that are wrong", "%")
-    return Scores(parts, _reduce, n=len(label), unit="image", errors=far_off)
+    return Scores(
+        parts,
+        _reduce,
+        n=len(label),
+        unit="image",
+        info={"calibration": DECISIONS} if decided else {},
+        errors=UnitErrors(errors, "attributes that are wrong", "%"),
+        reliability=None if decided else lambda: calibration.reliability(given, true, part, names, BINS),
+        centred=("ECE", *(f"ECE {name}" for name in names)),
+    )
 
 
 def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
     drawn = counts.sum()
     if not drawn:
         nothing = ("mA", "accuracy", "precision", "recall", "F1", "F1-image", *(f"mA {name}" for name in parts.names))
-        return dict.fromkeys(nothing, np.nan)
+        return dict.fromkeys(nothing, np.nan) | _calibration(parts, counts)
     labelled, right = _sums(parts.label, counts).reshape(2, -1)
     counted = (labelled > 0) | parts.never
     every = _ratio(right, labelled)
@@ -97,7 +122,16 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
         "F1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         "F1-image": f1_image,
         **dict(_by_name(parts.names, every, counted)),
+        **_calibration(parts, counts),
     }
+
+
+def _calibration(parts: LabelHits, counts: DrawCounts) -> dict[str, float]:
+    if parts.cases is None:
+        return {}
+    errors = calibration.errors(parts.cases, counts)
+    named = {f"ECE {name}": value for name, value in zip(parts.names, errors.tolist(), strict=bool(parts.names))}
+    return {"ECE": calibration.mean(errors)} | named
 
 
 def _by_name(names: tuple[str, ...], rates: NDArray[np.float64], counted: Bools) -> Iterator[tuple[str, float]]:

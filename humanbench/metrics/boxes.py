@@ -6,7 +6,7 @@ are strict; where a definition says "at least", the threshold is passed through 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.scores import UnitErrors
+from humanbench.metrics import calibration
+from humanbench.metrics.scores import ReliabilityBins, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -84,6 +85,7 @@ class Curve:
     positives: Ints
     hits: Ints  # of each image
     first_hits: Ints  # of each image, among as many of its detections as it has positives, the best ones
+    scores: Floats  # of the detections that count
 
     @property
     def errors(self) -> UnitErrors:
@@ -267,7 +269,44 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     found = np.bincount(det.image[verdict == HIT], minlength=len(positives))
     place = np.arange(len(det.image)) - det.start[det.image]
     first = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
-    return Curve(det.image[order], (verdict[order] == HIT).astype(np.int8), positives, found, first)
+    hit = (verdict[order] == HIT).astype(np.int8)
+    return Curve(det.image[order], hit, positives, found, first, det.values[order, -1])
+
+
+CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3
+"""Bins of the scores' calibration error, and the score from which a detection counts for it: a detector gives hundreds
+of boxes of hardly any score, whose bin would decide all."""
+NO_PROBABILITIES = "not given: scores lie outside 0 to 1"
+
+
+@dataclass(frozen=True)
+class ScoreCalibration:
+    """Whether detections of score p are right in a share p: D-ECE of Küppers et al. (CVPR Workshops 2020), by score
+    alone. `cases` is None where scores are no probabilities."""
+
+    cases: calibration.Cases | None
+    curves: Callable[[], Mapping[str, ReliabilityBins]] | None
+
+    @classmethod
+    def of(cls, curve: Curve) -> ScoreCalibration:
+        """Of the detections that count, ignored ones left out."""
+        if len(curve.scores) and not (curve.scores.min() >= 0 and curve.scores.max() <= 1):
+            return cls(None, None)
+        asked = curve.scores >= CALIBRATED_FROM
+        scores, right = curve.scores[asked], curve.hit[asked].astype(np.float64)
+        image = curve.image[asked].astype(np.int64)
+        one = np.zeros(len(scores), np.int64)
+        cases = calibration.cases(scores, right, image, one, len(curve.positives), 1, CALIBRATION_BINS)
+        return cls(cases, lambda: calibration.reliability(scores, right, one, (), CALIBRATION_BINS))
+
+    def values(self, counts: Ints) -> dict[str, float]:
+        """D-ECE in percent; nothing where scores are no probabilities."""
+        return {} if self.cases is None else {"D-ECE": float(calibration.errors(self.cases, counts)[0])}
+
+    @property
+    def info(self) -> dict[str, str]:
+        """A sentence where there is no value."""
+        return {} if self.cases else {"calibration": NO_PROBABILITIES}
 
 
 @compiled

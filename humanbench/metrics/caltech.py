@@ -28,7 +28,7 @@ REFERENCES = 10.0 ** np.arange(-2, 0.25, 0.25)  # false positives per image
 
 
 def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Scores:
-    """MR-2 (log-average miss rate) and recall, percent, on a subset of the Caltech pedestrians.
+    """MR-2 (log-average miss rate), recall and D-ECE, percent, on a subset of the Caltech pedestrians.
 
     `images`: mappings with `id`, `gt` (M x 6: x, y, w, h, visible_ratio 0-1, ignore) and `det` (D x 5: x, y, w, h,
     score), in pixels of the 640 x 480 frames, (x, y) the left top corner. All frames count, also those without people.
@@ -42,6 +42,8 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
       at least half of their area in one ignore region are dropped, the others are false.
     - MR-2: exp of the mean log miss rate at 10^(-2, -1.75 … 0) false positives per frame, at the last point at or below
       each; all is missed where there is none. 0 at full recall, `nan` without people in the subset.
+    - D-ECE: of the scores of detections that are neither dropped nor ignored, as in `crowdhuman`; left out where scores
+      lie outside [0, 1].
 
     Raises DataError / PredictionError for arrays of another shape, NaN or negative sizes, HumanbenchError for an
     unknown subset. Definition: Dollár's toolbox (dbEval.m, bbGt.m) with the labels and bounds of the new annotations.
@@ -63,7 +65,17 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     pairs = boxes.overlaps(detected, people, OVERLAP, 0.0)
     curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
-    return Scores(curve, _reduce, n=len(images), unit="image", info=info, errors=curve.errors)
+    certain = boxes.ScoreCalibration.of(curve)
+    return Scores(
+        (curve, certain),
+        _reduce,
+        n=len(images),
+        unit="image",
+        info=info | certain.info,
+        errors=curve.errors,
+        reliability=certain.curves,
+        centred=("D-ECE",),
+    )
 
 
 def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
@@ -79,9 +91,10 @@ def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
     return Scores(scores.parts, _reduce_paper, n=scores.n, unit=scores.unit, info=scores.info, errors=scores.errors)
 
 
-def _reduce(curve: boxes.Curve, counts: Ints) -> dict[str, float]:
+def _reduce(parts: tuple[boxes.Curve, boxes.ScoreCalibration], counts: Ints) -> dict[str, float]:
+    curve, certain = parts
     walk = boxes.sweep(curve, counts, REFERENCES)
-    return {"MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall}
+    return {"MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall} | certain.values(counts)
 
 
 def _reduce_paper(parts: CrowdParts, counts: Ints) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from humanbench.metrics.boxes import (
     Curve,
     DetectionImage,
     Rows,
+    ScoreCalibration,
     covered,
     flatten,
     greedy_curve,
@@ -42,10 +44,11 @@ class CrowdParts:
 
     curve: Curve
     jaccard: JaccardCounts | None
+    calibration: ScoreCalibration | None = None
 
 
 def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores:
-    """AP50, MR-2, JI and recall, percent, over images with ground truth, ignore regions and scored detections.
+    """AP50, MR-2, JI, recall and D-ECE, percent, over images with ground truth, ignore regions and scored detections.
 
     `images`: mappings with `id`, `width`, `height`, `gt` (M x 5: x, y, w, h, ignore) and `det` (D x 5: x, y, w, h,
     score), in pixels with (x, y) the left top corner; `ignore` not 0 marks regions that are neither right nor wrong to
@@ -61,6 +64,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
       0.5; k / (people + detections - k), leaving out unmatched ones of either kind that lie more than half in one
       ignore region; mean over images with any left; the best threshold's mean.
     - recall: at the end of the list.
+    - D-ECE: calibration error of the scores of at least 0.3, 20 bins, a detection being right as for AP50.
 
     Detections in images without ground truth are false. Without any person AP50, MR-2 and recall are `nan`. Raises
     DataError / PredictionError for arrays of another shape, NaN, negative sizes, images without size, and, where JI is
@@ -82,8 +86,18 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
         _check_scores(images, det)
         hidden = covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
-    info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
-    return Scores(CrowdParts(curve, counts), reduce_crowd, n=len(images), unit="image", info=info, errors=curve.errors)
+    info: dict[str, Any] = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
+    certain = ScoreCalibration.of(curve)
+    return Scores(
+        CrowdParts(curve, counts, certain),
+        reduce_crowd,
+        n=len(images),
+        unit="image",
+        info=info | certain.info,
+        errors=curve.errors,
+        reliability=certain.curves,
+        centred=("D-ECE",),
+    )
 
 
 def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
@@ -104,7 +118,8 @@ def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     values = {"AP50": 100 * walk.area, "MR-2": log_average_miss_rate(walk)}
     if parts.jaccard is not None:
         values["JI"] = jaccard_index(parts.jaccard, counts)
-    return values | {"recall": 100 * walk.recall}
+    values["recall"] = 100 * walk.recall
+    return values | (parts.calibration.values(counts) if parts.calibration else {})
 
 
 def _check_scores(images: Sequence[DetectionImage], det: Rows) -> None:

@@ -43,13 +43,16 @@ _FAMILIES: dict[str, Direction] = {
     "EPE": Direction(False, "px"),
     **dict.fromkeys(("mIoU", "IoU", "pACC", "mACC", "mean precision", "mean recall", "foreground accuracy"), _UP),
     **dict.fromkeys(("mA", "accuracy", "precision", "recall", "F1"), _UP),
-    "MR": Direction(False, "%"),
+    **dict.fromkeys(("MR", "ECE", "D-ECE"), Direction(False, "%")),
     "JI": _UP,
     **dict.fromkeys(("MAE", "MSE"), Direction(False, "people")),
 }
 
 
-PARTS = {"IoU": "classes", "mA": "attributes", "PCKh@0.5": "joints", "EPE": "joints"}
+CALIBRATION = ("ECE", "D-ECE")
+"""Errors of calibration, which `score` and the pages show beside what a card reports."""
+
+PARTS = {"IoU": "classes", "mA": "attributes", "ECE": "attributes", "PCKh@0.5": "joints", "EPE": "joints"}
 """Of which families a variant after a space is the number of a part of the labels, and what such parts are."""
 
 

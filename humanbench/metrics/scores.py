@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -39,13 +40,44 @@ class UnitErrors:
         return f"{self.what}: {value:.1f} {self.unit}"
 
 
+ALL = "all"
+"""The name of the reliability curve over all parts of the labels together."""
+
+
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """A reliability curve: of the filled ones of `of` bins of equal width (by number from 0) the cases, and in percent
+    what was predicted on average and what was observed."""
+
+    bins: tuple[int, ...]
+    n: tuple[int, ...]
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    of: int = 0
+
+    def by_chance(self) -> float:
+        """The calibration error in percent that remains on average where every probability is right, on so few cases.
+
+        What is observed in a bin of n cases then deviates as their mean does, whose absolute error is on average
+        sqrt(2 / pi) standard deviations.
+
+        >>> round(ReliabilityBins((7,), (100,), (50.0,), (40.0,)).by_chance(), 2)
+        3.99
+        """
+        bins = [(n, p) for n, p in zip(self.n, self.predicted, strict=True) if 0 < p < 100]
+        each = [math.sqrt(2 / math.pi * n * p * (100 - p)) for n, p in bins]
+        return sum(each) / sum(self.n) if self.n else math.nan
+
+
 class Scores(Mapping[str, float]):
     """Metric values by name (percent 0-100 unless the metric says otherwise; `nan` where undefined).
 
     `parts` holds what was measured per unit (`unit`: query, image, person ...; `n` units). `reduce(parts, counts)`
     turns parts into values, with `counts[i]` the number of times unit `i` was drawn: all ones for the plain values, the
     draw's histogram for a resample. So an interval or a paired test needs no second pass over the predictions.
-    `errors` says how far off each unit is, where a metric can say that; resamples do not carry it.
+    `errors` says how far off each unit is, where a metric can say that; `reliability` gives curves by name where
+    probabilities were scored; resamples carry neither. `centred` are values that few units move in one direction, as
+    they do a calibration error: what their resamples have too much on average is taken off their intervals.
     `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
 
     >>> import numpy as np
@@ -64,6 +96,8 @@ class Scores(Mapping[str, float]):
         unit: str,
         info: Mapping[str, Any] | None = None,
         errors: UnitErrors | None = None,
+        reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None,
+        centred: Collection[str] = (),
         index: Ints | None = None,
     ) -> None:
         self.parts = parts
@@ -74,6 +108,8 @@ class Scores(Mapping[str, float]):
         self._reduce = reduce
         self._index = index
         self.errors = errors
+        self.reliability = reliability
+        self.centred = frozenset(centred)
 
     @cached_property
     def _values(self) -> dict[str, float]:

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.errors import HumanbenchError
+from humanbench.metrics.directions import PARTS, part_of
+from humanbench.names import shown
 from humanbench.tasks.registry import task_names
 
 
@@ -46,6 +48,22 @@ def main_metric(dataset: str) -> str:
     if evaluation is None:
         raise HumanbenchError(f"{dataset} is used in pretraining only, so no result is about it")
     return evaluation.main
+
+
+def part_name(dataset: str, metric: str) -> str:
+    """Of which part of the labels a metric is (`part_of`): a class by the name on the dataset's card, or its number
+    where the card has none; empty for a metric of all.
+
+    >>> part_name("lip", "IoU 1"), part_name("pa100k", "mA Hat"), part_name("lip", "mIoU")
+    ('hat', 'Hat', '')
+    """
+    if (found := part_of(metric)) is None:
+        return ""
+    family, part = found
+    if PARTS[family] == "classes" and part.isdecimal():
+        classes = load_card(dataset).labels.classes
+        return classes[int(part)] if int(part) < len(classes) else f"class {part}"
+    return shown(part, 60)
 
 
 def short_name(card: DatasetCard) -> str:

@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError
 from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record, Seed, problem
-from humanbench.scoring import Metric
+from humanbench.scoring import Metric, Reliability
 from humanbench.text import CONTROL
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 FOLDER = "results"
 """Folder of a run that holds its results."""
@@ -23,6 +23,7 @@ FOLDER = "results"
 Document = dict[str, Any]
 _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     1: lambda document: document,  # 2 added `cost`, which may be absent
+    2: lambda document: document,  # 3 added `reliability`, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
 
@@ -106,7 +107,7 @@ class Result(Record):
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters. `cost`: None where it was not counted.
+    parameters. `cost`: None where it was not counted. `reliability`: the curves of `ScoreReport`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -130,6 +131,7 @@ class Result(Record):
     unit: str = ""
     metrics: dict[str, Metric] = {}
     info: dict[str, Any] = {}
+    reliability: dict[str, Reliability] = {}
     trainable: Number = 0
     frozen: Number = 0
     cost: Cost | None = None

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from markupsafe import Markup
 
-from humanbench.leaderboard.site.charts import Dot, DotRow, Point, dots, quantity, scatter, ticks
+from humanbench.leaderboard.site.charts import Dot, DotRow, Point, dots, quantity, reliability, scatter, ticks
 
 HOSTILE = '<script>alert(1)</script>" onload="x'
 
@@ -108,3 +108,12 @@ def test_an_axis_of_any_range_says_where_it_is(low: float, high: float) -> None:
     chart = parsed(scatter("s", "t", [Point("a", low, 1.0), Point("b", high, 3.0)], "x", "y"))
     along_x = [e for e in chart.iter("text") if e.get("class") == "tick" and e.get("text-anchor") == "middle"]
     assert 2 <= len(along_x) <= 7
+
+
+def test_reliability_plot_has_a_dot_per_bin_and_says_its_numbers() -> None:
+    chart = parsed(reliability("r", HOSTILE, [(0, 0, 900), (50, 100, 100), (math.nan, 1, 5)], "predicted", "observed"))
+    assert places(chart) == [11.0, 54.0]
+    radii = [float(e.get("r", "")) for e in chart.iter("circle")]
+    assert radii[0] == pytest.approx(2 + 6 * math.sqrt(0.9), abs=0.01) and radii[0] > radii[1]  # noqa: PT018
+    assert "50 predicted, 100 observed, 100 cases" in (chart.findtext("desc") or "")
+    assert not reliability("r", "t", [], "predicted", "observed")

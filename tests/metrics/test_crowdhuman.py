@@ -68,7 +68,8 @@ def test_same_as_plain_definition(seed: int) -> None:
     scores = metrics.crowdhuman(images)
     if math.isnan(scores["AP50"]):  # nobody there: the plain way cannot divide
         return
-    assert dict(scores) == pytest.approx(plain_curve(images) | plain_jaccard(images), abs=1e-9)
+    expected = plain_curve(images) | plain_jaccard(images)
+    assert {name: scores[name] for name in expected} == pytest.approx(expected, abs=1e-9)
 
 
 def test_right_wrong_right() -> None:
@@ -87,7 +88,7 @@ def test_right_wrong_right() -> None:
 def test_perfect_detections_lose_only_the_first_point() -> None:
     people = [person(20 * i) for i in range(4)]
     scores = metrics.crowdhuman([image(people, [[*p[:4], 0.95] for p in people])])
-    assert dict(scores) == {"AP50": 75.0, "MR-2": 0.0, "JI": 100.0, "recall": 100.0}
+    assert [scores[name] for name in ("AP50", "MR-2", "JI", "recall")] == [75.0, 0.0, 100.0, 100.0]
 
 
 def test_miss_rate_reads_first_point_at_or_above() -> None:
@@ -172,7 +173,7 @@ def test_index_tries_the_threshold_of_nine_tenths() -> None:
 
 
 def test_no_detections() -> None:
-    expected = {"AP50": 0.0, "MR-2": pytest.approx(100), "JI": 0.0, "recall": 0.0}
+    expected = pytest.approx({"AP50": 0.0, "MR-2": 100, "JI": 0.0, "recall": 0.0, "D-ECE": math.nan}, nan_ok=True)
     assert dict(metrics.crowdhuman([image([person(20)])])) == expected
     swallowed = image([person(20), region(100, 0, 50, 50)], [[110, 0, 10, 10, 0.9]])
     assert dict(metrics.crowdhuman([swallowed])) == expected
@@ -181,7 +182,7 @@ def test_no_detections() -> None:
 @pytest.mark.parametrize("images", [[], [image()], [image([region(0, 0, 50, 50)], [[10, 10, 10, 10, 0.9]])]])
 def test_nothing_to_find_is_undefined(images: list[dict[str, Any]]) -> None:
     scores = metrics.crowdhuman(images)
-    assert len(scores) == 4
+    assert list(scores) == ["AP50", "MR-2", "JI", "recall", "D-ECE"]
     assert all(math.isnan(value) for value in scores.values())
 
 
@@ -300,7 +301,11 @@ def test_scores_on_another_scale_are_refused_where_thresholds_are_compared_with_
         metrics.crowdhuman(percent)
     with pytest.raises(PredictionError, match=r"image a: a detection has the score -0\.5"):
         metrics.crowdhuman([image([person(20)], [[20, 0, 10, 10, -0.5]])])
-    assert dict(metrics.crowdhuman(percent, jaccard=False)) == dict(metrics.crowdhuman(images, jaccard=False))
+    scores, plain = metrics.crowdhuman(percent, jaccard=False), metrics.crowdhuman(images, jaccard=False)
+    assert dict(plain) == dict(scores) | {"D-ECE": plain["D-ECE"]}
+    assert "D-ECE" not in scores
+    assert scores.reliability is None
+    assert scores.info["calibration"] == "not given: scores lie outside 0 to 1"
 
 
 def test_missing_key() -> None:

@@ -256,6 +256,39 @@ def curve(key: str, title: str, values: Sequence[float]) -> Markup:
     return _svg(72, key, title, body, about, "course")
 
 
+_PLOT = 200.0
+"""Height of a reliability plot."""
+
+
+def reliability(
+    key: str, title: str, points: Sequence[tuple[float, float, int]], predicted: str, observed: str
+) -> Markup:
+    """What was observed against what was predicted, both in percent, with the line on which they are equal.
+
+    `points` are (predicted, observed, cases); a dot's area grows with the share of cases. Empty without a point.
+    """
+    kept = [(x, y, n) for x, y, n in points if _drawable(x) and _drawable(y) and n > 0]
+    if not kept:
+        return Markup("")
+    top, floor, total = 8.0, _PLOT - 32, sum(n for _, _, n in kept)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + (_RIGHT - _LEFT) * x / 100, floor - (floor - top) * y / 100
+
+    body = [_line("pareto", place(0, 0), place(100, 100))]
+    for tick in (0, 50, 100):
+        x, y = place(tick, tick)
+        body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
+        body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick}</text>')
+        body.append(f'<text class="tick" x="{x:.2f}%" y="{floor + 13:g}" text-anchor="middle">{tick}</text>')
+    dots = [_marked(0, *place(x, y), 2 + 6 * math.sqrt(n / total)) for x, y, n in kept]
+    body.append(f'<g class="s0">{"".join(dots)}</g>')
+    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_PLOT - 4:g}" text-anchor="end">{escape(predicted)}</text>')
+    texts = "; ".join(f"{x:.0f} predicted, {y:.0f} observed, {n} cases" for x, y, n in kept)
+    about = f"{observed} against {predicted}, in percent: {texts}."
+    return _svg(_PLOT, key, title, body, about, "reliability")
+
+
 def front(places: Sequence[tuple[float, float]]) -> list[int]:
     """Which of these, more being better in both, none is better than in both, from the least of the first on.
 

@@ -242,10 +242,26 @@ def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
         if result.info[name] != recomputed.info[name]:
             there = shown(repr(result.info[name]), 40)
             raise HumanbenchError(f"it notes {shown(name, 40)} {there}, recomputed {recomputed.info[name]!r}")
+    if result.reliability and not _same_curves(result, recomputed):
+        raise HumanbenchError("its reliability curves are not those of its predictions")
     if result.synthetic != recomputed.synthetic:
         kinds = {True: "synthetic", False: "not synthetic"}
         raise HumanbenchError(f"it is said to be {kinds[result.synthetic]}, the data is {kinds[recomputed.synthetic]}")
     return found
+
+
+def _same_curves(result: Result, recomputed: ScoreReport) -> bool:
+    """Whether reliability curves are equal but for sums in another order."""
+    if result.reliability.keys() != recomputed.reliability.keys():
+        return False
+    for name, there in result.reliability.items():
+        again = recomputed.reliability[name]
+        if (there.width, there.bins, there.n) != (again.width, again.bins, again.n):
+            return False
+        pairs = zip(there.predicted + there.observed, again.predicted + again.observed, strict=True)
+        if not all(_equal(a, b) for a, b in pairs):
+            return False
+    return True
 
 
 def _equal(a: float, b: float) -> bool:

@@ -72,7 +72,17 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
 
     info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
-    return metrics.Scores(parts, reduce, n=main.n, unit=main.unit, info=info, errors=main.errors)
+    centred = [f"{name}{end}" for end, part in parts.items() for name in part.centred]
+    return metrics.Scores(
+        parts,
+        reduce,
+        n=main.n,
+        unit=main.unit,
+        info=info,
+        errors=main.errors,
+        reliability=main.reliability,
+        centred=centred,
+    )
 
 
 METRICS: dict[str, Callable[[DatasetCard, pd.DataFrame, Detections], metrics.Scores]] = {

@@ -24,10 +24,12 @@ from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
-from humanbench.metrics.directions import PARTS, direction, part_of
+from humanbench.metrics.directions import CALIBRATION, PARTS, direction, part_of
+from humanbench.metrics.scores import ALL
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
-from humanbench.results.columns import columns_of_results, main_metric
+from humanbench.results.columns import columns_of_results, main_metric, part_name
+from humanbench.scoring import error_by_chance
 
 _MOST_COMPARED = 100
 """Entries of a board whose pairs are counted: they are as many as its square."""
@@ -85,6 +87,7 @@ def _entry(
         "groups": _groups(entry, columns, ranks),
         "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
         "parts": list(_parts(entry, columns)),
+        "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
         "dots": dot_charts.task_charts("dots", columns, lines, "../", not entry.board.synthetic),
         "dots_about": dot_charts.scale_text(not entry.board.synthetic),
@@ -140,9 +143,9 @@ def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, 
         for metric in score.results[0].metrics:
             if (found := part_of(metric)) is None:
                 continue
-            family, part = found
+            family, _ = found
             families[family] = f"{family} {direction(metric).arrow}"
-            rows.setdefault(_part_name(column.id, family, part), {})[family] = _part_number(score.results, metric)
+            rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
         if rows:
             what = PARTS[next(iter(families))]
             numbers = [(name, [of.get(family, ("–", "")) for family in families]) for name, of in rows.items()]
@@ -150,19 +153,47 @@ def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, 
             yield {**about, "rows": numbers}
 
 
-def _part_name(dataset: str, family: str, part: str) -> str:
-    """A class by the name on the dataset's card; its number where the card has none."""
-    classes = load_card(dataset).labels.classes
-    if PARTS[family] == "classes" and part.isdecimal():
-        return classes[int(part)] if int(part) < len(classes) else f"class {part}"
-    return shown(part, 60)
-
-
 def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
     """Mean over the seeds, and of the interval of test units."""
     listed = [r.metrics[metric] for r in results if metric in r.metrics]
     value, low, high = (sum(getattr(m, end) for m in listed) / len(listed) for end in ("value", "low", "high"))
     return number(value), tables.interval_text(low, high)
+
+
+_WORDS = {
+    "ECE": ("probability that an attribute is there", "how often it is"),
+    "D-ECE": ("score of detections", "how many of them are right"),
+}
+"""Of a calibration error what was predicted, and what was observed."""
+
+
+def _calibrations(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, Any]]:
+    """By dataset the reliability plots of the first seed, all cases together first, and what to read beside them."""
+    for column in columns:
+        result = entry.scores[column.id].results[0]
+        metric = next((name for name in CALIBRATION if name in result.metrics), None)
+        if metric is None or not result.reliability:
+            continue
+        predicted, observed = _WORDS[metric]
+        plots = []
+        for position, (name, curve) in enumerate(result.reliability.items()):
+            points = list(zip(curve.predicted, curve.observed, curve.n, strict=True))
+            title = f"{column.short}: {'all together' if name == ALL else shown(name, 60)}"
+            key = f"reliability-{column.id}-{position}"
+            if plot := charts.reliability(key, title, points, "predicted, %", "observed"):
+                plots.append(("all together" if name == ALL else shown(name, 60), plot))
+        value, remains = result.metrics[metric], error_by_chance(result.reliability)
+        yield {
+            "dataset": column.id,
+            "name": column.name,
+            "metric": metric,
+            "value": number(value.value, 2),
+            "interval": tables.interval_text(value.low, value.high, 2),
+            "remains": number(remains, 2),
+            "predicted": predicted,
+            "observed": observed,
+            "plots": plots,
+        }
 
 
 def _curves(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[tuple[str, Markup]]:
@@ -204,6 +235,7 @@ def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:
     card = load_card(score.dataset)
     last = score.results[0]
     reported = card.evaluation.report[1:] if card.evaluation else ()
+    reported = (*reported, *(name for name in CALIBRATION if name not in reported))
     beside = [f"{name} {number(last.metrics[name].value, 2)}" for name in reported if name in last.metrics]
     value = [
         f"{score.metric} {direction(score.metric).arrow}",

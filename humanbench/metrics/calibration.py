@@ -1,0 +1,90 @@
+"""Calibration: whether what is predicted with probability p comes true in a share p of the cases.
+
+A probability's case is its bin, one of equal width over [0, 1], the upper edge in it (Naeini et al., AAAI 2015; Guo et
+al., ICML 2017). The expected calibration error is the mean over cases of the gap between what was predicted and what
+was observed in the case's bin. Measured on few cases it is above zero even for a perfect predictor (Kumar et al.,
+NeurIPS 2019; Roelofs et al., AISTATS 2022): `ReliabilityBins.by_chance` says by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse import csr_array
+
+from humanbench.arrays import Floats, Ints
+from humanbench.metrics.scores import ALL, DrawCounts, ReliabilityBins
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Probabilities and what came true, as sums that any draw of units weighs again.
+
+    `gaps` (parts x bins, units): predicted minus observed, summed. `asked` (units x parts): how many cases.
+    """
+
+    gaps: csr_array
+    asked: Floats
+    bins: int
+
+
+def bin_of(probabilities: ArrayLike, bins: int) -> Ints:
+    """The bin 0 … bins - 1 of each probability: (0, 1/bins] and so on, 0 itself in the first.
+
+    >>> bin_of([0.0, 0.5, 0.50001, 1.0], 2).tolist()
+    [0, 0, 1, 1]
+    """
+    edges = np.linspace(0.0, 1.0, bins + 1)[1:-1]
+    return np.searchsorted(edges, np.asarray(probabilities, dtype=np.float64), side="left")
+
+
+def cases(probabilities: Floats, observed: Floats, unit: Ints, part: Ints, units: int, parts: int, bins: int) -> Cases:
+    """Cases from four arrays with one value a case: what was predicted, 1 where it came true, of which unit and
+    of which part."""
+    row = part * bins + bin_of(probabilities, bins)
+    gaps = csr_array((probabilities - observed, (row, unit)), shape=(parts * bins, units))
+    asked = np.bincount(unit * parts + part, minlength=units * parts).reshape(units, parts).astype(np.float64)
+    return Cases(gaps, asked, bins)
+
+
+def errors(found: Cases, counts: DrawCounts) -> Floats:
+    """The calibration error of each part in percent, unit `i` drawn `counts[i]` times; `nan` without a case."""
+    weights = counts.astype(np.float64)
+    total = np.abs(found.gaps @ weights).reshape(-1, found.bins).sum(axis=1)
+    asked = weights @ found.asked
+    return np.asarray(np.divide(100 * total, asked, out=np.full(len(asked), np.nan), where=asked > 0))
+
+
+def mean(values: Floats) -> float:
+    """The mean of the defined ones; `nan` without any."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else math.nan
+
+
+def reliability(
+    probabilities: Floats, observed: Floats, part: Ints, names: Sequence[str], bins: int
+) -> dict[str, ReliabilityBins]:
+    """The curve of all cases together (`ALL`) and of each named part, cases as in `cases`."""
+    where = bin_of(probabilities, bins)
+    found = {ALL: _curve(probabilities, observed, where, bins)}
+    for number, name in enumerate(names):
+        chosen = part == number
+        found[name] = _curve(probabilities[chosen], observed[chosen], where[chosen], bins)
+    return found
+
+
+def _curve(probabilities: Floats, observed: Floats, where: Ints, bins: int) -> ReliabilityBins:
+    n = np.bincount(where, minlength=bins)
+    filled = np.flatnonzero(n)
+    predicted, true = (np.bincount(where, of, minlength=bins)[filled] / n[filled] for of in (probabilities, observed))
+    return ReliabilityBins(
+        bins=tuple(filled.tolist()),
+        n=tuple(n[filled].tolist()),
+        predicted=tuple((100 * predicted).tolist()),
+        observed=tuple((100 * true).tolist()),
+        of=bins,
+    )

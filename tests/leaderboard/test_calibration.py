@@ -1,0 +1,29 @@
+"""The page of an entry shows how its probabilities come true."""
+
+from __future__ import annotations
+
+from humanbench.leaderboard.model.boards import boards
+from humanbench.leaderboard.model.entries import entries_of, seen_by
+from humanbench.leaderboard.site.pages.entries import entries
+from humanbench.leaderboard.site.pages.page import Content
+from humanbench.scoring import Metric, Reliability
+from tests.leaderboard.made import made_result
+
+
+def test_an_entry_has_a_plot_of_all_and_of_each_attribute() -> None:
+    curve = Reliability(width=100 / 15, bins=(1, 7), n=(100, 100), predicted=(10.0, 50.0), observed=(20.0, 50.0))
+    number = Metric(value=5.0, low=4.0, high=6.0, n=100)
+    mean = {"mA": Metric(value=80.0, low=79.0, high=81.0, n=100)}
+    metrics = mean | {"ECE": number, "mA Hat": number, "ECE Hat": number}
+    result = made_result("pa100k", metrics=metrics, reliability={"all": curve, "Hat": curve})
+    made = entries_of([result], seen_by)
+    (page,) = entries(Content(boards(made), made, []))
+    (shown,) = page.context["calibrations"]
+    assert [name for name, _ in shown["plots"]] == ["all together", "Hat"]
+    assert (shown["metric"], shown["value"], shown["interval"]) == ("ECE", "5.00", "4.00–6.00")
+    # sqrt(2 / pi) (sqrt(100 x 10 x 90) + sqrt(100 x 50 x 50)) / 200
+    assert shown["remains"] == "3.19"
+    (table,) = page.context["parts"]
+    assert table["families"] == ["mA ↑", "ECE ↓"]
+    ((_, rows),) = page.context["groups"]
+    assert "ECE 5.00" in rows[0]["cells"]
