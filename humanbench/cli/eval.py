@@ -147,7 +147,7 @@ def _show(results: Results, as_json: bool) -> None:
         numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
             result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,
-            ", ".join(labels(result.synthetic, result.subset)), style="red" * (number is None),
+            ", ".join(labels(result)), style="red" * (number is None),
         )  # fmt: skip
     console = Console()
     if not console.is_terminal:

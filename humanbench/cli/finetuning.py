@@ -52,6 +52,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option("--variant", metavar="NAME", help="A named variant of the recipes."),
     data_root_option,
+    click.option(
+        "--fraction", type=float, metavar="[0.01|0.1|0.25]",
+        help="Train on so much of the labels, by fixed lists (docs/few-labels.md).",
+    ),
+    click.option(
+        "--draw", type=int, default=0, metavar="[0|1|2]", help="Which of the lists of --fraction.  [default: 0]"
+    ),
     click.option("--subset", metavar="FILE", help="CSV or TOML file with ids: part of a dataset."),
     click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A file the protocol declares."),
     click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL(-mini)]"),

@@ -44,7 +44,8 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
 
 
 _VALUES = (
-    "checkpoint", "variant", "data_root", "subset", "out", "device", "workers", "pretrained_on", "precision", "log",
+    "checkpoint", "variant", "data_root", "fraction", "subset", "out", "device", "workers", "pretrained_on",
+    "precision", "log",
 )  # fmt: skip
 """Arguments of a request with an option of their name."""
 
@@ -60,6 +61,7 @@ def command_for(request: Any) -> str:
     for name in _VALUES:
         value = getattr(request, name)
         words += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
+    words += ["--draw", str(request.draw)] if request.draw else []
     words += ["--no-cache"] * (not request.cache) + ["--no-weights"] * (not request.weights)
     words += ["--compile"] * request.compile
     words += [word for text in request.set for word in ("--set", text)]

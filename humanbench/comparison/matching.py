@@ -28,7 +28,7 @@ class Pair:
 
 
 def pairs(base: Run, new: Run) -> list[Pair]:
-    """All cells of both runs, matched by suite, regime, variant, subset and dataset, in that order.
+    """All cells of both runs, matched by suite, regime, variant, subset, condition and dataset, in that order.
 
     What finds no partner is matched with a leftover of the same dataset, to say in what they differ.
     """
@@ -58,7 +58,7 @@ def _differences(one: CellKey, other: CellKey) -> list[str]:
     for name in (field.name for field in fields(CellKey)):
         a, b = getattr(one, name), getattr(other, name)
         if a != b:
-            none = "all of it" if name == "subset" else "none"
+            none = {"subset": "all of it", "condition": "the usual"}.get(name, "none")
             found.append(f"{name} ({a or none} against {b or none})")
     return found
 

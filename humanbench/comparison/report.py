@@ -42,6 +42,7 @@ class CellReport(Record):
     regime: str
     variant: str | None
     subset: str | None
+    condition: str = ""
     synthetic: bool
     metric: str
     verdict: Verdict
@@ -86,10 +87,10 @@ class CellReport(Record):
 
     @property
     def board(self) -> str:
-        """What must not be mixed in a table or an average: suite, regime, variant, subset, synthetic or real."""
+        """What must not be mixed in a table or an average: suite, regime, variant, subset, condition, kind of data."""
         words = [f"{self.suite}, {self.regime}"]
         words += [f"variant {self.variant}"] * bool(self.variant) + [f"subset {self.subset}"] * bool(self.subset)
-        return ", ".join(words + ["synthetic"] * self.synthetic)
+        return ", ".join(words + [self.condition] * bool(self.condition) + ["synthetic"] * self.synthetic)
 
 
 class TogetherReport(Record):

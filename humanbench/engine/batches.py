@@ -161,7 +161,11 @@ def with_input_size(batch: Batch) -> Batch:
 
 
 class ImageBatches:
-    """Training batches from images; workers run ahead across epochs."""
+    """Training batches from images; workers run ahead across epochs.
+
+    `length`: batches of an epoch where it is not one pass over the data but as many as it takes, the last one cut: with
+    few labels, as many batches as all of them would have made. Each pass has an order and augmentations of its own.
+    """
 
     def __init__(
         self,
@@ -173,15 +177,27 @@ class ImageBatches:
         workers: int,
         pin: bool,
         say: Say = _silent,
+        length: int | None = None,
     ) -> None:
+        self._length = length
         self._data, self._recipe, self._seed, self._rank = data, recipe, seed, rank
         self._collate, self._workers, self._pin, self._say = collate, workers, pin, say
         self._stream: Iterator[Batch] | None = None
 
     def of_epoch(self, epoch: int) -> list[Draws]:
         """This process's batches of an epoch, as draws."""
-        view = epoch % self._recipe.train.views if self._recipe.train.views else epoch
-        whole = self._data.batches(self._recipe.train.batch_size, self._seed, epoch)
+        if self._length is None:
+            return self._of_pass(epoch)
+        draws: list[Draws] = []
+        for number in range(self._length):
+            if len(draws) < self._length and (more := self._of_pass(epoch * self._length + number)):
+                draws += more
+        return draws[: self._length]
+
+    def _of_pass(self, number: int) -> list[Draws]:
+        """This process's batches of a pass over the data."""
+        view = number % self._recipe.train.views if self._recipe.train.views else number
+        whole = self._data.batches(self._recipe.train.batch_size, self._seed, number)
         return [[(view, index) for index in portion(batch, self._rank)] for batch in whole]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
@@ -217,9 +233,16 @@ class CachedBatches(ImageBatches):
     """Training batches from stored trunk outputs, one store per view."""
 
     def __init__(
-        self, data: TaskDataset, recipe: Recipe, seed: int, rank: Rank, collate: Collate, stores: Sequence[Store]
+        self,
+        data: TaskDataset,
+        recipe: Recipe,
+        seed: int,
+        rank: Rank,
+        collate: Collate,
+        stores: Sequence[Store],
+        length: int | None = None,
     ) -> None:
-        super().__init__(data, recipe, seed, rank, collate, workers=0, pin=False)
+        super().__init__(data, recipe, seed, rank, collate, workers=0, pin=False, length=length)
         self._stores = stores
 
     def epoch(self, epoch: int) -> Iterator[Batch]:

@@ -19,6 +19,7 @@ from safetensors.torch import save
 
 from humanbench._version import __version__
 from humanbench.cards import scenario
+from humanbench.data.few_labels import unit_names
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, is_synthetic
 from humanbench.engine.batches import CachedBatches, ImageBatches
@@ -28,14 +29,24 @@ from humanbench.engine.devices import accelerator_for, device_name, gathered, is
 from humanbench.engine.finetune import CellError, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
-from humanbench.engine.prepared import PreparedCell, artefact_name, cell_key, prepare, read_tables, unread_cell_key
+from humanbench.engine.prepared import (
+    PreparedCell,
+    artefact_name,
+    cell_key,
+    prepare,
+    read_tables,
+    training_data,
+    unread_cell_key,
+)
 from humanbench.engine.speed import forward_speed
 from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
+from humanbench.hashing import document_sha256
 from humanbench.provenance import git_state, machine, packages
-from humanbench.results import Cell, Cost, Provenance, Result
+from humanbench.results import Cell, Cost, Provenance, Result, TrainingPart
+from humanbench.results.cells import labels
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import TaskDataset
@@ -113,9 +124,9 @@ def headline(result: Result) -> str:
     if result.status == "failed":
         return f"failed: {result.reason}"
     best = result.metrics[result.main]
-    labels = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+    told = labels(result)
     value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f} over test units)"
-    return value + (f" [{', '.join(labels)}]" if labels else "")
+    return value + (f" [{', '.join(told)}]" if told else "")
 
 
 def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Result:
@@ -188,12 +199,20 @@ def _fit(
 ) -> Progress:
     """Fit the network, from stored trunk outputs where there are any, and keep the weights unless nobody wants them."""
     recipe, task, seed = cell.recipe, cell.task, cell.spec.seed
-    data = task.training_data(cell.card, cell.tables.train, recipe, cell.model.backbone.preprocessing, seed)
+    data = training_data(cell.spec, cell.tables.drawn, cell.model)
     common = (data, recipe, seed, rank_of(accelerator), task.collate)
-    batches = ImageBatches(*common, context.workers, accelerator.device.type == "cuda", context.log.info)
-    views = stores.for_training(data, length(recipe, len(batches.of_epoch(0)))[0])
+    pinned = accelerator.device.type == "cuda"
+    batches = ImageBatches(*common, context.workers, pinned, context.log.info)
+    once, lasting = len(batches.of_epoch(0)), None
+    passes, _ = length(recipe, once)
+    if cell.spec.few is not None:  # epochs, iterations and the course of the rates are those of all the labels
+        whole = training_data(cell.spec, cell.tables.train, cell.model)
+        lasting = len(ImageBatches(whole, *common[1:], workers=0, pin=False).of_epoch(0))
+        passes = math.ceil(length(recipe, lasting)[1] * recipe.train.accumulate / max(1, once))
+        batches = ImageBatches(*common, context.workers, pinned, context.log.info, lasting)
+    views = stores.for_training(data, passes)
     if views:
-        batches = CachedBatches(*common, views)
+        batches = CachedBatches(*common, views, lasting)
     checkpoint = context.folder.place("checkpoints", cell.name, ".pt")
     fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id, follower)
     progress = fit.run()
@@ -213,7 +232,7 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
-        data = _pictures(context, cell, cell.tables.train)
+        data = _pictures(context, cell, cell.tables.drawn)
         known = predict(
             accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
         ).decoded
@@ -292,6 +311,7 @@ def _result(
         metrics=report.metrics,
         info=report.info,
         reliability=report.reliability,
+        part=_part(cell),
         trainable=cell.model.report.trainable_values,
         frozen=cell.model.report.frozen_values,
         cost=cost,
@@ -300,6 +320,16 @@ def _result(
         history=[{k: v if math.isfinite(v) else None for k, v in losses.items()} for losses in progress.history],
         predictions=str(path.relative_to(context.folder.path)),
         provenance=provenance,
+    )
+
+
+def _part(cell: PreparedCell) -> TrainingPart | None:
+    """How much of the training data it was trained on, where it was not all."""
+    if cell.spec.few is None:
+        return None
+    chosen, every = unit_names(cell.tables.drawn), unit_names(cell.tables.train)
+    return TrainingPart(
+        unit=task_for(cell.card).labels.unit, chosen=len(chosen), of=len(every), sha256=document_sha256(chosen)
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from humanbench.cards import DatasetCard
+from humanbench.data.few_labels import FewLabels
 from humanbench.data_root import DataRoot
 from humanbench.engine.run_folder import RunFolder
 from humanbench.recipes import Recipe
@@ -38,16 +39,20 @@ class ReadyHeads(Protocol):
 
 @dataclass(frozen=True)
 class CellSpec:
-    """One cell to compute: a dataset, its recipe and a seed. `name` tells it from the others of a run."""
+    """One cell to compute: a dataset, its recipe and a seed, and which part of the training data, if not all of it.
+
+    `name` tells it from the others of a run.
+    """
 
     card: DatasetCard
     recipe: Recipe
     seed: int
+    few: FewLabels | None = None
 
     @property
     def name(self) -> str:
-        variant = f"-{self.recipe.variant}" if self.recipe.variant else ""
-        return f"{self.card.id}-{self.recipe.regime}{variant}-s{self.seed}"
+        words = [self.recipe.variant or "", self.few.name if self.few else ""]
+        return "-".join([self.card.id, self.recipe.regime, *filter(None, words), f"s{self.seed}"])
 
 
 @dataclass(frozen=True)

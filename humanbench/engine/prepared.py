@@ -14,6 +14,7 @@ from torch import nn
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.few_labels import FewLabels, drawn_tables
 from humanbench.data.frames import check_pictures
 from humanbench.data.identity import FileHashes, data_sha256
 from humanbench.data.samples import load_samples
@@ -24,7 +25,7 @@ from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskTraining, training_of
+from humanbench.tasks.training import TaskDataset, TaskTraining, training_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +35,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tables:
-    """Sample tables of a cell: `train` by split (`dataset/split` for other datasets' splits), `test` by split."""
+    """Sample tables of a cell: `train` by split (`dataset/split` for other datasets' splits), `test` by split.
+
+    `few`: which part of `train` is trained on, `drawn`; None for all of it.
+    """
 
     train: dict[str, pd.DataFrame]
     test: dict[str, pd.DataFrame]
     file_hashes: FileHashes
+    few: FewLabels | None = None
+
+    @cached_property
+    def drawn(self) -> dict[str, pd.DataFrame]:
+        """The rows of `train` that are trained on; `DataError` where they are too few."""
+        return self.train if self.few is None else drawn_tables(self.few, self.train)
 
     @property
     def synthetic(self) -> bool:
@@ -46,7 +56,7 @@ class Tables:
 
     @cached_property
     def hashes(self) -> dict[str, str]:
-        """Identity of the labels and pictures of `train` and of `test`."""
+        """Identity of the labels and pictures of `train` and of `test`, whole."""
         return {"train": self._content(self.train), "test": self._content(self.test)}
 
     def _content(self, tables: Mapping[str, pd.DataFrame]) -> str:
@@ -100,13 +110,13 @@ def read_tables(context: RunContext, spec: CellSpec) -> Tables:
     hashes = FileHashes(remember=context.cache, say=context.log.info)
     test = {s: _table(card, s, context, context.subset) for s in card.evaluation.test}
     if not recipe.fits and (context.heads is not None or not task_for(card).answers_untrained):
-        return Tables({}, test, hashes)
+        return Tables({}, test, hashes, spec.few)
     if not recipe.train.on:
         train = {s: _table(card, s, context, context.subset) for s in card.evaluation.train}
-        return Tables(train, test, hashes)
+        return Tables(train, test, hashes, spec.few)
     others = [(load_card(name), split) for name in recipe.train.on for split in training_splits(load_card(name))]
     train = {f"{c.id}/{split}": _table(c, split, context, None) for c, split in others}
-    return Tables(train, test, hashes)
+    return Tables(train, test, hashes, spec.few)
 
 
 def _table(card: DatasetCard, split: str, context: RunContext, subset: Path | None) -> pd.DataFrame:
@@ -146,8 +156,11 @@ def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
         "subset": context.subset.stem if context.subset else None,
         "inputs": {name: file_sha256(path) for name, path in context.inputs.items()},
         "humanbench": __version__.split(".")[0],
+        "fraction": spec.few.fraction if spec.few else None,
+        "draw": spec.few.draw if spec.few else None,
     }
-    return Cell(id=key(content), **content)
+    cell = Cell(id="", **content)
+    return cell.model_copy(update={"id": key(cell.content)})
 
 
 _STATES = ("training", "grad_checkpointing", "fused_attn")
@@ -177,7 +190,7 @@ def _plain_attributes(module: nn.Module) -> dict[str, Any]:
 
 def prepare(context: RunContext, spec: CellSpec, tables: Tables, cell: Cell) -> PreparedCell:
     """A cell with a fresh copy of the backbone and a fresh head, frozen as the regime says."""
-    model = build_network(context, spec, tables.train or tables.test)
+    model = build_network(context, spec, tables.drawn or tables.test)
     return PreparedCell(spec, tables, cell, model)
 
 
@@ -210,3 +223,8 @@ def network_of(
     variant = Variant(name=recipe.variant or "", **recipe.freezing.model_dump())
     report = freeze(backbone, head, recipe.regime, variant)
     return Finetune(backbone, head, report)
+
+
+def training_data(spec: CellSpec, tables: Mapping[str, pd.DataFrame], model: Finetune) -> TaskDataset:
+    """What of these tables is trained on, as the recipe says."""
+    return training_of(spec.card).training_data(spec.card, tables, spec.recipe, model.backbone.preprocessing, spec.seed)

@@ -27,7 +27,8 @@ class CellStores:
         self.notes: dict[str, str] = {}
 
     def for_training(self, data: TaskDataset, epochs: int) -> list[Store]:
-        """A store per fixed view of the training pictures, or none where they do not apply."""
+        """A store per fixed view of the training pictures, which are gone through so many times, or none where they do
+        not apply."""
         views = self._cell.recipe.train.views
         reason = self._no_cache()
         if reason is None and not views:
@@ -85,4 +86,10 @@ class CellStores:
             "recipe": decisive,
             "amp": recipe.train.amp,
             "seed": cell.spec.seed if part == "train" else None,
-        } | ({"compile": True} if recipe.train.compile else {})
+        } | self._less_usual(part)
+
+    def _less_usual(self, part: str) -> dict[str, Any]:
+        """What is said only where it is so, as stores from before there was this are without."""
+        found: dict[str, Any] = {"compile": True} if self._cell.recipe.train.compile else {}
+        few = self._cell.spec.few
+        return found | ({"few": few.name} if few is not None and part == "train" else {})

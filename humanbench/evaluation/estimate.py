@@ -23,7 +23,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
-from humanbench.engine.prepared import blank_table, build_network, read_tables, training_splits
+from humanbench.engine.prepared import blank_table, build_network, read_tables, training_data, training_splits
 from humanbench.engine.speed import forward_speed
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import Plan
@@ -175,13 +175,14 @@ def _images_per_second(model: Finetune, batch: Batch, spec: CellSpec, device: st
 def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
     """Counted in the tables; the batch is of one picture."""
     recipe, task, tables = spec.recipe, training_of(spec.card), read_tables(context, spec)
-    model = build_network(context, spec, tables.train or tables.test)
+    model = build_network(context, spec, tables.drawn or tables.test)
     preprocessing = model.backbone.preprocessing
     test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)
     if not recipe.fits:
         return _Samples(model, 0, len(test), 0, with_input_size(task.collate([test[0]])))
-    train = task.training_data(spec.card, tables.train, recipe, preprocessing, spec.seed)
-    batches = len(train.batches(recipe.train.batch_size, spec.seed, 0))
+    train = training_data(spec, tables.drawn, model)
+    whole = train if spec.few is None else training_data(spec, tables.train, model)
+    batches = len(whole.batches(recipe.train.batch_size, spec.seed, 0))
     return _Samples(model, len(train), len(test), batches, with_input_size(task.collate([train[0]])))
 
 
@@ -200,6 +201,7 @@ def _of_card(context: RunContext, spec: CellSpec) -> _Samples:
     height, width = _usual_size(recipe)
     batch = {"image": torch.zeros(1, 3, height, width), "size": torch.tensor([[height, width]])}
     batches = math.ceil(train / recipe.train.batch_size)
+    train = train if spec.few is None else max(1, round(train * spec.few.fraction))
     return _Samples(model, train if recipe.fits else 0, test, batches, with_input_size(batch))
 
 

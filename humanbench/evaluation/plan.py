@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.backbones.sources import HUB
 from humanbench.cards import DatasetCard, load_card, pretraining_names
+from humanbench.data.few_labels import FewLabels
 from humanbench.data.samples import dataset_folder, read_subset
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.context import CellSpec, RunContext
@@ -34,6 +35,7 @@ from humanbench.recipes import DIRECT, Recipe, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import MINI, Suite, synthesized
+from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -81,7 +83,8 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     _check_subset(request.subset, cards)
     variant, required = (request.variant, _nothing) if heads is None else (DIRECT, heads.overrides)
     seeds = range(request.seed, request.seed + request.seeds)
-    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required, modes)
+    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required, modes, request.few)
+    _check_few(request.few, cells, heads is not None)
     _check_inputs(files, cells)
     for spec in cells:
         check_precision(spec.recipe.train.amp, request.device)
@@ -130,6 +133,7 @@ def cells_for(
     seeds: Sequence[int],
     required: Callable[[DatasetCard], Mapping[str, Any]],
     modes: tuple[str, ...] = (),
+    few: FewLabels | None = None,
 ) -> list[CellSpec]:
     """All cells, dataset by dataset; `required` gives overrides of a dataset, below the others.
 
@@ -150,7 +154,7 @@ def cells_for(
         if other:
             recipe = load_recipe(card, regime, suite, named, below | changes(tuple(n for n in other if n != named)))
         training_of(card).check(recipe)
-        cells += [CellSpec(card, recipe, seed) for seed in seeds]
+        cells += [CellSpec(card, recipe, seed, few) for seed in seeds]
     return cells
 
 
@@ -205,6 +209,15 @@ def _check_subset(subset: PathLike | None, cards: Sequence[DatasetCard]) -> None
     for card in cards:
         for split in card.evaluation.test if card.evaluation else ():
             read_subset(Path(subset), split)
+
+
+def _check_few(few: FewLabels | None, cells: Sequence[CellSpec], ready_heads: bool) -> None:
+    """A fraction of labels that nothing would look at is not what was meant."""
+    for spec in cells if few is not None else ():
+        if ready_heads or not (spec.recipe.fits or task_for(spec.card).answers_untrained):
+            raise HumanbenchError(
+                f"--fraction: nothing of {spec.card.id} is trained here; leave it out, or give another --protocol"
+            )
 
 
 def _check_inputs(files: Mapping[str, Path], cells: Sequence[CellSpec]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import select_cards
+from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.selection import regime_and_scenario
 from humanbench.execution import PRECISIONS
@@ -44,6 +45,9 @@ class Request:
             where a dataset lies.
         checkpoint: Weights to load into the backbone: a file or `hf-hub:ORG/REPO`. With `protocol="none"` also the
             dumps of a pretraining, whose heads are then tested as they are.
+        fraction: 0.01, 0.1 or 0.25 of the training people, identities or pictures, by fixed lists
+            (docs/few-labels.md); None is all.
+        draw: Which of the lists of `fraction`: 0, 1 or 2.
         subset: CSV or TOML file with ids: part of the one dataset that is chosen.
         variant: A named variant of the recipes.
         inputs: Files that a recipe declares, by name (`boxes` of a detector).
@@ -74,6 +78,8 @@ class Request:
     device: str | None = None
     set: Overrides | None = None
     checkpoint: PathLike | None = None
+    fraction: float | None = None
+    draw: int = 0
     subset: PathLike | None = None
     variant: str | None = None
     inputs: Mapping[str, PathLike] | None = None
@@ -95,6 +101,7 @@ class Request:
             raise HumanbenchError(
                 f"seeds are 0 to {SEEDS - 1}, and {self.seeds} of them from {self.seed} on do not fit in there"
             )
+        self._check_few()
         regime_and_scenario(self.protocol, self.scenario)
         if self.precision is not None and self.precision not in PRECISIONS:
             known = list(PRECISIONS)
@@ -105,6 +112,15 @@ class Request:
             task_named(self.task)
         if self.patterns:
             select_cards(self.patterns)
+
+    @property
+    def few(self) -> FewLabels | None:
+        """The part of the training data that is asked for; None for all of it."""
+        return None if self.fraction is None else FewLabels(self.fraction, self.draw)
+
+    def _check_few(self) -> None:
+        if self.few is None and self.draw:
+            raise HumanbenchError(f"--draw {self.draw}: is a list of --fraction; give one, like --fraction 0.1")
 
     @property
     def patterns(self) -> list[str]:

@@ -51,6 +51,7 @@ class PaperTable:
     suite: str
     synthetic: bool
     subset: str
+    condition: str
     rows: tuple[PaperRow, ...]
     blocks: tuple[tuple[PaperColumn, ...], ...]
 
@@ -58,7 +59,8 @@ class PaperTable:
     def title(self) -> str:
         """Suite and what a reader must know of the numbers."""
         words = [self.suite] + ["synthetic data"] * self.synthetic
-        return ", ".join(words + [f"subset {shown(self.subset)}"] * bool(self.subset))
+        words += [f"subset {shown(self.subset)}"] * bool(self.subset)
+        return ", ".join(words + [self.condition] * bool(self.condition))
 
     def best(self, column: PaperColumn) -> float | None:
         """The best value as shown, where there are several to choose from that are not all equal."""
@@ -91,14 +93,14 @@ def cell_text(
 
 
 def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
-    """One board per suite, subset, and synthetic or real data.
+    """One board per suite, subset, condition, and synthetic or real data.
 
     Raises `HumanbenchError` where two results of a cell differ in more than their seed.
     """
-    groups: dict[tuple[str, bool, str], list[StoredResult]] = {}
+    groups: dict[tuple[str, bool, str, str], list[StoredResult]] = {}
     for entry in entries:
         r = entry.result
-        groups.setdefault((r.suite, r.synthetic, r.subset or ""), []).append(entry)
+        groups.setdefault((r.suite, r.synthetic, r.subset or "", r.condition), []).append(entry)
     return [_board(*key, members) for key, members in sorted(groups.items())]
 
 
@@ -132,7 +134,7 @@ def _checked(cell: CellRuns) -> CellRuns:
     return cell
 
 
-def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[StoredResult]) -> PaperTable:
+def _board(suite: str, synthetic: bool, subset: str, condition: str, entries: Sequence[StoredResult]) -> PaperTable:
     rows = tuple(
         PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
     )
@@ -145,7 +147,7 @@ def _board(suite: str, synthetic: bool, subset: str, entries: Sequence[StoredRes
         tuple(PaperColumn(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
         for tasks in halves()
     )
-    return PaperTable(suite, synthetic, subset, rows, tuple(block for block in blocks if block))
+    return PaperTable(suite, synthetic, subset, condition, rows, tuple(block for block in blocks if block))
 
 
 def halves() -> list[list[str]]:

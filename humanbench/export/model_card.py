@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def model_card(entries: Iterable[StoredResult], name: str | None) -> str:
     """YAML front matter with an evaluation per cell and reported metric, mean over seeds.
 
-    Synthetic data and subsets are part of the dataset's name and type, so that no number of theirs is taken for one of
-    the dataset. Raises `HumanbenchError` for results of several backbones.
+    Synthetic data, subsets and conditions are part of the dataset's name and type, so that no number of theirs is taken
+    for one of the dataset. Raises `HumanbenchError` for results of several backbones.
     """
     from huggingface_hub import ModelCardData
 
@@ -66,6 +66,7 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
     result = cell.first.result
     card = load_card(result.dataset)
     labels = ["synthetic copy"] * result.synthetic + [f"subset {shown(s)}" for s in [result.subset] if s]
+    labels += [result.condition] * bool(result.condition)
     return EvalResult(
         task_type=task_for(card).hub_tag,
         task_name=f"{task_for(card).title}, {regime}",

@@ -31,18 +31,20 @@ from humanbench.stats import CONFIDENCE
 
 @dataclass(frozen=True, order=True)
 class CellKey:
-    """What cells of two runs are matched by; `variant` and `subset` are empty for none."""
+    """What cells of two runs are matched by; `variant`, `subset` and `condition` are empty for none."""
 
     suite: str
     regime: str
     variant: str
     subset: str
+    condition: str
     dataset: str
 
     @classmethod
     def of(cls, result: Result) -> CellKey:
         """The key of a result."""
-        return cls(result.suite, result.regime, result.variant or "", result.subset or "", result.dataset)
+        names = (result.suite, result.regime, result.variant or "", result.subset or "")
+        return cls(*names, result.condition, result.dataset)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class CellNumber:
 def row_of(result: Result) -> tuple[Any, ...]:
     """What cells of one row have in common: the backbone with its weights, and how it was trained and tested."""
     known = (result.backbone, result.checkpoint, result.cell.weights_sha256, result.suite, result.regime)
-    return *known, result.variant, result.subset, result.synthetic
+    return *known, result.variant, result.subset, result.condition, result.synthetic
 
 
 def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -> list[CellNumber | None]:
@@ -168,7 +170,7 @@ def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
 
 def trained_values(result: Result, metric: str, base: tuple[float, ...], new: tuple[float, ...] = ()) -> Trained:
     """Values over seeds of a metric of such results (of one cell, or of the two of a comparison)."""
-    measured = measured_spread(result, metric)
+    measured = None if result.condition else measured_spread(result, metric)  # it was seen without any
     return Trained(metric, result.suite, base, new, trained=fits(result.regime), measured=measured)
 
 
@@ -221,6 +223,7 @@ def interval_text(number: CellNumber) -> str:
     return f"{number.low:.2f} – {number.high:.2f}" if math.isfinite(number.half) else ""
 
 
-def labels(synthetic: bool, subset: str | None) -> list[str]:
+def labels(result: Result) -> list[str]:
     """What a reader must know before the numbers of a cell."""
-    return ["synthetic"] * synthetic + [f"subset {subset}"] * bool(subset)
+    told = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+    return told + [result.condition] * bool(result.condition)

@@ -81,14 +81,14 @@ class Results(ShowsTables, Sequence[Result]):
 
 def _named(result: Result) -> tuple[str, str, str]:
     """Dataset, backbone and regime, with what keeps a number apart from others of these."""
-    words = [result.variant, f"subset {result.subset}" if result.subset else None]
+    words = [result.variant, f"subset {result.subset}" if result.subset else None, result.condition]
     words.append("synthetic" if result.synthetic else None)
     labels = ", ".join(word for word in words if word)
     return result.dataset, result.backbone, f"{result.regime} ({labels})" if labels else result.regime
 
 
 def _over_seeds(cell: Sequence[Result], number: CellNumber) -> dict[str, Any]:
-    names = ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "main")
+    names = ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "condition", "main")
     row = {name: getattr(cell[0], name) for name in names}
     values = [result.value for result in cell]
     spread = {"mean": number.value, "std": statistics.stdev(values) if len(values) > 1 else math.nan}
@@ -102,7 +102,8 @@ def _row(result: Result) -> dict[str, Any]:
         for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
     }
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
-    row |= {"synthetic": result.synthetic, "subset": result.subset, "reason": result.reason, "cell": result.cell.id}
+    row |= {"synthetic": result.synthetic, "subset": result.subset, "condition": result.condition}
+    row |= {"reason": result.reason, "cell": result.cell.id}
     speeds = result.provenance.images_per_second if result.provenance else {}
     row |= {"trainable": result.trainable, "frozen": result.frozen, "images_per_second": _forward_speed(speeds)}
     row |= {"gflops": result.cost.gflops if result.cost else None}

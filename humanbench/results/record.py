@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric, Reliability
 from humanbench.text import CONTROL
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 FOLDER = "results"
 """Folder of a run that holds its results."""
@@ -24,6 +25,7 @@ Document = dict[str, Any]
 _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     1: lambda document: document,  # 2 added `cost`, which may be absent
     2: lambda document: document,  # 3 added `reliability`, which may be absent
+    3: lambda document: document,  # 4 added `fraction` and `draw` of a cell and `part`, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
 
@@ -49,7 +51,8 @@ class Cell(Record):
     """What a result is about. `id` is the hash of the content: of two runs with one id, one is enough.
 
     `data_sha256` covers labels and pictures, `architecture` the network's structure, `inputs` the declared files of
-    the protocol (name to SHA-256), `humanbench` the major version.
+    the protocol (name to SHA-256), `humanbench` the major version. `fraction`, `draw`: which list of the training data
+    it was trained on; None for all of it.
     """
 
     id: str
@@ -62,6 +65,37 @@ class Cell(Record):
     subset: str | None
     inputs: dict[str, str]
     humanbench: str
+    fraction: float | None = None
+    draw: int | None = None
+
+    @model_validator(mode="after")
+    def _check_few(self) -> Cell:
+        if (self.fraction is None) != (self.draw is None):
+            raise ValueError("fraction and draw go together")
+        if self.fraction is not None:
+            try:
+                FewLabels(self.fraction, self.draw or 0)
+            except HumanbenchError as error:
+                raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def content(self) -> Document:
+        """What `id` is the hash of; what is None in most cells and was added later is no part of theirs."""
+        content = self.model_dump(exclude={"id"})
+        return {name: value for name, value in content.items() if value is not None or name not in _ADDED}
+
+
+_ADDED = ("fraction", "draw")
+
+
+class TrainingPart(Record):
+    """How much of the training data a cell was trained on: so many units of all, and the hash of their names."""
+
+    unit: str
+    chosen: Number
+    of: Number
+    sha256: str
 
 
 class Provenance(Record):
@@ -107,7 +141,8 @@ class Result(Record):
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters. `cost`: None where it was not counted. `reliability`: the curves of `ScoreReport`.
+    parameters. `cost`: None where it was not counted. `part`: None where it was trained on all of the training data.
+    `reliability`: the curves of `ScoreReport`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -135,6 +170,7 @@ class Result(Record):
     trainable: Number = 0
     frozen: Number = 0
     cost: Cost | None = None
+    part: TrainingPart | None = None
     epochs: Number = 0
     iterations: Number = 0
     history: list[dict[str, float | None]] = []
@@ -145,6 +181,22 @@ class Result(Record):
     def value(self) -> float:
         """The main metric; `nan` for a failed cell."""
         return self.metrics[self.main].value if self.main in self.metrics else float("nan")
+
+    @property
+    def fraction(self) -> float | None:
+        """Of the training data; None for all of it."""
+        return self.cell.fraction
+
+    @property
+    def draw(self) -> int | None:
+        """Which list of the fraction; None for all of the training data."""
+        return self.cell.draw
+
+    @property
+    def condition(self) -> str:
+        """In words, what keeps its numbers apart from others of its recipe; empty for nothing."""
+        few = "" if self.fraction is None else FewLabels(self.fraction, self.draw or 0).text
+        return few
 
     def to_json(self) -> str:
         """One JSON document; undefined values are null."""

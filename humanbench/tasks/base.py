@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
 
-    from humanbench.arrays import Floats, Ints
+    from humanbench.arrays import Bools, Floats, Ints
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
     from humanbench.metrics import Scores
@@ -88,10 +88,12 @@ class TaskPredictions(ABC):
 class TaskLabels:
     """What the labels of a sample table say, without opening a picture. The defaults are those of a task with none.
 
-    `placed`: the labels have places in the picture (`points`), which `verify` looks for inside it.
+    `placed`: the labels have places in the picture (`points`), which `verify` looks for inside it. `unit`: what `units`
+    are, in the plural.
     """
 
     placed = False
+    unit = "pictures"
 
     def problem(self, card: DatasetCard, table: pd.DataFrame) -> str:
         """The first label that cannot be, in words with its sample's id; "" when all are possible."""
@@ -108,6 +110,23 @@ class TaskLabels:
     def points(self, card: DatasetCard, rows: pd.DataFrame) -> Floats:
         """Where the labels of these rows lie, N x 2 (x, y) in pixels of their picture; asked where `placed` is set."""
         raise TypeError("labels of this task have no place in the picture")
+
+    def units(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
+        """For each row what it is drawn with, where training takes a fraction of the labels: all or none of a unit.
+
+        Names are the same on every machine, and those of one split are not another's unless they are the same thing.
+        """
+        return [f"{table.attrs['split']}/{name}" for name in table["id"]]
+
+    def strata(self, card: DatasetCard, table: pd.DataFrame) -> Bools:
+        """Rows x labels: which labels each row has, of those whose shares a drawn fraction keeps; the default: none."""
+        import numpy as np
+
+        return np.zeros((len(table), 0), bool)
+
+    def lack(self, card: DatasetCard, drawn: Tables, whole: Tables) -> str:
+        """What the drawn tables lack of the whole ones and a head has to see, like "nobody"; "" for nothing."""
+        return ""
 
 
 class TaskDrawing(ABC):

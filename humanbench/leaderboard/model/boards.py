@@ -128,7 +128,8 @@ def _only(entry: BoardEntry, evidence: Evidence, scenario: str | None) -> BoardE
 
 
 def boards(entries: Iterable[BoardEntry]) -> list[Board]:
-    """Entries that were not withdrawn, by board: real before synthetic, complete before subsets, full before none."""
+    """Entries that were not withdrawn, by board: real before synthetic, complete before subsets, the usual before
+    conditions, full before none."""
     members: dict[BoardKey, list[BoardEntry]] = {}
     for entry in entries:
         if not entry.withdrawn and entry.scores:
@@ -136,6 +137,15 @@ def boards(entries: Iterable[BoardEntry]) -> list[Board]:
 
     def place(key: BoardKey) -> tuple[object, ...]:
         place_of = REGIMES.place(key.regime)
-        return key.synthetic, key.subset, key.recipe != "shipped", key.variant, key.suite, place_of, key.regime
+        return (
+            key.synthetic,
+            key.subset,
+            key.condition,
+            key.recipe != "shipped",
+            key.variant,
+            key.suite,
+            place_of,
+            key.regime,
+        )
 
     return [Board(key, tuple(members[key])) for key in sorted(members, key=place)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -44,6 +44,7 @@ class BoardKey:
     recipe: str = "shipped"
     synthetic: bool = False
     subset: str = ""
+    condition: str = field(default="", repr=False)  # entries from before there was this keep their ids
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -51,12 +52,14 @@ class BoardKey:
         marks = ["synthetic"] * self.synthetic
         marks += [f"subset {shown(self.subset, 40)}"] if self.subset else []
         marks += [f"variant {shown(self.variant, 40)}"] if self.variant else []
+        marks += [self.condition] if self.condition else []
         return (*marks, *["own recipe"] * (self.recipe == "own"))
 
     @cached_property
     def slug(self) -> str:
         parts = [slug(self.suite, 24), slug(self.regime, 16)]
         parts += [f"variant-{slug(self.variant, 24)}-{mark(self.variant)[:4]}"] if self.variant else []
+        parts += [slug(self.condition, 40)] if self.condition else []
         parts += ["own-recipe"] * (self.recipe == "own") + ["synthetic"] * self.synthetic
         parts += [f"subset-{slug(self.subset, 24)}-{mark(self.subset)[:4]}"] if self.subset else []
         return "-".join(parts)
@@ -234,7 +237,8 @@ def entries_of(
     for key, members in groups.items():
         backbone, checkpoint, weights, board, network = key
         several = sum(other[:4] == key[:4] for other in groups) > 1
-        parts = (backbone, checkpoint, weights, board, about.get("submission", ""))
+        parts: tuple[Any, ...] = (backbone, checkpoint, weights, board, about.get("submission", ""))
+        parts += (board.condition,) if board.condition else ()
         identity = repr((*parts, network) if several else parts)
         dates = [r.provenance.started[:10] for r in members if r.provenance]
         fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | about
@@ -272,7 +276,13 @@ def board_key(result: Result) -> BoardKey:
     shipped = shipped_recipes(result.dataset, result.regime, result.suite, result.variant)
     recipe = "shipped" if result.variant == DIRECT or result.cell.recipe_sha256 in shipped else "own"
     return BoardKey(
-        result.suite, result.regime, result.variant or "", recipe, result.synthetic, str(result.subset or "")
+        suite=result.suite,
+        regime=result.regime,
+        variant=result.variant or "",
+        recipe=recipe,
+        synthetic=result.synthetic,
+        subset=str(result.subset or ""),
+        condition=result.condition,
     )
 
 

@@ -17,8 +17,8 @@ from humanbench.names import shown, spreadsheet
 
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
-    "synthetic", "subset", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value", "low", "high",
-    "n", "seeds", "parameters", "trained", "gflops", *SPEED_FIELDS,
+    "synthetic", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
+    "low", "high", "n", "seeds", "parameters", "trained", "gflops", *SPEED_FIELDS,
 )  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "recipe": key.recipe,
             "synthetic": key.synthetic,
             "subset": shown(key.subset),
+            "condition": key.condition,
             "withdrawn": shown(entry.withdrawn, 200),
             "date": entry.date,
             "parameters": _finite(entry.parameters),

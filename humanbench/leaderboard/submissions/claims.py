@@ -179,8 +179,7 @@ def _long_texts(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
 
 def _identity(result: Result, backbone: BackboneRecord) -> Iterator[str]:
     cell = result.cell
-    content = cell.model_dump(exclude={"id"})
-    if key(content) != cell.id:
+    if key(cell.content) != cell.id:
         yield "the cell's id is not the hash of its content"
     pairs = [
         ("dataset", result.dataset, cell.dataset),
@@ -190,6 +189,7 @@ def _identity(result: Result, backbone: BackboneRecord) -> Iterator[str]:
         ("backbone", result.backbone, backbone.name),
         ("checkpoint", result.checkpoint, backbone.checkpoint),
     ]
+    pairs.append(("part of the labels", result.part is None, cell.fraction is None))
     if result.provenance is not None:
         pairs.append(("humanbench", result.provenance.humanbench.partition(".")[0], cell.humanbench))
     yield from (f"two different values of {name}: {a!r} and {b!r}" for name, a, b in pairs if a != b)

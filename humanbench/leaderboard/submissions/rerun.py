@@ -82,6 +82,7 @@ def rerun(
         raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
     suite: Suite = "mini" if key.suite == "mini" else "humanbench-v1"
     done = [result for score in entry.scores.values() for result in score.results]
+    first = done[0].cell if done else None
     found: list[Again] = []
     for seed in sorted({result.seed for result in done}):
         before = {result.dataset: result for result in done if result.seed == seed}
@@ -91,6 +92,8 @@ def rerun(
             list(before),
             suite=suite,
             variant=key.variant or None,
+            fraction=first.fraction if first else None,
+            draw=first.draw or 0 if first else 0,
             seed=seed,
             checkpoint=where,
             data_root=data_root,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.ranges import first
-from humanbench.tasks.base import TaskLabels
+from humanbench.tasks.base import Tables, TaskLabels
 
 
 class AttributeLabels(TaskLabels):
@@ -25,6 +25,20 @@ class AttributeLabels(TaskLabels):
         boxes = np.stack([np.asarray(box, np.float64) for box in rows["bbox"]])
         middles: Floats = boxes[:, :2] + boxes[:, 2:] / 2
         return middles
+
+    def strata(self, card: DatasetCard, table: pd.DataFrame) -> Bools:
+        """Every attribute present, and every attribute absent."""
+        values = table[list(card.labels.attributes)].to_numpy(np.int8)
+        return np.concatenate([values == 1, values == 0], axis=1)
+
+    def lack(self, card: DatasetCard, drawn: Tables, whole: Tables) -> str:
+        names = card.labels.attributes
+        there, all_ = (
+            np.concatenate([self.strata(card, t) for t in tables.values()]).any(axis=0) for tables in (drawn, whole)
+        )
+        missing = np.flatnonzero(all_ & ~there).tolist()
+        told = [f"nobody with{'out' * (place >= len(names))} {names[place % len(names)]}" for place in missing]
+        return f"{told[0]} (and {len(told) - 1} more)" if len(told) > 1 else "".join(told)
 
 
 labels = AttributeLabels()

@@ -9,7 +9,7 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import records
 from humanbench.data.ranges import UNKNOWN
-from humanbench.tasks.base import TaskLabels
+from humanbench.tasks.base import Tables, TaskLabels
 
 
 class DetectionLabels(TaskLabels):
@@ -43,6 +43,9 @@ class DetectionLabels(TaskLabels):
         """Centres of people's boxes."""
         boxes = np.concatenate([b[~i] for b, i in zip(rows["boxes"], rows["ignore"], strict=True)])
         return boxes[:, :2] + boxes[:, 2:] / 2
+
+    def lack(self, card: DatasetCard, drawn: Tables, whole: Tables) -> str:
+        return "" if any(self.counts(card, table)["persons"] for table in drawn.values()) else "nobody"
 
 
 labels = DetectionLabels()

@@ -8,7 +8,7 @@ import pandas as pd
 from humanbench.arrays import Bools, Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.ranges import first
-from humanbench.tasks.base import TaskLabels
+from humanbench.tasks.base import Tables, TaskLabels
 
 CHUNK = 50_000
 """People looked at together: a table of a million would take gigabytes at once."""
@@ -89,6 +89,27 @@ class PoseLabels(TaskLabels):
         """Labelled joints."""
         points = np.concatenate([np.reshape(p, (-1, 3)) for p in rows["keypoints"]])
         return points[points[:, 2] > 0, :2]
+
+    def units(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
+        """Pictures: all people of one together."""
+        return [f"{table.attrs['split']}/{name}" for name in table["image_id"]]
+
+    def lack(self, card: DatasetCard, drawn: Tables, whole: Tables) -> str:
+        there, all_ = (self._labelled(card, tables) for tables in (drawn, whole))
+        missing = [card.labels.keypoints[joint] for joint in np.flatnonzero(all_ & ~there)]
+        return (
+            f"no labelled {missing[0]}" + f" (and {len(missing) - 1} joints more)" * (len(missing) > 1)
+            if missing
+            else ""
+        )
+
+    def _labelled(self, card: DatasetCard, tables: Tables) -> Bools:
+        """Which joints are labelled of anybody."""
+        found = np.zeros(len(card.labels.keypoints), bool)
+        for table in tables.values():
+            for points in table["keypoints"]:
+                found |= np.asarray(points)[:, 2] > 0
+        return found
 
 
 labels = PoseLabels()

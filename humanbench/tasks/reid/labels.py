@@ -12,6 +12,8 @@ from humanbench.tasks.base import TaskLabels
 class ReidLabels(TaskLabels):
     """See the methods of `TaskLabels`."""
 
+    unit = "identities"
+
     def problem(self, card: DatasetCard, table: pd.DataFrame) -> str:
         for column in ("pid", "camid"):
             bad = table[column] < UNKNOWN
@@ -20,6 +22,10 @@ class ReidLabels(TaskLabels):
                     f"{first(table, bad)} has {column} {table[column][bad].iloc[0]}, the least is {UNKNOWN} (unknown)"
                 )
         return ""
+
+    def units(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
+        """People: one in several splits is one."""
+        return [str(pid) for pid in table["pid"]]
 
 
 labels = ReidLabels()

@@ -93,7 +93,7 @@ def _about(entry: BoardEntry) -> str:
 
 def _conditions(key: BoardKey) -> tuple[Any, ...]:
     """What must be the same for numbers to stand side by side: all but what is finetuned."""
-    return key.suite, key.variant, key.recipe, key.synthetic, key.subset
+    return key.suite, key.variant, key.recipe, key.synthetic, key.subset, key.condition
 
 
 def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _regimes(content: Content, board: Board) -> list[tuple[str, str, bool]]:
     return [
         (_tab(other), f"{other.key.slug}.html", other.key == key)
         for other in content.boards
-        if (other.key.suite, other.key.synthetic, other.key.subset) == (key.suite, key.synthetic, key.subset)
+        if replace(other.key, regime="", variant="", recipe="") == replace(key, regime="", variant="", recipe="")
     ]
 
 

@@ -307,6 +307,8 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         words += ["--protocol", shown(key.regime, 30), "--datasets", ",".join(datasets)]
         words += ["--suite", shown(key.suite, 30)] if key.suite != "humanbench-v1" else []
         words += ["--variant", shown(key.variant, 60)] if key.variant else []
+        cell = next(iter(entry.results)).cell
+        words += ["--fraction", f"{cell.fraction:g}", "--draw", str(cell.draw)] if cell.fraction is not None else []
         words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
         commands.append(shlex.join([*words, *own, "--seed", str(seed)]))
     return commands
