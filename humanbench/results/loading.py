@@ -54,6 +54,29 @@ class Results(ShowsTables, Sequence[Result]):
 
         return pd.DataFrame([_over_seeds(cell, number) for cell, number in self.cells()])
 
+    def label_efficiency(self) -> pd.DataFrame:
+        """A row per dataset, backbone and fraction of the labels: the mean over the draws, with its 95 % interval.
+
+        `draws` is how many there are; the fraction 1 is all labels. docs/few-labels.md says what the interval holds.
+        """
+        import pandas as pd
+
+        from humanbench.results.few_labels import by_fraction
+
+        rows: dict[tuple[Any, ...], list[tuple[Result, CellNumber]]] = {}
+        for cell, number in self.cells():
+            first = cell[0]
+            about = (first.dataset, first.backbone, first.regime, first.suite, first.variant, first.subset, first.main)
+            rows.setdefault((*about, first.cell.weights_sha256), []).append((first, number))
+        names = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
+        return pd.DataFrame(
+            [
+                dict(zip(names, key, strict=False)) | vars(one)
+                for key, cells in rows.items()
+                for one in by_fraction(key[6], cells).values()
+            ]
+        )
+
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""
         groups: dict[tuple[Any, ...], list[Result]] = {}

@@ -83,7 +83,7 @@ def test_crowds_of_all_sizes_are_drawn() -> None:
 
 
 def test_all_people_of_a_picture_are_drawn_together() -> None:
-    points = np.zeros((17, 3)) + [1, 1, 2]
+    points = np.tile([1, 1, 2], (17, 1))
     names = [f"p{i // 3}" for i in range(60)]
     whole = table("coco_pose", id=range(60), image="", image_id=names, keypoints=[points] * 60)
     whole.attrs["image_ids"] = [*dict.fromkeys(names), "empty"]
@@ -106,7 +106,7 @@ def test_what_lacks_a_label_is_refused_with_what_to_give() -> None:
         drawn_tables(FewLabels(0.1), {"train": people(12)})
     assert len(drawn_tables(FewLabels(0.1), {"train": people(0)})["train"]) == 10
     eight = table("market1501", id=[f"{i}.jpg" for i in range(16)], image="", pid=np.arange(16) // 2, camid=1)
-    with pytest.raises(DataError, match="identities are 1 of 8, and training needs 2; give --fraction 0.25"):
+    with pytest.raises(DataError, match=r"identities are 1 of 8, and training needs 2; give --fraction 0\.25"):
         drawn_tables(FewLabels(0.1), {"train": eight})
 
 

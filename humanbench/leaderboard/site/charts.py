@@ -234,6 +234,58 @@ def scatter(
     return _svg(_HEIGHT, key, title, body, about, "scatter")
 
 
+@dataclass(frozen=True)
+class Course:
+    """A line of a course chart: (x, y, low, high) from the first x on; `nan` where there is no interval."""
+
+    name: str
+    points: Sequence[tuple[float, float, float, float]]
+
+
+def courses(
+    key: str, title: str, lines: Sequence[Course], x_ticks: Sequence[tuple[float, str]], x_label: str, y_label: str
+) -> Markup:
+    """Lines of y over x with intervals, each in its colour with its marker; `x_ticks` are places and their texts.
+
+    Empty where no line has two values.
+    """
+    kept = [[p for p in line.points if _drawable(p[1])] for line in lines]
+    if not any(len(points) > 1 for points in kept):
+        return Markup("")
+    every = [value for points in kept for p in points for value in p[1:] if _drawable(value)]
+    (y0, y1), (x0, x1) = _padded(every), _padded([x for x, _ in x_ticks])
+    floor = _HEIGHT - _FLOOR
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return _LEFT + (_RIGHT - _LEFT) * (x - x0) / (x1 - x0), _TOP + (floor - _TOP) * (1 - (y - y0) / (y1 - y0))
+
+    body = [_line("frame", (_LEFT, _TOP), (_LEFT, floor)), _line("frame", (_LEFT, floor), (_RIGHT, floor))]
+    for tick in ticks(y0, y1):
+        y = place(x0, tick)[1]
+        body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
+        body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for x, text in x_ticks:
+        at = place(x, y0)[0]
+        body.append(f'<text class="tick" x="{at:.2f}%" y="{floor + 16:g}" text-anchor="middle">{escape(text)}</text>')
+    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_HEIGHT - 8:g}" text-anchor="end">{escape(x_label)}</text>')
+    body.append(f'<text class="name" x="0" y="12">{escape(y_label)}</text>')
+    for number, (line, points) in enumerate(zip(lines, kept, strict=True)):
+        aside = (number - (len(lines) - 1) / 2) * 0.8  # so that intervals at one x do not cover each other
+        drawn = []
+        for x, value, low, high in points:
+            across, down = place(x, value)
+            if _drawable(low) and _drawable(high):
+                ends = (across + aside, place(x, low)[1]), (across + aside, place(x, high)[1])
+                drawn.append(_line("whisker", *ends))
+            drawn.append(_named(_marked(number, across + aside, down, 4.4), f"{line.name}: {value:.1f}"))
+        way = [(a + aside, b) for a, b in (place(x, y) for x, y, _, _ in points)]
+        drawn = [_line("stroke", *pair) for pair in pairwise(way)] + drawn
+        body.append(f'<g class="s{number % SERIES}">{"".join(drawn)}</g>')
+    names = ", ".join(line.name for line in lines)
+    about = f"Lines of {y_label} over {x_label} for {names}; the numbers are in the table."
+    return _svg(_HEIGHT, key, title, body, about, "scatter")
+
+
 _CURVE = 60
 """Most points of a curve; of more, every so-manieth."""
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from humanbench.cards import cards
-from humanbench.leaderboard.site.pages import backbones, boards, compare, datasets, entries, failures, overview
+from humanbench.leaderboard.site.pages import (
+    backbones,
+    boards,
+    compare,
+    datasets,
+    entries,
+    failures,
+    few_labels,
+    overview,
+)
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
 
@@ -25,4 +34,5 @@ def pages(content: Content) -> Iterable[Page]:
     yield from backbones.backbones(content)
     yield from compare.compare(content)
     yield from failures.failures(content)
+    yield from few_labels.few_labels(content)
     yield from entries.entries(content)

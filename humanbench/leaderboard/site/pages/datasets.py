@@ -100,7 +100,7 @@ def _split(name: str, split: Split) -> tuple[str, str, str, str]:
 
 
 def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
-    for board in content.boards:
+    for board in content.usual:
         for one in content.rankings(board):
             if card.id in one.columns:
                 yield _ranking(board, one, card)
@@ -183,7 +183,7 @@ def task(content: Content, task: Task) -> Page:
     """A task: its datasets and the boards reduced to them."""
     names = content.datasets_of(task.name)
     columns = columns_of(names)
-    narrowed = [board.only(names) for board in content.boards]
+    narrowed = [board.only(names) for board in content.usual]
     listed = [_task_table(b, one, columns) for b in narrowed for one in b.ranked()]
     keep = {key: row for key, row in published_rows().items() if any(n in row for n in names)}
     published = columns_of([name for name in names if any(name in row for row in keep.values())])

@@ -57,6 +57,11 @@ class Content:
     def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
         return {}
 
+    @property
+    def usual(self) -> list[Board]:
+        """The boards of what was trained on all labels and tested on the pictures as they are."""
+        return [board for board in self.boards if not board.key.condition]
+
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:
         """By the address of their backbone's page, the entries of the same weights on any board."""

@@ -1,0 +1,102 @@
+"""The page of label efficiency: each entry's number over the fraction of the labels, dataset by dataset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from humanbench.leaderboard.model.boards import Board
+from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
+from humanbench.leaderboard.site.charts import SERIES, Course, courses
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
+from humanbench.results.columns import columns_of_results
+from humanbench.results.few_labels import ALL, FractionNumber, by_fraction, few, fraction_text
+
+Rows = list[tuple[BoardEntry, dict[str, dict[float, FractionNumber]]]]
+"""Entries, each with its numbers by dataset and fraction."""
+
+
+def few_labels(content: Content) -> Iterable[Page]:
+    """The page, where anything was trained on a fraction of the labels."""
+    groups = [_group(number_, *group) for number_, group in enumerate(_groups(content))]
+    if groups:
+        yield Page("few-labels.html", "few-labels.html.j2", "Few labels", "", {"groups": groups})
+
+
+def has_few_labels(content: Content) -> bool:
+    """Whether there is such a page."""
+    return any(True for _ in _groups(content))
+
+
+def _groups(content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows]]:
+    """Boards that differ in the fraction and its draw alone, and the rows of all of them together."""
+    found: dict[BoardKey, list[Board]] = {}
+    for board in content.boards:
+        if all(result.fraction is not None or not result.condition for e in board.entries for result in e.results):
+            found.setdefault(replace(board.key, condition=""), []).append(board)
+    for key, boards in found.items():
+        if any(board.key.condition for board in boards):
+            yield key, [board for board in boards if board.key.condition], _rows(boards)
+
+
+def _rows(boards: list[Board]) -> Rows:
+    members: dict[tuple[Any, ...], list[BoardEntry]] = {}
+    for board in boards:
+        for entry in board.entries:
+            members.setdefault((entry.network, entry.submission), []).append(entry)
+    rows: Rows = []
+    for entries in members.values():
+        numbers: dict[str, dict[float, FractionNumber]] = {}
+        for name in columns_of_results({name for entry in entries for name in entry.scores}):
+            scores = [entry.scores[name] for entry in entries if name in entry.scores]
+            fractions = by_fraction(scores[0].metric, [(score.results[0], score.number) for score in scores])
+            if few(fractions):
+                numbers[name] = fractions
+        if numbers:
+            rows.append((entries[0], numbers))
+    return rows
+
+
+def _group(number_: int, key: BoardKey, boards: list[Board], rows: Rows) -> dict[str, Any]:
+    names = columns_of_results({name for _, numbers in rows for name in numbers})
+    columns = columns_of(names)
+    return {
+        "title": board_title(Board(key, ())),
+        "labels": key.labels,
+        "boards": [(board.key.condition, f"boards/{board.key.slug}.html") for board in boards],
+        "datasets": [_dataset(f"few-{number_}-{column.id}", column, rows) for column in columns],
+    }
+
+
+def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
+    here = [(entry, numbers[column.id]) for entry, numbers in rows if column.id in numbers]
+    fractions = sorted({fraction for _, numbers in here for fraction in numbers})
+    ticks = [(math.log10(fraction), fraction_text(fraction)) for fraction in fractions]
+    lines = [
+        Course(entry.name, [(math.log10(f), one.value, one.low, one.high) for f, one in numbers.items()])
+        for entry, numbers in here[:SERIES]
+    ]
+    axis = f"{column.metric} {column.arrow}"
+    return {
+        "column": column,
+        "names": [line.name for line in lines],
+        "chart": courses(key, f"{column.name}: {column.metric}", lines, ticks, "labels", axis),
+        "heads": ["all" if fraction == ALL else fraction_text(fraction) for fraction in fractions],
+        "rows": [
+            (entry.name, entry.id, [_cell(numbers, fraction) for fraction in fractions]) for entry, numbers in here
+        ],
+    }
+
+
+def _cell(numbers: Mapping[float, FractionNumber], fraction: float) -> tuple[str, str, str]:
+    """Value, half interval, and of how many draws."""
+    one = numbers.get(fraction)
+    if one is None:
+        return "–", "", ""
+    half = f"±{number((one.high - one.low) / 2)}" if math.isfinite(one.high - one.low) else ""
+    draws = "" if fraction == ALL else f"{one.draws} draw{'s' * (one.draws != 1)}"
+    return number(one.value), half, draws
