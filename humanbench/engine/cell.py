@@ -311,7 +311,7 @@ def _result(
         metrics=report.metrics,
         info=report.info,
         reliability=report.reliability,
-        part=_part(cell),
+        trained_on=_trained_on(cell),
         trainable=cell.model.report.trainable_values,
         frozen=cell.model.report.frozen_values,
         cost=cost,
@@ -323,7 +323,7 @@ def _result(
     )
 
 
-def _part(cell: PreparedCell) -> TrainingPart | None:
+def _trained_on(cell: PreparedCell) -> TrainingPart | None:
     """How much of the training data it was trained on, where it was not all."""
     if cell.spec.few is None:
         return None

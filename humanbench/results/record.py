@@ -25,7 +25,7 @@ Document = dict[str, Any]
 _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     1: lambda document: document,  # 2 added `cost`, which may be absent
     2: lambda document: document,  # 3 added `reliability`, which may be absent
-    3: lambda document: document,  # 4 added `fraction` and `draw` of a cell and `part`, which may be absent
+    3: lambda document: document,  # 4 added `fraction` and `draw` of a cell and `trained_on`, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
 
@@ -141,7 +141,7 @@ class Result(Record):
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters. `cost`: None where it was not counted. `part`: None where it was trained on all of the training data.
+    parameters. `cost`: None where it was not counted. `trained_on`: None where that was all of the training data.
     `reliability`: the curves of `ScoreReport`.
     """
 
@@ -170,7 +170,7 @@ class Result(Record):
     trainable: Number = 0
     frozen: Number = 0
     cost: Cost | None = None
-    part: TrainingPart | None = None
+    trained_on: TrainingPart | None = None
     epochs: Number = 0
     iterations: Number = 0
     history: list[dict[str, float | None]] = []

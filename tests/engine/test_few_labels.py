@@ -188,8 +188,8 @@ def test_an_epoch_is_as_long_as_with_all_labels() -> None:
 def test_a_cell_of_few_labels_is_a_cell_of_its_own(run: Run, tmp_path: Path) -> None:
     whole, few = run(), run(fraction=0.25, draw=2)
     assert (few.fraction, few.draw, few.condition) == (0.25, 2, "25 % of the labels, draw 2")
-    assert few.part is not None
-    assert (few.part.unit, few.part.chosen, few.part.of) == ("pictures", 6, 24)
+    assert few.trained_on is not None
+    assert (few.trained_on.unit, few.trained_on.chosen, few.trained_on.of) == ("pictures", 6, 24)
     assert (few.epochs, few.iterations) == (whole.epochs, whole.iterations)
     assert few.cell.data_sha256 == whole.cell.data_sha256
     assert few.cell.recipe_sha256 == whole.cell.recipe_sha256
@@ -224,7 +224,7 @@ def test_results_of_before_are_read_and_wrong_parts_are_not(run: Run, tmp_path: 
     (file,) = (tmp_path / "run" / "results").glob("*.json")
     document = json.loads(file.read_text())
     before = json.loads(file.read_text())
-    del before["part"], before["cell"]["fraction"], before["cell"]["draw"]
+    del before["trained_on"], before["cell"]["fraction"], before["cell"]["draw"]
     (tmp_path / "old.json").write_text(json.dumps(before | {"schema_version": 2}))
     (old,) = load_results(tmp_path / "old.json")
     assert (old.fraction, old.condition) == (None, "")

@@ -28,7 +28,7 @@ def few(value: float, fraction: float, draw: int, dataset: str = "market1501", b
     result = made_result(dataset, backbone, value=value, half=3.0)
     cell = result.cell.model_copy(update={"fraction": fraction, "draw": draw})
     part = TrainingPart(unit="identities", chosen=75, of=751, sha256="0" * 64)
-    return result.model_copy(update={"cell": cell.model_copy(update={"id": key(cell.content)}), "part": part})
+    return result.model_copy(update={"cell": cell.model_copy(update={"id": key(cell.content)}), "trained_on": part})
 
 
 def made() -> list[Result]:

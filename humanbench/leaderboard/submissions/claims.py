@@ -189,7 +189,7 @@ def _identity(result: Result, backbone: BackboneRecord) -> Iterator[str]:
         ("backbone", result.backbone, backbone.name),
         ("checkpoint", result.checkpoint, backbone.checkpoint),
     ]
-    pairs.append(("part of the labels", result.part is None, cell.fraction is None))
+    pairs.append(("part of the labels", result.trained_on is None, cell.fraction is None))
     if result.provenance is not None:
         pairs.append(("humanbench", result.provenance.humanbench.partition(".")[0], cell.humanbench))
     yield from (f"two different values of {name}: {a!r} and {b!r}" for name, a, b in pairs if a != b)
