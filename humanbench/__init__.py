@@ -19,10 +19,12 @@ _API = {
     "load_results": "humanbench.results:load_results",
     "load_samples": "humanbench.data.samples:load_samples",
     "score": "humanbench.scoring:score",
+    "subgroups": "humanbench.by_group:subgroups",
 }
 
 if TYPE_CHECKING:
     from humanbench.backbones.loading import load_backbone as load_backbone
+    from humanbench.by_group import subgroups as subgroups
     from humanbench.cards import load_card as load_card
     from humanbench.comparison import compare as compare
     from humanbench.data.samples import load_samples as load_samples
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__", "compare", "evaluate", "load_backbone", "load_card", "load_finetuned", "load_results",
-    "load_samples", "score",
+    "load_samples", "score", "subgroups",
 ]  # fmt: skip
 
 

@@ -186,6 +186,17 @@ class Evaluation(Record):
         return self
 
 
+class Subgroups(Record):
+    """Groups of test units that the labels tell apart, for metrics by group.
+
+    `by` grouping and group: an attribute that its members have, or, after `not `, have not. `forbidden`: why no metrics
+    by group are computed on the dataset at all: what its licence or terms say, with their place.
+    """
+
+    by: dict[str, dict[str, str]] = {}
+    forbidden: str = ""
+
+
 class Pretraining(Record):
     """Use in the paper's pretraining collections: `images` is the paper's count (its table 6).
 
@@ -228,6 +239,7 @@ class DatasetCard(Record):
     labels: Labels = Labels()
     evaluation: Evaluation | None = None
     pretraining: Pretraining | None = None
+    subgroups: Subgroups = Subgroups()
     known: tuple[Known, ...] = ()
     consent: str = ""
     notes: tuple[str, ...] = ()
@@ -244,6 +256,10 @@ class DatasetCard(Record):
         missing = sorted(set(used) - set(self.splits))
         if missing:
             raise ValueError(f"splits {missing} are used but not described")
+        named = [name for groups in self.subgroups.by.values() for name in groups.values()]
+        unknown = sorted({name.removeprefix("not ") for name in named} - set(self.labels.attributes))
+        if unknown:
+            raise ValueError(f"subgroups name attributes that labels.attributes has not: {', '.join(unknown)}")
         if not (self.evaluation or self.pretraining):
             raise ValueError("a card needs an [evaluation] or a [pretraining] table")
         return self

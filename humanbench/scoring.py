@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -27,6 +28,8 @@ from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from humanbench.metrics import Scores
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
@@ -136,6 +139,53 @@ def score(
     are not public, `DataError` for a dataset that is not what its card says, `PredictionError` for predictions that do
     not fit.
     """
+    of = scored(dataset, predictions, data_root, split, subset)
+    card, evaluation, scores = of.card, of.evaluation, of.scores
+    attributes = next(iter(of.tables.values())).attrs
+    return ScoreReport(
+        dataset=card.id,
+        split=of.split,
+        main=of.main,
+        metrics=_metrics(evaluation, scores, seed, resamples),
+        predictions_sha256=of.sha256,
+        humanbench=__version__,
+        unit=scores.unit,
+        synthetic=attributes["synthetic"],
+        subset=attributes["subset"],
+        info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
+        reliability=_reliability(scores),
+    )
+
+
+@dataclass(frozen=True)
+class ScoredPredictions:
+    """Predictions with the ground truth that they were held against, and the scores: what all numbers come from."""
+
+    card: DatasetCard
+    evaluation: Evaluation
+    tables: dict[str, pd.DataFrame]
+    predictions: Any
+    scores: Scores
+    sha256: str
+
+    @property
+    def split(self) -> str:
+        return "+".join(self.tables)
+
+    @property
+    def main(self) -> str:
+        """The card's main metric, or the first of a split that has another one."""
+        return self.evaluation.main if self.evaluation.main in self.scores else next(iter(self.scores))
+
+
+def scored(
+    dataset: str | DatasetCard,
+    predictions: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    subset: str | os.PathLike[str] | None = None,
+) -> ScoredPredictions:
+    """Read predictions and ground truth and score them; arguments and errors are those of `score`."""
     card = load_card(dataset) if isinstance(dataset, str) else dataset
     evaluation = _evaluation(card)
     splits = _splits(card, evaluation, split)
@@ -152,20 +202,7 @@ def score(
         raise DataError(_named(error, card.id, f"{card.id} {'+'.join(splits)}")) from error
     except HumanbenchError as error:
         raise PredictionError(_named(error, str(path), str(path))) from error
-    attributes = next(iter(tables.values())).attrs
-    return ScoreReport(
-        dataset=card.id,
-        split="+".join(splits),
-        main=evaluation.main if evaluation.main in scores else next(iter(scores)),
-        metrics=_metrics(evaluation, scores, seed, resamples),
-        predictions_sha256=sha256,
-        humanbench=__version__,
-        unit=scores.unit,
-        synthetic=attributes["synthetic"],
-        subset=attributes["subset"],
-        info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
-        reliability=_reliability(scores),
-    )
+    return ScoredPredictions(card, evaluation, tables, read, scores, sha256)
 
 
 def _named(error: HumanbenchError, name: str, where: str) -> str:

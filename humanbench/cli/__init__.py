@@ -23,6 +23,7 @@ _VERBS = {
     "eval": ("humanbench.cli.eval", "finetune a backbone on every dataset found, predict and score"),
     "export": ("humanbench.cli.export", "results as model-card metadata, LaTeX, Markdown or CSV"),
     "failures": ("humanbench.cli.failures", "the test pictures on which a run is furthest off"),
+    "groups": ("humanbench.cli.groups", "metrics by group of people and pictures, and the largest gaps"),
     "leaderboard": ("humanbench.cli.leaderboard", "the static site of results, and submissions to it"),
     "plan": ("humanbench.cli.plan", "the cells of an eval as independent jobs, with their cost"),
     "predict": ("humanbench.cli.predict", "a folder of pictures through a finetuned network"),

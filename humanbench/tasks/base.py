@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
     from humanbench.metrics import Scores
+    from humanbench.metrics.groups import Grouping
     from humanbench.tasks.drawn import DrawnSample, Guess, Layout
 
 Tables = Mapping[str, "pd.DataFrame"]
@@ -83,6 +84,11 @@ class TaskPredictions(ABC):
         import numpy as np
 
         return np.arange(scores.n)
+
+    def groups(self, card: DatasetCard, tables: Tables, predictions: Any, scores: Scores) -> Iterator[Grouping]:
+        """Groups that the labels tell apart, for metrics by group: of the units of `scores`, which are what `score`
+        gave of these predictions, or of their labels. The default: none."""
+        return iter(())
 
 
 class TaskLabels:

@@ -1,11 +1,15 @@
-"""The page of an entry shows how its probabilities come true."""
+"""The page of an entry shows how its probabilities come true, and its metrics by group."""
 
 from __future__ import annotations
 
+import math
+
+from humanbench.by_group import Gap, GroupingReport, GroupValue, SubgroupReport
 from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.pages.entries import entries
 from humanbench.leaderboard.site.pages.page import Content
+from humanbench.leaderboard.site.writing import _context, templates
 from humanbench.scoring import Metric, Reliability
 from tests.leaderboard.made import made_result
 
@@ -27,3 +31,23 @@ def test_an_entry_has_a_plot_of_all_and_of_each_attribute() -> None:
     assert table["families"] == ["mA ↑", "ECE ↓"]
     ((_, rows),) = page.context["groups"]
     assert "ECE 5.00" in rows[0]["cells"]
+
+
+def test_an_entry_shows_its_metrics_by_group_with_the_largest_gap() -> None:
+    result = made_result("pa100k")
+    assert result.provenance is not None
+    women = GroupValue(name="women", n=40, value=81.0, low=80.0, high=82.0)
+    few = GroupValue(name="men", n=3, value=math.nan, low=math.nan, high=math.nan)
+    gap = Gap(best="women", worst="men", value=4.0, low=1.0, high=7.0)
+    sexes = GroupingReport(name="sex", members="pictures", about="as annotators saw it", groups=(women, few), gap=gap)
+    about = {"dataset": "pa100k", "split": "test", "main": "mA", "value": 80.0, "least": 30, "synthetic": False}
+    sha = result.provenance.predictions_sha256
+    report = SubgroupReport(**about, subset=None, predictions_sha256=sha, groupings=(sexes,))
+    made = entries_of([result], seen_by)
+    (page,) = entries(Content(boards(made), made, [], groups={sha: report}))
+    html = templates().get_template(page.template).render(_context(page))
+    assert "80.00 – 82.00" in html
+    assert "fewer than 30" in html
+    assert "largest gap: women − men" in html
+    (without,) = entries(Content(boards(made), made, []))
+    assert without.context["subgroups"] == []

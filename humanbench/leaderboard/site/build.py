@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from humanbench.comparison.groups import stored_subgroups
 from humanbench.errors import HumanbenchError
 from humanbench.files import temporary
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
@@ -105,7 +106,9 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
     from humanbench.leaderboard.site.sample_selection import samples_of
 
     samples = samples_of(gathered.entries, gathered.folders, data_root)
-    site = build_site(out, gathered.entries, gathered.events, samples)
+    folders = dict.fromkeys(gathered.folders.values())
+    groups = {report.predictions_sha256: report for folder in folders for report in stored_subgroups(folder)}
+    site = build_site(out, gathered.entries, gathered.events, samples, groups)
     return replace(site, left_out=gathered.left_out)
 
 

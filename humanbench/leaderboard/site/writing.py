@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from humanbench._version import __version__
+from humanbench.by_group import SubgroupReport
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside
 from humanbench.leaderboard.model.boards import boards
@@ -63,16 +64,21 @@ class Site:
 
 
 def build_site(
-    out: Path, entries: Sequence[BoardEntry], events: Sequence[Event], samples: Mapping[str, TaskSamples] | None = None
+    out: Path,
+    entries: Sequence[BoardEntry],
+    events: Sequence[Event],
+    samples: Mapping[str, TaskSamples] | None = None,
+    groups: Mapping[str, SubgroupReport] | None = None,
 ) -> Site:
     """Write the site into `out`: all of it or, on an error, nothing. The same input gives the same bytes.
 
-    `samples` are drawn predictions by task. Raises `SiteError` where `out` holds something that is not an earlier site.
+    `samples` are drawn predictions by task, `groups` metrics by group by the SHA-256 of the predictions. Raises
+    `SiteError` where `out` holds something that is not an earlier site.
     """
     out = out.expanduser().absolute()
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
-    content, state = _since(out, Content(boards(entries), entries, events, samples or {}))
+    content, state = _since(out, Content(boards(entries), entries, events, samples or {}, groups or {}))
     with _uncollected(), beside(out) as place:
         folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")

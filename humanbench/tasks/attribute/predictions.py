@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from humanbench import metrics
 from humanbench.cards import DatasetCard
 from humanbench.errors import PredictionError
+from humanbench.metrics.groups import Grouping, by_attribute
 from humanbench.predictions.names import align
 from humanbench.predictions.tables import read_table, write_table
 from humanbench.tasks.base import Tables, TaskPredictions, only
@@ -44,6 +46,14 @@ class AttributePredictions(TaskPredictions):
         """Mean accuracy over attributes, of each, and the instance-based metrics (`humanbench.metrics.attributes`)."""
         labels = only(tables)[list(card.labels.attributes)].to_numpy(np.int8)
         return metrics.attributes(predictions, labels, names=card.labels.attributes)
+
+    def groups(
+        self, card: DatasetCard, tables: Tables, predictions: Probabilities, scores: metrics.Scores
+    ) -> Iterator[Grouping]:
+        """By the attributes that the card names."""
+        table = only(tables)
+        labels = {name: table[name].to_numpy(np.int64) for name in card.labels.attributes}
+        yield from by_attribute(card.subgroups.by, labels, scores)
 
 
 predictions = AttributePredictions()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from humanbench import metrics
 from humanbench.cards import DatasetCard
+from humanbench.metrics.groups import Group, Grouping
 from humanbench.predictions.names import align
 from humanbench.predictions.tables import read_table, write_table
 from humanbench.tasks.base import Tables, TaskPredictions, only
@@ -37,6 +39,20 @@ class CountingPredictions(TaskPredictions):
     def score(self, card: DatasetCard, tables: Tables, predictions: Counts) -> metrics.Scores:
         """Mean absolute error and root of the mean squared error (`humanbench.metrics.counting`)."""
         return metrics.counting(predictions, only(tables)["count"].to_numpy(np.float64))
+
+    def groups(
+        self, card: DatasetCard, tables: Tables, predictions: Counts, scores: metrics.Scores
+    ) -> Iterator[Grouping]:
+        """By density: the pictures with the fewest people, those between, those with the most, a third each."""
+        counts = only(tables)["count"].to_numpy(np.float64)
+        few, many = np.quantile(counts, [1 / 3, 2 / 3], method="inverted_cdf")
+        parts = {
+            f"up to {few:g} people": counts <= few,
+            f"up to {many:g}": (counts > few) & (counts <= many),
+            f"more than {many:g}": counts > many,
+        }
+        groups = tuple(Group.part(name, scores, chosen) for name, chosen in parts.items() if chosen.any())
+        yield Grouping("density", "pictures", "thirds of the test pictures by their number of people", groups)
 
 
 predictions = CountingPredictions()

@@ -6,7 +6,7 @@ list of Caltech frames). `caltech` has `subset`, the headline's, and `beside`, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from humanbench import metrics
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import visible_ratios
+from humanbench.data.boxes import object_column, visible_ratios
 from humanbench.data.images import image_size
+from humanbench.metrics.groups import Group, Grouping
 from humanbench.metrics.scores import DrawCounts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate, named
 from humanbench.tasks.base import Tables, TaskPredictions, only
 from humanbench.tasks.detection import DetectionEvaluationOptions
+from humanbench.tasks.detection.groups import groupings
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,19 @@ class DetectionPredictions(TaskPredictions):
     def score(self, card: DatasetCard, tables: Tables, predictions: Detections) -> metrics.Scores:
         """The metric that the card names."""
         return METRICS[DetectionEvaluationOptions.of(card).metric_for(tables)](card, only(tables), predictions)
+
+    def groups(
+        self, card: DatasetCard, tables: Tables, predictions: Detections, scores: metrics.Scores
+    ) -> Iterator[Grouping]:
+        """By size, occlusion, crowding and truncation of people: others become boxes to ignore."""
+        ((split, table),) = tables.items()
+        for name, about, parts in groupings(table):
+            groups = []
+            for group, members in parts.items():
+                ignore = object_column([~chosen for chosen in members])
+                again = self.score(card, {split: table.assign(ignore=ignore)}, predictions)
+                groups.append(Group.whole(group, again, int(again.info["people"])))
+            yield Grouping(name, "people", about, tuple(groups))
 
 
 predictions = DetectionPredictions()

@@ -6,7 +6,7 @@ people are given; MPII, Human3.6M). `area` of `keypoint_ap` is `annotation` (the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ import numpy as np
 import pandas as pd
 
 from humanbench import metrics
-from humanbench.arrays import Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, PredictionError
+from humanbench.metrics.groups import Grouping
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import align, locate, named
 from humanbench.tasks.base import Tables, TaskPredictions, only
 from humanbench.tasks.pose import PoseEvaluationOptions
+from humanbench.tasks.pose.groups import labelled_joints, of_found_people, of_given_people
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,22 @@ class PosePredictions(TaskPredictions):
     def score(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> metrics.Scores:
         """The metric that the card names (`humanbench.metrics.keypoint_ap`, `pckh` or `epe`)."""
         return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].score(card, only(tables), predictions)
+
+    def groups(
+        self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, scores: metrics.Scores
+    ) -> Iterator[Grouping]:
+        """By size, hidden joints and crowding (CrowdPose's index)."""
+        ((split, table),) = tables.items()
+        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        if given:
+            yield from of_given_people(table, scores)
+            return
+
+        def rescored(members: Bools) -> metrics.Scores:
+            counted = table.assign(num_keypoints=np.where(members, labelled_joints(table), 0))
+            return self.score(card, {split: counted}, predictions)
+
+        yield from of_found_people(table, sorted(set(_images(table))), scores, rescored)
 
     def rows(self, card: DatasetCard, tables: Tables, scores: metrics.Scores) -> Ints:
         """Where people are found by the model the units are images, by sorted id: the first person of each."""

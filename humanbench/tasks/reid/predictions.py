@@ -5,6 +5,7 @@ Evaluation option `distance` of a card: `euclidean` (the default; on features as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanbench import metrics
+from humanbench.arrays import Bools
 from humanbench.cards import DatasetCard
 from humanbench.errors import PredictionError
+from humanbench.metrics.groups import Grouping
 from humanbench.predictions.arrays import Archive, write_arrays
 from humanbench.predictions.names import align
 from humanbench.tasks.base import Tables, TaskPredictions
 from humanbench.tasks.reid import ReidEvaluationOptions
+from humanbench.tasks.reid.groups import by_camera
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,21 @@ class ReidPredictions(TaskPredictions):
         return metrics.reid_from_features(
             predictions.query, predictions.gallery, query_ids, gallery_ids, query_cams, gallery_cams, distance=distance
         )
+
+    def groups(
+        self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances, scores: metrics.Scores
+    ) -> Iterator[Grouping]:
+        """By camera and pair of cameras."""
+        query, gallery = tables.values()
+
+        def rescored(asked: Bools, shown: Bools) -> metrics.Scores:
+            parts = dict(zip(tables, (query[asked], gallery[shown]), strict=True))
+            if isinstance(predictions, ReidDistances):
+                return self.score(card, parts, ReidDistances(predictions.matrix[np.ix_(asked, shown)]))
+            return self.score(card, parts, ReidFeatures(predictions.query[asked], predictions.gallery[shown]))
+
+        cameras = query["camid"].to_numpy(np.int64), gallery["camid"].to_numpy(np.int64)
+        yield from by_camera(*cameras, scores, rescored)
 
     def rows(self, card: DatasetCard, tables: Tables, scores: metrics.Scores) -> NDArray[np.int64]:
         """The units are the queries that have a match."""

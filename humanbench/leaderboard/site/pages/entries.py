@@ -11,6 +11,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from humanbench.by_group import table
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
@@ -46,6 +47,7 @@ def entries(content: Content) -> Iterable[Page]:
         beside = len(content.networks.get(entry.network, ())) > 1
         page = _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
         page.context["failing"] = entry.id in fails
+        page.context["subgroups"] = list(_subgroups(entry, content))
         page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
         yield page
 
@@ -158,6 +160,22 @@ def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
     listed = [r.metrics[metric] for r in results if metric in r.metrics]
     value, low, high = (sum(getattr(m, end) for m in listed) / len(listed) for end in ("value", "low", "high"))
     return number(value), tables.interval_text(low, high)
+
+
+def _subgroups(entry: BoardEntry, content: Content) -> Iterator[dict[str, Any]]:
+    """By dataset the tables of the first seed of which there are metrics by group."""
+    for column in columns_of(columns_of_results(set(entry.scores))):
+        hashes = [r.provenance.predictions_sha256 for r in entry.scores[column.id].results if r.provenance]
+        report = next((content.groups[sha] for sha in hashes if sha in content.groups), None)
+        if report is None or report.main != entry.scores[column.id].metric:
+            continue
+        made = []
+        for grouping in report.groupings[:20]:
+            shown_table = table(grouping, f"{report.main} {direction(report.main).arrow}", report.least)
+            rows = [[shown(text, 60) for text in row] for row in shown_table.rows[:200]]
+            last = rows.pop() if grouping.gap is not None else None
+            made.append(([shown(text, 60) for text in shown_table.head], shown(grouping.about, 200), rows, last))
+        yield {"dataset": column.id, "name": column.name, "tables": made}
 
 
 _WORDS = {

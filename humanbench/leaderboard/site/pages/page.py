@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
@@ -37,12 +38,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything the site is about. `entries` has those that were withdrawn too; `samples` is by task."""
+    """Everything the site is about. `entries` has those that were withdrawn too; `samples` is by task, `groups` by
+    the SHA-256 of predictions."""
 
     boards: Sequence[Board]
     entries: Sequence[BoardEntry]
     events: Sequence[Event]
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
+    groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""

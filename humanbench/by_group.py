@@ -1,0 +1,162 @@
+"""Metrics by group: whom, and which pictures, predictions fail more often."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from humanbench.cards import DatasetCard
+from humanbench.errors import CardError
+from humanbench.metrics.groups import Grouping, group_numbers
+from humanbench.progress import track
+from humanbench.schema import Record
+from humanbench.scoring import Number, ScoredPredictions, scored
+from humanbench.shown_tables import ShownTable, ShowsTables
+from humanbench.stats import RESAMPLES
+from humanbench.tasks.registry import task_for
+
+LEAST = 30
+"""Members from which a group has a value: no proportion on fewer than 30, as in the Data Presentation Standards for
+Proportions of the US National Center for Health Statistics (2017)."""
+
+
+class GroupValue(Record):
+    """The main metric of a group, its 95 % interval and its `n` members; without numbers where these are too few."""
+
+    name: str
+    n: Annotated[int, Field(ge=0)]
+    value: Number
+    low: Number
+    high: Number
+
+
+class Gap(Record):
+    """The two groups between which the metric differs most, the difference and its simultaneous 95 % interval."""
+
+    best: str
+    worst: str
+    value: Number
+    low: Number
+    high: Number
+
+
+class GroupingReport(Record):
+    """One grouping: by what, what its `members` are, how they were told apart (`about`), the groups, the largest gap.
+
+    `best` of a gap is the group with the larger value, which for an error is the one that is served worse.
+    """
+
+    name: str
+    members: str
+    about: str
+    groups: tuple[GroupValue, ...]
+    gap: Gap | None
+
+
+class SubgroupReport(ShowsTables, Record):
+    """The main metric of predictions by group. `least`: members without which a group has no value."""
+
+    dataset: str
+    split: str
+    main: str
+    value: Number
+    least: int
+    synthetic: bool
+    subset: str | None
+    predictions_sha256: str
+    groupings: tuple[GroupingReport, ...]
+
+    def to_json(self) -> str:
+        """One JSON document; undefined values are null."""
+        return self.model_dump_json(indent=2)
+
+    def _heading(self) -> str:
+        labels = ["synthetic"] * self.synthetic + [f"subset {self.subset}"] * (self.subset is not None)
+        return f"{self.dataset} {self.split}: {self.main} {self.value:.2f}" + (
+            f" [{', '.join(labels)}]" if labels else ""
+        )
+
+    def _tables(self) -> list[ShownTable]:
+        return [table(grouping, self.main, self.least) for grouping in self.groupings]
+
+
+def table(grouping: GroupingReport, metric: str, least: int) -> ShownTable:
+    """A grouping as rows of text, its largest gap last."""
+    rows = [(g.name, str(g.n), *_texts(g.value, g.low, g.high, f"fewer than {least}")) for g in grouping.groups]
+    if grouping.gap is not None:
+        gap = grouping.gap
+        rows.append((f"{gap.best} − {gap.worst}", "", *_texts(gap.value, gap.low, gap.high, "")))
+    return ShownTable((f"by {grouping.name}", grouping.members, metric, "95 % interval"), rows)
+
+
+def _texts(value: float, low: float, high: float, absent: str) -> tuple[str, str]:
+    if math.isnan(value):
+        return "–", absent
+    return f"{value:.2f}", f"{low:.2f} – {high:.2f}" if math.isfinite(low) else ""
+
+
+def subgroups(
+    dataset: str | DatasetCard,
+    predictions: str | os.PathLike[str],
+    data_root: str | os.PathLike[str] | None = None,
+    split: str | None = None,
+    subset: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    least: int = LEAST,
+) -> SubgroupReport:
+    """The main metric of a predictions file by every group that the dataset's labels tell apart.
+
+    What this may and may not be read as is said in docs/subgroups.md.
+
+    Args:
+        dataset: The id of a dataset, or its card.
+        predictions: A predictions file, or for parsing a folder of label maps.
+        data_root: Folder with one folder per dataset id; None is $HUMANBENCH_DATA, else ~/humanbench-data.
+        split: None is the card's test split; reid has two, written `query+gallery`.
+        subset: The file of sample ids that `load_samples` takes; the predictions must then be those of the subset.
+        seed: Seed of the bootstrap intervals.
+        resamples: Draws of the bootstrap intervals, the same units for all groups.
+        least: Members below which a group is listed without a value.
+
+    Raises what `score` raises, and `CardError` for a dataset whose labels tell no groups apart, or whose terms forbid
+    it.
+    """
+    of = scored(dataset, predictions, data_root, split, subset)
+    if of.card.subgroups.forbidden:
+        raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
+    groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
+    if not groupings:
+        raise CardError(
+            f"{of.card.id}: its labels tell no groups apart (docs/subgroups.md says which datasets have such labels)"
+        )
+    attributes = next(iter(of.tables.values())).attrs
+    return SubgroupReport(
+        dataset=of.card.id,
+        split=of.split,
+        main=of.main,
+        value=of.scores[of.main],
+        least=least,
+        synthetic=attributes["synthetic"],
+        subset=attributes["subset"],
+        predictions_sha256=of.sha256,
+        groupings=tuple(_report(of, grouping, seed, resamples, least) for grouping in groupings),
+    )
+
+
+def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int, least: int) -> GroupingReport:
+    rng = np.random.default_rng(seed)
+    progress = partial(track, text=f"by {grouping.name}")
+    numbers, gap = group_numbers(grouping, of.main, of.scores.n, rng, resamples, least, progress)
+    return GroupingReport(
+        name=grouping.name,
+        members=grouping.members,
+        about=grouping.about,
+        groups=tuple(GroupValue(**vars(number)) for number in numbers),
+        gap=None if gap is None else Gap(**vars(gap)),
+    )

@@ -1,0 +1,73 @@
+"""`humanbench groups`: metrics by group of people and pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from humanbench.cli.options import SEED, data_options, following_options, json_option
+
+if TYPE_CHECKING:
+    from humanbench.data_root import DataRoot
+
+
+@click.command(name="groups", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("run")
+@click.option("--predictions", metavar="PATH", help="Score this file instead; RUN is then the id of its dataset.")
+@click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")
+@click.option("--subset", metavar="FILE", help="The file of sample ids, where the run is of a subset.")
+@click.option(
+    "--least",
+    type=click.IntRange(2),
+    default=30,
+    show_default=True,
+    help="Members below which a group has no value.",
+)
+@click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
+@data_options
+@following_options
+@json_option
+def command(
+    run: str,
+    predictions: str | None,
+    datasets: str | None,
+    subset: str | None,
+    least: int,
+    seed: int,
+    data_root: DataRoot | None,
+    as_json: bool,
+) -> None:
+    """The main metric of RUN by every group that labels tell apart, with intervals and the largest gap.
+
+    Sex and age as annotators saw them, size, occlusion, crowding, cameras, density: what a dataset's labels hold. Each
+    cell's numbers are kept in RUN/groups, from which a board shows them.
+    """
+    import json
+
+    from humanbench.by_group import SubgroupReport, subgroups
+    from humanbench.errors import HumanbenchError
+
+    if predictions is not None:
+        if datasets is not None:
+            raise click.UsageError("--datasets is for runs; with --predictions the dataset is given in place of RUN")
+        reports = [subgroups(run, predictions, data_root, subset=subset, seed=seed, least=least)]
+        if as_json:
+            click.echo(reports[0].to_json())
+            return
+    else:
+        from humanbench.comparison.groups import run_subgroups
+
+        names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
+        reports = []
+        for found in run_subgroups(run, names, data_root, subset, seed, least=least):
+            if isinstance(found, SubgroupReport):
+                reports.append(found)
+            else:
+                click.echo(f"humanbench: {found}", err=True)
+        if not reports:
+            raise HumanbenchError(f"{run}: no cell has groups that can be scored here")
+        if as_json:
+            click.echo(json.dumps([json.loads(report.to_json()) for report in reports], indent=2))
+            return
+    click.echo("\n\n".join(map(str, reports)))

@@ -1,0 +1,66 @@
+"""The cells of a run by group, kept in the run's folder, from which a board shows them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from humanbench.by_group import LEAST, SubgroupReport, subgroups
+from humanbench.comparison.draws import Ground, ground_root, ground_truth, scored_predictions
+from humanbench.comparison.runs import read_run
+from humanbench.errors import CardError, HumanbenchError
+from humanbench.files import write_text
+from humanbench.leftovers import files_in
+from humanbench.stats import RESAMPLES
+
+FOLDER = "groups"
+"""Folder of a run that holds its metrics by group: a file per cell and seed."""
+
+
+def run_subgroups(
+    run: str | os.PathLike[str],
+    datasets: Sequence[str] = (),
+    data_root: str | os.PathLike[str] | None = None,
+    subset: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    least: int = LEAST,
+) -> Iterator[SubgroupReport | str]:
+    """Of each finished cell and seed of a run its metrics by group, written into its folder too, or in words why not.
+
+    Raises `HumanbenchError` where a dataset is none of the run's.
+    """
+    found = read_run(run)
+    known = sorted({key.dataset for key in found.cells})
+    if absent := [name for name in datasets if name not in known]:
+        raise HumanbenchError(f"{found.name} has no results on {', '.join(absent)}; it has {', '.join(known)}")
+    ground = Ground(data_root, subset)
+    for key, cell in found.cells.items():
+        if cell.failed or (datasets and key.dataset not in datasets):
+            continue
+        try:
+            card, _ = ground_truth(cell, ground)
+            for entry in cell.entries:
+                path = scored_predictions(entry, found.name)
+                chosen = subset if entry.result.subset is not None else None
+                root = ground_root(entry.result.suite, ground)
+                report = subgroups(card, path, root, entry.result.split, chosen, seed, resamples, least)
+                name = Path(entry.result.predictions or "").name.partition(".")[0]
+                write_text(entry.folder / FOLDER / f"{name}.json", report.to_json() + "\n")
+                yield report
+        except CardError as reason:
+            yield str(reason)
+        except HumanbenchError as reason:
+            yield f"{key.dataset}: {reason}"
+
+
+def stored_subgroups(folder: Path) -> Iterator[SubgroupReport]:
+    """What `run_subgroups` wrote into a run's folder; a file that is no such report is passed over."""
+    for path in files_in(folder / FOLDER, "*.json"):
+        try:
+            yield SubgroupReport.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue

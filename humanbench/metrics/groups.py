@@ -1,0 +1,154 @@
+"""Metrics by group of test units, and how far groups lie apart, over the same resamples as the metric of all.
+
+A group is a set of units of the whole, or the same units scored against fewer labels; both are `Scores`, so a group's
+value comes from the same code as the main one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from humanbench.arrays import Bools, Floats, Ints
+from humanbench.metrics.scores import Scores
+
+TAIL = 0.025
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group: scores, and of each unit of the whole which unit of these scores it is, -1 for none.
+
+    `n`: how many members it has (what they are its `Grouping` says). `metric`: whose value is the group's, where that
+    is another than the main one (COCO's `APm`).
+    """
+
+    name: str
+    scores: Scores
+    unit: Ints
+    n: int
+    metric: str = ""
+
+    @classmethod
+    def part(cls, name: str, scores: Scores, chosen: Bools) -> Group:
+        """The units of the whole that are `chosen`."""
+        return cls(name, scores, np.where(chosen, np.arange(scores.n), -1), int(chosen.sum()))
+
+    @classmethod
+    def whole(cls, name: str, scores: Scores, n: int, metric: str = "") -> Group:
+        """All units, with `n` members among their labels."""
+        return cls(name, scores, np.arange(scores.n), n, metric)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Groups that labels tell apart: by what, what the members are (in the plural), and how it was told."""
+
+    name: str
+    members: str
+    about: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class GroupNumber:
+    """The value of a group with its interval; all `nan` where it has too few members."""
+
+    name: str
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """Between which two groups the metric differs most, `best` minus `worst` in its unit, and the interval of that."""
+
+    best: str
+    worst: str
+    value: float
+    low: float
+    high: float
+
+
+def group_numbers(
+    grouping: Grouping,
+    metric: str,
+    units: int,
+    rng: np.random.Generator,
+    resamples: int,
+    least: int,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> tuple[list[GroupNumber], GroupGap | None]:
+    """The number of each group and the largest gap; every resample draws the same of all `units` for all groups.
+
+    A group with fewer than `least` members has no value, and no part in the gap. The gap is that between the two groups
+    whose values lie furthest apart. As these were chosen for it, its interval is a simultaneous one over all pairs: the
+    pair's deviation times the 95 % quantile of the largest deviation of any pair, each in units of its own standard
+    deviation over the resamples (the studentised range by bootstrap; Westfall and Young, Resampling-Based Multiple
+    Testing, 1993). None where fewer than two groups have a value.
+    """
+    shown = [group for group in grouping.groups if group.n >= least]
+    values = np.array([_value(group, np.arange(units), metric) for group in shown])
+    drawn = np.full((resamples, len(shown)), math.nan)
+    for row in progress(range(resamples)):
+        index = rng.integers(0, units, units)
+        drawn[row] = [_value(group, index, metric) for group in shown]
+    found = {
+        group.name: GroupNumber(group.name, group.n, float(value), *_ends(drawn[:, place]))
+        for place, (group, value) in enumerate(zip(shown, values, strict=True))
+    }
+    none = (math.nan,) * 3
+    numbers = [found.get(group.name, GroupNumber(group.name, group.n, *none)) for group in grouping.groups]
+    return numbers, _gap([group.name for group in shown], values, drawn)
+
+
+def _value(group: Group, index: Ints, metric: str) -> float:
+    chosen = group.unit[index]
+    chosen = chosen[chosen >= 0]
+    return group.scores.resample(chosen)[group.metric or metric] if len(chosen) else math.nan
+
+
+def _ends(drawn: Floats) -> tuple[float, float]:
+    defined = drawn[~np.isnan(drawn)]
+    if not len(defined):
+        return math.nan, math.nan
+    low, high = np.quantile(defined, [TAIL, 1 - TAIL])
+    return float(low), float(high)
+
+
+def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None:
+    there = np.flatnonzero(np.isfinite(values))
+    if len(there) < 2:
+        return None
+    worst, best = there[np.argmin(values[there])], there[np.argmax(values[there])]
+    pairs = np.array(list(combinations(there, 2)))
+    apart = values[pairs[:, 1]] - values[pairs[:, 0]]
+    moved = drawn[:, pairs[:, 1]] - drawn[:, pairs[:, 0]]
+    moved = moved[~np.isnan(moved).any(axis=1)]
+    value = float(values[best] - values[worst])
+    if len(moved) < 2:
+        return GroupGap(names[best], names[worst], value, math.nan, math.nan)
+    spread = moved.std(axis=0, ddof=1)
+    steps = np.divide(np.abs(moved - apart), spread, out=np.zeros_like(moved), where=spread > 0).max(axis=1)
+    (place,) = np.flatnonzero((np.sort(pairs, axis=1) == sorted((worst, best))).all(axis=1))
+    half = float(np.quantile(steps, 1 - 2 * TAIL) * spread[place])
+    return GroupGap(names[best], names[worst], value, value - half, value + half)
+
+
+def by_attribute(by: Mapping[str, Mapping[str, str]], labels: Mapping[str, Ints], scores: Scores) -> Iterable[Grouping]:
+    """Groups of units by attributes: `by[grouping][group]` is an attribute that they have, or after `not ` have not.
+
+    `labels`: of each attribute 1, 0 or -1 unknown per unit, of whom the last are in no group.
+    """
+    for name, groups in by.items():
+        made = []
+        for group, attribute in groups.items():
+            wanted = 0 if attribute.startswith("not ") else 1
+            made.append(Group.part(group, scores, labels[attribute.removeprefix("not ")] == wanted))
+        yield Grouping(name, "pictures", "as annotators saw it", tuple(made))
