@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from humanbench.cards import DatasetCard
 from humanbench.documents import from_toml
@@ -48,6 +48,9 @@ from humanbench.suites import Suite
 from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
 
+Library = Literal["pillow", "opencv"]
+"""Of a recipe, `input.library`."""
+
 DIRECT = "direct"
 """The variant of `none` that tests the projector and the head of a pretraining's dumps."""
 
@@ -58,10 +61,17 @@ class Input(Record):
     fit: `stretch` to `size`; `box` = the affine window of a person's box (top-down pose) at `size`; `short_side` =
     resize so that the shorter side is `size[0]` and the longer at most `size[1]`; `as_is` = the picture's own size, at
     most `size`.
+    library: what warps and resizes pictures (`humanbench.data.rasters`); the shipped numbers were made with Pillow.
     """
 
     fit: Literal["stretch", "box", "short_side", "as_is"]
     size: tuple[Count, Count]  # height, width (short_side: shorter, longest)
+    library: Library = "pillow"
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, content: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the library that all recipes had before there was a choice: hashes and records stay as they are."""
+        return {name: value for name, value in content(self).items() if (name, value) != ("library", "pillow")}
 
 
 class AlwaysOptim(Record):

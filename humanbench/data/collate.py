@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from humanbench.data.transforms import stack_padded
+from humanbench.data.transforms import normalise, stack_padded
+
+if TYPE_CHECKING:
+    from humanbench.backbones.features import Preprocessing
+
+FILLED = "filled"
+"""Of a batch of pictures of different sizes: (height, width) of each, the rest is filled up. Gone once normalised."""
 
 
 def collate(samples: Sequence[Mapping[str, Any]], padded: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -15,7 +21,7 @@ def collate(samples: Sequence[Mapping[str, Any]], padded: Mapping[str, float] | 
 
     `image` and the keys of `padded` (with the value to fill up with) are stacked, smaller ones filled up right and
     bottom; other tensors of equal shapes are stacked, numbers become a tensor, everything else a list. `input_size` is
-    (height, width) of the images.
+    (height, width) of the images. Pictures stay uint8 until `normalised`.
     """
     fills = {"image": 0.0, **(padded or {})}
     batch: dict[str, Any] = {}
@@ -31,4 +37,13 @@ def collate(samples: Sequence[Mapping[str, Any]], padded: Mapping[str, float] | 
             batch[key] = values
     if "image" in batch:
         batch["input_size"] = (batch["image"].shape[-2], batch["image"].shape[-1])
+        sizes = [(sample["image"].shape[-2], sample["image"].shape[-1]) for sample in samples]
+        if len(set(sizes)) > 1:
+            batch[FILLED] = sizes
     return batch
+
+
+def normalised(batch: Mapping[str, Any], preprocessing: Preprocessing) -> dict[str, Any]:
+    """The batch with `image` as the backbone wants it; best on the device of the network (`transforms.normalise`)."""
+    rest = {name: value for name, value in batch.items() if name != FILLED}
+    return rest | {"image": normalise(batch["image"], preprocessing, batch.get(FILLED))}

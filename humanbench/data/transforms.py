@@ -7,6 +7,7 @@ to the result. Sizes are (height, width). Randomness comes from the generator th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,9 +30,14 @@ RESAMPLING = {
 _WARPS = {"nearest", "bilinear", "bicubic"}  # what Pillow offers for affine maps
 
 
-def resize(image: Image.Image, size: Size, interpolation: str) -> Image.Image:
-    """Stretch to `size`, whatever the aspect; smoothed when shrinking, as Pillow does."""
-    return image.resize((size[1], size[0]), RESAMPLING[interpolation])
+def resize(
+    image: Image.Image, size: Size, interpolation: str, box: tuple[float, float, float, float] | None = None
+) -> Image.Image:
+    """Stretch to `size`, whatever the aspect; smoothed when shrinking, as Pillow does.
+
+    `box`: left, top, right, bottom of the part that is stretched, (0, 0) the corner of the first pixel.
+    """
+    return image.resize((size[1], size[0]), RESAMPLING[interpolation], box=box)
 
 
 def mirror(image: Image.Image) -> Image.Image:
@@ -124,16 +130,48 @@ def photometric(image: Image.Image, strength: float, rng: np.random.Generator) -
     return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
 
 
-def to_input(image: Image.Image, preprocessing: Preprocessing) -> torch.Tensor:
-    """The picture as the backbone wants it: float32 3 x H x W, minus the mean, divided by the standard deviation."""
-    mean = np.array(preprocessing.mean, np.float32)
-    std = np.array(preprocessing.std, np.float32)
-    pixels = (np.asarray(image, np.float32) / np.float32(255) - mean) / std
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+def pixels(image: Image.Image) -> torch.Tensor:
+    """The picture as a sample's `image`: uint8 3 x H x W; a batch becomes floats where the network is (`normalise`)."""
+    return torch.from_numpy(np.asarray(image).transpose(2, 0, 1).copy())
+
+
+def normalise(images: torch.Tensor, preprocessing: Preprocessing, sizes: Sequence[Size] | None = None) -> torch.Tensor:
+    """Pictures as the backbone wants them: N x 3 x H x W, float32, minus the mean, divided by the standard deviation.
+
+    `images`: uint8 N x 3 x H x W, on any device, where the work is done; floats are taken as they are. `sizes`: height
+    and width of each picture where they were filled up; what lies outside becomes 0. Each step rounds as IEEE 754 says,
+    so the values are the same to the bit on every device.
+    """
+    if images.dtype != torch.uint8:
+        return images
+    white, mean, std = _scale(preprocessing.mean, preprocessing.std, images.device)
+    if images.device.type == "cpu":  # one by one, so that a picture stays in the processor's cache
+        floats = torch.empty(images.shape)
+        for row, image in zip(floats, images, strict=True):
+            row.copy_(image).div_(white).sub_(mean).div_(std)
+    else:
+        floats = images.float().div_(white).sub_(mean).div_(std)
+    for row, (height, width) in zip(floats, sizes or (), strict=sizes is not None):
+        row[:, height:], row[:, :, width:] = 0.0, 0.0
+    return floats
+
+
+@lru_cache(maxsize=8)
+def _scale(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """255, mean and deviation as tensors: CUDA would multiply by the rounded reciprocal of a plain number."""
+    return (
+        torch.tensor(255.0, device=device),
+        torch.tensor(mean, device=device)[:, None, None],
+        torch.tensor(std, device=device)[:, None, None],
+    )
 
 
 def stack_padded(images: Sequence[torch.Tensor], value: float = 0.0) -> torch.Tensor:
     """Tensors (... x H x W) of perhaps different sizes as one batch, filled up right and bottom."""
+    if all(image.shape == images[0].shape for image in images):
+        return torch.stack(list(images))
     height = max(image.shape[-2] for image in images)
     width = max(image.shape[-1] for image in images)
     batch = images[0].new_full((len(images), *images[0].shape[:-2], height, width), value)

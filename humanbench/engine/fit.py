@@ -14,6 +14,7 @@ import torch
 from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
+from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
 from humanbench.engine.batches import ImageBatches
 from humanbench.engine.checkpoint import DamagedCheckpoint, read_checkpoint, save_checkpoint
@@ -192,6 +193,7 @@ class Fit:
         images = 0
         for number, batch in enumerate(batches, 1):
             moved = send_to_device(batch, accelerator.device, non_blocking=True)
+            moved = normalised(moved, self._model.backbone.preprocessing)
             waiting = number < len(batches)
             with accelerator.no_sync(self._prepared) if waiting else nullcontext(), accelerator.autocast():
                 losses = self._prepared(moved)

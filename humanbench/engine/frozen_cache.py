@@ -21,6 +21,7 @@ import torch
 from accelerate.utils import send_to_device
 from torch import Tensor
 
+from humanbench.data.transforms import normalise
 from humanbench.engine.batches import Collate, batches_of_rank, loaded, ordered_batches
 from humanbench.engine.devices import Rank, gathered, rank_of
 from humanbench.engine.finetune import Finetune
@@ -199,6 +200,7 @@ class FrozenCache:
     def _states(self, images: Tensor, views: Sequence[str]) -> dict[str, State]:
         self._model.eval()
         moved = send_to_device(images, self._accelerator.device)
+        moved = normalise(moved, self._model.backbone.preprocessing)
         with self._accelerator.autocast():
             return {v: tuple(t.cpu() for t in self._model.trunk(seen(moved, v))) for v in views}
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from accelerate.utils import convert_to_fp32, send_to_device
 
+from humanbench.backbones.features import Preprocessing
+from humanbench.data.collate import normalised
 from humanbench.engine.batches import batches_of_rank, from_store, loaded, ordered_batches, with_input_size
 from humanbench.engine.devices import gathered_at_first, rank_of
 from humanbench.engine.finetune import Finetune
@@ -52,7 +54,7 @@ def predict(
     if store is not None:
         source = _from_store(store, batches, task)
     else:
-        source = _from_images(data, batches, task, views, accelerator, workers, log)
+        source = _from_images(data, batches, task, views, accelerator, workers, log, model.backbone.preprocessing)
     with log.bar("predict", len(batches)) as advance:
         for indices, seen_by_view in zip(batches, source, strict=True):
             mine += zip(indices, _decoded(accelerator, model, seen_by_view, views), strict=True)
@@ -85,10 +87,12 @@ def _from_images(
     accelerator: Accelerator,
     workers: int,
     log: RunLog,
+    preprocessing: Preprocessing,
 ) -> Iterator[dict[str, Batch]]:
     draws = [[(0, index) for index in indices] for indices in batches]
     pin, largest = accelerator.device.type == "cuda", max((len(batch) for batch in draws), default=0)
     stream = loaded(data, draws, task.collate, workers, pin, largest=largest, rank=rank_of(accelerator), say=log.info)
     for batch in stream:
-        whole = with_input_size(batch)
+        moved = send_to_device(with_input_size(batch), accelerator.device, non_blocking=True)
+        whole = normalised(moved, preprocessing)
         yield {view: whole | {"image": seen(whole["image"], view)} for view in views}

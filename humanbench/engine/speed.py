@@ -10,6 +10,7 @@ from accelerate.utils import send_to_device
 from torch import nn
 from torch.utils.benchmark import Timer
 
+from humanbench.data.collate import normalised
 from humanbench.engine.batches import Collate, with_input_size
 from humanbench.engine.finetune import Finetune
 from humanbench.results import FORWARD
@@ -54,7 +55,8 @@ def _speeds(model: Finetune, sample: Any, collate: Collate, device: torch.device
         if one * size > _LONGEST:
             break
         try:
-            seconds = _seconds(model, send_to_device(with_input_size(collate([sample] * size)), device))
+            moved = send_to_device(with_input_size(collate([sample] * size)), device)
+            seconds = _seconds(model, normalised(moved, model.backbone.preprocessing))
         except (RuntimeError, MemoryError):  # no memory for it: a speed is not worth a finished cell
             break
         one = one or seconds / size

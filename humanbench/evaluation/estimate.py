@@ -18,6 +18,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.collate import normalised
 from humanbench.engine.batches import with_input_size
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for
@@ -179,11 +180,12 @@ def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
     preprocessing = model.backbone.preprocessing
     test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)
     if not recipe.fits:
-        return _Samples(model, 0, len(test), 0, with_input_size(task.collate([test[0]])))
+        return _Samples(model, 0, len(test), 0, normalised(with_input_size(task.collate([test[0]])), preprocessing))
     train = training_data(spec, tables.drawn, model)
     whole = train if spec.few is None else training_data(spec, tables.train, model)
     batches = len(whole.batches(recipe.train.batch_size, spec.seed, 0))
-    return _Samples(model, len(train), len(test), batches, with_input_size(task.collate([train[0]])))
+    batch = normalised(with_input_size(task.collate([train[0]])), preprocessing)
+    return _Samples(model, len(train), len(test), batches, batch)
 
 
 def _of_card(context: RunContext, spec: CellSpec) -> _Samples:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
 from humanbench.engine.batches import WORKER_TIMEOUT, watched
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
@@ -125,7 +126,7 @@ class PretrainLoop:
         losses = torch.zeros(len(self.entries), device=self.process.device)
         for entry in sorted({entry for entry, _ in self.microbatches}):
             numbers = [number for of, number in self.microbatches if of == entry]
-            moved = [_moved(next(batches), self.process.device) for _ in numbers]
+            moved = [self._moved(next(batches)) for _ in numbers]
             self._count_people(entry, moved)
             losses[entry] = self._entry(step, entry, numbers, moved)
         for name, ranks in self._ranks.items():
@@ -186,6 +187,13 @@ class PretrainLoop:
             timeout=WORKER_TIMEOUT if self._workers else 0,
         )
         return watched(iter(loader)) if self._workers else iter(loader)
+
+    def _moved(self, batch: Batch) -> Batch:
+        """The batch on this process's device, as the backbone wants it."""
+        from accelerate.utils import send_to_device
+
+        moved = send_to_device(batch, self.process.device, non_blocking=True)
+        return normalised(moved, self.network.backbone.preprocessing)
 
     def _autocast(self) -> Any:
         if self.recipe.amp == "no":
@@ -320,13 +328,6 @@ def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tor
 
 def _same(batch: Any) -> Any:
     return batch
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    from accelerate.utils import send_to_device
-
-    moved: Batch = send_to_device(batch, device, non_blocking=True)
-    return moved
 
 
 def _cpu(state: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
-from humanbench.data.images import open_rgb
+from humanbench.data.rasters import open_raster
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
@@ -68,7 +68,7 @@ class PersonPictures(AugmentedPictures):
     ) -> None:
         super().__init__(seed)
         self.paths = [str(path) for table in tables.values() for path in table["image"]]
-        self.size, self.preprocessing = recipe.input.size, preprocessing
+        self.size, self.library, self.preprocessing = recipe.input.size, recipe.input.library, preprocessing
         self.labels = labels
 
     def __len__(self) -> int:
@@ -76,11 +76,12 @@ class PersonPictures(AugmentedPictures):
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, and in training `label`."""
-        image = transforms.resize(open_rgb(self.paths[index]), self.size, self.preprocessing.interpolation)
+        picture = open_raster(self.paths[index], self.library)
+        image = picture.resized(self.size, self.preprocessing.interpolation).image()
         label: dict[str, Any] = {}
         if self.labels is not None:
             image, label["label"] = self.augmented(image, self.labels[index], self.draws(index))
-        return {"index": index, "image": transforms.to_input(image, self.preprocessing)} | label
+        return {"index": index, "image": transforms.pixels(image)} | label
 
     @abstractmethod
     def augmented(self, image: Image.Image, label: Any, rng: np.random.Generator) -> tuple[Image.Image, Any]:

@@ -2,8 +2,9 @@
 
 - Randomness: a data set draws augmentations from a generator seeded by (seed, epoch or view, index), so that a sample
   does not depend on workers or on what was drawn before.
-- Samples are dicts of tensors and plain values. `image` is a normalised float32 3 x H x W tensor; everything else is
-  the task's own (targets, and what decoding needs to get back to original pixels). `index` is the table's row.
+- Samples are dicts of tensors and plain values. `image` is a uint8 3 x H x W tensor, which the engine normalises in a
+  batch on the network's device (a float tensor is taken as it is); everything else is the task's own (targets, and what
+  decoding needs to get back to original pixels). `index` is the table's row.
 - With a frozen trunk the engine stores trunk outputs instead of images; so nothing but the trunk may look at `image`,
   and `batch["input_size"]` (H, W of the batch's images) is there for heads that need it.
 """
@@ -106,12 +107,18 @@ class TaskTraining(ABC):
     takes_boxes: ClassVar[bool] = False
 
     def check(self, recipe: Recipe) -> None:
-        """`RecipeError` for a fit that the task has not, or a key or value that does not belong in its sections."""
+        """`RecipeError` for a fit that the task has not, or a key or value that does not belong in its sections.
+
+        `HumanbenchError` where the recipe's library of pictures is not installed.
+        """
+        from humanbench.data.rasters import check_library
+
         if recipe.input.fit not in self.fits:
             raise RecipeError(
                 f"{recipe.task} recipe: input.fit is {recipe.input.fit!r}, it must be {' or '.join(self.fits)}"
             )
         self.sections.of(recipe)
+        check_library(recipe.input.library)
 
     @abstractmethod
     def training_data(

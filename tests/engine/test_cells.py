@@ -18,6 +18,7 @@ import humanbench
 from humanbench import scoring
 from humanbench.cards import load_card
 from humanbench.data.samples import MARKER, load_samples
+from humanbench.data.transforms import normalise
 from humanbench.engine import cell as engine_cell
 from humanbench.engine import checkpoint, fit, speed
 from humanbench.engine.devices import accelerator_for
@@ -124,7 +125,8 @@ def test_nearest_neighbours_among_the_training_people(run: Run, data_root: Path,
     assert torch.equal(head.labels, torch.from_numpy(attribute_model.labels_of(card, tables)).float())
     for row in (0, len(data) - 1):
         with torch.no_grad():
-            pooled = backbone(data[row]["image"][None]).pooled[0]
+            image = normalise(data[row]["image"][None], backbone.preprocessing)
+            pooled = backbone(image).pooled[0]
         assert torch.allclose(head.reference[row] + head.shared, pooled / pooled.norm(), atol=1e-6)
 
 

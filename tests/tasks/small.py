@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from humanbench.backbones.features import Features, Preprocessing
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.collate import normalised
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import load_samples
 from humanbench.metrics import Scores
@@ -89,7 +90,7 @@ def fitted(
     course: list[float] = []
     while len(course) < steps:
         for batch in data.batches(recipe.train.batch_size, seed=0, epoch=len(course)):
-            collated = model.collate([samples[i] for i in batch])
+            collated = normalised(model.collate([samples[i] for i in batch]), PREPROCESSING)
             total = torch.stack(list(head.loss(head(net(collated["image"]), collated), collated).values())).sum()
             optimiser.zero_grad()
             total.backward()
@@ -111,6 +112,6 @@ def predicted(card: DatasetCard, testing: Tables, recipe: Recipe, net: nn.Module
     head.eval()
     decoded: list[Any] = []
     for index in range(len(data)):
-        batch = model.collate([data[index]])
+        batch = normalised(model.collate([data[index]]), PREPROCESSING)
         decoded += head.decode([head(net(batch["image"]), batch)], batch)  # type: ignore[operator]
     return model.predictions(card, testing, decoded)

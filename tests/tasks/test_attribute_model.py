@@ -129,7 +129,7 @@ def test_test_pictures_are_only_stretched():
     table = tables("pa100k", SCALE, "test")
     data = model.training.test_data(CARD, table, recipe(), PREPROCESSING, {})
     image = Image.open(table["test"]["image"].iloc[3]).resize((36, 48), Image.Resampling.BILINEAR)
-    assert torch.equal(data[3]["image"], transforms.to_input(image, PREPROCESSING))
+    assert torch.equal(data[3]["image"], transforms.pixels(image))
 
 
 def test_unknown_keys_are_refused():

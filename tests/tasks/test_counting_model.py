@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.stats import norm
 
 from humanbench.cards import load_card
+from humanbench.data.rasters import PillowRaster
 from humanbench.errors import RecipeError
 from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.counting import training as model
@@ -62,7 +63,7 @@ def test_windows_and_scales_keep_the_people_in_them(seed: int) -> None:
     image = Image.fromarray(np.zeros((90, 120, 3), np.uint8))
     heads = rng.uniform(0, [119, 89], (20, 2))
     options = CountingAugmentOptions(crop=(48, 64), scale=(0.8, 1.6), flip=0.5, photometric=0)
-    window, moved, held, factor = random_window(image, heads, options, "bilinear", rng)
+    window, moved, held, factor = random_window(PillowRaster(image), heads, options, "bilinear", rng)
     assert window.size == (64, 48)
     density = density_map(moved[held], np.full(held.sum(), 4.0), (48, 64), 8)
     assert density.sum() == pytest.approx(held.sum(), rel=1e-5, abs=1e-6)
@@ -82,7 +83,7 @@ def test_points_stay_on_their_heads_in_a_window() -> None:
     seen = 0
     for seed in range(15):
         window, moved, held, _ = random_window(
-            Image.fromarray(pixels), heads, options, "bilinear", np.random.default_rng(seed)
+            PillowRaster(Image.fromarray(pixels)), heads, options, "bilinear", np.random.default_rng(seed)
         )
         shown = np.asarray(window)
         for x, y in moved[held].round().astype(int):
@@ -95,7 +96,7 @@ def test_a_small_picture_is_enlarged_to_the_window() -> None:
     image = Image.fromarray(np.zeros((20, 30, 3), np.uint8))
     options = CountingAugmentOptions(crop=(40, 90), scale=(1.0, 1.0), flip=0, photometric=0)
     heads = np.array([[29.0, 19.0], [0.0, 0.0]])
-    window, _, held, factor = random_window(image, heads, options, "bilinear", np.random.default_rng(0))
+    window, _, held, factor = random_window(PillowRaster(image), heads, options, "bilinear", np.random.default_rng(0))
     assert (window.size, factor) == ((90, 40), 3.0)
     assert held.sum() <= 2
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data.labels import load_label
+from humanbench.data.rasters import PillowRaster
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.parsing import predictions as parsing
@@ -41,8 +42,8 @@ def picture(height: int = 40, width: int = 30) -> tuple[Image.Image, np.ndarray]
 def test_a_mirror_image_exchanges_left_and_right_classes() -> None:
     image, label = picture()
     table = transforms.mirrored_classes(LIP.labels.flip_pairs)
-    flipped, swapped = transforms.mirrored(image, label, table)
-    assert (np.asarray(flipped)[:, ::-1] == np.asarray(image)).all()
+    flipped, swapped = transforms.mirrored(PillowRaster(image), label, table)
+    assert (np.asarray(flipped.image())[:, ::-1] == np.asarray(image)).all()
     assert (swapped[:20, 15:] == 15).all()  # the left arm is a right arm now, at the right
     assert (swapped[20:, :15] == 16).all()
     again = transforms.mirrored(flipped, swapped, table)
@@ -59,10 +60,10 @@ def test_clothes_and_ignored_pixels_stay_what_they_are() -> None:
 def test_a_window_keeps_classes_on_their_pixels(scale: float) -> None:
     """The picture's colour is ten times the class, so both must agree wherever no class border is near."""
     image, label = picture()
-    shown, cut = transforms.window(image, label, (80, 60), scale, "bilinear", np.random.default_rng(1))
+    shown, cut = transforms.window(PillowRaster(image), label, (80, 60), scale, "bilinear", np.random.default_rng(1))
     assert cut.shape == (80, 60)
-    assert shown.size == (60, 80)
-    red = np.asarray(shown)[..., 0]
+    assert shown.size == (80, 60)
+    red = np.asarray(shown.image())[..., 0]
     ignored = cut == 255
     assert (red[ignored] == 0).all()
     assert ignored.mean() == pytest.approx(0.75 if scale == 0.5 else 0.0)  # a picture of half the size at the top left

@@ -160,7 +160,7 @@ def test_test_pictures_are_only_resized():
     assert len(data) == len(both["query"]) + len(both["gallery"])
     index = len(both["query"]) + 1
     image = Image.open(both["gallery"]["image"].iloc[1]).resize((32, 64), Image.Resampling.BILINEAR)
-    assert torch.equal(data[index]["image"], transforms.to_input(image, PREPROCESSING))
+    assert torch.equal(data[index]["image"], transforms.pixels(image))
     assert "label" not in data[index]
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
-from humanbench.data.images import open_rgb
-from humanbench.data.transforms import RESAMPLING, Size, mirror, photometric, resize, to_input
+from humanbench.data.rasters import Raster, open_raster
+from humanbench.data.transforms import Size, mirror, photometric, pixels
+from humanbench.recipes import Library
 from humanbench.tasks.counting.density import density_map, inside, kernels
 from humanbench.tasks.counting.options import CountingAugmentOptions, CountingLossOptions
 from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
@@ -23,18 +24,18 @@ Sample = dict[str, Any]
 
 
 def random_window(
-    image: Image.Image, points: Floats, options: CountingAugmentOptions, interpolation: str, rng: np.random.Generator
+    image: Raster, points: Floats, options: CountingAugmentOptions, interpolation: str, rng: np.random.Generator
 ) -> tuple[Image.Image, Floats, NDArray[np.bool_], float]:
     """A random window of the scaled picture: the window, all points in its pixels, which lie in it, and the factor.
 
     The factor is raised where the picture would not fill the window.
     """
-    height, width = options.crop
-    factor = max(rng.uniform(*options.scale), height / image.height, width / image.width)
-    left = rng.uniform(0, max(0.0, image.width - width / factor))
-    top = rng.uniform(0, max(0.0, image.height - height / factor))
-    box = (left, top, min(image.width, left + width / factor), min(image.height, top + height / factor))
-    window = image.resize((width, height), RESAMPLING[interpolation], box=box)
+    (height, width), (rows, columns) = options.crop, image.size
+    factor = max(rng.uniform(*options.scale), height / rows, width / columns)
+    left = rng.uniform(0, max(0.0, columns - width / factor))
+    top = rng.uniform(0, max(0.0, rows - height / factor))
+    box = (left, top, min(columns, left + width / factor), min(rows, top + height / factor))
+    window = image.resized((height, width), interpolation, box).image()
     # Edges of pixels scale, not their centres: pixel x reaches from x - 0.5 to x + 0.5.
     moved = (points + 0.5 - [left, top]) * factor - 0.5
     held: NDArray[np.bool_] = np.all((moved >= -0.5) & (moved < [width - 0.5, height - 0.5]), axis=1)
@@ -52,19 +53,20 @@ class TrainingCrowds(AugmentedPictures):
         stride: int,
         preprocessing: Preprocessing,
         seed: int,
+        library: Library = "pillow",
     ) -> None:
         super().__init__(seed)
         self.images, self.points = list(rows["image"]), list(rows["points"])
         self.augment, self.kernel, self.stride = augment, loss, stride
-        self.preprocessing = preprocessing
+        self.preprocessing, self.library = preprocessing, library
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Sample:
         rng = self.draws(index)
-        image = open_rgb(self.images[index])
-        points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), (image.height, image.width))
+        image = open_raster(self.images[index], self.library)
+        points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), image.size)
         sigmas = kernels(points, self.kernel)
         window, points, held, factor = random_window(image, points, self.augment, self.preprocessing.interpolation, rng)
         points, sigmas = points[held], sigmas[held] * factor
@@ -73,7 +75,7 @@ class TrainingCrowds(AugmentedPictures):
         window = photometric(window, self.augment.photometric, rng)
         return {
             "index": index,
-            "image": to_input(window, self.preprocessing),
+            "image": pixels(window),
             "density": torch.from_numpy(density_map(points, sigmas, self.augment.crop, self.stride)),
         }
 
@@ -81,10 +83,12 @@ class TrainingCrowds(AugmentedPictures):
 class CrowdsToCount(PlainPictures):
     """Whole pictures, shrunk only where they are larger than `largest`: `image`, `size` (height, width), `index`."""
 
-    def __init__(self, rows: pd.DataFrame, largest: Size, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, rows: pd.DataFrame, largest: Size, preprocessing: Preprocessing, library: Library = "pillow"
+    ) -> None:
         self.images = list(rows["image"])
         self.largest = largest
-        self.preprocessing = preprocessing
+        self.preprocessing, self.library = preprocessing, library
 
     def __len__(self) -> int:
         return len(self.images)
@@ -94,9 +98,10 @@ class CrowdsToCount(PlainPictures):
         return [[index] for index in range(len(self))]
 
     def __getitem__(self, index: int) -> Sample:
-        image = open_rgb(self.images[index])
-        factor = min(1.0, self.largest[0] / image.height, self.largest[1] / image.width)
-        size = (max(1, round(image.height * factor)), max(1, round(image.width * factor)))
+        image = open_raster(self.images[index], self.library)
+        height, width = image.size
+        factor = min(1.0, self.largest[0] / height, self.largest[1] / width)
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
         if factor < 1:
-            image = resize(image, size, self.preprocessing.interpolation)
-        return {"index": index, "image": to_input(image, self.preprocessing), "size": size}
+            image = image.resized(size, self.preprocessing.interpolation)
+        return {"index": index, "image": image.pixels(), "size": size}

@@ -35,13 +35,15 @@ class CountingTraining(TaskTraining):
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
         options = CountingSections.of(recipe)
-        return TrainingCrowds(rows, options.augment, options.loss, options.head.stride, preprocessing, seed)
+        return TrainingCrowds(
+            rows, options.augment, options.loss, options.head.stride, preprocessing, seed, recipe.input.library
+        )
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> CrowdsToCount:
         """All pictures of the split; no input files are needed."""
-        return CrowdsToCount(only(tables), recipe.input.size, preprocessing)
+        return CrowdsToCount(only(tables), recipe.input.size, preprocessing, recipe.input.library)
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head."""

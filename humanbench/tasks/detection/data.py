@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
-from humanbench.data.images import open_rgb
+from humanbench.data.rasters import Raster, open_raster
 from humanbench.recipes import Recipe
 from humanbench.tasks.detection.options import DetectionSections
 from humanbench.tasks.pictures import AugmentedPictures
@@ -28,30 +27,31 @@ Boxes = NDArray[np.float64]
 class BoxedImage(NamedTuple):
     """A picture and boxes M x 4 (x, y, w, h in its pixels), `ignore` M."""
 
-    image: Image.Image
+    image: Raster
     boxes: Boxes
     ignore: NDArray[np.bool_]
 
     def resized(self, short: int, longest: int, interpolation: str) -> BoxedImage:
         """Shorter side `short`, or less where the longer one would exceed `longest`."""
-        size = fitting((self.image.height, self.image.width), short, longest)
-        factor = np.array([size[1] / self.image.width, size[0] / self.image.height] * 2)
-        return BoxedImage(transforms.resize(self.image, size, interpolation), self.boxes * factor, self.ignore)
+        before = self.image.size
+        size = fitting(before, short, longest)
+        factor = np.array([size[1] / before[1], size[0] / before[0]] * 2)
+        return BoxedImage(self.image.resized(size, interpolation), self.boxes * factor, self.ignore)
 
     def mirrored(self) -> BoxedImage:
         """Left and right exchanged; a box's left side is where its right one was."""
         boxes = self.boxes.copy()
-        boxes[:, 0] = self.image.width - boxes[:, 0] - boxes[:, 2]
-        return BoxedImage(transforms.mirror(self.image), boxes, self.ignore)
+        boxes[:, 0] = self.image.size[1] - boxes[:, 0] - boxes[:, 2]
+        return BoxedImage(self.image.mirrored(), boxes, self.ignore)
 
     def cropped(self, top: int, left: int, size: transforms.Size) -> BoxedImage:
         """A window of the picture, with what of the boxes lies in it."""
-        moved = self._replace(image=transforms.crop(self.image, top, left, size), boxes=self.boxes - [left, top, 0, 0])
+        moved = self._replace(image=self.image.cropped(top, left, size), boxes=self.boxes - [left, top, 0, 0])
         return moved.clipped()
 
     def clipped(self) -> BoxedImage:
         """Boxes cut at the picture's edges; those outside are dropped."""
-        extent = np.array([self.image.width, self.image.height], float)
+        extent = np.array(self.image.size[::-1], float)
         low = np.clip(self.boxes[:, :2], 0, extent)
         high = np.clip(self.boxes[:, :2] + self.boxes[:, 2:], 0, extent)
         boxes, left = np.concatenate([low, high - low], axis=1), (high > low).all(axis=1)
@@ -76,7 +76,7 @@ class Scenes(AugmentedPictures):
     ) -> None:
         super().__init__(seed)
         self.augment = DetectionSections.of(recipe).augment
-        self.short, self.longest = recipe.input.size
+        self.library, (self.short, self.longest) = recipe.input.library, recipe.input.size
         self.preprocessing, self.training = preprocessing, training
         if training and self.augment.skip_empty:
             table = table[[bool((~np.asarray(ignore, bool)).any()) for ignore in table["ignore"]]]
@@ -93,15 +93,15 @@ class Scenes(AugmentedPictures):
         In training `boxes` and `ignored`: M x 4 float32 (cx, cy, w, h) in shares of the input's size, of people and of
         regions to ignore, cut at the picture's edges, as the metrics cut them.
         """
-        image, interpolation = open_rgb(self.paths[index]), self.preprocessing.interpolation
+        image, interpolation = open_raster(self.paths[index], self.library), self.preprocessing.interpolation
         scene = BoxedImage(image, self.boxes[index], self.ignore[index]).clipped()
         if self.training:
             scene = self._augmented(scene, self.draws(index))
         else:
             scene = scene.resized(self.short, self.longest, interpolation)
-        size = (scene.image.height, scene.image.width)
-        sample: Sample = {"index": index, "image": transforms.to_input(scene.image, self.preprocessing)}
-        sample |= {"size": torch.tensor(size), "original": torch.tensor((image.height, image.width))}
+        size = scene.image.size
+        sample: Sample = {"index": index, "image": scene.image.pixels()}
+        sample |= {"size": torch.tensor(size), "original": torch.tensor(image.size)}
         if self.training:
             shares = torch.from_numpy(to_shares(scene.boxes, size))
             ignore = torch.from_numpy(scene.ignore)
@@ -115,9 +115,9 @@ class Scenes(AugmentedPictures):
         if rng.random() < chosen.crop:
             scene = scene.resized(int(rng.choice(chosen.crop_short_sides)), _UNBOUNDED, interpolation)
             low, high = chosen.crop_sides
-            sides = [int(rng.integers(min(low, s), min(high, s) + 1)) for s in (scene.image.height, scene.image.width)]
-            top = int(rng.integers(scene.image.height - sides[0] + 1))
-            left = int(rng.integers(scene.image.width - sides[1] + 1))
+            sides = [int(rng.integers(min(low, s), min(high, s) + 1)) for s in scene.image.size]
+            top = int(rng.integers(scene.image.size[0] - sides[0] + 1))
+            left = int(rng.integers(scene.image.size[1] - sides[1] + 1))
             scene = scene.cropped(top, left, (sides[0], sides[1]))
         return scene.resized(int(rng.choice(chosen.short_sides)), self.longest, interpolation)
 

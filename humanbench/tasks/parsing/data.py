@@ -10,9 +10,10 @@ import torch
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.frames import check_map
-from humanbench.data.images import open_rgb
 from humanbench.data.labels import load_label
-from humanbench.data.transforms import Size, photometric, resize, to_input
+from humanbench.data.rasters import open_raster
+from humanbench.data.transforms import Size, photometric, pixels
+from humanbench.recipes import Library
 from humanbench.tasks.parsing import transforms
 from humanbench.tasks.parsing.options import ParsingAugmentOptions
 from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
@@ -31,11 +32,12 @@ class TrainingMaps(AugmentedPictures):
         augment: ParsingAugmentOptions,
         preprocessing: Preprocessing,
         seed: int,
+        library: Library = "pillow",
     ) -> None:
         super().__init__(seed)
         self.card = card
         self.images, self.labels = list(rows["image"]), list(rows["label"])
-        self.size = size
+        self.size, self.library = size, library
         self.augment = augment
         self.table = transforms.mirrored_classes(card.labels.flip_pairs)
         self.preprocessing = preprocessing
@@ -45,16 +47,16 @@ class TrainingMaps(AugmentedPictures):
 
     def __getitem__(self, index: int) -> Sample:
         rng = self.draws(index)
-        image, label = open_rgb(self.images[index]), load_label(self.card, self.labels[index])
-        check_map(self.images[index], image.size, (label.shape[1], label.shape[0]))
+        image, label = open_raster(self.images[index], self.library), load_label(self.card, self.labels[index])
+        check_map(self.images[index], image.size[::-1], (label.shape[1], label.shape[0]))
         if rng.random() < self.augment.flip:
             image, label = transforms.mirrored(image, label, self.table)
         scale = rng.uniform(*self.augment.scale)
         image, label = transforms.window(image, label, self.size, scale, self.preprocessing.interpolation, rng)
-        image = photometric(image, self.augment.photometric, rng)
+        shown = photometric(image.image(), self.augment.photometric, rng)
         return {
             "index": index,
-            "image": to_input(image, self.preprocessing),
+            "image": pixels(shown),
             "label": torch.from_numpy(label),
         }
 
@@ -62,21 +64,28 @@ class TrainingMaps(AugmentedPictures):
 class PicturesToParse(PlainPictures):
     """Whole pictures stretched to the input size: `image`, `map_size` (height, width of the answer), `index`."""
 
-    def __init__(self, card: DatasetCard, rows: pd.DataFrame, size: Size, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        card: DatasetCard,
+        rows: pd.DataFrame,
+        size: Size,
+        preprocessing: Preprocessing,
+        library: Library = "pillow",
+    ) -> None:
         self.card = card
         self.images, self.labels = list(rows["image"]), list(rows["label"])
-        self.size = size
+        self.size, self.library = size, library
         self.preprocessing = preprocessing
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Sample:
-        picture = open_rgb(self.images[index])
-        image = resize(picture, self.size, self.preprocessing.interpolation)
+        picture = open_raster(self.images[index], self.library)
+        image = picture.resized(self.size, self.preprocessing.interpolation).pixels()
         if self.labels[index] is None:
-            return {"index": index, "image": to_input(image, self.preprocessing), "map_size": picture.size[::-1]}
+            return {"index": index, "image": image, "map_size": picture.size}
         # Maps are scored at the size of the ground truth, which need not be the picture's, but is of its shape.
         rows, columns = load_label(self.card, self.labels[index]).shape
-        check_map(self.images[index], picture.size, (columns, rows))
-        return {"index": index, "image": to_input(image, self.preprocessing), "map_size": (rows, columns)}
+        check_map(self.images[index], picture.size[::-1], (columns, rows))
+        return {"index": index, "image": image, "map_size": (rows, columns)}

@@ -36,13 +36,13 @@ class ParsingTraining(TaskTraining):
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
         augment = ParsingSections.of(recipe).augment
-        return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed)
+        return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed, recipe.input.library)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> PicturesToParse:
         """All pictures of the split; no input files are needed."""
-        return PicturesToParse(card, only(tables), recipe.input.size, preprocessing)
+        return PicturesToParse(card, only(tables), recipe.input.size, preprocessing, recipe.input.library)
 
     def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
         """Pictures without label maps; the answers are of the pictures' size."""

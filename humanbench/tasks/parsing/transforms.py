@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from humanbench.data.labels import IGNORE
-from humanbench.data.transforms import Size, crop, mirror, resize
+from humanbench.data.rasters import Raster
+from humanbench.data.transforms import Size, resize
 
 Map = NDArray[np.uint8]
 
@@ -22,9 +23,9 @@ def mirrored_classes(pairs: Sequence[tuple[int, int]]) -> Map:
     return table
 
 
-def mirrored(image: Image.Image, label: Map, table: Map) -> tuple[Image.Image, Map]:
+def mirrored(image: Raster, label: Map, table: Map) -> tuple[Raster, Map]:
     """Both mirrored; what was a left arm is a right one then."""
-    return mirror(image), table[label[:, ::-1]]
+    return image.mirrored(), table[label[:, ::-1]]
 
 
 def resized(label: Map, size: Size) -> Map:
@@ -33,8 +34,8 @@ def resized(label: Map, size: Size) -> Map:
 
 
 def window(
-    image: Image.Image, label: Map, size: Size, scale: float, interpolation: str, rng: np.random.Generator
-) -> tuple[Image.Image, Map]:
+    image: Raster, label: Map, size: Size, scale: float, interpolation: str, rng: np.random.Generator
+) -> tuple[Raster, Map]:
     """Both stretched to `scale` times `size`, then a random window of `size`.
 
     Where the scaled picture is smaller it lies at the top left, and the rest is black and ignored (as in the paper's
@@ -45,4 +46,4 @@ def window(
     stretched = resized(label, scaled)[top : top + size[0], left : left + size[1]]
     cut = np.full(size, IGNORE, np.uint8)
     cut[: stretched.shape[0], : stretched.shape[1]] = stretched
-    return crop(resize(image, scaled, interpolation), top, left, size), cut
+    return image.resized(scaled, interpolation).cropped(top, left, size), cut

@@ -10,8 +10,8 @@ import torch
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
-from humanbench.data.images import open_rgb
-from humanbench.data.transforms import apply, compose, mirroring, photometric, to_input, warp
+from humanbench.data.rasters import open_raster
+from humanbench.data.transforms import apply, compose, mirroring, photometric, pixels
 from humanbench.recipes import Recipe
 from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
 from humanbench.tasks.pose import transforms
@@ -33,7 +33,7 @@ class PersonCrops:
         self.boxes = np.stack(list(rows["bbox"])).astype(np.float64) if len(rows) else np.zeros((0, 4))
         self.given = list(zip(rows["center"], rows["scale"], strict=True)) if "center" in rows else None
         self.detected = "score" in rows
-        self.size = recipe.input.size
+        self.size, self.library = recipe.input.size, recipe.input.library
         self.aspect = self.size[1] / self.size[0]
         self.preprocessing = preprocessing
 
@@ -69,8 +69,8 @@ class TrainingPeople(PersonCrops, AugmentedPictures):
 
     def __getitem__(self, index: int) -> Sample:
         rng = self.draws(index)
-        image = open_rgb(self.images[index])
-        window = self.window(index, (image.height, image.width))
+        image = open_raster(self.images[index], self.library)
+        window = self.window(index, image.size)
         keypoints, options = self.keypoints[index], self.augment
         if self.given is None:  # a stated centre is not a box that a detector might have missed by a little
             window = transforms.shifted(window, self.boxes[index], options, rng)
@@ -80,12 +80,11 @@ class TrainingPeople(PersonCrops, AugmentedPictures):
         matrix = transforms.window_matrix(Window(window.center, window.extent * factor), self.size, angle)
         if flip:
             matrix, keypoints = compose(mirroring(self.size[1]), matrix), keypoints[self.order]
-        picture = photometric(
-            warp(image, matrix, self.size, self.preprocessing.interpolation), options.photometric, rng
-        )
+        shown = image.warped(matrix, self.size, self.preprocessing.interpolation)
+        picture = photometric(shown.image(), options.photometric, rng)
         return {
             "index": index,
-            "image": to_input(picture, self.preprocessing),
+            "image": pixels(picture),
             "joints": torch.from_numpy(apply(matrix, keypoints[:, :2])).float(),
             "weights": torch.from_numpy(keypoints[:, 2] > 0).float(),
         }
@@ -104,12 +103,13 @@ class PeopleToFind(PersonCrops, PlainPictures):
         self.scores = rows["score"].astype(float).tolist() if self.detected else [1.0] * len(rows)
 
     def __getitem__(self, index: int) -> Sample:
-        image = open_rgb(self.images[index])
-        window = self.window(index, (image.height, image.width))
-        picture = warp(image, transforms.window_matrix(window, self.size), self.size, self.preprocessing.interpolation)
+        image = open_raster(self.images[index], self.library)
+        window = self.window(index, image.size)
+        matrix = transforms.window_matrix(window, self.size)
+        picture = image.warped(matrix, self.size, self.preprocessing.interpolation)
         return {
             "index": index,
-            "image": to_input(picture, self.preprocessing),
+            "image": picture.pixels(),
             "window": torch.from_numpy(np.concatenate([window.center, window.extent])),
             "who": self.who[index],
             "box_score": self.scores[index],

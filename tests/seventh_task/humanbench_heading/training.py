@@ -97,7 +97,7 @@ class HeadingPictures:
             if generator(self.seed, self.epoch, index).random() < self.flip:
                 image, heading = transforms.mirror(image), int(mirrored(self.count)[heading])
             sample["heading"] = heading
-        return sample | {"image": transforms.to_input(image, self.preprocessing)}
+        return sample | {"image": transforms.pixels(image)}
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
         """All pictures in a random order."""
