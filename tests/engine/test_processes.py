@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,57 +32,81 @@ from tests.engine.toy import FAST, toy_backbone
 ROOT = Path(__file__).resolve().parents[2]
 SET = FAST["attribute"] | {"train.views": 1}
 
+pytestmark = pytest.mark.xdist_group("two processes")  # they are launched once
 
-def started(data_root: Path, out: Path, datasets: str = "pa100k", **more: Any) -> subprocess.CompletedProcess[str]:
-    """`eval` of the toy backbone by two processes."""
-    settings = SET | more
-    overrides = [word for key, value in settings.items() for word in ("--set", f"{key}={json.dumps(value)}")]
+
+@dataclass(frozen=True)
+class Launch:
+    """What a launch of two processes left: the folder of its runs, the exit code of the last, what was said."""
+
+    runs: Path
+    broken: Path
+    exit_code: int
+    said: list[str]
+
+
+@pytest.fixture(scope="module")
+def launch(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """Three evaluations of the toy backbone by two processes: a plain one, one whose cells fail in both, and one that
+    comes upon a picture that only one of them reads, and that does not decode."""
+    folder = tmp_path_factory.mktemp("launch")
+    copy = folder / "data"
+    for name in ("pa100k", "peta"):
+        shutil.copytree(data_root / name, copy / name)
+    picture = Path(load_samples(load_card("pa100k"), "train", copy)["image"].iloc[3])
+    picture.write_bytes(picture.read_bytes()[:100])
+    commands = [
+        evaluation(data_root, folder / "plain", "pa100k"),
+        evaluation(data_root, folder / "both", "pa100k,peta", **{"optim.lr": 1e30}),
+        evaluation(copy, folder / "one", "pa100k,peta", **{"train.views": 0}),
+    ]
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "tests.engine.toy_cli", "eval", "--backbone", "toy", "--suite", "mini", "--device", "cpu",
-        "--data-root", str(data_root), "--out", str(out), "--datasets", datasets, "--json", *overrides,
-    ]  # fmt: skip
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "tests.engine.toy_cli", *commands[0]),
+        *(word for later in commands[1:] for word in ("--then", *later)),
+    ]
+    environment = os.environ | {"HUMANBENCH_CACHE": str(folder / "cache")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=400)
+    documents = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    return Launch(folder, picture, done.returncode, documents)
 
 
-def in_two_processes(data_root: Path, out: Path) -> Result:
-    done = started(data_root, out)
-    assert done.returncode == 0, done.stderr
-    (document,) = json.loads(done.stdout)  # only one of the processes speaks
-    return Result.model_validate(document)
+def evaluation(data_root: Path, out: Path, datasets: str, **more: Any) -> list[str]:
+    """The words of an `eval` of the toy backbone."""
+    overrides = [word for key, value in (SET | more).items() for word in ("--set", f"{key}={json.dumps(value)}")]
+    return [
+        *("eval", "--backbone", "toy", "--suite", "mini", "--device", "cpu", "--json"),
+        *("--data-root", str(data_root), "--out", str(out), "--datasets", datasets, *overrides),
+    ]
 
 
-def test_two_processes_fit_and_predict_like_one(data_root: Path, tmp_path: Path) -> None:
-    result = in_two_processes(data_root, tmp_path / "two")
+def test_two_processes_fit_and_predict_like_one(launch: Launch, data_root: Path, tmp_path: Path) -> None:
+    (result,) = load_results(launch.runs / "plain")
     assert (result.status, result.provenance.processes) == ("done", 2)
     assert result.provenance.cache["train"].startswith("used")
-    assert load_results(tmp_path / "two")[0] == result
 
     plan = plan_for(
         Request(toy_backbone(), datasets="pa100k", suite="mini", data_root=data_root, out=tmp_path / "one", set=SET)
     )
     (spec,) = plan.cells
-    assert with_weights(plan, spec, tmp_path / "two" / "weights") == result.provenance.predictions_sha256
+    assert with_weights(plan, spec, launch.runs / "plain" / "weights") == result.provenance.predictions_sha256
 
 
-def test_an_error_of_one_process_ends_both(data_root: Path, tmp_path: Path) -> None:
-    """A picture that only one of them reads does not decode: the other one must not wait for it for hours."""
-    copy = tmp_path / "data"
-    for name in ("pa100k", "peta"):
-        shutil.copytree(data_root / name, copy / name)
-    picture = Path(load_samples(load_card("pa100k"), "train", copy)["image"].iloc[3])
-    picture.write_bytes(picture.read_bytes()[:100])
-    done = started(copy, tmp_path / "run", "pa100k,peta", **{"train.views": 0})
-    assert done.returncode != 0
-    (result,) = load_results(tmp_path / "run")
+def test_an_error_of_one_process_ends_both(launch: Launch) -> None:
+    """The other one must not wait for it for hours."""
+    assert launch.exit_code != 0
+    (result,) = load_results(launch.runs / "one")
     assert (result.dataset, result.status) == ("pa100k", "failed")
-    assert picture.name in result.reason
+    assert launch.broken.name in result.reason
 
 
-def test_an_error_of_both_is_recorded_once_and_the_rest_goes_on(data_root: Path, tmp_path: Path) -> None:
-    done = started(data_root, tmp_path / "run", "pa100k,peta", **{"optim.lr": 1e30})
-    assert [d["status"] for d in json.loads(done.stdout)] == ["failed", "failed"]
-    assert len(list((tmp_path / "run" / "results").iterdir())) == 2
+def test_an_error_of_both_is_recorded_once_and_the_rest_goes_on(launch: Launch) -> None:
+    assert [result.status for result in load_results(launch.runs / "both")] == ["failed", "failed"]
+    assert len(list((launch.runs / "both" / "results").iterdir())) == 2
+
+
+def test_only_one_of_the_processes_speaks(launch: Launch) -> None:
+    assert len(launch.said) == 2  # the documents of two runs that came to their end
 
 
 def with_weights(plan: Plan, spec: CellSpec, weights: Path) -> str:

@@ -1,13 +1,17 @@
 """`humanbench` with the toy backbone in place of any other: `python -m tests.engine.toy_cli ARGS`.
 
 `TOY_STALL=cell:epochs` makes the fit of that cell (the start of its name) wait after so many epochs are saved, so that
-a test can interrupt it at a known point; the file `stalled` in the run folder says that it waits.
+a test can interrupt it at a known point; the file `stalled` in the run folder says that it waits. Several commands run
+one after the other with `--then` between them, whatever their exit codes; the last one's counts.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -38,4 +42,8 @@ if __name__ == "__main__":
     if "TOY_STALL" in os.environ:
         name, _, count = os.environ["TOY_STALL"].partition(":")
         stall(name, int(count))
-    main()
+    *before, last = [list(words) for then, words in groupby(sys.argv[1:], "--then".__eq__) if not then]
+    for words in before:
+        with suppress(SystemExit):
+            main(words)
+    main(last)

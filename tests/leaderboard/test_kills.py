@@ -87,7 +87,7 @@ def names(store: Path) -> set[str]:
 def test_an_acceptance_that_is_killed_is_finished_or_taken_back(
     folder: Path, report: SubmissionReport, tmp_path: Path
 ) -> None:
-    left = each_kill(tmp_path, lambda here: add(folder, report, here / "store"), lambda here: None)
+    left = each_kill(tmp_path, lambda here: add(folder, report, here / "store"), lambda here: None, 2)
     outcomes = []
     for here in left:
         store = here / "store"
@@ -103,7 +103,7 @@ def test_an_acceptance_that_is_killed_is_finished_or_taken_back(
         assert verify_store(store) == []
     assert outcomes == sorted(outcomes)  # from some call on it is accepted
     assert {True, False} == set(outcomes)
-    assert len(left) > 30
+    assert len(left) > 15
 
 
 def test_a_withdrawal_that_is_killed_was_made_or_was_not(

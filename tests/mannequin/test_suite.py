@@ -17,6 +17,7 @@ from PIL import Image
 
 from humanbench.cards import cards, load_card
 from humanbench.cli import main
+from humanbench.cli.signals import ended_by_signals
 from humanbench.data.mannequin import suite
 from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.sampling import world_of
@@ -268,9 +269,9 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are looked for in /proc")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL"])
 def test_workers_end_with_the_process_they_work_for(name: str, tmp_path: Path) -> None:
-    """However it ends; where it can still do something, nothing half-written stays."""
+    """However it ends; where it can still do something, nothing half-written stays. SIGHUP has SIGTERM's handler."""
     process = started(tmp_path)
     helpers = children(process.pid)
     assert len(helpers) >= 2
@@ -286,6 +287,18 @@ def test_workers_end_with_the_process_they_work_for(name: str, tmp_path: Path) -
         assert process.returncode == 128 + signal.Signals[name]
         assert "Traceback" not in stderr
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_that_closes_is_an_end_as_any_other() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    with ended_by_signals():
+        handler = signal.getsignal(signal.SIGHUP)
+        assert handler == signal.getsignal(signal.SIGTERM)
+        assert callable(handler)
+        with pytest.raises(SystemExit) as ended:
+            handler(signal.SIGHUP, None)
+        assert ended.value.code == 128 + signal.SIGHUP
+    assert signal.getsignal(signal.SIGHUP) == before
 
 
 def test_procedural_pictures_need_no_torch() -> None:
