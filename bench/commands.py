@@ -1,8 +1,9 @@
 """`python -m bench.commands [--against CHECKOUT] [NAME…]`: whole commands as processes, CPU seconds and peak memory.
 
-Every command runs on inputs of paper size that are made here, with its 1,000 resamples, against the field's tool (point
-estimates alone) and, with `--against`, against the same command of another checkout of this repository. Sides take
-turns, and the least of the turns counts.
+Scoring runs on inputs of paper size that are made here, with its 1,000 resamples, against the field's tool (point
+estimates alone); the board is built of made-up results of many backbones on the nineteen datasets. With `--against` the
+same command of another checkout of this repository is measured too. Sides take turns, and the least of the turns
+counts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from rich.table import Table
 from bench import boxes, keypoints
 
 TURNS = 3
+
+SLOW = "board5000"
+"""Is measured where it is named: its inputs are 95,000 files."""
 
 PYCOCOTOOLS = """
 import sys
@@ -50,12 +54,55 @@ print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 class Command:
     """`humanbench score` of one dataset; `make` writes data and predictions and gives the peer's arguments."""
 
-    dataset: str
+    name: str
     size: str
     make: Callable[[Path, Path], list[str]]
     suffix: str = ".json"
     peer_name: str = ""
     peer: str = ""
+    verb: str = "score"
+
+    def prepared(self, folder: Path) -> tuple[list[str], list[str]]:
+        """Inputs written into a folder: the words of `humanbench`, and the peer's arguments."""
+        predictions = folder / f"predictions{self.suffix}"
+        theirs = self.make(folder / self.name, predictions)
+        return ["score", self.name, "--predictions", str(predictions), "--data-root", str(folder)], theirs
+
+
+@dataclass(frozen=True)
+class Board:
+    """`humanbench leaderboard build` of so many backbones on all datasets of the benchmark."""
+
+    entries: int
+    peer_name: str = ""
+    peer: str = ""
+    verb: str = "leaderboard build"
+
+    @property
+    def name(self) -> str:
+        return f"board{self.entries}"
+
+    @property
+    def size(self) -> str:
+        return f"{self.entries:,} entries on 19 datasets"
+
+    def prepared(self, folder: Path) -> tuple[list[str], list[str]]:
+        """A run folder with a results file per backbone and dataset."""
+        from humanbench.results.columns import benchmark_columns
+        from tests.leaderboard.made import USUAL, made_result
+
+        rng, results = np.random.default_rng(0), folder / "run/results"
+        results.mkdir(parents=True)
+        usual = [made_result(name) for name in benchmark_columns()]
+        for entry in range(self.entries):
+            weights = f"{entry:064x}"
+            for number, one in enumerate(usual):
+                value = USUAL[one.dataset] + rng.normal()
+                metrics = {one.main: {"value": value, "low": value - 0.5, "high": value + 0.5, "n": 1000}}
+                cell = one.cell.model_dump() | {"weights_sha256": weights, "id": f"{number:04x}{entry:060x}"}
+                document = json.loads(one.to_json()) | {"backbone": f"timm:net_{entry}", "metrics": metrics}
+                (results / f"{entry}-{number}.json").write_text(json.dumps(document | {"cell": cell}))
+        return ["leaderboard", "build", str(folder / "run"), "--out", str(folder / "site")], []
 
 
 @dataclass(frozen=True)
@@ -113,7 +160,7 @@ def _pa100k(root: Path, predictions: Path) -> list[str]:
     return []
 
 
-COMMANDS = (
+COMMANDS: tuple[Command | Board, ...] = (
     Command(
         "coco_pose",
         "5,000 images, 11,004 people, 104,125 detections",
@@ -123,6 +170,8 @@ COMMANDS = (
     ),
     Command("crowdhuman", "4,370 images, 99,481 people, 300,000 detections", _crowdhuman),
     Command("pa100k", "10,000 images, 26 attributes", _pa100k, ".csv"),
+    Board(1000),
+    Board(5000),
 )
 
 
@@ -151,19 +200,16 @@ def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
 @click.argument("words", nargs=-1)
 @click.option("--against", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Another checkout.")
 def main(words: tuple[str, ...], against: Path | None) -> None:
-    """Measure whole commands whose dataset contains one of the WORDS."""
+    """Measure whole commands whose name (a dataset, board1000 …) contains one of the WORDS."""
     here = Path(__file__).resolve().parents[1]
     table = Table("command", "side", "CPU", "peak MB", "CPU ratio", "memory ratio")
     for command in COMMANDS:
-        if words and not any(word in command.dataset for word in words):
+        if not any(word in command.name for word in words) and (words or command.name == SLOW):
             continue
-        Console(stderr=True).print(f"measuring score {command.dataset} …")
+        Console(stderr=True).print(f"measuring {command.verb} {command.name} …")
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            predictions = folder / f"predictions{command.suffix}"
-            theirs = command.make(folder / command.dataset, predictions)
-            ours = ["-m", "humanbench", "score", command.dataset, "--predictions", str(predictions)]
-            ours += ["--data-root", name]
+            words_of, theirs = command.prepared(Path(name))
+            ours = ["-m", "humanbench", *words_of]
             sides = {"ours": (ours, here)}
             if against:
                 sides["the other checkout"] = (ours, against.resolve())
@@ -173,7 +219,7 @@ def main(words: tuple[str, ...], against: Path | None) -> None:
         for side, spent in costs.items():
             ratios = (spent.seconds / costs["ours"].seconds, spent.mb / costs["ours"].mb)
             table.add_row(
-                f"score {command.dataset} ({command.size})" if side == "ours" else "",
+                f"{command.verb} {command.name} ({command.size})" if side == "ours" else "",
                 side,
                 f"{spent.seconds:.2f} s",
                 f"{spent.mb:.0f}",

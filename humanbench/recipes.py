@@ -230,11 +230,11 @@ def load_recipe(
         merged["source"] = "ours"  # nothing of it was released, whatever the task's defaults are from
     recipe = _validated(card, merged | {"task": card.task, "suite": suite, "regime": regime, "variant": variant})
     check_options(overrides or {}, optim=recipe.optim, schedule=recipe.schedule)
-    _check_freezing(overrides or {}, regime)
+    check_freezing(overrides or {}, regime)
     return recipe
 
 
-def _check_freezing(overrides: Iterable[str], regime: str) -> None:
+def check_freezing(overrides: Iterable[str], regime: str) -> None:
     """`RecipeError` for an overridden key that another regime reads: it would do nothing."""
     for other, options in OPTIONS_OF.items():
         for option in options:

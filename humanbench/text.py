@@ -47,7 +47,7 @@ def one_line(text: str) -> str:
     return CONTROL.sub(" ", text)
 
 
-def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A hint naming the closest known spellings, or the empty string; `likeness` 0 .. 1 is the least that counts.
 
     >>> nearest("market", ["market1501", "mpii"])
@@ -62,7 +62,7 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
         spellings.setdefault(candidate.lower(), []).append(candidate)
     lower = name.lower()
     close = difflib.get_close_matches(lower, spellings, n=3, cutoff=likeness)
-    if likeness <= 0.5:
+    if likeness <= 0.6:
         close += [k for k in spellings if lower and lower in k and k not in close]
     names = [spelling for match in close for spelling in spellings[match]]
     return f"; did you mean {', '.join(names[:3])}?" if names else ""

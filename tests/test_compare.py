@@ -138,6 +138,7 @@ def test_a_cell_of_one_run_is_named_and_nothing_in_common_is_exit_2(made: Path, 
     said = command("compare", tmp_path / "0", tmp_path / "1", "--data-root", made / "data", "--gate")
     assert said.exit_code == 2
     assert "None of 2 cells can be compared" in said.stderr
+    assert "can be compared" not in said.stdout, "once is enough"
     assert "only in BASE" in said.stdout
     assert "only in NEW" in said.stdout
 
@@ -333,6 +334,35 @@ def test_formats_say_the_same(made: Path, tmp_path: Path) -> None:
 def report_of(**fields: Any) -> CellReport:
     about = {"task": "reid", "suite": "mini", "regime": "head", "variant": None, "subset": None, "synthetic": False}
     return CellReport(**(about | {"dataset": "x", "scenario": "in-dataset", "metric": "mAP"} | fields))
+
+
+def test_what_is_in_one_run_alone_is_one_test_case(made: Path, tmp_path: Path) -> None:
+    """Of one comparable cell there is no row of cells together, and why is said."""
+    common = humanbench.compare(made / "base", made / "poor", made / "data")
+    first = common.cells[0]
+    lone = [
+        first.model_copy(update={"dataset": name, "verdict": "not comparable", "problem": "only in BASE"})
+        for name in ("lip", "cihp", "peta", "mpii")
+    ]
+    report = common.model_copy(update={"cells": (first, *lone), "together": (), "averages": ()})
+    (suite,) = ET.fromstring(report.to_junit())
+    assert (suite.get("tests"), suite.get("skipped")) == ("2", "1")
+    assert [case.get("name") for case in suite] == [first.dataset, "4 cells"]
+    assert "lip, cihp, peta, mpii" in str(suite[1].findtext("system-out"))
+    said = "Nothing is judged together: that takes two cells of a board that can be compared"
+    assert said in report.to_markdown()
+    assert "weighted change" not in report.to_markdown(), "a note on what is not there"
+    assert said not in common.to_markdown()
+    none = report.model_copy(update={"cells": tuple(lone)})
+    assert "<sub>" not in none.to_markdown()
+
+
+def test_the_note_under_unpaired_cells_does_not_speak_of_pairs(made: Path) -> None:
+    paired = humanbench.compare(made / "base", made / "poor", made / "data").to_markdown()
+    unpaired = humanbench.compare(made / "base", made / "poor", made / "nowhere").to_markdown()
+    assert "paired resamples" in paired
+    assert "paired resamples" not in unpaired
+    assert "unpaired: from the recorded intervals" in unpaired
 
 
 def test_what_is_in_one_run_alone_is_one_row_and_no_cell_is_lost() -> None:

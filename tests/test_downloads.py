@@ -355,6 +355,13 @@ def test_an_archive_is_unpacked_once_and_again_when_its_content_is_gone(server: 
     assert [one.was_there for one in download(card, root, files_of(card))] == [False]
 
 
+def test_a_download_that_fails_leaves_no_folder(tmp_path: Path) -> None:
+    card = card_with(RemoteFile(to="a.txt", url="http://127.0.0.1:9/a.txt"))
+    with pytest.raises(DataError, match="cannot be reached"):
+        list(download(card, DataRoot(tmp_path / "data"), card.access.files))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_two_processes_do_not_fetch_the_same(tmp_path: Path, server: Server) -> None:
     card = card_with(RemoteFile(to="a", url=server.address("a")))
     (tmp_path / downloads.STATE / "pa100k").mkdir(parents=True)

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from humanbench.data.images import open_rgb
+from humanbench.cards import load_card
+from humanbench.data.images import open_rgb, unreadable
 from humanbench.data.verify import decoded_size
 from humanbench.errors import DataError
+from humanbench.evaluation.pictures import folder_pictures
 
 RAMP = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
 
@@ -40,3 +42,22 @@ def test_other_pictures_keep_what_they_show(mode: str, tmp_path: Path) -> None:
     assert shown.shape == (8, 64, 3)
     assert shown[:, 0].max() < 16
     assert shown[:, -1].min() > 235
+
+
+def test_pictures_that_are_cut_off_are_found_before_anything_is_done(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    paths = [tmp_path / name for name in ("whole.jpg", "cut.jpg", "text.png", "whole.png")]
+    for path in (paths[0], paths[1], paths[3]):
+        Image.fromarray(noise).save(path)
+    paths[1].write_bytes(paths[1].read_bytes()[:9000])
+    paths[2].write_text("no picture")
+    assert list(unreadable(paths)) == paths[1:3]
+    given = tmp_path / "given"
+    given.mkdir()
+    for path in paths:
+        path.rename(given / path.name)
+    card, skipped = load_card("pa100k"), list[str]()
+    with pytest.raises(DataError, match=r"^2 of 4 pictures cannot be read: .*cut.jpg.*text.png.*--skip-unreadable"):
+        folder_pictures(card, given)
+    assert [picture.id for picture in folder_pictures(card, given, skipped=skipped)] == ["whole.jpg", "whole.png"]
+    assert len(skipped) == 2

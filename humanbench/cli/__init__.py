@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import warnings
 from typing import Any
@@ -81,6 +82,7 @@ class Verbs(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             warnings.showwarning = _show_warning
+            logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # speaks of compilers nobody needs
             return super().invoke(ctx)
         except HumanbenchError as error:
             click.echo(f"humanbench: {one_line(str(error))}", err=True)

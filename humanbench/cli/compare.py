@@ -75,12 +75,10 @@ def command(
         show(report)
     else:
         click.echo(FORMATS[form](report).rstrip("\n"))
-    if not report.comparable:
+    code = 2 if not report.comparable else int(gate and report.regressed)
+    if code:
         click.echo(f"humanbench: {headline(report)}", err=True)
-        click.get_current_context().exit(2)
-    if gate and report.regressed:
-        click.echo(f"humanbench: {headline(report)}", err=True)
-        click.get_current_context().exit(1)
+        click.get_current_context().exit(code)
 
 
 def show(report: Comparison) -> None:
@@ -95,6 +93,7 @@ def show(report: Comparison) -> None:
         average_row,
         folded_rows,
         headline,
+        not_together,
         notes,
         sides,
         together_row,
@@ -117,11 +116,14 @@ def show(report: Comparison) -> None:
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
+    if reason := not_together(report):
+        console.print(escape(reason), style="dim", soft_wrap=True)
     if report.comparable:
         console.print(DETECTS, style="dim", soft_wrap=True)
     for note in notes(report):
         console.print(escape(note), style="dim", soft_wrap=True)
-    console.print(escape(headline(report)), soft_wrap=True, style="bold")
+    if report.comparable:  # else it is the error
+        console.print(escape(headline(report)), soft_wrap=True, style="bold")
 
 
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], str]]) -> Any:

@@ -16,6 +16,7 @@ from humanbench.cli.options import following_options, json_option
 @click.option("--checkpoint", metavar="FILE|hf-hub:…", help="The backbone's own weights, if not where the run says.")
 @click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and say which.")
 @click.option("--no-drawings", is_flag=True, help="Write the predictions alone.")
 @following_options
 @json_option
@@ -28,6 +29,7 @@ def command(
     checkpoint: str | None,
     device: str | None,
     workers: int | None,
+    skip_unreadable: bool,
     no_drawings: bool,
     as_json: bool,
 ) -> None:
@@ -44,11 +46,12 @@ def command(
 
     outcome = predict_folder(
         load_finetuned(run, cell, checkpoint), pictures, out, boxes, device=device, workers=workers,
-        drawn=not no_drawings, command=command_line(),
+        drawn=not no_drawings, skip_unreadable=skip_unreadable, command=command_line(),
     )  # fmt: skip
     if as_json:
         click.echo(json.dumps(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn}, indent=1))
         return
-    click.echo(f"{outcome.about['pictures']:,} pictures: {outcome.predictions}")
+    left = f" ({len(outcome.about['skipped'])} left out)" if outcome.about.get("skipped") else ""
+    click.echo(f"{outcome.about['pictures']:,} pictures{left}: {outcome.predictions}")
     if outcome.drawn:
         click.echo(f"{outcome.drawn:,} drawn: {outcome.folder / 'drawn'}")

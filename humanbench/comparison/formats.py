@@ -82,22 +82,36 @@ def together_row(group: TogetherReport) -> tuple[str, ...]:
     return group.group, str(group.cells), change, interval, p_text(group.corrected), detects, verdict
 
 
-def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verdict]]:
-    """A row per cell with its verdict; from FOLDED on, those that cannot be compared for one reason are one row."""
+def folded_cells(cells: Sequence[CellReport]) -> list[list[CellReport]]:
+    """Each cell alone; from FOLDED on, those that cannot be compared for one reason together, at the first's place."""
     alike: dict[str, list[CellReport]] = {}
     for cell in cells:
         if not cell.comparable:
             alike.setdefault(cell.problem, []).append(cell)
-    rows: list[tuple[tuple[str, ...], Verdict]] = []
+    found: list[list[CellReport]] = []
     for cell in cells:
         same = alike.get(cell.problem, []) if not cell.comparable else []
         if len(same) < FOLDED:
-            rows.append((cell_row(cell), cell.verdict))
+            found.append([cell])
         elif cell is same[0]:
-            names = ", ".join(one.dataset for one in same)
-            verdict = f"not comparable: {cell.problem} ({names})"
-            rows.append(((f"{len(same)} cells", *[""] * (len(CELLS) - 2), verdict), cell.verdict))
-    return rows
+            found.append(same)
+    return found
+
+
+def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verdict]]:
+    """A row per cell, or cells that are folded, with its verdict."""
+    return [(_folded_row(same), same[0].verdict) for same in folded_cells(cells)]
+
+
+def _folded_row(same: Sequence[CellReport]) -> tuple[str, ...]:
+    if len(same) == 1:
+        return cell_row(same[0])
+    names = ", ".join(one.dataset for one in same)
+    return _folded_name(same), *[""] * (len(CELLS) - 2), f"not comparable: {same[0].problem} ({names})"
+
+
+def _folded_name(same: Sequence[CellReport]) -> str:
+    return same[0].dataset if len(same) == 1 else f"{len(same)} cells"
 
 
 def average_row(average: BoardAverage) -> tuple[str, ...]:
@@ -137,14 +151,35 @@ def markdown(report: ComparisonRecord) -> str:
             parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
     if listed := notes(report):
         parts.append("\n".join(f"- {escaped(note)}" for note in listed))
-    seeds = "Values are means over the training seeds. " if _several(report) else ""
-    parts.append(
-        f"<sub>{seeds}Differences are NEW − BASE. Intervals and p-values hold test units ({report.resamples} paired "
-        "resamples) and training seeds; p is corrected over all cells, and over all groups of cells taken together. "
-        "▲ ▼ where p &lt; 0.05; a regression is larger than its margin too. The weighted change is in percent of BASE, "
-        f"positive where NEW is better; {DETECTS}.</sub>"
-    )
+    if report.comparable:
+        parts.append(f"<sub>{_footnote(report)}</sub>")
     return "\n\n".join(parts) + "\n"
+
+
+def _footnote(report: ComparisonRecord) -> str:
+    """What the columns and rows that are there mean."""
+    methods = {cell.method for cell in report.comparable}
+    ways = {"paired": f"{report.resamples} paired resamples", "unpaired": "unpaired: from the recorded intervals"}
+    units = "; ".join(text for name, text in ways.items() if name in methods)
+    together = ", and over all groups of cells taken together" if report.together else ""
+    change = " The weighted change is in percent of BASE, positive where NEW is better." if report.together else ""
+    return (
+        f"{'Values are means over the training seeds. ' if _several(report) else ''}Differences are NEW − BASE. "
+        f"Intervals and p-values hold test units ({units}) and training seeds; p is corrected over all cells{together}"
+        f". ▲ ▼ where p &lt; 0.05; a regression is larger than its margin too.{change} {DETECTS.capitalize()}."
+        f"{' ' + escaped(reason) if (reason := not_together(report)) else ''}"
+    )
+
+
+def not_together(report: ComparisonRecord) -> str:
+    """Why there is no row of cells together, in a sentence; empty where there is one, or nothing is compared."""
+    if report.together or not report.comparable:
+        return ""
+    count = len(report.comparable)
+    return (
+        "Nothing is judged together: that takes two cells of a board that can be compared and whose BASE is not 0, "
+        f"and there {'is' if count == 1 else 'are'} {_number_of(count, 'cell')} in all."
+    )
 
 
 def _several(report: ComparisonRecord) -> bool:
@@ -193,19 +228,22 @@ def junit(report: ComparisonRecord) -> str:
     root = ET.Element("testsuites", name="humanbench compare")
     for board, cells in boards(report.cells).items():
         groups = [group for group in report.together if group.board == board]
+        folded = folded_cells(cells)
         suite = ET.SubElement(
             root,
             "testsuite",
             name=_printable(board),
-            tests=str(len(cells) + len(groups)),
+            tests=str(len(folded) + len(groups)),
             failures=str(sum(c.regression for c in cells) + sum(g.regression for g in groups)),
-            skipped=str(sum(not cell.comparable for cell in cells)),
+            skipped=str(sum(not same[0].comparable for same in folded)),
             errors="0",
         )
-        for cell in cells:
-            case = _case(suite, board, cell.dataset, zip(CELLS, cell_row(cell), strict=True), cell.regression)
-            if not cell.comparable:
-                case.insert(0, ET.Element("skipped", message=_printable(cell.problem)))
+        for same in folded:
+            first = same[0]
+            row = zip(CELLS, _folded_row(same), strict=True)
+            case = _case(suite, board, _folded_name(same), row, first.regression)
+            if not first.comparable:
+                case.insert(0, ET.Element("skipped", message=_printable(first.problem)))
         for group in groups:
             row = zip(TOGETHER, together_row(group), strict=True)
             _case(suite, board, f"together: {group.group}", row, group.regression)

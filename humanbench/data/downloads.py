@@ -104,10 +104,23 @@ def download(card: DatasetCard, root: DataRoot, files: Sequence[RemoteFile]) -> 
     """
     folder = root.folder(card.id)
     state = root.base / STATE / card.id
+    new = [place for place in (state, *state.parents) if not place.exists()]
     state.mkdir(parents=True, exist_ok=True)
-    with _alone(state):
-        for file in files:
-            yield _laid(file, folder, state)
+    try:
+        with _alone(state):
+            for file in files:
+                yield _laid(file, folder, state)
+    finally:
+        _remove_empty(new)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Take away folders, the innermost first, as far as nothing came into them."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def _laid(file: RemoteFile, folder: Path, state: Path) -> Laid:

@@ -81,6 +81,9 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             if accelerator.is_main_process:  # a run that was killed after the result was written left it
                 context.folder.place("checkpoints", artefact_name(spec, key), ".pt").unlink(missing_ok=True)
             context.log.info(f"  done before: {headline(before)}")
+            kept = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
+            if not context.weights and kept.is_file():
+                context.log.info(f"  its weights were kept then and stay: {kept} (remove them by hand)")
             return _as_it_is_called_now(context, accelerator, spec, before)
         cell = prepare(context, spec, tables, key)
         computing = True

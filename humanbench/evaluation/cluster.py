@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.request import Request
 from humanbench.overrides import relocated
+from humanbench.suites import MINI
 
 if TYPE_CHECKING:
     from humanbench.engine.context import CellSpec
@@ -21,6 +22,7 @@ Cluster = Literal["slurm", "local"]
 def request_for(request: Request, plan: Plan, spec: CellSpec) -> Request:
     """The request for one cell of a plan, with everything that the plan has settled."""
     root = plan.context.data_root
+    embedded = request.suite == MINI and request.data_root is None  # a place in the cache of this machine
     return dataclasses.replace(
         request,
         datasets=[spec.card.id],
@@ -31,7 +33,7 @@ def request_for(request: Request, plan: Plan, spec: CellSpec) -> Request:
         seeds=1,
         shard=None,
         out=os.fspath(plan.context.folder.path),
-        data_root=os.fspath(root),
+        data_root=None if embedded else os.fspath(root),
         set=relocated(request.set, root.settings([spec.card.id, *spec.recipe.train.on])),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from humanbench.engine.devices import check_device
 from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.evaluation.finetuned import FinetunedModel
-from humanbench.evaluation.pictures import assumptions, decoded_of, folder_pictures
+from humanbench.evaluation.pictures import PICTURES, assumptions, decoded_of, folder_pictures
 from humanbench.files import beside, write_text
 from humanbench.hashing import content_sha256, file_sha256, key
 from humanbench.overrides import PathLike
@@ -52,29 +53,35 @@ def predict_folder(
     device: str | None = None,
     workers: int | None = None,
     drawn: bool = True,
+    skip_unreadable: bool = False,
     command: str = "",
 ) -> FolderOutcome:
     """Predict a folder of pictures into `out`: `predictions` in the task's format, `drawn/`, and `prediction.json`.
 
-    What is there of the same content is not computed again. Raises `HumanbenchError` for pictures, boxes or weights
-    that do not fit, and where `out` holds predictions of something else.
+    What is there of the same content is not computed again. With `skip_unreadable` pictures that cannot be read are
+    left out, and named in `prediction.json`. Raises `HumanbenchError` for pictures, boxes or weights that do not fit,
+    for pictures that cannot be read, and where `out` holds predictions of something else.
     """
     check_device(device)
     _check_apart(pictures, out)
     folder = RunFolder(Path(out).expanduser().absolute())
-    listed = folder_pictures(model.card, pictures, boxes)
+    skipped: list[str] = []
+    listed = folder_pictures(model.card, pictures, boxes, skipped if skip_unreadable else None)
     tables = training_of(model.card).picture_tables(model.card, listed)
     if not sum(map(len, tables.values())):
         raise DataError(f"{boxes}: holds no box in any of the {len(listed)} pictures")
-    about = _about(model, listed, boxes)
+    about = _about(model, listed, boxes) | {"skipped": skipped}
     log = RunLog(folder.log)
     with folder.claim(["predict"]):
         log.write(f"$ {command or 'predict_folder'}")
         for text in about["assumed"]:
             log.info(f"  assumed: {text}")
+        for text in skipped:
+            log.info(f"  left out: {text}")
         place = folder.path / f"predictions{task_for(model.card).predictions.suffix}"
         _write(model, tables, about, folder.path, place, log, device, workers)
-        count = _draw(model, tables, place, folder.path / "drawn", log) if drawn else 0
+        names = drawn_names([picture.id for picture in listed])
+        count = _draw(model, tables, place, folder.path / "drawn", names, log) if drawn else 0
     return FolderOutcome(folder.path, place, count, json.loads((folder.path / ABOUT).read_bytes()))
 
 
@@ -97,6 +104,7 @@ def _about(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: Path
         "cell": model.name,
         "weights_sha256": model.sha256,
         "pictures": len(pictures),
+        "pictures_sha256": key(content),
         "people": sum(len(p.boxes) for p in pictures) if training_of(model.card).takes_boxes else None,
         "boxes_sha256": given,
         "assumed": assumptions(model.card, model.recipe, pictures),
@@ -120,14 +128,11 @@ def _write(
         log.info(f"  done before: {place}")
         return
     if before is not None:
-        raise HumanbenchError(
-            f"{folder}: holds predictions of other pictures, boxes or weights ({before.get('cell')}); "
-            "give another --out"
-        )
+        raise HumanbenchError(f"{folder}: holds predictions of {_differing(before, about)}; give another --out")
     started = _read(parts / ABOUT)
     if started is None or started.get("identity") != about["identity"]:
         if started is not None:
-            log.info("  what an earlier run left is of something else and is removed")
+            log.info(f"  what an earlier run left is of {_differing(started, about)} and is removed")
         shutil.rmtree(parts, ignore_errors=True)
         write_text(parts / ABOUT, json.dumps(about, indent=1) + "\n")
     decoded = decoded_of(model.card, model.recipe, model.network, tables, device, workers, log, parts)
@@ -140,6 +145,30 @@ def _write(
     shutil.rmtree(parts, ignore_errors=True)
 
 
+def _differing(before: dict[str, Any], about: dict[str, Any]) -> str:
+    """In what two records differ, in words."""
+    texts = {
+        "pictures_sha256": f"other pictures ({before.get('pictures')} there, {about['pictures']} now)",
+        "boxes_sha256": "other boxes",
+        "cell": f"other weights ({before.get('cell')})",
+        "weights_sha256": f"other weights ({before.get('cell')})",
+    }
+    found = [text for name, text in texts.items() if name in before and before[name] != about[name]]
+    return " and ".join(dict.fromkeys(found)) or f"other pictures, boxes or weights ({before.get('cell')})"
+
+
+def drawn_names(ids: Sequence[str]) -> dict[str, str]:
+    """By id of a picture the name of its drawing, without a suffix: the picture's own is dropped where no two then
+    have one name.
+
+    >>> drawn_names(["a.jpg", "b.jpg", "b.png"])
+    {'a.jpg': 'a', 'b.jpg': 'b.jpg', 'b.png': 'b.png'}
+    """
+    bare = {name: str(Path(name).with_suffix("")) if Path(name).suffix.lower() in PICTURES else name for name in ids}
+    counts = Counter(name.casefold() for name in bare.values())
+    return {name: short if counts[short.casefold()] == 1 else name for name, short in bare.items()}
+
+
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         document = json.loads(path.read_bytes())
@@ -148,14 +177,14 @@ def _read(path: Path) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _draw(model: FinetunedModel, tables: Tables, place: Path, folder: Path, log: RunLog) -> int:
+def _draw(model: FinetunedModel, tables: Tables, place: Path, folder: Path, names: dict[str, str], log: RunLog) -> int:
     """Draw the pictures that are not drawn yet; how many there are."""
     task, count = task_for(model.card), 0
     read = task.predictions.read(model.card, tables, place)
     total = max(map(len, tables.values()))
     with log.bar("draw", total) as advance:
         for name, make in task.drawing.pictures(model.card, tables, read):
-            file = folder / f"{name}.jpg"
+            file = folder / f"{names.get(name, name)}.jpg"
             if not file.is_file():
                 _save(make(), file)
             count += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.cards import DatasetCard
-from humanbench.data.images import image_size
+from humanbench.data.images import image_size, unreadable
 from humanbench.documents import from_json
 from humanbench.engine.decoded import packed, unpacked
 from humanbench.engine.devices import accelerator_for, check_device, reading_processes, tf32, uses_gpu
@@ -32,15 +32,21 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 PORTION = 256
 """Samples that are predicted before they are kept."""
 _PERSON = 1
+_MOST_NAMED = 5
+"""Unreadable pictures that one sentence names."""
 
 
 def folder_pictures(
-    card: DatasetCard, pictures: PathLike | Sequence[PathLike], boxes: PathLike | None = None
+    card: DatasetCard,
+    pictures: PathLike | Sequence[PathLike],
+    boxes: PathLike | None = None,
+    skipped: list[str] | None = None,
 ) -> list[FolderPicture]:
     """The pictures of a folder at any depth by name, or of a list; with the people of a boxes file.
 
-    An id is the path below the folder, without its suffix where predictions are files of that name. Raises
-    `HumanbenchError` where there is no picture, one cannot be read, or two have one id.
+    An id is the path below the folder, without its suffix where predictions are files of that name. What cannot be
+    read is left out and said in `skipped`, where that is given. Raises `HumanbenchError` where there is no picture,
+    one cannot be read, or two have one id.
     """
     task = task_for(card)
     listed = _listed(pictures)
@@ -50,9 +56,20 @@ def folder_pictures(
     if boxes is not None and not training_of(card).takes_boxes:
         raise HumanbenchError(f"--boxes: {card.task} takes whole pictures; boxes are for pose")
     people = _people(Path(boxes), ids) if boxes is not None else {}
+    bad = unreadable([path for _, path in listed])
+    if bad and (skipped is None or len(bad) == len(listed)):
+        named = "; ".join(list(bad.values())[:_MOST_NAMED])
+        more = f"; and {len(bad) - _MOST_NAMED} more" if len(bad) > _MOST_NAMED else ""
+        raise DataError(
+            f"{len(bad)} of {len(listed)} pictures cannot be read: {named}{more}; mend them or take them away"
+            f"{' (--skip-unreadable leaves them out)' if len(bad) < len(listed) else ''}"
+        )
+    if skipped is not None:
+        skipped += bad.values()
     return [
         FolderPicture(name, str(path), image_size(path), tuple(people.get(name, ())) if boxes is not None else None)
         for name, (_, path) in zip(ids, listed, strict=True)
+        if path not in bad
     ]
 
 

@@ -100,6 +100,9 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
         backbone = heads.start
     elif backbone is None:
         backbone = _blank(request, outline) if dry else _loaded(request)
+    for spec in cells:
+        if (check := REGIMES[regime].check) is not None:
+            check(backbone, spec.recipe.freezing)
     folder = RunFolder(_run_folder(request.out, backbone.name, regime, request.suite))
     log = RunLog(None if dry else folder.log, is_main_process())
     if embedded:

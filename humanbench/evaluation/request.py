@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from humanbench.cards import select_cards
 from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
-from humanbench.evaluation.selection import regime_and_scenario
+from humanbench.evaluation.selection import candidates, regime_and_scenario
 from humanbench.execution import PRECISIONS
-from humanbench.overrides import Overrides, PathLike
-from humanbench.regimes import DEFAULT_REGIME
+from humanbench.overrides import Overrides, PathLike, divided
+from humanbench.recipes import check_freezing, load_recipe
+from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.schema import SEEDS
 from humanbench.suites import Suite, check_suite
 from humanbench.tasks.registry import task_named
@@ -102,7 +103,7 @@ class Request:
                 f"seeds are 0 to {SEEDS - 1}, and {self.seeds} of them from {self.seed} on do not fit in there"
             )
         self._check_few()
-        regime_and_scenario(self.protocol, self.scenario)
+        regime, scenario = regime_and_scenario(self.protocol, self.scenario)
         if self.precision is not None and self.precision not in PRECISIONS:
             known = list(PRECISIONS)
             raise HumanbenchError(
@@ -112,6 +113,11 @@ class Request:
             task_named(self.task)
         if self.patterns:
             select_cards(self.patterns)
+        overrides, _ = divided(self.set)
+        check_freezing(overrides, regime)
+        if scenario is None and REGIMES[regime].fits:  # of others the backbone, or its dumps, say what is chosen
+            for card in candidates(self.patterns, self.task, regime, None, None)[0]:
+                load_recipe(card, regime, self.suite, self.variant, overrides)
 
     @property
     def few(self) -> FewLabels | None:

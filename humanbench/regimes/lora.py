@@ -50,17 +50,22 @@ def insert(backbone: Backbone, freezing: Freezing) -> None:
 
     Raises `HumanbenchError` for a network in which there are none of a kind, or that is adapted already.
     """
-    found = {place: list(_projections(backbone.trunk, place)) for place in _CLASSES if place in freezing.lora_places}
-    for place, weights in found.items():
-        if not weights:
-            mend = "; --set freezing.lora_places=attention" if found.get("attention") else "; take another regime"
-            raise HumanbenchError(f"lora: {backbone.name or 'the network'} has no projections of {place}{mend}")
-    for weights in found.values():
+    for weights in projections(backbone, freezing).values():
         for module, name in weights:
             if parametrize.is_parametrized(module, name):
                 raise HumanbenchError("lora: the network is adapted already")
             low_rank = LowRank(getattr(module, name), freezing.lora_rank, freezing.lora_alpha)
             parametrize.register_parametrization(module, name, low_rank)
+
+
+def projections(backbone: Backbone, freezing: Freezing) -> dict[Place, list[tuple[nn.Module, str]]]:
+    """By place the weights that `insert` adapts. Raises `HumanbenchError` for a place in which there are none."""
+    found = {place: list(_projections(backbone.trunk, place)) for place in _CLASSES if place in freezing.lora_places}
+    for place, weights in found.items():
+        if not weights:
+            mend = "; --set freezing.lora_places=attention" if found.get("attention") else "; take another regime"
+            raise HumanbenchError(f"lora: {backbone.name or 'the network'} has no projections of {place}{mend}")
+    return found
 
 
 def is_low_rank(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:

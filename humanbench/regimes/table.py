@@ -28,7 +28,8 @@ class Regime:
     parameter". `whole`: all of the backbone trains. `groups`: indices of the layer groups that train as a whole;
     `opens`: whether a parameter outside them trains too, from its name in the backbone, itself and the module that
     holds it; both are given the recipe's `Freezing`, as is `insert`: what is added to the backbone before anything is
-    frozen. `head`: whether the head trains. `in_paper`: whether the paper has it; recipes of another one are ours.
+    frozen, and `check`, which raises `HumanbenchError` for a backbone that the regime is not for, before any data is
+    read. `head`: whether the head trains. `in_paper`: whether the paper has it; recipes of another one are ours.
     `fits`: whether there is a fit. `for_task`: whether it is for a task, None for all; `otherwise` goes on about a
     dataset of another one.
     """
@@ -41,6 +42,7 @@ class Regime:
     groups: Callable[[Backbone, Freezing], Sequence[int]] | None = None
     opens: Callable[[str, nn.Parameter, nn.Module, Freezing], bool] | None = None
     insert: Callable[[Backbone, Freezing], None] | None = None
+    check: Callable[[Backbone, Freezing], None] | None = None
     head: bool = True
     fits: bool = True
     for_task: Callable[[Task], bool] | None = None
@@ -76,6 +78,12 @@ def _insert_low_rank(backbone: Backbone, freezing: Freezing) -> None:
     insert(backbone, freezing)
 
 
+def _check_low_rank(backbone: Backbone, freezing: Freezing) -> None:
+    from humanbench.regimes.lora import projections
+
+    projections(backbone, freezing)
+
+
 def _low_rank(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:
     from humanbench.regimes.lora import is_low_rank
 
@@ -102,6 +110,7 @@ REGIMES = Catalogue(
             "LoRA",
             "a low-rank sum on the projections of attention and MLP, and the head",
             insert=_insert_low_rank,
+            check=_check_low_rank,
             opens=_low_rank,
         ),
         # Re-identification is ranked by features from under the head, so there this equals `none`; the paper leaves

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -96,6 +97,24 @@ class ColumnNumbers:
             reach = units * units * (self.above[less] ** 2 + self.below[more] ** 2)
             found: Floats = np.sqrt(reach + self._seed_reach(less, more))
         return np.where(np.isnan(found), np.inf, found)
+
+    def surely_above(self, more: NDArray[np.intp], less: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Whether cells `more` lie above cells `less` beyond doubt (indices that broadcast)."""
+        with np.errstate(over="ignore"):
+            above: NDArray[np.bool_] = self.values[more] - self.values[less] > self.least(less, more)
+        return above
+
+    def bounds(self, order: NDArray[np.intp], starts: NDArray[np.intp], wide: bool) -> ColumnNumbers:
+        """A cell for each run of cells in this order, with none of their least differences larger than its (`wide`),
+        or none smaller: `least` grows with all that it reckons with but the degrees of freedom. It has no values."""
+        grows, shrinks = (np.maximum, np.minimum) if wide else (np.fmin, np.fmax)  # nan: an interval not known
+        found = copy(self)
+        found.values = np.full(len(starts), math.nan)
+        for name in ("below", "above", "_units", "_seeds", "_assumed", "_squares", "_ratios", "_trained"):
+            setattr(found, name, grows.reduceat(getattr(self, name)[order], starts))
+        for name in ("_freedom", "_row_freedom"):
+            setattr(found, name, shrinks.reduceat(getattr(self, name)[order], starts))
+        return found
 
     def _seed_reach(self, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
         """What training seeds add to the square of the least difference."""

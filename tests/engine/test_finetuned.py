@@ -192,7 +192,18 @@ def test_predictions_of_something_else_are_not_overwritten(
     Image.new("RGB", (30, 60)).save(given / "another.png")
     refused = invoke(*words)
     assert refused.exit_code == 2
-    assert "holds predictions of other pictures, boxes or weights" in refused.stderr
+    assert "holds predictions of other pictures (4 there, 5 now); give another --out" in refused.stderr
+    (given / "cut.png").write_bytes((given / "another.png").read_bytes()[:60])
+    words = ("predict", run, "pa100k", given, "--out", tmp_path / "other")
+    refused = invoke(*words)
+    assert refused.exit_code == 2
+    assert "1 of 6 pictures cannot be read" in refused.stderr
+    done = invoke(*words, "--skip-unreadable", "--json")
+    assert done.exit_code == 0, done.stderr
+    about = json.loads(done.stdout)
+    assert about["pictures"] == 5
+    assert "cut.png" in about["skipped"][0]
+    assert (tmp_path / "other/drawn/another.jpg").is_file()
 
 
 def test_mistakes_are_one_sentence(finetuned: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import humanbench
@@ -22,8 +24,10 @@ from humanbench.cli.finetuning import request_from
 from humanbench.cli.plan import command as plan_command
 from humanbench.cli.plan import command_for
 from humanbench.engine import speed
+from humanbench.errors import HumanbenchError
 from humanbench.evaluation import estimate as estimate_module
 from humanbench.evaluation import plan as plan_module
+from humanbench.evaluation.cluster import request_for
 from humanbench.evaluation.estimate import Rate, estimate
 from humanbench.evaluation.plan import plan_for
 from humanbench.evaluation.request import Request
@@ -254,6 +258,37 @@ def test_cluster_has_the_name_it_had(data_root: Path, tmp_path: Path, monkeypatc
         assert (result.exit_code, "pa100k-partial-s0: job 7" in result.stderr) == (0, True), result.output
     assert asked == ["slurm", "slurm"]
     assert "--submit" not in run("eval", "--help").stdout
+
+
+def test_a_job_of_the_embedded_suite_names_no_place_of_this_machine(data_root: Path) -> None:
+    """Each machine has its own copy in its cache; a root that was given is where all of them look."""
+    words = {"datasets": "pa100k", "suite": "mini", "set": FAST["attribute"]}
+    given = Request(toy_backbone(), data_root=data_root, **words)
+    plan = plan_for(given, dry=True)
+    assert request_for(given, plan, plan.cells[0]).data_root == str(data_root)
+    assert request_for(dataclasses.replace(given, data_root=None), plan, plan.cells[0]).data_root is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"protocol": "head", "set": ["freezing.lora_rank=4"]}, "is of the regime lora; the regime here is head"),
+        ({"set": ["optim.learning_rate=1"]}, "optim.learning_rate"),
+        ({"variant": "nope"}, "has no recipe variant 'nope'"),
+    ],
+)
+def test_what_needs_no_network_is_checked_before_one_is_loaded(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(HumanbenchError, match=re.escape(said)):
+        Request("no-such-network", datasets="pa100k", **changes)
+
+
+def test_a_network_that_a_regime_is_not_for_is_refused_before_any_data_is_read(tmp_path: Path) -> None:
+    """Where the data would be there is none, and that is not what is said."""
+    backbone = toy_backbone()
+    backbone.trunk = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1))
+    request = Request(backbone, "lora", datasets="pa100k", suite="mini", data_root=tmp_path)
+    with pytest.raises(HumanbenchError, match=r"lora: .* has no projections of attention; take another regime"):
+        plan_for(request, dry=True)
 
 
 _SETTLED = {"task", "scenario", "seeds", "shard", "command"}

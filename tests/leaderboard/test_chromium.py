@@ -455,3 +455,18 @@ def test_columns_can_be_chosen(browser: Browser, site: Path) -> None:
     )
     assert "LIP" not in names
     assert "ATR" in names
+
+
+def test_on_a_phone_every_text_of_a_comparison_stays_in_its_cell(browser: Browser, site: Path) -> None:
+    browser.size(390, 844, phone=True)
+    pages = [page.relative_to(site) for page in sorted((site / "compare").glob("*.html"))[:2]]
+    for page in ["compare.html", *map(str, pages)]:
+        browser.open(at(site, page))
+        wider = browser.run(
+            "Array.from(document.querySelectorAll('.pair th, .pair td')).filter(c => c.scrollWidth > c.clientWidth)"
+            ".map(c => c.textContent)"
+        )
+        assert wider == [], page
+    browser.open(at(site, "compare.html"))
+    boxes = "Array.from(document.querySelectorAll('.scroll:has(> .matrix)'))"
+    assert browser.run(f"{boxes}.every(box => box.scrollWidth <= box.clientWidth)")

@@ -16,6 +16,7 @@ from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.site.failures import WORST, failures_of
 from humanbench.leaderboard.site.html_check import problems
+from humanbench.leaderboard.site.local_failures import folded_notes
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.metrics.crowdhuman import crowdhuman
 from humanbench.scoring import Metric
@@ -110,6 +111,8 @@ def test_a_site_shows_where_synthetic_entries_fail(procedural: Path, tmp_path: P
     text = worse.read_text()
     assert [task for task in task_names() if f'id="{task}"' not in text] == []
     assert 'class="label l-synthetic"' in text
+    regions = re.findall(r'<(?:section|div) class="[a-z ]+"[^>]* aria-label="([^"]*)"', text)
+    assert len(regions) == len(set(regions)) > 12, "parts of a page that are called alike"
     assert "off-by-0.3, head" in text
     assert f'../failures/{worse.stem}.html"' in (site / "entries" / worse.name).read_text()
     assert f'../failures/{worse.stem}.html#pose"' in (site / "tasks/pose.html").read_text()
@@ -153,6 +156,22 @@ def test_what_cannot_be_drawn_is_one_sentence(runs: list[Path], procedural: Path
     (tmp_path / "thesis.tex").write_text("years of work")
     done = run("failures", runs[0], "--data-root", procedural, "--out", tmp_path)
     assert (done.exit_code, (tmp_path / "thesis.tex").exists()) == (2, True)
+
+
+def test_a_second_run_with_nothing_in_common_is_refused_and_notes_are_folded(
+    runs: list[Path], procedural: Path, tmp_path: Path
+) -> None:
+    name = ONE_EACH[0]
+    other = tmp_path / "other"
+    write_dataset(load_card("shanghaitech_a"), tmp_path / "data")
+    write_run(other, tmp_path / "data", ["shanghaitech_a"], 0.3, resamples=20)
+    common = ("--data-root", procedural, "--datasets", name, "--out", tmp_path / "out")
+    done = run("failures", runs[0], "--second", other, *common)
+    assert done.exit_code == 2
+    assert "can stand beside" in done.stderr
+    assert not (tmp_path / "out").exists()
+    notes = [("a, head", "lost"), ("b, head", "other"), ("c, head", "lost")]
+    assert folded_notes(notes) == ["a, head; c, head: lost", "b, head: other"]
 
 
 def test_entry_pages_name_parts_and_draw_the_training(tmp_path: Path) -> None:

@@ -7,9 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from humanbench.leaderboard.model import ranking
+from humanbench.leaderboard.model.boards import boards
+from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.ranking import rank_entries
+from humanbench.results.apart import ColumnNumbers
 from humanbench.results.cells import CellNumber
+from humanbench.results.counted import surely_counts
 from humanbench.results.noise import Trained
+from tests.leaderboard.made import made_result
 
 NAN = float("nan")
 
@@ -109,3 +115,62 @@ def test_a_single_entry_is_first() -> None:
     table = ranked([[80.0, NAN]], 1.0)
     assert (table.rank[0], table.low[0], table.high[0], bool(table.tied[0])) == (1, 1, 1, False)
     assert table.mean_rank[0] == pytest.approx(1.0)
+
+
+def odd_column(size: int, seed: int) -> ColumnNumbers:
+    """Cells of all kinds: untrained, of several seeds, of unknown intervals, of few units, equal to others."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for _ in range(size):
+        value = 60.0 if rng.random() < 0.1 else 60 + 4 * rng.normal()
+        half = NAN if rng.random() < 0.05 else float(abs(rng.normal()))
+        seeds = int(rng.integers(1, 4))
+        values = tuple(value + 0.3 * rng.normal(size=seeds))
+        of = Trained("mAP", "humanbench-v1", values, trained=bool(rng.random() < 0.8))
+        units = int(rng.choice([1, 5, 1000]))
+        made.append(
+            CellNumber(value, value - half, value + half, half, 2 * half, units, seeds, of, rng.random(), 2, 0.0)
+        )
+    return ColumnNumbers(made, 19)
+
+
+@pytest.mark.parametrize("size", [0, 1, 16, 17, 400])
+def test_counts_by_blocks_are_those_of_all_pairs(size: int) -> None:
+    column, every = odd_column(size, size), np.arange(size)
+    pairs = column.surely_above(every[:, None], every[None, :])
+    above, below = surely_counts(column)
+    assert above.tolist() == pairs.sum(axis=1).tolist()
+    assert below.tolist() == pairs.sum(axis=0).tolist()
+
+
+def test_of_many_entries_few_pairs_are_judged_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[int] = []
+    least = ColumnNumbers.least
+
+    def counted(self: ColumnNumbers, less: np.ndarray, more: np.ndarray) -> np.ndarray:
+        found = least(self, less, more)
+        judged.append(found.size)
+        return found
+
+    monkeypatch.setattr(ColumnNumbers, "least", counted)
+    rng, shares = np.random.default_rng(0), []
+    for size in (1000, 4000):
+        judged.clear()
+        values = rng.normal(60, 4, size)
+        ranked([[value] for value in values], 1.0)
+        shares.append(sum(judged) / size**2)
+    assert shares[1] < shares[0] / 2 < 0.05
+
+
+def test_a_column_that_is_part_of_several_tables_is_ranked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board of a task and that of a scenario have columns of the whole one."""
+    names = ("lip", "pa100k", "cihp")
+    results = [made_result(name, f"timm:net_{i}", value=60.0 + i) for i in range(3) for name in names]
+    (board,) = boards(entries_of(results, seen_by))
+    made: list[int] = []
+    counts = ranking.surely_counts
+    monkeypatch.setattr(ranking, "surely_counts", lambda column: made.append(1) or counts(column))
+    whole, part = board.ranked()[0], board.only(["lip", "cihp"]).ranked()[0]
+    board.ranked(board.scenarios()[0])
+    assert len(made) == 3
+    assert part.ranking.columns[0] is whole.ranking.columns[whole.columns.index(part.columns[0])]

@@ -21,6 +21,7 @@ from humanbench.hashing import key as key_of
 from humanbench.leaderboard.site import rawdata
 from humanbench.leaderboard.site.build import gather
 from humanbench.leaderboard.site.html_check import problems
+from humanbench.leaderboard.submissions import store as stored
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.claims import contents
 from humanbench.leaderboard.submissions.rescore import SubmissionReport
@@ -36,6 +37,7 @@ from humanbench.leaderboard.submissions.store import (
     withdraw,
 )
 from humanbench.paths import shipped
+from humanbench.results import Cell
 from tests.evaluated import run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
 from tests.leaderboard.made import made_result
@@ -374,12 +376,37 @@ def test_a_copy_under_another_name_is_refused_and_so_is_one_that_was_withdrawn(
     assert "(trained on the test)" in report.problems[0]
 
 
+def test_an_acceptance_reads_no_folder_of_those_before_it(
+    store: Path, root: Path, archives: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    load = stored._load
+    monkeypatch.setattr(stored, "_load", lambda folder, *more: loaded.append(folder.name) or load(folder, *more))
+    assert accept(archives[1], store, root)[1].startswith("run-1-")
+    assert loaded == []
+
+
+def test_a_line_of_a_version_that_did_not_write_contents_is_known_from_its_folder(
+    store: Path, root: Path, tmp_path: Path
+) -> None:
+    (event,) = read_log(store)
+    assert event.contents
+    old = event.model_copy(update={"contents": None})
+    (store / "log.jsonl").write_bytes(old.line() + b"\n")
+    folder = write_honest_run(tmp_path / "run", root, ["pa100k"])
+    with gathered(folder, "Quite another", "B. Student") as place:
+        other = write_submission(place, tmp_path / "other.zip")
+    report, name = accept(other, store, root)
+    assert (name, len(report.problems)) == ("", 1)
+    assert "this cell came in with run-0-" in report.problems[0]
+
+
 def test_recorded_predictions_under_another_cell_are_refused(store: Path, root: Path, tmp_path: Path) -> None:
     """The seed is another one, every hash was made to fit, the predictions are those that came in before."""
     folder = write_honest_run(tmp_path / "run", root, ["pa100k"])
     (path,) = (folder / "results").glob("*.json")
-    cell = {k: v for k, v in json.loads(path.read_text())["cell"].items() if k != "id"} | {"seed": 5}
-    edit_result(folder, "pa100k", seed=5, cell={"id": key_of(cell), **cell})
+    cell = Cell.model_validate(json.loads(path.read_text())["cell"] | {"seed": 5})
+    edit_result(folder, "pa100k", seed=5, cell={**cell.model_dump(mode="json"), "id": key_of(cell.content)})
     with gathered(folder, "Other seed") as place:
         other = write_submission(place, tmp_path / "other.zip")
     report, name = accept(other, store, root)

@@ -11,7 +11,7 @@ import numpy as np
 
 from humanbench.cards import SCENARIOS
 from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, BoardKey, Evidence, Score
-from humanbench.leaderboard.model.ranking import Ranking, rank_entries
+from humanbench.leaderboard.model.ranking import KnownColumns, Ranking, rank_entries
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
 from humanbench.results.columns import columns_of_results, main_metric
@@ -77,6 +77,11 @@ class Board:
     entries: tuple[BoardEntry, ...]
     part_of: Board | None = None
 
+    @cached_property
+    def known_columns(self) -> KnownColumns:
+        """Columns that were ranked already: those of a whole board and of its parts are the same."""
+        return {} if self.part_of is None else self.part_of.known_columns
+
     def scenarios(self) -> list[str]:
         """Those that occur, in the usual order."""
         there = {score.scenario for entry in self.entries for score in entry.scores.values()}
@@ -105,17 +110,18 @@ class Board:
             chosen = [_only(entry, evidence, scenario) for entry in self.entries]
             chosen = [entry for entry in chosen if entry.scores]
             if chosen:
-                tables.append(_rank(chosen, evidence, self.compared))
+                tables.append(_rank(chosen, evidence, self))
         return tables
 
 
-def _rank(entries: Sequence[BoardEntry], evidence: Evidence, compared: int) -> Ranked:
-    """Rank entries over the columns in which any of them has a score."""
+def _rank(entries: Sequence[BoardEntry], evidence: Evidence, board: Board) -> Ranked:
+    """Rank entries of a board over the columns in which any of them has a score."""
     names = columns_of_results({name for entry in entries for name in entry.scores})
     scores = [[entry.scores.get(name) for name in names] for entry in entries]
     numbers = [[None if score is None else score.number for score in row] for row in scores]
     higher = np.array([direction(main_metric(name)).higher_is_better for name in names], bool)
-    return Ranked(evidence, names, tuple(entries), rank_entries(numbers, higher, compared))
+    ranking = rank_entries(numbers, higher, board.compared, known=board.known_columns)
+    return Ranked(evidence, names, tuple(entries), ranking)
 
 
 def _only(entry: BoardEntry, evidence: Evidence, scenario: str | None) -> BoardEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -233,10 +234,11 @@ def entries_of(
         key = (result.backbone, result.checkpoint, result.cell.weights_sha256, board, network)
         groups.setdefault(key, []).append(result)
     scores = _scores(groups, evidence or {})
+    networks = Counter(key[:4] for key in groups)
     entries = []
     for key, members in groups.items():
         backbone, checkpoint, weights, board, network = key
-        several = sum(other[:4] == key[:4] for other in groups) > 1
+        several = networks[key[:4]] > 1
         parts: tuple[Any, ...] = (backbone, checkpoint, weights, board, about.get("submission", ""))
         parts += (board.condition,) if board.condition else ()
         identity = repr((*parts, network) if several else parts)

@@ -24,6 +24,7 @@ from scipy.stats import rankdata
 
 from humanbench.results.apart import ColumnNumbers
 from humanbench.results.cells import CellNumber
+from humanbench.results.counted import surely_counts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,15 +87,29 @@ class Ranking:
     columns: tuple[ColumnRanks, ...]
 
 
+KnownColumns = dict[tuple[bool, int, tuple[int, ...]], ColumnRanks]
+"""Columns that were ranked before, by what decides their ranks; numbers by their places in memory."""
+
+
 def rank_entries(
-    numbers: Sequence[Sequence[CellNumber | None]], higher: NDArray[np.bool_], compared: int = 1, seed: int = 0
+    numbers: Sequence[Sequence[CellNumber | None]],
+    higher: NDArray[np.bool_],
+    compared: int = 1,
+    seed: int = 0,
+    known: KnownColumns | None = None,
 ) -> Ranking:
     """Rank E entries by their numbers in D columns, None where there is none; `higher`: D.
 
-    `compared`: on how many datasets the entries of the board meet.
+    `compared`: on how many datasets the entries of the board meet. `known`: columns of tables of the same numbers,
+    which must outlive it; it takes those of this one.
     """
-    by_column = zip(*numbers, strict=True)
-    columns = tuple(_column(one, bool(up), compared) for one, up in zip(by_column, higher, strict=True))
+    known = {} if known is None else known
+    columns = []
+    for one, up in zip(zip(*numbers, strict=True), higher, strict=True):
+        key = (bool(up), compared, tuple(map(id, one)))
+        if key not in known:
+            known[key] = _column(one, bool(up), compared)
+        columns.append(known[key])
     sign = np.where(higher, -1.0, 1.0)  # from here on less is better
     values, lows, highs = (_field(numbers, name) for name in ("value", "low", "high"))
     points = np.where(np.isfinite(values), values * sign, np.nan)
@@ -106,7 +121,7 @@ def rank_entries(
     else:
         draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher), seed))
         low, high, tied = _of_draws(draws, order)
-    return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, columns)
+    return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, tuple(columns))
 
 
 def _field(numbers: Sequence[Sequence[CellNumber | None]], name: str) -> Floats:
@@ -134,21 +149,18 @@ def _column(numbers: Sequence[CellNumber | None], higher: bool, compared: int) -
     rank, low, high, places = (np.zeros(len(numbers), np.int64) for _ in range(4))
     column = ColumnNumbers([one for _, one in listed], compared)
     if len(there):
-        every = np.arange(len(there))
-        surely = _surely(column, higher, every[None, :], every[:, None])  # row i is surely behind column j
-        places[there] = every
+        above, below = surely_counts(column)
+        ahead, behind = (below, above) if higher else (above, below)
+        places[there] = np.arange(len(there))
         rank[there] = rankdata(-column.values if higher else column.values, "min")
-        low[there] = 1 + surely.sum(axis=1)
-        high[there] = len(there) - surely.sum(axis=0)
+        low[there] = 1 + ahead
+        high[there] = len(there) - behind
     return ColumnRanks(rank, low, np.maximum(high, rank), column, places, higher)
 
 
 def _surely(numbers: ColumnNumbers, higher: bool, better: Ints, worse: Ints) -> NDArray[np.bool_]:
     """Whether cells are better beyond doubt than others, by indices that broadcast."""
-    more, less = (better, worse) if higher else (worse, better)
-    with np.errstate(over="ignore"):
-        apart: NDArray[np.bool_] = numbers.values[more] - numbers.values[less] > numbers.least(less, more)
-    return apart
+    return numbers.surely_above(better, worse) if higher else numbers.surely_above(worse, better)
 
 
 def _reach(values: Floats, lows: Floats, highs: Floats, higher: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -57,19 +57,33 @@ def write_failures(
     known = {key.dataset for key in first.cells}
     if absent := [name for name in datasets if name not in known]:
         raise HumanbenchError(f"{first.name} has no results on {', '.join(absent)}; it has {', '.join(sorted(known))}")
-    ground, notes = Ground(data_root, subset), list[str]()
-    found = list(_found(cells, other, ground, count, notes))
+    ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
+    found = list(_found(cells, other, ground, count, noted))
+    notes = folded_notes(noted)
     if not found:
         raise HumanbenchError(f"nothing of {first.name} can be drawn: {'; '.join(notes) or 'it has no results'}")
+    if other is not None and not any(beside_it for *_, beside_it in found):
+        raise HumanbenchError(
+            f"nothing of {other.name} can stand beside {first.name}: {'; '.join(notes)}; take another --second, or none"
+        )
     _write(out, first, other, found, notes)
     return LocalFailures(out / "index.html", len(found), tuple(notes))
 
 
-_Found = tuple[CellKey, CellRuns, TaskFailures]
+_Found = tuple[CellKey, CellRuns, TaskFailures, bool]
+"""A cell, its worst units, and whether those of the second run stand beside them."""
+
+
+def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
+    """Cells and what is said of them, each thing once with all cells that it is said of."""
+    about: dict[str, list[str]] = {}
+    for name, note in notes:
+        about.setdefault(note, []).append(name)
+    return [f"{'; '.join(names)}: {note}" for note, names in about.items()]
 
 
 def _found(
-    cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[str]
+    cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
 ) -> Iterator[_Found]:
     for key, cell in track(list(cells.items()), "looking for the worst"):
         name = f"{key.dataset}, {key.regime}"
@@ -82,15 +96,15 @@ def _found(
                 try:
                     beside_it = _other(key, cell, other, ground)
                 except HumanbenchError as error:
-                    notes.append(f"{name}: nothing stands beside it: {error}")
+                    notes.append((name, f"nothing stands beside it: {error}"))
             worst = failures_of(card, tables, guess, beside_it, count)
         except HumanbenchError as error:
-            notes.append(f"{name}: {error}")
+            notes.append((name, str(error)))
             continue
         if worst is None:
-            notes.append(f"{name}: nothing is wrong there, or the task draws no predictions")
+            notes.append((name, "nothing is wrong there, or the task draws no predictions"))
         else:
-            yield key, cell, worst
+            yield key, cell, worst, beside_it is not None
 
 
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
@@ -106,9 +120,9 @@ def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[st
     alike += [found for known, found in other.cells.items() if known.dataset == key.dataset and known != key]
     its = next((found for found in alike if not found.problem), None)
     if its is None:
-        raise HumanbenchError(f"{other.name} has no result on {key.dataset}")
+        raise HumanbenchError(f"{other.name} has no result on it")
     if labels_of(its.first.result) != labels_of(cell.first.result):
-        raise HumanbenchError(f"{other.name} was tested on other labels of {key.dataset}")
+        raise HumanbenchError(f"{other.name} was tested on other labels of it")
     guess, _, _ = _guess(its, ground, other.name)
     return guess
 
@@ -120,7 +134,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
         (folder / "pictures").mkdir(parents=True)
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).touch()
-        for number, (key, _, worst) in enumerate(found):
+        for number, (key, _, worst, _) in enumerate(found):
             where = f"pictures/{number + 1}-{key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
@@ -131,7 +145,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
             .render(
                 name=", ".join(map(shown, first.backbones)),
                 second=", ".join(map(shown, other.backbones)) if other is not None else "",
-                synthetic=all(cell.first.result.synthetic for _, cell, _ in found),
+                synthetic=all(cell.first.result.synthetic for _, cell, _, _ in found),
                 notes=[shown(note, 300) for note in notes],
                 tasks=tasks,
             )

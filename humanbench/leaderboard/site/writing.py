@@ -183,5 +183,9 @@ def _write_samples(folder: Path, content: Content) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")
+    data = text.encode()
+    try:
+        path.write_bytes(data)
+    except FileNotFoundError:  # the first one of its folder
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)

@@ -66,7 +66,11 @@ class StoreError(HumanbenchError):
 
 
 class LogEvent(Record):
-    """A line of the log. `previous`: SHA-256 of the line before it, empty for the first."""
+    """A line of the log. `previous`: SHA-256 of the line before it, empty for the first.
+
+    `contents`: by what else than its cells, which `evidence` names, what was accepted is known again; None in the
+    lines of versions that did not write it.
+    """
 
     event: Literal["accepted", "withdrawn"]
     submission: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,78}[a-z0-9])?$")]
@@ -74,6 +78,7 @@ class LogEvent(Record):
     previous: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     manifest_sha256: Sha256 | None = None
     evidence: dict[Sha256, Evidence] = {}
+    contents: tuple[str, ...] | None = None
     reason: Annotated[str, Field(max_length=400)] = ""
 
     def fits(self, accepted: set[str]) -> bool:
@@ -153,11 +158,10 @@ def accept(path: Path, store: Path, data_root: os.PathLike[str] | None = None) -
 def add(folder: Path, report: SubmissionReport, store: Path) -> str:
     """Add a submission that was checked, in one step; its id. Raises `SubmissionError` for one that is there."""
     name = submission_id(report.name, report.manifest_sha256)
-    with _writing(store):
-        events, _ = _read(store)
+    with _writing(store) as events:
         if any(event.submission == name for event in events):
             raise SubmissionError(f"{name} is there already; what was accepted is never replaced")
-        if copy := copied(report.results, _loaded(store, events, None)):
+        if copy := copied(report.results, _known(store, events)):
             raise SubmissionError(copy)
         if os.path.lexists(store / name):
             raise StoreError(f"{store / name}: something lies here that was never accepted; move it away")
@@ -166,7 +170,8 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
             shutil.copytree(folder, staged, ignore=lambda _, names: filter(is_leftover, names))
             synced(staged)
             evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
-            about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence}
+            more = frozenset().union(*map(contents, report.results)) - evidence.keys()
+            about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence, "contents": tuple(sorted(more))}
             _append(store, {"event": "accepted", "submission": name, "date": _today(), **about})
         except BaseException:
             _recover(store)
@@ -201,8 +206,7 @@ def withdraw(name: str, reason: str, store: Path) -> str:
         raise StoreError("withdrawing needs a reason (--reason): it stays on the entry's page")
     if not store.is_dir():
         raise StoreError(f"{store}: no accepted submission or entry is called {shown(name)!r}")
-    with _writing(store):
-        events, _ = _read(store)
+    with _writing(store) as events:
         owner = _owner(name, store, events)
         before = next((e for e in events if e.event == "withdrawn" and e.submission == owner), None)
         if before is not None:
@@ -234,8 +238,8 @@ def load_store(store: Path) -> list[Accepted]:
     events, torn = _read(store)
     if torn or _staged(store):
         try:
-            with _writing(store):
-                events, _ = _read(store)
+            with _writing(store) as settled:
+                events = settled
         except PermissionError:
             pass  # others' submissions are read as they are
         except OSError as error:
@@ -284,13 +288,14 @@ def _read(store: Path) -> tuple[list[LogEvent], bool]:
     except SubmissionError as error:
         raise StoreError(f"{path}: cannot be read ({error}); {_COPY}") from error
     events: list[LogEvent] = []
-    before = ""
+    before, known = "", set[str]()
     for number, line in enumerate(lines, 1):
-        events.append(_event(line, before, {e.submission for e in events}, f"{path}, line {number}"))
+        events.append(_event(line, before, known, f"{path}, line {number}"))
+        known.add(events[-1].submission)
         before = hashlib.sha256(line).hexdigest()
     try:
         if last:
-            events.append(_event(last, before, {e.submission for e in events}, str(path)))
+            events.append(_event(last, before, known, str(path)))
     except StoreError:
         return events, True  # the process that wrote it was ended: it says nothing
     return events, bool(last)
@@ -324,8 +329,8 @@ def _append(store: Path, event: dict[str, Any]) -> None:
     _sync_folder(store)
 
 
-def _recover(store: Path) -> None:
-    """Finish the acceptances that the log holds, take back the others; the store is locked.
+def _recover(store: Path) -> list[LogEvent]:
+    """Finish the acceptances that the log holds, take back the others; the store is locked. The log's events.
 
     Raises `StoreError`, and has changed nothing, where a folder has its name and no line accepts it, or what is called
     as an acceptance that was cut off cannot be one.
@@ -349,6 +354,7 @@ def _recover(store: Path) -> None:
         else:
             shutil.rmtree(place)
     _sync_folder(store)
+    return events
 
 
 def _mend_log(store: Path) -> None:
@@ -438,6 +444,24 @@ def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) 
     return list(found.values())
 
 
+def _known(store: Path, events: Sequence[LogEvent]) -> list[Accepted]:
+    """What was accepted, as far as its copies are known by it: from the log, and from the folder of a submission whose
+    line does not say it. So an acceptance does not read all that came before it."""
+    silent = [event for event in events if event.event == "accepted" and event.contents is None]
+    read = {one.id: one for one in _loaded(store, silent, None)}
+    found: dict[str, Accepted] = {}
+    for event in events:
+        name = event.submission
+        if event.event == "withdrawn":
+            found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
+        elif name in read:
+            found[name] = read[name]
+        else:
+            names = frozenset((*event.evidence, *(event.contents or ())))
+            found[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
+    return list(found.values())
+
+
 def _load(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
     bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
     try:
@@ -484,16 +508,15 @@ def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
 
 
 @contextmanager
-def _writing(store: Path) -> Iterator[None]:
-    """One writer at a time, who finds what the one before left finished or taken back."""
+def _writing(store: Path) -> Iterator[list[LogEvent]]:
+    """One writer at a time, who finds what the one before left finished or taken back, and the log's events."""
     store.mkdir(parents=True, exist_ok=True)
     lock = store / ".lock"
     if os.path.lexists(lock) and (lock.is_symlink() or not lock.is_file()):
         raise StoreError(f"{lock}: must be a file, which one writer at a time holds locked; remove what lies there")
     with lock.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        _recover(store)
-        yield
+        yield _recover(store)
 
 
 def _today() -> str:

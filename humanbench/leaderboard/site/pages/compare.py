@@ -79,7 +79,7 @@ def compare(content: Content) -> Iterable[Page]:
     listed, made = [], []
     written: set[str] = set()
     for board, one in _tables(content):
-        pairs, costs = EntryPairs(one), cost_columns(one.entries)
+        pairs, costs = content.pairs(one), cost_columns(one.entries)
         first = _first(one)
         found = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
         for (a, b), differences in found.items():
@@ -191,7 +191,7 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
     datasets: set[str] = set()
     for board, one in every:
         name, costs = table_name(board, one), cost_columns(one.entries)
-        pairs = EntryPairs(one)
+        pairs = content.pairs(one)
         scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):

@@ -10,6 +10,7 @@ from typing import Any
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, Ranked
+from humanbench.leaderboard.model.differences import EntryPairs
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
@@ -64,6 +65,17 @@ class Content:
     def usual(self) -> list[Board]:
         """The boards of what was trained on all labels and tested on the pictures as they are."""
         return [board for board in self.boards if not board.key.condition]
+
+    def pairs(self, ranked: Ranked) -> EntryPairs:
+        """Differences between any two entries of one of the rankings."""
+        known = self._pairs.get(id(ranked))
+        if known is None or known.ranked is not ranked:
+            known = self._pairs[id(ranked)] = EntryPairs(ranked)
+        return known
+
+    @cached_property
+    def _pairs(self) -> dict[int, EntryPairs]:
+        return {}
 
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:

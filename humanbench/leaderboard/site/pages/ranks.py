@@ -28,6 +28,6 @@ def overall_ranks(content: Content) -> dict[str, str]:
 
 
 def rank_text(rank: int, low: int, high: int, of: int) -> str:
-    """A rank with its interval, where that is more than it."""
-    span = f" ({low}–{high})" if low != high else ""
+    """A rank with its interval, where that is more than it; no line ends within the interval."""
+    span = f" ({low}\u2060–\u2060{high})" if low != high else ""
     return f"{rank} of {of}{span}"
