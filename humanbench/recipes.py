@@ -6,8 +6,11 @@
     [regime.partial]                   what a regime changes
     [dataset.pa100k]                   what a dataset changes
     [dataset.pa100k.regime.partial]    what a regime changes for that dataset
-    [variant.NAME]                     a named deviation (`only` = the datasets it is for), applied when asked for; the
-                                       names of `protocols/execution.toml` are variants of every task, too
+    [variant.NAME]                     a named deviation (`only` = the datasets it is for, `regimes` or `without` the
+                                       regimes), applied when asked for, with what it changes in a regime
+                                       ([variant.NAME.regime.head]); the names of `protocols/execution.toml` are
+                                       variants of every task, too
+    [heads]                            `--head NAME`: which are the task's `own`, and which are variants (`others`)
     [suite.mini]                       what the embedded suite and small subsets change ([suite.mini.dataset.ID] too)
 
 then come `--set key=value` overrides. `source` says where the numbers come from: "released" (the authors' configuration
@@ -19,7 +22,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
@@ -45,7 +48,7 @@ from humanbench.schema import (
     unknown_key,
 )
 from humanbench.suites import Suite
-from humanbench.tasks.registry import task_named
+from humanbench.tasks.registry import task_named, task_names
 from humanbench.text import nearest
 
 Library = Literal["pillow", "opencv"]
@@ -192,7 +195,7 @@ def _check_regimes(tables: Mapping[str, Any], where: str) -> None:
             raise RecipeError(
                 f"{where}: [regime.{regime}]: no such regime{nearest(regime, names)} ({', '.join(names)})"
             )
-    for kind in ("dataset", "suite"):
+    for kind in ("dataset", "suite", "variant"):
         for name, table in tables.get(kind, {}).items():
             _check_regimes(table, f"{where}: {kind} {name}")
 
@@ -220,7 +223,7 @@ def load_recipe(
         mini = tables.get("suite", {}).get("mini", {})
         layers += [_without(mini), mini.get("regime", {}).get(regime, {}), *_dataset_layers(mini, card.id, regime)]
     if variant is not None:
-        layers.append(_variant(card, tables, variant))
+        layers += _variant(card, tables, variant, regime)
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _layered(merged, _without(layer))
@@ -256,23 +259,58 @@ def _dataset_layers(tables: Mapping[str, Any], dataset: str, regime: str) -> lis
 
 
 def _without(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in table.items() if k not in ("regime", "dataset", "only")}
+    return {k: v for k, v in table.items() if k not in ("regime", "dataset", "only", "regimes", "without")}
 
 
-def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str) -> dict[str, Any]:
+def head_variant(task: str, regime: str, head: str) -> str | None:
+    """The variant of a task's recipes that `--head` names; None where it names what the recipes have anyway.
+
+    Raises `RecipeError` for a head that the task has not.
+    """
+    heads = _tables(task).get("heads")
+    if heads is None:
+        having = [name for name in task_names() if "heads" in _tables(name)]
+        raise RecipeError(f"--head {head}: {task} has one head; tasks with several are {', '.join(having)} (--task)")
+    known = [*heads["own"], *heads["others"]]
+    if head not in known:
+        raise RecipeError(f"--head {head}: {task} has no such head{nearest(head, known)} ({', '.join(known)})")
+    if head == "knn" and REGIMES[regime].fits:
+        raise RecipeError(f"--head knn: trains nothing, so it is of --protocol none; the protocol here is {regime}")
+    return None if head in heads["own"] else head
+
+
+class NamedVariant(NamedTuple):
+    """Which variant of the recipes is asked for, by its name or by that of a head."""
+
+    variant: str | None = None
+    head: str | None = None
+
+    def variant_of(self, card: DatasetCard, regime: str) -> str | None:
+        """The variant for a dataset; None for the recipe itself."""
+        return self.variant if self.head is None else head_variant(card.task, regime, self.head)
+
+
+def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str, regime: str) -> list[dict[str, Any]]:
+    """What a variant changes, and what it changes in this regime."""
     known = tables.get("variant", {})
     if variant not in known and variant in execution_modes():
         nested: dict[str, Any] = {}
         for key, value in changes((variant,)).items():
             section, _, name = key.partition(".")
             nested.setdefault(section, {})[name] = value
-        return nested
+        return [nested]
     if variant not in known:
         raise RecipeError(f"{card.task} has no recipe variant {variant!r}{nearest(variant, list(known))}")
     only = known[variant].get("only", ())
     if only and card.id not in only:
         raise RecipeError(f"the recipe variant {variant!r} is for {', '.join(only)}, not for {card.id}")
-    return dict(known[variant])
+    table = known[variant]
+    fitting = [name for name in table.get("regimes", REGIMES.names()) if name not in table.get("without", ())]
+    if regime not in fitting:
+        raise RecipeError(
+            f"the recipe variant {variant!r} of {card.task} is for the protocols {', '.join(fitting)}, not for {regime}"
+        )
+    return [_without(table), table.get("regime", {}).get(regime, {})]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -246,7 +246,7 @@ def variant(name: str) -> str:
         f"`{section}.{key} = {_value(value)}`": None
         for table_ in content.values()
         for section, values in table_.items()
-        if isinstance(values, dict)
+        if isinstance(values, dict) and section != "regime"
         for key, value in values.items()
     }
     lines += [f"- changes: {', '.join(changes)}"] if changes else []

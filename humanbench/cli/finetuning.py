@@ -51,6 +51,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="humanbench-v1, or mini: recipes of the embedded suite, and without --data-root its data.",
     ),
     click.option("--variant", metavar="NAME", help="A named variant of the recipes."),
+    click.option(
+        "--head", metavar="[mean|class_token|attentive|knn|linear]",
+        help="How features become one vector, or what answers without finetuning (docs/heads.md).",
+    ),
     data_root_option,
     click.option(
         "--fraction", type=float, metavar="[0.01|0.1|0.25]",

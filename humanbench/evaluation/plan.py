@@ -31,7 +31,7 @@ from humanbench.evaluation.request import Request
 from humanbench.evaluation.selection import candidates, on_disk, regime_and_scenario
 from humanbench.execution import asked_modes, changes, execution_modes
 from humanbench.overrides import PathLike, divided, parsed
-from humanbench.recipes import DIRECT, Recipe, load_recipe
+from humanbench.recipes import DIRECT, NamedVariant, Recipe, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import MINI, Suite, synthesized
@@ -83,7 +83,10 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     _check_subset(request.subset, cards)
     variant, required = (request.variant, _nothing) if heads is None else (DIRECT, heads.overrides)
     seeds = range(request.seed, request.seed + request.seeds)
-    cells = cells_for(cards, regime, request.suite, variant, overrides, seeds, required, modes, request.few)
+    if heads is not None and request.head is not None:
+        raise HumanbenchError(f"--head {request.head}: the dumps of a pretraining are tested with heads of their own")
+    named = request.named if heads is None else NamedVariant(variant)
+    cells = cells_for(cards, regime, request.suite, named, overrides, seeds, required, modes, request.few)
     _check_few(request.few, cells, heads is not None)
     _check_inputs(files, cells)
     for spec in cells:
@@ -131,7 +134,7 @@ def cells_for(
     cards: Iterable[DatasetCard],
     regime: str,
     suite: Suite,
-    variant: str | None,
+    named: NamedVariant,
     overrides: Mapping[str, Any],
     seeds: Sequence[int],
     required: Callable[[DatasetCard], Mapping[str, Any]],
@@ -150,12 +153,13 @@ def cells_for(
     cells = []
     for card in cards:
         below = {**required(card), **overrides}
+        variant = named.variant_of(card, regime)
         recipe = load_recipe(card, regime, suite, variant, below)
         other = [name for name in modes if not _says(recipe, name)]
         apart = [name for name in other if not execution_modes()[name].agrees_on(card.task, regime)]
-        named = apart[0] if variant is None and len(apart) == 1 else variant
+        mode = apart[0] if variant is None and len(apart) == 1 else variant
         if other:
-            recipe = load_recipe(card, regime, suite, named, below | changes(tuple(n for n in other if n != named)))
+            recipe = load_recipe(card, regime, suite, mode, below | changes(tuple(n for n in other if n != mode)))
         training_of(card).check(recipe)
         cells += [CellSpec(card, recipe, seed, few) for seed in seeds]
     return cells

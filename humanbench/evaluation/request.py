@@ -12,7 +12,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.evaluation.selection import candidates, regime_and_scenario
 from humanbench.execution import PRECISIONS
 from humanbench.overrides import Overrides, PathLike, divided
-from humanbench.recipes import check_freezing, load_recipe
+from humanbench.recipes import NamedVariant, check_freezing, load_recipe
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.schema import SEEDS
 from humanbench.suites import Suite, check_suite
@@ -51,6 +51,9 @@ class Request:
         draw: Which of the lists of `fraction`: 0, 1 or 2.
         subset: CSV or TOML file with ids: part of the one dataset that is chosen.
         variant: A named variant of the recipes.
+        head: Which vector of a picture the head reads, or by what: mean, class_token or attentive for ReID, attributes
+            and counting; knn or linear for attributes without finetuning. Where it is not what the recipe has, it is
+            the variant of this name.
         inputs: Files that a recipe declares, by name (`boxes` of a detector).
         shard: `i/n`: the i-th of n parts of the cells.
         workers: Processes that read images; None is by device.
@@ -83,6 +86,7 @@ class Request:
     draw: int = 0
     subset: PathLike | None = None
     variant: str | None = None
+    head: str | None = None
     inputs: Mapping[str, PathLike] | None = None
     shard: str | None = None
     workers: int | None = None
@@ -104,6 +108,8 @@ class Request:
             )
         self._check_few()
         regime, scenario = regime_and_scenario(self.protocol, self.scenario)
+        if self.head is not None and self.variant is not None:
+            raise HumanbenchError(f"--head {self.head} --variant {self.variant}: a head is a variant; give one of them")
         if self.precision is not None and self.precision not in PRECISIONS:
             known = list(PRECISIONS)
             raise HumanbenchError(
@@ -117,7 +123,12 @@ class Request:
         check_freezing(overrides, regime)
         if scenario is None and REGIMES[regime].fits:  # of others the backbone, or its dumps, say what is chosen
             for card in candidates(self.patterns, self.task, regime, None, None)[0]:
-                load_recipe(card, regime, self.suite, self.variant, overrides)
+                load_recipe(card, regime, self.suite, self.named.variant_of(card, regime), overrides)
+
+    @property
+    def named(self) -> NamedVariant:
+        """Which variant of the recipes is asked for."""
+        return NamedVariant(self.variant, self.head)
 
     @property
     def few(self) -> FewLabels | None:

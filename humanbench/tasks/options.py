@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ValidationError
 
@@ -16,6 +16,9 @@ def _ordered(scale: tuple[float, float]) -> tuple[float, float]:
         raise ValueError("scale is (smallest, largest)")
     return scale
 
+
+Pooling = Literal["mean", "class_token", "attentive"]
+"""How the features of a picture become one vector (`humanbench.tasks.pooling`)."""
 
 ScaleRange = Annotated[tuple[Positive, Positive], AfterValidator(_ordered)]
 """From which to which factor a picture is scaled."""

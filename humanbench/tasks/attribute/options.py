@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from humanbench.schema import Fraction
-from humanbench.tasks.options import RecipeOptions, RecipeSections
+from humanbench.tasks.options import Pooling, RecipeOptions, RecipeSections
 
 
 class AttributeAugmentOptions(RecipeOptions):
@@ -13,6 +15,12 @@ class AttributeAugmentOptions(RecipeOptions):
 
     flip: Fraction
     pad: int
+
+
+class AttributeHeadOptions(RecipeOptions):
+    """`pooling`: which vector of a picture the linear layer reads (`humanbench.tasks.pooling`)."""
+
+    pooling: Pooling = "mean"
 
 
 class AttributeLossOptions(RecipeOptions):
@@ -23,15 +31,18 @@ class AttributeLossOptions(RecipeOptions):
 
 
 class AttributeTestOptions(RecipeOptions):
-    """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`."""
+    """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`; with the
+    `probe` "linear" it is `LinearProbe` that answers there."""
 
     neighbours: int = Field(default=20, ge=1)
     temperature: float = Field(default=0.07, gt=0)
+    probe: Literal["knn", "linear"] = "knn"
 
 
 class AttributeSections(RecipeSections):
-    """The sections of recipes of the task. The head has no options."""
+    """The sections of recipes of the task."""
 
     augment: AttributeAugmentOptions
+    head: AttributeHeadOptions
     loss: AttributeLossOptions
     test: AttributeTestOptions

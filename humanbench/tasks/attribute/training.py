@@ -23,9 +23,11 @@ from humanbench.recipes import DIRECT, Recipe
 from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.attribute.options import AttributeLossOptions, AttributeSections
 from humanbench.tasks.attribute.predictions import Probabilities
+from humanbench.tasks.attribute.probe import LinearProbe
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
+from humanbench.tasks.pooling import Pool, pool_of
 from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
 Labels = NDArray[np.int8]
@@ -67,19 +69,22 @@ class AttributePictures(PersonPictures):
 class AttributeHead(nn.Module):
     """Pooled features -> linear -> batch normalisation -> a logit per attribute."""
 
-    needs: FeatureLevel = "map"
     ratios: Tensor
 
-    def __init__(self, width: int, ratios: NDArray[np.float32], options: AttributeLossOptions) -> None:
+    def __init__(
+        self, width: int, ratios: NDArray[np.float32], options: AttributeLossOptions, pool: Pool | None = None
+    ) -> None:
         super().__init__()
         self.weighted = options.weighted
+        self.pool = pool if pool is not None else Pool("mean", width)
+        self.needs: FeatureLevel = self.pool.needs
         self.logits = nn.Sequential(nn.Linear(width, len(ratios)), BatchNorm1d(len(ratios)))
         # Known from the training labels, so no part of what is learnt and stored.
         self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
         """Logits N x A."""
-        logits: Tensor = self.logits(features.pooled)
+        logits: Tensor = self.logits(self.pool(features))
         return logits
 
     def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
@@ -117,17 +122,21 @@ class AttributeTraining(TaskTraining):
 
     def build_head(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone
-    ) -> AttributeHead | NeighbourHead:
+    ) -> AttributeHead | NeighbourHead | LinearProbe:
         """A fresh head for the card's attributes, with the positive ratios of the training tables.
 
-        Without finetuning, and without the head of a pretraining (variant `direct`), nearest neighbours among them.
+        Without finetuning, and without the head of a pretraining (variant `direct`), nearest neighbours among them, or
+        a linear probe.
         """
         labels = labels_of(card, tables)
         ratios = positive_ratios(labels)
+        sections = AttributeSections.of(recipe)
         if not recipe.fits and recipe.variant != DIRECT:
-            chosen = AttributeSections.of(recipe).test
+            chosen = sections.test
+            if chosen.probe == "linear":
+                return LinearProbe(labels, ratios)
             return NeighbourHead(labels, ratios, chosen.neighbours, chosen.temperature)
-        return AttributeHead(backbone.width, ratios, AttributeSections.of(recipe).loss)
+        return AttributeHead(backbone.width, ratios, sections.loss, pool_of(sections.head.pooling, backbone))
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[NDArray[np.float64]]) -> Probabilities:
         """Probabilities N x A in the order of the table."""

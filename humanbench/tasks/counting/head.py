@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from humanbench.tasks.counting.options import CountingHeadOptions, CountingLossOptions
 from humanbench.tasks.maps import cells, cover, doublings
+from humanbench.tasks.pooling import Pool
 
 if TYPE_CHECKING:
     from humanbench.backbones.features import FeatureLevel, Features
@@ -74,4 +75,38 @@ class CountingHead(nn.Module):
         for density, size in zip(outputs[0], batch["size"], strict=True):
             rows, columns = cells(size, self.stride)
             counts.append(max(0.0, float(density[:rows, :columns].double().sum()) / self.magnify))
+        return counts
+
+
+class PooledCountHead(nn.Module):
+    """People per cell of `stride` pixels from one vector of the picture, times its cells: no density map is learnt.
+
+    Layer norm and a linear layer over what `pool` gives. The loss is the mean absolute error of the counts. What such a
+    head can tell is what the pooled feature holds of a crowd's density: it is for comparing poolings, not for counting
+    well.
+    """
+
+    def __init__(self, width: int, pool: Pool, stride: int, loss: CountingLossOptions) -> None:
+        super().__init__()
+        self.pool, self.stride, self.magnify = pool, stride, loss.magnify
+        self.needs: FeatureLevel = pool.needs
+        self.rate = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
+
+    def forward(self, features: Features, batch: Batch) -> Tensor:
+        """Magnified people per cell (N)."""
+        rate: Tensor = self.rate(self.pool(features))[:, 0]
+        return rate
+
+    def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Mean absolute error of the counts."""
+        density = batch["density"]
+        counts = outputs.float() * density[0].numel() / self.magnify
+        return {"count": (counts - density.sum((1, 2))).abs().mean()}
+
+    def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[float]:
+        """The count of each picture, at least 0."""
+        counts = []
+        for rate, size in zip(outputs[0], batch["size"], strict=True):
+            rows, columns = cells(size, self.stride)
+            counts.append(max(0.0, float(rate.double()) * rows * columns / self.magnify))
         return counts

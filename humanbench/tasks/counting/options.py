@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from humanbench.schema import Fraction, Positive
-from humanbench.tasks.options import RecipeOptions, RecipeSections, ScaleRange
+from humanbench.tasks.options import Pooling, RecipeOptions, RecipeSections, ScaleRange
 
 Pixels = Annotated[int, Field(ge=1)]
 
@@ -25,10 +25,13 @@ class CountingAugmentOptions(RecipeOptions):
 
 
 class CountingHeadOptions(RecipeOptions):
-    """channels: of all convolutions but the last. stride: pixels of input per cell of the density map."""
+    """channels: of all convolutions but the last. stride: pixels of input per cell of the density map. pooling: one
+    vector of the picture says how many people a cell has, in place of a density map (`PooledCountHead`).
+    """
 
     channels: Pixels
     stride: Pixels
+    pooling: Pooling | None = None
 
 
 class CountingLossOptions(RecipeOptions):

@@ -14,9 +14,10 @@ from humanbench.cards import DatasetCard
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
 from humanbench.tasks.counting.data import CrowdsToCount, TrainingCrowds
-from humanbench.tasks.counting.head import CountingHead
+from humanbench.tasks.counting.head import CountingHead, PooledCountHead
 from humanbench.tasks.counting.options import CountingSections
 from humanbench.tasks.counting.predictions import Counts
+from humanbench.tasks.pooling import pool_of
 from humanbench.tasks.training import Inputs, TaskTraining
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class CountingTraining(TaskTraining):
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head."""
         options = CountingSections.of(recipe)
+        if options.head.pooling is not None:
+            pool = pool_of(options.head.pooling, backbone)
+            return PooledCountHead(backbone.width, pool, options.head.stride, options.loss)
         return CountingHead(backbone.width, backbone.stride, options.head, options.loss)
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[float]) -> Counts:

@@ -22,9 +22,10 @@ class ReidAugmentOptions(RecipeOptions):
 
 
 class ReidHeadOptions(RecipeOptions):
-    """Which feature is trained and tested: the class token (the pooled map where a network has none), or the map."""
+    """Which feature is trained and tested: the class token (the pooled map where a network has none), the mean over the
+    map, or what attention that is learnt with the head pools from it."""
 
-    feature: Literal["class_token", "pooled"]
+    feature: Literal["class_token", "pooled", "attentive"]
 
 
 class ReidLossOptions(RecipeOptions):

@@ -29,6 +29,7 @@ from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
+from humanbench.tasks.pooling import Pool
 from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions, ReidSections
 from humanbench.tasks.reid.predictions import ReidFeatures
 from humanbench.tasks.training import Batch, FolderPicture, Inputs, TaskTraining, picture_table
@@ -107,12 +108,13 @@ class Outputs(NamedTuple):
 
 
 class ReidHead(nn.Module):
-    """Neck and classifier over a feature of the backbone."""
+    """Neck and classifier over a feature of the backbone, or over one that attention pools from its map."""
 
     def __init__(self, width: int, people: int, options: ReidHeadOptions, loss: ReidLossOptions) -> None:
         super().__init__()
         self.class_token = options.feature == "class_token"
         self.needs: FeatureLevel = "class_token" if self.class_token else "map"
+        self.pool = Pool("attentive", width) if options.feature == "attentive" else None
         self.triplet = loss.triplet
         self.neck = BatchNorm1d(width)
         # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.
@@ -124,7 +126,7 @@ class ReidHead(nn.Module):
     def forward(self, features: BackboneFeatures, batch: Batch) -> Outputs:
         """Logits only in training: the test needs none."""
         token = features.class_token if self.class_token else None
-        feature = features.pooled if token is None else token
+        feature = token if token is not None else features.pooled if self.pool is None else self.pool(features)
         return Outputs(feature, self.classifier(self.neck(feature)) if self.training else None)
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
