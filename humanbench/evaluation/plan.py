@@ -81,11 +81,11 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     tested = None if heads is None else heads.datasets
     cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested)
     _check_subset(request.subset, cards)
-    variant, required = (request.variant, _nothing) if heads is None else (DIRECT, heads.overrides)
+    required = _nothing if heads is None else heads.overrides
     seeds = range(request.seed, request.seed + request.seeds)
     if heads is not None and request.head is not None:
         raise HumanbenchError(f"--head {request.head}: the dumps of a pretraining are tested with heads of their own")
-    named = request.named if heads is None else NamedVariant(variant)
+    named = request.named if heads is None else NamedVariant(DIRECT)
     cells = cells_for(cards, regime, request.suite, named, overrides, seeds, required, modes, request.few)
     _check_few(request.few, cells, heads is not None)
     _check_inputs(files, cells)
