@@ -52,3 +52,10 @@ def test_what_fills_up_a_batch_is_zero_after_normalising_as_the_network_pads():
 def test_floats_of_a_task_of_its_own_are_taken_as_they_are():
     images = torch.rand(2, 3, 4, 4)
     assert normalised({"image": images, "index": [0, 1]}, LOOKS[0])["image"] is images
+
+
+def test_large_pictures_are_normalised_in_parts_without_a_seam(monkeypatch: pytest.MonkeyPatch):
+    images = torch.stack([pixels(picture(50, 40, seed)) for seed in (0, 1)])
+    whole = normalise(images, LOOKS[0])
+    monkeypatch.setattr("humanbench.data.transforms._CACHED", 300)
+    assert torch.equal(normalise(images, LOOKS[0]), whole)

@@ -81,27 +81,29 @@ class _Unfit(Exception):
 def _typed(content: bytes, fields: Mapping[str, Numbers | None]) -> Columns:
     """The same of a file in which all is as it should be, without an object of Python's for every number."""
     kinds: list[Any] = [
-        (name, int | str) if field is None else (name, float if field.size == 1 else list[float])
+        (name, int | str) if field is None else (name, float if field.size == 1 else tuple[(float,) * field.size])
         for name, field in fields.items()
     ]
     required = [kind for kind in kinds if not _optional(fields[kind[0]])]
     optional = [(*kind, None) for kind in kinds if _optional(fields[kind[0]])]
     entry = msgspec.defstruct("Entry", [*required, *optional, ("category_id", Literal[1], PERSON)], gc=False)
     raw = msgspec.json.decode(content, type=list[msgspec.Raw])
-    decode = msgspec.json.Decoder(entry).decode
-    first = decode(raw[0]) if raw else None
+    decode = msgspec.json.Decoder(list[entry]).decode
+    first = decode(b"[" + bytes(raw[0]) + b"]")[0] if raw else None
     present = {n: f for n, f in fields.items() if not _optional(f) or (first is not None and getattr(first, n))}
     columns: Columns = {n: [] if f is None else np.empty((len(raw), f.size)) for n, f in present.items()}
     for start in range(0, len(raw), _BLOCK):
-        block = [decode(one) for one in raw[start : start + _BLOCK]]
+        block = decode(b"[" + b",".join(raw[start : start + _BLOCK]) + b"]")
         for name, field in present.items():
             found = [getattr(one, name) for one in block]
             if field is None:
                 columns[name] += map(str, found)
                 continue
-            if field.size > 1 and any(value is None or len(value) != field.size for value in found):
+            if field.if_first and None in found:
                 raise _Unfit
-            columns[name][start : start + len(block)] = np.reshape(found, (-1, field.size))
+            flat = found if field.size == 1 else chain.from_iterable(found)
+            values = np.fromiter(flat, np.float64, len(block) * field.size)
+            columns[name][start : start + len(block)] = values.reshape(-1, field.size)
     for name in present:
         if name == "bbox" and ((columns[name][:, 2:] < 0).any() or beyond(columns[name]) is not None):
             raise _Unfit

@@ -49,6 +49,7 @@ TOLD = ("source", "notes", "only")
 
 QUICK = {"train.iterations": 2, "train.accumulate": 1, "train.amp": "no", "schedule.warmup": 1}
 SMALL = {
+    "reid": {"input.size": [48, 24]},  # not that of the pictures, which then would not be resized at all
     "detection": {
         "augment.short_sides": [32], "augment.crop_short_sides": [40], "augment.crop_sides": [24, 40],
         "head.layers": 2, "head.anchors": 8,

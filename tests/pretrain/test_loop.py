@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from humanbench.data.collate import normalised
 from humanbench.engine import checkpoint as checkpoint_module
 from humanbench.engine.batches import WorkerError
 from humanbench.errors import HumanbenchError, RecipeError
@@ -169,7 +170,8 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
     parts = loop.Microbatches(entries)
     total = torch.zeros(())
     for (number, _), draw in zip(made.microbatches, listed, strict=True):
-        data, batch = entries[number], parts[draw]
+        data = entries[number]
+        batch = normalised(parts[draw], network.backbone.preprocessing)
         if "boxes" in batch:
             both = [parts[d] for d, (n, _) in zip(listed, made.microbatches, strict=True) if n == number]
             batch["people"] = max(sum(len(b) for one in both for b in one["boxes"]) / 2, 1.0)
@@ -234,7 +236,7 @@ def test_drop_path_is_that_of_the_entry(root: Path) -> None:
     network.train()
     for number, expected in ((0, 0.3), (2, 0.2), (0, 0.3)):
         batch = loop.Microbatches(entries)[next(batch_plan(entries, [(number, 0)], 0, 0, 1))]
-        network.losses(entries[number], batch)
+        network.losses(entries[number], normalised(batch, network.backbone.preprocessing))
         rates = [getattr(block.drop_path1, "drop_prob", 0.0) for block in network.trunk.blocks]
         assert max(rates) == rates[-1] == pytest.approx(expected)
 

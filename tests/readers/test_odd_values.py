@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from humanbench.cards import load_card
+from humanbench.data.readers import odgt
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
 from tests.evaluated import write_dataset
@@ -132,3 +134,54 @@ def test_what_no_reader_foresaw_is_one_sentence(tmp_path: Path) -> None:
     path.write_text(re.sub(r"setting\d+", "setting" + "9" * 5000, path.read_text()))
     with pytest.raises(DataError, match=r"^aist_plusplus: .*cannot be read \(File name too long\)"):
         load_samples("aist_plusplus", "all", tmp_path)
+
+
+ODGT = {
+    "ID": "a",
+    "width": 10,
+    "height": 8,
+    "gtboxes": [
+        {"tag": "person", "fbox": [1, 2, 3, 4], "vbox": [1, 2, 3, 4], "hbox": [0, 0, 1, 1], "extra": {"ignore": 1}},
+        {"tag": "mask", "fbox": [-1, 2.5, 3, 4]},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "values"),
+    [
+        (("ID",), [5, 5.5, None]),
+        (("width",), [10.0, "10", None, -3, 2**70]),
+        (("gtboxes", 0, "fbox"), [[1, 2, 3], [1, 2, 3, "4"], [1, 2, 3, True], [1, 2, 3, 2**64], None]),
+        (("gtboxes", 0, "vbox"), [None, [1, 2, 3, float("nan")]]),
+        (("gtboxes", 0, "extra"), [None, {}, {"ignore": 2}, {"ignore": True}, {"ignore": 1.0}, {"ignore": "1"}]),
+        (("gtboxes", 1, "tag"), [5, None, "person"]),
+        (("gtboxes",), [[], {}, None]),
+    ],
+)
+def test_odgt_is_read_alike_with_types_and_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: tuple[Any, ...], values: list[Any]
+) -> None:
+    """What the quick reading takes is what the one that can say what is wrong takes, and no more."""
+    typed, quick = odgt._typed, 0
+
+    def rows(path: Path) -> str:
+        try:
+            return repr(list(odgt.odgt_rows(load_card("crowdhuman"), path)))
+        except DataError as error:
+            return str(error)
+
+    for value in values:
+        record: Any = copy.deepcopy(ODGT)
+        inner = record
+        for step in place[:-1]:
+            inner = inner[step]
+        inner[place[-1]] = value
+        (tmp_path / "a.odgt").write_text(json.dumps(ODGT) + "\n" + json.dumps(record))
+        monkeypatch.setattr(odgt, "_typed", typed)
+        quick += typed(json.dumps(record)) is not None
+        found = rows(tmp_path / "a.odgt")
+        monkeypatch.setattr(odgt, "_typed", lambda line: None)
+        assert found == rows(tmp_path / "a.odgt")
+    assert typed(json.dumps(ODGT)) is not None
+    assert quick < len(values)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 from pydantic import Field
 
@@ -24,7 +25,14 @@ from humanbench.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-ABSENT = (np.nan,) * 4
+Box = tuple[float, float, float, float]
+
+ABSENT: Box = (np.nan, np.nan, np.nan, np.nan)
+
+LARGEST = 1 << 63
+"""Numbers from here on are left to the reading that says what is wrong with them."""
+
+Side = Annotated[int, msgspec.Meta(ge=0, le=LARGEST - 1)]
 
 
 class OdgtOptions(MergedBoxes):
@@ -76,6 +84,9 @@ def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
     that is not such a record is a `DataError` naming it.
     """
     for number, line in enumerate(read_lines(card, path), start=1):
+        if (typed := _typed(line)) is not None:
+            yield typed
+            continue
         where = f"{card.id}: {path}, line {number}"
         try:
             record = from_json(line)
@@ -85,6 +96,50 @@ def odgt_rows(card: DatasetCard, path: Path) -> Iterator[dict[str, Any]]:
             raise DataError(f"{where}: not valid JSON ({error})") from error
         for one in record if isinstance(record, list) else (record,):
             yield _row(one, where)
+
+
+class _Extra(msgspec.Struct, gc=False, frozen=True):
+    ignore: Literal[0, 1] | bool = 0
+
+
+class _Person(msgspec.Struct, gc=False):
+    tag: str
+    fbox: Box
+    vbox: Box = ABSENT
+    hbox: Box = ABSENT
+    extra: _Extra = _Extra()
+
+
+class _Record(msgspec.Struct, gc=False):
+    ID: str | int
+    gtboxes: list[_Person]
+    width: Side | msgspec.UnsetType = msgspec.UNSET
+    height: Side | msgspec.UnsetType = msgspec.UNSET
+
+
+def _typed(line: str) -> dict[str, Any] | None:
+    """The row of a record in which all is as it should be, without an object of Python's for every field; else None."""
+    try:
+        record = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    people = record.gtboxes
+    boxes = np.array([(*p.fbox, *p.vbox, *p.hbox) for p in people], np.float64).reshape(-1, 12)
+    size = (record.width, record.height)
+    unset = size.count(msgspec.UNSET)
+    if unset == 1 or (np.abs(boxes) >= LARGEST).any():
+        return None
+    return {
+        "id": str(record.ID),
+        "size": None if unset else size,
+        "boxes": boxes[:, :4].copy(),
+        "ignore": [p.tag != "person" or bool(p.extra.ignore) for p in people],
+        "visible": boxes[:, 4:8].copy(),
+        "head": boxes[:, 8:].copy(),
+    }
+
+
+_DECODER = msgspec.json.Decoder(_Record)
 
 
 def _row(record: Any, where: str) -> dict[str, Any]:
