@@ -28,7 +28,10 @@ def open_rgb(path: str | Path) -> Image.Image:
     """
     with _opened(path) as image:
         check_depth(image, path)
-        return image.convert("RGB")
+        if image.mode != "RGB":
+            return image.convert("RGB")
+        image.load()  # it is nobody else's, so it need not be copied
+        return image
 
 
 def unreadable(paths: Sequence[Path]) -> dict[Path, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -80,15 +80,16 @@ class _Unfit(Exception):
 
 def _typed(content: bytes, fields: Mapping[str, Numbers | None]) -> Columns:
     """The same of a file in which all is as it should be, without an object of Python's for every number."""
+    several, many = cast(Any, tuple), cast(Any, list)
     kinds: list[Any] = [
-        (name, int | str) if field is None else (name, float if field.size == 1 else tuple[(float,) * field.size])
+        (name, int | str) if field is None else (name, float if field.size == 1 else several[(float,) * field.size])
         for name, field in fields.items()
     ]
     required = [kind for kind in kinds if not _optional(fields[kind[0]])]
     optional = [(*kind, None) for kind in kinds if _optional(fields[kind[0]])]
     entry = msgspec.defstruct("Entry", [*required, *optional, ("category_id", Literal[1], PERSON)], gc=False)
     raw = msgspec.json.decode(content, type=list[msgspec.Raw])
-    decode = msgspec.json.Decoder(list[entry]).decode
+    decode = msgspec.json.Decoder(many[entry]).decode
     first = decode(b"[" + bytes(raw[0]) + b"]")[0] if raw else None
     present = {n: f for n, f in fields.items() if not _optional(f) or (first is not None and getattr(first, n))}
     columns: Columns = {n: [] if f is None else np.empty((len(raw), f.size)) for n, f in present.items()}
