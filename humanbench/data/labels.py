@@ -37,9 +37,13 @@ def load_label(card: DatasetCard, label: str) -> Map:
 def index_png(card: DatasetCard, path: Path) -> Map:
     """Read a single-channel (or palette) PNG of stored values and map them to class indices."""
     stored = read_index_image(path)
-    mapped: Map = _table(card)[stored]
-    if (mapped == _UNUSED).any():
-        value = int(stored[mapped == _UNUSED][0])
+    if card.labels.ids:
+        mapped: Map = _table(card)[stored]
+        unknown = mapped == _UNUSED
+    else:  # stored as they are: nothing to look up
+        mapped, unknown = stored, (stored >= len(card.labels.classes)) & (stored != IGNORE)
+    if unknown.any():
+        value = int(stored[unknown][0])
         raise DataError(f"{path}: holds the value {value}, but {card.id} uses {_values(card)} and 255 for ignore")
     return mapped
 
@@ -87,10 +91,9 @@ def decode_index_image(file: IO[bytes], name: str) -> Map:
 
 
 def _table(card: DatasetCard) -> Map:
-    """Class index by stored value, `_UNUSED` where the card has no such value."""
+    """Class index by stored value of a card with `ids`, `_UNUSED` where it has no such value."""
     table = np.full(256, _UNUSED, np.uint8)
-    count = len(card.labels.classes)
-    table[list(card.labels.ids) or slice(count)] = np.arange(count)
+    table[list(card.labels.ids)] = np.arange(len(card.labels.ids))
     table[IGNORE] = IGNORE
     return table
 
