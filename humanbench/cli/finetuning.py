@@ -63,6 +63,10 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--draw", type=int, default=0, metavar="[0|1|2]", help="Which of the lists of --fraction.  [default: 0]"
     ),
+    click.option(
+        "--corrupt", metavar="NAME:SEVERITY,…",
+        help="Test on corrupted pictures: fog:3, fog for all severities, all (docs/robustness.md).",
+    ),
     click.option("--subset", metavar="FILE", help="CSV or TOML file with ids: part of a dataset."),
     click.option("--input", "inputs", multiple=True, metavar="NAME=FILE", help="A file the protocol declares."),
     click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/BACKBONE-PROTOCOL(-mini)]"),

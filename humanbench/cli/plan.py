@@ -44,7 +44,8 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
 
 
 _VALUES = (
-    "checkpoint", "variant", "head", "data_root", "fraction", "subset", "out", "device", "workers", "pretrained_on",
+    "checkpoint", "variant", "head", "data_root", "fraction", "corrupt", "subset", "out", "device", "workers",
+    "pretrained_on",
     "precision", "log",
 )  # fmt: skip
 """Arguments of a request with an option of their name."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from humanbench.errors import DataError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_CHANGE: ContextVar[Callable[[Image.Image, str], Image.Image] | None] = ContextVar("change", default=None)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -28,10 +31,20 @@ def open_rgb(path: str | Path) -> Image.Image:
     """
     with _opened(path) as image:
         check_depth(image, path)
-        if image.mode != "RGB":
-            return image.convert("RGB")
         image.load()  # it is nobody else's, so it need not be copied
-        return image
+        picture: Image.Image = image if image.mode == "RGB" else image.convert("RGB")
+    change = _CHANGE.get()
+    return picture if change is None else change(picture, str(path))
+
+
+@contextmanager
+def opened_through(change: Callable[[Image.Image, str], Image.Image]) -> Iterator[None]:
+    """Meanwhile `open_rgb` gives what `change` makes of a picture and its path: test pictures, corrupted."""
+    before = _CHANGE.set(change)
+    try:
+        yield
+    finally:
+        _CHANGE.reset(before)
 
 
 def unreadable(paths: Sequence[Path]) -> dict[Path, str]:

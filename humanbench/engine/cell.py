@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save
 
 from humanbench._version import __version__
@@ -24,9 +25,10 @@ from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, is_synthetic
 from humanbench.engine.batches import CachedBatches, ImageBatches
 from humanbench.engine.context import CellSpec, RunContext
+from humanbench.engine.corrupted import CorruptedPictures
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
-from humanbench.engine.finetune import CellError, trainable_state_dict
+from humanbench.engine.finetune import CellError, load_trainable_state, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
@@ -67,6 +69,8 @@ def run_cell(context: RunContext, spec: CellSpec) -> Result:
     meets alone.
     """
     with tf32(spec.recipe.train.amp == "tf32"):
+        if spec.corruption is not None and spec.recipe.fits:
+            _run_cell(context, spec.trained)  # what it has finetuned is tested on the corrupted pictures
         return _run_cell(context, spec)
 
 
@@ -165,7 +169,9 @@ def _followed(
     started: str,
 ) -> Result | None:
     """Fit, predict, write, score, record; the result on the first process."""
-    if cell.recipe.fits:
+    if cell.recipe.fits and cell.spec.corruption is not None:
+        progress = _restored(context, cell)
+    elif cell.recipe.fits:
         progress = _fit(context, accelerator, cell, stores, follower)
     else:
         progress = _remember_training_features(context, accelerator, cell)
@@ -224,6 +230,31 @@ def _fit(
     return progress
 
 
+def _restored(context: RunContext, cell: PreparedCell) -> Progress:
+    """Put in what the cell without corruption has finetuned in this run folder; how long that was trained.
+
+    Raises `CellError` where it was not finished, or its weights were not kept.
+    """
+    spec = cell.spec.trained
+    key = cell_key(context, spec, cell.tables)
+    trained = context.folder.finished(key.id, context.log)
+    if trained is None:
+        raise CellError(f"{spec.name}: its finetuning failed, so there is nothing to test on corrupted pictures")
+    file = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
+    if not file.is_file():
+        raise CellError(f"{file}: the finetuned weights were not kept; give another --out, to finetune again")
+    try:
+        with safe_open(file, "pt") as opened:
+            origin = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # no mapping
+    except Exception as error:  # whatever a damaged file makes safetensors say
+        raise CellError(f"{file}: not readable as safetensors ({one_line(' '.join(str(error).split()))})") from error
+    if origin.get("cell") != key.id:
+        raise CellError(f"{file}: are the weights of another cell; give another --out, to finetune again")
+    load_trainable_state(cell.model, tensors)
+    return Progress(epoch=trained.epochs, iteration=trained.iterations)
+
+
 def _write_weights(context: RunContext, cell: PreparedCell) -> None:
     state = trainable_state_dict(cell.model)
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
@@ -248,13 +279,16 @@ def _predict(
 ) -> tuple[Predicted, Cost | None, dict[str, float]]:
     """Decoded predictions of the test pictures, and on the main process what one picture costs, and how fast it is."""
     data = _pictures(context, cell, cell.tables.test)
+    plain = cell.spec.corruption is None
+    if cell.spec.corruption is not None:
+        data = CorruptedPictures(data, cell.spec.corruption, cell.card, cell.tables.test)
     cost = None
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and plain:
         cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
     store = stores.for_testing(data)
     predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
     forward: dict[str, float] = {}
-    if accelerator.is_main_process:
+    if accelerator.is_main_process and plain:
         forward = forward_speed(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
     return predicted, cost, forward
 

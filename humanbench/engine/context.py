@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from humanbench.cards import DatasetCard
+from humanbench.data.corruptions import Corruption
 from humanbench.data.few_labels import FewLabels
 from humanbench.data_root import DataRoot
 from humanbench.engine.run_folder import RunFolder
@@ -41,17 +42,25 @@ class ReadyHeads(Protocol):
 class CellSpec:
     """One cell to compute: a dataset, its recipe and a seed, and which part of the training data, if not all of it.
 
-    `name` tells it from the others of a run.
+    `corruption`: what the test pictures are shown through, if not as they are; `trained` is the cell whose finetuned
+    network is tested then. `name` tells it from the others of a run.
     """
 
     card: DatasetCard
     recipe: Recipe
     seed: int
     few: FewLabels | None = None
+    corruption: Corruption | None = None
+
+    @property
+    def trained(self) -> CellSpec:
+        """The cell that trains: this one, or the same with its test pictures as they are."""
+        return replace(self, corruption=None)
 
     @property
     def name(self) -> str:
         words = [self.recipe.variant or "", self.few.name if self.few else ""]
+        words.append(self.corruption.file if self.corruption else "")
         return "-".join([self.card.id, self.recipe.regime, *filter(None, words), f"s{self.seed}"])
 
 

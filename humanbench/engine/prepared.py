@@ -158,6 +158,7 @@ def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
         "humanbench": __version__.split(".")[0],
         "fraction": spec.few.fraction if spec.few else None,
         "draw": spec.few.draw if spec.few else None,
+        "corruption": spec.corruption.text if spec.corruption else None,
     }
     cell = Cell(id="", **content)
     return cell.model_copy(update={"id": key(cell.content)})

@@ -30,7 +30,7 @@ class CellStores:
         """A store per fixed view of the training pictures, which are gone through so many times, or none where they do
         not apply."""
         views = self._cell.recipe.train.views
-        reason = self._no_cache()
+        reason = self._no_cache("train")
         if reason is None and not views:
             reason = "every epoch draws new augmentations (train.views = 0)"
         if reason is None and views >= epochs:
@@ -43,12 +43,14 @@ class CellStores:
         """The store of the test pictures, or None where it does not apply."""
         views = tuple(self._cell.task.test_views(self._cell.recipe))
         content = self._content("test", list(self._cell.tables.test))
-        stores = self._stores("test", self._no_cache(), [StoreRequest(data, 0, views, 1, content)])
+        stores = self._stores("test", self._no_cache("test"), [StoreRequest(data, 0, views, 1, content)])
         return stores[0] if stores else None
 
-    def _no_cache(self) -> str | None:
+    def _no_cache(self, part: str) -> str | None:
         if not self._context.cache:
             return "switched off"
+        if part == "test" and self._cell.spec.corruption is not None:
+            return "test pictures are corrupted, and are seen so once"
         if self._cell.model.split_index == 0:
             return "no part of the backbone is frozen"
         return None

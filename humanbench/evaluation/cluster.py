@@ -30,6 +30,7 @@ def request_for(request: Request, plan: Plan, spec: CellSpec) -> Request:
         scenario=None,
         protocol=spec.recipe.regime,
         seed=spec.seed,
+        corrupt=spec.corruption.text if spec.corruption else None,
         seeds=1,
         shard=None,
         out=os.fspath(plan.context.folder.path),

@@ -117,7 +117,7 @@ def estimate(plan: Plan, spec: CellSpec, rate: Rate = Rate()) -> tuple[CostEstim
     samples = _of_card(plan.context, spec) if absent else _on_disk(plan.context, spec)
     model, report = samples.model, samples.model.report
     epochs = iterations = images = 0
-    if recipe.fits:
+    if recipe.fits and spec.corruption is None:  # else it is trained by the cell without
         epochs, iterations = length(recipe, samples.batches)
         images = iterations * recipe.train.batch_size * recipe.train.accumulate
     speed = rate.tflops_per_second

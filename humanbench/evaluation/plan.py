@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.backbones.sources import HUB
 from humanbench.cards import DatasetCard, load_card, pretraining_names
+from humanbench.data.corruptions import Corruption
 from humanbench.data.few_labels import FewLabels
 from humanbench.data.samples import dataset_folder, read_subset
 from humanbench.data_root import DataRoot, find_data
@@ -86,7 +87,9 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     if heads is not None and request.head is not None:
         raise HumanbenchError(f"--head {request.head}: the dumps of a pretraining are tested with heads of their own")
     named = request.named if heads is None else NamedVariant(DIRECT)
-    cells = cells_for(cards, regime, request.suite, named, overrides, seeds, required, modes, request.few)
+    cells = cells_for(
+        cards, regime, request.suite, named, overrides, seeds, required, modes, request.few, request.corruptions
+    )
     _check_few(request.few, cells, heads is not None)
     _check_inputs(files, cells)
     for spec in cells:
@@ -140,6 +143,7 @@ def cells_for(
     required: Callable[[DatasetCard], Mapping[str, Any]],
     modes: tuple[str, ...] = (),
     few: FewLabels | None = None,
+    corruptions: Sequence[Corruption] = (),
 ) -> list[CellSpec]:
     """All cells, dataset by dataset; `required` gives overrides of a dataset, below the others.
 
@@ -161,7 +165,7 @@ def cells_for(
         if other:
             recipe = load_recipe(card, regime, suite, mode, below | changes(tuple(n for n in other if n != mode)))
         training_of(card).check(recipe)
-        cells += [CellSpec(card, recipe, seed, few) for seed in seeds]
+        cells += [CellSpec(card, recipe, seed, few, shown) for seed in seeds for shown in corruptions or (None,)]
     return cells
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import select_cards
+from humanbench.data.corruptions import Corruption, asked_corruptions
 from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.selection import candidates, regime_and_scenario
@@ -49,6 +50,8 @@ class Request:
         fraction: 0.01, 0.1 or 0.25 of the training people, identities or pictures, by fixed lists
             (docs/few-labels.md); None is all.
         draw: Which of the lists of `fraction`: 0, 1 or 2.
+        corrupt: What test pictures are shown through: `fog:3`, `fog` for all five severities, `all`, as a list or with
+            commas (docs/robustness.md). Trained is as without; what is trained already is tested alone.
         subset: CSV or TOML file with ids: part of the one dataset that is chosen.
         variant: A named variant of the recipes.
         head: Which vector of a picture the head reads, or by what: mean, class_token or attentive for ReID, attributes
@@ -84,6 +87,7 @@ class Request:
     checkpoint: PathLike | None = None
     fraction: float | None = None
     draw: int = 0
+    corrupt: str | Sequence[str] | None = None
     subset: PathLike | None = None
     variant: str | None = None
     head: str | None = None
@@ -110,6 +114,10 @@ class Request:
         regime, scenario = regime_and_scenario(self.protocol, self.scenario)
         if self.head is not None and self.variant is not None:
             raise HumanbenchError(f"--head {self.head} --variant {self.variant}: a head is a variant; give one of them")
+        if self.corruptions and not self.weights and REGIMES[regime].fits:
+            raise HumanbenchError(
+                "--corrupt: tests what was finetuned, and --no-weights does not keep it; leave one out"
+            )
         if self.precision is not None and self.precision not in PRECISIONS:
             known = list(PRECISIONS)
             raise HumanbenchError(
@@ -134,6 +142,11 @@ class Request:
     def few(self) -> FewLabels | None:
         """The part of the training data that is asked for; None for all of it."""
         return None if self.fraction is None else FewLabels(self.fraction, self.draw)
+
+    @property
+    def corruptions(self) -> tuple[Corruption, ...]:
+        """What the test pictures are shown through, one after the other; empty for as they are."""
+        return asked_corruptions(self.corrupt)
 
     def _check_few(self) -> None:
         if self.few is None and self.draw:

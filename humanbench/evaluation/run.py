@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from humanbench.evaluation.request import Request
-from humanbench.results import Results
+from humanbench.results import Results, result_files
 
 if TYPE_CHECKING:
     from humanbench.engine.context import RunContext
@@ -52,7 +52,7 @@ def run_plan(plan: Plan) -> Results:
     from humanbench.engine.devices import is_main_process
 
     context, folder = plan.context, plan.context.folder
-    with folder.claim([spec.name for spec in plan.cells] if is_main_process() else []):
+    with folder.claim(_claimed(plan) if is_main_process() else []):
         if is_main_process():
             _describe_environment(folder.path)
             _describe_backbone(context)
@@ -64,6 +64,14 @@ def run_plan(plan: Plan) -> Results:
             context.log.info(f"[{number}/{len(plan.cells)}] {spec.name}")
             results.append(run_cell(context, spec))
     return Results(results, folder.path)
+
+
+def _claimed(plan: Plan) -> list[str]:
+    """Names of the cells that are worked on: of the plan, and those that are to be trained first."""
+    there = [path.name for path in result_files(plan.context.folder.path)]
+    first = {spec.trained.name for spec in plan.cells if spec.corruption is not None and spec.recipe.fits}
+    absent = sorted(name for name in first if not any(file.startswith(f"{name}-") for file in there))
+    return list(dict.fromkeys([*absent, *(spec.name for spec in plan.cells)]))
 
 
 def _describe_backbone(context: RunContext) -> None:

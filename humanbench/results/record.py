@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from humanbench.data.corruptions import corruption_of
 from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
 from humanbench.leftovers import files_in
@@ -16,7 +17,7 @@ from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric, Reliability
 from humanbench.text import CONTROL
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 FOLDER = "results"
 """Folder of a run that holds its results."""
@@ -26,6 +27,7 @@ _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     1: lambda document: document,  # 2 added `cost`, which may be absent
     2: lambda document: document,  # 3 added `reliability`, which may be absent
     3: lambda document: document,  # 4 added `fraction` and `draw` of a cell and `trained_on`, which may be absent
+    4: lambda document: document,  # 5 added `corruption` of a cell, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
 
@@ -52,7 +54,7 @@ class Cell(Record):
 
     `data_sha256` covers labels and pictures, `architecture` the network's structure, `inputs` the declared files of
     the protocol (name to SHA-256), `humanbench` the major version. `fraction`, `draw`: which list of the training data
-    it was trained on; None for all of it.
+    it was trained on; None for all of it. `corruption`: what the test pictures were shown through; None for nothing.
     """
 
     id: str
@@ -67,16 +69,19 @@ class Cell(Record):
     humanbench: str
     fraction: float | None = None
     draw: int | None = None
+    corruption: str | None = None
 
     @model_validator(mode="after")
-    def _check_few(self) -> Cell:
+    def _check_condition(self) -> Cell:
         if (self.fraction is None) != (self.draw is None):
             raise ValueError("fraction and draw go together")
-        if self.fraction is not None:
-            try:
+        try:
+            if self.fraction is not None:
                 FewLabels(self.fraction, self.draw or 0)
-            except HumanbenchError as error:
-                raise ValueError(str(error)) from error
+            if self.corruption is not None:
+                corruption_of(self.corruption)
+        except HumanbenchError as error:
+            raise ValueError(str(error)) from error
         return self
 
     @property
@@ -86,7 +91,7 @@ class Cell(Record):
         return {name: value for name, value in content.items() if value is not None or name not in _ADDED}
 
 
-_ADDED = ("fraction", "draw")
+_ADDED = ("fraction", "draw", "corruption")
 
 
 class TrainingPart(Record):
@@ -193,10 +198,15 @@ class Result(Record):
         return self.cell.draw
 
     @property
+    def corruption(self) -> str | None:
+        """What the test pictures were shown through, like `fog:3`; None for nothing."""
+        return self.cell.corruption
+
+    @property
     def condition(self) -> str:
         """In words, what keeps its numbers apart from others of its recipe; empty for nothing."""
         few = "" if self.fraction is None else FewLabels(self.fraction, self.draw or 0).text
-        return few
+        return ", ".join(filter(None, (few, self.corruption)))
 
     def to_json(self) -> str:
         """One JSON document; undefined values are null."""

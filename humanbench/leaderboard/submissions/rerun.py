@@ -94,6 +94,7 @@ def rerun(
             variant=key.variant or None,
             fraction=first.fraction if first else None,
             draw=first.draw or 0 if first else 0,
+            corrupt=first.corruption if first else None,
             seed=seed,
             checkpoint=where,
             data_root=data_root,

@@ -327,6 +327,7 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         words += ["--variant", shown(key.variant, 60)] if key.variant else []
         cell = next(iter(entry.results)).cell
         words += ["--fraction", f"{cell.fraction:g}", "--draw", str(cell.draw)] if cell.fraction is not None else []
+        words += ["--corrupt", cell.corruption] if cell.corruption is not None else []
         words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
         commands.append(shlex.join([*words, *own, "--seed", str(seed)]))
     return commands

@@ -36,7 +36,7 @@ def _groups(content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows]]:
     """Boards that differ in the fraction and its draw alone, and the rows of all of them together."""
     found: dict[BoardKey, list[Board]] = {}
     for board in content.boards:
-        if all(result.fraction is not None or not result.condition for e in board.entries for result in e.results):
+        if all(result.corruption is None for entry in board.entries for result in entry.results):
             found.setdefault(replace(board.key, condition=""), []).append(board)
     for key, boards in found.items():
         if any(board.key.condition for board in boards):
