@@ -36,10 +36,10 @@ def compare(
     """Compare two runs: per cell both values, their difference with its interval, and a verdict; the same for the cells
     of a task and of a board together; averages over cells.
 
-    Cells are matched by dataset, regime, suite, variant, subset and condition (few labels); seeds of a cell are
-    averaged, and their spread widens the interval. With predictions and ground truth at hand the bootstrap is paired
-    over test units, otherwise the recorded intervals are used, and the cell says so. docs/compare.md defines every
-    number.
+    Cells are matched by dataset, regime, suite, variant, subset and condition (few labels, corrupted
+    pictures); seeds of a cell are averaged, and their spread widens the interval. With predictions and ground truth at
+    hand the bootstrap is paired over test units, otherwise the recorded intervals are used, and the cell says so.
+    docs/compare.md defines every number.
 
     Args:
         base: A run folder, a results file or the name of a shipped baseline.

@@ -149,7 +149,7 @@ def _jpeg(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
 
 def _low_light(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     """Less light and the noise of few photons: values squared, dimmed, and counted in photons."""
-    peak = (0.6, 0.45, 0.3, 0.2, 0.12)[level]
+    peak = (0.6, 0.5, 0.4, 0.3, 0.2)[level]
     photons = 250.0
     return rng.poisson(pixels**2 * peak * photons) / photons
 
@@ -179,7 +179,8 @@ def _plasma(decay: float, rng: np.random.Generator) -> Floats:
         field[::step, half::step] = across + rng.uniform(-spread, spread, across.shape)
         field[half::step, ::step] = down + rng.uniform(-spread, spread, down.shape)
         step = half
-    return (field - field.min()) / (field.max() - field.min())
+    result: Floats = (field - field.min()) / (field.max() - field.min())
+    return result
 
 
 def _resized(field: Floats, height: int, width: int) -> Floats:
@@ -220,7 +221,8 @@ def _resolution(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
 def _colour(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     """A white balance that is off between warm and cold: red times 1 + s, blue times 1 - s, or the other way round."""
     shift = (0.1, 0.2, 0.3, 0.4, 0.5)[level] * (1 if rng.random() < 0.5 else -1)
-    return pixels * np.array([1 + shift, 1.0, 1 - shift])
+    result: Floats = pixels * np.array([1 + shift, 1.0, 1 - shift])
+    return result
 
 
 CORRUPTIONS: dict[str, Callable[[Floats, int, np.random.Generator], Floats]] = {

@@ -63,19 +63,42 @@ class Results(ShowsTables, Sequence[Result]):
 
         from humanbench.results.few_labels import by_fraction
 
+        rows = []
+        for about, cells in self._over_conditions():
+            numbers = by_fraction(about["main"], [one for one in cells if one[0].corruption is None])
+            rows += [about | vars(number) for number in numbers.values()]
+        return pd.DataFrame(rows)
+
+    def robustness(self) -> pd.DataFrame:
+        """A row per dataset, backbone and corruption: the value on pictures as they are (`plain`), the mean over
+        severities, and the relative drop in percent.
+
+        `severities` is how many were tested; the corruption `all` is the mean over those of the table.
+        docs/robustness.md says more.
+        """
+        import pandas as pd
+
+        from humanbench.results.robustness import robustness
+
+        rows = []
+        for about, cells in self._over_conditions():
+            found = robustness(about["main"], cells)
+            if found is None:
+                continue
+            for name, mean in {**found.means, "all": found.mean}.items():
+                count = len(found.values[name]) if name in found.values else found.tested
+                numbers = {"plain": found.plain, "mean": mean, "drop": found.drop(mean), "severities": count}
+                rows.append(about | {"corruption": name} | numbers)
+        return pd.DataFrame(rows)
+
+    def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
+        """Of each row and dataset what it is, and its cells under all conditions."""
+        names = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
         rows: dict[tuple[Any, ...], list[tuple[Result, CellNumber]]] = {}
         for cell, number in self.cells():
-            first = cell[0]
-            about = (first.dataset, first.backbone, first.regime, first.suite, first.variant, first.subset, first.main)
-            rows.setdefault((*about, first.cell.weights_sha256), []).append((first, number))
-        names = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
-        return pd.DataFrame(
-            [
-                dict(zip(names, key, strict=False)) | vars(one)
-                for key, cells in rows.items()
-                for one in by_fraction(key[6], cells).values()
-            ]
-        )
+            about = tuple(getattr(cell[0], name) for name in names)
+            rows.setdefault((*about, cell[0].cell.weights_sha256), []).append((cell[0], number))
+        return [(dict(zip(names, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""

@@ -80,10 +80,9 @@ def test_noise_has_the_standard_deviation_and_jpeg_the_quality_of_imagenet_c() -
 
 
 def test_low_light_is_dimmer_by_the_square_and_noisy_by_the_photons() -> None:
-    """Half of the light, squared, times 0.3: 0.075; of 250 photons at full light 18.75 arrive, sd the root of it."""
-    grey = Image.new("RGB", (200, 200), (128, 128, 128))
-    dark = changed("low-light", 3, grey) / 255
-    light = (128 / 255) ** 2 * 0.3
+    """Half of the light, squared, times 0.4: 0.1; of 250 photons at full light 25 arrive, sd the root of that."""
+    dark = CORRUPTIONS["low-light"](np.full((200, 200, 3), 0.5), 2, np.random.default_rng(0))
+    light = 0.5**2 * 0.4
     assert dark.mean() == pytest.approx(light, rel=0.02)
     assert dark.std() == pytest.approx(np.sqrt(light / 250), rel=0.03)
 
@@ -95,9 +94,9 @@ def test_occluders_hide_so_large_a_share(severity: int, share: float) -> None:
     assert hidden == pytest.approx(share, abs=1 / 8000)
 
 
-def test_fog_of_any_density_leaves_white_white_and_a_colour_cast_moves_red_against_blue() -> None:
-    fog = CORRUPTIONS["fog"](np.ones((32, 32, 3)), 0, np.random.default_rng(0))
-    assert fog.max() == pytest.approx(1)  # (1 + 1.5) / (1 + 1.5) where it is thickest
+def test_fog_leaves_white_white_where_it_is_thickest_and_a_colour_cast_moves_red_against_blue() -> None:
+    fog = CORRUPTIONS["fog"](np.ones((257, 257, 3)), 0, np.random.default_rng(0))
+    assert fog.max() == pytest.approx(1)  # (1 + 1.5) / (1 + 1.5)
     assert fog.min() == pytest.approx(1 / 2.5)
     grey = changed("colour", 2, Image.new("RGB", (4, 4), (100, 100, 100)))
     assert sorted(grey[0, 0]) == [80, 100, 120]
@@ -125,7 +124,7 @@ def test_pictures_are_opened_through_a_change_and_then_as_they_are(tmp_path: Pat
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
-        ("fogg:1", "no corruption is called 'fogg', did you mean fog"),
+        ("fogg:1", "no corruption is called 'fogg'; did you mean fog"),
         ("fog:6", "fog:6: severities are 1 to 5, like fog:3"),
         ("fog:", "severities are 1 to 5"),
         (["snow"], "no corruption is called 'snow'"),

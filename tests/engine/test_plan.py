@@ -297,11 +297,11 @@ _SETTLED = {"task", "scenario", "seeds", "shard", "command"}
 
 def test_the_command_of_a_cell_says_every_argument() -> None:
     said = {
-        "backbone": "mini_path", "protocol": "head", "datasets": ["pa100k"], "suite": "mini", "data_root": "data",
+        "backbone": "mini_path", "protocol": "none", "datasets": ["pa100k"], "suite": "mini", "data_root": "data",
         "out": "run", "seed": 7, "device": "cpu", "set": ["optim.lr=1"], "checkpoint": "a.pth", "subset": "few.csv",
         "variant": "direct", "inputs": {"boxes": "b.json"}, "workers": 2, "cache": False,
         "architecture": {"mean": "half", "num_heads": 3}, "pretrained_on": "pa100k,peta",
-        "log": "tensorboard,csv", "weights": True, "precision": "bf16", "compile": True, "fraction": 0.1, "draw": 2,
+        "log": "tensorboard,csv", "weights": False, "precision": "bf16", "compile": True, "fraction": 0.1, "draw": 2,
         "corrupt": "fog:3",
     }  # fmt: skip
     assert said.keys() | _SETTLED == {field.name for field in dataclasses.fields(Request)}

@@ -14,6 +14,7 @@ from humanbench.leaderboard.site.pages import (
     failures,
     few_labels,
     overview,
+    robustness,
 )
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
@@ -35,4 +36,5 @@ def pages(content: Content) -> Iterable[Page]:
     yield from compare.compare(content)
     yield from failures.failures(content)
     yield from few_labels.few_labels(content)
+    yield from robustness.corrupted(content)
     yield from entries.entries(content)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from humanbench.leaderboard.model.boards import Board
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site.charts import SERIES, Course, courses
+from humanbench.leaderboard.site.pages.conditions import groups, scores_on
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
@@ -22,9 +22,9 @@ Rows = list[tuple[BoardEntry, dict[str, dict[float, FractionNumber]]]]
 
 def few_labels(content: Content) -> Iterable[Page]:
     """The page, where anything was trained on a fraction of the labels."""
-    groups = [_group(number_, *group) for number_, group in enumerate(_groups(content))]
-    if groups:
-        yield Page("few-labels.html", "few-labels.html.j2", "Few labels", "", {"groups": groups})
+    shown = [_group(number_, *group) for number_, group in enumerate(_groups(content))]
+    if shown:
+        yield Page("few-labels.html", "few-labels.html.j2", "Few labels", "", {"groups": shown})
 
 
 def has_few_labels(content: Content) -> bool:
@@ -33,26 +33,16 @@ def has_few_labels(content: Content) -> bool:
 
 
 def _groups(content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows]]:
-    """Boards that differ in the fraction and its draw alone, and the rows of all of them together."""
-    found: dict[BoardKey, list[Board]] = {}
-    for board in content.boards:
-        if all(result.corruption is None for entry in board.entries for result in entry.results):
-            found.setdefault(replace(board.key, condition=""), []).append(board)
-    for key, boards in found.items():
-        if any(board.key.condition for board in boards):
-            yield key, [board for board in boards if board.key.condition], _rows(boards)
+    for key, boards, networks in groups(content, lambda result: result.fraction is not None and not result.corruption):
+        yield key, boards, _rows(networks)
 
 
-def _rows(boards: list[Board]) -> Rows:
-    members: dict[tuple[Any, ...], list[BoardEntry]] = {}
-    for board in boards:
-        for entry in board.entries:
-            members.setdefault((entry.network, entry.submission), []).append(entry)
+def _rows(networks: list[list[BoardEntry]]) -> Rows:
     rows: Rows = []
-    for entries in members.values():
+    for entries in networks:
         numbers: dict[str, dict[float, FractionNumber]] = {}
         for name in columns_of_results({name for entry in entries for name in entry.scores}):
-            scores = [entry.scores[name] for entry in entries if name in entry.scores]
+            scores = scores_on(entries, name)
             fractions = by_fraction(scores[0].metric, [(score.results[0], score.number) for score in scores])
             if few(fractions):
                 numbers[name] = fractions

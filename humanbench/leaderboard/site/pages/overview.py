@@ -13,6 +13,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import cost_columns
 from humanbench.leaderboard.site.pages.few_labels import has_few_labels
 from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.pages.robustness import has_corrupted
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
     EVIDENCE_TEXT,
@@ -33,6 +34,7 @@ PREVIEW = 10
 PREVIEWS = 8
 """Boards with such rows; the others are in the list of boards."""
 FEW_LABELS = "Trained on 1 %, 10 % and 25 % of the labels: who needs fewer of them."
+ROBUSTNESS = "Tested on blurred, noisy, dark and hidden pictures: who loses least."
 CHANGES = 300
 """Events on the page of changes."""
 
@@ -52,7 +54,10 @@ def index(content: Content) -> Page:
         ],
         "tasks": [_task(content, task) for task in tasks()],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
-        "conditions": [("few-labels.html", "Few labels", FEW_LABELS)] * has_few_labels(content),
+        "conditions": [
+            *[("few-labels.html", "Few labels", FEW_LABELS)] * has_few_labels(content),
+            *[("robustness.html", "Robustness", ROBUSTNESS)] * has_corrupted(content),
+        ],
         "previews": [_preview(content, board, one) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),
     }

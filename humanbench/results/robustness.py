@@ -1,0 +1,75 @@
+"""Numbers under corruption: means over corruptions and severities, and what is lost against pictures as they are.
+
+The mean over all corruptions and severities and its share of the value on pictures as they are: mPC and rPC of
+Michaelis et al., Benchmarking Robustness in Object Detection (arXiv 1907.07484, 2019). A relative drop is 100 % minus
+that share.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from humanbench.data.corruptions import CORRUPTIONS, corruption_of
+from humanbench.metrics.directions import direction
+from humanbench.results.cells import CellNumber
+from humanbench.results.record import Result
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """A row's numbers on a dataset: `plain` on pictures as they are (`nan` where not tested), `values` by corruption
+    and severity."""
+
+    metric: str
+    plain: float
+    values: Mapping[str, Mapping[int, float]]
+
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """By corruption the mean over its severities."""
+        return {name: statistics.fmean(levels.values()) for name, levels in self.values.items()}
+
+    @property
+    def mean(self) -> float:
+        """Over corruptions, each the mean over its severities."""
+        return statistics.fmean(self.means.values())
+
+    @property
+    def tested(self) -> int:
+        """Corruptions and severities that there is a number of."""
+        return sum(map(len, self.values.values()))
+
+    def drop(self, value: float) -> float:
+        """By how many percent of the plain value this one is worse; `nan` where that is 0 or not known."""
+        if not self.plain or math.isnan(self.plain):
+            return math.nan
+        return -100 * direction(self.metric).gain(self.plain, value) / abs(self.plain)
+
+    def at(self, severity: int) -> float:
+        """The mean at a severity over the corruptions that have it; `nan` where none has. 0 is the plain value."""
+        if severity == 0:
+            return self.plain
+        known = [levels[severity] for levels in self.values.values() if severity in levels]
+        return statistics.fmean(known) if known else math.nan
+
+
+def robustness(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> Robustness | None:
+    """From the cells of a row and dataset that were trained on all labels; None without a corrupted one.
+
+    `cells`: a result of each cell, with the cell's number over its seeds; of several alike the first counts.
+    """
+    plain, values = math.nan, {name: dict[int, float]() for name in CORRUPTIONS}
+    for result, number in cells:
+        if result.fraction is not None:
+            continue
+        if result.corruption is None:
+            plain = number.value if math.isnan(plain) else plain
+        else:
+            shown = corruption_of(result.corruption)
+            values[shown.name].setdefault(shown.severity, number.value)
+    known = {name: dict(sorted(levels.items())) for name, levels in values.items() if levels}
+    return Robustness(metric, plain, known) if known else None
