@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import os
@@ -11,8 +13,11 @@ from typing import Any
 import pytest
 
 from humanbench import load_results
-from humanbench.results import Cell, Cost, Result, ResultError, Results, migrate, read_result, record
+from humanbench.export import export
+from humanbench.results import Cell, Cost, Result, ResultError, Results, Storage, migrate, read_result, record
+from humanbench.results.costs import costs_of
 from humanbench.scoring import Metric
+from tests.leaderboard.made import made_result
 
 
 def result(cell: str = "a" * 64, seed: int = 0, value: float | None = 50.0, **changes: Any) -> Result:
@@ -103,6 +108,44 @@ def test_a_result_of_version_1_is_read_as_one_without_cost(tmp_path: Path) -> No
     del document["cost"]
     (tmp_path / "old.json").write_text(json.dumps(document))
     assert read_result(tmp_path / "old.json").to_json() == result().to_json()
+
+
+def test_a_result_of_version_5_is_read_as_one_without_storage_memory_and_energy(tmp_path: Path) -> None:
+    made = made_result()
+    document = json.loads(made.to_json()) | {"schema_version": 5}
+    for owner, name in (
+        (document, "storage"),
+        *((document["provenance"], n) for n in ("peak_memory", "joules_per_image")),
+    ):
+        del owner[name]
+    (tmp_path / "old.json").write_text(json.dumps(document))
+    read = read_result(tmp_path / "old.json")
+    assert read == made
+    assert costs_of(read)["memory_32_bytes"] is None
+
+
+def test_what_a_result_cost_is_in_table_and_export(tmp_path: Path) -> None:
+    made = made_result(storage=Storage(backbone=9000, added=40))
+    assert made.provenance is not None
+    measured = made.provenance.model_copy(
+        update={
+            "images_per_second": {"fit": 3.0, "forward_1_bf16": 80.0, "forward_32_bf16": 900.0},
+            "peak_memory": {"forward_1_bf16": 11, "forward_32_bf16": 22},
+            "joules_per_image": {"forward_32_bf16": 0.5},
+        }
+    )
+    made = made.model_copy(update={"provenance": measured})
+    expected = {
+        "trainable": 14_200_000, "frozen": 72_200_000, "images_per_second": 900.0, "gflops": 32.0, "latency_ms": 12.5,
+        "backbone_bytes": 9000, "added_bytes": 40, "memory_1_bytes": 11, "memory_32_bytes": 22, "joules_1": None,
+        "joules_32": 0.5,
+    }  # fmt: skip
+    assert costs_of(made) == expected
+    assert Results([made]).to_frame()["memory_32_bytes"].iloc[0] == 22
+    (tmp_path / "result.json").write_text(made.to_json())
+    (row,) = csv.DictReader(io.StringIO(export(tmp_path / "result.json", form="csv")))
+    assert {name: row[name] for name in expected} == {n: "" if v is None else str(v) for n, v in expected.items()}
+    assert row["device"] == "NVIDIA H100"
 
 
 def test_every_older_version_has_a_migration() -> None:

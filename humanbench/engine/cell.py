@@ -28,7 +28,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.corrupted import CorruptedPictures
 from humanbench.engine.cost import forward_cost
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
-from humanbench.engine.finetune import CellError, load_trainable_state, trainable_state_dict
+from humanbench.engine.finetune import CellError, load_trainable_state, storage, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
@@ -40,7 +40,7 @@ from humanbench.engine.prepared import (
     training_data,
     unread_cell_key,
 )
-from humanbench.engine.speed import forward_speed
+from humanbench.engine.speed import Forwards, measured_forwards
 from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
@@ -182,10 +182,13 @@ def _followed(
         before = time.perf_counter()
         report = score(cell.card, path, context.data_root, subset=context.subset)
         seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
-        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second} | forward
+        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second}
+        speeds |= forward.images_per_second
         provenance = _provenance(context, accelerator, cell, started) | {
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
+            "peak_memory": forward.peak_memory,
+            "joules_per_image": {name: float(f"{value:.4g}") for name, value in forward.joules_per_image.items()},
             "predictions_sha256": report.predictions_sha256,
             "cache": stores.notes,
         }
@@ -276,8 +279,8 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
 
 def _predict(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores
-) -> tuple[Predicted, Cost | None, dict[str, float]]:
-    """Decoded predictions of the test pictures, and on the main process what one picture costs, and how fast it is."""
+) -> tuple[Predicted, Cost | None, Forwards]:
+    """Decoded predictions of the test pictures, and on the main process what one costs, counted and measured."""
     data = _pictures(context, cell, cell.tables.test)
     plain = cell.spec.corruption is None
     if cell.spec.corruption is not None:
@@ -287,9 +290,9 @@ def _predict(
         cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
     store = stores.for_testing(data)
     predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
-    forward: dict[str, float] = {}
+    forward = Forwards()
     if accelerator.is_main_process and plain:
-        forward = forward_speed(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
+        forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
     return predicted, cost, forward
 
 
@@ -352,6 +355,7 @@ def _result(
         trainable=cell.model.report.trainable_values,
         frozen=cell.model.report.frozen_values,
         cost=cost,
+        storage=storage(cell.model),
         epochs=progress.epoch,
         iterations=progress.iteration,
         history=[{k: v if math.isfinite(v) else None for k, v in losses.items()} for losses in progress.history],

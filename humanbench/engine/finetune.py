@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from humanbench.engine.meters import bytes_of
 from humanbench.engine.shards import State
 from humanbench.errors import HumanbenchError
 from humanbench.regimes import FreezeReport, train_mode
+from humanbench.regimes.lora import LowRank
+from humanbench.results import Storage
 from humanbench.tasks.training import Batch
 
 if TYPE_CHECKING:
@@ -72,6 +75,15 @@ def trainable_state_dict(model: nn.Module) -> dict[str, Tensor]:
     """What a fit changes, by name: trainable parameters and all buffers."""
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
     return {name: tensor for name, tensor in model.state_dict().items() if name not in frozen}
+
+
+def storage(model: Finetune) -> Storage:
+    """Bytes of the backbone as it came, and of what the cell adds: its weights file, and what its head remembers."""
+    backbone = model.backbone
+    low_rank = {id(p) for module in backbone.modules() if isinstance(module, LowRank) for p in module.parameters()}
+    state = [tensor for tensor in (*backbone.parameters(), *backbone.buffers()) if id(tensor) not in low_rank]
+    added = sum(tensor.nbytes for tensor in trainable_state_dict(backbone).values()) + bytes_of(model.head)
+    return Storage(backbone=sum(tensor.nbytes for tensor in state), added=added)
 
 
 def load_trainable_state(model: nn.Module, tensors: dict[str, Tensor]) -> None:

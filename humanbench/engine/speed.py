@@ -1,8 +1,9 @@
-"""How fast a network is: an uncached forward of backbone and head, at batch 1 and 32."""
+"""What a forward takes: time, memory and energy of an uncached one of backbone and head, at batch 1 and 32."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.utils.benchmark import Timer
 from humanbench.data.collate import normalised
 from humanbench.engine.batches import Collate, with_input_size
 from humanbench.engine.finetune import Finetune
+from humanbench.engine.meters import Meter, bytes_of
 from humanbench.results import FORWARD
 
 BATCHES: tuple[int, ...] = (1, 32)
@@ -24,53 +26,73 @@ _LONGEST = 2.0
 _ENOUGH = 0.1
 """Seconds of forwards that are measured, after one or more that do not count."""
 
-_measured: dict[tuple[Any, ...], dict[str, float]] = {}
-"""Speeds of this process by everything that they depend on. Cells of one network, size and head share them."""
+
+@dataclass(frozen=True)
+class Forwards:
+    """By name (`forward_32_fp32`: batch and precision): images per second, peak of memory in bytes, joules per image.
+
+    What was not measured has no name.
+    """
+
+    images_per_second: dict[str, float] = field(default_factory=dict)
+    peak_memory: dict[str, int] = field(default_factory=dict)
+    joules_per_image: dict[str, float] = field(default_factory=dict)
 
 
-def forward_speed(
+_measured: dict[tuple[Any, ...], Forwards] = {}
+"""Of this process by everything that they depend on. Cells of one network, size and head share them."""
+
+
+def measured_forwards(
     model: Finetune, sample: Any, collate: Collate, device: torch.device, autocast: AbstractContextManager[Any]
-) -> dict[str, float]:
-    """Images per second by name (`forward_32_fp32`: batch and precision), of this test picture over and over.
+) -> Forwards:
+    """Forwards of this test picture over and over.
 
     Reading, decoding and mirrored views do not count, and stored trunk outputs are not used. A batch for which a
     forward would take more than 2 s, or memory does not suffice, is left out. Measured once in a process for a network,
     an input size and a shape of the head.
     """
     if not BATCHES:
-        return {}
+        return Forwards()
     model.eval()
     with torch.no_grad(), autocast:
         network = _shape(model.backbone), _shape(model.head)
         key = (*network, tuple(sample["image"].shape), str(device), _precision(device), model.compiled)
         if key not in _measured:
-            _measured[key] = _speeds(model, sample, collate, device)
-    return dict(_measured[key])
+            _measured[key] = _forwards(model, sample, collate, device)
+    return _measured[key]
 
 
-def _speeds(model: Finetune, sample: Any, collate: Collate, device: torch.device) -> dict[str, float]:
-    found: dict[str, float] = {}
+def _forwards(model: Finetune, sample: Any, collate: Collate, device: torch.device) -> Forwards:
+    found, held = Forwards(), bytes_of(model)
     one = 0.0
     for size in BATCHES:
         if one * size > _LONGEST:
             break
         try:
+            meter = Meter(device, held, size)
             moved = send_to_device(with_input_size(collate([sample] * size)), device)
-            seconds = _seconds(model, normalised(moved, model.backbone.preprocessing))
+            seconds = _seconds(model, normalised(moved, model.backbone.preprocessing), meter)
+            del moved
         except (RuntimeError, MemoryError):  # no memory for it: a speed is not worth a finished cell
             break
         one = one or seconds / size
-        found[f"{FORWARD}{size}_{_precision(device)}{'+compile' * model.compiled}"] = size / seconds
+        name = f"{FORWARD}{size}_{_precision(device)}{'+compile' * model.compiled}"
+        found.images_per_second[name] = size / seconds
+        if (memory := meter.peak_memory) is not None:
+            found.peak_memory[name] = memory
+        if (joules := meter.joules_per_image) is not None:
+            found.joules_per_image[name] = joules
     return found
 
 
-def _seconds(model: Finetune, batch: dict[str, Any]) -> float:
+def _seconds(model: Finetune, batch: dict[str, Any], meter: Meter) -> float:
     """Of one forward, the median; the device has finished when the clock is read."""
 
     def forward() -> None:
         model.outputs(batch)
 
-    timer = Timer("forward()", globals={"forward": forward}, num_threads=torch.get_num_threads())
+    timer = Timer("forward()", globals={"forward": meter.metered(forward)}, num_threads=torch.get_num_threads())
     return float(timer.blocked_autorange(min_run_time=_ENOUGH).median)
 
 

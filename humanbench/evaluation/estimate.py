@@ -25,7 +25,7 @@ from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
 from humanbench.engine.prepared import blank_table, build_network, read_tables, training_data, training_splits
-from humanbench.engine.speed import forward_speed
+from humanbench.engine.speed import measured_forwards
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import Plan
 from humanbench.optim.optimisers import OPTIMISERS
@@ -163,14 +163,14 @@ def _images_per_second(model: Finetune, batch: Batch, spec: CellSpec, device: st
         for values in (*whole.parameters(), *whole.buffers()):
             torch.nn.init.zeros_(values)  # what numbers they are does not change the time
     sample = {name: value[0] for name, value in batch.items() if name != "input_size"}
-    speeds = forward_speed(
+    forwards = measured_forwards(
         whole.to(accelerator.device), sample, training_of(spec.card).collate, accelerator.device, accelerator.autocast()
     )
-    if not speeds:
+    if not forwards.images_per_second:
         raise HumanbenchError(
             f"{spec.name}: one forward takes more than 2 s here or does not fit into memory; state a rate (--rate 20)"
         )
-    return max(speeds.values())
+    return max(forwards.images_per_second.values())
 
 
 def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:

@@ -11,12 +11,13 @@ from humanbench.metrics.directions import direction
 from humanbench.names import spreadsheet
 from humanbench.results import Result
 from humanbench.results.columns import part_name
+from humanbench.results.costs import COSTS, costs_of
 from humanbench.results.stored import StoredResult
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
 _MORE = ("synthetic", "subset", "fraction", "draw", "corruption", "split")
 _NUMBER = ("metric", "main", "higher_is_better", "value", "low", "high", "n", "unit")
-COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part")
+COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part", *COSTS, "device")
 
 
 def csv_table(entries: Iterable[StoredResult]) -> str:
@@ -32,6 +33,9 @@ def csv_table(entries: Iterable[StoredResult]) -> str:
 def _rows(result: Result) -> Iterable[dict[str, object]]:
     about: dict[str, object] = {name: _text(getattr(result, name)) for name in (*_ABOUT, *_MORE)}
     about |= {"unit": result.unit, "cell": result.cell.id, "reason": _text(result.reason)}
+    if result.status == "done":
+        about |= {name: _text(value) for name, value in costs_of(result).items()}
+        about["device"] = _text(result.provenance.device if result.provenance else None)
     if not result.metrics:
         yield about
     for name, metric in result.metrics.items():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.results.cells import CellNumber, cell_numbers, row_of
-from humanbench.results.record import FOLDER, FORWARD, Result, ResultError, latest, read_result, result_files
+from humanbench.results.costs import costs_of
+from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
 from humanbench.shown_tables import ShownTable, ShowsTables
 
 if TYPE_CHECKING:
@@ -150,15 +151,8 @@ def _row(result: Result) -> dict[str, Any]:
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
     row |= {"synthetic": result.synthetic, "subset": result.subset, "condition": result.condition}
     row |= {"reason": result.reason, "cell": result.cell.id}
-    speeds = result.provenance.images_per_second if result.provenance else {}
-    row |= {"trainable": result.trainable, "frozen": result.frozen, "images_per_second": _forward_speed(speeds)}
-    row |= {"gflops": result.cost.gflops if result.cost else None}
+    row |= costs_of(result)
     return row | {name: metric.value for name, metric in result.metrics.items()}
-
-
-def _forward_speed(speeds: Mapping[str, float]) -> float | None:
-    """Of forwards at batch 32, in whatever precision the cell was computed."""
-    return next((value for name, value in speeds.items() if name.startswith(f"{FORWARD}32_")), None)
 
 
 def load_results(*paths: str | os.PathLike[str]) -> Results:

@@ -17,7 +17,7 @@ from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric, Reliability
 from humanbench.text import CONTROL
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 FOLDER = "results"
 """Folder of a run that holds its results."""
@@ -28,18 +28,19 @@ _MIGRATIONS: dict[int, Callable[[Document], Document]] = {
     2: lambda document: document,  # 3 added `reliability`, which may be absent
     3: lambda document: document,  # 4 added `fraction` and `draw` of a cell and `trained_on`, which may be absent
     4: lambda document: document,  # 5 added `corruption` of a cell, which may be absent
+    5: lambda document: document,  # 6 added `storage`, `peak_memory` and `joules_per_image`, which may be absent
 }
 """For each older version, the function that turns its documents into the next version's."""
 
 
 Number = Annotated[int, Field(ge=0, le=10**13)]
-"""How many there are of something: parameters, epochs, iterations."""
+"""How many there are of something: parameters, epochs, iterations, bytes."""
 
 Speed = Annotated[float, Field(ge=0, le=1e9)]
-"""Seconds, or images per second."""
+"""Seconds, or images per second, or joules per image."""
 
 FORWARD = "forward_"
-"""How the names of speeds begin that were measured on forwards of backbone and head: `forward_32_fp32`."""
+"""How the names of measures begin that were taken on forwards of backbone and head: `forward_32_fp32`."""
 
 Side = Annotated[int, Field(ge=1, le=100_000)]
 """Pixels."""
@@ -109,6 +110,8 @@ class Provenance(Record):
     `dataset_fingerprint`: of the labels alone, equal on every machine. `cache`: per part (`train`, `test`) whether the
     stored outputs of the frozen trunk were `used`, or why not. `seconds` and `images_per_second` per step; a step reads
     stored outputs where there are any, so the speed of the network itself is `forward_BATCH_PRECISION`, on `device`.
+    By the same names `peak_memory`, in bytes (GPUs alone), and `joules_per_image` of whole CPU packages (where they
+    have a counter that may be read); nothing stands there where nothing was measured.
     """
 
     humanbench: str
@@ -123,6 +126,8 @@ class Provenance(Record):
     started: str
     seconds: dict[str, Speed]
     images_per_second: dict[str, Speed]
+    peak_memory: dict[str, Number] = {}
+    joules_per_image: dict[str, Speed] = {}
     dataset_fingerprint: str
     freeze_sha256: str
     predictions_sha256: str
@@ -141,13 +146,23 @@ class Cost(Record):
     width: Side
 
 
+class Storage(Record):
+    """Bytes as held in memory: `backbone`, as it came, and what the finetuned cell adds to that.
+
+    `added`: whatever of the backbone was trained or put in, and the head with all that it remembers.
+    """
+
+    backbone: Number
+    added: Number
+
+
 class Result(Record):
     """A cell, its metrics or the reason why there are none, and how it came about.
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters. `cost`: None where it was not counted. `trained_on`: None where that was all of the training data.
-    `reliability`: the curves of `ScoreReport`.
+    parameters. `cost`, `storage`: None where it was not counted. `trained_on`: None where that was all of the training
+    data. `reliability`: the curves of `ScoreReport`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -175,6 +190,7 @@ class Result(Record):
     trainable: Number = 0
     frozen: Number = 0
     cost: Cost | None = None
+    storage: Storage | None = None
     trained_on: TrainingPart | None = None
     epochs: Number = 0
     iterations: Number = 0

@@ -67,6 +67,8 @@ def test_the_record_says_what_was_done(run: Run, data_root: Path, tmp_path: Path
     embedding = 2 * 4 * (3 * 256) * 16
     block = 2 * 5 * 16 * 48 + 2 * (2 * 2 * 5 * 5 * 8) + 2 * 5 * 16 * 16 + 2 * (2 * 5 * 16 * 64)
     assert result.cost.gflops == pytest.approx((embedding + 3 * block) / 1e9)
+    assert result.storage.added >= 4 * result.trainable
+    assert result.provenance.peak_memory == {}
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ def test_forwards_are_timed_once_for_a_network_and_head(
 def test_a_forward_that_takes_long_is_measured_at_batch_1_only(
     run: Run, timed: Callable[[Result], dict[str, float]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(speed, "_seconds", lambda model, batch: 0.5)
+    monkeypatch.setattr(speed, "_seconds", lambda model, batch, meter: 0.5)
     assert timed(run("pa100k", "none")) == {"forward_1_fp32": 2.0}
 
 

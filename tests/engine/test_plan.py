@@ -192,7 +192,9 @@ def test_hours_are_those_of_the_rate(data_root: Path, monkeypatch: pytest.Monkey
     assert usual["hours"] == pytest.approx(usual["total_tflops"] / 20 / 3600)
     assert cost_of(data_root, "head", "--rate", "40")["hours"] == pytest.approx(usual["hours"] / 2)
     monkeypatch.setattr(
-        estimate_module, "forward_speed", lambda *about: {"forward_1_fp32": 5.0, "forward_32_fp32": 50.0}
+        estimate_module,
+        "measured_forwards",
+        lambda *about: speed.Forwards({"forward_1_fp32": 5.0, "forward_32_fp32": 50.0}),
     )
     measured = cost_of(data_root, "head", "--rate", "measured")
     assert measured["tflops_per_second"] == pytest.approx(50 * usual["gflops"] / 1e3)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT
-from humanbench.results import FORWARD, Result
+from humanbench.results import FORWARD, Provenance, Result
 from humanbench.results.cells import CellNumber, cell_numbers
 from humanbench.results.columns import main_metric
 from humanbench.results.shipped import shipped_recipes
@@ -184,15 +184,38 @@ class BoardEntry:
         return _median(r.cost.gflops for r in self.results if r.cost)
 
     @cached_property
+    def added_bytes(self) -> float:
+        """What a cell adds to the backbone, the median over its cells; `nan` where unknown."""
+        return _median(r.storage.added for r in self.results if r.storage)
+
+    @cached_property
+    def backbone_bytes(self) -> float:
+        """Of the backbone as it came, the median over its cells."""
+        return _median(r.storage.backbone for r in self.results if r.storage)
+
+    @cached_property
     def speeds(self) -> dict[tuple[str, str], float]:
         """Images per second of an uncached forward of backbone and head, by device and measure (batch, precision).
 
         The median over its cells. What prediction itself took is not among them: it reads stored trunk outputs where
         there are any, so that one network has two speeds.
         """
+        return self._measured(lambda provenance: provenance.images_per_second)
+
+    @cached_property
+    def memory(self) -> dict[tuple[str, str], float]:
+        """Peaks in bytes, by device and measure as `speeds`; the median over its cells."""
+        return self._measured(lambda provenance: provenance.peak_memory)
+
+    @cached_property
+    def joules(self) -> dict[tuple[str, str], float]:
+        """Per picture, of whole CPU packages, by device and measure as `speeds`; the median over its cells."""
+        return self._measured(lambda provenance: provenance.joules_per_image)
+
+    def _measured(self, of: Callable[[Provenance], Mapping[str, float]]) -> dict[tuple[str, str], float]:
         found: dict[tuple[str, str], list[float]] = {}
         for provenance in (r.provenance for r in self.results if r.provenance):
-            for name, value in provenance.images_per_second.items():
+            for name, value in of(provenance).items():
                 if name.startswith(FORWARD) and value:
                     found.setdefault((provenance.device, name.removeprefix(FORWARD)), []).append(value)
         return {key: _median(values) for key, values in sorted(found.items())}

@@ -342,15 +342,16 @@ def reliability(
 
 
 def front(places: Sequence[tuple[float, float]]) -> list[int]:
-    """Which of these, more being better in both, none is better than in both, from the least of the first on.
+    """Which of these, more being better in both, no other beats: is as good in both and better in one. From the least
+    of the first on.
 
-    >>> front([(1, 5), (2, 4), (0, 4), (3, 1), (3, 0)])
-    [0, 1, 3]
+    >>> front([(1, 5), (2, 4), (0, 4), (3, 1), (3, 0), (2, 4)])
+    [0, 5, 1, 3]
     """
     order = sorted(range(len(places)), key=lambda i: (-places[i][0], -places[i][1]))
     found: list[int] = []
     for i in order:
-        if not found or places[i][1] > places[found[-1]][1]:
+        if not found or places[i][1] > places[found[-1]][1] or places[i] == places[found[-1]]:
             found.append(i)
     return found[::-1]
 

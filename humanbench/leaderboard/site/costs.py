@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from markupsafe import Markup
@@ -36,15 +37,45 @@ _LARGEST = 1e15
 
 def cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
     """Parameters, GFLOPs and latency, as far as any entry has them; latencies of one device and precision alone."""
-    found = [
-        CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6, _digits),
-        CostColumn("GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops, _digits),
-    ]
-    if common := _common_speed(entries, "1_"):
+    return _known([_PARAMETERS, _GFLOPS, *_latency(entries)], entries)
+
+
+def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
+    """Those of a board, trained parameters, storage, and latency and memory at both batches, as far as any entry has
+    them."""
+    found = [_PARAMETERS, _TRAINED, _BACKBONE, _ADDED, _GFLOPS, *_latency(entries)]
+    if common := _common_speed(entries, "32_"):
         device, measure = common
-        about = f"milliseconds for one picture ({_measure_text(measure)}, {shown(device, 60)}), backbone and head"
-        found.append(CostColumn("Latency", "ms", about, lambda e: 1000 / e.speed_on(device, measure), _digits))
-    return [cost for cost in found if any(math.isfinite(cost.of(entry)) for entry in entries)]
+        about = f"milliseconds for 32 pictures together ({_measure_text(measure)}, {shown(device, 60)})"
+        found.append(CostColumn("Latency at 32", "ms", about, lambda e: 32_000 / e.speed_on(device, measure), _digits))
+    for batch in ("1", "32"):
+        if place := _common([key for entry in entries for key in entry.memory], f"{batch}_"):
+            about = f"peak of the forward, with weights ({_measure_text(place[1])}, {shown(place[0], 60)})"
+            of = partial(_memory_at, place=place)
+            found.append(CostColumn(f"Memory at {batch}", "MB", about, of, _digits))
+    return _known(found, entries)
+
+
+def pareto_costs(entries: Sequence[BoardEntry]) -> list[CostColumn]:
+    """Parameters and latency, where at least two entries have them."""
+    found = [_PARAMETERS, *_latency(entries)]
+    return [cost for cost in found if sum(math.isfinite(cost.of(entry)) for entry in entries) >= 2]
+
+
+def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[CostColumn]:
+    return [cost for cost in costs if any(math.isfinite(cost.of(entry)) for entry in entries)]
+
+
+def _latency(entries: Sequence[BoardEntry]) -> list[CostColumn]:
+    if (common := _common_speed(entries, "1_")) is None:
+        return []
+    device, measure = common
+    about = f"milliseconds for one picture ({_measure_text(measure)}, {shown(device, 60)}), backbone and head"
+    return [CostColumn("Latency", "ms", about, lambda e: 1000 / e.speed_on(device, measure), _digits)]
+
+
+def _memory_at(entry: BoardEntry, place: tuple[str, str]) -> float:
+    return entry.memory.get(place, math.nan) / 1e6
 
 
 def _digits(value: float) -> str:
@@ -54,6 +85,17 @@ def _digits(value: float) -> str:
     ('86.4', '3.1', '1204')
     """
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}" if value < 1e6 else f"{value:.3g}"
+
+
+_PARAMETERS = CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6, _digits)
+_GFLOPS = CostColumn(
+    "GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops, _digits
+)
+_TRAINED = CostColumn("Trained", "M", "millions, with the head", lambda e: e.trained / 1e6, _digits)
+_BACKBONE = CostColumn("Backbone", "MB", "storage of it as it came", lambda e: e.backbone_bytes / 1e6, _digits)
+_ADDED = CostColumn(
+    "Added", "MB", "storage of what a finetuned cell adds to the backbone", lambda e: e.added_bytes / 1e6, _digits
+)
 
 
 _SIZES = ((10, "up to 10M"), (30, "10M to 30M"), (100, "30M to 100M"), (400, "100M to 400M"))
@@ -110,8 +152,32 @@ def speed_texts(entry: BoardEntry) -> list[str]:
     ]
 
 
+def memory_texts(entry: BoardEntry) -> list[str]:
+    """The peaks of memory of an entry, each with batch, precision and device."""
+    return [
+        f"{_digits(value / 1e6)} MB ({_measure_text(measure)}, {shown(device, 60)})"
+        for (device, measure), value in entry.memory.items()
+    ]
+
+
+def energy_texts(entry: BoardEntry) -> list[str]:
+    """The energies of an entry per picture, each with batch, precision and device."""
+    return [
+        f"{value:.3g} J ({_measure_text(measure)}, {shown(device, 60)}, whole CPU package)"
+        for (device, measure), value in entry.joules.items()
+    ]
+
+
+def storage_text(entry: BoardEntry) -> str:
+    """What the backbone and what a cell adds take; empty where nobody says."""
+    if not math.isfinite(entry.added_bytes):
+        return ""
+    return f"{_digits(entry.added_bytes / 1e6)} MB added to a backbone of {_digits(entry.backbone_bytes / 1e6)} MB"
+
+
 def speed_fields(entry: BoardEntry) -> dict[str, Any]:
-    """Images per second at batch 32 and milliseconds at batch 1, with the precision and device that both are of.
+    """Images per second at batch 32 and milliseconds at batch 1, peaks of memory and energies per picture at both, with
+    the precision and device that all are of.
 
     Empty where nothing was measured; of several devices the first by name.
     """
@@ -119,13 +185,20 @@ def speed_fields(entry: BoardEntry) -> dict[str, Any]:
     keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
     for device, precision in sorted(keys)[:1]:
         many, one = (entry.speed_on(device, f"{batch}_{precision}") for batch in (32, 1))
-        numbers = (many, 1000 / one)
-        known = (round(value, 3) if math.isfinite(value) else None for value in numbers)
+        memory, joules = (
+            [known.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
+            for known in (entry.memory, entry.joules)
+        )
+        numbers = (many, 1000 / one, *memory, *joules)
+        known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
         fields = dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
     return fields
 
 
-SPEED_FIELDS = ("images_per_second", "latency_ms", "speed_precision", "speed_device")
+SPEED_FIELDS = (
+    "images_per_second", "latency_ms", "memory_1_bytes", "memory_32_bytes", "joules_1", "joules_32", "speed_precision",
+    "speed_device",
+)  # fmt: skip
 
 
 def _measure_text(measure: str) -> str:
@@ -135,6 +208,9 @@ def _measure_text(measure: str) -> str:
 
 def _common_speed(entries: Sequence[BoardEntry], batch: str) -> tuple[str, str] | None:
     """The one device and precision, of no processor, in which most entries were measured at this batch."""
-    keys = [key for entry in entries for key in entry.speeds]
+    return _common([key for entry in entries for key in entry.speeds], batch)
+
+
+def _common(keys: Sequence[tuple[str, str]], batch: str) -> tuple[str, str] | None:
     keys = [key for key in keys if key[1].startswith(batch) and not key[0].startswith("cpu")]
     return min(set(keys), key=lambda key: (-keys.count(key), key)) if keys else None

@@ -18,7 +18,8 @@ from humanbench.names import shown, spreadsheet
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
     "synthetic", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
-    "low", "high", "n", "seeds", "parameters", "trained", "gflops", *SPEED_FIELDS,
+    "low", "high", "n", "seeds", "parameters", "trained", "backbone_bytes",
+    "added_bytes", "gflops", *SPEED_FIELDS,
 )  # fmt: skip
 
 
@@ -43,6 +44,8 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "date": entry.date,
             "parameters": _finite(entry.parameters),
             "trained": _finite(entry.trained),
+            "backbone_bytes": _finite(entry.backbone_bytes),
+            "added_bytes": _finite(entry.added_bytes),
             "gflops": _finite(entry.gflops),
             **speed_fields(entry),
         }

@@ -159,9 +159,16 @@ def board_rows(
     costs: Sequence[CostColumn] = (),
 ) -> list[TableRow]:
     """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
+    return rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, columns, root, costs)
+
+
+def rows_of(
+    chosen: Sequence[int], ranked: Ranked, columns: Sequence[TableColumn], root: str, costs: Sequence[CostColumn] = ()
+) -> list[TableRow]:
+    """Rows of these entries of the ranking, in this order."""
     ranking, places = ranked.ranking, {name: i for i, name in enumerate(ranked.columns)}
     rows = []
-    for i in ranking.order[:best_of]:
+    for i in chosen:
         entry = ranked.entries[i]
         cells = tuple(_cell(ranked, int(i), places.get(column.id), column) for column in columns)
         rows.append(

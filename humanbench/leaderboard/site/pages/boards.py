@@ -11,6 +11,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import cost_columns, trade_offs
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
+from humanbench.leaderboard.site.pareto import cost_table, pareto_lists
 from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
 from humanbench.results.columns import columns_of_results
 
@@ -91,6 +92,8 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
                 "dots_about": dot_charts.scale_text(published),
                 "dot_names": [line.name for line in first],
                 "trades": trade_offs(one, one.evidence, "../"),
+                "paretos": pareto_lists(one, kept, "../"),
+                "cost_table": cost_table(one, "../"),
             }
         )
     return made

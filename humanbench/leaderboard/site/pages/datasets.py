@@ -20,6 +20,7 @@ from humanbench.leaderboard.site.costs import cost_columns, trade_offs
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
 from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.pareto import pareto_lists
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
@@ -210,6 +211,7 @@ def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dic
         "columns": kept,
         "spans": tables.task_spans(kept),
         "costs": costs,
+        "paretos": pareto_lists(ranked, kept, "../"),
         "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
         "slug": board.key.slug,
         "evidence": ranked.evidence,

@@ -18,7 +18,7 @@ from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
-from humanbench.leaderboard.site.costs import speed_texts
+from humanbench.leaderboard.site.costs import energy_texts, memory_texts, speed_texts, storage_text
 from humanbench.leaderboard.site.pages.compare import pair_pages
 from humanbench.leaderboard.site.pages.failures import failing
 from humanbench.leaderboard.site.pages.page import Content, Page
@@ -130,6 +130,9 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
             f"{quantity_or_nothing(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else "",
         ),
         ("Images per second", "; ".join(speed_texts(entry))),
+        ("Peak memory", "; ".join(memory_texts(entry))),
+        ("Energy per picture", "; ".join(energy_texts(entry))),
+        ("Storage", storage_text(entry)),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
         ("Date", entry.date),
