@@ -50,11 +50,11 @@ class Robustness:
         return -100 * direction(self.metric).gain(self.plain, value) / abs(self.plain)
 
     def at(self, severity: int) -> float:
-        """The mean at a severity over the corruptions that have it; `nan` where none has. 0 is the plain value."""
+        """The mean at a severity over all corruptions that were tested; `nan` where one of them was not at this one, so
+        that a course over severities is of the same corruptions. 0 is the plain value."""
         if severity == 0:
             return self.plain
-        known = [levels[severity] for levels in self.values.values() if severity in levels]
-        return statistics.fmean(known) if known else math.nan
+        return statistics.fmean(levels.get(severity, math.nan) for levels in self.values.values())
 
 
 def robustness(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> Robustness | None:
