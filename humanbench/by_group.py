@@ -112,7 +112,7 @@ def subgroups(
 ) -> SubgroupReport:
     """The main metric of a predictions file by every group that the dataset's labels tell apart.
 
-    What this may and may not be read as is said in docs/subgroups.md.
+    What this may and may not be read as is said in docs/groups.md.
 
     Args:
         dataset: The id of a dataset, or its card.
@@ -133,7 +133,7 @@ def subgroups(
     groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
     if not groupings:
         raise CardError(
-            f"{of.card.id}: its labels tell no groups apart (docs/subgroups.md says which datasets have such labels)"
+            f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
         )
     attributes = next(iter(of.tables.values())).attrs
     return SubgroupReport(

@@ -164,7 +164,7 @@ def test_a_run_keeps_its_groups_and_says_where_there_are_none(made: Path) -> Non
     found = list(run_subgroups(made / "run", data_root=made / "data", resamples=20, least=1))
     (report,) = [one for one in found if isinstance(one, SubgroupReport)]
     assert [one for one in found if isinstance(one, str)] == [
-        "lip: its labels tell no groups apart (docs/subgroups.md says which datasets have such labels)"
+        "lip: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
     ]
     assert {grouping.name for grouping in report.groupings} == {"sex", "age", "view", "sleeves"}
     assert list(stored_subgroups(made / "run")) == [report]

@@ -304,7 +304,7 @@ def test_the_command_of_a_cell_says_every_argument() -> None:
         "variant": "direct", "inputs": {"boxes": "b.json"}, "workers": 2, "cache": False,
         "architecture": {"mean": "half", "num_heads": 3}, "pretrained_on": "pa100k,peta",
         "log": "tensorboard,csv", "weights": False, "precision": "bf16", "compile": True, "fraction": 0.1, "draw": 2,
-        "corrupt": "fog:3",
+        "corrupt": "fog:3", "head": "knn",
     }  # fmt: skip
     assert said.keys() | _SETTLED == {field.name for field in dataclasses.fields(Request)}
     own = {"dry_run", "rate", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}

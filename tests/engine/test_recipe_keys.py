@@ -44,7 +44,7 @@ pytestmark = pytest.mark.xdist_group("recipe keys")  # what its fixtures make is
 ENGINE = ("input", "freezing", "optim", "schedule", "train")
 """Sections that mean the same for all tasks."""
 
-TOLD = ("source", "notes", "only")
+TOLD = ("source", "notes", "only", "regimes", "without")
 """Keys that are told and not computed with: in the result, in the recipe's page, in the choice of a variant."""
 
 QUICK = {"train.iterations": 2, "train.accumulate": 1, "train.amp": "no", "schedule.warmup": 1}
@@ -90,7 +90,8 @@ def keys(task: str) -> set[Key]:
 @pytest.mark.parametrize("task", task_names())
 def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> None:
     tables = files()[task]
-    assert set(tables) <= {"default", "regime", "dataset", "variant", "suite"}
+    assert set(tables) <= {"default", "regime", "dataset", "variant", "suite", "heads"}
+    assert set(tables.get("heads", {}).get("others", ())) <= set(tables.get("variant", {}))
     names = {card.id for card in evaluated() if card.task == task}
     known = {"regime": set(REGIMES.names()), "dataset": names, "suite": set(SUITES) - {"humanbench-v1"}}
     for name, layer in layers(tables):
@@ -98,6 +99,7 @@ def test_every_table_of_a_recipe_file_is_one_that_is_looked_up(task: str) -> Non
         for kind, value in zip(words[::2], words[1::2], strict=False):
             assert kind == "variant" or value in known[kind], f"[{name}] is never looked up"
         assert set(layer.get("only", ())) <= names
+        assert {*layer.get("regimes", ()), *layer.get("without", ())} <= set(REGIMES.names())
         assert set(layer) <= {*TOLD, *ENGINE, "augment", "head", "loss", "test"}, f"[{name}] has an unknown section"
 
 
@@ -238,7 +240,8 @@ def words_for(task: str, name: str) -> list[str]:
     kinds += [Recipe.model_fields[section].annotation for section in ENGINE]
     fields = [kind.model_fields[name].annotation for kind in kinds if name in kind.model_fields]
     entries = [entry for kind in SECTIONS.values() for entry in kind.catalogue.names() if name == "name"]
-    return [*entries, *(word for field in fields for word in get_args(field) if isinstance(word, str))]
+    allowed = [word for field in fields for kind in (field, *get_args(field)) for word in get_args(kind)]
+    return [*entries, *(word for word in allowed if isinstance(word, str))]
 
 
 def others(value: Any, words: list[str]) -> Iterator[Any]:
@@ -252,7 +255,7 @@ def others(value: Any, words: list[str]) -> Iterator[Any]:
     elif isinstance(value, float):
         yield from (value / 2, 2 * value, 0.5, 0.0)
     elif value is None:
-        yield from (1e-3, 0.5, 3)
+        yield from (*words, 1e-3, 0.5, 3)
     elif value and isinstance(value[0], str):
         yield list(value[:-1])
     elif not value:

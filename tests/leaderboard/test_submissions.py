@@ -19,7 +19,7 @@ from humanbench.hashing import key as key_of
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_submission, summary
 from humanbench.names import shown
-from humanbench.results import record
+from humanbench.results import Cell, record
 from humanbench.tasks.registry import task_for
 from tests.evaluated import perfect, run, write_dataset
 from tests.leaderboard.honest import edit_result, renewed, write_honest_run
@@ -325,7 +325,8 @@ def test_the_same_predictions_for_two_seeds_are_refused(submission: Path) -> Non
     cell = {k: v for k, v in document["cell"].items() if k != "id"} | {"seed": 1}
     name = f"copy-{before}"
     suffix = Path(document["predictions"]).suffix
-    document |= {"seed": 1, "cell": {"id": key_of(cell), **cell}, "predictions": f"predictions/{name}{suffix}"}
+    content = Cell.model_validate({"id": "", **cell}).content
+    document |= {"seed": 1, "cell": {"id": key_of(content), **cell}, "predictions": f"predictions/{name}{suffix}"}
     shutil.copyfile(submission / "predictions" / f"{before}{suffix}", submission / document["predictions"])
     for folder in ("recipes", "freeze"):
         shutil.copyfile(submission / folder / f"{before}.json", submission / folder / f"{name}.json")

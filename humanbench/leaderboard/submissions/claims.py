@@ -65,7 +65,8 @@ def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> I
     if _PLACE.fullmatch(result.predictions) is None or ".." in result.predictions:
         yield f"its predictions are said to be at {shown(result.predictions, 100)!r}, not in predictions/"
         return
-    yield from _long_texts(result.model_dump(exclude={"history"}))
+    yield from _long_texts(result.model_dump(exclude={"history", "reliability"}))
+    yield from _long_texts(dict.fromkeys(result.reliability, ""), "reliability")  # lists of a curve have their limits
     card = cards().get(result.dataset)
     if card is None or card.evaluation is None:
         yield f"{result.dataset!r} is no dataset that is evaluated here"
