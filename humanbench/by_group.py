@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import CardError
@@ -57,11 +57,26 @@ class GroupingReport(Record):
     groups: tuple[GroupValue, ...]
     gap: Gap | None
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        values = {group.name: group.value for group in self.groups}
+        gap = self.gap
+        if gap is not None and not math.isclose(
+            values.get(gap.best, math.nan) - values.get(gap.worst, math.nan), gap.value, abs_tol=1e-6
+        ):
+            raise ValueError("the gap is not that of its two groups")
+        return self
+
 
 class SubgroupReport(ShowsTables, Record):
-    """The main metric of predictions by group. `least`: members without which a group has no value."""
+    """The main metric of predictions by group.
+
+    `cell`: of a run's cell in words what it is beside its dataset (regime, variant, seed, condition). `least`: members
+    without which a group has no value.
+    """
 
     dataset: str
+    cell: str = ""
     split: str
     main: str
     value: Number
@@ -77,9 +92,8 @@ class SubgroupReport(ShowsTables, Record):
 
     def _heading(self) -> str:
         labels = ["synthetic"] * self.synthetic + [f"subset {self.subset}"] * (self.subset is not None)
-        return f"{self.dataset} {self.split}: {self.main} {self.value:.2f}" + (
-            f" [{', '.join(labels)}]" if labels else ""
-        )
+        of = f"{self.dataset} {self.split}" + (f", {self.cell}" if self.cell else "")
+        return f"{of}: {self.main} {self.value:.2f}" + (f" [{', '.join(labels)}]" if labels else "")
 
     def _tables(self) -> list[ShownTable]:
         return [table(grouping, self.main, self.least) for grouping in self.groupings]

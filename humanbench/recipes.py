@@ -276,6 +276,8 @@ def head_variant(task: str, regime: str, head: str) -> str | None:
         raise RecipeError(f"--head {head}: {task} has no such head{nearest(head, known)} ({', '.join(known)})")
     if head == "knn" and REGIMES[regime].fits:
         raise RecipeError(f"--head knn: trains nothing, so it is of --protocol none; the protocol here is {regime}")
+    if head != "knn" and {head, "knn"} <= set(heads["own"]) and not REGIMES[regime].fits:
+        raise RecipeError(f"--head {head}: is trained, and --protocol {regime} trains nothing; give knn or another")
     return None if head in heads["own"] else head
 
 

@@ -146,7 +146,8 @@ def _show(results: Results, as_json: bool) -> None:
     for result, number in zip(results, cell_numbers([result] for result in results), strict=True):
         numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
-            result.dataset, result.scenario, result.regime, str(result.seed), result.main, *numbers,
+            result.dataset, result.scenario, result.regime + (f", {result.variant}" if result.variant else ""),
+            str(result.seed), result.main, *numbers,
             ", ".join(labels(result)), style="red" * (number is None),
         )  # fmt: skip
     console = Console()

@@ -44,11 +44,17 @@ def command(
     cell's numbers are kept in RUN/groups, from which a board shows them.
     """
     import json
+    from pathlib import Path
 
     from humanbench.by_group import SubgroupReport, subgroups
+    from humanbench.cards import cards
     from humanbench.errors import HumanbenchError
 
+    if predictions is None and run in cards() and not Path(run).exists():
+        raise HumanbenchError(f"{run} is a dataset: give --predictions FILE with it, or a run folder alone")
     if predictions is not None:
+        if run not in cards() and Path(run).exists():
+            raise HumanbenchError(f"{run} is no dataset: with --predictions the argument is the id of their dataset")
         if datasets is not None:
             raise click.UsageError("--datasets is for runs; with --predictions the dataset is given in place of RUN")
         reports = [subgroups(run, predictions, data_root, subset=subset, seed=seed, least=least)]

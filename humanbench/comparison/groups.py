@@ -14,6 +14,7 @@ from humanbench.comparison.runs import read_run
 from humanbench.errors import CardError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.leftovers import files_in
+from humanbench.results import Result
 from humanbench.stats import RESAMPLES
 
 FOLDER = "groups"
@@ -41,26 +42,35 @@ def run_subgroups(
     for key, cell in found.cells.items():
         if cell.failed or (datasets and key.dataset not in datasets):
             continue
+        told = key.dataset
         try:
             card, _ = ground_truth(cell, ground)
             for entry in cell.entries:
+                told = f"{key.dataset}, {_words(entry.result)}"
                 path = scored_predictions(entry, found.name)
                 chosen = subset if entry.result.subset is not None else None
                 root = ground_root(entry.result.suite, ground)
-                report = subgroups(card, path, root, entry.result.split, chosen, seed, resamples, least)
+                found_here = subgroups(card, path, root, entry.result.split, chosen, seed, resamples, least)
+                report = found_here.model_copy(update={"cell": _words(entry.result)})
                 name = Path(entry.result.predictions or "").name.partition(".")[0]
                 write_text(entry.folder / FOLDER / f"{name}.json", report.to_json() + "\n")
                 yield report
         except CardError as reason:
             yield str(reason)
         except HumanbenchError as reason:
-            yield f"{key.dataset}: {reason}"
+            yield f"{told}: {reason}"
 
 
-def stored_subgroups(folder: Path) -> Iterator[SubgroupReport]:
-    """What `run_subgroups` wrote into a run's folder; a file that is no such report is passed over."""
+def _words(result: Result) -> str:
+    """What a cell is beside its dataset."""
+    parts = (result.regime, result.variant, result.condition, f"seed {result.seed}")
+    return ", ".join(part for part in parts if part)
+
+
+def stored_subgroups(folder: Path) -> Iterator[SubgroupReport | str]:
+    """What `run_subgroups` wrote into a run's folder; of a file that is no such report, in words that it is none."""
     for path in files_in(folder / FOLDER, "*.json"):
         try:
             yield SubgroupReport.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            continue
+            yield f"{path}: no metrics by group, or altered; write them again: humanbench groups {folder}"

@@ -74,20 +74,30 @@ class Corruption:
 
 def corruption_of(text: str) -> Corruption:
     """`fog:3`; `HumanbenchError` for anything else."""
-    name, _, severity = text.partition(":")
+    name, _, severity = (part.strip() for part in text.partition(":"))
+    if name in CORRUPTIONS and severity not in map(str, SEVERITIES):
+        raise HumanbenchError(f"{text}: severities are 1 to 5, like {name}:3")
     return Corruption(name, int(severity) if severity.isdecimal() and severity.isascii() else 0)
 
 
 def asked_corruptions(asked: str | Sequence[str] | None) -> tuple[Corruption, ...]:
-    """Those of a list, or of a text with commas: `fog:3`, `fog` for all severities, `all` for everything there is."""
-    words = asked.split(",") if isinstance(asked, str) else list(asked or ())
+    """Those of a list, or of a text with commas: `fog:3`, `fog` for all severities, `all:3` for all corruptions at one,
+    `all` for everything there is; empty for None, and `HumanbenchError` for a list that names none."""
+    if asked is None:
+        return ()
+    words = asked.split(",") if isinstance(asked, str) else asked
+    if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
+        raise HumanbenchError(f"corruptions are a list of names, like ['fog:3', 'noise']; found {asked!r}")
     found: list[Corruption] = []
-    for word in (word.strip() for word in words):
-        if ":" in word:
-            found.append(corruption_of(word))
+    for word in filter(None, (word.strip() for word in words)):
+        name, colon, severity = word.partition(":")
+        names = list(CORRUPTIONS) if name.strip() == "all" else [name]
+        if colon:
+            found += [corruption_of(f"{name}:{severity}") for name in names]
         else:
-            names = list(CORRUPTIONS) if word == "all" else [word]
             found += [Corruption(name, severity) for name in names for severity in SEVERITIES]
+    if not found:
+        raise HumanbenchError(f"no corruption is named; give some of {', '.join(CORRUPTIONS)}, or all")
     return tuple(dict.fromkeys(found))
 
 

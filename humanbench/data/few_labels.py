@@ -48,9 +48,9 @@ class FewLabels:
     draw: int = 0
 
     def __post_init__(self) -> None:
-        if self.fraction not in FRACTIONS:
+        if isinstance(self.fraction, bool) or self.fraction not in FRACTIONS:
             known = ", ".join(f"{fraction:g}" for fraction in FRACTIONS)
-            raise HumanbenchError(f"--fraction {self.fraction:g}: lists are drawn for {known}; leave it out for all")
+            raise HumanbenchError(f"--fraction {self.fraction}: lists are drawn for {known}; leave it out for all")
         if self.draw not in DRAWS:
             raise HumanbenchError(f"--draw {self.draw}: lists are drawn {len(DRAWS)} times, 0 to {DRAWS[-1]}")
 

@@ -33,7 +33,7 @@ class Request:
 
     Args:
         backbone: A name for `load_backbone` (a card, a timm or hub name, a file), or a backbone that is loaded.
-        protocol: What is finetuned: full, partial, head or none. A scenario's name is taken as `scenario`.
+        protocol: What is finetuned: full, partial, lora, head or none. A scenario's name is taken as `scenario`.
         datasets: Ids or wildcards, as a list or with commas; None is every dataset of the benchmark that is found.
         task: Datasets of this task only.
         scenario: Datasets that are in this scenario for the backbone only.
@@ -110,6 +110,8 @@ class Request:
             raise HumanbenchError(
                 f"seeds are 0 to {SEEDS - 1}, and {self.seeds} of them from {self.seed} on do not fit in there"
             )
+        if self.head is not None and not isinstance(self.head, str):
+            raise HumanbenchError(f"head is a name, like 'attentive'; found {self.head!r}")
         self._check_few()
         regime, scenario = regime_and_scenario(self.protocol, self.scenario)
         if self.head is not None and self.variant is not None:

@@ -17,6 +17,9 @@ from humanbench.shown_tables import ShownTable, ShowsTables
 if TYPE_CHECKING:
     import pandas as pd
 
+_ABOUT = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
+"""What a row of a table over conditions is of."""
+
 
 class Results(ShowsTables, Sequence[Result]):
     """Results of a run, or of several."""
@@ -68,13 +71,14 @@ class Results(ShowsTables, Sequence[Result]):
         for about, cells in self._over_conditions():
             numbers = by_fraction(about["main"], [one for one in cells if one[0].corruption is None])
             rows += [about | vars(number) for number in numbers.values()]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=[*_ABOUT, "fraction", "value", "low", "high", "draws"])
 
     def robustness(self) -> pd.DataFrame:
         """A row per dataset, backbone and corruption: the value on pictures as they are (`plain`), the mean over
         severities, and the relative drop in percent.
 
-        `severities` is how many were tested; the corruption `all` is the mean over those of the table.
+        `severities` is how many were tested; the corruption `all` is the mean over those of the table. Cells that were
+        trained on a fraction of the labels are left out.
         docs/robustness.md says more.
         """
         import pandas as pd
@@ -90,16 +94,15 @@ class Results(ShowsTables, Sequence[Result]):
                 count = len(found.values[name]) if name in found.values else found.tested
                 numbers = {"plain": found.plain, "mean": mean, "drop": found.drop(mean), "severities": count}
                 rows.append(about | {"corruption": name} | numbers)
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, columns=[*_ABOUT, "corruption", "plain", "mean", "drop", "severities"])
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""
-        names = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
         rows: dict[tuple[Any, ...], list[tuple[Result, CellNumber]]] = {}
         for cell, number in self.cells():
-            about = tuple(getattr(cell[0], name) for name in names)
+            about = tuple(getattr(cell[0], name) for name in _ABOUT)
             rows.setdefault((*about, cell[0].cell.weights_sha256), []).append((cell[0], number))
-        return [(dict(zip(names, key, strict=False)), cells) for key, cells in rows.items()]
+        return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""

@@ -56,7 +56,7 @@ def test_each_corruption_has_a_board_and_the_page_has_them_all(tmp_path: Path) -
     folder = build_site(tmp_path / "site", entries, events_of(entries)).folder
     assert problems(folder) == []
     page = (folder / "robustness.html").read_text()
-    assert '50.0<small>of 3</small></td><td class="n">37.5 %</td>' in page
+    assert '50.0<small>3 tested</small></td><td class="n">37.5 %</td>' in page
     assert "60.0<small>70.0 · 50.0</small>" in page
     assert "robustness.html" in (folder / "index.html").read_text()
     assert not (folder / "few-labels.html").exists()

@@ -107,9 +107,11 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
 
     samples = samples_of(gathered.entries, gathered.folders, data_root)
     folders = dict.fromkeys(gathered.folders.values())
-    groups = {report.predictions_sha256: report for folder in folders for report in stored_subgroups(folder)}
+    stored = [found for folder in folders for found in stored_subgroups(folder)]
+    groups = {report.predictions_sha256: report for report in stored if not isinstance(report, str)}
     site = build_site(out, gathered.entries, gathered.events, samples, groups)
-    return replace(site, left_out=gathered.left_out)
+    damaged = [text for text in stored if isinstance(text, str)]
+    return replace(site, left_out=[*gathered.left_out, *damaged])
 
 
 def _fault(entry: BoardEntry) -> str:
