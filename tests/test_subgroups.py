@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -168,8 +169,17 @@ def test_a_run_keeps_its_groups_and_says_where_there_are_none(made: Path) -> Non
     ]
     assert {grouping.name for grouping in report.groupings} == {"sex", "age", "view", "sleeves"}
     assert list(stored_subgroups(made / "run")) == [report]
+    assert report.cell == "head, seed 0"
+    assert str(report).startswith("pa100k test, head, seed 0: mA ")
     (made / "run/groups/odd.json").write_text("{}")
-    assert list(stored_subgroups(made / "run")) == [report]
+    altered = json.loads(report.to_json())
+    sexes = next(grouping for grouping in altered["groupings"] if grouping["gap"])
+    next(group for group in sexes["groups"] if group["name"] == sexes["gap"]["best"])["value"] += 20
+    (made / "run/groups/altered.json").write_text(json.dumps(altered))
+    told = [one for one in stored_subgroups(made / "run") if isinstance(one, str)]
+    assert [text.split(":")[0].rpartition("/")[2] for text in told] == ["altered.json", "odd.json"]
+    assert all("write them again: humanbench groups" in text for text in told)
+    assert [one for one in stored_subgroups(made / "run") if not isinstance(one, str)] == [report]
     with pytest.raises(HumanbenchError, match="has no results on mpii; it has lip, pa100k"):
         list(run_subgroups(made / "run", ["mpii"], made / "data"))
 
@@ -188,6 +198,10 @@ def test_command_line(made: Path) -> None:
     refused = command("groups", "lip", "--predictions", maps, "--data-root", made / "data")
     assert refused.exit_code == 2
     assert refused.stderr.startswith("humanbench: lip: its labels tell no groups apart")
+    forgotten = command("groups", "pa100k", "--data-root", made / "data")
+    assert (forgotten.exit_code, "give --predictions FILE" in forgotten.stderr) == (2, True)
+    confused = command("groups", made / "run", "--predictions", file, "--data-root", made / "data")
+    assert (confused.exit_code, "is no dataset" in confused.stderr) == (2, True)
 
 
 def test_a_card_may_forbid_it(made: Path) -> None:

@@ -51,7 +51,7 @@ class FewLabels:
         if isinstance(self.fraction, bool) or self.fraction not in FRACTIONS:
             known = ", ".join(f"{fraction:g}" for fraction in FRACTIONS)
             raise HumanbenchError(f"--fraction {self.fraction}: lists are drawn for {known}; leave it out for all")
-        if self.draw not in DRAWS:
+        if type(self.draw) is not int or self.draw not in DRAWS:
             raise HumanbenchError(f"--draw {self.draw}: lists are drawn {len(DRAWS)} times, 0 to {DRAWS[-1]}")
 
     @property

@@ -121,13 +121,26 @@ def test_pictures_are_opened_through_a_change_and_then_as_they_are(tmp_path: Pat
     assert (values(open_rgb(tmp_path / "a.png")) == values(picture())).all()
 
 
+def test_lists_of_corruptions() -> None:
+    texts = [one.text for one in asked_corruptions(" fog: 3, noise:1,")]
+    assert texts == ["fog:3", "noise:1"]
+    assert {one.severity for one in asked_corruptions("all:2")} == {2}
+    assert len(asked_corruptions("all:2")) * 5 == len(asked_corruptions("all"))
+    assert asked_corruptions(None) == ()
+
+
 @pytest.mark.parametrize(
     ("asked", "reason"),
     [
         ("fogg:1", "no corruption is called 'fogg'; did you mean fog"),
         ("fog:6", "fog:6: severities are 1 to 5, like fog:3"),
         ("fog:", "severities are 1 to 5"),
+        ("fog:3:4", "fog:3:4: severities are 1 to 5"),
         (["snow"], "no corruption is called 'snow'"),
+        ([], "no corruption is named"),
+        ("", "no corruption is named"),
+        (3, "corruptions are a list of names.*found 3"),
+        ({"fog": 3}, "corruptions are a list of names"),
     ],
 )
 def test_what_there_is_not_is_refused(asked: object, reason: str) -> None:

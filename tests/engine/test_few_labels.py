@@ -153,6 +153,10 @@ def test_a_class_that_only_other_pictures_show_is_lacking(tmp_path: Path) -> Non
     [
         ({"fraction": 0.5}, "--fraction 0.5: lists are drawn for 0.01, 0.1, 0.25"),
         ({"fraction": 0.1, "draw": 3}, "--draw 3: lists are drawn 3 times"),
+        ({"fraction": 0.1, "draw": 1.0}, "--draw 1.0: lists are drawn 3 times"),
+        ({"fraction": "0.1"}, "--fraction 0.1: lists are drawn for"),
+        ({"fraction": [0.1, 0.25]}, "lists are drawn for"),
+        ({"head": 3}, "head is a name"),
         ({"draw": 1}, "is a list of --fraction"),
         ({"fraction": 0.1, "protocol": "none", "datasets": "market1501"}, "nothing of market1501 is trained"),
     ],
