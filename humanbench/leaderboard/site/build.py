@@ -111,7 +111,7 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
     groups = {report.predictions_sha256: report for report in stored if not isinstance(report, str)}
     site = build_site(out, gathered.entries, gathered.events, samples, groups)
     damaged = [text for text in stored if isinstance(text, str)]
-    return replace(site, left_out=[*gathered.left_out, *damaged])
+    return replace(site, left_out=(*gathered.left_out, *damaged))
 
 
 def _fault(entry: BoardEntry) -> str:
