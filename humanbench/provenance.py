@@ -13,13 +13,17 @@ PACKAGES = (
     "accelerate",
     "humanbench",
     "numpy",
+    "opencv-python-headless",
     "pandas",
     "pillow",
     "safetensors",
+    "scikit-learn",
     "scipy",
+    "simplejpeg",
     "timm",
     "torch",
     "torchvision",
+    "transformers",
 )
 """Packages whose versions can move a number."""
 

@@ -89,8 +89,10 @@ class PillowRaster(Raster):
 
 
 class OpenCvRaster(Raster):
-    """By OpenCV: warping has 5 bits between pixels, and resizing smooths only where it shrinks (by the mean of areas).
+    """By OpenCV 5: resizing smooths only where it shrinks (by the mean of areas).
 
+    Version 4, with which the paper's code warped, rounds places to 1/32 of a pixel; version 5 does not. It takes the
+    even neighbour where the nearest pixel is asked for half-way between two, so label maps are not warped here.
     A part of a picture with edges between pixels is warped, which does not smooth.
     """
 

@@ -38,8 +38,11 @@ def test_an_entry_shows_its_metrics_by_group_with_the_largest_gap() -> None:
     assert result.provenance is not None
     women = GroupValue(name="women", n=40, value=81.0, low=80.0, high=82.0)
     few = GroupValue(name="men", n=3, value=math.nan, low=math.nan, high=math.nan)
-    gap = Gap(best="women", worst="men", value=4.0, low=1.0, high=7.0)
-    sexes = GroupingReport(name="sex", members="pictures", about="as annotators saw it", groups=(women, few), gap=gap)
+    old = GroupValue(name="old", n=40, value=77.0, low=76.0, high=78.0)
+    gap = Gap(best="women", worst="old", value=4.0, low=1.0, high=7.0)
+    sexes = GroupingReport(
+        name="sex", members="pictures", about="as annotators saw it", groups=(women, few, old), gap=gap
+    )
     about = {"dataset": "pa100k", "split": "test", "main": "mA", "value": 80.0, "least": 30, "synthetic": False}
     sha = result.provenance.predictions_sha256
     report = SubgroupReport(**about, subset=None, predictions_sha256=sha, groupings=(sexes,))
@@ -48,6 +51,6 @@ def test_an_entry_shows_its_metrics_by_group_with_the_largest_gap() -> None:
     html = templates().get_template(page.template).render(_context(page))
     assert "80.00 – 82.00" in html
     assert "fewer than 30" in html
-    assert "largest gap: women − men" in html
+    assert "largest gap: women − old" in html
     (without,) = entries(Content(boards(made), made, []))
     assert without.context["subgroups"] == []
