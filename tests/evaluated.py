@@ -27,8 +27,6 @@ Tables = dict[str, pd.DataFrame]
 EXAMPLES = ("market1501", "coco_pose", "mpii", "lip", "pa100k", "crowdhuman", "shanghaitech_a")
 """A dataset per kind of predictions file and way of checking it."""
 
-TASKS = ("reid", "pose", "parsing", "attribute", "detection", "counting")
-
 SUFFIX = {task.name: task.predictions.suffix for task in tasks()}
 
 
@@ -110,4 +108,11 @@ def _counting(card: DatasetCard, tables: Tables) -> counting.Counts:
     return table["count"].to_numpy(float)
 
 
-PERFECT = dict(zip(TASKS, (_reid, _pose, _parsing, _attribute, _detection, _counting), strict=True))
+PERFECT = {
+    "reid": _reid,
+    "pose": _pose,
+    "parsing": _parsing,
+    "attribute": _attribute,
+    "detection": _detection,
+    "counting": _counting,
+}
