@@ -10,7 +10,8 @@
                                        regimes), applied when asked for, with what it changes in a regime
                                        ([variant.NAME.regime.head]); the names of `protocols/execution.toml` are
                                        variants of every task, too
-    [heads]                            `--head NAME`: which are the task's `own`, and which are variants (`others`)
+    [heads]                            `--head NAME`: which are the task's `own`, which its own where nothing is
+                                       trained (`untrained`), and which are variants (`others`)
     [suite.mini]                       what the embedded suite and small subsets change ([suite.mini.dataset.ID] too)
 
 then come `--set key=value` overrides. `source` says where the numbers come from: "released" (the authors' configuration
@@ -271,14 +272,20 @@ def head_variant(task: str, regime: str, head: str) -> str | None:
     if heads is None:
         having = [name for name in task_names() if "heads" in _tables(name)]
         raise RecipeError(f"--head {head}: {task} has one head; tasks with several are {', '.join(having)} (--task)")
-    known = [*heads["own"], *heads["others"]]
+    untrained = heads.get("untrained", [])
+    known = [*heads["own"], *untrained, *heads["others"]]
     if head not in known:
         raise RecipeError(f"--head {head}: {task} has no such head{nearest(head, known)} ({', '.join(known)})")
-    if head == "knn" and REGIMES[regime].fits:
-        raise RecipeError(f"--head knn: trains nothing, so it is of --protocol none; the protocol here is {regime}")
-    if head != "knn" and {head, "knn"} <= set(heads["own"]) and not REGIMES[regime].fits:
-        raise RecipeError(f"--head {head}: is trained, and --protocol {regime} trains nothing; give knn or another")
-    return None if head in heads["own"] else head
+    if head in heads["others"]:
+        return head
+    if head in untrained and REGIMES[regime].fits:
+        raise RecipeError(f"--head {head}: trains nothing, so it is of --protocol none; the protocol here is {regime}")
+    if untrained and head not in untrained and not REGIMES[regime].fits:
+        answers = " or ".join(untrained)
+        raise RecipeError(
+            f"--head {head}: is trained, and --protocol {regime} trains nothing; give {answers} or another"
+        )
+    return None
 
 
 class NamedVariant(NamedTuple):

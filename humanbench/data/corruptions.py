@@ -75,9 +75,10 @@ class Corruption:
 def corruption_of(text: str) -> Corruption:
     """`fog:3`; `HumanbenchError` for anything else."""
     name, _, severity = (part.strip() for part in text.partition(":"))
-    if name in CORRUPTIONS and severity not in map(str, SEVERITIES):
+    level = {str(known): known for known in SEVERITIES}.get(severity, 0)
+    if name in CORRUPTIONS and not level:
         raise HumanbenchError(f"{text}: severities are 1 to 5, like {name}:3")
-    return Corruption(name, int(severity) if severity.isdecimal() and severity.isascii() else 0)
+    return Corruption(name, level)
 
 
 def asked_corruptions(asked: str | Sequence[str] | None) -> tuple[Corruption, ...]:
