@@ -15,7 +15,7 @@ from humanbench.errors import CardError
 from humanbench.metrics.groups import Grouping, group_numbers
 from humanbench.progress import track
 from humanbench.schema import Record
-from humanbench.scoring import Number, ScoredPredictions, scored
+from humanbench.scoring import Number, ScoredPredictions, marks, scored
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES
 from humanbench.tasks.registry import task_for
@@ -91,9 +91,8 @@ class SubgroupReport(ShowsTables, Record):
         return self.model_dump_json(indent=2)
 
     def _heading(self) -> str:
-        labels = ["synthetic"] * self.synthetic + [f"subset {self.subset}"] * (self.subset is not None)
         of = f"{self.dataset} {self.split}" + (f", {self.cell}" if self.cell else "")
-        return f"{of}: {self.main} {self.value:.2f}" + (f" [{', '.join(labels)}]" if labels else "")
+        return f"{of}: {self.main} {self.value:.2f}{marks(self.synthetic, self.subset)}"
 
     def _tables(self) -> list[ShownTable]:
         return [table(grouping, self.main, self.least) for grouping in self.groupings]
@@ -141,7 +140,11 @@ def subgroups(
     Raises what `score` raises, and `CardError` for a dataset whose labels tell no groups apart, or whose terms forbid
     it.
     """
-    of = scored(dataset, predictions, data_root, split, subset)
+    return by_groups(scored(dataset, predictions, data_root, split, subset), seed, resamples, least)
+
+
+def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, least: int = LEAST) -> SubgroupReport:
+    """`subgroups` of predictions that are scored."""
     if of.card.subgroups.forbidden:
         raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
     groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
@@ -149,15 +152,14 @@ def subgroups(
         raise CardError(
             f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
         )
-    attributes = next(iter(of.tables.values())).attrs
     return SubgroupReport(
         dataset=of.card.id,
         split=of.split,
         main=of.main,
         value=of.scores[of.main],
         least=least,
-        synthetic=attributes["synthetic"],
-        subset=attributes["subset"],
+        synthetic=of.synthetic,
+        subset=of.subset,
         predictions_sha256=of.sha256,
         groupings=tuple(_report(of, grouping, seed, resamples, least) for grouping in groupings),
     )

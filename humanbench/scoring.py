@@ -105,12 +105,17 @@ class ScoreReport(ShowsTables, Record):
         return self.model_dump_json(indent=2)
 
     def _heading(self) -> str:
-        labels = ["synthetic"] * self.synthetic + [f"subset {self.subset}"] * (self.subset is not None)
-        return f"{self.dataset} {self.split}" + (f" [{', '.join(labels)}]" if labels else "")
+        return f"{self.dataset} {self.split}{marks(self.synthetic, self.subset)}"
 
     def _tables(self) -> list[ShownTable]:
         rows = [(name, f"{m.value:.2f}", f"{m.low:.2f} – {m.high:.2f}", str(m.n)) for name, m in self.metrics.items()]
         return [ShownTable(("metric", "value", "95 % interval", f"n ({self.unit})"), rows)]
+
+
+def marks(synthetic: bool, subset: str | None) -> str:
+    """What a reader must know before the numbers, in brackets; empty for real data, whole."""
+    labels = ["synthetic"] * synthetic + [f"subset {subset}"] * (subset is not None)
+    return f" [{', '.join(labels)}]" if labels else ""
 
 
 def score(
@@ -141,7 +146,6 @@ def score(
     """
     of = scored(dataset, predictions, data_root, split, subset)
     card, evaluation, scores = of.card, of.evaluation, of.scores
-    attributes = next(iter(of.tables.values())).attrs
     return ScoreReport(
         dataset=card.id,
         split=of.split,
@@ -150,8 +154,8 @@ def score(
         predictions_sha256=of.sha256,
         humanbench=__version__,
         unit=scores.unit,
-        synthetic=attributes["synthetic"],
-        subset=attributes["subset"],
+        synthetic=of.synthetic,
+        subset=of.subset,
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
         reliability=_reliability(scores),
     )
@@ -173,6 +177,16 @@ class ScoredPredictions:
         return "+".join(self.tables)
 
     @property
+    def synthetic(self) -> bool:
+        return bool(next(iter(self.tables.values())).attrs["synthetic"])
+
+    @property
+    def subset(self) -> str | None:
+        """The name of the list of ids that the tables were cut to."""
+        found: str | None = next(iter(self.tables.values())).attrs["subset"]
+        return found
+
+    @property
     def main(self) -> str:
         """The card's main metric, or the first of a split that has another one."""
         return self.evaluation.main if self.evaluation.main in self.scores else next(iter(self.scores))
@@ -189,9 +203,14 @@ def scored(
     card = load_card(dataset) if isinstance(dataset, str) else dataset
     evaluation = _evaluation(card)
     splits = _splits(card, evaluation, split)
-    path = Path(predictions)
+    path = existing(Path(predictions))
+    return scored_against(card, {name: load_samples(card, name, data_root, subset) for name in splits}, path)
+
+
+def scored_against(card: DatasetCard, tables: dict[str, pd.DataFrame], path: Path) -> ScoredPredictions:
+    """Score a predictions file against sample tables that were read before, by split."""
+    evaluation = _evaluation(card)
     sha256 = content_sha256(existing(path))
-    tables = {name: load_samples(card, name, data_root, subset) for name in splits}
     task = task_for(card).predictions
     read = task.read(card, tables, path)
     try:
@@ -199,7 +218,7 @@ def scored(
     except WithheldError:
         raise
     except DataError as error:  # the metrics know neither dataset nor file
-        raise DataError(_named(error, card.id, f"{card.id} {'+'.join(splits)}")) from error
+        raise DataError(_named(error, card.id, f"{card.id} {'+'.join(tables)}")) from error
     except HumanbenchError as error:
         raise PredictionError(_named(error, str(path), str(path))) from error
     return ScoredPredictions(card, evaluation, tables, read, scores, sha256)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from humanbench.by_group import LEAST, SubgroupReport, subgroups
-from humanbench.comparison.draws import Ground, ground_root, ground_truth, scored_predictions
+from humanbench.by_group import LEAST, SubgroupReport, by_groups
+from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
 from humanbench.comparison.runs import read_run
 from humanbench.errors import CardError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.leftovers import files_in
 from humanbench.results import Result
+from humanbench.scoring import scored_against
 from humanbench.stats import RESAMPLES
 
 FOLDER = "groups"
@@ -44,14 +45,12 @@ def run_subgroups(
             continue
         told = key.dataset
         try:
-            card, _ = ground_truth(cell, ground)
+            card, tables = ground_truth(cell, ground)
             for entry in cell.entries:
                 told = f"{key.dataset}, {_words(entry.result)}"
                 path = scored_predictions(entry, found.name)
-                chosen = subset if entry.result.subset is not None else None
-                root = ground_root(entry.result.suite, ground)
-                found_here = subgroups(card, path, root, entry.result.split, chosen, seed, resamples, least)
-                report = found_here.model_copy(update={"cell": _words(entry.result)})
+                scored = scored_against(card, tables, path)
+                report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
                 name = Path(entry.result.predictions or "").name.partition(".")[0]
                 write_text(entry.folder / FOLDER / f"{name}.json", report.to_json() + "\n")
                 yield report
