@@ -119,7 +119,7 @@ def scored_predictions(entry: StoredResult, name: str) -> Path:
 def ground_truth(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
     """The ground truth that the cell was scored against, as far as labels and names can tell."""
     result = cell.first.result
-    root = ground_root(result.suite, ground)
+    root = _root(result.suite, ground)
     subset = ground.subset if result.subset is not None else None
     if result.subset is not None and (subset is None or Path(subset).stem != result.subset):
         raise NotHere(f"no --subset file called {result.subset} is given")
@@ -138,7 +138,7 @@ def ground_truth(cell: CellRuns, ground: Ground) -> tuple[DatasetCard, dict[str,
     return card, tables
 
 
-def ground_root(suite: str, ground: Ground) -> PathLike:
+def _root(suite: str, ground: Ground) -> PathLike:
     if suite == "mini" and ground.data_root is None:
         from humanbench.suites import embedded_root
 

@@ -43,6 +43,12 @@ def test_the_recipes_own_head_is_no_variant_and_no_other_recipe() -> None:
         ("reid", "none", "knn", r"reid has no such head \(class_token, mean, attentive\)"),
         ("attribute", "none", "linar", "attribute has no such head; did you mean .?linear"),
         ("attribute", "head", "knn", "--head knn: trains nothing, so it is of --protocol none"),
+        (
+            "attribute",
+            "none",
+            "mean",
+            "--head mean: is trained, and --protocol none trains nothing; give knn or another",
+        ),
     ],
 )
 def test_a_head_that_does_not_fit_is_refused(task: str, regime: str, head: str, says: str) -> None:
