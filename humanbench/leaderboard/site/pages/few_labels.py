@@ -9,9 +9,8 @@ from typing import Any
 from humanbench.leaderboard.model.boards import Board
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site.charts import SERIES, Course, courses
-from humanbench.leaderboard.site.pages.conditions import groups, scores_on
+from humanbench.leaderboard.site.pages.conditions import Measured, about, groups, rows_of
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results.columns import columns_of_results
 from humanbench.results.few_labels import ALL, FractionNumber, by_fraction, few, fraction_text
@@ -34,30 +33,18 @@ def has_few_labels(content: Content) -> bool:
 
 def _groups(content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows]]:
     for key, boards, networks in groups(content, lambda result: result.fraction is not None and not result.corruption):
-        yield key, boards, _rows(networks)
+        yield key, boards, rows_of(networks, _fractions)
 
 
-def _rows(networks: list[list[BoardEntry]]) -> Rows:
-    rows: Rows = []
-    for entries in networks:
-        numbers: dict[str, dict[float, FractionNumber]] = {}
-        for name in columns_of_results({name for entry in entries for name in entry.scores}):
-            scores = scores_on(entries, name)
-            fractions = by_fraction(scores[0].metric, [(score.results[0], score.number) for score in scores])
-            if few(fractions):
-                numbers[name] = fractions
-        if numbers:
-            rows.append((entries[0], numbers))
-    return rows
+def _fractions(metric: str, cells: list[Measured]) -> dict[float, FractionNumber] | None:
+    found = by_fraction(metric, cells)
+    return found if few(found) else None
 
 
 def _group(number_: int, key: BoardKey, boards: list[Board], rows: Rows) -> dict[str, Any]:
     names = columns_of_results({name for _, numbers in rows for name in numbers})
     columns = columns_of(names)
-    return {
-        "title": board_title(Board(key, ())),
-        "labels": key.labels,
-        "boards": [(board.key.condition, f"boards/{board.key.slug}.html") for board in boards],
+    return about(key, boards) | {
         "datasets": [_dataset(f"few-{number_}-{column.id}", column, rows) for column in columns],
     }
 

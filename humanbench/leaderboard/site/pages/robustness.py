@@ -11,9 +11,8 @@ from humanbench.data.corruptions import CORRUPTIONS, SEVERITIES
 from humanbench.leaderboard.model.boards import Board
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site.charts import SERIES, Course, courses
-from humanbench.leaderboard.site.pages.conditions import groups, scores_on
+from humanbench.leaderboard.site.pages.conditions import about, groups, rows_of
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results.columns import columns_of_results
 from humanbench.results.robustness import Robustness, robustness
@@ -36,27 +35,13 @@ def has_corrupted(content: Content) -> bool:
 
 def _groups(content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows]]:
     for key, boards, networks in groups(content, lambda result: bool(result.corruption) and result.fraction is None):
-        rows: Rows = []
-        for entries in networks:
-            names = columns_of_results({name for entry in entries for name in entry.scores})
-            found = {}
-            for name in names:
-                scores = scores_on(entries, name)
-                one = robustness(scores[0].metric, [(score.results[0], score.number) for score in scores])
-                if one is not None:
-                    found[name] = one
-            if found:
-                rows.append((entries[0], found))
-        yield key, boards, rows
+        yield key, boards, rows_of(networks, robustness)
 
 
 def _group(number_: int, key: BoardKey, boards: list[Board], rows: Rows) -> dict[str, Any]:
     columns = columns_of(columns_of_results({name for _, numbers in rows for name in numbers}))
     tasks = list(dict.fromkeys(column.task for column in columns))
-    return {
-        "title": board_title(Board(key, ())),
-        "labels": key.labels,
-        "boards": [(board.key.condition, f"boards/{board.key.slug}.html") for board in boards],
+    return about(key, boards) | {
         "tasks": tasks,
         "drops": [(entry.name, entry.id, [_drop(numbers, columns, task) for task in tasks]) for entry, numbers in rows],
         "datasets": [_dataset(f"corrupted-{number_}-{column.id}", column, rows) for column in columns],
