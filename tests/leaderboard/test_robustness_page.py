@@ -58,5 +58,8 @@ def test_each_corruption_has_a_board_and_the_page_has_them_all(tmp_path: Path) -
     page = (folder / "robustness.html").read_text()
     assert '50.0<small>3 tested</small></td><td class="n">37.5 %</td>' in page
     assert "60.0<small>70.0 · 50.0</small>" in page
+    listed = (folder / "backbones.html").read_text()
+    assert "boards/" in listed
+    assert "fog" not in listed  # a row of the list is no longer for all that was corrupted
     assert "robustness.html" in (folder / "index.html").read_text()
     assert not (folder / "few-labels.html").exists()

@@ -48,7 +48,9 @@ def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) ->
                 "pretraining": first.pretraining,
                 "date": max(entry.date for entry in entries),
                 "costs": [cost.text(first) for cost in costs],
-                "places": [(_place(entry), overall.get(entry.id, ""), entry.board.slug, entry.id) for entry in entries],
+                "places": [
+                    (_place(entry), overall.get(entry.id, ""), entry.board.slug, entry.id) for entry in _listed(entries)
+                ],
             }
         )
     rows.sort(key=lambda row: row["name"].casefold())
@@ -58,6 +60,12 @@ def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) ->
     ]
     context = {"rows": rows, "costs": costs, "options": filters}
     return Page("backbones.html", "backbones.html.j2", "Backbones", "backbones", context)
+
+
+def _listed(entries: list[BoardEntry]) -> list[BoardEntry]:
+    """Those whose ranks stand in the list: under no condition, of which there may be dozens with pages of their own;
+    all of them where there are no others."""
+    return [entry for entry in entries if not entry.board.condition] or entries
 
 
 def _place(entry: BoardEntry) -> str:
