@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -30,12 +31,7 @@ PACKAGES = (
 
 def packages() -> dict[str, str]:
     """Versions of what is installed of `PACKAGES`, and of packages that bring tasks, datasets, regimes …"""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
+    found = {name: version for name in PACKAGES if (version := _version(name))}
     groups = [group for group in metadata.entry_points().groups if group.startswith("humanbench.")]
     for point in (point for group in groups for point in metadata.entry_points(group=group)):
         if point.dist is not None:
@@ -43,8 +39,21 @@ def packages() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
+@cache
+def _version(name: str) -> str | None:
+    """The installed version; asked once, as what is loaded stays what it is."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit of the checkout this code runs from and whether it was changed since; None twice outside a checkout."""
+    """Commit of the checkout this code runs from and whether it was changed since, when first asked.
+
+    None twice outside a checkout.
+    """
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None, None

@@ -43,9 +43,9 @@ def bootstrap(
     """
     values = dict(scores)
     drawn = np.full((resamples, len(values)), math.nan)
-    for row in progress(range(resamples)):
-        again = scores.resample(rng.integers(0, scores.n, scores.n))
-        drawn[row] = [again[name] for name in values]
+    draws = (rng.integers(0, scores.n, scores.n) for _ in progress(range(resamples)))
+    for row, again in enumerate(scores.resampled(draws, list(values))):
+        drawn[row] = again
     for column, (name, value) in enumerate(values.items()):
         if name in scores.centred and not np.isnan(drawn[:, column]).all():
             drawn[:, column] = np.maximum(drawn[:, column] + value - np.nanmean(drawn[:, column]), 0.0)

@@ -14,15 +14,19 @@ from humanbench.results import Cost
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
 
+_SMALL = 10**11
+"""Parameters times pixels up to which a forward takes less time than torch needs to work out all shapes in Python."""
+
 
 def forward_cost(backbone: Backbone, height: int, width: int) -> Cost | None:
     """The cost of one picture of this size in pixels, forward through the backbone, without its head.
 
-    Counted are matrix products, convolutions and attention, a multiply-add as two operations. Runs on shapes without
-    numbers, so it costs neither time nor memory; where a network cannot do that, with numbers. None where neither
-    works: a count is not worth a finished cell.
+    Counted are matrix products, convolutions and attention, a multiply-add as two operations. A large network runs on
+    shapes without numbers, so it costs neither time nor memory, a small one with numbers, which is sooner; where one
+    does not work, the other. None where neither works: a count is not worth a finished cell.
     """
-    for device in ("meta", "cpu"):
+    size = height * width * sum(p.numel() for p in backbone.parameters())
+    for device in ("meta", "cpu") if size > _SMALL else ("cpu", "meta"):
         try:
             return Cost(gflops=_operations(backbone, device, height, width) / 1e9, height=height, width=width)
         except (NotImplementedError, RuntimeError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import AnyFloats, Bools, Ints
+from humanbench.arrays import AnyFloats, Bools, Floats, Ints
 from humanbench.errors import HumanbenchError
 from humanbench.metrics import calibration
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
@@ -101,46 +101,50 @@ def attributes(
         errors=UnitErrors(errors, "attributes that are wrong", "%"),
         reliability=None if decided else lambda: calibration.reliability(given, true, part, names, BINS),
         centred=("ECE", *(f"ECE {name}" for name in names)),
+        reduce_many=_reduce_many,
     )
 
 
 def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
-    drawn = counts.sum()
-    if not drawn:
-        nothing = ("mA", "accuracy", "precision", "recall", "F1", "F1-image", *(f"mA {name}" for name in parts.names))
-        return dict.fromkeys(nothing, np.nan) | _calibration(parts, counts)
-    labelled, right = _sums(parts.label, counts).reshape(2, -1)
-    counted = (labelled > 0) | parts.never
-    every = _ratio(right, labelled)
-    rates = every[counted]
-    accuracy, precision, recall, f1_image = (100 * (counts @ parts.image) / drawn).tolist()
+    return {name: float(values[0]) for name, values in _reduce_many(parts, counts[None]).items()}
+
+
+def _reduce_many(parts: LabelHits, counts: DrawCounts) -> Mapping[str, Floats]:
+    """The values of each draw from draws x images of counts; `nan` for a draw of nothing."""
+    drawn = counts.sum(axis=1)
+    sums = _sums(parts.label, counts)
+    labelled, right = sums[:, : sums.shape[1] // 2], sums[:, sums.shape[1] // 2 :]
+    counted = ((labelled > 0) | parts.never) & (drawn > 0)[:, None]
+    rates = _ratio(right, labelled)
+    # A product of each row alone: its sums, and so their last bits, are those of one draw.
+    ratios = np.matmul(counts.astype(np.float64)[:, None, :], parts.image)[:, 0]
+    accuracy, precision, recall, f1_image = _ratio(100 * ratios, drawn[:, None], nothing=np.nan).T
     return {
-        "mA": 100 * float(rates.mean()) if len(rates) else np.nan,
+        "mA": 100 * calibration.mean(rates, counted),
         "accuracy": accuracy,
         "precision": precision,
         "recall": recall,
-        "F1": 2 * precision * recall / (precision + recall) if precision + recall else 0.0,
+        "F1": np.where(drawn > 0, _ratio(2 * precision * recall, precision + recall), np.nan),
         "F1-image": f1_image,
-        **dict(_by_name(parts.names, every, counted)),
+        **dict(_by_name(parts.names, rates, counted)),
         **_calibration(parts, counts),
     }
 
 
-def _calibration(parts: LabelHits, counts: DrawCounts) -> dict[str, float]:
+def _calibration(parts: LabelHits, counts: DrawCounts) -> dict[str, Floats]:
     if parts.cases is None:
         return {}
     errors = calibration.errors(parts.cases, counts)
-    named = {f"ECE {name}": value for name, value in zip(parts.names, errors.tolist(), strict=bool(parts.names))}
-    return {"ECE": calibration.mean(errors)} | named
+    named = {f"ECE {name}": values for name, values in zip(parts.names, errors.T, strict=bool(parts.names))}
+    return {"ECE": calibration.mean(errors, ~np.isnan(errors))} | named
 
 
-def _by_name(names: tuple[str, ...], rates: NDArray[np.float64], counted: Bools) -> Iterator[tuple[str, float]]:
-    """mA of each attribute, from the rates of all positive and then all negative labels."""
+def _by_name(names: tuple[str, ...], rates: Floats, counted: Bools) -> Iterator[tuple[str, Floats]]:
+    """mA of each attribute, from the rates of all positive and then all negative labels of each draw."""
     if names:
-        both, known = rates.reshape(2, -1), counted.reshape(2, -1)
-        sums, count = (both * known).sum(axis=0), known.sum(axis=0)
-        means = np.divide(100 * sums, count, out=np.full(len(names), np.nan), where=count > 0)
-        yield from zip((f"mA {name}" for name in names), means.tolist(), strict=True)
+        both, known = (of.reshape(len(of), 2, -1) for of in (rates, counted))
+        means = _ratio(100 * (both * known).sum(axis=1), known.sum(axis=1), nothing=np.nan)
+        yield from zip((f"mA {name}" for name in names), means.T, strict=True)
 
 
 def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:
@@ -148,10 +152,9 @@ def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:
     return (counts.astype(label.dtype) @ label).astype(np.int64)
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    ratio = np.zeros(len(whole))
-    np.divide(part, whole, out=ratio, where=whole > 0)
-    return ratio
+def _ratio(part: NDArray[Any], whole: NDArray[Any], nothing: float = 0.0) -> Floats:
+    """`part / whole`, and `nothing` where there is none of the whole."""
+    return np.asarray(np.divide(part, whole, out=np.full(part.shape, nothing), where=whole > 0))
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike, threshold: float) -> tuple[Bools, Bools, Bools]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from humanbench.arrays import Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.metrics.scores import ALL, DrawCounts, ReliabilityBins
 
 
@@ -52,17 +52,25 @@ def cases(probabilities: Floats, observed: Floats, unit: Ints, part: Ints, units
 
 
 def errors(found: Cases, counts: DrawCounts) -> Floats:
-    """The calibration error of each part in percent, unit `i` drawn `counts[i]` times; `nan` without a case."""
-    weights = counts.astype(np.float64)
-    total = np.abs(found.gaps @ weights).reshape(-1, found.bins).sum(axis=1)
+    """The calibration error of each part in percent, unit `i` drawn `counts[i]` times; `nan` without a case.
+
+    A row of counts for each of several draws gives a row of errors for each.
+    """
+    weights = np.atleast_2d(counts).astype(np.float64)
+    gaps = np.ascontiguousarray(np.abs(found.gaps @ weights.T).T)
+    total = gaps.reshape(len(weights), -1, found.bins).sum(axis=2)
     asked = weights @ found.asked
-    return np.asarray(np.divide(100 * total, asked, out=np.full(len(asked), np.nan), where=asked > 0))
+    each = np.divide(100 * total, asked, out=np.full(asked.shape, np.nan), where=asked > 0)
+    return np.asarray(each.reshape(*counts.shape[:-1], -1))
 
 
-def mean(values: Floats) -> float:
-    """The mean of the defined ones; `nan` without any."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else math.nan
+def mean(values: Floats, defined: Bools) -> Floats:
+    """The mean of the defined values of each row; `nan` without any."""
+    means = np.asarray(values.mean(axis=1))
+    for row in np.flatnonzero(~defined.all(axis=1)):
+        known = values[row, defined[row]]
+        means[row] = known.mean() if len(known) else math.nan
+    return means
 
 
 def reliability(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ DrawCounts = Ints
 """How often each unit was drawn."""
 
 Reduce = Callable[[Any, DrawCounts], Mapping[str, float]]
+ReduceMany = Callable[[Any, DrawCounts], Mapping[str, Floats]]
+"""The values of several draws, from a row of counts of each."""
+
+_BLOCK = 2**20
+"""Counts of draws that are reduced together."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class Scores(Mapping[str, float]):
     `parts` holds what was measured per unit (`unit`: query, image, person ...; `n` units). `reduce(parts, counts)`
     turns parts into values, with `counts[i]` the number of times unit `i` was drawn: all ones for the plain values, the
     draw's histogram for a resample. So an interval or a paired test needs no second pass over the predictions.
+    `reduce_many`, where a metric has it, turns rows of counts, one of each draw, into the same values as arrays.
     `errors` says how far off each unit is, where a metric can say that; `reliability` gives curves by name where
     probabilities were scored; resamples carry neither. `centred` are values that few units move in one direction, as
     they do a calibration error: what their resamples have too much on average is taken off their intervals.
@@ -98,6 +105,7 @@ class Scores(Mapping[str, float]):
         errors: UnitErrors | None = None,
         reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None,
         centred: Collection[str] = (),
+        reduce_many: ReduceMany | None = None,
         index: Ints | None = None,
     ) -> None:
         self.parts = parts
@@ -106,6 +114,7 @@ class Scores(Mapping[str, float]):
         self.info: Mapping[str, Any] = dict(info or {})
         self._units = n
         self._reduce = reduce
+        self._reduce_many = reduce_many
         self._index = index
         self.errors = errors
         self.reliability = reliability
@@ -127,6 +136,20 @@ class Scores(Mapping[str, float]):
         if self._index is not None:
             chosen = self._index[chosen]
         return Scores(self.parts, self._reduce, n=self._units, unit=self.unit, info=self.info, index=chosen)
+
+    def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
+        """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""
+        if self._reduce_many is None or self._index is not None:
+            for index in draws:
+                again = self.resample(index)
+                yield [again[name] for name in names]
+            return
+        size = max(1, _BLOCK // max(1, self._units))
+        rest = iter(draws)
+        while block := list(islice(rest, size)):
+            counts = np.stack([np.bincount(index, minlength=self._units) for index in block]).astype(np.int64)
+            values = self._reduce_many(self.parts, counts)
+            yield from np.stack([values[name] for name in names], axis=1)
 
     def __getitem__(self, name: str) -> float:
         return self._values[name]

@@ -125,3 +125,13 @@ def test_a_draw_of_nothing_is_undefined() -> None:
     empty = attributes(*people(False)).resample([])
     assert list(empty) == [*NAMES, "ECE"]
     assert all(np.isnan(v) for v in empty.values())
+
+
+def test_many_draws_at_a_time_are_the_draws_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, the draw of nothing and blocks that do not come out even too."""
+    monkeypatch.setattr("humanbench.metrics.scores._BLOCK", 50 * 7)
+    scores = attributes(*people(True), names=list("abcdefg"))
+    rng = np.random.default_rng(3)
+    draws = [*(rng.integers(0, 50, size) for size in (1, 3, 50, 50, 80, 2, 50, 50)), np.array([], dtype=np.int64)]
+    one_by_one = [list(scores.resample(index).values()) for index in draws]
+    np.testing.assert_array_equal(list(scores.resampled(draws, list(scores))), one_by_one)
