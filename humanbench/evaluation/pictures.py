@@ -9,7 +9,6 @@ from typing import Any
 
 from humanbench.cards import DatasetCard
 from humanbench.data.images import image_size, unreadable
-from humanbench.documents import from_json
 from humanbench.engine.decoded import packed, unpacked
 from humanbench.engine.devices import accelerator_for, check_device, reading_processes, tf32, uses_gpu
 from humanbench.engine.finetune import Finetune
@@ -18,10 +17,9 @@ from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.files import write_bytes
 from humanbench.leftovers import is_leftover
 from humanbench.overrides import PathLike
-from humanbench.predictions.files import read_bytes
 from humanbench.predictions.names import locate
 from humanbench.predictions.records import boxes as boxes_of
-from humanbench.predictions.records import names, numbers
+from humanbench.predictions.records import names, numbers, people_records
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.base import Tables
@@ -31,7 +29,6 @@ from humanbench.tasks.training import FolderPicture, Sample, TaskDataset, traini
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 PORTION = 256
 """Samples that are predicted before they are kept."""
-_PERSON = 1
 _MOST_NAMED = 5
 """Unreadable pictures that one sentence names."""
 
@@ -88,13 +85,7 @@ def _listed(pictures: PathLike | Sequence[PathLike]) -> list[tuple[str, Path]]:
 
 def _people(path: Path, ids: Sequence[str]) -> dict[str, list[Any]]:
     """Boxes with scores by picture, in file order."""
-    try:
-        records = from_json(read_bytes(path))
-    except ValueError as error:
-        raise PredictionError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise PredictionError(f"{path}: a boxes file is a JSON list of objects with image_id, bbox and perhaps score")
-    records = [record for record in records if record.get("category_id", _PERSON) == _PERSON]
+    records = people_records(path, "a boxes file is a JSON list of objects with image_id, bbox and perhaps score")
     if not records:
         raise PredictionError(f"{path}: holds no box of a person")
     rows = locate(ids, names(records, "image_id", path), path)

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.documents import from_json
 from humanbench.errors import PredictionError
 from humanbench.files import replacing
 from humanbench.metrics.magnitude import LARGEST, beyond
@@ -137,6 +138,20 @@ def _records(content: bytes, path: Path) -> list[Record]:
                 f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
             )
     return found
+
+
+def people_records(path: Path, described: str) -> list[Record]:
+    """The objects of a JSON list that are of people, those of other categories left out.
+
+    `PredictionError` for any other file, which says what it should be (`described`: "a boxes file is …").
+    """
+    try:
+        found = from_json(read_bytes(path))
+    except ValueError as error:
+        raise PredictionError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise PredictionError(f"{path}: {described}")
+    return [record for record in found if record.get("category_id", PERSON) == PERSON]
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:

@@ -8,10 +8,8 @@ from typing import Any
 import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.documents import from_json
 from humanbench.errors import PredictionError
-from humanbench.predictions.files import read_bytes
-from humanbench.predictions.records import PERSON, names, numbers
+from humanbench.predictions.records import names, numbers, people_records
 from humanbench.tasks.pose import PoseEvaluationOptions
 
 
@@ -21,7 +19,8 @@ def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.Da
     The file is a JSON list of {image_id, category_id, bbox [x, y, w, h], score}; other categories than people are left
     out, and so are images that the split (or the subset) does not have. Raises `PredictionError` for anything else.
     """
-    records = [r for r in _records(path) if r.get("category_id", PERSON) == PERSON]
+    described = "a detections file is a list of objects with image_id, category_id, bbox, score"
+    records = people_records(path, described)
     images = {str(i): i for i in table.attrs.get("image_ids", table["image_id"])}
     records = [r for r, name in zip(records, names(records, "image_id", path), strict=True) if name in images]
     if not records:
@@ -36,16 +35,6 @@ def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.Da
             "score": numbers(records, "score", 1, path, "a number")[:, 0],
         }
     )
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    try:
-        found = from_json(read_bytes(path))
-    except ValueError as error:
-        raise PredictionError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
-        raise PredictionError(f"{path}: a detections file is a list of objects with image_id, category_id, bbox, score")
-    return found
 
 
 def _files(card: DatasetCard, table: pd.DataFrame) -> Any:
