@@ -43,6 +43,7 @@ def test_a_cell_that_never_moved_is_certain_until_it_does() -> None:
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(seed_spreads, "shipped", lambda name: tmp_path)
+    seed_spreads._table.cache_clear()
     yield tmp_path / TABLE
     seed_spreads._table.cache_clear()
 

@@ -74,14 +74,22 @@ def direction(metric: str) -> Direction:
     >>> direction("MR-2-reasonable").arrow, direction("PCKh@0.5 knee").arrow, direction("EPE").gain(8.0, 7.5)
     ('↓', '↑', 0.5)
     """
-    for families in (_FAMILIES, _from_elsewhere(tuple(sys.path))):
-        name = metric
-        while name:
-            if name in families:
-                return families[name]
-            name = name[: max(name.rfind(" "), name.rfind("-"), 0)]
-    known = [*_FAMILIES, *_from_elsewhere(tuple(sys.path))]
+    if (ours := _in(_FAMILIES, metric)) is not None:
+        return ours
+    elsewhere = _from_elsewhere(tuple(sys.path))
+    if (found := _in(elsewhere, metric)) is not None:
+        return found
+    known = [*_FAMILIES, *elsewhere]
     raise HumanbenchError(f"no metric is called {metric!r}{nearest(metric, known)}")
+
+
+def _in(families: Mapping[str, Direction], metric: str) -> Direction | None:
+    name = metric
+    while name:
+        if name in families:
+            return families[name]
+        name = name[: max(name.rfind(" "), name.rfind("-"), 0)]
+    return None
 
 
 @lru_cache(maxsize=8)

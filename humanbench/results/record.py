@@ -248,10 +248,11 @@ def migrate(document: Document) -> Document:
 def read_result(path: Path) -> Result:
     """One results file; a `ResultError` names the file and what is wrong with it."""
     try:
-        document = json.loads(path.read_bytes())
+        content = path.read_bytes()
+        document = json.loads(content)
         if not isinstance(document, dict):
             raise ResultError(f"{path}: not a result (a JSON object was expected)")
-        if _breaks_lines(document):
+        if not _plain(content) and _breaks_lines(document):
             raise ResultError(f"{path}: not a result: a text in it has control characters or several lines")
         return Result.model_validate(migrate(document))
     except (ValueError, RecursionError) as error:
@@ -260,6 +261,12 @@ def read_result(path: Path) -> Result:
         raise ResultError(f"{path}: not JSON ({str(error)[:200]})") from error
     except ResultError as error:
         raise error if str(error).startswith(str(path)) else ResultError(f"{path}: {error}") from error
+
+
+def _plain(document: bytes) -> bool:
+    """Whether a JSON document can hold no character that is looked for in `_breaks_lines`: JSON escapes those below a
+    blank, others are beyond ASCII. (A null byte is of UTF-16, which is read too.)"""
+    return document.isascii() and not any(byte in document for byte in (b"\\", b"\x7f", b"\0"))
 
 
 def _breaks_lines(value: Any) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from functools import cache
-from pathlib import Path
 
 from humanbench.errors import HumanbenchError
 from humanbench.paths import shipped
@@ -26,11 +25,12 @@ def measured_spread(result: Result, metric: str) -> float | None:
 
     Raises `HumanbenchError` where the shipped table is not one.
     """
-    return _table(shipped("baselines") / TABLE).get((result.dataset, result.cell.recipe_sha256, metric))
+    return _table().get((result.dataset, result.cell.recipe_sha256, metric))
 
 
 @cache
-def _table(path: Path) -> dict[tuple[str, str, str], float]:
+def _table() -> dict[tuple[str, str, str], float]:
+    path = shipped("baselines") / TABLE
     if not path.exists():
         return {}
     with path.open(newline="", encoding="utf-8") as file:

@@ -12,7 +12,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.files import temporary
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
-from humanbench.leaderboard.site.writing import Site, build_site
+from humanbench.leaderboard.site.writing import Site, build_site, uncollected
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, recorded
 from humanbench.leaderboard.submissions.store import load_store, store_folder
 from humanbench.names import shown
@@ -90,7 +90,8 @@ def build(
     Predictions of synthetic runs are drawn on procedural pictures: those under `data_root`, else those of the embedded
     suite that were written before.
     """
-    gathered = gather(runs, store)
+    with uncollected():
+        gathered = gather(runs, store)
     try:
         return _built(gathered, out, data_root)
     except (HumanbenchError, OSError):

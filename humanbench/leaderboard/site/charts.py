@@ -79,8 +79,14 @@ def _cut(text: str, longest: int) -> str:
 
 def _named(body: str, name: str, link: str = "") -> str:
     """With a name that appears under the pointer, and where it leads."""
-    inner = f"<title>{escape(name)}</title>{body}"
-    return f'<a href="{escape(link)}">{inner}</a>' if link else f"<g>{inner}</g>"
+    start, end = _ends(name, link)
+    return f"{start}{body}{end}"
+
+
+@lru_cache(maxsize=1024)
+def _ends(name: str, link: str) -> tuple[str, str]:
+    title = f"<title>{escape(name)}</title>"
+    return (f'<a href="{escape(link)}">{title}', "</a>") if link else (f"<g>{title}", "</g>")
 
 
 @lru_cache(maxsize=256)
@@ -144,14 +150,9 @@ def _along(value: float, start: float, end: float) -> float:
 
 
 def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
-    height = _NAME + _LANE * count
-    body = [
-        f'<rect class="hit" x="0" y="{y:g}" width="100%" height="{height + _BELOW - 1:g}"/>',
-        f'<text class="label" x="0" y="{y + 12:g}">{escape(_cut(row.name, 38))}</text>',
-        f'<text class="value" x="100%" y="{y + 12:g}" text-anchor="end">{escape(row.text)}</text>',
-        f'<rect class="track" x="0" y="{y + _NAME:g}" width="100%" height="{_LANE * count:g}" rx="3"/>',
-    ]
+    body = [_lane(row.name, row.text, y, count)]
     if scale:
+        height = _NAME + _LANE * count
         for tick in _row_ticks(row):
             x = _along(tick, row.start, row.end)
             ends = f'y1="{y + _NAME:g}" y2="{y + height:g}"'
@@ -159,18 +160,31 @@ def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
     for dot in row.dots:
         if _drawable(dot.value):
             lane = dot.series if count > 1 else 0
-            body.append(_dot(dot, row.start, row.end, y + _NAME + _LANE * (lane + 0.5)))
+            place = y + _NAME + _LANE * (lane + 0.5)
+            body.append(_dot(dot.name, dot.value, dot.low, dot.high, dot.series, row.start, row.end, place))
     return _named("".join(body), row.name, row.link)
 
 
-@lru_cache(maxsize=1024)  # the best and the last of a board stand on the page of each of its entries
-def _dot(dot: Dot, start: float, end: float, y: float) -> str:
+# Two caches, as the best and the last of a board stand on the page of each of its entries. Of plain values: a dataclass
+# is hashed slowly.
+@lru_cache(maxsize=1024)
+def _lane(name: str, text: str, y: float, count: int) -> str:
+    return (
+        f'<rect class="hit" x="0" y="{y:g}" width="100%" height="{_NAME + _LANE * count + _BELOW - 1:g}"/>'
+        f'<text class="label" x="0" y="{y + 12:g}">{escape(_cut(name, 38))}</text>'
+        f'<text class="value" x="100%" y="{y + 12:g}" text-anchor="end">{escape(text)}</text>'
+        f'<rect class="track" x="0" y="{y + _NAME:g}" width="100%" height="{_LANE * count:g}" rx="3"/>'
+    )
+
+
+@lru_cache(maxsize=1024)
+def _dot(name: str, value: float, low: float, high: float, series: int, start: float, end: float, y: float) -> str:
     interval = ""
-    if _drawable(dot.low) and _drawable(dot.high):
-        a, b = _along(dot.low, start, end), _along(dot.high, start, end)
+    if _drawable(low) and _drawable(high):
+        a, b = _along(low, start, end), _along(high, start, end)
         interval = f'<line class="whisker" x1="{a:.2f}%" x2="{b:.2f}%" y1="{y:.1f}" y2="{y:.1f}"/>'
-    body = f"{interval}{_marked(dot.series, _along(dot.value, start, end), y, 3.6)}"
-    return f'<g class="s{dot.series % SERIES}"><title>{escape(dot.name)}</title>{body}</g>'
+    body = f"{interval}{_marked(series, _along(value, start, end), y, 3.6)}"
+    return f'<g class="s{series % SERIES}"><title>{escape(name)}</title>{body}</g>'
 
 
 _LEFT, _RIGHT, _TOP, _FLOOR, _HEIGHT = 11.0, 97.0, 26.0, 44.0, 330.0

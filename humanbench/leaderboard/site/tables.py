@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -139,16 +140,18 @@ def interval_text(low: float, high: float, digits: int = 1) -> str:
     return f"{number(low, digits)}–{number(high, digits)}" if math.isfinite(low) and math.isfinite(high) else ""
 
 
-def cells_of(texts: Sequence[str], tags: Sequence[str]) -> Markup:
-    """Table cells of these texts behind these opening tags (`<td>` with its attributes).
+def filled(template: str, rows: Sequence[Sequence[str]]) -> Markup:
+    """Rows of a table from a template of one, in which every `%s` stands for a text.
 
-    >>> cells_of(["<b>", "1"], ["<td>", '<td class="n">'])
-    Markup('<td>&lt;b&gt;</td><td class="n">1</td>')
+    >>> filled('<tr><td>%s</td><td class="n">%s</td></tr>', [["<b>", "1"]])
+    Markup('<tr><td>&lt;b&gt;</td><td class="n">1</td></tr>')
     """
+    texts = [text for row in rows for text in row]
     parts = str(escape("\0".join(texts))).split("\0")  # escaped in one go: a site has a million cells
     if len(parts) != len(texts):
         parts = [str(escape(text)) for text in texts]
-    return Markup("".join([f"{tag}{part}</td>" for tag, part in zip(tags, parts, strict=True)]))
+    ends = itertools.accumulate(map(len, rows))
+    return Markup("".join([template % tuple(parts[end - len(row) : end]) for row, end in zip(rows, ends, strict=True)]))
 
 
 def board_rows(

@@ -79,7 +79,7 @@ def build_site(
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
     content, state = _since(out, Content(boards(entries), entries, events, samples or {}, groups or {}))
-    with _uncollected(), beside(out) as place:
+    with uncollected(), beside(out) as place:
         folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
@@ -113,7 +113,7 @@ def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No garbage collection meanwhile: what is made here is many small objects without cycles."""
     before = gc.isenabled()
     gc.disable()

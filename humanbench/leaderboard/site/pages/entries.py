@@ -9,12 +9,12 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from humanbench.by_group import table
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
-from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, Score
+from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
@@ -96,7 +96,7 @@ def _entry(
         "dot_names": [line.name for line in lines],
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
-        "cells": [_cell(r) for r in results],
+        "cells": tables.filled(_CELL, [_cell(r) for r in results]),
         "environment": _environment(provenance) if provenance else [],
     }
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
@@ -221,6 +221,8 @@ def _curves(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[tuple[str
     """A small chart of the loss over the epochs for each finetuning that kept one."""
     for column in columns:
         for result in entry.scores[column.id].results:
+            if not result.history:
+                continue
             losses = [_loss(epoch) for epoch in result.history]
             name = f"{column.short}, seed {result.seed}" if len(entry.scores[column.id].results) > 1 else column.short
             if chart := charts.curve(f"curve-{column.id}-{result.seed}", f"Loss on {name}", losses):
@@ -234,54 +236,69 @@ def _loss(epoch: Mapping[str, float | None]) -> float:
     return sum(math.nan if value is None else value for value in epoch.values()) if epoch else math.nan
 
 
-_VALUE = ('<td class="tight">', '<td class="n strong">', '<td class="n">', '<td class="n">')
-"""Metric, value, interval, rank."""
-_ABOUT = ('<td class="tight">', "<td>", '<td class="n">', '<td class="muted">')
-"""Scenario, task, measured on, beside it."""
-_EVIDENCE = {name: f'<td><span class="label l-{name}">{name}</span></td>' for name in EVIDENCE}
+_ROW = (
+    '<tr id="%s"><th scope="row"><a href="../datasets/%s.html">%s</a></th>'  # dataset
+    '<td class="tight">%s</td><td class="n strong">%s</td><td class="n">%s</td><td class="n">%s</td>'  # up to the rank
+    '<td><span class="label l-%s">%s</span></td>'  # evidence
+    '<td class="tight">%s</td><td>%s</td><td class="n">%s</td><td class="muted">%s</td></tr>\n'  # scenario and so on
+)
 
 
-def _groups(
-    entry: BoardEntry, columns: list[TableColumn], ranks: dict[str, str]
-) -> list[tuple[str, list[dict[str, Any]]]]:
+def _groups(entry: BoardEntry, columns: list[TableColumn], ranks: dict[str, str]) -> list[tuple[str, Markup]]:
     """Task and rows, in the order of the boards."""
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Sequence[str]]] = {}
     for column in columns:
         row = _entry_row(entry.scores[column.id], ranks.get(column.id, ""))
         groups.setdefault(column.task, []).append(row)
-    return list(groups.items())
+    return [(task, tables.filled(_ROW, rows)) for task, rows in groups.items()]
 
 
-def _entry_row(score: Score, rank_text: str) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def _reported(dataset: str) -> tuple[str, ...]:
+    """Metrics that stand beside the main one."""
+    evaluation = load_card(dataset).evaluation
+    reported = evaluation.report[1:] if evaluation else ()
+    return (*reported, *(name for name in CALIBRATION if name not in reported))
+
+
+def _entry_row(score: Score, rank_text: str) -> Sequence[str]:
     card = load_card(score.dataset)
     last = score.results[0]
-    reported = card.evaluation.report[1:] if card.evaluation else ()
-    reported = (*reported, *(name for name in CALIBRATION if name not in reported))
+    reported = _reported(score.dataset)
     beside = [f"{name} {number(last.metrics[name].value, 2)}" for name in reported if name in last.metrics]
-    value = [
+    return [
+        card.id,
+        card.id,
+        card.name,
         f"{score.metric} {direction(score.metric).arrow}",
         number(score.value, 2),
         tables.interval_text(score.low, score.high, 2),
         rank_text,
-    ]
-    about = [
+        score.evidence,
+        score.evidence,
         shown(score.scenario, 30),
         card.task,
         f"{score.number.n:,} × {shown(last.unit, 20)}" if last.unit else f"{score.number.n:,}",
         ", ".join(beside),
     ]
-    cells = [tables.cells_of(value, _VALUE), _EVIDENCE[score.evidence], tables.cells_of(about, _ABOUT)]
-    return {"dataset": card.id, "name": card.name, "cells": Markup("".join(cells))}
 
 
-def _cell(result: Result) -> dict[str, Any]:
+_HASH = '<span title="%s">%s</span>'
+_CELL = (
+    f'<tr><th scope="row">%s {_HASH}</th><td>%s</td><td>%s</td>'
+    + 5 * f"<td>{_HASH}</td>"
+    + "<td>%s</td><td>%s</td><td>%s</td></tr>\n"
+)
+
+
+def _cell(result: Result) -> Sequence[str]:
     p, cell = result.provenance, result.cell
     hashes = [cell.recipe_sha256, cell.data_sha256]
     hashes += [p.dataset_fingerprint, p.freeze_sha256, p.predictions_sha256] if p else ["", "", ""]
-    before = [str(result.seed), number(result.value, 2)]
-    after = [f"{result.trainable:,}", _cost(result), str(result.epochs)]
-    cells = [tables.cells_of(before, ["<td>"] * 2), *map(_hash, hashes), tables.cells_of(after, ["<td>"] * 3)]
-    return {"dataset": shown(result.dataset, 40), "id": shown(cell.id), "cells": Markup("".join(cells))}
+    row = [shown(result.dataset, 40), *_hash(cell.id), str(result.seed), number(result.value, 2)]
+    for text in hashes:
+        row += _hash(text)
+    return [*row, f"{result.trainable:,}", _cost(result), str(result.epochs)]
 
 
 def _cost(result: Result) -> str:
@@ -289,12 +306,10 @@ def _cost(result: Result) -> str:
     return f"{number(cost.gflops, 2)} at {cost.height} × {cost.width}" if cost else ""
 
 
-def _hash(text: str) -> str:
-    """A table cell with the first digits, and all of them under the pointer."""
-    if text.isascii() and text.isalnum() and len(text) == 64:
-        return f'<td><span title="{text}">{text[:12]}</span></td>'
-    whole, start = escape(shown(text)), escape(shown(text)[:12])
-    return f'<td><span title="{whole}">{start}</span></td>'
+def _hash(text: str) -> tuple[str, str]:
+    """All digits for under the pointer, and the first ones to be shown."""
+    whole = shown(text)
+    return whole, whole[:12]
 
 
 def _environment(provenance: Provenance) -> list[tuple[str, str]]:
