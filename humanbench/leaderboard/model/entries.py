@@ -121,7 +121,7 @@ class BoardEntry:
     withdrawn: str = ""
     record: Mapping[str, Any] | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name on the backbone's card, else the backbone's own, and the checkpoint's where there is one.
 
@@ -164,10 +164,10 @@ class BoardEntry:
         """Whether the weights are known to be those of the backbone's card, by their SHA-256."""
         return self.weights_sha256 in _card_weights().get(self.backbone, ())
 
-    @property
-    def results(self) -> list[Result]:
+    @cached_property
+    def results(self) -> tuple[Result, ...]:
         """Everything behind the entry, seeds and failures too."""
-        return [r for score in self.scores.values() for r in score.results] + list(self.others)
+        return (*(r for score in self.scores.values() for r in score.results), *self.others)
 
     @cached_property
     def parameters(self) -> float:

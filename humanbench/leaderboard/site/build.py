@@ -92,15 +92,15 @@ def build(
     """
     with uncollected():
         gathered = gather(runs, store)
-    try:
-        return _built(gathered, out, data_root)
-    except (HumanbenchError, OSError):
-        raise
-    except Exception:  # an entry that nothing before has found fault with must not stop the others
-        faults = {entry.id: reason for entry in gathered.entries if (reason := _fault(entry))}
-        if not faults:
+        try:
+            return _built(gathered, out, data_root)
+        except (HumanbenchError, OSError):
             raise
-        return _built(gathered.without(faults), out, data_root)
+        except Exception:  # an entry that nothing before has found fault with must not stop the others
+            faults = {entry.id: reason for entry in gathered.entries if (reason := _fault(entry))}
+            if not faults:
+                raise
+            return _built(gathered.without(faults), out, data_root)
 
 
 def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,7 +50,7 @@ def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
         about = f"milliseconds for 32 pictures together ({_measure_text(measure)}, {shown(device, 60)})"
         found.append(CostColumn("Latency at 32", "ms", about, lambda e: 32_000 / e.speed_on(device, measure), _digits))
     for batch in ("1", "32"):
-        if place := _common([key for entry in entries for key in entry.memory], f"{batch}_"):
+        if place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_"):
             about = f"peak of the forward, with weights ({_measure_text(place[1])}, {shown(place[0], 60)})"
             of = partial(_memory_at, place=place)
             found.append(CostColumn(f"Memory at {batch}", "MB", about, of, _digits))
@@ -208,9 +209,9 @@ def _measure_text(measure: str) -> str:
 
 def _common_speed(entries: Sequence[BoardEntry], batch: str) -> tuple[str, str] | None:
     """The one device and precision, of no processor, in which most entries were measured at this batch."""
-    return _common([key for entry in entries for key in entry.speeds], batch)
+    return _common(Counter(key for entry in entries for key in entry.speeds), batch)
 
 
-def _common(keys: Sequence[tuple[str, str]], batch: str) -> tuple[str, str] | None:
-    keys = [key for key in keys if key[1].startswith(batch) and not key[0].startswith("cpu")]
-    return min(set(keys), key=lambda key: (-keys.count(key), key)) if keys else None
+def _common(counts: Mapping[tuple[str, str], int], batch: str) -> tuple[str, str] | None:
+    keys = [key for key in counts if key[1].startswith(batch) and not key[0].startswith("cpu")]
+    return min(keys, key=lambda key: (-counts[key], key), default=None)

@@ -71,7 +71,10 @@ def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> 
     writer = csv.writer(file, lineterminator="\n")
     names = list(columns)
     writer.writerow(names)
-    writer.writerows([_cell(row[name]) for name in names] for row in rows)
+    writer.writerows(
+        [spreadsheet(value) if isinstance(value, str) else value for value in (row[name] for name in names)]
+        for row in rows
+    )
     return file.getvalue()
 
 
@@ -128,12 +131,6 @@ def entry_json(entry: BoardEntry) -> str:
     }
     results = ",\n".join(result.model_dump_json(exclude={"history"}) for result in entry.results)
     return json_of(about).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return spreadsheet(value) if isinstance(value, str) else value
 
 
 def _finite(value: float) -> float | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from humanbench.leaderboard.site.pages.compare import compare_files
 from humanbench.leaderboard.site.pages.failures import failure_files
 from humanbench.leaderboard.site.pages.samples import sample_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
+from humanbench.leaderboard.site.shared_work import do_all
 from humanbench.leaderboard.site.tables import hue
 from humanbench.paths import shipped
 
@@ -42,6 +44,10 @@ NAVIGATION = (
 )
 MARK = ".humanbench-leaderboard"
 """A file in every site, which tells that its folder may be replaced by the next one."""
+
+
+_MANY = 100
+"""Entries of which the pages are worth a second process."""
 
 
 class SiteError(HumanbenchError):
@@ -83,10 +89,10 @@ def build_site(
         folder = place / "site"
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
-        count = _write_pages(folder, content)
-        _write_data(folder, content)
+        others = (partial(_write_data, folder, content), partial(_write_samples, folder, content))
+        do_all([*_pages(folder, content), *others], two=len(entries) >= _MANY)
         _write(folder / changes.STATE, state.to_json())
-        _write_samples(folder, content)
+        count = sum(1 for _ in folder.rglob("*.html"))
         if out.exists():
             out.rename(place / "before")
         folder.rename(out)
@@ -124,16 +130,20 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _write_pages(folder: Path, content: Content) -> int:
+def _pages(folder: Path, content: Content) -> list[Callable[[], None]]:
+    """What writes the pages, and the feed."""
     environment = templates()
-    count = 0
-    for page in pages(content):
-        _write(folder / page.path, environment.get_template(page.template).render(_context(page)))
-        count += 1
-    updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
-    feed = environment.get_template("changes.xml.j2")
-    _write(folder / "changes.xml", feed.render(events=content.events[:100], updated=updated))
-    return count
+
+    def write(group: Callable[[], Iterable[Page]]) -> None:
+        for page in group():
+            _write(folder / page.path, environment.get_template(page.template).render(_context(page)))
+
+    def write_feed() -> None:
+        updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
+        feed = environment.get_template("changes.xml.j2")
+        _write(folder / "changes.xml", feed.render(events=content.events[:100], updated=updated))
+
+    return [*(partial(write, group) for group in pages(content)), write_feed]
 
 
 def templates() -> Environment:
@@ -187,5 +197,5 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_bytes(data)
     except FileNotFoundError:  # the first one of its folder
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 from humanbench.cards import cards
 from humanbench.leaderboard.site.pages import (
@@ -22,19 +24,28 @@ from humanbench.tasks.registry import tasks
 __all__ = ["Content", "Page", "pages"]
 
 
-def pages(content: Content) -> Iterable[Page]:
-    """Every page of the site."""
-    yield overview.index(content)
-    yield overview.published(content)
-    yield overview.reading()
-    yield overview.changes(content)
-    yield datasets.overview()
-    yield from (datasets.dataset(content, card) for card in cards().values())
-    yield from (datasets.task(content, task) for task in tasks())
-    yield from boards.boards(content)
-    yield from backbones.backbones(content)
-    yield from compare.compare(content)
-    yield from failures.failures(content)
-    yield from few_labels.few_labels(content)
-    yield from robustness.corrupted(content)
-    yield from entries.entries(content)
+def pages(content: Content) -> list[Callable[[], Iterable[Page]]]:
+    """Every page of the site, in groups that are independent of each other: what all need was computed here."""
+    for board in content.boards:
+        for scenario in (None, *board.scenarios()):
+            content.rankings(board, scenario)
+    groups: list[Callable[[], Iterable[Page]]] = [
+        *(partial(_one, datasets.task, content, task) for task in tasks()),
+        *(partial(_one, datasets.dataset, content, card) for card in cards().values()),
+        partial(boards.boards, content),
+        partial(_one, overview.index, content),
+        partial(_one, overview.published, content),
+        partial(_one, overview.reading),
+        partial(_one, overview.changes, content),
+        partial(_one, datasets.overview),
+        partial(backbones.backbones, content),
+        partial(compare.compare, content),
+        partial(failures.failures, content),
+        partial(few_labels.few_labels, content),
+        partial(robustness.corrupted, content),
+    ]
+    return [*groups, *entries.entries(content)]
+
+
+def _one(make: Callable[..., Page], *given: Any) -> list[Page]:
+    return [make(*given)]

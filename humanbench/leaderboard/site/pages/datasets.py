@@ -167,13 +167,13 @@ def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: S
 
 
 def _history(content: Content, card: DatasetCard, published: int) -> list[tuple[str, str, str, str, str]]:
+    newest = [(day(e.date), e.name, f"entries/{e.id}.html", e) for e in content.entries if card.id in e.scores]
+    newest.sort(key=lambda row: row[:3], reverse=True)
     rows = []
-    for entry in content.entries:
-        if (score := entry.scores.get(card.id)) is not None:
-            kind = ", ".join([score.evidence, *entry.board.labels, *["withdrawn"] * bool(entry.withdrawn)])
-            rows.append((day(entry.date), entry.name, f"entries/{entry.id}.html", number(score.value, 2), kind))
-    rows.sort(key=lambda row: row[:3], reverse=True)
-    rows = rows[:LISTED]
+    for date, name, link, entry in newest[:LISTED]:
+        score = entry.scores[card.id]
+        kind = ", ".join([score.evidence, *entry.board.labels, *["withdrawn"] * bool(entry.withdrawn)])
+        rows.append((date, name, link, number(score.value, 2), kind))
     if published:
         text = f"{published} values"
         rows.append((PUBLISHED, "the paper’s table 3", "published.html", text, "published"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -36,20 +37,28 @@ _MOST_COMPARED = 100
 """Entries of a board whose pairs are counted: they are as many as its square."""
 
 
-def entries(content: Content) -> Iterable[Page]:
-    """All entries, withdrawn ones too."""
+_TOGETHER = 50
+"""Pages of a group."""
+
+
+def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
+    """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
-    best = {key: _best(content.rankings(board)) for key, board in place.items()}
+    best = {key: _Ends.of(content.rankings(board)) for key, board in place.items()}
     ranks = dataset_ranks(content)
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
-    for entry in content.entries:
+
+    def page_of(entry: BoardEntry) -> Page:
         board = place.get(entry.board) if entry.scores else None
         beside = len(content.networks.get(entry.network, ())) > 1
-        page = _entry(entry, board, best.get(entry.board, {}), ranks.get(entry.id, {}), beside)
+        page = _entry(entry, board, best.get(entry.board, _Ends({})), ranks.get(entry.id, {}), beside)
         page.context["failing"] = entry.id in fails
         page.context["subgroups"] = list(_subgroups(entry, content))
         page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
-        yield page
+        return page
+
+    groups = range(0, len(content.entries), _TOGETHER)
+    return [partial(map, page_of, content.entries[start : start + _TOGETHER]) for start in groups]
 
 
 def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
@@ -61,20 +70,32 @@ def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     return found
 
 
-def _best(ranked: list[Ranked]) -> dict[str, tuple[float, float]]:
+@dataclass(frozen=True)
+class _Ends:
     """By dataset, the best and the worst value of a board."""
-    found: dict[str, tuple[float, float]] = {}
-    for name in columns_of_results({name for one in ranked for name in one.columns}):
-        values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
-        if values:
-            ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
-            found[name] = (ordered[0], ordered[-1])
-    return found
+
+    values: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, ranked: list[Ranked]) -> _Ends:
+        found: dict[str, tuple[float, float]] = {}
+        for name in columns_of_results({name for one in ranked for name in one.columns}):
+            values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
+            if values:
+                ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
+                found[name] = (ordered[0], ordered[-1])
+        return cls(found)
+
+    @cached_property
+    def lines(self) -> list[dot_charts.Line]:
+        """Both for the charts of any entry, which show the datasets that the entry has a value on."""
+        return [
+            dot_charts.Line(text, {name: (ends[i], math.nan, math.nan) for name, ends in self.values.items()})
+            for i, text in enumerate(("best of the board", "last of the board"))
+        ]
 
 
-def _entry(
-    entry: BoardEntry, board: Board | None, best: dict[str, tuple[float, float]], ranks: dict[str, str], beside: bool
-) -> Page:
+def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str, str], beside: bool) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
     lines = _against_board(entry, best)
@@ -102,16 +123,12 @@ def _entry(
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
 
 
-def _against_board(entry: BoardEntry, best: dict[str, tuple[float, float]]) -> list[dot_charts.Line]:
+def _against_board(entry: BoardEntry, best: _Ends) -> list[dot_charts.Line]:
     """The entry, the best and the worst of its board, where there is any other."""
-    there = [name for name in best if name in entry.scores]
-    if not there or all(best[name][0] == best[name][1] for name in there):
+    there = [best.values[name] for name in entry.scores if name in best.values]
+    if all(first == last for first, last in there):
         return []
-    board = [
-        dot_charts.Line(text, {name: (best[name][i], math.nan, math.nan) for name in there})
-        for i, text in enumerate(("best of the board", "last of the board"))
-    ]
-    return [*dot_charts.entry_lines([entry]), *board]
+    return [*dot_charts.entry_lines([entry]), *best.lines]
 
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
