@@ -30,8 +30,14 @@ RETURNED = (
 )  # fmt: skip
 """What the verbs of the package return, and what those hold."""
 SCORES = "humanbench.metrics.scores.Scores"
-STYLE = ".md-grid { max-width: 80rem; }\n"
-"""Tables and commands are wide, and so is a desk."""
+STYLE = """\
+.md-grid { max-width: 80rem; }
+.md-typeset table code { word-break: normal; }
+.md-typeset thead:not(:has(th:not(:empty))) { display: none; }
+.md-typeset pre > code { padding-right: 2.5rem; }
+"""
+"""Tables and commands are wide, and so is a desk. No name is broken in the middle of a word, as tables scroll; a head
+without a word is none; the end of a command can be scrolled to beside the button that copies it."""
 _CODE = re.compile(r"^(?P<fence>```|~~~).*?^(?P=fence)[^\n]*$|^(?: {4,}|\t)[^\n]*$|`[^`\n]+`", re.M | re.S)
 _LINK = re.compile(r"(?P<picture>!?)\[(?P<text>[^\]]*)\]\((?P<to>[^)\s]+)\)")
 

@@ -8,10 +8,14 @@ from humanbench.by_group import Gap, GroupingReport, GroupValue, SubgroupReport
 from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.pages.entries import entries
-from humanbench.leaderboard.site.pages.page import Content
+from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.writing import _context, templates
 from humanbench.scoring import Metric, Reliability
 from tests.leaderboard.made import made_result
+
+
+def made_pages(content: Content) -> list[Page]:
+    return [page for group in entries(content) for page in group()]
 
 
 def test_an_entry_has_a_plot_of_all_and_of_each_attribute() -> None:
@@ -21,7 +25,7 @@ def test_an_entry_has_a_plot_of_all_and_of_each_attribute() -> None:
     metrics = mean | {"ECE": number, "mA Hat": number, "ECE Hat": number}
     result = made_result("pa100k", metrics=metrics, reliability={"all": curve, "Hat": curve})
     made = entries_of([result], seen_by)
-    (page,) = entries(Content(boards(made), made, []))
+    (page,) = made_pages(Content(boards(made), made, []))
     (shown,) = page.context["calibrations"]
     assert [name for name, _ in shown["plots"]] == ["all together", "Hat"]
     assert (shown["metric"], shown["value"], shown["interval"]) == ("ECE", "5.00", "4.00–6.00")
@@ -30,7 +34,7 @@ def test_an_entry_has_a_plot_of_all_and_of_each_attribute() -> None:
     (table,) = page.context["parts"]
     assert table["families"] == ["mA ↑", "ECE ↓"]
     ((_, rows),) = page.context["groups"]
-    assert "ECE 5.00" in rows[0]["cells"]
+    assert "ECE 5.00" in rows
 
 
 def test_an_entry_shows_its_metrics_by_group_with_the_largest_gap() -> None:
@@ -47,10 +51,10 @@ def test_an_entry_shows_its_metrics_by_group_with_the_largest_gap() -> None:
     sha = result.provenance.predictions_sha256
     report = SubgroupReport(**about, subset=None, predictions_sha256=sha, groupings=(sexes,))
     made = entries_of([result], seen_by)
-    (page,) = entries(Content(boards(made), made, [], groups={sha: report}))
+    (page,) = made_pages(Content(boards(made), made, [], groups={sha: report}))
     html = templates().get_template(page.template).render(_context(page))
     assert "80.00 – 82.00" in html
     assert "fewer than 30" in html
     assert "largest gap: women − old" in html
-    (without,) = entries(Content(boards(made), made, []))
+    (without,) = made_pages(Content(boards(made), made, []))
     assert without.context["subgroups"] == []

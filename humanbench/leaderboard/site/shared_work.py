@@ -18,8 +18,8 @@ def do_all(pieces: Sequence[Callable[[], object]], two: bool) -> None:
     """Do every piece, in any order; with `two`, in this process and in a copy of it, each taking what is next.
 
     What a piece leaves must be files of its own. A piece that fails in the copy fails here too: then all of them are
-    done again, here. One process does them where there are no two cores, on systems that cannot copy a process, and where
-    other threads run, whose locks a copy would never see opened.
+    done again, here. One process does them where there are no two cores, on systems that cannot copy a process, and
+    where other threads run, whose locks a copy would never see opened.
     """
     if two and len(pieces) <= _MOST and _can_copy() and _shared(pieces):
         return
