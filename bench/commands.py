@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +21,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench import boxes, keypoints
+from bench import paper_size
+from bench.paper_size import Make
 
 TURNS = 3
 
@@ -56,7 +56,7 @@ class Command:
 
     name: str
     size: str
-    make: Callable[[Path, Path], list[str]]
+    make: Make
     suffix: str = ".json"
     peer_name: str = ""
     peer: str = ""
@@ -67,6 +67,30 @@ class Command:
         predictions = folder / f"predictions{self.suffix}"
         theirs = self.make(folder / self.name, predictions)
         return ["score", self.name, "--predictions", str(predictions), "--data-root", str(folder)], theirs
+
+
+@dataclass(frozen=True)
+class Compare:
+    """`humanbench compare` of two runs that hold a result for each of some datasets of the rows of `score`."""
+
+    name: str
+    scores: tuple[Command, ...]
+    peer_name: str = ""
+    peer: str = ""
+    verb: str = "compare"
+
+    @property
+    def size(self) -> str:
+        return " + ".join(score.name for score in self.scores)
+
+    def prepared(self, folder: Path) -> tuple[list[str], list[str]]:
+        """Two run folders over one data root."""
+        made = {}
+        for score in self.scores:
+            made[score.name] = folder / f"{score.name}-predictions{score.suffix}"
+            score.make(folder / score.name, made[score.name])
+        paper_size.two_runs(folder, made)
+        return ["compare", str(folder / "base"), str(folder / "new"), "--data-root", str(folder)], []
 
 
 @dataclass(frozen=True)
@@ -113,63 +137,22 @@ class Cost:
     mb: float
 
 
-def _coco(root: Path, predictions: Path) -> list[str]:
-    given = keypoints.CASES[0].inputs(small=False)
-    truth = root / "annotations/person_keypoints_val2017.json"
-    truth.parent.mkdir(parents=True)
-    images = [{"id": i["id"], "file_name": f"{i['id']:012d}.jpg"} for i in given.ground_truth["images"]]
-    truth.write_text(json.dumps(given.ground_truth | {"images": images}))
-    predictions.write_text(json.dumps(given.detections))
-    return [str(truth), str(predictions)]
+COCO = Command(
+    "coco_pose",
+    "5,000 images, 11,004 people, 104,125 detections",
+    paper_size.coco,
+    peer_name="pycocotools, whole process",
+    peer=PYCOCOTOOLS,
+)
+CROWDHUMAN = Command("crowdhuman", "4,370 images, 99,481 people, 300,000 detections", paper_size.crowdhuman)
+MARKET = Command("market1501", "3,368 queries, 15,913 gallery images, 512 features", paper_size.market1501, ".npz")
 
-
-def _crowdhuman(root: Path, predictions: Path) -> list[str]:
-    (root / "Images").mkdir(parents=True)
-    lines, found = [], []
-    for image in boxes.images(small=False):
-        name = f"{image['id']},0"
-        people = [
-            {"tag": "person", "fbox": row[:4], "vbox": row[:4], "hbox": row[:4], "extra": {"ignore": int(row[4])}}
-            for row in image["gt"].tolist()
-        ]
-        lines.append(
-            json.dumps({"ID": name, "gtboxes": people, "width": image["width"], "height": image["height"]}) + "\n"
-        )
-        rows = image["det"].tolist()
-        found += [{"image_id": name, "category_id": 1, "bbox": row[:4], "score": row[4]} for row in rows]
-    (root / "annotation_val.odgt").write_text("".join(lines))
-    predictions.write_text(json.dumps(found))
-    return []
-
-
-def _pa100k(root: Path, predictions: Path) -> list[str]:
-    import scipy.io
-
-    from humanbench.cards import load_card
-
-    names, images = load_card("pa100k").labels.attributes, [f"{90001 + i:06d}.jpg" for i in range(10_000)]
-    rng = np.random.default_rng(0)
-    (root / "release_data/release_data").mkdir(parents=True)
-    content = {"attributes": np.array([[n] for n in names], object)}
-    for split, count in (("train", 0), ("val", 0), ("test", len(images))):
-        content[f"{split}_images_name"] = np.array([[n] for n in images[:count]], object).reshape(-1, 1)
-        content[f"{split}_label"] = rng.integers(0, 2, (count, len(names)), dtype=np.uint8)
-    scipy.io.savemat(root / "annotation.mat", content)
-    rows = [",".join([image, *map(str, rng.random(len(names)).round(4))]) for image in images]
-    predictions.write_text("\n".join([",".join(["image", *names]), *rows]) + "\n")
-    return []
-
-
-COMMANDS: tuple[Command | Board, ...] = (
-    Command(
-        "coco_pose",
-        "5,000 images, 11,004 people, 104,125 detections",
-        _coco,
-        peer_name="pycocotools, whole process",
-        peer=PYCOCOTOOLS,
-    ),
-    Command("crowdhuman", "4,370 images, 99,481 people, 300,000 detections", _crowdhuman),
-    Command("pa100k", "10,000 images, 26 attributes", _pa100k, ".csv"),
+COMMANDS: tuple[Command | Compare | Board, ...] = (
+    COCO,
+    CROWDHUMAN,
+    MARKET,
+    Command("pa100k", "10,000 images, 26 attributes", paper_size.pa100k, ".csv"),
+    Compare("runs", (COCO, CROWDHUMAN, MARKET)),
     Board(1000),
     Board(5000),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar, cast, overload
 
@@ -20,21 +20,26 @@ FOLDER = "compiled"
 @overload
 def compiled(function: F) -> F: ...
 @overload
-def compiled(*, fastmath: bool = False) -> Callable[[F], F]: ...
-def compiled(function: F | None = None, *, fastmath: bool = False) -> F | Callable[[F], F]:
+def compiled(*, fastmath: bool = False, unchecked_division: bool = False) -> Callable[[F], F]: ...
+def compiled(
+    function: F | None = None, *, fastmath: bool = False, unchecked_division: bool = False
+) -> F | Callable[[F], F]:
     """Decorator: compile a function of arrays and numbers at its first call for each kind of arguments.
 
     The code is kept in the first folder of these that can be written to: `$NUMBA_CACHE_DIR`, `__pycache__` beside the
     source, numba's folder of the user, `$HUMANBENCH_CACHE/compiled`. Where none can (a container whose file system is
     read-only), every run compiles anew, which costs it some seconds. So it is where kept code cannot be read, as when
-    it names a class that an older version had, and where a disk is full. Compiled functions let other threads run.
+    it names a class that an older version had, and where a disk is full. Compiled functions let other threads run. With
+    `unchecked_division` a division by zero gives infinity or `nan`, as in arrays, and no error: so several are made at
+    once.
     """
+    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy" if unchecked_division else "python"}
 
     def decorate(function: F) -> F:
-        return _kept(function, fastmath) or _kept(function, fastmath, _last_resort()) or plain(function)
+        return _kept(function, options) or _kept(function, options, _last_resort()) or plain(function)
 
     def plain(function: F) -> F:
-        return cast(F, numba.njit(nogil=True, fastmath=fastmath)(function))
+        return cast(F, numba.njit(**options)(function))
 
     return decorate if function is None else decorate(function)
 
@@ -46,13 +51,13 @@ def _last_resort() -> str | None:
         return None
 
 
-def _kept(function: F, fastmath: bool, folder: str | None = None) -> F | None:
+def _kept(function: F, options: Mapping[str, Any], folder: str | None = None) -> F | None:
     """The function with its code kept in the folder, else where numba keeps it; None where that cannot be written."""
     settings: Any = numba.config
     default = settings.CACHE_DIR
     settings.CACHE_DIR = folder or default
     try:
-        return cast(F, _forgiving(numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)))
+        return cast(F, _forgiving(numba.njit(cache=True, **options)(function)))
     except RuntimeError as error:  # numba looks for a place when it is told to keep the code, not when it does
         if "cannot cache" not in str(error):
             raise

@@ -76,15 +76,16 @@ def paired_draws(
         if (first.n, first.unit) != (other.n, other.unit):
             raise ValueError(f"not paired: {first.n} x {first.unit} against {other.n} x {other.unit}")
     drawn = np.full((resamples, len(metrics)), math.nan)
+    alone = len(metrics) == 1
     for row in range(resamples):
         index = rng.integers(0, first.n, first.n)
         a, b = ([side.resample(index) for side in sides] for sides in (base, new))
-        drawn[row] = [_mean(b, name) - _mean(a, name) for name in metrics]
+        drawn[row] = [_mean(b, name, alone) - _mean(a, name, alone) for name in metrics]
     return drawn
 
 
-def _mean(scores: Sequence[Scores], name: str) -> float:
-    return sum(one[name] for one in scores) / len(scores)
+def _mean(scores: Sequence[Scores], name: str, alone: bool) -> float:
+    return sum(one.only(name) if alone else one[name] for one in scores) / len(scores)
 
 
 def p_value(drawn: Floats) -> float:

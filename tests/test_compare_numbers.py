@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm, t
 
 from humanbench.comparison.draws import _unpaired
 from humanbench.comparison.overall import judge_together
 from humanbench.comparison.verdicts import Measured, _seed_errors, draw, judge
 from humanbench.results.apart import widening
+from humanbench.results.cells import t_quantile
 from humanbench.results.noise import Trained, seed_noise
 
 
@@ -48,6 +51,13 @@ def test_the_error_of_seeds_counts_those_of_each_run() -> None:
 def test_few_units_widen_by_the_t_distribution() -> None:
     """12 units: the 97.5 % quantiles of t with 11 degrees and of the normal, and sqrt(n / (n - 1))."""
     assert widening(12, 0.05) == pytest.approx(2.200985 / 1.959964 * (12 / 11) ** 0.5, rel=1e-5)
+
+
+def test_quantiles_are_those_of_scipy_stats() -> None:
+    for level in (1e-9, 0.003, 0.05, 0.5, 1.0):
+        assert t_quantile(math.inf, level) == norm.isf(level / 2)
+        assert [t_quantile(n, level) for n in (0.5, 1, 11, 4999)] == list(t.isf(level / 2, [0.5, 1, 11, 4999]))
+    assert t_quantile(3.0, 0.0) == t_quantile(math.inf, 0.0) == math.inf
 
 
 @pytest.mark.parametrize(("cells", "expected"), [(1, 0.0266), (19, 0.0527)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -83,20 +84,23 @@ def scores_of(cell: CellRuns, ground: Ground, name: str = "the run") -> list[Sco
     Raises `HumanbenchError` where either is not here, or they are not those of the results.
     """
     files = [scored_predictions(entry, name) for entry in cell.entries]
-    return _of_files(cell, files, *ground_truth(cell, ground), name)
+    return list(_of_files(cell, files, *ground_truth(cell, ground), name))
 
 
 def _of_files(
     cell: CellRuns, files: list[Path], card: DatasetCard, tables: dict[str, pd.DataFrame], name: str
-) -> list[Scores]:
-    return [_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files, strict=True)]
+) -> Iterator[Scores]:
+    return (_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files, strict=True))
 
 
 def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
+    """Of each seed's predictions only what resamples are computed from is kept: the next ones need the memory."""
     files = {name: [scored_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
     card, tables = ground_truth(base, ground)
     sides = (("BASE", base), ("NEW", new))
-    first, second = (_of_files(cell, files[name], card, tables, name) for name, cell in sides)
+    first, second = (
+        [scores.for_draws() for scores in _of_files(cell, files[name], card, tables, name)] for name, cell in sides
+    )
     drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
     return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)
 
@@ -180,6 +184,6 @@ def _variance(cell: CellRuns) -> tuple[float, int]:
     width = float(np.mean(half_widths))
     if math.isnan(width):
         raise NotComparable("predictions or ground truth are not here, and the results hold no intervals")
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return (width / float(norm.ppf((1 + CONFIDENCE) / 2))) ** 2, min(metric.n for metric in metrics)
+    return (width / float(ndtri((1 + CONFIDENCE) / 2))) ** 2, min(metric.n for metric in metrics)

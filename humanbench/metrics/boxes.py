@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from humanbench.metrics.scores import ReliabilityBins, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
+Places = NDArray[np.int32]
 
 HIT, MISS, IGNORED = 1, 0, -1  # a detection is a true positive, a false positive, or counts as neither
 
@@ -86,6 +88,14 @@ class Curve:
     hits: Ints  # of each image
     first_hits: Ints  # of each image, among as many of its detections as it has positives, the best ones
     scores: Floats  # of the detections that count
+
+    @cached_property
+    def apart(self) -> tuple[Places, Places, Places]:
+        """The images of the false positives, how many of them stand before each hit, and the images of the hits."""
+        hit = self.hit == HIT
+        places = np.flatnonzero(hit)
+        before = (places - np.arange(len(places))).astype(np.int32)
+        return self.image[~hit], before, self.image[hit]
 
     @property
     def errors(self) -> UnitErrors:
@@ -314,54 +324,59 @@ FEW = 4
 
 
 @compiled
-def _sweep(
-    image: NDArray[np.int32],
-    hit: NDArray[np.int8],
-    counts: Ints,
-    right: int,
-    hits: int,
-    positives: int,
-    images: int,
-    references: Floats,
-    hits_at: Floats,
-) -> tuple[float, float]:
-    """Recall grows at hits only: nothing but the false positives before each of them is asked of the others."""
-    copies = np.empty(right + 1, np.int32)
-    before = np.empty(right + 1, np.int32)
-    found = misses = 0
-    for d in range(len(image)):  # without a branch: whether a detection hits cannot be foreseen
-        times = counts[image[d]]
-        copies[found] = times
-        before[found] = misses
-        found += hit[d]
-        misses += times * (1 - hit[d])
+def _lined_up(missed: Places, before: Places, right: Places, counts: Places, hits: int) -> tuple[Places, int]:
+    """The false positives before each copy of a hit, and all of them.
+
+    Recall grows at hits only: nothing but how many false positives lie before each is asked of the others.
+    """
+    misses = np.empty(len(missed) + 1, np.int32)
+    misses[0] = 0
+    for i in range(len(missed)):
+        misses[i + 1] = misses[i] + counts[missed[i]]
     room = np.empty(hits + FEW, np.int32)
     true = 0
-    for h in range(found):
-        for k in range(FEW):  # always as many: how often an image was drawn cannot be foreseen either
-            room[true + k] = before[h]
+    copies = np.empty(len(right), np.int32)
+    false = np.empty(len(right), np.int32)
+    for h in range(len(right)):
+        copies[h] = counts[right[h]]
+        false[h] = misses[before[h]]
+    for h in range(len(right)):
+        for k in range(FEW):  # always as many: how often an image was drawn cannot be foreseen
+            room[true + k] = false[h]
         for k in range(FEW, copies[h]):
-            room[true + k] = before[h]
+            room[true + k] = false[h]
         true += copies[h]
-    false = room[:hits]  # before each copy of a hit
-    fewest = fewest_beyond(references, images)
-    for r in range(len(references)):
-        hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else true
-    steps = _trapezoids(false, positives)
-    area = 0.0
-    for h in range(true):
-        area += steps[h]
-    return area, true / positives
+    return room[:hits], misses[-1]
 
 
 @compiled
-def _trapezoids(false: NDArray[np.int32], positives: int) -> Floats:
-    """The area that each hit adds under precision over recall, with the false positives before it."""
+def _sweep(
+    false: Places, misses: int, positives: int, images: int, references: Floats, hits_at: Floats
+) -> tuple[float, float]:
+    fewest = fewest_beyond(references, images)
+    for r in range(len(references)):
+        hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else len(false)
+    steps = _trapezoids(false, positives)
+    area = 0.0
+    for h in range(len(steps)):
+        area += steps[h]
+    return area, len(false) / positives
+
+
+@compiled(unchecked_division=True)
+def _trapezoids(false: Places, positives: int) -> Floats:
+    """The area that each hit adds under precision over recall, with the false positives before it.
+
+    All in floats, which hold such whole numbers exactly: several hits are then computed at once.
+    """
     steps = np.empty(len(false))
-    for h in range(len(false)):
-        before = h / max(1, h + false[h])
-        after = (h + 1) / (h + 1 + false[h])
-        steps[h] = ((h + 1) / positives - h / positives) * ((before + after) / 2)
+    people = np.float64(positives)
+    for hit in range(len(false)):
+        h, f = np.float64(np.int32(hit)), np.float64(false[hit])
+        seen = h + f
+        before = h / (seen if seen > 1.0 else 1.0)
+        after = (h + 1.0) / (h + 1.0 + f)
+        steps[hit] = ((h + 1.0) / people - h / people) * ((before + after) / 2.0)
     if len(false) and not false[0]:
         steps[0] = 0.0  # the area left of the first point is not counted
     return steps
@@ -377,10 +392,8 @@ def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
     hits_at = np.full(len(references), np.nan)
     if positives == 0:
         return Sweep(hits_at, float("nan"), float("nan"), 0)
-    right, hits = int(curve.hits.sum()), int(counts @ curve.hits)
-    area, recall = _sweep(
-        curve.image, curve.hit, counts, right, hits, positives, int(counts.sum()), references, hits_at
-    )
+    false, misses = _lined_up(*curve.apart, counts.astype(np.int32), int(counts @ curve.hits))
+    area, recall = _sweep(false, misses, positives, int(counts.sum()), references, hits_at)
     return Sweep(hits_at, area, recall, positives)
 
 

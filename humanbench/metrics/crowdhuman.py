@@ -97,6 +97,10 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
         errors=curve.errors,
         reliability=certain.curves,
         centred=("D-ECE",),
+        single={
+            "AP50": lambda parts, counts: _of_curve(parts, counts)["AP50"],
+            "MR-2": lambda parts, counts: _of_curve(parts, counts)["MR-2"],
+        },
     )
 
 
@@ -114,12 +118,15 @@ def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     """The values of a draw of images, `counts[i]` times image `i`."""
+    of_curve = _of_curve(parts, counts)
+    recall = of_curve.pop("recall")
+    jaccard = {} if parts.jaccard is None else {"JI": jaccard_index(parts.jaccard, counts)}
+    return of_curve | jaccard | {"recall": recall} | (parts.calibration.values(counts) if parts.calibration else {})
+
+
+def _of_curve(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     walk = sweep(parts.curve, counts, REFERENCES)
-    values = {"AP50": 100 * walk.area, "MR-2": log_average_miss_rate(walk)}
-    if parts.jaccard is not None:
-        values["JI"] = jaccard_index(parts.jaccard, counts)
-    values["recall"] = 100 * walk.recall
-    return values | (parts.calibration.values(counts) if parts.calibration else {})
+    return {"AP50": 100 * walk.area, "MR-2": log_average_miss_rate(walk), "recall": 100 * walk.recall}
 
 
 def _check_scores(images: Sequence[DetectionImage], det: Rows) -> None:

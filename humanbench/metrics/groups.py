@@ -111,7 +111,7 @@ def group_numbers(
 def _value(group: Group, index: Ints, metric: str) -> float:
     chosen = group.unit[index]
     chosen = chosen[chosen >= 0]
-    return group.scores.resample(chosen)[group.metric or metric] if len(chosen) else math.nan
+    return group.scores.resample(chosen).only(group.metric or metric) if len(chosen) else math.nan
 
 
 def _ends(drawn: Floats) -> tuple[float, float]:

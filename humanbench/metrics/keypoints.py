@@ -18,6 +18,7 @@ from humanbench.metrics.oks import (
     RankedPoses,
     Verdicts,
     average_precision,
+    first_range,
     match,
     outside,
     verdicts,
@@ -126,7 +127,9 @@ def keypoint_ap(
         "people that are missed (mean over OKS 0.50 to 0.95)",
         "%",
     )
-    return Scores(parts, _reduce, n=len(frame.images), unit="image", info=info, errors=far_off)
+    return Scores(
+        parts, _reduce, n=len(frame.images), unit="image", info=info, errors=far_off, single={"AP": _ap_alone}
+    )
 
 
 def _errors(people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.uint8], images: int) -> Floats:
@@ -322,6 +325,16 @@ def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:
         values[f"{name}m"] = _mean(table[:, 1])
         values[f"{name}l"] = _mean(table[:, 2])
     return values
+
+
+def _ap_alone(parts: tuple[_Ranked, ...], counts: DrawCounts) -> float:
+    """`_reduce`'s AP: of people of all sizes, the first range."""
+    rows = []
+    for ranked in parts:
+        people = ranked.people[:1] @ counts
+        precision, _ = average_precision(first_range(ranked.found), counts, people, RECALLS)
+        rows.append(precision[0] if people[0] > 0 else np.full(precision.shape[1:], np.nan))
+    return _mean(np.array(rows))
 
 
 def _mean(table: Floats) -> float:

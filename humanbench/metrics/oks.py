@@ -180,6 +180,13 @@ def verdicts(status: Outcomes, image: Ints) -> Verdicts:
     )
 
 
+def first_range(found: Verdicts) -> Verdicts:
+    """Those of the first range of area alone."""
+    usual, steps = slice(found.usual_first[1]), slice(found.first[0, -1])
+    steps_of = (found.image[steps], found.before[steps], found.change[steps], found.right[steps])
+    return Verdicts(found.usual_image[usual], found.usual_first[:2], found.first[:1], *steps_of)
+
+
 @compiled
 def _interpolated(right: Ints, counted: Ints, n: int, needed: Ints, out: Floats) -> None:
     """Highest precision with at least the `needed` right detections into `out`, after `n` right ones each.

@@ -24,6 +24,8 @@ ReduceMany = Callable[[Any, DrawCounts], Mapping[str, Floats]]
 _BLOCK = 2**20
 """Counts of draws that are reduced together."""
 
+Single = Mapping[str, Callable[[Any, DrawCounts], float]]
+
 
 @dataclass(frozen=True)
 class UnitErrors:
@@ -84,7 +86,8 @@ class Scores(Mapping[str, float]):
     `reduce_many`, where a metric has it, turns rows of counts, one of each draw, into the same values as arrays.
     `errors` says how far off each unit is, where a metric can say that; `reliability` gives curves by name where
     probabilities were scored; resamples carry neither. `centred` are values that few units move in one direction, as
-    they do a calibration error: what their resamples have too much on average is taken off their intervals.
+    they do a calibration error: what their resamples have too much on average is taken off their intervals. `single`
+    holds a reduction of its own for each value that takes less work alone than with all others; it gives the same.
     `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
 
     >>> import numpy as np
@@ -106,6 +109,7 @@ class Scores(Mapping[str, float]):
         reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None,
         centred: Collection[str] = (),
         reduce_many: ReduceMany | None = None,
+        single: Single | None = None,
         index: Ints | None = None,
     ) -> None:
         self.parts = parts
@@ -119,14 +123,22 @@ class Scores(Mapping[str, float]):
         self.errors = errors
         self.reliability = reliability
         self.centred = frozenset(centred)
+        self._single: Single = single or {}
 
     @cached_property
     def _values(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self._reduce(self.parts, self._counts()).items()}
+
+    def _counts(self) -> DrawCounts:
         if self._index is None:
-            counts = np.ones(self._units, np.int64)
-        else:
-            counts = np.bincount(self._index, minlength=self._units).astype(np.int64)
-        return {name: float(value) for name, value in self._reduce(self.parts, counts).items()}
+            return np.ones(self._units, np.int64)
+        return np.bincount(self._index, minlength=self._units).astype(np.int64)
+
+    def only(self, name: str) -> float:
+        """`self[name]` for callers that want no other value: computed alone where that takes less work."""
+        if name not in self._single:
+            return self[name]
+        return float(self._single[name](self.parts, self._counts()))
 
     def resample(self, index: ArrayLike) -> Scores:
         """The scores of the units `index` (with repeats), numbered as in this object; raises IndexError outside."""
@@ -135,14 +147,30 @@ class Scores(Mapping[str, float]):
             raise IndexError(f"units are numbered 0..{self.n - 1}")
         if self._index is not None:
             chosen = self._index[chosen]
-        return Scores(self.parts, self._reduce, n=self._units, unit=self.unit, info=self.info, index=chosen)
+        return Scores(
+            self.parts, self._reduce, n=self._units, unit=self.unit, info=self.info, single=self._single, index=chosen
+        )
+
+    def for_draws(self) -> Scores:
+        """The same without `errors` and `reliability`, which may hold all predictions."""
+        return Scores(
+            self.parts,
+            self._reduce,
+            n=self._units,
+            unit=self.unit,
+            info=self.info,
+            centred=self.centred,
+            reduce_many=self._reduce_many,
+            single=self._single,
+            index=self._index,
+        )
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""
         if self._reduce_many is None or self._index is not None:
             for index in draws:
                 again = self.resample(index)
-                yield [again[name] for name in names]
+                yield [again.only(names[0])] if len(names) == 1 else [again[name] for name in names]
             return
         size = max(1, _BLOCK // max(1, self._units))
         rest = iter(draws)

@@ -209,9 +209,9 @@ def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: 
 @lru_cache(maxsize=256)
 def t_quantile(freedom: float, level: float = 1 - CONFIDENCE) -> float:
     """Half width of a two-sided interval of this level in standard deviations: of the t distribution."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # what scipy.stats asks, without its second of loading
 
-    return float(norm.isf(level / 2) if math.isinf(freedom) else t.isf(level / 2, freedom))
+    return float(abs(ndtri(level / 2) if math.isinf(freedom) else stdtrit(freedom, level / 2)))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -125,3 +125,13 @@ def test_values_of_crowded_pictures_lie_in_their_intervals(seed: int) -> None:
     ):
         for name, interval in bootstrap(scores, np.random.default_rng(0), 200).items():
             assert interval.low <= interval.value <= interval.high, name
+
+
+@pytest.mark.parametrize("case", [rare_sizes, lambda right: metrics.crowdhuman(crowd(1, 30)), rare_identities])
+def test_a_value_that_is_asked_for_alone_is_that_of_all(case: Callable[[float], Scores]) -> None:
+    scores = case(0.5)
+    for _ in range(20):
+        again = scores.resample(RNG.integers(0, scores.n, scores.n))
+        for name, value in again.items():
+            np.testing.assert_array_equal(again.only(name), value, err_msg=name)
+            np.testing.assert_array_equal(again.for_draws().only(name), value, err_msg=name)

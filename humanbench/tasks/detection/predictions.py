@@ -73,6 +73,9 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         index = np.repeat(np.arange(len(counts)), counts)
         return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
 
+    def alone(name: str) -> Callable[[dict[str, metrics.Scores], DrawCounts], float]:
+        return lambda parts, counts: parts[""].resample(np.repeat(np.arange(len(counts)), counts)).only(name)
+
     info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
     centred = [f"{name}{end}" for end, part in parts.items() for name in part.centred]
     return metrics.Scores(
@@ -84,6 +87,7 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         errors=main.errors,
         reliability=main.reliability,
         centred=centred,
+        single={name: alone(name) for name in main},
     )
 
 
