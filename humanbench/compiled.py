@@ -33,7 +33,11 @@ def compiled(
     `unchecked_division` a division by zero gives infinity or `nan`, as in arrays, and no error: so several are made at
     once.
     """
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy" if unchecked_division else "python"}
+    options: dict[str, Any] = {
+        "nogil": True,
+        "fastmath": fastmath,
+        "error_model": "numpy" if unchecked_division else "python",
+    }
 
     def decorate(function: F) -> F:
         return _kept(function, options) or _kept(function, options, _last_resort()) or plain(function)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.images import absent
 from humanbench.data.readers import find_root, reader_for, understood
+from humanbench.data.readers.people import SharedIds
 from humanbench.data_root import find_data
 from humanbench.documents import from_toml
 from humanbench.errors import DataError, DataWarning, WithheldError
@@ -84,7 +85,7 @@ def load_samples(
         whole, table = table, _select(card, table, wanted, Path(subset))
         if "image_ids" in kept:
             chosen = set(table["image_id"])
-            kept["image_ids"] = [i for i in kept["image_ids"] if i in chosen or str(i) in wanted]
+            kept["image_ids"] = SharedIds(i for i in kept["image_ids"] if i in chosen or str(i) in wanted)
             kept["left_out"] = _left_out(whole, table)
     table = table.reset_index(drop=True)
     remarks = [*kept.pop("remarks", ()), *_absent(card, split, table, kept.pop("seen", False))]
@@ -114,7 +115,7 @@ def _left_out(whole: pd.DataFrame, table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _absent(card: DatasetCard, split: str, table: pd.DataFrame, seen: bool) -> list[str]:
     """What is to be said where pictures of a table are not on disk; readers that have `seen` all of them say so."""
-    pictures = [] if seen else list(dict.fromkeys(table["image"]))
+    pictures = [] if seen else table["image"].unique().tolist()
     missing = absent(pictures)
     if not missing:
         return []

@@ -211,7 +211,7 @@ def t_quantile(freedom: float, level: float = 1 - CONFIDENCE) -> float:
     """Half width of a two-sided interval of this level in standard deviations: of the t distribution."""
     from scipy.special import ndtri, stdtrit  # what scipy.stats asks, without its second of loading
 
-    return float(abs(ndtri(level / 2) if math.isinf(freedom) else stdtrit(freedom, level / 2)))
+    return abs(float(ndtri(level / 2)) if math.isinf(freedom) else float(stdtrit(freedom, level / 2)))
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -14,6 +14,8 @@ import scipy.io
 
 from humanbench import metrics
 from humanbench.cards import load_card
+from humanbench.data.readers import coco_columns, coco_keypoints
+from humanbench.data.readers.coco_columns import typed_people
 from humanbench.data.samples import load_samples
 from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, WithheldError
@@ -100,6 +102,32 @@ def test_coco_fills_what_a_file_leaves_out(tmp_path: Path) -> None:
 def test_coco_names_file_and_annotation(tmp_path: Path, annotations: list[dict[str, Any]], named: str) -> None:
     with pytest.raises(DataError, match=f"person_keypoints_val2017.json.*({named})"):
         coco(tmp_path, annotations)
+
+
+def test_coco_decoded_with_types_gives_the_table_of_the_slow_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of people, so that there are several blocks; things left out; other categories; text before images."""
+    rng = np.random.default_rng(0)
+    people = [person(n, int(rng.choice([3, 7])), area=float(rng.random()), bbox=[1.5, 2, n, 4]) for n in range(2100)]
+    for name, rows in (("area", (5, 1200)), ("bbox", (7, 2099)), ("num_keypoints", (8,)), ("iscrowd", (9, 10))):
+        for row in rows:
+            del people[row][name]
+    people += [person(9000 + n, category_id=2) for n in range(3)]
+    images = [{"id": 7, "file_name": "7.jpg", "width": 4, "height": 5}, {"id": 3, "file_name": "3.jpg"}]
+    categories = [{"id": 1, "name": "person", "skeleton": [[1, 2]]}, {"id": 2, "name": "dog"}]
+    content = {"annotations": people, "info": {"year": 2017}, "images": images, "categories": categories}
+    path = put(tmp_path / "coco_pose/annotations/person_keypoints_val2017.json", content)
+    assert typed_people(path, "person") is not None
+    monkeypatch.setattr(coco_columns, "_PART", 50_000)  # pieces of the text are given back
+    typed = load_samples("coco_pose", "val", tmp_path)
+    monkeypatch.setattr(coco_keypoints, "typed_people", lambda path, name: None)
+    slow = load_samples("coco_pose", "val", tmp_path)
+    assert len(typed) == 2100
+    pd.testing.assert_frame_equal(typed, slow)
+    assert typed.attrs == slow.attrs
+    for column in ("keypoints", "bbox"):
+        np.testing.assert_array_equal(np.stack(list(typed[column])), np.stack(list(slow[column])))
 
 
 def test_coco_refuses_what_is_not_coco(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from humanbench.data.readers.fields import array
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
-from humanbench.data.readers.people import person_table
+from humanbench.data.readers.people import SharedIds, person_table
 from humanbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -106,11 +106,11 @@ def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
 
     `num_keypoints`, which the official form does not state, is not read by the evaluation either.
     """
-    table = coco_table(card, path, images, image_key=lambda image: image_name(str(image["file_name"])))
+    table = coco_table(card, path, images, image_key=image_name)
     table = table.sort_values("annotation_id", kind="stable")
     table["annotation_id"] = table.groupby("image_id", sort=False).cumcount() + 1
     table["id"] = table["image_id"] + "/" + table["annotation_id"].astype(str)
-    table.attrs["image_ids"] = sorted(table.attrs["image_ids"])
+    table.attrs["image_ids"] = SharedIds(sorted(table.attrs["image_ids"]))
     return _in_order(table.drop(columns=["size", "num_keypoints"], errors="ignore"))
 
 

@@ -18,8 +18,9 @@ from pydantic import Field
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
+from humanbench.data.readers.coco_columns import CocoImage, CocoPeople, typed_people
 from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.files import collector_paused, load_json
+from humanbench.data.readers.files import collector_paused, existing, load_json
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
+
+PERSON = "person"
+"""The category of people."""
 
 
 class Keypoints(ReaderOptions):
@@ -75,18 +79,20 @@ def coco_table(
     path: Path,
     images: Path,
     place: Callable[[str], str] = str,
-    image_key: Callable[[Record], Any] | None = None,
+    image_key: Callable[[str], Any] | None = None,
 ) -> pd.DataFrame:
     """The sample table of one COCO-form file.
 
-    `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id where the stored
-    one is not used. A missing `area` is w * h, a missing `iscrowd` 0, a missing `bbox` the box around the keypoints.
-    `num_keypoints` is there where the file states it, because COCO's evaluation takes it before the flags.
-    Visibility stays as stored (a file may use 1 for every labelled point). Raises `DataError` naming the annotation.
+    `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id by its
+    `file_name` where the stored one is not used. A missing `area` is w * h, a missing `iscrowd` 0, a missing `bbox` the
+    box around the keypoints. `num_keypoints` is there where the file states it, because COCO's evaluation takes it
+    before the flags. Visibility stays as stored (a file may use 1 for every labelled point). Raises `DataError` naming
+    the annotation.
     """
     try:
         with collector_paused():
-            return _table(card, path, images, place, image_key)
+            people = typed_people(existing(card, path), PERSON) or _people(card, path)
+            return _table(card, path, people, images, place, image_key)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"{card.id}: {path} is not a COCO-form file: a value in it has the wrong type ({error})"
@@ -96,67 +102,102 @@ def coco_table(
 def _table(
     card: DatasetCard,
     path: Path,
+    people: CocoPeople,
     images: Path,
     place: Callable[[str], str],
-    image_key: Callable[[Record], Any] | None,
+    image_key: Callable[[str], Any] | None,
 ) -> pd.DataFrame:
+    known = people.images
+    names = {k: f"{images}/{place(im.file_name)}" for k, im in known.items()}
+    keys = {k: image_key(im.file_name) for k, im in known.items()} if image_key else {k: k for k in known}
+    keypoints = select_keypoints(card, path, people.keypoints)
+    bbox, unboxed = people.bbox, np.isnan(people.bbox[:, 0])
+    if unboxed.any():
+        bbox[unboxed] = box_around(keypoints[unboxed])
+    unmeasured = np.isnan(people.area)
+    more: dict[str, Any] = {}
+    if people.num_keypoints is not None:
+        labelled = (keypoints[..., 2] > 0).sum(axis=1)
+        more["num_keypoints"] = np.where(people.num_keypoints < 0, labelled, people.num_keypoints).tolist()
+    sizes = {k: im.size for k, im in known.items()}
+    if None not in sizes.values():
+        more["size"] = [sizes[k] for k in people.image_id]
+    table = person_table(
+        image=[names[k] for k in people.image_id],
+        image_id=[keys[k] for k in people.image_id],
+        annotation_id=people.annotation_id,
+        keypoints=keypoints,
+        bbox=bbox,
+        area=np.where(unmeasured, bbox[:, 2] * bbox[:, 3], people.area),
+        iscrowd=people.iscrowd,
+        image_ids=[keys[k] for k, im in known.items() if im.is_labeled],
+        **more,
+    )
+    remarks = (_without_area(card, path, unmeasured), _repeated(card, path, people.annotation_id))
+    table.attrs["remarks"] = [text for text in remarks if text]
+    return table
+
+
+def _people(card: DatasetCard, path: Path) -> CocoPeople:
+    """The people of a file in which something may be wrong: `DataError` where it is."""
     known, people = load_coco(card, path)
-    names = {k: f"{images}/{place(str(_entry(card, path, im, 'image', 'file_name')))}" for k, im in known.items()}
-    keys = {k: image_key(im) for k, im in known.items()} if image_key else {k: k for k in known}
+    images = {
+        k: CocoImage(k, str(_entry(card, path, im, "image", "file_name")), *_size(im), bool(im.get("is_labeled", True)))
+        for k, im in known.items()
+    }
     stored = [_entry(card, path, a, "annotation", "image_id") for a in people]
     for annotation, key in zip(people, stored, strict=True):
         if key not in known:
             raise DataError(
                 f"{card.id}: {path}: annotation {annotation.get('id')} is of image {key}, which is not there"
             )
-    keypoints = select_keypoints(card, path, _numbers(card, path, people, "keypoints", None))
-    bbox = _boxes(card, path, people, keypoints)
-    more: dict[str, list[Any]] = {}
+    keypoints = _numbers(card, path, people, "keypoints", None)
+    select_keypoints(card, path, keypoints)
+    bbox = np.full((len(people), 4), np.nan)
+    stated = [i for i, a in enumerate(people) if "bbox" in a]
+    bbox[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)
+    labelled = None
     if any("num_keypoints" in a for a in people):
-        labelled = (keypoints[..., 2] > 0).sum(axis=1).tolist()
-        more["num_keypoints"] = integers(card, path, people, "num_keypoints", labelled)
-    if all("width" in im and "height" in im for im in known.values()):
-        sizes = {k: (whole_number(im["width"]), whole_number(im["height"])) for k, im in known.items()}
-        more["size"] = [sizes[k] for k in stored]
-    table = person_table(
-        image=[names[k] for k in stored],
-        image_id=[keys[k] for k in stored],
-        annotation_id=[_entry(card, path, a, "annotation", "id") for a in people],
-        keypoints=keypoints,
-        bbox=bbox,
-        area=_areas(card, path, people, bbox),
-        iscrowd=np.array(integers(card, path, people, "iscrowd", [0] * len(people)), np.int64),
-        image_ids=[keys[k] for k, im in known.items() if im.get("is_labeled", True)],
-        **more,
+        labelled = np.array(integers(card, path, people, "num_keypoints", [-1] * len(people)), np.int64)
+    return CocoPeople(
+        images,
+        stored,
+        [_entry(card, path, a, "annotation", "id") for a in people],
+        keypoints,
+        bbox,
+        _areas(card, path, people),
+        np.array(integers(card, path, people, "iscrowd", [0] * len(people)), np.int64),
+        labelled,
     )
-    table.attrs["remarks"] = [
-        text for text in (_without_area(card, path, people), _repeated(card, path, people)) if text
-    ]
-    return table
 
 
-def _repeated(card: DatasetCard, path: Path, people: Sequence[Record]) -> str:
+def _size(image: Record) -> tuple[int | None, int | None]:
+    if "width" not in image or "height" not in image:
+        return None, None
+    return whole_number(image["width"]), whole_number(image["height"])
+
+
+def _repeated(card: DatasetCard, path: Path, ids: Sequence[Any]) -> str:
     """What is to be said of people in several images under one annotation id."""
-    times = Counter(annotation["id"] for annotation in people)
-    surplus = len(people) - len(times)
+    surplus = len(ids) - len(set(ids))
     if not surplus:
         return ""
+    times = Counter(ids)
     return (
-        f"{card.id}: {path}: {surplus:,} of {len(people):,} people have the annotation id of another one, the first is "
+        f"{card.id}: {path}: {surplus:,} of {len(ids):,} people have the annotation id of another one, the first is "
         f"{next(i for i, n in times.items() if n > 1)}; each counts once here, while pycocotools loses the earlier and "
         "counts the later twice, so its AP is another"
     )
 
 
-def _without_area(card: DatasetCard, path: Path, people: Sequence[Record]) -> str:
+def _without_area(card: DatasetCard, path: Path, lacking: NDArray[np.bool_]) -> str:
     """What is to be said of people without an area where their similarity is measured by it."""
     options = card.evaluation.options if card.evaluation else {}
-    lacking = sum("area" not in a for a in people)
-    if not lacking or options.get("metric") != "keypoint_ap" or options.get("area") == "box":
+    if not lacking.any() or options.get("metric") != "keypoint_ap" or options.get("area") == "box":
         return ""
     return (
-        f"{card.id}: {path}: {lacking:,} of {len(people):,} people have no 'area'; width x height of their box is "
-        "taken for it, which is more than the area of a body and makes AP higher"
+        f"{card.id}: {path}: {lacking.sum():,} of {len(lacking):,} people have no 'area'; width x height of their box "
+        "is taken for it, which is more than the area of a body and makes AP higher"
     )
 
 
@@ -177,7 +218,7 @@ def _of_people(content: Record) -> list[Record]:
     """The annotations of the category `person`; all of them where the file has one category or none of that name."""
     annotations: list[Record] = content["annotations"]
     categories = [c for c in content.get("categories") or () if isinstance(c, dict)]
-    people = {c.get("id") for c in categories if c.get("name") == "person"}
+    people = {c.get("id") for c in categories if c.get("name") == PERSON}
     if not people or len(categories) == 1:
         return annotations
     return [a for a in annotations if a.get("category_id") in people]
@@ -235,23 +276,12 @@ def _numbers(
     )
 
 
-def _boxes(
-    card: DatasetCard, path: Path, people: Sequence[Record], keypoints: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    if all("bbox" in a for a in people):
-        return _numbers(card, path, people, "bbox", 4)
-    boxes = box_around(keypoints)
-    stated = [i for i, a in enumerate(people) if "bbox" in a]
-    boxes[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)
-    return boxes
-
-
-def _areas(card: DatasetCard, path: Path, people: Sequence[Record], bbox: NDArray[np.float64]) -> NDArray[np.float64]:
-    areas = [a.get("area", w * h) for a, (w, h) in zip(people, bbox[:, 2:].tolist(), strict=True)]
-    for annotation, area in zip(people, areas, strict=True):
-        if not _is_number(area):
+def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> NDArray[np.float64]:
+    """Those stated, `nan` for the others."""
+    for annotation in people:
+        if "area" in annotation and not _is_number(area := annotation["area"]):
             raise _unfit(card, path, annotation, "area", area, "a finite number")
-    return np.array(areas, np.float64)
+    return np.array([a.get("area", np.nan) for a in people], np.float64)
 
 
 def integers(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_keypoints import MergedKeypoints, Record, coco_table, merged_table
+from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
@@ -45,6 +45,6 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return join_tables([coco_table(card, path, images, image_key=image_path) for path in files])
 
 
-def image_path(image: Record) -> str:
-    """`image_0/scene/000000` of the image record with file name `image_0/scene/000000.jpg`."""
-    return str(PurePosixPath(str(image["file_name"])).with_suffix(""))
+def image_path(file_name: str) -> str:
+    """`image_0/scene/000000` of the image with file name `image_0/scene/000000.jpg`."""
+    return str(PurePosixPath(file_name).with_suffix(""))

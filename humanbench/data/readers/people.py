@@ -16,6 +16,14 @@ GROWTH = 1.2
 (Penn Action, 3DPW) take them in their converters."""
 
 
+class SharedIds(list[Any]):
+    """Ids that stand beside a table: pandas makes a deep copy of what does whenever a column is taken, and there may be
+    a hundred thousand of them, which nobody changes in place."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedIds:
+        return self
+
+
 def person_table(
     *,
     image: Sequence[str],
@@ -49,7 +57,7 @@ def person_table(
         **{name: list(values) for name, values in more.items()},
     }
     table = pd.DataFrame(columns)
-    table.attrs["image_ids"] = list(dict.fromkeys(image_id if image_ids is None else image_ids))
+    table.attrs["image_ids"] = SharedIds(dict.fromkeys(image_id if image_ids is None else image_ids))
     return table
 
 
@@ -59,7 +67,7 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     joined = pd.concat(tables, ignore_index=True)
     joined.attrs = {
-        "image_ids": [i for t in tables for i in t.attrs["image_ids"]],
+        "image_ids": SharedIds(i for t in tables for i in t.attrs["image_ids"]),
         "remarks": [remark for t in tables for remark in t.attrs.get("remarks", ())],
     }
     return joined
