@@ -43,7 +43,8 @@ class Measured:
     values: dict[str, float]
 
 
-def _status(field: str) -> float:
+def status(field: str) -> float:
+    """MB of a field of this process's status, say VmRSS."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(field):
             return float(line.split()[1]) / 1024
@@ -61,11 +62,11 @@ def measure_here(case: Case, side: str, repeats: int) -> Measured:
     best = Measured(float("inf"), 0.0, {})
     for _ in range(repeats):
         Path("/proc/self/clear_refs").write_text("5")  # resets the peak resident size
-        before = _status("VmRSS")
+        before = status("VmRSS")
         start = time.perf_counter()
         values = run(inputs)
         seconds = time.perf_counter() - start
-        extra = _status("VmHWM") - before
+        extra = status("VmHWM") - before
         best = Measured(min(seconds, best.seconds), max(extra, best.extra_mb), values)
     return best
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import overload
+
 import numpy as np
+from numpy.typing import NDArray
 
 
 def generator(seed: int, epoch: int, index: int) -> np.random.Generator:
@@ -15,7 +19,28 @@ def mixed_seed(*numbers: int) -> int:
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
 
 
-def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+class Batches(Sequence[list[int]]):
+    """Slices of one array of indices as lists, made when they are asked for; batch `i` begins at `starts[i]`."""
+
+    def __init__(self, order: NDArray[np.int64], starts: Sequence[int]) -> None:
+        self._order, self._bounds = order, [*starts, len(order)]
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> list[int]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[list[int]]: ...
+    def __getitem__(self, index: int | slice) -> list[int] | list[list[int]]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        batch: list[int] = self._order[self._bounds[place] : self._bounds[place + 1]].tolist()
+        return batch
+
+
+def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> Batches:
     """An epoch in batches of `batch_size`, in an order of its own; every sample once.
 
     A remainder smaller than half a batch joins the batch before it, so that no batch is too small for batch statistics.
@@ -25,8 +50,7 @@ def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list
     >>> [len(batch) for batch in shuffled_batches(9, 4, seed=0, epoch=0)]
     [4, 5]
     """
-    order = np.random.default_rng((seed, epoch)).permutation(count).tolist()
-    batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
-    if len(batches) > 1 and 2 * len(batches[-1]) < batch_size:
-        batches[-2:] = [batches[-2] + batches[-1]]
-    return batches
+    starts = range(0, count, batch_size)
+    if len(starts) > 1 and 2 * (count - starts[-1]) < batch_size:
+        starts = starts[:-1]
+    return Batches(np.random.default_rng((seed, epoch)).permutation(count), starts)

@@ -23,6 +23,7 @@ from humanbench.hashing import key
 from humanbench.pretrain.recipe import PretrainingEntry, PretrainRecipe
 from humanbench.recipes import Recipe
 from humanbench.suites import Suite
+from humanbench.tasks.pictures import has_each_once
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import Batch, Sample, TaskDataset, TaskTraining, training_of
 
@@ -54,20 +55,40 @@ class EntryData:
     def synthetic(self) -> bool:
         return any(table.attrs["synthetic"] for table in self.tables.values())
 
-    def steps(self, seed: int) -> Iterator[list[Row]]:
-        """The rows of each step, epoch after epoch without end.
+    def steps(self, seed: int, start: int = 0) -> Iterator[list[Row]]:
+        """The rows of each step from `start` on, epoch after epoch without end.
 
         All steps have as many: what an epoch leaves over begins the next one's first. Whole batches, which are of
-        one size by themselves, stay whole.
+        one size by themselves, stay whole. What stands before `start` is not drawn where an epoch has each sample once;
+        elsewhere its epochs are, to see how long they are.
         """
+        size = 1 if self.task.whole_batches else self.entry.images
+        first, passed = self._epoch_of(start * size, seed)
         waiting: list[Row] = []
-        for epoch in count():
-            for rows in self.samples.batches(self.entry.images, seed, epoch):
-                waiting += [(epoch, row) for row in rows]
-                size = len(rows) if self.task.whole_batches else self.entry.images
+        for epoch in count(first):
+            batches = self.samples.batches(self.entry.images, seed, epoch)
+            for rows in batches[passed:] if self.task.whole_batches else batches:
+                if self.task.whole_batches:
+                    yield [(epoch, row) for row in rows]
+                    continue
+                waiting += [(epoch, row) for row in rows[passed:]]
+                passed = max(0, passed - len(rows))
                 while len(waiting) >= size:
                     yield waiting[:size]
                     waiting = waiting[size:]
+            passed = 0
+
+    def _epoch_of(self, number: int, seed: int) -> tuple[int, int]:
+        """The epoch of this row of all (this batch, where they are whole), and how many of the epoch are before it."""
+        if has_each_once(self.samples) and not self.task.whole_batches:
+            return divmod(number, max(1, len(self.samples)))
+        for epoch in count():
+            batches = self.samples.batches(self.entry.images, seed, epoch)
+            length = len(batches) if self.task.whole_batches else sum(map(len, batches))
+            if number < length or not number:
+                return epoch, number
+            number -= length
+        raise AssertionError("counting has no end")
 
 
 def missing(recipe: PretrainRecipe, data_root: DataRoot) -> list[str]:
@@ -149,11 +170,9 @@ def batch_plan(
 ) -> Iterator[PlannedBatch]:
     """The samples of these microbatches (entry, number) for the steps `start` .. `stop - 1`, in order."""
     needed = sorted({entry for entry, _ in microbatches})
-    streams = {entry: entries[entry].steps(seed) for entry in needed}
-    for step in range(stop):
+    streams = {entry: entries[entry].steps(seed, start) for entry in needed}
+    for _ in range(start, stop):
         drawn = {entry: next(stream) for entry, stream in streams.items()}
-        if step < start:
-            continue
         for entry, number in microbatches:
             yield entry, tuple(portion(drawn[entry], Rank(number, entries[entry].entry.parts)))
 

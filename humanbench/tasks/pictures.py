@@ -14,6 +14,7 @@ from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
 from humanbench.data.rasters import open_raster
 from humanbench.data.sampling import generator, shuffled_batches
+from humanbench.data.strings import Strings
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
 from humanbench.tasks.training import Sample
@@ -42,6 +43,11 @@ class AugmentedPictures(ABC):
         return shuffled_batches(len(self), batch_size, seed, epoch)
 
 
+def has_each_once(data: object) -> bool:
+    """Whether an epoch of a training set surely has each sample once, so that its length need not be drawn."""
+    return getattr(type(data), "batches", None) is AugmentedPictures.batches
+
+
 class PlainPictures(ABC):
     """A test set: the same samples every time, in order."""
 
@@ -67,7 +73,7 @@ class PersonPictures(AugmentedPictures):
         self, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, labels: NDArray[Any] | None, seed: int
     ) -> None:
         super().__init__(seed)
-        self.paths = [str(path) for table in tables.values() for path in table["image"]]
+        self.paths = Strings(str(path) for table in tables.values() for path in table["image"])
         self.size, self.library, self.preprocessing = recipe.input.size, recipe.input.library, preprocessing
         self.labels = labels
 

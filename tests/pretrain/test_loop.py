@@ -280,6 +280,28 @@ def test_steps_have_as_many_pictures_whatever_an_epoch_leaves_over(root: Path) -
         assert sorted(row for _, row in own) == list(range(count))
 
 
+def test_steps_begin_anywhere_as_if_all_before_had_been_drawn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without drawing the epochs before, where each has all samples once."""
+    _, entries = build(recipe(group__attribute__batch=5), root)
+    for data in entries:
+        whole = list(islice(data.steps(0), 60))
+        epochs: list[int] = []
+        batches = data.samples.batches
+
+        def noted(size: int, seed: int, epoch: int, batches: Any = batches, epochs: list[int] = epochs) -> Any:
+            epochs.append(epoch)
+            return batches(size, seed, epoch)
+
+        monkeypatch.setattr(data.samples, "batches", noted)
+        for start in (0, 1, 7, 31, 59):
+            epochs.clear()
+            assert next(data.steps(0, start)) == whole[start]
+            if not data.task.whole_batches:
+                assert epochs[0] == whole[start][0][0]
+            assert list(islice(data.steps(0, start), 60 - start)) == whole[start:]
+    assert whole[-1][-1][0] > 0
+
+
 def test_a_batch_for_batch_statistics(root: Path) -> None:
     with pytest.raises(RecipeError, match="attr_rap2_pa100k: its head normalises over the batch"):
         build(recipe(group__attribute__batch=1), root)

@@ -14,6 +14,7 @@ from PIL import Image
 from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
 from humanbench.data.rasters import Raster, open_raster
+from humanbench.data.strings import Strings
 from humanbench.data.transforms import Size, mirror, photometric, pixels
 from humanbench.recipes import Library
 from humanbench.tasks.counting.density import density_map, inside, kernels
@@ -56,7 +57,7 @@ class TrainingCrowds(AugmentedPictures):
         library: Library = "pillow",
     ) -> None:
         super().__init__(seed)
-        self.images, self.points = list(rows["image"]), list(rows["points"])
+        self.images, self.points = Strings(rows["image"]), list(rows["points"])
         self.augment, self.kernel, self.stride = augment, loss, stride
         self.preprocessing, self.library = preprocessing, library
 

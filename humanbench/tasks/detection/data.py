@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
 from humanbench.data.rasters import Raster, open_raster
+from humanbench.data.strings import Strings
 from humanbench.recipes import Recipe
 from humanbench.tasks.detection.options import DetectionSections
 from humanbench.tasks.pictures import AugmentedPictures
@@ -80,7 +81,7 @@ class Scenes(AugmentedPictures):
         self.preprocessing, self.training = preprocessing, training
         if training and self.augment.skip_empty:
             table = table[[bool((~np.asarray(ignore, bool)).any()) for ignore in table["ignore"]]]
-        self.paths = [str(path) for path in table["image"]]
+        self.paths = Strings(map(str, table["image"]))
         self.boxes = [np.asarray(boxes, float).reshape(-1, 4) for boxes in table["boxes"]]
         self.ignore = [np.asarray(ignore, bool) for ignore in table["ignore"]]
 

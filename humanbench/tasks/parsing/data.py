@@ -12,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.frames import check_map
 from humanbench.data.labels import load_label
 from humanbench.data.rasters import open_raster
+from humanbench.data.strings import Strings
 from humanbench.data.transforms import Size, photometric, pixels
 from humanbench.recipes import Library
 from humanbench.tasks.parsing import transforms
@@ -36,7 +37,7 @@ class TrainingMaps(AugmentedPictures):
     ) -> None:
         super().__init__(seed)
         self.card = card
-        self.images, self.labels = list(rows["image"]), list(rows["label"])
+        self.images, self.labels = Strings(rows["image"]), Strings(rows["label"])
         self.size, self.library = size, library
         self.augment = augment
         self.table = transforms.mirrored_classes(card.labels.flip_pairs)

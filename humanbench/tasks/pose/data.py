@@ -11,6 +11,7 @@ import torch
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.rasters import open_raster
+from humanbench.data.strings import Strings
 from humanbench.data.transforms import apply, compose, mirroring, photometric, pixels
 from humanbench.recipes import Recipe
 from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
@@ -29,7 +30,7 @@ class PersonCrops:
     """
 
     def __init__(self, rows: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing) -> None:
-        self.images = list(rows["image"])
+        self.images = Strings(rows["image"])
         self.boxes = np.stack(list(rows["bbox"])).astype(np.float64) if len(rows) else np.zeros((0, 4))
         self.given = list(zip(rows["center"], rows["scale"], strict=True)) if "center" in rows else None
         self.detected = "score" in rows
