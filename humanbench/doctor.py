@@ -19,6 +19,7 @@ from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
 from humanbench.paths import cache_folder
 from humanbench.provenance import git_state, machine
+from humanbench.threads import cores
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -211,14 +212,13 @@ def _answer(command: list[str]) -> str:
 
 def _threads() -> Finding:
     """Processors that this process may use, against what libraries are told to use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     share = _quota()
-    usable = min(cores, max(1, int(share))) if share else cores
+    usable = min(cores(), max(1, int(share))) if share else cores()
     told = os.environ.get("OMP_NUM_THREADS", "")
     text = f"{usable} of {os.cpu_count()} processors{f', OMP_NUM_THREADS={told}' if told else ''}"
     if told and (not told.isdecimal() or int(told) < 1):
         return Finding("threads", "bad", f"OMP_NUM_THREADS is {told!r}", f"export OMP_NUM_THREADS={usable}")
-    if (int(told) if told else cores) > usable:
+    if (int(told) if told else cores()) > usable:
         return Finding("threads", "warn", f"{text}: more threads than processors", f"export OMP_NUM_THREADS={usable}")
     return Finding("threads", "ok", text)
 

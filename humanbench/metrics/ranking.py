@@ -7,7 +7,6 @@ among the query's few matches by bisection.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from humanbench.compiled import compiled
 from humanbench.errors import HumanbenchError
 from humanbench.metrics.feature_products import prepare
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
+from humanbench.threads import cores
 
 Read = Callable[[int, int], AnyFloats]
 
@@ -215,7 +215,7 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> tuple[Floats,
     outcomes = np.full((queries, 2 + len(DEPTHS)), np.nan)
     ties = np.zeros(queries, np.int64)
     depths = np.array(DEPTHS, dtype=np.int64)
-    workers = _cores()
+    workers = cores()
     rows = max(BLOCK_ROWS[0], BLOCK_BYTES // (4 * workers * max(gallery, 1)))
     rows = min(rows, BLOCK_ROWS[1], max(1, -(-queries // workers)))
 
@@ -341,10 +341,6 @@ def _labels(values: ArrayLike, name: str) -> Ints:
             f"{name} hold {labels.max()}, which is beyond the range of int64; number them anew, say with np.unique"
         )
     return np.ascontiguousarray(labels, dtype=np.int64)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _times(shape: tuple[int, ...]) -> str:

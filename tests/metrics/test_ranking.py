@@ -216,7 +216,7 @@ def test_half_precision_features() -> None:
 
 
 def test_the_distance_matrix_is_never_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranking, "_cores", lambda: 2)
+    monkeypatch.setattr(ranking, "cores", lambda: 2)
     rng = np.random.default_rng(9)
     query, gallery = rng.random((3000, 8), dtype=np.float32), rng.random((20000, 8), dtype=np.float32)
     ids = np.arange(20000)
@@ -328,7 +328,7 @@ def test_neither_blocks_nor_cores_matter(problem: tuple[NDArray[Any], ...], core
     if sorted_by_hand(squared(query, gallery), *labels):
         expected = reid_from_features(*problem).parts
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ranking, "_cores", lambda: cores)
+            patch.setattr(ranking, "cores", lambda: cores)
             patch.setattr(ranking, "BLOCK_ROWS", (1, rows))
             np.testing.assert_array_equal(reid_from_features(*problem).parts, expected)
             np.testing.assert_array_equal(reid(squared(query, gallery), *labels).parts, expected)

@@ -15,6 +15,7 @@ from humanbench.predictions.maps import SUFFIX, MapFile, find_maps, write_maps
 from humanbench.predictions.names import align
 from humanbench.progress import track
 from humanbench.tasks.base import Tables, TaskPredictions, only
+from humanbench.threads import in_threads
 
 
 class ParsingPredictions(TaskPredictions):
@@ -44,19 +45,20 @@ class ParsingPredictions(TaskPredictions):
         write_maps(path, zip(only(tables)["id"], predictions, strict=True))
 
     def score(self, card: DatasetCard, tables: Tables, predictions: Sequence[MapFile]) -> metrics.Scores:
-        """One confusion matrix per image, read one image at a time (`humanbench.metrics.parsing`).
+        """One confusion matrix per image, several images at a time (`humanbench.metrics.parsing`).
 
         Raises `PredictionError` for a map of another size than its ground truth, or with a class that the card has not.
         """
         classes = len(card.labels.classes)
 
-        def matrices() -> Iterable[NDArray[np.int64]]:
-            pairs = zip(predictions, only(tables)["label"], strict=True)
-            for predicted, label in track(pairs, f"comparing {card.id} label maps", total=len(predictions)):
-                truth = load_label(card, label)
-                yield metrics.confusion(predicted.load(truth.shape, classes), truth, classes)
+        def counted(pair: tuple[MapFile, str]) -> NDArray[np.int64]:
+            predicted, label = pair
+            truth = load_label(card, label)
+            return metrics.confusion(predicted.load(truth.shape, classes), truth, classes)
 
-        return metrics.parsing(matrices(), classes)
+        pairs = list(zip(predictions, only(tables)["label"], strict=True))
+        counts = track(in_threads(counted, pairs), f"comparing {card.id} label maps", total=len(pairs))
+        return metrics.parsing(counts, classes)
 
 
 predictions = ParsingPredictions()
