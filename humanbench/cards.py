@@ -331,17 +331,21 @@ def load_card(name: str) -> DatasetCard:
     Args:
         name: The id of a dataset.
     """
+    if (card := find_card(name)) is None:
+        raise CardError(f"no dataset is called {name!r}{nearest(name, list(cards()))} (see `humanbench datasets list`)")
+    return card
+
+
+def find_card(name: str) -> DatasetCard | None:
+    """The card of a dataset, or None when there is none; the others are not read for it."""
     if not cards.cache_info().currsize and (card := _alone(name)) is not None:
         return card
-    known = cards()
-    if name not in known:
-        raise CardError(f"no dataset is called {name!r}{nearest(name, list(known))} (see `humanbench datasets list`)")
-    return known[name]
+    return cards().get(name)
 
 
 def check_dataset(name: str, where: str) -> None:
     """`CardError` that begins with `where`, unless a dataset has this id."""
-    if name not in cards():
+    if find_card(name) is None:
         raise CardError(f"{where}: no dataset is called {name!r}{nearest(name, list(cards()))}")
 
 
@@ -401,5 +405,5 @@ def scenario(card: DatasetCard, pretrained_on: Iterable[str] | None) -> Scenario
     ids = set(pretrained_on)
     if card.id in ids:
         return "in-dataset"
-    tasks = {load_card(i).task for i in ids if i in cards()}
+    tasks = {known.task for known in map(find_card, ids) if known is not None}
     return "out-of-dataset" if card.task in tasks else "unseen-task"

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 import scipy.io
 
-from humanbench.cards import cards, collection, evaluated, load_card, parse_card, scenario, select_cards
+from humanbench.cards import (
+    cards,
+    collection,
+    evaluated,
+    find_card,
+    forget,
+    load_card,
+    parse_card,
+    scenario,
+    select_cards,
+)
 from humanbench.data.readers import reader_for
 from humanbench.data.writers import writer_for
 from humanbench.errors import CardError
@@ -164,3 +174,13 @@ def test_an_unknown_key_and_a_broken_file_name_file_and_key(tmp_path: Path) -> N
     bad.write_text("id = ")
     with pytest.raises(CardError, match=r"bad\.toml: not valid TOML"):
         parse_card(bad)
+
+
+def test_the_cards_of_some_datasets_are_found_without_the_others() -> None:
+    forget()
+    card = find_card("market1501")
+    assert card is not None
+    assert card.id == "market1501"
+    assert scenario(card, ("msmt17", "coco_pose")) == "out-of-dataset"
+    assert not cards.cache_info().currsize
+    assert find_card("imagenet-1k") is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from humanbench.cards import cards, load_card
+from humanbench.cards import find_card
 from humanbench.errors import HumanbenchError
 from humanbench.execution import agreeing
 from humanbench.recipes import load_recipe
@@ -17,9 +17,9 @@ from humanbench.suites import SUITES
 def shipped_recipes(dataset: str, regime: str, suite: str, variant: str | None) -> frozenset[str]:
     """Hashes of this version's recipe in all ways of computing it that agree; none where there is no such recipe."""
     kind = next((s for s in SUITES if s == suite), None)
-    if regime not in REGIMES or kind is None or dataset not in cards():
+    card = find_card(dataset)
+    if regime not in REGIMES or kind is None or card is None:
         return frozenset()
-    card = load_card(dataset)
     try:
         ways = [{}, *agreeing(card.task, regime)]
         return frozenset(load_recipe(card, regime, kind, variant, way).sha256 for way in ways)

@@ -8,6 +8,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -236,6 +237,11 @@ def test_running_again_takes_architecture_and_overrides(tmp_path: Path) -> None:
     again = "humanbench eval --backbone vit --protocol partial --datasets lip --arch depth=3 --set optim.lr=1e-3"
     (entry,) = entries_of([given], seen_by)
     assert rerun_commands(entry) == [f"{again} --set 'x=$(reboot)' --seed 0"]
+    own, shipped = (
+        replace(entry, submission="mine", board=replace(entry.board, recipe=recipe)) for recipe in ("own", "shipped")
+    )
+    assert len(rerun_commands(own)) == 1  # nobody has the recipe
+    assert rerun_commands(shipped)[0] == f"humanbench leaderboard rerun {entry.id}"
     broken = given.model_copy(update={"provenance": result.provenance.model_copy(update={"command": "'"})})
     (entry,) = entries_of([broken], seen_by)
     assert rerun_commands(entry) == ["humanbench eval --backbone vit --protocol partial --datasets lip --seed 0"]

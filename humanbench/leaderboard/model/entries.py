@@ -56,6 +56,13 @@ class BoardKey:
         marks += [self.condition] if self.condition else []
         return (*marks, *["own recipe"] * (self.recipe == "own"))
 
+    @property
+    def not_shipped(self) -> str:
+        """What its results were made with that neither this version nor a submission holds, so that nobody can run
+        them again; empty where there is nothing."""
+        subset = [f"subset {shown(self.subset, 40)}"] if self.subset else []
+        return ", ".join([*subset, *["own recipe"] * (self.recipe == "own")])
+
     @cached_property
     def slug(self) -> str:
         parts = [slug(self.suite, 24), slug(self.regime, 16)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench._version import __version__
-from humanbench.cards import cards, load_card, pretraining_names, scenario
+from humanbench.cards import find_card, pretraining_names, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside, synced, temporary
 from humanbench.hashing import file_sha256
@@ -104,8 +104,8 @@ def submission_id(name: str, manifest_sha256: str) -> str:
 def _of_record(result: Result, record: BackboneRecord) -> Result:
     """The result under the record's name, in the scenario that what the backbone has seen makes it."""
     about: dict[str, Any] = {"backbone": record.name, "checkpoint": record.checkpoint}
-    if result.dataset in cards():
-        about["scenario"] = scenario(load_card(result.dataset), record.pretrained_on)
+    if (card := find_card(result.dataset)) is not None:
+        about["scenario"] = scenario(card, record.pretrained_on)
     return result.model_copy(update=about)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from humanbench.backbones.cards import BackboneCard
-from humanbench.cards import DatasetCard, cards, load_card, scenario
+from humanbench.cards import DatasetCard, find_card, load_card, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import content_sha256, document_sha256, key
 from humanbench.leaderboard.submissions.archive import SubmissionError
@@ -67,7 +67,7 @@ def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> I
         return
     yield from _long_texts(result.model_dump(exclude={"history", "reliability"}))
     yield from _long_texts(dict.fromkeys(result.reliability, ""), "reliability")  # lists of a curve have their limits
-    card = cards().get(result.dataset)
+    card = find_card(result.dataset)
     if card is None or card.evaluation is None:
         yield f"{result.dataset!r} is no dataset that is evaluated here"
         return
@@ -257,7 +257,8 @@ def _wrong_metric(metric: Metric, most: float) -> str:
 def artefact(result: Result) -> str:
     """Name of a cell's files in a run folder, without suffix."""
     assert result.predictions is not None
-    suffix = task_for(load_card(result.dataset)).predictions.suffix if result.dataset in cards() else ""
+    card = find_card(result.dataset)
+    suffix = task_for(card).predictions.suffix if card is not None else ""
     return Path(result.predictions).name.removesuffix(suffix)
 
 

@@ -68,8 +68,8 @@ def rerun(
     from humanbench.evaluation import evaluate
 
     key = entry.board
-    if key.subset or key.recipe != "shipped":
-        raise HumanbenchError(f"{entry.id}: was made with {', '.join(key.labels)}, which its submission does not hold")
+    if missing := key.not_shipped:
+        raise HumanbenchError(f"{entry.id}: was made with {missing}, which its submission does not hold")
     where = checkpoint if checkpoint is not None else entry.checkpoint
     places = strange_places(entry, checkpoint)
     if places and not trust:

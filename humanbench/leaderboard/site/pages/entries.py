@@ -353,7 +353,8 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         own = _overrides(result.provenance.command) if result.provenance else ()
         names = groups.setdefault((result.seed, own), [])
         names += [shown(result.dataset, 40)] if result.dataset not in names else []
-    commands = [f"humanbench leaderboard rerun {entry.id}"] if entry.submission and not entry.withdrawn else []
+    again = entry.submission and not entry.withdrawn and not key.not_shipped
+    commands = [f"humanbench leaderboard rerun {entry.id}"] if again else []
     for (seed, own), datasets in sorted(groups.items()):
         words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
         words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
