@@ -10,6 +10,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from humanbench.by_scene import scene_groupings
 from humanbench.cards import DatasetCard
 from humanbench.errors import CardError
 from humanbench.metrics.groups import Grouping, group_numbers
@@ -148,6 +149,8 @@ def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, 
     if of.card.subgroups.forbidden:
         raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
     groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
+    if of.synthetic:
+        groupings += scene_groupings(of.card, of.tables, of.scores)
     if not groupings:
         raise CardError(
             f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"

@@ -1,5 +1,5 @@
-"""The demonstration: part of the embedded suite is written, two small backbones are finetuned on it and compared, and a
-leaderboard is built.
+"""The demonstration: part of the embedded suite is written, two small backbones are finetuned on it, more is asked of them
+on two of the datasets, they are compared, and a leaderboard is built.
 
 Everything lies in one folder: `data/`, a run folder per backbone, `site/`. What is there with the same content is
 not made again, so the same call goes on where an interrupted one stopped.
@@ -31,10 +31,32 @@ PROTOCOL = "partial"
 
 
 @dataclass(frozen=True)
+class Question:
+    """One more thing that is asked of both backbones: in words, and as arguments of `evaluate`."""
+
+    about: str
+    asked: Mapping[str, Any]
+
+
+QUESTIONS = (
+    Question("another regime, only the head trained", {"protocol": "head", "datasets": "peta"}),
+    Question("another head, attentive", {"protocol": "head", "datasets": "peta", "head": "attentive"}),
+    Question("a quarter of the labels", {"protocol": PROTOCOL, "datasets": "market1501", "fraction": 0.25}),
+    Question(
+        "corrupted test pictures",
+        {"protocol": PROTOCOL, "datasets": "peta", "corrupt": ("noise:2", "noise:4", "fog:2", "fog:4")},
+    ),
+)
+"""Each a few seconds: for the last one nothing is trained again."""
+
+
+@dataclass(frozen=True)
 class Shown:
-    """What came out: the results of each backbone, how the second compares with the first, and the site."""
+    """What came out: the results of each backbone on all datasets, those of what was asked further, how the second
+    compares with the first on all of it, and the site."""
 
     runs: tuple[Results, Results]
+    further: tuple[Results, Results]
     comparison: Comparison
     site: Site
 
@@ -52,24 +74,38 @@ def demo(
     Raises `humanbench.errors.HumanbenchError` where no cell of the two can be compared.
     """
     from humanbench import compare
+    from humanbench.comparison.groups import run_subgroups
     from humanbench.evaluation import evaluate
     from humanbench.leaderboard.site.build import build
+    from humanbench.results import Result, Results
 
     data = folder / "data"
     write_data(data, scale, seed, say)
-    places = [folder / name for name in BACKBONES]
-    runs = []
+    places = (folder / BACKBONES[0], folder / BACKBONES[1])
+    told: dict[str, Any] = {
+        "suite": "mini",
+        "data_root": data,
+        "seed": seed,
+        "set": overrides or {},
+        "command": "humanbench demo",
+    }
+    runs, further = [], []
     for name, place in zip(BACKBONES, places, strict=True):
         say(f"finetuning {name} ({PROTOCOL}): {', '.join(DATASETS)}")
-        results = evaluate(
-            name, PROTOCOL, DATASETS, suite="mini", data_root=data, out=place, seed=seed, set=overrides or {},
-            command="humanbench demo",
-        )  # fmt: skip
-        runs.append(results)
+        runs.append(evaluate(name, PROTOCOL, DATASETS, out=place, **told))
+        more: list[Result] = []
+        for question in QUESTIONS:
+            say(f"asking more of {name}: {question.about}")
+            more += evaluate(name, out=place, **question.asked, **told)
+        further.append(Results(more, place))
+        say(f"metrics of {name} by groups that labels tell apart")
+        for _ in run_subgroups(place, data_root=data):
+            pass
     say(f"comparing {BACKBONES[1]} with {BACKBONES[0]}")
-    comparison = compare(places[0], places[1], data_root=data)
+    comparison = compare(*places, data_root=data)
     say("building the leaderboard")
-    return Shown((runs[0], runs[1]), comparison, build([str(place) for place in places], folder / "site", None, data))
+    site = build([str(place) for place in places], folder / "site", None, data)
+    return Shown((runs[0], runs[1]), (further[0], further[1]), comparison, site)
 
 
 def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,9 @@ from humanbench import metrics
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import Subgroups, load_card
 from humanbench.comparison.groups import run_subgroups, stored_subgroups
-from humanbench.errors import CardError, HumanbenchError
+from humanbench.data.mannequin.facts import FILE
+from humanbench.data.samples import MARKER
+from humanbench.errors import CardError, DataError, HumanbenchError
 from humanbench.metrics.groups import Group, Grouping, by_attribute, group_numbers
 from humanbench.metrics.scores import Scores
 from humanbench.stats import bootstrap
@@ -182,6 +186,40 @@ def test_a_run_keeps_its_groups_and_says_where_there_are_none(made: Path) -> Non
     assert [one for one in stored_subgroups(made / "run") if not isinstance(one, str)] == [report]
     with pytest.raises(HumanbenchError, match="has no results on mpii; it has lip, pa100k"):
         list(run_subgroups(made / "run", ["mpii"], made / "data"))
+
+
+def test_scenes_of_procedural_people_tell_more_apart(made: Path, tmp_path: Path) -> None:
+    """By the file beside the copy alone, and not a word of real data, of which nobody knows such things."""
+    shutil.copytree(made, tmp_path / "made")
+    (file,) = (tmp_path / "made/run/predictions").glob("pa100k*.csv")
+    data = tmp_path / "made/data"
+    images = [Path(image) for image in humanbench.load_samples("pa100k", "test", data)["image"]]
+    facts = {
+        image.relative_to(data / "pa100k").as_posix(): {
+            "light": 1.0,
+            "distance": float(place),
+            "visible": 0.5 if place == 0 else 1.0,
+            "skin": 1 + place % 5,
+            "clothing": "shorts" if place < 2 else "trousers",
+        }
+        for place, image in enumerate(images)
+    }
+    (data / "pa100k" / FILE).write_text(json.dumps(facts))
+    assert "light" not in {g.name for g in humanbench.subgroups("pa100k", file, data, resamples=2).groupings}
+    (data / "pa100k" / MARKER).touch()
+    report = humanbench.subgroups("pa100k", file, data, resamples=2)
+    sizes = {g.name: {group.name: group.n for group in g.groups} for g in report.groupings}
+    n = len(images)
+    assert sizes["clothing"] == {"shorts": 2, "trousers": n - 2}
+    assert sizes["share that shows"] == {"less than 1.00": 1, "from 1.00": n - 1}
+    assert list(sizes["skin tone"].values()) == [
+        sum(i % 5 in tones for i in range(n)) for tones in ((0, 1), (2,), (3, 4))
+    ]
+    assert next(iter(sizes["distance"])) == f"up to {math.ceil(n / 3) - 1:.1f} m"
+    assert "light" not in sizes  # one place, one light: nothing to tell apart
+    (data / "pa100k" / FILE).write_text("{")
+    with pytest.raises(DataError, match=r"MANNEQUIN-SCENES\.json: altered .*write the copy again"):
+        humanbench.subgroups("pa100k", file, data, resamples=2)
 
 
 def test_command_line(made: Path) -> None:

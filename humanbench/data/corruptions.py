@@ -177,12 +177,13 @@ def _fog(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
 
 def _plasma(decay: float, rng: np.random.Generator) -> Floats:
     """A random height map of 257 x 257 values from 0 to 1 by midpoint displacement (Fournier, Fussell and Carpenter,
-    Computer Rendering of Stochastic Models, CACM 1982): at half the distance displacements are divided by `decay`."""
+    Computer Rendering of Stochastic Models, CACM 1982): at half the distance displacements are divided by the square
+    of `decay`, as in ImageNet-C, whose code divides a number by it and displaces by that number's square."""
     size, step, spread = 256, 256, 1.0
     field = np.zeros((size + 1, size + 1))
     field[::size, ::size] = rng.uniform(-spread, spread, (2, 2))
     while step > 1:
-        half, spread = step // 2, spread / decay
+        half, spread = step // 2, spread / decay**2
         corners = field[::step, ::step]
         middle = (corners[:-1, :-1] + corners[1:, :-1] + corners[:-1, 1:] + corners[1:, 1:]) / 4
         field[half::step, half::step] = middle + rng.uniform(-spread, spread, middle.shape)

@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.ndimage import convolve
 
 import humanbench
+from humanbench.data import corruptions
 from humanbench.data.corruptions import CORRUPTIONS, Corruption, asked_corruptions
 from humanbench.data.images import open_rgb, opened_through
 from humanbench.errors import HumanbenchError
@@ -92,6 +93,19 @@ def test_occluders_hide_so_large_a_share(severity: int, share: float) -> None:
     black = Image.new("RGB", (100, 80))
     hidden = changed("occlusion", severity, black).any(axis=-1).mean()
     assert hidden == pytest.approx(share, abs=1 / 8000)
+
+
+@pytest.mark.parametrize("decay", [1.4, 2])
+def test_fog_is_as_rough_as_in_imagenet_c(decay: float) -> None:
+    """Its code divides a number by `decay` from scale to scale, and displaces by the square of that number."""
+    field = corruptions._plasma(decay, np.random.default_rng(0))
+
+    def displaced(step: int) -> float:
+        corners = field[::step, ::step]
+        between = field[::step, step // 2 :: step]
+        return float(np.std(between - (corners[:, :-1] + corners[:, 1:]) / 2))
+
+    assert displaced(4) / displaced(2) == pytest.approx(decay**2, rel=0.03)
 
 
 def test_fog_leaves_white_white_where_it_is_thickest_and_a_colour_cast_moves_red_against_blue() -> None:

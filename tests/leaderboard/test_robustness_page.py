@@ -62,4 +62,8 @@ def test_each_corruption_has_a_board_and_the_page_has_them_all(tmp_path: Path) -
     assert "boards/" in listed
     assert "fog" not in listed  # a row of the list is no longer for all that was corrupted
     assert "robustness.html" in (folder / "index.html").read_text()
+    (backbone,) = (folder / "backbones").glob("*.html")
+    own = backbone.read_text()
+    assert own.count("regimes side by side") == 1  # a table of what is usual, and a line for each condition
+    assert [text in own for text in (">fog:1</a>", ">noise:5</a>", "../robustness.html")] == [True] * 3
     assert not (folder / "few-labels.html").exists()

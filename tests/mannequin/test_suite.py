@@ -19,6 +19,8 @@ from humanbench.cards import cards, load_card
 from humanbench.cli import main
 from humanbench.cli.signals import ended_by_signals
 from humanbench.data.mannequin import suite
+from humanbench.data.mannequin.facts import facts_beside, facts_of
+from humanbench.data.mannequin.labels import shoot
 from humanbench.data.mannequin.pool import workers
 from humanbench.data.mannequin.sampling import world_of
 from humanbench.data.mannequin.sampling_plan import plan, sizes
@@ -26,7 +28,7 @@ from humanbench.data.mannequin.styles import style_of
 from humanbench.data.mannequin.suite import synthesize
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.errors import DataError
-from tests.mannequin.copies import SCALE, Copies
+from tests.mannequin.copies import SCALE, Copies, content
 
 FORMATS = (
     "caltech",  # text, MATLAB structs in cells, an odgt list, splits of the same pictures
@@ -60,6 +62,22 @@ def test_same_seed_same_bytes(copies: Copies, tmp_path: Path) -> None:
         assert mine.keys() == theirs.keys()
         assert [path for path in mine if mine[path] != theirs[path]] == []
     assert sorted(p.name for p in out.iterdir()) == sorted(FORMATS)
+
+
+@pytest.mark.xdist_group("mannequin")
+def test_facts_of_scenes_are_of_the_pictures_that_are_there(copies: Copies) -> None:
+    """Of every picture, as its scene is when it is taken again; crops have a person, with skin and clothes."""
+    for name in ("cuhk03", "shanghaitech_b"):
+        card, records = copies.record(name)
+        world = world_of(card, 0)
+        shots = [shot for listed in plan(card, world, SCALE).values() for shot in listed]
+        first = load_samples(card, next(iter(records)), copies.root)["image"][0]
+        known = {content(str(path)): facts for path, facts in facts_beside(Path(first)).items()}
+        assert len(known) == len({shot.number for shot in shots})
+        taken = copies.pictures / name / f"{shots[3].number:08d}.jpg"
+        scene = shoot(card, world, shots[3])[0].scene
+        assert known[content(str(taken))] == facts_of(world, shots[3], scene)
+        assert (known[content(str(taken))].skin is None) == (name == "shanghaitech_b")
 
 
 @pytest.mark.xdist_group("mannequin")

@@ -182,6 +182,15 @@ def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
     return alike
 
 
+def skin_tone(skin: Rgb) -> int:
+    """The nearest of the five tones that skin is drawn around, 1 the lightest and 5 the darkest.
+
+    >>> skin_tone((0.95, 0.8, 0.66)), skin_tone((0.33, 0.22, 0.15))
+    (1, 5)
+    """
+    return 1 + int(np.argmin([sum((a - b) ** 2 for a, b in zip(skin, tone, strict=True)) for tone in _SKIN]))
+
+
 def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> Cloth:
     """A piece of cloth in the wardrobe's colours and patterns."""
     color = pick(rng, wardrobe.colors)

@@ -18,6 +18,7 @@ from PIL import Image
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column
+from humanbench.data.mannequin.facts import facts_of, keep_facts, write_facts
 from humanbench.data.mannequin.labels import shoot
 from humanbench.data.mannequin.pool import results
 from humanbench.data.mannequin.sampling import DatasetWorld, jpeg, world_of
@@ -99,8 +100,10 @@ def write_copy(
         content = folder / card.id
         root = content / card.reader.roots[0]
         root.mkdir(parents=True)
-        with _saving(pool) as save:
+        saved: list[tuple[Path, Path]] = []
+        with _saving(pool, saved) as save:
             written = _written(card, root, tables, save)
+        write_facts(content, saved)
         counts = {split: measured(card, table) for split, table in written.items()}
         made = {"seed": seed, "scale": scale} | ({"difficulty": difficulty} if difficulty else {})
         marker = {"dataset": card.id} | made | {"humanbench": __version__, "splits": counts}
@@ -157,27 +160,30 @@ def _table(pictures: list[StoredPicture]) -> pd.DataFrame:
 
 
 def _shoot_all(card: DatasetCard, world: DatasetWorld, shots: Iterable[Shot], folder: Path) -> dict[int, StoredPicture]:
-    """Work of one process: take the pictures and store them as JPEG; what they are by number."""
+    """Work of one process: take the pictures and store them as JPEG, with the facts of their scenes; what they are by
+    number."""
     stored = {}
     for shot in shots:
         photograph, rows = shoot(card, world, shot)
-        path = folder / f"{shot.number:08d}.jpg"
+        scene, path = photograph.scene, folder / f"{shot.number:08d}.jpg"
         path.write_bytes(jpeg(world, shot.number, photograph))
-        stored[shot.number] = StoredPicture(path, photograph.scene.size, rows)
+        keep_facts(path, facts_of(world, shot, scene))
+        stored[shot.number] = StoredPicture(path, scene.size, rows)
     return stored
 
 
 @contextmanager
-def _saving(pool: Executor) -> Iterator[Save]:
+def _saving(pool: Executor, saved: list[tuple[Path, Path]]) -> Iterator[Save]:
     """What writers call to store a picture: a hard link, after a conversion by the pool unless it is a JPEG.
 
-    Conversions are done when the writer is.
+    Conversions are done when the writer is. `saved` comes to hold every picture as taken with where it is stored.
     """
     linked: list[tuple[Path, Path]] = []
     converted: dict[tuple[Path, str], Path] = {}
 
     def save(key: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        saved.append((key, path))
         source = key
         if path.suffix.lower() not in (".jpg", ".jpeg"):
             source = converted.setdefault((key, path.suffix), path)

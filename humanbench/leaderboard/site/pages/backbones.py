@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
@@ -11,6 +12,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
 from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
+from humanbench.leaderboard.site.pages.condition_pages import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
 from humanbench.leaderboard.site.pages.words import regime_title, suite_title
@@ -26,9 +28,10 @@ def backbones(content: Content) -> Iterable[Page]:
     """The page that lists those with a number, and one for each that has several entries to set side by side."""
     ranks, overall = dataset_ranks(content), overall_ranks(content)
     yield _overview(content.networks, overall)
+    links = condition_pages(content)
     for name, entries in content.networks.items():
         if len(entries) > 1:
-            yield _backbone(name, entries, ranks, overall)
+            yield _backbone(name, entries, ranks, overall, links)
 
 
 def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) -> Page:
@@ -48,9 +51,7 @@ def _overview(networks: dict[str, list[BoardEntry]], overall: dict[str, str]) ->
                 "pretraining": first.pretraining,
                 "date": max(entry.date for entry in entries),
                 "costs": [cost.text(first) for cost in costs],
-                "places": [
-                    (_place(entry), overall.get(entry.id, ""), entry.board.slug, entry.id) for entry in _listed(entries)
-                ],
+                "places": [(_place(e.board), overall.get(e.id, ""), e.board.slug, e.id) for e in _listed(entries)],
             }
         )
     rows.sort(key=lambda row: row["name"].casefold())
@@ -68,22 +69,27 @@ def _listed(entries: list[BoardEntry]) -> list[BoardEntry]:
     return [entry for entry in entries if not entry.board.condition] or entries
 
 
-def _place(entry: BoardEntry) -> str:
+def _place(key: BoardKey) -> str:
     """The board in a word or two: its regime, and what else is special."""
-    suite = [] if entry.board.suite == "humanbench-v1" else [suite_title(entry.board.suite).lower()]
-    return ", ".join([regime_title(entry.board.regime), *suite, *entry.board.labels])
+    suite = [] if key.suite == "humanbench-v1" else [suite_title(key.suite).lower()]
+    return ", ".join([regime_title(key.regime), *suite, *key.labels])
 
 
-def _backbone(name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> Page:
+def _backbone(
+    name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str], links: Sequence[tuple[str, str, str]]
+) -> Page:
     groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
     for entry in entries:
-        groups.setdefault(_conditions(entry.board), []).append(entry)
+        if not entry.board.condition:
+            groups.setdefault(_kind(entry.board), []).append(entry)
     first = entries[0]
     context = {
         "name": first.name,
         "about": _about(first),
         "fields": _fields(first),
         "groups": [_group(i, members, ranks, overall) for i, members in enumerate(groups.values())],
+        "conditions": [_condition(entry, overall) for entry in entries if entry.board.condition],
+        "links": links,
     }
     return Page(f"backbones/{name}.html", "backbone.html.j2", first.name, "backbones", context)
 
@@ -99,9 +105,23 @@ def _about(entry: BoardEntry) -> str:
     return " · ".join(text for text in known if text)
 
 
-def _conditions(key: BoardKey) -> tuple[Any, ...]:
+def _kind(key: BoardKey) -> tuple[Any, ...]:
     """What must be the same for numbers to stand side by side: all but what is finetuned."""
-    return key.suite, key.variant, key.recipe, key.synthetic, key.subset, key.condition
+    return key.suite, key.variant, key.recipe, key.synthetic, key.subset
+
+
+def _condition(entry: BoardEntry, overall: dict[str, str]) -> dict[str, Any]:
+    """A row for an entry with a part of the labels, or with corrupted pictures: there may be dozens, and two pages set
+    their numbers side by side."""
+    key = entry.board
+    return {
+        "id": entry.id,
+        "condition": key.condition,
+        "regime": _place(replace(key, condition="")),
+        "board": key.slug,
+        "rank": overall.get(entry.id, ""),
+        "datasets": len(entry.scores),
+    }
 
 
 def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from humanbench.leaderboard.model.events import by_month
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import cost_columns
-from humanbench.leaderboard.site.pages.few_labels import has_few_labels
+from humanbench.leaderboard.site.pages.condition_pages import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.robustness import has_corrupted
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
     EVIDENCE_TEXT,
@@ -33,8 +32,6 @@ PREVIEW = 10
 """Rows of a board on the first page."""
 PREVIEWS = 8
 """Boards with such rows; the others are in the list of boards."""
-FEW_LABELS = "Trained on 1 %, 10 % and 25 % of the labels: who needs fewer of them."
-ROBUSTNESS = "Tested on blurred, noisy, dark and hidden pictures: who loses least."
 CHANGES = 300
 """Events on the page of changes."""
 
@@ -54,10 +51,7 @@ def index(content: Content) -> Page:
         ],
         "tasks": [_task(content, task) for task in tasks()],
         "board_list": [_listing(board, ranked) for board, ranked in listed],
-        "conditions": [
-            *[("few-labels.html", "Few labels", FEW_LABELS)] * has_few_labels(content),
-            *[("robustness.html", "Robustness", ROBUSTNESS)] * has_corrupted(content),
-        ],
+        "conditions": condition_pages(content),
         "previews": [_preview(content, board, one) for board, ranked in listed[:PREVIEWS] for one in ranked],
         **_published(columns),
     }
