@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from humanbench.by_scene import scene_groupings
 from humanbench.cards import DatasetCard
-from humanbench.errors import CardError
+from humanbench.errors import CardError, HumanbenchError
 from humanbench.metrics.groups import Grouping, group_numbers
 from humanbench.progress import track
 from humanbench.schema import Record
@@ -144,8 +144,15 @@ def subgroups(
     return by_groups(scored(dataset, predictions, data_root, split, subset), seed, resamples, least)
 
 
+def check_least(least: int) -> None:
+    """`HumanbenchError` for a number of members with which no interval means anything."""
+    if least < 2:
+        raise HumanbenchError(f"least={least}: a group needs 2 members or more for an interval; {LEAST} is the default")
+
+
 def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, least: int = LEAST) -> SubgroupReport:
     """`subgroups` of predictions that are scored."""
+    check_least(least)
     if of.card.subgroups.forbidden:
         raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
     groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))

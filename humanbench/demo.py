@@ -1,5 +1,5 @@
-"""The demonstration: part of the embedded suite is written, two small backbones are finetuned on it, more is asked of them
-on two of the datasets, they are compared, and a leaderboard is built.
+"""The demonstration: part of the embedded suite is written, two small backbones are finetuned on it, more is asked of
+them on two of the datasets, they are compared, and a leaderboard is built.
 
 Everything lies in one folder: `data/`, a run folder per backbone, `site/`. What is there with the same content is
 not made again, so the same call goes on where an interrupted one stopped.

@@ -277,6 +277,8 @@ def head_variant(task: str, regime: str, head: str) -> str | None:
     if head not in known:
         raise RecipeError(f"--head {head}: {task} has no such head{nearest(head, known)} ({', '.join(known)})")
     if head in heads["others"]:
+        if regime not in (fitting := _fitting(_tables(task)["variant"][head])):
+            raise RecipeError(f"--head {head}: is for --protocol {' or '.join(fitting)}; the protocol here is {regime}")
         return head
     if head in untrained and REGIMES[regime].fits:
         raise RecipeError(f"--head {head}: trains nothing, so it is of --protocol none; the protocol here is {regime}")
@@ -286,6 +288,19 @@ def head_variant(task: str, regime: str, head: str) -> str | None:
             f"--head {head}: is trained, and --protocol {regime} trains nothing; give {answers} or another"
         )
     return None
+
+
+def tasks_for_head(head: str, regime: str) -> list[str]:
+    """The tasks that can be finetuned in a regime with this head."""
+
+    def fits(task: str) -> bool:
+        try:
+            head_variant(task, regime, head)
+        except RecipeError:
+            return False
+        return True
+
+    return [name for name in task_names() if fits(name)]
 
 
 class NamedVariant(NamedTuple):
@@ -314,12 +329,17 @@ def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str, regime:
     if only and card.id not in only:
         raise RecipeError(f"the recipe variant {variant!r} is for {', '.join(only)}, not for {card.id}")
     table = known[variant]
-    fitting = [name for name in table.get("regimes", REGIMES.names()) if name not in table.get("without", ())]
+    fitting = _fitting(table)
     if regime not in fitting:
         raise RecipeError(
             f"the recipe variant {variant!r} of {card.task} is for the protocols {', '.join(fitting)}, not for {regime}"
         )
     return [_without(table), table.get("regime", {}).get(regime, {})]
+
+
+def _fitting(variant: Mapping[str, Any]) -> list[str]:
+    """The regimes that a variant is for."""
+    return [name for name in variant.get("regimes", REGIMES.names()) if name not in variant.get("without", ())]
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -212,7 +212,15 @@ def scored_against(card: DatasetCard, tables: dict[str, pd.DataFrame], path: Pat
     evaluation = _evaluation(card)
     sha256 = content_sha256(existing(path))
     task = task_for(card).predictions
-    read = task.read(card, tables, path)
+    try:
+        read = task.read(card, tables, path)
+    except PredictionError as error:
+        if task.suffix and path.suffix.lower() != task.suffix:
+            raise PredictionError(
+                f"{path}: predictions of {card.id} are a {task.suffix} file (docs/predictions.md), which this is not: "
+                + str(error).removeprefix(f"{path}: ")
+            ) from error
+        raise
     try:
         scores = task.score(card, tables, read)
     except WithheldError:

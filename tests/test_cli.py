@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from humanbench.cards import cards
 from humanbench.cli import main
+from humanbench.cli.options import OneValue
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"torch", "pandas", "sklearn", "numpy", "scipy", "PIL", "pydantic", "timm", "numba"}
@@ -164,3 +167,33 @@ def test_a_wrong_eval_starts_nothing(
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "eval --backbone mini_path --suite mini --fraction 0.1 --fraction 0.25",
+        "eval --backbone mini_path --fraction 0.1 --draw 1 --draw 1",
+        "datasets synthesize pa100k --out a --out b",
+        "leaderboard build --out a --out b",
+    ],
+)
+def test_an_option_with_one_value_is_not_given_twice(line: str) -> None:
+    """click would take the last without a word; options with many values and flags stay as they are."""
+    option = line.split()[-2]
+    refused = CliRunner().invoke(main, line.split())
+    assert refused.exit_code == 2
+    assert f"{option} is given 2 times; give it once" in refused.stderr
+
+
+def test_every_command_refuses_options_that_are_given_twice() -> None:
+    def commands(command: click.Command) -> Iterator[click.Command]:
+        if isinstance(command, click.Group):
+            for name in command.list_commands(click.Context(command)):
+                found = command.get_command(click.Context(command), name)
+                assert found is not None
+                yield from commands(found)
+        else:
+            yield command
+
+    assert {type(command) for command in commands(main)} == {OneValue}

@@ -265,6 +265,10 @@ def test_files_that_are_no_npz_are_refused(written: Any, tmp_path: Path) -> None
     root, perfect, _ = written("market1501")
     (tmp_path / "text.npz").write_text("hello")
     refuse("market1501", root, tmp_path / "text.npz", "not a readable .npz archive")
+    (tmp_path / "table.csv").write_text("image,count\n")
+    refuse(
+        "market1501", root, tmp_path / "table.csv", "predictions of market1501 are a .npz file (docs/predictions.md), "
+    )
     (tmp_path / "cut.npz").write_bytes(perfect.read_bytes()[:-100])
     refuse("market1501", root, tmp_path / "cut.npz", "not a readable .npz archive")
     with zipfile.ZipFile(tmp_path / "strange.npz", "w") as archive:

@@ -166,7 +166,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_keeps_its_groups_and_says_where_there_are_none(made: Path) -> None:
-    found = list(run_subgroups(made / "run", data_root=made / "data", resamples=20, least=1))
+    found = list(run_subgroups(made / "run", data_root=made / "data", resamples=20, least=2))
     (report,) = [one for one in found if isinstance(one, SubgroupReport)]
     assert [one for one in found if isinstance(one, str)] == [
         "lip: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
@@ -240,6 +240,31 @@ def test_command_line(made: Path) -> None:
     assert (forgotten.exit_code, "give --predictions FILE" in forgotten.stderr) == (2, True)
     confused = command("groups", made / "run", "--predictions", file, "--data-root", made / "data")
     assert (confused.exit_code, "is no dataset" in confused.stderr) == (2, True)
+
+
+def test_groups_of_what_a_run_no_longer_has_are_noticed(made: Path, tmp_path: Path) -> None:
+    """Of other predictions, and of the same ones against other labels: both would stand beside a number not theirs."""
+    run = tmp_path / "run"
+    shutil.copytree(made / "run", run)
+    shutil.rmtree(run / "groups", ignore_errors=True)
+    list(run_subgroups(run, ["pa100k"], made / "data", resamples=2))
+    results = humanbench.load_results(run)
+    (file,) = (run / "groups").iterdir()
+    assert not any(isinstance(one, str) for one in stored_subgroups(run, results))
+    before = file.read_text()
+    for changed in ({"predictions_sha256": "0" * 64}, {"value": 12.5}):
+        file.write_text(json.dumps(json.loads(before) | changed))
+        (told,) = stored_subgroups(run, results)
+        assert isinstance(told, str)
+        assert told.endswith(f"are not those of the run's results; write them again: humanbench groups {run}")
+
+
+def test_a_group_has_two_members_at_least(made: Path) -> None:
+    (file,) = (made / "run/predictions").glob("pa100k*.csv")
+    with pytest.raises(HumanbenchError, match="least=0: a group needs 2 members or more"):
+        humanbench.subgroups("pa100k", file, made / "data", least=0)
+    with pytest.raises(HumanbenchError, match="least=1"):
+        next(run_subgroups(made / "run", data_root=made / "data", least=1))
 
 
 def test_a_card_may_forbid_it(made: Path) -> None:

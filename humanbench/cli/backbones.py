@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import json_option
+from humanbench.cli.options import OneValueGroup, json_option
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import BackboneCard, Weights
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TIMM = "timm:"
 
 
-@click.group(name="backbones", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="backbones", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """Backbone cards, and the networks of timm by name.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import json_option
+from humanbench.cli.options import OneValueGroup, json_option
 
 
-@click.group(name="cache", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="cache", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """What is kept under $HUMANBENCH_CACHE (default ~/.cache/humanbench); all of it can be computed again."""
 

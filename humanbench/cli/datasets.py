@@ -9,7 +9,7 @@ import click
 
 from humanbench.cli.completing import dataset_ids
 from humanbench.cli.download import download_dataset
-from humanbench.cli.options import SEED, data_options, following_options, json_option
+from humanbench.cli.options import SEED, OneValueGroup, data_options, following_options, json_option
 from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.group(name="datasets", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="datasets", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """The dataset cards and their state on disk.
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import SCALE, SEED, following_options
+from humanbench.cli.options import SCALE, SEED, OneValue, following_options
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
     from humanbench.results.cells import CellNumber
 
 
-@click.command(name="demo", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="demo", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--out", metavar="DIR", default="runs/demo", show_default=True, help="Folder for all that is made.")
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import data_options, json_option
+from humanbench.cli.options import OneValue, data_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.command(name="doctor", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="doctor", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--hub", is_flag=True, help="Ask the Hugging Face hub too; nothing else is asked of a network.")
 @data_options
 @json_option

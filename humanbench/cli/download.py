@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import data_options, following_options, json_option
+from humanbench.cli.options import OneValue, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.cards import RemoteFile
     from humanbench.data_root import DataRoot
 
 
-@click.command("download")
+@click.command("download", cls=OneValue)
 @click.argument("dataset_id", metavar="ID", shell_complete=dataset_ids)
 @click.option(
     "--from", "given", multiple=True, metavar="FILE|ADDRESS", help="What you were given, in place of the card's files."

@@ -8,7 +8,7 @@ import click
 
 from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
-from humanbench.cli.options import following_options, json_option
+from humanbench.cli.options import OneValue, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.evaluation.plan import Plan
@@ -21,7 +21,7 @@ INTERVAL = "95 % of units and seed"
 _CLUSTERS = click.Choice(["slurm", "local"])
 
 
-@click.command(name="eval", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="eval", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @finetuning_options
 @click.option(
     "--dry-run",

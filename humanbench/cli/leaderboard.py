@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import data_options, following_options, json_option
+from humanbench.cli.options import OneValueGroup, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -23,7 +23,7 @@ _store_option = click.option(
 )
 
 
-@click.group(name="leaderboard", context_settings=_HELP)
+@click.group(name="leaderboard", cls=OneValueGroup, context_settings=_HELP)
 def command() -> None:
     """A static site of results; checking, accepting and withdrawing submissions."""
 

@@ -12,6 +12,27 @@ import click
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
+
+class OneValue(click.Command):
+    """A command that refuses an option with a single value which is given several times, of which click takes the last
+    without a word."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            single = [p for p in order if isinstance(p, click.Option) and not (p.multiple or p.is_flag or p.count)]
+            twice = next((option for option in single if single.count(option) > 1), None)
+            if twice is not None and not any(option.is_eager for option in order):
+                raise click.UsageError(f"{twice.opts[-1]} is given {single.count(twice)} times; give it once", ctx)
+        return super().parse_args(ctx, args)
+
+
+class OneValueGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = OneValue
+
+
 data_root_option: Callable[[Any], Any] = click.option(
     "--data-root",
     metavar="DIR",

@@ -8,10 +8,10 @@ import click
 
 from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
-from humanbench.cli.options import json_option
+from humanbench.cli.options import OneValue, json_option
 
 
-@click.command(name="plan", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="plan", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @finetuning_options
 @rate_option
 @json_option

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, data_root_option, following_options, json_option
+from humanbench.cli.options import SEED, OneValue, data_root_option, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.pretrain.recipe import PretrainRecipe
 
 
-@click.command(name="pretrain", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="pretrain", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--method", type=click.Choice(["path", "mae"]), default="path", show_default=True)
 @click.option("--backbone", metavar="NAME", help="What it starts from.  [default: the recipe's]")
 @click.option("--checkpoint", metavar="FILE|hf-hub:…", help="Weights to load into it.")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import SEED, data_options, following_options, json_option
+from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
     from humanbench.scoring import ScoreReport
 
 
-@click.command(name="score", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="score", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("dataset", shell_complete=dataset_ids)
 @click.option("--predictions", required=True, metavar="PATH", help="The file, or folder of label maps, to score.")
 @data_options

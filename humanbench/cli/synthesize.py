@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import SCALE, SEED, FiniteRange, following_options
+from humanbench.cli.options import SCALE, SEED, FiniteRange, OneValue, following_options
 from humanbench.cli.signals import ended_by_signals
 
 
-@click.command("synthesize")
+@click.command("synthesize", cls=OneValue)
 @click.argument("ids", nargs=-1, shell_complete=dataset_ids)
 @click.option("--all", "everything", is_flag=True, help="All datasets.")
 @click.option("--evaluated", is_flag=True, help="The datasets of the evaluation.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import json_option
+from humanbench.cli.options import OneValue, json_option
 
 
-@click.command(name="weights", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="weights", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--save-backbone",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from humanbench.by_group import LEAST, SubgroupReport, by_groups
+from humanbench.by_group import LEAST, SubgroupReport, by_groups, check_least
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
 from humanbench.comparison.runs import read_run
 from humanbench.errors import CardError, HumanbenchError
@@ -35,6 +36,7 @@ def run_subgroups(
 
     Raises `HumanbenchError` where a dataset is none of the run's.
     """
+    check_least(least)
     found = read_run(run)
     known = sorted({key.dataset for key in found.cells})
     if absent := [name for name in datasets if name not in known]:
@@ -66,10 +68,27 @@ def _words(result: Result) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def stored_subgroups(folder: Path) -> Iterator[SubgroupReport | str]:
-    """What `run_subgroups` wrote into a run's folder; of a file that is no such report, in words that it is none."""
+def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> Iterator[SubgroupReport | str]:
+    """What `run_subgroups` wrote into a run's folder; of a file that is no such report, in words that it is none.
+
+    `results`: those of the run; then of a report of other predictions, or of other labels, in words that it is stale.
+    """
+    known = None if results is None else {r.provenance.predictions_sha256: r for r in results if r.provenance}
+    again = f"write them again: humanbench groups {folder}"
     for path in files_in(folder / FOLDER, "*.json"):
         try:
-            yield SubgroupReport.model_validate_json(path.read_bytes())
+            report = SubgroupReport.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            yield f"{path}: no metrics by group, or altered; write them again: humanbench groups {folder}"
+            yield f"{path}: no metrics by group, or altered; {again}"
+            continue
+        if known is not None and not _is_of(report, known.get(report.predictions_sha256)):
+            yield f"{path}: of predictions or labels that are not those of the run's results; {again}"
+        else:
+            yield report
+
+
+def _is_of(report: SubgroupReport, result: Result | None) -> bool:
+    """Whether the groups are those of a result: of its predictions, and their whole is its number."""
+    if result is None or report.main != result.main:
+        return False
+    return math.isclose(report.value, result.value, rel_tol=1e-5, abs_tol=1e-5)

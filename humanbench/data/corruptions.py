@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from humanbench.hashing import text_sha256
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL import Image
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -70,6 +71,25 @@ class Corruption:
         pixels = np.asarray(image, np.float64) / 255
         changed = CORRUPTIONS[self.name](pixels, self.severity - 1, np.random.default_rng(seed))
         return Image.fromarray((changed.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+class CorruptedAsOpened:
+    """What makes of a picture of these tables and its path the corrupted one, for `images.opened_through`.
+
+    A picture is known by its split and its id in the tables (`image_id` where rows are people), so that it is changed
+    alike wherever the dataset lies and whoever in it is asked for.
+    """
+
+    def __init__(self, corruption: Corruption, dataset: str, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._corruption, self._dataset = corruption, dataset
+        self._ids: dict[str, str] = {}
+        for split, table in tables.items():
+            column = "image_id" if "image_id" in table else "id"
+            for path, name in zip(table["image"], table[column], strict=True):
+                self._ids.setdefault(str(path), f"{split}/{name}")
+
+    def __call__(self, image: Image.Image, path: str) -> Image.Image:
+        return self._corruption(image, self._dataset, self._ids[path])
 
 
 def corruption_of(text: str) -> Corruption:

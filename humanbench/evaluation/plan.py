@@ -80,7 +80,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     backbone = None if outline.settled or asked is None or says else _loaded(request)
     seen = told if says else outline.pretrained_on if backbone is None else backbone.pretrained_on
     tested = None if heads is None else heads.datasets
-    cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested)
+    cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested, request.head)
     _check_subset(request.subset, cards)
     required = _nothing if heads is None else heads.overrides
     seeds = range(request.seed, request.seed + request.seeds)

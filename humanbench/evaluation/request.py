@@ -132,7 +132,7 @@ class Request:
         overrides, _ = divided(self.set)
         check_freezing(overrides, regime)
         if scenario is None and REGIMES[regime].fits:  # of others the backbone, or its dumps, say what is chosen
-            for card in candidates(self.patterns, self.task, regime, None, None)[0]:
+            for card in candidates(self.patterns, self.task, regime, None, None, head=self.head)[0]:
                 load_recipe(card, regime, self.suite, self.named.variant_of(card, regime), overrides)
 
     @property

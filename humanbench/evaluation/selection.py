@@ -9,6 +9,7 @@ from humanbench.cards import SCENARIOS, DatasetCard, evaluated, load_card, scena
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
 from humanbench.errors import DataError, HumanbenchError
+from humanbench.recipes import tasks_for_head
 from humanbench.regimes import DEFAULT_REGIME, REGIMES
 from humanbench.tasks.registry import task_for, tasks
 from humanbench.text import nearest
@@ -40,10 +41,12 @@ def candidates(
     asked: str | None,
     pretrained_on: Sequence[str] | None,
     heads: Collection[str] | None = None,
+    head: str | None = None,
 ) -> tuple[list[DatasetCard], str]:
     """Cards of the benchmark that fit what was asked for, on disk or not, in the benchmark's order; what is left out.
 
-    `heads`: ids of the datasets whose heads a pretraining brought along; only they can be tested then.
+    `heads`: ids of the datasets whose heads a pretraining brought along; only they can be tested then. `head`: the name
+    of a head; datasets of tasks that it is not for are left out, unless they were named outright or are all there are.
     With names or wildcards any dataset with an evaluation can be chosen. Raises `HumanbenchError` when none is left,
     or one that was named outright cannot be tested so.
     """
@@ -64,7 +67,17 @@ def candidates(
     reason = f"--protocol {regime} is for {', '.join(task.name for task in tasks() if chosen_regime.suits(task))}"
     if named:
         raise HumanbenchError(f"{reason}: {named[0].id} ({named[0].task}) {chosen_regime.otherwise}")
-    return able, f"{reason}; left out: {', '.join(card.id for card in rest)}" if rest else ""
+    left_out = [f"{reason}; left out: {', '.join(card.id for card in rest)}"] if rest else []
+    if head is not None:
+        having = tasks_for_head(head, regime)
+        without = [card for card in able if card.task not in having and card.id not in patterns]
+        if without and len(without) < len(able):
+            able = [card for card in able if card not in without]
+            told = (
+                f"--head {head} is for {', '.join(dict.fromkeys(card.task for card in able))} with --protocol {regime}"
+            )
+            left_out.append(f"{told}; left out: {', '.join(card.id for card in without)}")
+    return able, "\n".join(left_out)
 
 
 def _with_heads(

@@ -9,14 +9,17 @@ from pathlib import Path
 import html5lib
 import numpy as np
 import pytest
+from PIL import Image
 
 from humanbench import metrics
 from humanbench.cards import load_card
+from humanbench.data.corruptions import CORRUPTIONS
+from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.site.failures import WORST, failures_of
 from humanbench.leaderboard.site.html_check import problems
-from humanbench.leaderboard.site.local_failures import folded_notes
+from humanbench.leaderboard.site.local_failures import folded_notes, write_failures
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.metrics.crowdhuman import crowdhuman
 from humanbench.scoring import Metric
@@ -141,6 +144,24 @@ def test_a_run_on_real_data_stays_on_the_machine(procedural: Path, tmp_path: Pat
     assert all((out / path).is_file() for path in pictures)
     assert run("failures", bad, "--datasets", "pa100k", *common).exit_code == 0, "its own folder is replaced"
     assert not list((out / "pictures").glob("*shanghaitech_b*"))
+
+
+def test_corrupted_cells_are_drawn_as_they_were_tested(
+    procedural: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CORRUPTIONS, "noise", lambda pixels, level, rng: np.full_like(pixels, 0.5))
+    drawn = {}
+    for name, cell in (("plain", {}), ("grey", {"corruption": "noise:5"})):
+        folder = write_run(tmp_path / name, procedural, ["pa100k"], 0.9, resamples=2, cell=cell)
+        write_failures(folder, tmp_path / f"{name}-out", data_root=procedural, count=1)
+        (page,) = (tmp_path / f"{name}-out").glob("index.html")
+        assert ("noise:5" in page.read_text()) == (name == "grey")
+        picture = next((tmp_path / f"{name}-out" / "pictures").iterdir())
+        drawn[name] = np.asarray(Image.open(picture).convert("RGB"), int)
+    middle = [d[d.shape[0] // 2, : d.shape[0] // 4].std() for d in drawn.values()]
+    assert middle[0] > 5 > middle[1]
+    with pytest.raises(HumanbenchError, match=r"nothing of .*plain can stand beside .*grey"):
+        write_failures(tmp_path / "grey", tmp_path / "both", tmp_path / "plain", data_root=procedural)
 
 
 def test_what_cannot_be_drawn_is_one_sentence(runs: list[Path], procedural: Path, tmp_path: Path) -> None:

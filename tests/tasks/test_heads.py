@@ -12,6 +12,7 @@ from humanbench.backbones.features import Features
 from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.evaluation.request import Request
+from humanbench.evaluation.selection import candidates
 from humanbench.recipes import head_variant, load_recipe
 from humanbench.tasks.attribute import training as attribute
 from humanbench.tasks.attribute.options import AttributeLossOptions
@@ -43,6 +44,7 @@ def test_the_recipes_own_head_is_no_variant_and_no_other_recipe() -> None:
         ("reid", "none", "knn", r"reid has no such head \(class_token, mean, attentive\)"),
         ("attribute", "none", "linar", "attribute has no such head; did you mean .?linear"),
         ("attribute", "head", "knn", "--head knn: trains nothing, so it is of --protocol none"),
+        ("attribute", "head", "linear", "--head linear: is for --protocol none; the protocol here is head"),
         (
             "attribute",
             "none",
@@ -54,6 +56,25 @@ def test_the_recipes_own_head_is_no_variant_and_no_other_recipe() -> None:
 def test_a_head_that_does_not_fit_is_refused(task: str, regime: str, head: str, says: str) -> None:
     with pytest.raises(RecipeError, match=says):
         head_variant(task, regime, head)
+
+
+def test_a_head_leaves_out_the_datasets_that_it_is_not_for() -> None:
+    """Of all that would be taken; what is named outright, and a head that nothing has, is refused as ever."""
+
+    def chosen(head: str, regime: str, patterns: list[str], task: str | None = None) -> tuple[set[str], str]:
+        found, left_out = candidates(patterns, task, regime, None, None, head=head)
+        return {card.task for card in found}, left_out
+
+    tasks, told = chosen("attentive", "head", [])
+    assert tasks == {"reid", "attribute", "counting"}
+    assert told.startswith("--head attentive is for reid, attribute, counting with --protocol head; left out: human36m")
+    assert chosen("mean", "none", ["*"])[0] == {"reid"}
+    assert chosen("knn", "none", [])[0] == {"attribute"}
+    assert chosen("attentive", "head", ["pa100k"]) == ({"attribute"}, "")
+    assert Request("vit_tiny_patch16_224", protocol="head", head="attentive").patterns == []
+    for options in ({"datasets": "lip,pa100k"}, {"task": "parsing"}):
+        with pytest.raises(RecipeError, match="parsing has one head; tasks with several are reid, attribute, counting"):
+            Request("vit_tiny_patch16_224", protocol="head", head="attentive", **options)
 
 
 def test_what_needs_training_is_not_for_none_and_what_does_not_only_for_it() -> None:

@@ -108,7 +108,8 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
 
     samples = samples_of(gathered.entries, gathered.folders, data_root)
     folders = dict.fromkeys(gathered.folders.values())
-    stored = [found for folder in folders for found in stored_subgroups(folder)]
+    results = [result for entry in gathered.entries for result in entry.results]
+    stored = [found for folder in folders for found in stored_subgroups(folder, results)]
     groups = {report.predictions_sha256: report for report in stored if not isinstance(report, str)}
     site = build_site(out, gathered.entries, gathered.events, samples, groups)
     damaged = [text for text in stored if isinstance(text, str)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
 from humanbench.comparison.runs import Run, read_run
+from humanbench.data.corruptions import CorruptedAsOpened, corruption_of
+from humanbench.data.images import opened_through
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside
 from humanbench.leaderboard.site.failures import WORST, TaskFailures, failures_of
@@ -86,7 +89,7 @@ def _found(
     cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
 ) -> Iterator[_Found]:
     for key, cell in track(list(cells.items()), "looking for the worst"):
-        name = f"{key.dataset}, {key.regime}"
+        name = ", ".join(filter(None, (key.dataset, key.regime, key.variant, key.condition)))
         try:
             if cell.problem:
                 raise HumanbenchError(f"the run {cell.problem}")
@@ -97,7 +100,10 @@ def _found(
                     beside_it = _other(key, cell, other, ground)
                 except HumanbenchError as error:
                     notes.append((name, f"nothing stands beside it: {error}"))
-            worst = failures_of(card, tables, guess, beside_it, count)
+            corruption = cell.first.result.corruption
+            change = None if corruption is None else CorruptedAsOpened(corruption_of(corruption), card.id, tables)
+            with nullcontext() if change is None else opened_through(change):
+                worst = failures_of(card, tables, guess, beside_it, count)
         except HumanbenchError as error:
             notes.append((name, str(error)))
             continue
@@ -110,17 +116,24 @@ def _found(
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
     path = scored_predictions(cell.first, name)
     card, tables = ground_truth(cell, ground)
-    label = f"{shown(cell.first.result.backbone, 60)}, {shown(cell.first.result.regime, 20)}"
+    label = f"{shown(cell.first.result.backbone, 60)}, {_regime(cell.key)}"
     return (label, task_for(card).predictions.read(card, tables, path)), card, tables
 
 
+def _regime(key: CellKey) -> str:
+    """The regime, with what else tells its cells from others of a run."""
+    return shown(", ".join(filter(None, (key.regime, key.variant, key.condition))), 60)
+
+
 def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
-    """The second run's predictions for the cell: of the same regime where it has that, else of another."""
-    alike = [found for known, found in other.cells.items() if known == key]
-    alike += [found for known, found in other.cells.items() if known.dataset == key.dataset and known != key]
+    """The second run's predictions for the cell: of the same regime where it has that, else of another that was tested
+    on the same pictures."""
+    here = [(known, found) for known, found in other.cells.items() if known.dataset == key.dataset]
+    here = [one for one in here if one[1].first.result.corruption == cell.first.result.corruption]
+    alike = [found for known, found in here if known == key] + [found for known, found in here if known != key]
     its = next((found for found in alike if not found.problem), None)
     if its is None:
-        raise HumanbenchError(f"{other.name} has no result on it")
+        raise HumanbenchError(f"{other.name} has no result on it" + (f" with {key.condition}" if key.condition else ""))
     if labels_of(its.first.result) != labels_of(cell.first.result):
         raise HumanbenchError(f"{other.name} was tested on other labels of it")
     guess, _, _ = _guess(its, ground, other.name)
@@ -138,7 +151,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
             where = f"pictures/{number + 1}-{key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
-            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(key.regime, 30)})
+            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": _regime(key)})
         text = (
             templates()
             .get_template("failures_local.html.j2")
