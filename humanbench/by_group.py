@@ -153,15 +153,7 @@ def check_least(least: int) -> None:
 def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, least: int = LEAST) -> SubgroupReport:
     """`subgroups` of predictions that are scored."""
     check_least(least)
-    if of.card.subgroups.forbidden:
-        raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
-    groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
-    if of.synthetic:
-        groupings += scene_groupings(of.card, of.tables, of.scores)
-    if not groupings:
-        raise CardError(
-            f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
-        )
+    groupings = groupings_of(of)
     return SubgroupReport(
         dataset=of.card.id,
         split=of.split,
@@ -173,6 +165,20 @@ def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, 
         predictions_sha256=of.sha256,
         groupings=tuple(_report(of, grouping, seed, resamples, least) for grouping in groupings),
     )
+
+
+def groupings_of(of: ScoredPredictions) -> list[Grouping]:
+    """The groups of scored predictions. `CardError` where the labels tell none apart, or the terms forbid it."""
+    if of.card.subgroups.forbidden:
+        raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
+    groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
+    if of.synthetic:
+        groupings += scene_groupings(of.card, of.tables, of.scores)
+    if not groupings:
+        raise CardError(
+            f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
+        )
+    return groupings
 
 
 def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int, least: int) -> GroupingReport:

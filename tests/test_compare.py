@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -16,8 +17,10 @@ import numpy as np
 import pytest
 
 import humanbench
+from humanbench import comparison
 from humanbench.cards import evaluated, load_card
 from humanbench.comparison import Comparison
+from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.formats import folded_rows, headline
 from humanbench.comparison.report import CellReport, TogetherReport, averages
 from humanbench.errors import HumanbenchError
@@ -436,6 +439,66 @@ def test_what_more_seeds_may_decide() -> None:
     assert undecided(-0.96, 2.96, metric="MSE")  # of an error the upper end is the drop
     assert not undecided(-2.96, 0.9, metric="MSE")
     assert not report_of(verdict="not comparable").undecided
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The made datasets have twelve pictures."""
+    monkeypatch.setattr(comparison, "group_changes", partial(group_changes, resamples=50, least=2))
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_groups_of_both_runs_are_those_of_either_and_their_differences(made: Path) -> None:
+    report = humanbench.compare(made / "base", made / "poor", data_root=made / "data", groups=True)
+    sides = []
+    for name in ("base", "poor"):
+        (file,) = (made / name / "predictions").glob("pa100k*.csv")
+        one = humanbench.subgroups("pa100k", file, made / "data", resamples=2, least=2)
+        sides.append({(g.name, group.name): group.value for g in one.groupings for group in g.groups})
+    found = {(g.name, group.name): group for g in report.groups if g.dataset == "pa100k" for group in g.groups}
+    assert found.keys() == sides[0].keys()
+    for key, group in found.items():
+        assert [group.base, group.new] == pytest.approx([side[key] for side in sides], nan_ok=True)
+        assert group.difference == pytest.approx(group.new - group.base, nan_ok=True)
+    shown = [group for group in found.values() if not math.isnan(group.base)]
+    assert len(shown) > 3
+    assert all(group.low <= group.difference <= group.high for group in shown)
+    assert report.groups_absent == ()
+    (sex,) = [g for g in report.groups if g.name == "sex"]
+    assert sex.gap is not None
+    by_name = {group.name: group for group in sex.groups}
+    best, worst = by_name[sex.gap.best], by_name[sex.gap.worst]
+    assert best.base + best.new >= worst.base + worst.new  # apart in the mean of both
+    assert sex.gap.difference == pytest.approx((best.new - worst.new) - (best.base - worst.base))
+    assert sex.gap.low <= sex.gap.difference <= sex.gap.high
+    assert f"gap: {best.name} − {worst.name}" in str(report)
+    assert "by sex" in report.to_markdown()
+    assert repr(Comparison.model_validate_json(report.to_json()).groups) == repr(report.groups)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_groups_of_equal_runs_differ_by_nothing(made: Path) -> None:
+    done = command("compare", made / "base", made / "base", "--data-root", made / "data", "--groups", "--json")
+    document = json.loads(done.stdout)
+    changes = [group for g in document["groups"] for group in (*g["groups"], *([g["gap"]] if g["gap"] else []))]
+    assert {(c["difference"], c["low"], c["high"]) for c in changes if c["base"] is not None} == {(0, 0, 0)}
+    plain = json.loads(command("compare", made / "base", made / "base", "--data-root", made / "data", "--json").stdout)
+    assert plain == document | {"groups": [], "groups_absent": []}
+
+
+def test_costs_stand_side_by_side_where_one_device_measured_them(made: Path, tmp_path: Path) -> None:
+    slow = {"device": "a", "images_per_second": {"forward_1_fp32": 100.0}}
+    write_run(tmp_path / "base", made / "data", ["pa100k"], 0.2, trainable=2_000_000, provenance=slow)
+    fast = slow | {"images_per_second": {"forward_1_fp32": 400.0}}
+    write_run(tmp_path / "new", made / "data", ["pa100k"], 0.2, trainable=1000, provenance=fast)
+    report = humanbench.compare(tmp_path / "base", tmp_path / "new", data_root=made / "data")
+    costs = {cost.cost: (cost.base, cost.new) for cost in report.costs}
+    assert costs["trainable"] == (2e6, 1000)
+    assert costs["latency_ms"] == (10, 2.5)
+    assert "| latency at batch 1 | 1 | 10 ms | 2.5 ms |" in report.to_markdown()
+    write_run(tmp_path / "other", made / "data", ["pa100k"], 0.2, provenance=fast | {"device": "b"})
+    report = humanbench.compare(tmp_path / "base", tmp_path / "other", data_root=made / "data")
+    assert "latency_ms" not in {cost.cost for cost in report.costs}
 
 
 def test_averages_by_hand() -> None:

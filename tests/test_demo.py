@@ -53,11 +53,17 @@ def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, mon
     assert not any("writing" in text for text in said)
     assert (tmp_path / "demo" / "data" / "peta" / "MANNEQUIN.json").stat().st_mtime_ns == written
     kept = {path.name: path.read_bytes() for path in (tmp_path / "demo").glob("*/results/*.json")}
-    assert len(kept) == 4
+    assert len(kept) == 16  # of each backbone two, and of peta another regime, another head and four corruptions
     assert done.items() <= kept.items()
     assert all(result.synthetic and result.status == "done" for results in shown.runs for result in results)
     assert [len(results) for results in shown.runs] == [2, 2]
+    assert [len(results) for results in shown.further] == [6, 6]
+    assert not any(results.failed for results in shown.further)
     assert shown.comparison.comparable
+    site = shown.site.folder
+    assert "noise" in (site / "robustness.html").read_text(encoding="utf-8")
+    entry = next(site.glob("entries/mini-path-partial-*.html")).read_text(encoding="utf-8")
+    assert all(f'id="{part}-peta"' in entry for part in ("groups", "calibration", "parts"))
     assert "synthetic" in shown.site.front.read_text(encoding="utf-8")
 
 

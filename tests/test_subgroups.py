@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
@@ -18,7 +19,8 @@ from humanbench.cards import Subgroups, load_card
 from humanbench.comparison.groups import run_subgroups, stored_subgroups
 from humanbench.data.mannequin.facts import FILE
 from humanbench.data.samples import MARKER
-from humanbench.errors import CardError, DataError, HumanbenchError
+from humanbench.errors import CardError, DataError, DataWarning, HumanbenchError
+from humanbench.export import export
 from humanbench.metrics.groups import Group, Grouping, by_attribute, group_numbers
 from humanbench.metrics.scores import Scores
 from humanbench.stats import bootstrap
@@ -52,6 +54,14 @@ def test_values_intervals_and_the_largest_gap() -> None:
     assert numbers[3].low < 5 < numbers[3].high
     assert gap is not None
     assert (gap.best, gap.worst, gap.value, gap.low, gap.high) == ("b", "a", 10, 10, 10)
+
+
+def test_groups_that_are_all_equal_have_a_gap_of_nothing() -> None:
+    scores = means(np.full(80, 7.0))
+    parts = [Group.part(name, scores, (np.arange(80) < 40) == first) for name, first in (("a", True), ("b", False))]
+    _, gap = group_numbers(Grouping("g", "images", "", tuple(parts)), "mean", 80, rng(), 20, least=30)
+    assert gap is not None
+    assert (gap.best, gap.worst, gap.value, gap.low, gap.high) == ("b", "a", 0, 0, 0)
 
 
 def test_a_group_of_all_has_the_interval_of_the_whole() -> None:
@@ -257,6 +267,30 @@ def test_groups_of_what_a_run_no_longer_has_are_noticed(made: Path, tmp_path: Pa
         (told,) = stored_subgroups(run, results)
         assert isinstance(told, str)
         assert told.endswith(f"are not those of the run's results; write them again: humanbench groups {run}")
+
+
+def test_the_table_of_results_has_groups(made: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made / "run", run)
+    shutil.rmtree(run / "groups", ignore_errors=True)
+    before = pd.read_csv(io.StringIO(export(run, form="csv")))
+    assert before["grouping"].isna().all()
+    report = next(
+        r for r in run_subgroups(run, ["pa100k"], made / "data", resamples=2, least=2) if not isinstance(r, str)
+    )
+    after = pd.read_csv(io.StringIO(export(run, form="csv")))
+    rows = after[after["grouping"] == "sex"]
+    (sex,) = [grouping for grouping in report.groupings if grouping.name == "sex"]
+    assert list(rows["part"][:2]) == [group.name for group in sex.groups]
+    assert list(rows["value"][:2]) == pytest.approx([group.value for group in sex.groups])
+    assert list(rows["n"][:2]) == [group.n for group in sex.groups]
+    assert list(rows["metric"]) == ["mA", "mA", "largest gap of mA"]
+    assert not rows["main"].any()
+    pd.testing.assert_frame_equal(after[after["grouping"].isna()].reset_index(drop=True), before, check_dtype=False)
+    (file,) = (run / "groups").iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"value": 12.5}))
+    with pytest.warns(DataWarning, match="are not those of the run's results"):
+        assert pd.read_csv(io.StringIO(export(run, form="csv")))["grouping"].isna().all()
 
 
 def test_a_group_has_two_members_at_least(made: Path) -> None:

@@ -38,6 +38,7 @@ _WIDTH = 140
 @click.option("--save", multiple=True, metavar="FILE", help="Also write FILE.md, FILE.json or FILE.xml (JUnit).")
 @data_options
 @click.option("--subset", metavar="FILE", help="The file of sample ids of results on a subset.")
+@click.option("--groups", is_flag=True, help="Also by the groups that labels tell apart (docs/groups.md).")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
 @following_options
 @json_option
@@ -89,9 +90,13 @@ def show(report: Comparison) -> None:
     from humanbench.comparison.formats import (
         CELLS,
         DETECTS,
+        GROUPS_SAY,
         TOGETHER,
         average_row,
+        cost_row,
         folded_rows,
+        group_head,
+        group_rows,
         headline,
         not_together,
         notes,
@@ -116,11 +121,19 @@ def show(report: Comparison) -> None:
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
+        if costs := [cost_row(cost) for cost in report.costs if cost.board == board]:
+            words = [f"{name} {base} → {new}" for name, _, base, new in costs]
+            console.print(escape(f"cost, median of the cells: {'; '.join(words)}"), style="dim", soft_wrap=True)
+        for grouping in report.groups:
+            if grouping.board == board:
+                console.print(_table("", group_head(grouping), [(row, "") for row in group_rows(grouping)]))
     if reason := not_together(report):
         console.print(escape(reason), style="dim", soft_wrap=True)
     if report.comparable:
         console.print(DETECTS, style="dim", soft_wrap=True)
-    for note in notes(report):
+    if report.groups:
+        console.print(f"{GROUPS_SAY}.", style="dim", soft_wrap=True)
+    for note in [*notes(report), *report.groups_absent]:
         console.print(escape(note), style="dim", soft_wrap=True)
     if report.comparable:  # else it is the error
         console.print(escape(headline(report)), soft_wrap=True, style="bold")
@@ -132,8 +145,8 @@ def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], 
 
     words = {"dataset", "metric", "verdict", "together", "mean over"}
     table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
-    for column in head:
-        table.add_column(column, justify="left" if column in words else "right")
+    for place, column in enumerate(head):
+        table.add_column(escape(column), justify="left" if column in words or not place else "right")
     for row, style in rows:
         table.add_row(*map(escape, row), style=style)
     return table

@@ -46,7 +46,7 @@ def command(out: str, seed: int, scale: float) -> None:
         f"\nAll of it is synthetic. Data, predictions and results: {folder}. To score one of them again:\n"
         f"  {_again(shown, folder)}\nThe leaderboard: {shown.site.front}"
     )
-    if any(results.failed for results in shown.runs):
+    if any(results.failed for results in (*shown.runs, *shown.further)):
         click.get_current_context().exit(1)
 
 
@@ -74,7 +74,7 @@ def _table(shown: Shown) -> None:
     if not console.is_terminal:
         console.width = 120
     console.print(table)
-    for results in shown.runs:
+    for results in (*shown.runs, *shown.further):
         for failed in results.failed:
             console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
 

@@ -10,11 +10,20 @@ from typing import Any
 import numpy as np
 
 from humanbench._version import __version__
+from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.comparison import Comparison
+from humanbench.comparison.costs import cost_reports
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
 from humanbench.comparison.matching import Pair, pairs
 from humanbench.comparison.overall import judge_together
-from humanbench.comparison.report import OVERALL, BoardAverage, CellReport, TogetherReport, averages
+from humanbench.comparison.report import (
+    OVERALL,
+    BoardAverage,
+    CellReport,
+    GroupingChange,
+    TogetherReport,
+    averages,
+)
 from humanbench.comparison.runs import Run, read_run
 from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, judge
 from humanbench.errors import HumanbenchError
@@ -32,6 +41,7 @@ def compare(
     margin: float | None = None,
     subset: str | os.PathLike[str] | None = None,
     seed: int = 0,
+    groups: bool = False,
 ) -> Comparison:
     """Compare two runs: per cell both values, their difference with its interval, and a verdict; the same for the cells
     of a task and of a board together; averages over cells.
@@ -49,6 +59,7 @@ def compare(
             `base` for errors and for means over cells; None is 1 point, 5 percent, 1 percent.
         subset: The file of sample ids, where the runs are of a subset.
         seed: Seed of the bootstrap.
+        groups: Also by the groups that labels tell apart (docs/groups.md), where predictions and labels are here.
 
     Raises `ResultError` for what is no run, `HumanbenchError` for a margin below zero.
     """
@@ -57,8 +68,23 @@ def compare(
     first, second = read_run(base), read_run(new)
     matched = pairs(first, second)
     resamples = resamples_for(sum(not pair.problem for pair in matched))
-    found = _draws(matched, Ground(data_root, subset), seed, resamples)
-    return _report(first, second, found, margin, resamples)
+    ground = Ground(data_root, subset)
+    found = _draws(matched, ground, seed, resamples)
+    report = _report(first, second, found, margin, resamples)
+    if not groups:
+        return report
+    changes, absent = _by_groups([pair for pair, known, _ in found if known is not None], ground, seed)
+    return report.model_copy(update={"groups": tuple(changes), "groups_absent": tuple(absent)})
+
+
+def _by_groups(compared: list[Pair], ground: Ground, seed: int) -> tuple[list[GroupingChange], list[str]]:
+    changes, absent = list[GroupingChange](), list[str]()
+    for pair in compared:
+        try:
+            changes += group_changes(pair, ground, seed)
+        except HumanbenchError as reason:
+            absent.append(str(reason) if pair.key.dataset in str(reason) else f"{pair.key.dataset}: {reason}")
+    return changes, list(dict.fromkeys(absent))
 
 
 Found = tuple[Pair, DifferenceDraws | None, np.random.Generator]
@@ -98,6 +124,7 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
         cells=tuple(cells),
         together=tuple(_together(cells, known_draws, margin)),
         averages=tuple(averages(cells)),
+        costs=tuple(cost_reports(pair for pair, known, _ in found if known is not None)),
     )
 
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from humanbench.comparison.formats import CELLS, TOGETHER, folded_rows, headline, junit, markdown, sides, together_row
+from humanbench.comparison.formats import (
+    CELLS,
+    COSTS,
+    TOGETHER,
+    cost_row,
+    folded_rows,
+    group_head,
+    group_rows,
+    headline,
+    junit,
+    markdown,
+    sides,
+    together_row,
+)
 from humanbench.comparison.report import ComparisonRecord, boards
 from humanbench.shown_tables import ShownTable, ShowsTables
 
@@ -41,4 +54,9 @@ class Comparison(ShowsTables, ComparisonRecord):
             together = [together_row(group) for group in self.together if group.board == board]
             if together:
                 tables.append(ShownTable(TOGETHER, together, left=1))
+            if costs := [cost_row(cost) for cost in self.costs if cost.board == board]:
+                tables.append(ShownTable(COSTS, costs))
+            for grouping in self.groups:
+                if grouping.board == board:
+                    tables.append(ShownTable(group_head(grouping), group_rows(grouping)))
         return tables

@@ -8,7 +8,17 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from xml.etree import ElementTree as ET
 
-from humanbench.comparison.report import BoardAverage, CellReport, ComparisonRecord, TogetherReport, boards
+from humanbench.comparison.report import (
+    BoardAverage,
+    CellReport,
+    ComparisonRecord,
+    CostReport,
+    GapChange,
+    GroupChange,
+    GroupingChange,
+    TogetherReport,
+    boards,
+)
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
@@ -120,6 +130,68 @@ def average_row(average: BoardAverage) -> tuple[str, ...]:
     return average.scenario, str(average.cells), f"{average.base_rank:.2f}", f"{average.new_rank:.2f}", change
 
 
+COSTS = ("cost, median", "cells", "BASE", "NEW")
+"""Columns of the row of a kind of cost."""
+
+_COST_WORDS = {
+    "trainable": ("trained parameters", 1, ""),
+    "gflops": ("GFLOPs per picture", 1, ""),
+    "backbone_bytes": ("storage of the backbone", 1e6, " MB"),
+    "added_bytes": ("storage that a cell adds", 1e6, " MB"),
+    "latency_ms": ("latency at batch 1", 1, " ms"),
+    "images_per_second": ("pictures per second at batch 32", 1, ""),
+    "memory_32_bytes": ("peak memory at batch 32", 1e6, " MB"),
+    "joules_32": ("joules per picture at batch 32", 1, ""),
+}
+
+
+def cost_row(cost: CostReport) -> tuple[str, ...]:
+    """The columns of the row of a kind of cost."""
+    words, unit, ending = _COST_WORDS[cost.cost]
+
+    def text(value: float) -> str:
+        shown_value = value / unit
+        return (
+            f"{shown_value:,.0f}" if shown_value >= 1000 or float(shown_value).is_integer() else f"{shown_value:.3g}"
+        ) + ending
+
+    return words, str(cost.cells), text(cost.base), text(cost.new)
+
+
+def group_head(grouping: GroupingChange) -> tuple[str, ...]:
+    """What heads the columns of a grouping's rows."""
+    metric = f"{grouping.metric} {direction(grouping.metric).arrow}"
+    return (
+        f"{grouping.dataset} {metric} by {grouping.name}",
+        grouping.members,
+        "BASE",
+        "NEW",
+        "difference",
+        "95 % interval",
+    )
+
+
+def group_rows(grouping: GroupingChange) -> list[tuple[str, ...]]:
+    """A row per group, and one for the gap of the two that lie furthest apart."""
+    rows: list[tuple[str, ...]] = [(group.name, str(group.n), *_change(group)) for group in grouping.groups]
+    if (gap := grouping.gap) is not None:
+        rows.append((f"gap: {gap.best} − {gap.worst}", "", *_change(gap)))
+    return rows
+
+
+def _change(of: GroupChange | GapChange) -> tuple[str, str, str, str]:
+    if math.isnan(of.difference):
+        return "–", "–", "", ""
+    interval = f"{signed(of.low)} to {signed(of.high)}" if math.isfinite(of.low) else ""
+    return f"{of.base:.2f}", f"{of.new:.2f}", signed(of.difference), interval
+
+
+GROUPS_SAY = (
+    "By group: every resample draws the same test units for both runs; training seeds are not in these intervals, and "
+    "nothing is corrected over groups"
+)
+
+
 def notes(report: ComparisonRecord) -> list[str]:
     """What was noted of cells, each said once with the cells it is about."""
     about: dict[str, list[str]] = {}
@@ -149,7 +221,14 @@ def markdown(report: ComparisonRecord) -> str:
             parts.append(table(TOGETHER, map(together_row, together), "lrrrrrl"))
         if own:
             parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
-    if listed := notes(report):
+        if costs := [cost_row(cost) for cost in report.costs if cost.board == board]:
+            parts.append(f"<details><summary>Cost</summary>\n\n{table(COSTS, costs, 'lrrr')}\n\n</details>")
+        for grouping in report.groups:
+            if grouping.board == board:
+                parts.append(table([escaped(text) for text in group_head(grouping)], group_rows(grouping), "lrrrrr"))
+    if report.groups:
+        parts.append(f"<sub>{GROUPS_SAY}.</sub>")
+    if listed := [*notes(report), *report.groups_absent]:
         parts.append("\n".join(f"- {escaped(note)}" for note in listed))
     if report.comparable:
         parts.append(f"<sub>{_footnote(report)}</sub>")

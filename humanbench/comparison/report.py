@@ -9,6 +9,7 @@ import numpy as np
 
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
+from humanbench.results import Result
 from humanbench.results.cells import t_quantile
 from humanbench.schema import Record
 from humanbench.scoring import Number
@@ -87,10 +88,15 @@ class CellReport(Record):
 
     @property
     def board(self) -> str:
-        """What must not be mixed in a table or an average: suite, regime, variant, subset, condition, kind of data."""
-        words = [f"{self.suite}, {self.regime}"]
-        words += [f"variant {self.variant}"] * bool(self.variant) + [f"subset {self.subset}"] * bool(self.subset)
-        return ", ".join(words + [self.condition] * bool(self.condition) + ["synthetic"] * self.synthetic)
+        """What must not be mixed in a table or an average."""
+        return board_of(self)
+
+
+def board_of(of: CellReport | Result) -> str:
+    """Suite, regime, variant, subset, condition, kind of data."""
+    words = [f"{of.suite}, {of.regime}"]
+    words += [f"variant {of.variant}"] * bool(of.variant) + [f"subset {of.subset}"] * bool(of.subset)
+    return ", ".join(words + [of.condition] * bool(of.condition) + ["synthetic"] * of.synthetic)
 
 
 class TogetherReport(Record):
@@ -129,8 +135,56 @@ class BoardAverage(Record):
     change: Number
 
 
+class CostReport(Record):
+    """A kind of cost (`humanbench.results.costs.COSTS`) of a board's cells, the median of each side."""
+
+    board: str
+    cost: str
+    cells: int
+    base: float
+    new: float
+
+
+class GroupChange(Record):
+    """A group of `n` members in both runs; [low, high] is the 95 % interval of the difference over the test units.
+    Without numbers where the members are too few."""
+
+    name: str
+    n: int
+    base: Number = float("nan")
+    new: Number = float("nan")
+    difference: Number = float("nan")
+    low: Number = float("nan")
+    high: Number = float("nan")
+
+
+class GapChange(Record):
+    """`best` minus `worst`, the two groups furthest apart in the mean of both runs, in either run, and its change."""
+
+    best: str
+    worst: str
+    base: Number
+    new: Number
+    difference: Number
+    low: Number
+    high: Number
+
+
+class GroupingChange(Record):
+    """The groups of one grouping of a cell in both runs."""
+
+    dataset: str
+    board: str
+    metric: str
+    name: str
+    members: str
+    groups: tuple[GroupChange, ...]
+    gap: GapChange | None
+
+
 class ComparisonRecord(Record):
-    """All cells of two runs. `margin` is the one given (None: the default of each metric)."""
+    """All cells of two runs. `margin` is the one given (None: the default of each metric). `groups`: where they were
+    asked for; `groups_absent`: of which cells there are none and why."""
 
     base: str
     new: str
@@ -142,6 +196,9 @@ class ComparisonRecord(Record):
     cells: tuple[CellReport, ...]
     together: tuple[TogetherReport, ...]
     averages: tuple[BoardAverage, ...]
+    costs: tuple[CostReport, ...] = ()
+    groups: tuple[GroupingChange, ...] = ()
+    groups_absent: tuple[str, ...] = ()
 
     @property
     def comparable(self) -> list[CellReport]:

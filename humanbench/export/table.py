@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
+from humanbench.by_group import SubgroupReport
+from humanbench.comparison.groups import stored_subgroups
+from humanbench.errors import DataWarning
 from humanbench.metrics.directions import direction
 from humanbench.names import spreadsheet
 from humanbench.results import Result
@@ -17,17 +22,59 @@ from humanbench.results.stored import StoredResult
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
 _MORE = ("synthetic", "subset", "fraction", "draw", "corruption", "split")
 _NUMBER = ("metric", "main", "higher_is_better", "value", "low", "high", "n", "unit")
-COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part", *COSTS, "device")
+COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part", *COSTS, "device", "grouping")
 
 
 def csv_table(entries: Iterable[StoredResult]) -> str:
-    """The results with every metric that has a direction; a failed one has a row without a metric."""
+    """The results with every metric that has a direction; a failed one has a row without a metric.
+
+    Where `humanbench groups` was run, also the main metric of each group and the largest gap: `grouping` says by what,
+    `part` of which group, `n` and `unit` count its members. Groups that are no longer those of a result are left out,
+    and a `DataWarning` says so.
+    """
+    listed = list(entries)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for entry in entries:
-        writer.writerows(_rows(entry.result))
+    groups = _groups(listed)
+    for entry in listed:
+        rows = list(_rows(entry.result))
+        writer.writerows(rows)
+        known = entry.result.provenance
+        if known is not None and (report := groups.get((entry.folder, known.predictions_sha256))) is not None:
+            writer.writerows(_group_rows(rows[0], report))
     return text.getvalue()
+
+
+def _groups(entries: Sequence[StoredResult]) -> dict[tuple[Path, str], SubgroupReport]:
+    """What lies in the run folders, by folder and predictions."""
+    found: dict[tuple[Path, str], SubgroupReport] = {}
+    for folder in dict.fromkeys(entry.folder for entry in entries):
+        for report in stored_subgroups(folder, [entry.result for entry in entries if entry.folder == folder]):
+            if isinstance(report, str):
+                warnings.warn(report, DataWarning, stacklevel=4)
+            else:
+                found[folder, report.predictions_sha256] = report
+    return found
+
+
+def _group_rows(about: dict[str, object], report: SubgroupReport) -> Iterator[dict[str, object]]:
+    way = direction(report.main).higher_is_better
+    for grouping in report.groupings:
+        named = about | {"main": "false", "unit": grouping.members, "grouping": grouping.name}
+        for group in grouping.groups:
+            numbers = _shown({"value": group.value, "low": group.low, "high": group.high})
+            own = {"metric": report.main, "higher_is_better": str(way).lower(), "n": group.n, "part": group.name}
+            yield named | numbers | own
+        if (gap := grouping.gap) is not None:
+            numbers = _shown({"value": gap.value, "low": gap.low, "high": gap.high})
+            members = sum(group.n for group in grouping.groups if group.name in (gap.best, gap.worst))
+            own = {"metric": f"largest gap of {report.main}", "higher_is_better": "false", "n": members}
+            yield named | numbers | own | {"part": f"{gap.best} − {gap.worst}"}
+
+
+def _shown(numbers: dict[str, float]) -> dict[str, object]:
+    return {key: "" if math.isnan(value) else value for key, value in numbers.items()}
 
 
 def _rows(result: Result) -> Iterable[dict[str, object]]:
@@ -39,8 +86,7 @@ def _rows(result: Result) -> Iterable[dict[str, object]]:
     if not result.metrics:
         yield about
     for name, metric in result.metrics.items():
-        numbers = {"value": metric.value, "low": metric.low, "high": metric.high}
-        shown = {key: "" if math.isnan(value) else value for key, value in numbers.items()}
+        shown = _shown({"value": metric.value, "low": metric.low, "high": metric.high})
         way = str(direction(name).higher_is_better).lower()
         part = _text(part_name(result.dataset, name))
         main = str(name == result.main).lower()

@@ -17,6 +17,7 @@ from humanbench.arrays import Bools, Floats, Ints
 from humanbench.metrics.scores import Scores
 
 TAIL = 0.025
+"""Share of the draws beyond either end of an interval."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def group_numbers(
     Testing, 1993). None where fewer than two groups have a value.
     """
     shown = [group for group in grouping.groups if group.n >= least]
-    values = np.array([_value(group, np.arange(units), metric) for group in shown])
+    values = np.array([group_value(group, np.arange(units), metric) for group in shown])
     drawn = np.full((resamples, len(shown)), math.nan)
     for row in progress(range(resamples)):
         index = rng.integers(0, units, units)
-        drawn[row] = [_value(group, index, metric) for group in shown]
+        drawn[row] = [group_value(group, index, metric) for group in shown]
     found = {
         group.name: GroupNumber(group.name, group.n, float(value), *_ends(drawn[:, place]))
         for place, (group, value) in enumerate(zip(shown, values, strict=True))
@@ -108,7 +109,8 @@ def group_numbers(
     return numbers, _gap([group.name for group in shown], values, drawn)
 
 
-def _value(group: Group, index: Ints, metric: str) -> float:
+def group_value(group: Group, index: Ints, metric: str) -> float:
+    """The metric of a group over drawn units of the whole; `nan` where none of them is in it."""
     chosen = group.unit[index]
     chosen = chosen[chosen >= 0]
     return group.scores.resample(chosen).only(group.metric or metric) if len(chosen) else math.nan
@@ -126,7 +128,7 @@ def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None
     there = np.flatnonzero(np.isfinite(values))
     if len(there) < 2:
         return None
-    worst, best = there[np.argmin(values[there])], there[np.argmax(values[there])]
+    worst, best = there[np.argmin(values[there])], there[::-1][np.argmax(values[there[::-1]])]  # two, if all are equal
     pairs = np.array(list(combinations(there, 2)))
     apart = values[pairs[:, 1]] - values[pairs[:, 0]]
     moved = drawn[:, pairs[:, 1]] - drawn[:, pairs[:, 0]]

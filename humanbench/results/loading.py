@@ -75,7 +75,7 @@ class Results(ShowsTables, Sequence[Result]):
 
     def robustness(self) -> pd.DataFrame:
         """A row per dataset, backbone and corruption: the value on pictures as they are (`plain`), the mean over
-        severities, and the relative drop in percent.
+        severities with its interval (`low`, `high`), and the relative drop in percent.
 
         `severities` is how many were tested; the corruption `all` is the mean over those of the table. Cells that were
         trained on a fraction of the labels are left out.
@@ -92,9 +92,11 @@ class Results(ShowsTables, Sequence[Result]):
                 continue
             for name, mean in {**found.means, "all": found.mean}.items():
                 count = len(found.values[name]) if name in found.values else found.tested
-                numbers = {"plain": found.plain, "mean": mean, "drop": found.drop(mean), "severities": count}
+                low, high = found.interval(None if name == "all" else name)
+                numbers = {"plain": found.plain, "mean": mean, "low": low, "high": high}
+                numbers |= {"drop": found.drop(mean), "severities": count}
                 rows.append(about | {"corruption": name} | numbers)
-        return pd.DataFrame(rows, columns=[*_ABOUT, "corruption", "plain", "mean", "drop", "severities"])
+        return pd.DataFrame(rows, columns=[*_ABOUT, "corruption", "plain", "mean", "low", "high", "drop", "severities"])
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from humanbench.data.corruptions import CORRUPTIONS, corruption_of
@@ -22,11 +22,12 @@ from humanbench.results.record import Result
 @dataclass(frozen=True)
 class Robustness:
     """A row's numbers on a dataset: `plain` on pictures as they are (`nan` where not tested), `values` by corruption
-    and severity."""
+    and severity, `intervals` the 95 % intervals of these."""
 
     metric: str
     plain: float
     values: Mapping[str, Mapping[int, float]]
+    intervals: Mapping[str, Mapping[int, tuple[float, float]]] = field(default_factory=dict)
 
     @cached_property
     def means(self) -> dict[str, float]:
@@ -37,6 +38,15 @@ class Robustness:
     def mean(self) -> float:
         """Over corruptions, each the mean over its severities."""
         return statistics.fmean(self.means.values())
+
+    def interval(self, name: str | None = None) -> tuple[float, float]:
+        """Of the mean of a corruption, or of all: at most so wide. All severities are tested on the same units with the
+        same network, so their errors go together, and those of a mean are the mean of theirs at most; `nan` where one
+        is not known."""
+        names = list(self.values) if name is None else [name]
+        ends = [[self.intervals.get(one, {}).get(s, (math.nan, math.nan)) for s in self.values[one]] for one in names]
+        low, high = (statistics.fmean(statistics.fmean(e[side] for e in levels) for levels in ends) for side in (0, 1))
+        return low, high
 
     @property
     def tested(self) -> int:
@@ -63,6 +73,7 @@ def robustness(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> Robus
     `cells`: a result of each cell, with the cell's number over its seeds; of several alike the first counts.
     """
     plain, values = math.nan, {name: dict[int, float]() for name in CORRUPTIONS}
+    intervals = {name: dict[int, tuple[float, float]]() for name in CORRUPTIONS}
     for result, number in cells:
         if result.fraction is not None:
             continue
@@ -71,5 +82,6 @@ def robustness(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> Robus
         else:
             shown = corruption_of(result.corruption)
             values[shown.name].setdefault(shown.severity, number.value)
+            intervals[shown.name].setdefault(shown.severity, (number.low, number.high))
     known = {name: dict(sorted(levels.items())) for name, levels in values.items() if levels}
-    return Robustness(metric, plain, known) if known else None
+    return Robustness(metric, plain, known, intervals) if known else None

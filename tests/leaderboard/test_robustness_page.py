@@ -46,6 +46,15 @@ def test_means_and_drops_are_those_of_the_formula() -> None:
     assert Results(made()[:1]).robustness().empty
 
 
+def test_the_interval_of_a_mean_is_the_mean_of_intervals() -> None:
+    """Two corruptions, one at two severities: each corruption counts once."""
+    ends = {"fog": {1: (60.0, 80.0), 5: (40.0, 60.0)}, "noise": {5: (30.0, 50.0)}}
+    one = Robustness("mAP", 80.0, {"fog": {1: 70.0, 5: 50.0}, "noise": {5: 40.0}}, ends)
+    assert one.interval("fog") == (50, 70)
+    assert one.interval() == (40, 60)
+    assert all(map(math.isnan, Robustness("mAP", 80.0, {"fog": {1: 70.0}}).interval()))
+
+
 def test_each_corruption_has_a_board_and_the_page_has_them_all(tmp_path: Path) -> None:
     entries = entries_of(made(), seen_by)
     keys = [board.key.condition for board in boards(entries)]

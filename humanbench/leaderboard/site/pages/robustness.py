@@ -75,6 +75,7 @@ def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
                 entry.id,
                 number(one.plain),
                 number(one.mean),
+                _half(one.interval()),
                 _percent(one.drop(one.mean)),
                 one.tested,
                 [(number(one.means[name]) if name in one.means else "–", _levels(one, name)) for name in names],
@@ -82,6 +83,11 @@ def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
             for entry, one in here
         ],
     }
+
+
+def _half(interval: tuple[float, float]) -> str:
+    half = (interval[1] - interval[0]) / 2
+    return f"±{number(half)}" if math.isfinite(half) else ""
 
 
 def _percent(value: float) -> str:
