@@ -88,7 +88,7 @@ def _backbone(
         "about": _about(first),
         "fields": _fields(first),
         "groups": [_group(i, members, ranks, overall) for i, members in enumerate(groups.values())],
-        "conditions": [_condition(entry, overall) for entry in entries if entry.board.condition],
+        "conditions": _by_board(entries),
         "links": links,
     }
     return Page(f"backbones/{name}.html", "backbone.html.j2", first.name, "backbones", context)
@@ -110,18 +110,14 @@ def _kind(key: BoardKey) -> tuple[Any, ...]:
     return key.suite, key.variant, key.recipe, key.synthetic, key.subset
 
 
-def _condition(entry: BoardEntry, overall: dict[str, str]) -> dict[str, Any]:
-    """A row for an entry with a part of the labels, or with corrupted pictures: there may be dozens, and two pages set
-    their numbers side by side."""
-    key = entry.board
-    return {
-        "id": entry.id,
-        "condition": key.condition,
-        "regime": _place(replace(key, condition="")),
-        "board": key.slug,
-        "rank": overall.get(entry.id, ""),
-        "datasets": len(entry.scores),
-    }
+def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By what is the same in all else, the entries with a part of the labels or with corrupted pictures: condition and
+    id. There may be dozens, and two pages set their numbers side by side."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for entry in entries:
+        if entry.board.condition:
+            found.setdefault(_place(replace(entry.board, condition="")), []).append((entry.board.condition, entry.id))
+    return list(found.items())
 
 
 def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:
