@@ -105,7 +105,7 @@ def test_on_other_labels_numbers_are_claimed(submission: Path, root: Path, tmp_p
     Image.fromarray(np.where(label == 0, 1, 0).astype(np.uint8)).save(path)
     verdicts = {c.dataset: c for c in check_submission(submission, other).cells}
     assert verdicts["lip"].verdict == "claimed"
-    assert verdicts["lip"].reason == "the data here is not what it was measured on"
+    assert verdicts["lip"].reason.startswith("the data here is not what it was measured on; --data-root")
     assert verdicts["lip"].recomputed is not None
     assert verdicts["lip"].recomputed < 100 == verdicts["lip"].claimed
 
@@ -119,7 +119,8 @@ def test_predictions_that_fit_no_image_here_are_rejected_with_a_hint(
     path.rename(path.with_name(path.name.replace(path.name[:4], "0099", 1)))
     (cell,) = [c for c in check_submission(submission, other).cells if c.verdict == "rejected"]
     assert (cell.dataset, cell.recomputed) == ("market1501", None)
-    assert "(the data here is not what it was measured on)" in cell.reason
+    assert "(the data here is not what it was measured on; --data-root FOLDER names other data)" in cell.reason
+    assert cell.reason.startswith("predictions/")  # where the file is in the submission, and not where it was unpacked
 
 
 def test_a_number_edited_in_the_result_is_rejected_with_both(submission: Path, root: Path) -> None:

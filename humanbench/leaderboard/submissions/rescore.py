@@ -35,7 +35,7 @@ from humanbench.names import shown
 from humanbench.results import Result
 from humanbench.scoring import Metric, ScoreReport, score
 
-_OTHER = "the data here is not what it was measured on"
+_OTHER = "the data here is not what it was measured on; --data-root FOLDER names other data"
 Outcome = Literal["rescored", "claimed", "rejected"]
 TOLERANCE = 0.005
 """Half of the last digit that the pages show. Sums in another order move a number by far less."""
@@ -179,7 +179,8 @@ def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) 
     except (DataError, CardError) as error:
         return _verdict(result, "claimed", reason=str(error))
     except HumanbenchError as error:
-        return _verdict(result, "rejected", reason=f"{error}{_hint(result, root)}")
+        inside = str(error).replace(f"{folder}{os.sep}", "")  # names of files as the submission has them
+        return _verdict(result, "rejected", reason=f"{inside}{_hint(result, root)}")
     except Exception as error:  # a file made to break its reader must not end the check of the others
         return _verdict(result, "rejected", reason=f"its predictions cannot be read ({type(error).__name__}: {error})")
     value = recomputed.metrics[recomputed.main].value
