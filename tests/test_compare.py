@@ -496,6 +496,8 @@ def test_costs_stand_side_by_side_where_one_device_measured_them(made: Path, tmp
     assert costs["trainable"] == (2e6, 1000)
     assert costs["latency_ms"] == (10, 2.5)
     assert "| latency at batch 1 | 1 | 10 ms | 2.5 ms |" in report.to_markdown()
+    assert "storage" not in report.to_markdown()  # the same network
+    assert "the same on both sides" in str(humanbench.compare(tmp_path / "new", tmp_path / "new", made / "data"))
     write_run(tmp_path / "other", made / "data", ["pa100k"], 0.2, provenance=fast | {"device": "b"})
     report = humanbench.compare(tmp_path / "base", tmp_path / "other", data_root=made / "data")
     assert "latency_ms" not in {cost.cost for cost in report.costs}

@@ -93,7 +93,7 @@ def show(report: Comparison) -> None:
         GROUPS_SAY,
         TOGETHER,
         average_row,
-        cost_row,
+        cost_rows,
         folded_rows,
         group_head,
         group_rows,
@@ -121,8 +121,8 @@ def show(report: Comparison) -> None:
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
-        if costs := [cost_row(cost) for cost in report.costs if cost.board == board]:
-            words = [f"{name} {base} → {new}" for name, _, base, new in costs]
+        if costs := cost_rows(report, board):
+            words = [f"{name} {base} → {new}" if base else name for name, _, base, new in costs]
             console.print(escape(f"cost, median of the cells: {'; '.join(words)}"), style="dim", soft_wrap=True)
         for grouping in report.groups:
             if grouping.board == board:

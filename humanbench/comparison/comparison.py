@@ -8,7 +8,7 @@ from humanbench.comparison.formats import (
     CELLS,
     COSTS,
     TOGETHER,
-    cost_row,
+    cost_rows,
     folded_rows,
     group_head,
     group_rows,
@@ -54,7 +54,7 @@ class Comparison(ShowsTables, ComparisonRecord):
             together = [together_row(group) for group in self.together if group.board == board]
             if together:
                 tables.append(ShownTable(TOGETHER, together, left=1))
-            if costs := [cost_row(cost) for cost in self.costs if cost.board == board]:
+            if costs := cost_rows(self, board):
                 tables.append(ShownTable(COSTS, costs))
             for grouping in self.groups:
                 if grouping.board == board:

@@ -145,6 +145,15 @@ _COST_WORDS = {
 }
 
 
+def cost_rows(report: ComparisonRecord, board: str) -> list[tuple[str, ...]]:
+    """The kinds of cost of a board in which the sides differ; where they differ in none, one row of words."""
+    rows = [cost_row(cost) for cost in report.costs if cost.board == board]
+    differing = [row for row in rows if row[2] != row[3]]
+    if rows and not differing:
+        return [("the same on both sides", rows[0][1], "", "")]
+    return differing
+
+
 def cost_row(cost: CostReport) -> tuple[str, ...]:
     """The columns of the row of a kind of cost."""
     words, unit, ending = _COST_WORDS[cost.cost]
@@ -221,7 +230,7 @@ def markdown(report: ComparisonRecord) -> str:
             parts.append(table(TOGETHER, map(together_row, together), "lrrrrrl"))
         if own:
             parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
-        if costs := [cost_row(cost) for cost in report.costs if cost.board == board]:
+        if costs := cost_rows(report, board):
             parts.append(f"<details><summary>Cost</summary>\n\n{table(COSTS, costs, 'lrrr')}\n\n</details>")
         for grouping in report.groups:
             if grouping.board == board:
