@@ -80,11 +80,13 @@ def _memory_at(entry: BoardEntry, place: tuple[str, str]) -> float:
 
 
 def _digits(value: float) -> str:
-    """Three digits, and no more after the point than one.
+    """Three digits, and no more after the point than one; two of what is less than one.
 
-    >>> _digits(86.42), _digits(3.14159), _digits(1204.0)
-    ('86.4', '3.1', '1204')
+    >>> _digits(86.42), _digits(3.14159), _digits(1204.0), _digits(0.0188)
+    ('86.4', '3.1', '1204', '0.019')
     """
+    if 0 < value < 0.95:
+        return f"{value:.2g}"
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}" if value < 1e6 else f"{value:.3g}"
 
 
