@@ -1,9 +1,9 @@
 """`python -m bench.gpu`: training of the size of the paper on one GPU; images per second, and what they wait for.
 
-Two rows: pose of ViT-B, `partial`, and parsing of ViT-B, `full`, at the input, batch and precision of the recipes, by the
-engine's own fit. Each is run twice: with pictures read from JPEG files by worker processes, and with one batch over and
-over, which nothing has to be read for. What the first takes longer is time that the network waits for its input. The
-operations of a step are counted by torch and set against the rate of large matrix products on the same card.
+Two rows: pose of ViT-B, `partial`, and parsing of ViT-B, `full`, at the input, batch and precision of the recipes, by
+the engine's own fit. Each is run twice: with pictures read from JPEG files by worker processes, and with one batch over
+and over, which nothing has to be read for. What the first takes longer is time that the network waits for its input.
+The operations of a step are counted by torch and set against the rate of large matrix products on the same card.
 
 Takes some minutes. On a machine without a GPU, `--device cpu` with a small `--backbone` and `--batch` tries it out.
 """
@@ -179,10 +179,9 @@ def main(device: str, backbone: str, batch: int | None, steps: int, workers: int
             found = measure(folder, row, backbone, device, batch, steps, workers)
             dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(found.precision, torch.float32)
             rate = matmul_rate(torch.device(device), dtype)
-            shown.add_row(
-                f"{row[0]}, {row[2]}", found.precision, str(found.batch), f"{found.images:,.1f}",
-                f"{found.operations / 1e12:.2f}", f"{100 * found.operations / rate:.0f} %", f"{100 * found.waiting:.0f} %",
-            )  # fmt: skip
+            shares = [f"{100 * share:.0f} %" for share in (found.operations / rate, found.waiting)]
+            speeds = f"{found.images:,.1f}", f"{found.operations / 1e12:.2f}"
+            shown.add_row(f"{row[0]}, {row[2]}", found.precision, str(found.batch), *speeds, *shares)
     Console(width=140).print(shown)
 
 

@@ -30,14 +30,16 @@ class CocoImage(msgspec.Struct, gc=False):
 
     id: int | str
     file_name: str
-    width: Count | None = None
-    height: Count | None = None
+    width: Count | msgspec.UnsetType = msgspec.UNSET
+    height: Count | msgspec.UnsetType = msgspec.UNSET
     is_labeled: bool | int = True
 
     @property
     def size(self) -> tuple[int, int] | None:
         """(width, height) where both are stated."""
-        return None if self.width is None or self.height is None else (self.width, self.height)
+        if self.width is msgspec.UNSET or self.height is msgspec.UNSET:
+            return None
+        return self.width, self.height
 
 
 @dataclass(frozen=True)

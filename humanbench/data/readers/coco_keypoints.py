@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -171,9 +172,9 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
     )
 
 
-def _size(image: Record) -> tuple[int | None, int | None]:
+def _size(image: Record) -> tuple[int | UnsetType, int | UnsetType]:
     if "width" not in image or "height" not in image:
-        return None, None
+        return UNSET, UNSET
     return whole_number(image["width"]), whole_number(image["height"])
 
 
