@@ -57,18 +57,17 @@ def scene_groupings(card: DatasetCard, tables: Mapping[str, pd.DataFrame], score
 
 
 def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
-    """Thirds of the defined values; two parts where so many are alike that there are no thirds."""
+    """Thirds of the defined values, at bounds of two digits after the point; two parts where both bounds are alike."""
     defined = values[np.isfinite(values)]
     if not len(defined):
         return {}
-    low, high = np.quantile(defined, [1 / 3, 2 / 3], method="inverted_cdf")
+    low, high = np.round(np.quantile(defined, [1 / 3, 2 / 3], method="inverted_cdf"), 2)
     if low == high:
         return {f"less than {low:.2f}{unit}": list(values < low), f"from {low:.2f}{unit}": list(values >= low)}
-    digits = next((d for d in (1, 2, 3) if round(low, d) != round(high, d)), 4)
     return {
-        f"up to {low:.{digits}f}{unit}": list(values <= low),
-        f"up to {high:.{digits}f}{unit}": list((values > low) & (values <= high)),
-        f"more than {high:.{digits}f}{unit}": list(values > high),
+        f"up to {low:.2f}{unit}": list(values <= low),
+        f"above {low:.2f} to {high:.2f}{unit}": list((values > low) & (values <= high)),
+        f"more than {high:.2f}{unit}": list(values > high),
     }
 
 

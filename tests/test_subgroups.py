@@ -225,7 +225,7 @@ def test_scenes_of_procedural_people_tell_more_apart(made: Path, tmp_path: Path)
     assert list(sizes["skin tone"].values()) == [
         sum(i % 5 in tones for i in range(n)) for tones in ((0, 1), (2,), (3, 4))
     ]
-    assert next(iter(sizes["distance"])) == f"up to {math.ceil(n / 3) - 1:.1f} m"
+    assert next(iter(sizes["distance"])) == f"up to {math.ceil(n / 3) - 1:.2f} m"
     assert "light" not in sizes  # one place, one light: nothing to tell apart
     (data / "pa100k" / FILE).write_text("{")
     with pytest.raises(DataError, match=r"MANNEQUIN-SCENES\.json: altered .*write the copy again"):
@@ -267,6 +267,10 @@ def test_groups_of_what_a_run_no_longer_has_are_noticed(made: Path, tmp_path: Pa
         (told,) = stored_subgroups(run, results)
         assert isinstance(told, str)
         assert told.endswith(f"are not those of the run's results; write them again: humanbench groups {run}")
+    file.unlink()
+    (file.parent / "lip-partial-s0-of-another-cell.json").write_text(before)  # not where that cell's are
+    (told,) = stored_subgroups(run, results)
+    assert isinstance(told, str)
 
 
 def test_the_table_of_results_has_groups(made: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def compare(
 
 def _by_groups(compared: list[Pair], ground: Ground, seed: int) -> tuple[list[GroupingChange], list[str]]:
     changes, absent = list[GroupingChange](), list[str]()
-    for pair in compared:
+    for pair in track(compared, "comparing groups"):
         try:
             changes += group_changes(pair, ground, seed)
         except HumanbenchError as reason:

@@ -53,8 +53,7 @@ def run_subgroups(
                 path = scored_predictions(entry, found.name)
                 scored = scored_against(card, tables, path)
                 report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
-                name = Path(entry.result.predictions or "").name.partition(".")[0]
-                write_text(entry.folder / FOLDER / f"{name}.json", report.to_json() + "\n")
+                write_text(entry.folder / FOLDER / f"{_name(entry.result)}.json", report.to_json() + "\n")
                 yield report
         except CardError as reason:
             yield str(reason)
@@ -68,12 +67,17 @@ def _words(result: Result) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def _name(result: Result) -> str:
+    """The name of what is kept of a cell and seed, that of its predictions."""
+    return Path(result.predictions or "").name.partition(".")[0]
+
+
 def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> Iterator[SubgroupReport | str]:
     """What `run_subgroups` wrote into a run's folder; of a file that is no such report, in words that it is none.
 
     `results`: those of the run; then of a report of other predictions, or of other labels, in words that it is stale.
     """
-    known = None if results is None else {r.provenance.predictions_sha256: r for r in results if r.provenance}
+    known = None if results is None else {_name(result): result for result in results}
     again = f"write them again: humanbench groups {folder}"
     for path in files_in(folder / FOLDER, "*.json"):
         try:
@@ -81,7 +85,7 @@ def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> I
         except (OSError, ValidationError):
             yield f"{path}: no metrics by group, or altered; {again}"
             continue
-        if known is not None and not _is_of(report, known.get(report.predictions_sha256)):
+        if known is not None and not _is_of(report, known.get(path.stem)):
             yield f"{path}: of predictions or labels that are not those of the run's results; {again}"
         else:
             yield report
@@ -89,6 +93,8 @@ def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> I
 
 def _is_of(report: SubgroupReport, result: Result | None) -> bool:
     """Whether the groups are those of a result: of its predictions, and their whole is its number."""
-    if result is None or report.main != result.main:
+    if result is None or result.provenance is None or report.main != result.main:
+        return False
+    if report.predictions_sha256 != result.provenance.predictions_sha256:
         return False
     return math.isclose(report.value, result.value, rel_tol=1e-5, abs_tol=1e-5)

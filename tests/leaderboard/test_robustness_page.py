@@ -70,6 +70,7 @@ def test_each_corruption_has_a_board_and_the_page_has_them_all(tmp_path: Path) -
         r'50.0 <span class="muted">±[\d.]+</span><small>3 tested</small></td><td class="n">37.5 %</td>', page
     )
     assert "60.0<small>70.0 · 50.0</small>" in page
+    assert "fog<small>severity 1 · 5</small>" in page
     listed = (folder / "backbones.html").read_text()
     assert "boards/" in listed
     assert "fog" not in listed  # a row of the list is no longer for all that was corrupted

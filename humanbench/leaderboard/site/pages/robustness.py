@@ -63,12 +63,13 @@ def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
     ]
     ticks = [(0.0, "none"), *((float(severity), str(severity)) for severity in SEVERITIES)]
     names = [name for name in CORRUPTIONS if any(name in one.values for _, one in here)]
+    tested = [{tuple(sorted(one.values[name])) for _, one in here if name in one.values} for name in names]
     title = f"{column.name}: {column.metric}"
     return {
         "column": column,
         "names": [line.name for line in lines],
         "chart": courses(key, title, lines, ticks, "severity", f"{column.metric} {column.arrow}"),
-        "heads": names,
+        "heads": [(name, _severities(levels)) for name, levels in zip(names, tested, strict=True)],
         "rows": [
             (
                 entry.name,
@@ -78,7 +79,10 @@ def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
                 _half(one.interval()),
                 _percent(one.drop(one.mean)),
                 one.tested,
-                [(number(one.means[name]) if name in one.means else "–", _levels(one, name)) for name in names],
+                [
+                    (number(one.means[name]) if name in one.means else "–", _levels(one, name, len(levels) > 1))
+                    for name, levels in zip(names, tested, strict=True)
+                ],
             )
             for entry, one in here
         ],
@@ -94,6 +98,14 @@ def _percent(value: float) -> str:
     return f"{number(value)} %" if math.isfinite(value) else "–"
 
 
-def _levels(one: Robustness, name: str) -> str:
-    """The values at each severity."""
-    return " · ".join(number(value) for value in one.values.get(name, {}).values())
+def _severities(levels: set[tuple[int, ...]]) -> str:
+    """The severities of a corruption where all entries were tested at the same."""
+    return f"severity {' · '.join(map(str, next(iter(levels))))}" if len(levels) == 1 else ""
+
+
+def _levels(one: Robustness, name: str, named: bool) -> str:
+    """The values at each severity; `named`: and the severity, which the head of the column does not say."""
+    values = one.values.get(name, {})
+    return " · ".join(
+        f"{severity}: {number(value)}" if named else number(value) for severity, value in sorted(values.items())
+    )
