@@ -26,6 +26,7 @@ FAST = {"train.epochs": 1, "train.views": 0}
 def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(pool, "workers", partial(pool.workers, 1))
+    monkeypatch.setattr(story, "GROUP_RESAMPLES", 5)
 
 
 def test_one_dataset_of_each_task() -> None:
@@ -69,6 +70,7 @@ def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, mon
 
 def test_what_a_person_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "DATASETS", ("peta",))
+    monkeypatch.setattr(story, "QUESTIONS", story.QUESTIONS[:1])  # all of them are asked above
     asked = story.demo
     monkeypatch.setattr(story, "demo", lambda *args, **options: asked(*args, **options, overrides=FAST))
     told = CliRunner().invoke(main, ["demo", "--out", str(tmp_path / "demo"), "--scale", str(SCALE)])
