@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import tee
 
 import numpy as np
 
@@ -75,17 +76,18 @@ def paired_draws(
     for other in (*base, *new):
         if (first.n, first.unit) != (other.n, other.unit):
             raise ValueError(f"not paired: {first.n} x {first.unit} against {other.n} x {other.unit}")
+    every = (*base, *new)
+    draws = tee((rng.integers(0, first.n, first.n) for _ in range(resamples)), len(every))
+    values = [one.resampled(own, metrics) for one, own in zip(every, draws, strict=True)]
     drawn = np.full((resamples, len(metrics)), math.nan)
-    alone = len(metrics) == 1
-    for row in range(resamples):
-        index = rng.integers(0, first.n, first.n)
-        a, b = ([side.resample(index) for side in sides] for sides in (base, new))
-        drawn[row] = [_mean(b, name, alone) - _mean(a, name, alone) for name in metrics]
+    for row, found in enumerate(zip(*values, strict=True)):
+        drawn[row] = _mean(found[len(base) :]) - _mean(found[: len(base)])
     return drawn
 
 
-def _mean(scores: Sequence[Scores], name: str, alone: bool) -> float:
-    return sum(one.only(name) if alone else one[name] for one in scores) / len(scores)
+def _mean(values: Sequence[Sequence[float]]) -> Floats:
+    """Of each column, added from the first row on."""
+    return np.asarray(sum(map(np.asarray, values)) / len(values))
 
 
 def p_value(drawn: Floats) -> float:

@@ -143,10 +143,10 @@ def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], 
     from rich.markup import escape
     from rich.table import Table
 
-    words = {"dataset", "metric", "verdict", "together", "mean over"}
+    words = {"metric", "verdict"}
     table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
     for place, column in enumerate(head):
-        table.add_column(escape(column), justify="left" if column in words or not place else "right")
+        table.add_column(escape(column), justify="left" if not place or column in words else "right")
     for row, style in rows:
         table.add_row(*map(escape, row), style=style)
     return table

@@ -12,7 +12,7 @@ from humanbench.by_group import LEAST, groupings_of
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
 from humanbench.comparison.matching import Pair
 from humanbench.comparison.report import GapChange, GroupChange, GroupingChange, board_of
-from humanbench.metrics.groups import TAIL, Grouping, group_value
+from humanbench.metrics.groups import TAIL, Grouping, furthest_apart, group_value
 from humanbench.progress import track
 from humanbench.results.cells import CellRuns
 from humanbench.scoring import scored_against
@@ -87,11 +87,9 @@ def _changes(grouping: Grouping, shown: Sequence[int], whole: Floats, drawn: Flo
 
 def _gap(names: Sequence[str], whole: Floats, drawn: Floats) -> GapChange | None:
     """Of the two groups that lie furthest apart in the mean of both runs, so that neither run has chosen them."""
-    mean = whole.mean(axis=0)
-    there = np.flatnonzero(np.isfinite(mean))
-    if len(there) < 2:
+    if (furthest := furthest_apart(whole.mean(axis=0))) is None:
         return None
-    worst, best = there[np.argmin(mean[there])], there[::-1][np.argmax(mean[there[::-1]])]  # two, if all are equal
+    worst, best = furthest
     base, new = (whole[:, best] - whole[:, worst]).tolist()
     gaps = drawn[:, :, best] - drawn[:, :, worst]
     low, high = _ends(gaps[:, 1] - gaps[:, 0])

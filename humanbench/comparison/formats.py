@@ -147,15 +147,14 @@ _COST_WORDS = {
 
 def cost_rows(report: ComparisonRecord, board: str) -> list[tuple[str, ...]]:
     """The kinds of cost of a board in which the sides differ; where they differ in none, one row of words."""
-    rows = [cost_row(cost) for cost in report.costs if cost.board == board]
+    rows = [_cost_row(cost) for cost in report.costs if cost.board == board]
     differing = [row for row in rows if row[2] != row[3]]
     if rows and not differing:
         return [("the same on both sides", rows[0][1], "", "")]
     return differing
 
 
-def cost_row(cost: CostReport) -> tuple[str, ...]:
-    """The columns of the row of a kind of cost."""
+def _cost_row(cost: CostReport) -> tuple[str, ...]:
     words, unit, ending = _COST_WORDS[cost.cost]
 
     def text(value: float) -> str:

@@ -77,7 +77,7 @@ def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> I
 
     `results`: those of the run; then of a report of other predictions, or of other labels, in words that it is stale.
     """
-    known = None if results is None else {_name(result): result for result in results}
+    known = {(_name(r), r.provenance.predictions_sha256): r for r in results or () if r.provenance}
     again = f"write them again: humanbench groups {folder}"
     for path in files_in(folder / FOLDER, "*.json"):
         try:
@@ -85,16 +85,14 @@ def stored_subgroups(folder: Path, results: Iterable[Result] | None = None) -> I
         except (OSError, ValidationError):
             yield f"{path}: no metrics by group, or altered; {again}"
             continue
-        if known is not None and not _is_of(report, known.get(path.stem)):
+        if results is not None and not _is_of(report, known.get((path.stem, report.predictions_sha256))):
             yield f"{path}: of predictions or labels that are not those of the run's results; {again}"
         else:
             yield report
 
 
 def _is_of(report: SubgroupReport, result: Result | None) -> bool:
-    """Whether the groups are those of a result: of its predictions, and their whole is its number."""
-    if result is None or result.provenance is None or report.main != result.main:
-        return False
-    if report.predictions_sha256 != result.provenance.predictions_sha256:
+    """Whether the groups are those of the result of their predictions: their whole is its number."""
+    if result is None or report.main != result.main:
         return False
     return math.isclose(report.value, result.value, rel_tol=1e-5, abs_tol=1e-5)

@@ -94,7 +94,7 @@ def absent(paths: Sequence[str]) -> list[str]:
     names: dict[str, set[str]] = {}
     missing = []
     for path in paths:
-        folder, _, name = path.rpartition("/")
+        folder, name = os.path.split(path)
         if folder not in names:
             names[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
         if name not in names[folder]:

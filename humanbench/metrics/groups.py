@@ -124,11 +124,20 @@ def _ends(drawn: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None:
+def furthest_apart(values: Floats) -> tuple[int, int] | None:
+    """The places of the least and the largest value, two places even if all are equal; None without two values."""
     there = np.flatnonzero(np.isfinite(values))
     if len(there) < 2:
         return None
-    worst, best = there[np.argmin(values[there])], there[::-1][np.argmax(values[there[::-1]])]  # two, if all are equal
+    backwards = there[::-1]
+    return int(there[np.argmin(values[there])]), int(backwards[np.argmax(values[backwards])])
+
+
+def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None:
+    if (furthest := furthest_apart(values)) is None:
+        return None
+    worst, best = furthest
+    there = np.flatnonzero(np.isfinite(values))
     pairs = np.array(list(combinations(there, 2)))
     apart = values[pairs[:, 1]] - values[pairs[:, 0]]
     moved = drawn[:, pairs[:, 1]] - drawn[:, pairs[:, 0]]

@@ -147,23 +147,17 @@ class Scores(Mapping[str, float]):
             raise IndexError(f"units are numbered 0..{self.n - 1}")
         if self._index is not None:
             chosen = self._index[chosen]
-        return Scores(
-            self.parts, self._reduce, n=self._units, unit=self.unit, info=self.info, single=self._single, index=chosen
-        )
+        return self._of(chosen)
 
     def for_draws(self) -> Scores:
         """The same without `errors` and `reliability`, which may hold all predictions."""
-        return Scores(
-            self.parts,
-            self._reduce,
-            n=self._units,
-            unit=self.unit,
-            info=self.info,
-            centred=self.centred,
-            reduce_many=self._reduce_many,
-            single=self._single,
-            index=self._index,
-        )
+        return self._of(self._index, self.centred)
+
+    def _of(self, index: Ints | None, centred: Collection[str] = ()) -> Scores:
+        """What resamples are computed from, for these of all units."""
+        about: dict[str, Any] = {"n": self._units, "unit": self.unit, "info": self.info, "centred": centred}
+        ways: dict[str, Any] = {"reduce_many": self._reduce_many, "single": self._single}
+        return Scores(self.parts, self._reduce, index=index, **about, **ways)
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""
@@ -177,7 +171,7 @@ class Scores(Mapping[str, float]):
         while block := list(islice(rest, size)):
             counts = np.stack([np.bincount(index, minlength=self._units) for index in block]).astype(np.int64)
             values = self._reduce_many(self.parts, counts)
-            yield from np.stack([values[name] for name in names], axis=1)
+            yield from np.array([values[name] for name in names]).reshape(len(names), len(block)).T.tolist()
 
     def __getitem__(self, name: str) -> float:
         return self._values[name]

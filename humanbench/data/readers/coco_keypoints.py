@@ -153,7 +153,6 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
                 f"{card.id}: {path}: annotation {annotation.get('id')} is of image {key}, which is not there"
             )
     keypoints = _numbers(card, path, people, "keypoints", None)
-    select_keypoints(card, path, keypoints)
     bbox = np.full((len(people), 4), np.nan)
     stated = [i for i, a in enumerate(people) if "bbox" in a]
     bbox[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)

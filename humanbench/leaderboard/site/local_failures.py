@@ -89,7 +89,7 @@ def _found(
     cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
 ) -> Iterator[_Found]:
     for key, cell in track(list(cells.items()), "looking for the worst"):
-        name = ", ".join(filter(None, (key.dataset, key.regime, key.variant, key.condition)))
+        name = f"{key.dataset}, {_kind(key)}"
         try:
             if cell.problem:
                 raise HumanbenchError(f"the run {cell.problem}")
@@ -120,9 +120,13 @@ def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], 
     return (label, task_for(card).predictions.read(card, tables, path)), card, tables
 
 
+def _kind(key: CellKey) -> str:
+    """The regime, with what else tells its cells from others of a run on the dataset."""
+    return ", ".join(filter(None, (key.regime, key.variant, key.condition)))
+
+
 def _regime(key: CellKey) -> str:
-    """The regime, with what else tells its cells from others of a run."""
-    return shown(", ".join(filter(None, (key.regime, key.variant, key.condition))), 60)
+    return shown(_kind(key), 60)
 
 
 def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:

@@ -63,7 +63,7 @@ def _dataset(key: str, column: TableColumn, rows: Rows) -> dict[str, Any]:
     ]
     ticks = [(0.0, "none"), *((float(severity), str(severity)) for severity in SEVERITIES)]
     names = [name for name in CORRUPTIONS if any(name in one.values for _, one in here)]
-    tested = [{tuple(sorted(one.values[name])) for _, one in here if name in one.values} for name in names]
+    tested = [{tuple(one.values[name]) for _, one in here if name in one.values} for name in names]
     title = f"{column.name}: {column.metric}"
     return {
         "column": column,
@@ -105,7 +105,5 @@ def _severities(levels: set[tuple[int, ...]]) -> str:
 
 def _levels(one: Robustness, name: str, named: bool) -> str:
     """The values at each severity; `named`: and the severity, which the head of the column does not say."""
-    values = one.values.get(name, {})
-    return " · ".join(
-        f"{severity}: {number(value)}" if named else number(value) for severity, value in sorted(values.items())
-    )
+    values = one.values.get(name, {}).items()
+    return " · ".join(f"{severity}: {number(value)}" if named else number(value) for severity, value in values)
