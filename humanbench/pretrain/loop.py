@@ -30,9 +30,10 @@ from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import Rates
 from humanbench.pretrain.entries import EntryData, Microbatches, batch_plan
-from humanbench.pretrain.network import Network, statistics
+from humanbench.pretrain.network import Network
 from humanbench.pretrain.ranks import Microbatch, ProcessGroups, assign, ranks_by_module
 from humanbench.pretrain.recipe import PretrainRecipe
+from humanbench.pretrain.running_statistics import RunningStatistics
 from humanbench.regimes import freeze
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
@@ -82,10 +83,12 @@ class PretrainLoop:
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
         self._ranks = ranks_by_module(assigned, users)
         by_entry = ranks_by_module(assigned, {number: (data.name,) for number, data in enumerate(entries)})
-        self._statistics = [[s for unit in users[n] for s in statistics(network.unit(unit))] for n in users]
         self._entry_ranks = [by_entry[data.name] for data in entries]
         self._groups = ProcessGroups([*self._ranks.values(), *self._entry_ranks])
         self._units = {name: network.unit(name) for name, ranks in self._ranks.items() if process.rank in ranks}
+        parts = {n: data.entry.parts for n, data in enumerate(entries)}
+        uses = {name: sum(parts[n] for n in users if name in users[n]) for name in self._units}
+        self._users, self._running = users, RunningStatistics(self._units, uses)
         self._optimiser = _optimiser(network, recipe, set(self._units))
         self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
@@ -124,11 +127,13 @@ class PretrainLoop:
         """One update from the next batches of this process; the loss of each entry (0 of foreign ones)."""
         self._rates.set(step)
         losses = torch.zeros(len(self.entries), device=self.process.device)
+        self._running.begin()
         for entry in sorted({entry for entry, _ in self.microbatches}):
             numbers = [number for of, number in self.microbatches if of == entry]
             moved = [self._moved(next(batches)) for _ in numbers]
             self._count_people(entry, moved)
             losses[entry] = self._entry(step, entry, numbers, moved)
+        self._running.end(lambda tensor, name: self._groups.sum(tensor, self._ranks[name]))
         for name, ranks in self._ranks.items():
             if name in self._units:
                 self._groups.sum_gradients(self._units[name], ranks)
@@ -137,31 +142,18 @@ class PretrainLoop:
         return losses
 
     def _entry(self, step: int, entry: int, numbers: Sequence[int], batches: Sequence[Batch]) -> Tensor:
-        """Backward passes of an entry's microbatches; the sum of their shares of the entry's loss.
-
-        Running statistics are those of all microbatches: each starts from the step's, and their mean is kept.
-        """
+        """Backward passes of an entry's microbatches; the sum of their shares of the entry's loss."""
         data = self.entries[entry]
         share = 1.0 / data.entry.parts
         weight = self.recipe.weights[data.name] * share
-        running = self._statistics[entry]
-        before = [s.clone() for s in running]
-        after = [torch.zeros_like(s, dtype=torch.float32) for s in running]
         total = torch.zeros((), device=self.process.device)
         for number, batch in zip(numbers, batches, strict=True):
             torch.manual_seed(mixed_seed(self.seed, step, entry, number))
-            for now, then in zip(running, before, strict=True):
-                now.copy_(then)
-            with self._autocast():
+            with self._running.microbatch(self._users[entry]), self._autocast():
                 terms = self.network.losses(data, batch)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             (loss * weight).backward()  # type: ignore[no-untyped-call]
             total += loss.detach() * share
-            for mean, now in zip(after, running, strict=True):
-                mean += now.detach().float() * share
-        for now, mean in zip(running, after, strict=True):
-            self._groups.sum(mean, self._entry_ranks[entry])
-            now.copy_(mean if now.is_floating_point() else mean.round())
         return total
 
     def _count_people(self, entry: int, batches: Sequence[Batch]) -> None:

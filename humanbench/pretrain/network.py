@@ -148,12 +148,6 @@ class MaeNetwork(Network):
         return {"pixels": self.upper.heads["decoder"](self.encoder, batch["image"], self.recompute)}
 
 
-def statistics(module: nn.Module) -> list[Tensor]:
-    """Running statistics and counters that are stored with the module."""
-    stored = {id(tensor) for tensor in module.state_dict(keep_vars=True).values()}
-    return [buffer for buffer in module.buffers() if id(buffer) in stored]
-
-
 def _token(width: int, start: Tensor | None) -> ClassToken:
     import torch
 

@@ -64,9 +64,14 @@ def start(class_token: bool = False) -> Backbone:
     return made
 
 
-def build(chosen: PretrainRecipe, root: Path) -> tuple[Network, list[EntryData]]:
-    """The network and its entries; the same one every time."""
-    backbone = start(class_token=chosen.method == "mae")
+def convolutional() -> Backbone:
+    """A residual network without training, with the running statistics of batch normalisation."""
+    return load_backbone("random:resnet10t", seed=3, channels=[8, 8, 8, 16], output_stride=8)
+
+
+def build(chosen: PretrainRecipe, root: Path, backbone: Backbone | None = None) -> tuple[Network, list[EntryData]]:
+    """The network (over a transformer, if nothing else is given) and its entries; the same one every time."""
+    backbone = backbone or start(class_token=chosen.method == "mae")
     entries = open_entries(chosen, root, backbone.preprocessing, 0)
     torch.manual_seed(0)
     if chosen.masking is not None:
@@ -74,9 +79,15 @@ def build(chosen: PretrainRecipe, root: Path) -> tuple[Network, list[EntryData]]
     return PathNetwork(backbone, chosen, entries), entries
 
 
-def work(chosen: PretrainRecipe, root: Path, checkpoint: Path, process: Process | None = None) -> PretrainLoop:
+def work(
+    chosen: PretrainRecipe,
+    root: Path,
+    checkpoint: Path,
+    process: Process | None = None,
+    backbone: Backbone | None = None,
+) -> PretrainLoop:
     """The tiny pretraining, not yet run."""
-    network, entries = build(chosen, root)
+    network, entries = build(chosen, root, backbone)
     return PretrainLoop(
         network, entries, chosen, 0, process or Process(), checkpoint, chosen.sha256, RunLog(None, loud=False)
     )
@@ -85,3 +96,10 @@ def work(chosen: PretrainRecipe, root: Path, checkpoint: Path, process: Process 
 def weights(network: Network) -> dict[str, torch.Tensor]:
     """A copy of all that is stored."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def kind(name: str, root: Path, checkpoint: Path, process: Process | None = None) -> PretrainLoop:
+    """The tiny pretraining of a method, or `convolutional`: PATH of a residual network, without projectors."""
+    if name != "convolutional":
+        return work(recipe(name), root, checkpoint, process)
+    return work(recipe(projector__enabled=False), root, checkpoint, process, convolutional())

@@ -21,7 +21,8 @@ from humanbench.pretrain import loop
 from humanbench.pretrain.entries import batch_plan
 from humanbench.pretrain.network import projector_name
 from humanbench.pretrain.ranks import assign, ranks_by_module
-from tests.pretrain.small import build, recipe, weights, work
+from humanbench.pretrain.running_statistics import RunningStatistics
+from tests.pretrain.small import build, kind, recipe, weights, work
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +37,7 @@ def largest(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> float:
     return max(float((a[name].double() - b[name].double()).abs().max()) for name in a)
 
 
-METHODS = ("path", "mae")
+METHODS = ("path", "mae", "convolutional")
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +58,20 @@ def two_processes(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_make_the_same_update(method: str, two_processes: Path, root: Path, tmp_path: Path) -> None:
     """Entries split over two gloo processes, two of them over both; up to the order of summation."""
-    one = work(recipe(method), root, tmp_path / "one.pt")
+    one = kind(method, root, tmp_path / "one.pt")
+    start = weights(one.network)
     one.run()
     two = torch.load(two_processes / f"{method}.pt", weights_only=True)
     assert 0 < len(two["microbatches"]) < len(one.microbatches)  # the other process had something to do
-    start = weights(build(recipe(method), root)[0])
     moved = largest(start, weights(one.network))
     assert moved > 1e-3
-    mine = {name: tensor for name, tensor in weights(one.network).items() if not name.endswith(UNDECIDED)}
+    shared = ("running_mean",) if method == "convolutional" else ()  # no bias before the norms of its trunk
+    mine = {
+        n: t
+        for n, t in weights(one.network).items()
+        if not n.endswith(UNDECIDED) or (n.startswith("backbone.") and n.endswith(shared))
+    }
+    assert bool(shared) == any(n.startswith("backbone.") and n.endswith("running_mean") for n in mine)
     assert len(mine) > 0.8 * len(two["network"])
     assert largest({name: two["network"][name] for name in mine}, mine) < 1e-5
     assert largest(two["network"], weights(one.network)) < moved
@@ -182,28 +189,39 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
     assert float((held["sum"] - expected).norm() / expected.norm()) < 1e-4
 
 
-def test_running_statistics_and_loss_are_means_over_the_parts_of_an_entry(
+def test_running_statistics_are_means_over_all_that_go_through_a_module() -> None:
+    """Shared by three microbatches of two entries, of which one has a head: each starts from the step's mean of 1."""
+    shared, head = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
+    for norm in (shared, head):
+        norm.running_mean.fill_(1.0)  # type: ignore[union-attr, operator]
+    running = RunningStatistics({"trunk": shared, "head": head}, {"trunk": 3, "head": 1})
+    running.begin()
+    for names, left in ((("trunk",), 10.0), (("trunk",), 20.0), (("trunk", "head"), 60.0)):
+        with running.microbatch(names):
+            assert shared.running_mean.tolist() == [1.0]  # type: ignore[union-attr]
+            for norm in (shared, head)[: len(names)]:
+                norm.running_mean.fill_(left)  # type: ignore[union-attr, operator]
+                norm.num_batches_tracked += 1  # type: ignore[operator]
+    summed: list[str] = []
+    running.end(lambda tensor, name: summed.append(name))
+    assert shared.running_mean.tolist() == pytest.approx([30.0])  # type: ignore[union-attr]
+    assert head.running_mean.tolist() == [60.0]  # type: ignore[union-attr]
+    assert (int(shared.num_batches_tracked), int(head.num_batches_tracked)) == (1, 1)  # type: ignore[arg-type]
+    assert summed == ["trunk"] * 3 + ["head"] * 3
+
+
+def test_the_loss_is_the_mean_over_the_parts_of_an_entry(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two parts: each starts from the step's mean of 1 and leaves 10 and 20, so 15 is kept; losses 3 and 5 make 4."""
+    """Losses 3 and 5 of two parts make 4."""
     made = work(recipe(), root, tmp_path / "a.pt")
     entry = next(n for n, data in enumerate(made.entries) if data.name == "attr_rap2_pa100k")
     assert made.entries[entry].entry.parts == 2
     norm: Any = made.network.unit("heads.attr_rap2_pa100k").logits[1]  # type: ignore[index]
-    norm.running_mean.fill_(1.0)
-    given, seen = iter([(10.0, 3.0), (20.0, 5.0)]), []
-
-    def losses(data: Any, batch: Any) -> dict[str, torch.Tensor]:
-        mean, loss = next(given)
-        seen.append(norm.running_mean.tolist())
-        norm.running_mean.fill_(mean)
-        return {"a": norm.weight.mean() * loss}  # its weights are 1
-
-    monkeypatch.setattr(made.network, "losses", losses)
-    loss = made._entry(0, entry, [0, 1], [{}, {}])
-    assert seen == [[1.0] * 80] * 2
-    assert norm.running_mean.tolist() == [15.0] * 80
-    assert float(loss) == pytest.approx(4.0)
+    given = iter([3.0, 5.0])
+    monkeypatch.setattr(made.network, "losses", lambda data, batch: {"a": norm.weight.mean() * next(given)})
+    made._running.begin()
+    assert float(made._entry(0, entry, [0, 1], [{}, {}])) == pytest.approx(4.0)  # the norm's weights are 1
 
 
 def test_every_step_has_its_rate(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

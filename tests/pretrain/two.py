@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 
 from humanbench.pretrain.loop import Process
-from tests.pretrain.small import recipe, work
+from tests.pretrain.small import kind
 
 
 def main(root: Path, out: Path, methods: list[str]) -> None:
     torch.distributed.init_process_group("gloo")
     process = Process(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
     for method in methods:
-        made = work(recipe(method), root, out / f"{method}-checkpoint.pt", process)
+        made = kind(method, root, out / f"{method}-checkpoint.pt", process)
         made.run()
         if process.rank == 0:
             state = {"network": made.network.state_dict(), "moments": made.moments(), "microbatches": made.microbatches}
