@@ -120,6 +120,19 @@ def test_synthetic_and_real_numbers_never_share_a_table(made: Path) -> None:
     assert "unreal" not in export(*both, only="real")
 
 
+def test_numbers_of_other_copies_never_share_a_table(made: Path, tmp_path: Path) -> None:
+    harder = {"synthetic": True, "procedural": "mini-1, difficulty 0.5"}
+    write_run(tmp_path / "harder", made / "data", ["pa100k"], **harder)
+    text = export(made / "unreal", tmp_path / "harder")
+    titles = ["mini, synthetic data", "mini, synthetic data, mini-1, difficulty 0.5"]
+    assert re.findall(r"^### (.*)$", text, re.M) == titles
+    usual, other = re.split(r"^### .*$", text, flags=re.M)[1:]
+    assert ("harder" in usual, "harder" in other, "unreal" in other) == (False, True, False)
+    rows = list(csv.DictReader(io.StringIO(export(tmp_path / "harder", form="csv"))))
+    assert {row["procedural"] for row in rows} == {"mini-1, difficulty 0.5"}
+    assert "synthetic copy, mini-1, difficulty 0.5" in export(tmp_path / "harder", form="model-card")
+
+
 def test_csv_holds_every_metric(made: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(export(made / "good", made / "part", made / "lost", form="csv"))))
     for result in load_results(made / "good"):

@@ -83,6 +83,8 @@ def incompatible(a: Result, b: Result) -> Iterator[str]:
     """Why the difference of two results (of BASE and of NEW) would mean nothing; empty where it does."""
     if a.synthetic != b.synthetic:
         yield f"{_kind(a.synthetic)} against {_kind(b.synthetic)} data"
+    elif a.copy_of_data != b.copy_of_data:
+        yield f"different procedural copies ({a.copy_of_data} against {b.copy_of_data})"
     elif labels_of(a) != labels_of(b):
         yield f"different data (fingerprint {labels_of(a)[:SHORT]} against {labels_of(b)[:SHORT]})"
     if not same_recipe(a, b):

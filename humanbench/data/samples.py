@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import warnings
 from pathlib import Path
@@ -25,6 +26,10 @@ MARKER = "MANNEQUIN.json"
 """A file of this name in a dataset's folder says that the content is procedural; every result from it is synthetic."""
 
 
+_USUAL = {"seed": 0, "scale": 1, "difficulty": 0}
+"""How the embedded suite is drawn."""
+
+
 def dataset_folder(card: DatasetCard, data_root: str | os.PathLike[str] | None = None) -> Path:
     """Where this dataset is expected: `<data root>/<id>`, or the place of its own that `find_data` knows."""
     return find_data(data_root).folder(card.id)
@@ -33,6 +38,24 @@ def dataset_folder(card: DatasetCard, data_root: str | os.PathLike[str] | None =
 def is_synthetic(folder: Path) -> bool:
     """Whether the dataset in this folder is a procedural copy."""
     return (folder / MARKER).is_file()
+
+
+def procedural_copy(folder: Path) -> str:
+    """Which procedural copy the folder holds, in words; empty for a dataset's own pictures.
+
+    `mini-1` is drawn as the embedded suite is: its version, with seed 0, scale 1 and difficulty 0. Other values are
+    said behind it (`mini-1, seed 3, difficulty 0.5`).
+    """
+    if not is_synthetic(folder):
+        return ""
+    try:
+        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        stated = {name: f"{float(marker.get(name, usual)):g}" for name, usual in _USUAL.items()}
+        version = int(marker.get("suite", 1))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return "unknown copy"  # `datasets verify` says what is wrong with the marker
+    told = [f"{name} {value}" for name, value in stated.items() if float(value) != _USUAL[name]]
+    return ", ".join([f"mini-{version}", *told])
 
 
 def load_samples(

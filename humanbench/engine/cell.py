@@ -22,7 +22,7 @@ from humanbench._version import __version__
 from humanbench.cards import scenario
 from humanbench.data.few_labels import unit_names
 from humanbench.data.fingerprint import fingerprint
-from humanbench.data.samples import dataset_folder, is_synthetic
+from humanbench.data.samples import dataset_folder, procedural_copy
 from humanbench.engine.batches import CachedBatches, ImageBatches
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.corrupted import CorruptedPictures
@@ -377,6 +377,7 @@ def _trained_on(cell: PreparedCell) -> TrainingPart | None:
 def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
     """What a result is about, whether it is there or not."""
     recipe, backbone = spec.recipe, context.backbone
+    copy = procedural_copy(dataset_folder(spec.card, context.data_root))
     return {
         "cell": key,
         "dataset": spec.card.id,
@@ -388,7 +389,8 @@ def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
         "suite": recipe.suite,
         "variant": recipe.variant,
         "seed": spec.seed,
-        "synthetic": is_synthetic(dataset_folder(spec.card, context.data_root)),
+        "synthetic": bool(copy),
+        "procedural": copy,
         "subset": key.subset,
         "recipe_source": recipe.source,
     }

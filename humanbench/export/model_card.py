@@ -65,7 +65,8 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
 
     result = cell.first.result
     card = load_card(result.dataset)
-    labels = ["synthetic copy"] * result.synthetic + [f"subset {shown(s)}" for s in [result.subset] if s]
+    labels = ["synthetic copy"] * result.synthetic + [shown(c) for c in [result.other_copy] if c]
+    labels += [f"subset {shown(s)}" for s in [result.subset] if s]
     labels += [result.condition] * bool(result.condition)
     return EvalResult(
         task_type=task_for(card).hub_tag,

@@ -20,7 +20,7 @@ from humanbench.results.costs import COSTS, costs_of
 from humanbench.results.stored import StoredResult
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
-_MORE = ("synthetic", "subset", "fraction", "draw", "corruption", "split")
+_MORE = ("synthetic", "procedural", "subset", "fraction", "draw", "corruption", "split")
 _NUMBER = ("metric", "main", "higher_is_better", "value", "low", "high", "n", "unit")
 COLUMNS = (*_ABOUT, *_MORE, *_NUMBER, "cell", "reason", "part", *COSTS, "device", "grouping")
 

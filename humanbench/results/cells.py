@@ -106,7 +106,7 @@ def _differing(entries: list[StoredResult]) -> str:
         "backbone": {e.result.backbone for e in entries},
         "weights": {e.result.cell.weights_sha256 for e in entries},
         "recipe": {e.result.cell.recipe_sha256 for e in entries},
-        "data": {e.fingerprint for e in entries},
+        "data": {(e.fingerprint, e.result.copy_of_data) for e in entries},
         "inputs": {tuple(sorted(e.result.cell.inputs.items())) for e in entries},
         "metric": {(e.result.main, e.result.split) for e in entries},
     }
@@ -143,7 +143,7 @@ class CellNumber:
 def row_of(result: Result) -> tuple[Any, ...]:
     """What cells of one row have in common: the backbone with its weights, and how it was trained and tested."""
     known = (result.backbone, result.checkpoint, result.cell.weights_sha256, result.suite, result.regime)
-    return *known, result.variant, result.subset, result.condition, result.synthetic
+    return *known, result.variant, result.subset, result.condition, result.copy_of_data
 
 
 def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -> list[CellNumber | None]:
@@ -225,5 +225,6 @@ def interval_text(number: CellNumber) -> str:
 
 def labels(result: Result) -> list[str]:
     """What a reader must know before the numbers of a cell."""
-    told = ["synthetic"] * result.synthetic + [f"subset {result.subset}"] * (result.subset is not None)
+    told = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
+    told += [f"subset {result.subset}"] * (result.subset is not None)
     return told + [result.condition] * bool(result.condition)

@@ -134,7 +134,7 @@ class Results(ShowsTables, Sequence[Result]):
 def _named(result: Result) -> tuple[str, str, str]:
     """Dataset, backbone and regime, with what keeps a number apart from others of these."""
     words = [result.variant, f"subset {result.subset}" if result.subset else None, result.condition]
-    words.append("synthetic" if result.synthetic else None)
+    words += ["synthetic" if result.synthetic else None, result.other_copy]
     labels = ", ".join(word for word in words if word)
     return result.dataset, result.backbone, f"{result.regime} ({labels})" if labels else result.regime
 
@@ -154,7 +154,8 @@ def _row(result: Result) -> dict[str, Any]:
         for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
     }
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
-    row |= {"synthetic": result.synthetic, "subset": result.subset, "condition": result.condition}
+    row |= {"synthetic": result.synthetic, "procedural": result.procedural}
+    row |= {"subset": result.subset, "condition": result.condition}
     row |= {"reason": result.reason, "cell": result.cell.id}
     row |= costs_of(result)
     return row | {name: metric.value for name, metric in result.metrics.items()}

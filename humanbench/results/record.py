@@ -156,13 +156,18 @@ class Storage(Record):
     added: Number
 
 
+FIRST_COPY = "mini-1"
+"""What the embedded suite was when results did not say which copy they are of."""
+
+
 class Result(Record):
     """A cell, its metrics or the reason why there are none, and how it came about.
 
     `status` is `done` or `failed`; a failed one has a `reason` and no metrics. `predictions` is the path of the
     predictions file in the run folder. `history`: mean loss terms of each epoch. `trainable`, `frozen`: numbers of
-    parameters. `cost`, `storage`: None where it was not counted. `trained_on`: None where that was all of the training
-    data. `reliability`: the curves of `ScoreReport`.
+    parameters. `procedural`: which procedural copy of the dataset it was measured on, empty for real data and in files
+    from before this was kept. `cost`, `storage`: None where it was not counted. `trained_on`: None where that was all
+    of the training data. `reliability`: the curves of `ScoreReport`.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -179,6 +184,7 @@ class Result(Record):
     variant: str | None
     seed: Seed
     synthetic: bool
+    procedural: str = ""
     subset: str | None
     recipe_source: str
     main: str = ""
@@ -202,6 +208,16 @@ class Result(Record):
     def value(self) -> float:
         """The main metric; `nan` for a failed cell."""
         return self.metrics[self.main].value if self.main in self.metrics else float("nan")
+
+    @property
+    def copy_of_data(self) -> str:
+        """Which procedural copy it was measured on; empty for real data. All were of one kind before it was kept."""
+        return self.procedural or (FIRST_COPY if self.synthetic else "")
+
+    @property
+    def other_copy(self) -> str:
+        """`copy_of_data`, where it is to be said: empty for the first kind too."""
+        return "" if self.copy_of_data == FIRST_COPY else self.copy_of_data
 
     @property
     def fraction(self) -> float | None:

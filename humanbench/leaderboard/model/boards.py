@@ -145,6 +145,7 @@ def boards(entries: Iterable[BoardEntry]) -> list[Board]:
         place_of = REGIMES.place(key.regime)
         return (
             key.synthetic,
+            key.copy,
             key.subset,
             key.condition,
             key.recipe != "shipped",

@@ -46,11 +46,12 @@ class BoardKey:
     synthetic: bool = False
     subset: str = ""
     condition: str = field(default="", repr=False)  # entries from before there was this keep their ids
+    copy: str = field(default="", repr=False)  # which procedural one; empty for real data and the first one
 
     @property
     def labels(self) -> tuple[str, ...]:
         """What a reader must know before the numbers."""
-        marks = ["synthetic"] * self.synthetic
+        marks = ["synthetic"] * self.synthetic + [shown(self.copy, 60)] * bool(self.copy)
         marks += [f"subset {shown(self.subset, 40)}"] if self.subset else []
         marks += [f"variant {shown(self.variant, 40)}"] if self.variant else []
         marks += [self.condition] if self.condition else []
@@ -69,6 +70,7 @@ class BoardKey:
         parts += [f"variant-{slug(self.variant, 24)}-{mark(self.variant)[:4]}"] if self.variant else []
         parts += [slug(self.condition, 40)] if self.condition else []
         parts += ["own-recipe"] * (self.recipe == "own") + ["synthetic"] * self.synthetic
+        parts += [f"{slug(self.copy, 40)}-{mark(self.copy)[:4]}"] if self.copy else []
         parts += [f"subset-{slug(self.subset, 24)}-{mark(self.subset)[:4]}"] if self.subset else []
         return "-".join(parts)
 
@@ -271,6 +273,7 @@ def entries_of(
         several = networks[key[:4]] > 1
         parts: tuple[Any, ...] = (backbone, checkpoint, weights, board, about.get("submission", ""))
         parts += (board.condition,) if board.condition else ()
+        parts += (board.copy,) if board.copy else ()
         identity = repr((*parts, network) if several else parts)
         dates = [r.provenance.started[:10] for r in members if r.provenance]
         fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | about
@@ -315,6 +318,7 @@ def board_key(result: Result) -> BoardKey:
         synthetic=result.synthetic,
         subset=str(result.subset or ""),
         condition=result.condition,
+        copy=result.other_copy,
     )
 
 

@@ -38,6 +38,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "variant": shown(key.variant),
             "recipe": key.recipe,
             "synthetic": key.synthetic,
+            "procedural": shown(key.copy),
             "subset": shown(key.subset),
             "condition": key.condition,
             "withdrawn": shown(entry.withdrawn, 200),

@@ -71,7 +71,8 @@ def _candidates(
     found = []
     for entry in entries:
         score = entry.scores.get(dataset)
-        if score is None or entry.withdrawn or not entry.board.synthetic or entry.board.subset or entry.board.condition:
+        key = entry.board
+        if score is None or entry.withdrawn or not key.synthetic or key.copy or key.subset or key.condition:
             continue
         at_hand = [r for r in score.results if r.cell.id in folders and r.predictions]
         if at_hand:

@@ -107,7 +107,7 @@ def _about(entry: BoardEntry) -> str:
 
 def _kind(key: BoardKey) -> tuple[Any, ...]:
     """What must be the same for numbers to stand side by side: all but what is finetuned."""
-    return key.suite, key.variant, key.recipe, key.synthetic, key.subset
+    return key.suite, key.variant, key.recipe, key.synthetic, key.copy, key.subset
 
 
 def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, str]]]]:
