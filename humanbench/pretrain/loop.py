@@ -30,6 +30,7 @@ from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
 from humanbench.optim.schedules import Rates
 from humanbench.pretrain.entries import EntryData, Microbatches, batch_plan
+from humanbench.pretrain.gradients import Pulls, ruling, shares
 from humanbench.pretrain.network import Network
 from humanbench.pretrain.ranks import Microbatch, ProcessGroups, assign, ranks_by_module
 from humanbench.pretrain.recipe import PretrainRecipe
@@ -89,9 +90,11 @@ class PretrainLoop:
         parts = {n: data.entry.parts for n, data in enumerate(entries)}
         uses = {name: sum(parts[n] for n in users if name in users[n]) for name in self._units}
         self._users, self._running = users, RunningStatistics(self._units, uses)
+        self._pulls = Pulls(network.backbone, len(entries), process.device)
         self._optimiser = _optimiser(network, recipe, set(self._units))
         self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
+        self._told_ruling = False
         self.state = TrainState()
 
     def run(self) -> TrainState:
@@ -116,23 +119,29 @@ class PretrainLoop:
                 state.images += images
                 state.seconds += time.perf_counter() - started
                 advance(images, f"step {state.step}/{recipe.iterations}")
-                if state.step % recipe.save_every == 0 or state.step == recipe.iterations:
+                if self._saves_after(state.step - 1):
                     self._record(sums, since)
                     sums, since = torch.zeros_like(sums), 0
         self._collect()
         self.network.eval()
         return state
 
+    def _saves_after(self, step: int) -> bool:
+        return (step + 1) % self.recipe.save_every == 0 or step + 1 == self.recipe.iterations
+
     def step(self, step: int, batches: Iterator[Batch]) -> Tensor:
         """One update from the next batches of this process; the loss of each entry (0 of foreign ones)."""
         self._rates.set(step)
         losses = torch.zeros(len(self.entries), device=self.process.device)
         self._running.begin()
+        self._pulls.begin(self._saves_after(step))
         for entry in sorted({entry for entry, _ in self.microbatches}):
             numbers = [number for of, number in self.microbatches if of == entry]
             moved = [self._moved(next(batches)) for _ in numbers]
             self._count_people(entry, moved)
             losses[entry] = self._entry(step, entry, numbers, moved)
+            self._pulls.after(entry)
+        self._pulls.end()
         self._running.end(lambda tensor, name: self._groups.sum(tensor, self._ranks[name]))
         for name, ranks in self._ranks.items():
             if name in self._units:
@@ -209,15 +218,29 @@ class PretrainLoop:
                 "stays; a smaller optim.lr or amp=no may help"
             )
         self.state.history.append({"step": float(self.state.step)} | means)
+        pulls = self._shares()
         if self._follower is not None:
             rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
-            self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means)
+            self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means | pulls)
         self._log.step("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.process.rank == 0:
             save_checkpoint(self._checkpoint, self._identity, self._state())
         if self.process.processes > 1:
             torch.distributed.barrier()
+
+    def _shares(self) -> dict[str, float]:
+        """Each entry's share of the gradient on the backbone in the step before, by column of the curves.
+
+        Of an entry that several processes share, parts count as if they pulled in directions at right angles.
+        """
+        if self.process.processes > 1:
+            torch.distributed.all_reduce(self._pulls.squares)
+        names, parts = [data.name for data in self.entries], shares(self._pulls.squares)
+        if (told := ruling(names, parts)) and not self._told_ruling:
+            self._told_ruling = True
+            self._log.info(f"  {told}")
+        return {f"gradient/{name}": round(part, 4) for name, part in zip(names, parts, strict=True)}
 
     def _broken(self) -> list[str]:
         """Names of the units that hold a parameter that is not finite, in any process."""
