@@ -7,8 +7,7 @@
 # `import numpy` has loaded, whose rarer submodules are only loaded when somebody names them.
 # Seen with SciPy 1.17.1 and NumPy 2.4.6: twelve submodules of NumPy are added, among them f2py, testing, ctypeslib and
 # core. scipy.sparse makes a copy of NumPy's namespace and asks for every name that dir(numpy) lists, which loads each of
-# those submodules. A command that scores attributes, whose labels are MAT files, spends about as long on them as on all
-# else in scipy.io.
+# those submodules.
 # The script ends with 0 as long as that is so, and with 1 when it is otherwise.
 set -euo pipefail
 folder=$(mktemp -d)

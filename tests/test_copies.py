@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from humanbench.comparison.matching import incompatible
+from humanbench.comparison.matching import ground_of, incompatible
+from humanbench.comparison.report import board_of
 from humanbench.data.samples import MARKER, procedural_copy
 from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import entries_of
@@ -31,6 +32,7 @@ def synthetic(backbone: str = "a", copy: str = "mini-1", **fields: object) -> Re
         ({"seed": 0, "scale": 1}, "mini-1"),
         ({"seed": 3, "scale": 0.05}, "mini-1, seed 3, scale 0.05"),
         ({"seed": 0, "scale": 1.0, "difficulty": 0.5}, "mini-1, difficulty 0.5"),
+        ({"seed": 4294967295, "scale": 12.345678}, "mini-1, seed 4294967295, scale 12.345678"),
         ({"seed": 0, "scale": 1.0, "suite": 2}, "mini-2"),
         ({"splits": {}}, "mini-1"),
         ({"seed": "many"}, "unknown copy"),
@@ -54,6 +56,7 @@ def test_results_of_other_copies_are_not_compared_though_their_labels_are_alike(
     assert list(incompatible(synthetic(), synthetic("b", HARDER))) == [
         "different procedural copies (mini-1 against mini-1, difficulty 0.5)"
     ]
+    assert ground_of(synthetic()) == ground_of(synthetic(copy="")) != ground_of(synthetic(copy=HARDER))
 
 
 def test_results_that_do_not_say_it_are_of_the_first_copy() -> None:
@@ -84,3 +87,5 @@ def test_each_kind_of_copy_has_a_board_of_its_own() -> None:
 def test_labels_name_a_copy_that_is_not_the_first() -> None:
     assert labels(synthetic()) == ["synthetic"]
     assert labels(synthetic(copy=HARDER)) == ["synthetic", HARDER]
+    assert board_of(synthetic()) == "mini, partial, synthetic"
+    assert board_of(synthetic(copy=HARDER)) == "mini, partial, synthetic, mini-1, difficulty 0.5"

@@ -168,10 +168,8 @@ def _cell(
     shown = pair.new or pair.base
     assert shown is not None
     result = shown.first.result
-    about = {
-        name: getattr(result, name)
-        for name in ("dataset", "task", "scenario", "suite", "regime", "variant", "subset", "condition", "synthetic")
-    }
+    kind = ("suite", "regime", "variant", "subset", "condition", "synthetic", "other_copy")
+    about = {name: getattr(result, name) for name in ("dataset", "task", "scenario", *kind)}
     metric = next((c.first.result.main for c in (pair.new, pair.base) if c and c.first.result.main), "")
     numbers: dict[str, Any] = {"metric": metric, "notes": pair.notes}
     for name, one in sides.items():

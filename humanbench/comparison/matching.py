@@ -102,7 +102,7 @@ def ground_of(result: Result) -> str:
     """A mark that two results share exactly where `incompatible` finds nothing."""
     cell = result.cell
     inputs = tuple(sorted(cell.inputs.items()))
-    parts = (result.synthetic, labels_of(result), recipe_mark(result), inputs, result.main, result.split)
+    parts = (result.copy_of_data, labels_of(result), recipe_mark(result), inputs, result.main, result.split)
     return mark(repr((*parts, cell.humanbench)))
 
 

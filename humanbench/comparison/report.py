@@ -32,7 +32,8 @@ class CellReport(Record):
     intervals of these numbers (see `humanbench.results.cells`). `difference` is `new - base` in the
     metric's unit, [low, high] its 95 % interval, `p` two-sided, `corrected` by Holm over the cells. `detectable` is the
     smallest drop that would have been called a regression in 80 % of comparisons like this. `method` is `paired` (same
-    test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `problem` says why a cell is not
+    test units) or `unpaired` (from recorded intervals). `n` test units of kind `unit`. `other_copy`: which procedural
+    copy, where it is not the first kind (`humanbench.results.Result`). `problem` says why a cell is not
     comparable. Numbers are `nan` (null in JSON) where there are none.
     """
 
@@ -45,6 +46,7 @@ class CellReport(Record):
     subset: str | None
     condition: str = ""
     synthetic: bool
+    other_copy: str = ""
     metric: str
     verdict: Verdict
     regression: bool = False
@@ -93,10 +95,11 @@ class CellReport(Record):
 
 
 def board_of(of: CellReport | Result) -> str:
-    """Suite, regime, variant, subset, condition, kind of data."""
+    """Suite, regime, variant, subset, condition, kind of data and which procedural copy."""
     words = [f"{of.suite}, {of.regime}"]
     words += [f"variant {of.variant}"] * bool(of.variant) + [f"subset {of.subset}"] * bool(of.subset)
-    return ", ".join(words + [of.condition] * bool(of.condition) + ["synthetic"] * of.synthetic)
+    words += [of.condition] * bool(of.condition) + ["synthetic"] * of.synthetic
+    return ", ".join(words + [of.other_copy] * bool(of.other_copy))
 
 
 class TogetherReport(Record):

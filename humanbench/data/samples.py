@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MARKER = "MANNEQUIN.json"
 """A file of this name in a dataset's folder says that the content is procedural; every result from it is synthetic."""
 
-
 _USUAL = {"seed": 0, "scale": 1, "difficulty": 0}
 """How the embedded suite is drawn."""
 
@@ -50,11 +49,11 @@ def procedural_copy(folder: Path) -> str:
         return ""
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        stated = {name: f"{float(marker.get(name, usual)):g}" for name, usual in _USUAL.items()}
+        drawn = {name: float(marker.get(name, usual)) for name, usual in _USUAL.items()}
         version = int(marker.get("suite", 1))
     except (OSError, ValueError, TypeError, AttributeError):
         return "unknown copy"  # `datasets verify` says what is wrong with the marker
-    told = [f"{name} {value}" for name, value in stated.items() if float(value) != _USUAL[name]]
+    told = [f"{name} {str(value).removesuffix('.0')}" for name, value in drawn.items() if value != _USUAL[name]]
     return ", ".join([f"mini-{version}", *told])
 
 

@@ -15,7 +15,6 @@ from humanbench.names import shown
 from humanbench.regimes import REGIMES
 from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped
 from humanbench.results.columns import benchmark_columns, short_name
-from humanbench.results.record import FIRST_COPY
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_names
 
@@ -50,6 +49,7 @@ class PaperTable:
     """Rows whose numbers may stand in one table, and the columns of each block that has any."""
 
     suite: str
+    synthetic: bool
     copy: str
     subset: str
     condition: str
@@ -59,8 +59,7 @@ class PaperTable:
     @property
     def title(self) -> str:
         """Suite and what a reader must know of the numbers."""
-        words = [self.suite] + ["synthetic data"] * bool(self.copy)
-        words += [shown(self.copy)] * (self.copy not in ("", FIRST_COPY))
+        words = [self.suite] + ["synthetic data"] * self.synthetic + [shown(self.copy)] * bool(self.copy)
         words += [f"subset {shown(self.subset)}"] * bool(self.subset)
         return ", ".join(words + [self.condition] * bool(self.condition))
 
@@ -99,10 +98,11 @@ def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
 
     Raises `HumanbenchError` where two results of a cell differ in more than their seed.
     """
-    groups: dict[tuple[str, str, str, str], list[StoredResult]] = {}
+    groups: dict[tuple[str, bool, str, str, str], list[StoredResult]] = {}
     for entry in entries:
         r = entry.result
-        groups.setdefault((r.suite, r.copy_of_data, r.subset or "", r.condition), []).append(entry)
+        key = (r.suite, r.synthetic, r.other_copy, r.subset or "", r.condition)
+        groups.setdefault(key, []).append(entry)
     return [_board(*key, members) for key, members in sorted(groups.items())]
 
 
@@ -136,7 +136,9 @@ def _checked(cell: CellRuns) -> CellRuns:
     return cell
 
 
-def _board(suite: str, copy: str, subset: str, condition: str, entries: Sequence[StoredResult]) -> PaperTable:
+def _board(
+    suite: str, synthetic: bool, copy: str, subset: str, condition: str, entries: Sequence[StoredResult]
+) -> PaperTable:
     rows = tuple(
         PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
     )
@@ -149,7 +151,7 @@ def _board(suite: str, copy: str, subset: str, condition: str, entries: Sequence
         tuple(PaperColumn(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
         for tasks in halves()
     )
-    return PaperTable(suite, copy, subset, condition, rows, tuple(block for block in blocks if block))
+    return PaperTable(suite, synthetic, copy, subset, condition, rows, tuple(block for block in blocks if block))
 
 
 def halves() -> list[list[str]]:

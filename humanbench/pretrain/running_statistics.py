@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -28,7 +28,7 @@ class RunningStatistics:
         }
 
     @contextmanager
-    def microbatch(self, names: Iterable[str]) -> Iterator[None]:
+    def microbatch(self, names: Sequence[str]) -> Iterator[None]:
         """Around the forward pass of a microbatch through these modules."""
         for name in names:
             for now, then in zip(self._running[name], self._before[name], strict=True):

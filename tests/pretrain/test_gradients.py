@@ -53,7 +53,7 @@ def test_an_entry_that_rules_is_named_with_the_mend() -> None:
 def test_a_run_keeps_the_shares_and_says_once_who_rules(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Saved after steps 2 and 4 of 4: two rows, each of shares that add up to 1; pose weighs a million times more."""
+    """Saved after steps 2 and 4 of 4: two rows of shares that add up to 1; pose weighs most by far."""
     chosen = recipe(entries__pose_coco__weight=1e12)
     made, said = work(chosen, root, tmp_path / "a.pt"), []  # type: ignore[var-annotated]
     monkeypatch.setattr(made._log, "info", said.append)

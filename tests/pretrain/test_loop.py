@@ -210,18 +210,30 @@ def test_running_statistics_are_means_over_all_that_go_through_a_module() -> Non
     assert summed == ["trunk"] * 3 + ["head"] * 3
 
 
-def test_the_loss_is_the_mean_over_the_parts_of_an_entry(
+def test_running_statistics_and_loss_are_means_over_the_parts_of_an_entry(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Losses 3 and 5 of two parts make 4."""
+    """Two parts: each starts from the step's mean of 1 and leaves 10 and 20, so 15 is kept; losses 3 and 5 make 4."""
     made = work(recipe(), root, tmp_path / "a.pt")
     entry = next(n for n, data in enumerate(made.entries) if data.name == "attr_rap2_pa100k")
     assert made.entries[entry].entry.parts == 2
     norm: Any = made.network.unit("heads.attr_rap2_pa100k").logits[1]  # type: ignore[index]
-    given = iter([3.0, 5.0])
-    monkeypatch.setattr(made.network, "losses", lambda data, batch: {"a": norm.weight.mean() * next(given)})
+    norm.running_mean.fill_(1.0)
+    given, seen = iter([(10.0, 3.0), (20.0, 5.0)]), []
+
+    def losses(data: Any, batch: Any) -> dict[str, torch.Tensor]:
+        mean, loss = next(given)
+        seen.append(norm.running_mean.tolist())
+        norm.running_mean.fill_(mean)
+        return {"a": norm.weight.mean() * loss}  # its weights are 1
+
+    monkeypatch.setattr(made.network, "losses", losses)
     made._running.begin()
-    assert float(made._entry(0, entry, [0, 1], [{}, {}])) == pytest.approx(4.0)  # the norm's weights are 1
+    loss = made._entry(0, entry, [0, 1], [{}, {}])
+    made._running.end(lambda tensor, name: None)
+    assert seen == [[1.0] * 80] * 2
+    assert norm.running_mean.tolist() == [15.0] * 80
+    assert float(loss) == pytest.approx(4.0)
 
 
 def test_every_step_has_its_rate(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
