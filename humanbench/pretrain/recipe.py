@@ -1,9 +1,9 @@
 """Recipes of pretraining: which datasets in which entries, with what weight, and how long, as data.
 
-`protocols/pretrain/<method>.toml` holds `[default]`, named `[variant.NAME]`s and `[suite.mini]`, merged in that order
-before `--set` overrides; `entries_of = METHOD` takes over the entries of another one. Entries are a table by name, so
-that a layer can change one number of one entry; `every` and `group.NAME` of a layer hold what all entries, or those of
-a group, have in common.
+`protocols/pretrain/<method>.toml` holds `[default]`, `[suite.mini]` and named `[variant.NAME]`s, merged in that order
+before `--set` overrides; a variant for the embedded suite alone is a `[suite.mini.variant.NAME]`. `entries_of = METHOD`
+takes over the entries of another one. Entries are a table by name, so that a layer can change one number of one entry;
+`every` and `group.NAME` of a layer hold what all entries, or those of a group, have in common.
 """
 
 from __future__ import annotations
@@ -197,10 +197,15 @@ def load_pretrain_recipe(
     if "entries_of" in tables:
         other = _tables(tables["entries_of"])["default"]
         layers.insert(0, {name: other[name] for name in ("group", "entries")})
+    known = tables.get("variant", {})
+    embedded = dict(tables.get("suite", {}).get("mini", {}))
+    of_embedded = embedded.pop("variant", {})
     if suite == "mini":
-        layers.append(tables.get("suite", {}).get("mini", {}))
+        layers.append(embedded)
+        known = known | of_embedded
     if variant is not None:
-        known = tables.get("variant", {})
+        if variant in of_embedded and variant not in known:
+            raise RecipeError(f"the variant {variant!r} of {method} is one of the embedded suite: give --suite mini")
         if variant not in known:
             raise RecipeError(f"{method} has no variant {variant!r}{nearest(variant, list(known))}")
         layers.append(known[variant])

@@ -127,3 +127,16 @@ def test_overrides_reach_what_they_name() -> None:
 def test_recipes_ship() -> None:
     folder = Path(__file__).resolve().parents[2] / "protocols" / "pretrain"
     assert {path.stem for path in folder.glob("*.toml")} == {"path", "mae"}
+
+
+def test_a_variant_may_be_one_of_the_embedded_suite_alone() -> None:
+    """The pyramid's: small batches, no projector, from its own network; without --suite mini nobody knows it."""
+    recipe = load_pretrain_recipe("path", "mini", "pyramid")
+    assert (recipe.backbone, recipe.iterations, recipe.optim.lr) == ("mini_pyramid_random", 3000, 1e-3)
+    assert recipe.projector is not None
+    assert not recipe.projector.enabled
+    pose, parsing = recipe.entries["pose_coco"], recipe.entries["parsing_h36m"]
+    assert (pose.weight, pose.batch, pose.set["head.stride"]) == (5000, 4, 4)
+    assert (parsing.weight, parsing.batch, parsing.set["head.norm"]) == (150, 4, "layer")
+    with pytest.raises(RecipeError, match="variant 'pyramid' of path is one of the embedded suite: give --suite mini"):
+        load_pretrain_recipe("path", "humanbench-v1", "pyramid")

@@ -23,6 +23,15 @@ def test_small_enough_and_whole(name: str) -> None:
     assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (8, 128, 8)
 
 
+def test_the_pyramid_has_a_fine_map_and_ships_no_more() -> None:
+    (place,) = backbone_cards()["mini_pyramid_random"].weights
+    assert Path(place.file).stat().st_size < 8_000_000
+    backbone = load_backbone("mini_pyramid_random")
+    assert backbone.report is not None
+    assert not backbone.report.missing
+    assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (4, 64, 7)
+
+
 def test_same_architecture_and_different_weights() -> None:
     made = [load_backbone(name) for name in MINI]
     assert len({backbone.weights_sha256 for backbone in made}) == 3

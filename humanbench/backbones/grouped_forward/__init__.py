@@ -6,14 +6,18 @@ from torch import nn
 
 from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
 from humanbench.backbones.grouped_forward.opaque import FAILURES, OpaqueForward
+from humanbench.backbones.grouped_forward.pyramid import PyramidForward
 from humanbench.backbones.grouped_forward.sequential import SequentialForward
 from humanbench.backbones.grouped_forward.vit import ViTForward
+from humanbench.backbones.pyramid import PyramidNet
 
 
 def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForward:
     """The finest forward pass by groups that the trunk's class allows."""
     if ViTForward.fits(trunk):
         return ViTForward(trunk)  # type: ignore[arg-type]
+    if isinstance(trunk, PyramidNet):
+        return PyramidForward(trunk)
     from humanbench.backbones.transformers_models import TransformersForward, TransformersTrunk
 
     if isinstance(trunk, TransformersTrunk):
@@ -26,4 +30,13 @@ def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForwar
     return OpaqueForward(trunk, input_size)
 
 
-__all__ = ["GroupedForward", "OpaqueForward", "SequentialForward", "State", "ViTForward", "Visit", "find_forward"]
+__all__ = [
+    "GroupedForward",
+    "OpaqueForward",
+    "PyramidForward",
+    "SequentialForward",
+    "State",
+    "ViTForward",
+    "Visit",
+    "find_forward",
+]
