@@ -48,23 +48,31 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     seed_spreads._table.cache_clear()
 
 
-def test_a_row_holds_for_its_recipe_alone(table: Path) -> None:
-    result = made_result()
+def test_a_row_holds_for_its_recipe_and_copy_alone(table: Path) -> None:
+    result = made_result(synthetic=True, procedural="mini-2")
     assert measured_spread(result, result.main) is None
     seed_spreads._table.cache_clear()
-    row = dict.fromkeys(COLUMNS, "x") | {"dataset": result.dataset, "metric": "mAP", "sd": "0.25"}
+    row = dict.fromkeys(COLUMNS, "x") | {
+        "dataset": result.dataset,
+        "procedural": "mini-2",
+        "metric": "mAP",
+        "sd": "0.25",
+    }
     lines = [",".join(COLUMNS), ",".join((row | {"recipe_sha256": result.cell.recipe_sha256}).values())]
     table.write_text("\n".join(lines) + "\n")
     assert measured_spread(result, "mAP") == 0.25
     assert cells.trained_values(result, "mAP", (80.0,)).measured == 0.25
     other = result.model_copy(update={"cell": result.cell.model_copy(update={"recipe_sha256": "0" * 64})})
     assert measured_spread(other, "mAP") is None
+    for copy in ("mini-1", "mini-2, difficulty 0.5"):  # other pictures may make training more or less certain
+        assert measured_spread(result.model_copy(update={"procedural": copy}), "mAP") is None
+    assert measured_spread(result.model_copy(update={"procedural": "", "synthetic": False}), "mAP") is None
     assert measured_spread(result, "rank-1") is None
 
 
 def test_a_table_with_other_columns_is_refused(table: Path) -> None:
     table.write_text("dataset,sd\nmarket1501,1\n")
-    with pytest.raises(HumanbenchError, match=r"its columns must be dataset, regime"):
+    with pytest.raises(HumanbenchError, match=r"its columns must be dataset, procedural"):
         measured_spread(made_result(), "mAP")
 
 
@@ -80,6 +88,7 @@ def test_the_table_pools_backbones_by_their_degrees_of_freedom() -> None:
     one, two = stored([79.0, 81.0] * 5), stored([48.0, 52.0] * 10, backbone="b")
     few = stored([1.0, 2.0], dataset="cuhk03")
     (row,) = rows([one, two, few])
+    assert row["procedural"] == "mini-1"
     assert (row["dataset"], row["trainings"], row["backbones"], row["counted_in"]) == (
         "market1501",
         "30",
