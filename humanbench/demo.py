@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from humanbench.leaderboard.site.writing import Site
     from humanbench.results import Results
 
-BACKBONES = ("mini_random", "mini_path")
+BACKBONES = ("mini_pyramid_random", "mini_pyramid_path")
 """The base of the comparison, and what is compared with it; both come with the package."""
 
 DATASETS = ("market1501", "mpii", "cihp", "peta", "crowdhuman", "shanghaitech_b")

@@ -15,13 +15,18 @@ _WITHOUT_COUNT = 0.15  # share of a split whose size no source states, of the la
 
 
 def sizes(card: DatasetCard, style: Style, scale: float) -> dict[str, int]:
-    """Pictures per split that has labels: `style.images` x scale in the official ratio, at most the real number."""
+    """Pictures per split that has labels: `style.images` x scale in the official ratio, at most the real number.
+
+    Splits that results are measured on have at least `style.tested` x scale.
+    """
     real = {name: _official(card, name) for name, split in card.splits.items() if split.labels != "withheld"}
     largest = max((n for n in real.values() if n), default=style.images)
     weight = {name: n or _WITHOUT_COUNT * largest for name, n in real.items()}
     used = _used(card)
     total = sum(w for name, w in weight.items() if name in used)
-    wanted = {name: max(_LEAST, round(style.images * scale * w / total)) for name, w in weight.items()}
+    tested = card.evaluation.test if card.evaluation else ()
+    least = {name: max(_LEAST, round(style.tested * scale)) if name in tested else _LEAST for name in weight}
+    wanted = {name: max(least[name], round(style.images * scale * w / total)) for name, w in weight.items()}
     return {name: min(n, real[name] or n) for name, n in wanted.items()}
 
 

@@ -27,6 +27,7 @@ class Style(Record):
     views: pictures of a person per camera. redress: chance that somebody wears other clothes before another camera.
     joints: keypoint names that mean another joint here. world: dataset whose people and places these are. same: splits
     that annotate the pictures of other ones. images: pictures at scale 1 (splits in the official ratio).
+    tested: the least pictures at scale 1 of a split that results are measured on, so that intervals are narrow enough.
     """
 
     shot: Literal["crop", "scene"]
@@ -66,6 +67,7 @@ class Style(Record):
     distractors: float = 0.0
     other_clothes: tuple[str, ...] = ()
     images: int
+    tested: int
 
     def wardrobe(self) -> Wardrobe:
         """The clothes of this world."""

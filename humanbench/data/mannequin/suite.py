@@ -32,6 +32,9 @@ from humanbench.data.writers.people import WITHOUT_PEOPLE
 from humanbench.errors import CardError, DataError
 from humanbench.files import sweep, unfinished
 
+VERSION = 2
+"""The suite's version: goes up where the same seed and scale give other pictures; results are compared within one."""
+
 _CHUNK = 48
 
 
@@ -105,7 +108,7 @@ def write_copy(
             written = _written(card, root, tables, save)
         write_facts(content, saved)
         counts = {split: measured(card, table) for split, table in written.items()}
-        made = {"seed": seed, "scale": scale} | ({"difficulty": difficulty} if difficulty else {})
+        made = {"suite": VERSION, "seed": seed, "scale": scale} | ({"difficulty": difficulty} if difficulty else {})
         marker = {"dataset": card.id} | made | {"humanbench": __version__, "splits": counts}
         (content / MARKER).write_text(json.dumps(marker, indent=1) + "\n", encoding="utf-8")
         if target.exists():
