@@ -7,13 +7,11 @@ not made again, so the same call goes on where an interrupted one stopped.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
 
 if TYPE_CHECKING:
@@ -129,10 +127,7 @@ def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None]) 
 
 
 def _written(card: DatasetCard, root: Path, scale: float, seed: int) -> bool:
-    from humanbench.data.samples import MARKER
+    from humanbench.data.mannequin.suite import VERSION
+    from humanbench.data.samples import copy_name, procedural_copy
 
-    marker = root / card.id / MARKER
-    if not marker.is_file():
-        return False
-    told = json.loads(marker.read_text(encoding="utf-8"))
-    return (told["scale"], told["seed"], told["humanbench"]) == (scale, seed, __version__)
+    return procedural_copy(root / card.id) == copy_name(VERSION, seed, scale)

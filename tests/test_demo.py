@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from humanbench import demo as story
 from humanbench.cards import load_card
 from humanbench.cli import main
 from humanbench.data.mannequin import pool
+from humanbench.data.samples import MARKER
 from humanbench.engine import cell as engine_cell
 from humanbench.engine.context import RunContext
 from humanbench.engine.predict import Predicted
@@ -31,6 +33,23 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_one_dataset_of_each_task() -> None:
     assert sorted(load_card(name).task for name in story.DATASETS) == sorted(task_names())
+
+
+@pytest.mark.parametrize("other", [{"suite": 1}, {"difficulty": 0.5}, {"seed": 3}])
+def test_copies_that_were_drawn_otherwise_are_written_anew(
+    other: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "DATASETS", ("human36m_pose",))
+    told: list[str] = []
+    story.write_data(tmp_path, SCALE, 0, told.append)
+    marker = tmp_path / "human36m_pose" / MARKER
+    drawn = marker.read_text()
+    story.write_data(tmp_path, SCALE, 0, told.append)
+    assert len(told) == 1
+    marker.write_text(json.dumps(json.loads(drawn) | other))
+    story.write_data(tmp_path, SCALE, 0, told.append)
+    assert len(told) == 2
+    assert marker.read_text() == drawn
 
 
 def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

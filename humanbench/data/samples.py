@@ -53,6 +53,12 @@ def procedural_copy(folder: Path) -> str:
         version = int(marker.get("suite", 1))
     except (OSError, ValueError, TypeError, AttributeError):
         return "unknown copy"  # `datasets verify` says what is wrong with the marker
+    return copy_name(version, **drawn)
+
+
+def copy_name(version: int, seed: float = 0, scale: float = 1, difficulty: float = 0) -> str:
+    """What a procedural copy is called that is drawn like this."""
+    drawn = {"seed": float(seed), "scale": float(scale), "difficulty": float(difficulty)}
     told = [f"{name} {str(value).removesuffix('.0')}" for name, value in drawn.items() if value != _USUAL[name]]
     return ", ".join([f"mini-{version}", *told])
 

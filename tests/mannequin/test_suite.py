@@ -92,7 +92,7 @@ def test_another_seed_is_another_world(copies: Copies, tmp_path: Path) -> None:
 
 @pytest.mark.xdist_group("mannequin")
 def test_a_harder_copy_shows_the_same_people_worse(copies: Copies, tmp_path: Path) -> None:
-    """The same clothes at the same places of the ground, 1.6 times as far away, so smaller; more noise in the air."""
+    """The same clothes at places of the ground 1.6 times as far away, so smaller; more noise in the air."""
     card, records = copies.record("human36m_pose")
     with workers(1) as pool:
         synthesize(card, tmp_path, pool, SCALE, difficulty=1.0)
@@ -100,8 +100,10 @@ def test_a_harder_copy_shows_the_same_people_worse(copies: Copies, tmp_path: Pat
     assert "difficulty" not in json.loads((copies.root / card.id / MARKER).read_text())
     split = next(iter(records))
     plain, hard = records[split], load_samples(card, split, tmp_path)
-    heights = [np.stack(list(table["bbox"]))[:, 3].mean() for table in (plain, hard)]
-    assert heights[1] / heights[0] == pytest.approx(1 / 1.6, rel=0.1)
+    root, thorax = (card.labels.keypoints.index(name) for name in ("root", "thorax"))
+    joints = [np.stack(list(table["keypoints"]))[..., :2] for table in (plain, hard)]
+    backs = [np.linalg.norm(of[:, thorax] - of[:, root], axis=1).mean() for of in joints]  # no picture cuts them off
+    assert 1 / 1.6 < backs[1] / backs[0] < 1 / 1.4  # the camera hangs above the ground, so a little less than 1.6 times
     steps = [
         np.mean([np.abs(np.diff(np.asarray(Image.open(p), float), axis=1)).mean() for p in table["image"][:5]])
         for table in (plain, hard)
