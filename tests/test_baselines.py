@@ -13,18 +13,17 @@ from humanbench.results import load_results
 
 
 @pytest.mark.parametrize("backbone", ["mini_pyramid_random", "mini_pyramid_path"])
-@pytest.mark.parametrize("regime", ["head", "partial"])
-def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str, regime: str) -> None:
+def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str) -> None:
     """All 19 datasets with three seeds; what they are of is what `eval` would compute now."""
-    found = load_results(shipped("baselines") / "results" / f"{backbone}-{regime}")
+    found = load_results(shipped("baselines") / "results" / f"{backbone}-head")
     assert {(r.dataset, r.seed) for r in found} == {(card.id, seed) for card in evaluated() for seed in range(3)}
     weights = humanbench.load_backbone(backbone).weights_sha256
     for result in found:
-        assert (result.synthetic, result.suite, result.regime, result.status) == (True, "mini", regime, "done")
+        assert (result.synthetic, result.suite, result.regime, result.status) == (True, "mini", "head", "done")
         assert result.copy_of_data == f"mini-{VERSION}"
         assert result.cell.weights_sha256 == weights
-        assert result.cell.recipe_sha256 == load_recipe(load_card(result.dataset), regime, "mini").sha256
-    report = humanbench.compare(f"{backbone}-{regime}", f"{backbone}-{regime}")
+        assert result.cell.recipe_sha256 == load_recipe(load_card(result.dataset), "head", "mini").sha256
+    report = humanbench.compare(f"{backbone}-head", f"{backbone}-head")
     assert {cell.verdict for cell in report.cells} == {"no difference"}
 
 

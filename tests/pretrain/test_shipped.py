@@ -23,10 +23,11 @@ def test_small_enough_and_whole(name: str) -> None:
     assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (8, 128, 8)
 
 
-def test_the_pyramid_has_a_fine_map_and_ships_no_more() -> None:
-    (place,) = backbone_cards()["mini_pyramid_random"].weights
+@pytest.mark.parametrize("name", ["mini_pyramid_random", "mini_pyramid_path"])
+def test_the_pyramid_has_a_fine_map_and_ships_no_more(name: str) -> None:
+    (place,) = backbone_cards()[name].weights
     assert Path(place.file).stat().st_size < 8_000_000
-    backbone = load_backbone("mini_pyramid_random")
+    backbone = load_backbone(name)
     assert backbone.report is not None
     assert not backbone.report.missing
     assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (4, 64, 7)
@@ -40,8 +41,8 @@ def test_same_architecture_and_different_weights() -> None:
 
 def test_scenarios_are_those_of_the_paper_s_collection() -> None:
     """12 in-dataset, 5 out-of-dataset, 2 unseen-task for the pretrained two; nothing was seen by the random one."""
-    assert backbone_cards()["mini_random"].datasets() == ()
-    for name in MINI[1:]:
+    assert backbone_cards()["mini_random"].datasets() == backbone_cards()["mini_pyramid_random"].datasets() == ()
+    for name in (*MINI[1:], "mini_pyramid_path"):
         seen = backbone_cards()[name].datasets()
         assert seen is not None
         assert set(seen) == {card.id for card in collection("full")}
