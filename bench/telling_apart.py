@@ -86,9 +86,7 @@ def main(runs: list[str]) -> None:
         better = [c.dataset for c in cells if c.verdict == "better"]
         middle = [c.dataset for c in cells if MIDDLE[0] <= c.way <= MIDDLE[1]]
         print(f"{Path(first).name} → {Path(second).name}: better on {len(better)} of {len(cells)} cells, between 25")
-        print(
-            f"and 90 % of the way from chance to perfect on {len(middle)}, {seconds(second):.0f} s per seed\n"
-        )
+        print(f"and 90 % of the way from chance to perfect on {len(middle)}, {seconds(second):.0f} s per seed\n")
         print(
             "| dataset | metric | chance | first | second | verdict | way from chance |\n|---|---|---|---|---|---|---|"
         )

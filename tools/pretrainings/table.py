@@ -41,7 +41,8 @@ def _lines(
     every = [*trials, *ablations]
     pairs = [*pairwise(trials), *((trials[-1], one) for one in ablations)]
     found = {p: {t.name: load_results(t.folder(runs, p)) for t in every if _there(t, p, runs)} for p in protocols}
-    copies = sorted({r.copy_of_data for of_protocol in found.values() for results in of_protocol.values() for r in results})
+    results_of = [results for of_protocol in found.values() for results in of_protocol.values()]
+    copies = sorted({result.copy_of_data for results in results_of for result in results})
     yield from (f"# Pretrainings on the embedded suite ({', '.join(copies)})", "", *_HEAD)
     yield from ("", "## Averages", "", *_GAINS, "")
     yield "| protocol | comparison | " + " | ".join(f"{name} ({n})" for name, n in _sizes().items()) + " |"
