@@ -18,6 +18,8 @@ from humanbench.engine import cell as engine_cell
 from humanbench.engine.context import RunContext
 from humanbench.engine.predict import Predicted
 from humanbench.engine.prepared import PreparedCell
+from humanbench.leaderboard.site import sample_selection
+from humanbench.leaderboard.site.build import build
 from humanbench.tasks.registry import task_names
 
 SCALE = 0.04
@@ -82,9 +84,15 @@ def test_from_pictures_to_pages_and_on_after_an_interruption(tmp_path: Path, mon
     assert shown.comparison.comparable
     site = shown.site.folder
     assert "noise" in (site / "robustness.html").read_text(encoding="utf-8")
-    entry = next(site.glob("entries/mini-path-partial-*.html")).read_text(encoding="utf-8")
+    assert list((site / "samples").glob("attribute-*"))
+    assert list((site / "samples").glob("counting-*"))
+    entry = next(site.glob("entries/mini-pyramid-path-partial-*.html")).read_text(encoding="utf-8")
     assert all(f'id="{part}-peta"' in entry for part in ("groups", "calibration", "parts"))
     assert "synthetic" in shown.site.front.read_text(encoding="utf-8")
+    monkeypatch.setattr(sample_selection, "procedural_copy", lambda folder: "mini-1")  # pictures drawn otherwise
+    runs = [str(tmp_path / "demo" / name) for name in story.BACKBONES]
+    again = build(runs, tmp_path / "again", None, tmp_path / "demo" / "data")
+    assert not (again.folder / "samples").exists()
 
 
 def test_what_a_person_sees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

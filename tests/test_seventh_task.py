@@ -116,7 +116,7 @@ def test_its_predictions_are_scored_again(story: Story) -> None:
 def test_two_runs_are_compared_picture_by_picture(story: Story) -> None:
     cells = {cell["regime"]: cell for cell in json.loads(story.out("compare"))["cells"]}
     cell = cells["head"]
-    assert (cell["metric"], cell["method"], cell["unit"], cell["n"]) == ("MAAD", "paired", "image", 20)
+    assert (cell["metric"], cell["method"], cell["unit"], cell["n"]) == ("MAAD", "paired", "image", 100)
     assert cell["difference"] == pytest.approx(cell["new"] - cell["base"])
     assert cell["low"] < cell["difference"] < cell["high"]
 
@@ -130,7 +130,7 @@ def test_it_is_submitted_and_rescored(story: Story) -> None:
 
 def test_it_has_its_place_on_the_board(story: Story) -> None:
     story.out("build")
-    board = story.page("boards/mini-head-own-recipe-synthetic.html")
+    board = story.page("boards/mini-head-own-recipe-synthetic-mini-2-100a.html")
     assert "StreetHeads" in board
     assert ">rescored</span>" in board
     page = story.page("tasks/heading.html")

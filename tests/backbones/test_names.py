@@ -46,7 +46,8 @@ def test_cards_name_networks_that_there_are() -> None:
             timm.get_pretrained_cfg(card.architecture.timm)
         else:
             arguments = card.architecture.arguments
-            shallow = {"depth": 1} if "depth" in arguments else {"depths": (1,) * len(arguments["depths"])}
+            shallow = {"depth": 1} if "depth" in arguments else {}
+            shallow |= {"depths": (1,) * len(arguments["depths"])} if "depths" in arguments else {}
             with torch.device("meta"):  # no memory for the parameters
                 build_with(card.architecture.builder, arguments | shallow)
             assert card.mean, card.id

@@ -50,9 +50,9 @@ def embedded(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def board_of(site: Path) -> str:
     """The page of the one board, which says that the pictures are fewer than those of the embedded suite."""
-    page = min((site / "boards").glob("mini-head-synthetic-mini-1-scale-0*.html"), key=lambda path: len(path.name))
+    page = min((site / "boards").glob("mini-head-synthetic-mini-2-scale-0*.html"), key=lambda path: len(path.name))
     text = page.read_text()
-    assert ">mini-1, scale 0.05</span>" in text
+    assert ">mini-2, scale 0.05</span>" in text
     return text
 
 

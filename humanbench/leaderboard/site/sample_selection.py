@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.samples import dataset_folder, is_synthetic, procedural_copy
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, failures_of
 from humanbench.metrics.directions import direction
@@ -45,13 +46,13 @@ def samples_of(
     """By task, samples of the dataset for which most entries can be shown; tasks without any are left out.
 
     `folders` are run folders by cell id. An entry can be shown where it is synthetic and not withdrawn, its predictions
-    are those that were scored, and procedural pictures with the labels it was measured on lie under `data_root` (by
-    default the embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
+    are those that were scored, and the procedural copy that it was measured on lies under `data_root` (by default the
+    embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
     fail for want of a picture.
     """
     found: dict[str, TaskSamples] = {}
     for task in task_names():
-        by_dataset = [(name, _candidates(entries, name, folders)) for name in _datasets(task, entries)]
+        by_dataset = [(name, _candidates(entries, name, folders, data_root)) for name in _datasets(task, entries)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, data_root)) is not None:
                 found[task] = shown
@@ -65,16 +66,17 @@ def _datasets(task: str, entries: Sequence[BoardEntry]) -> list[str]:
 
 
 def _candidates(
-    entries: Sequence[BoardEntry], dataset: str, folders: Mapping[str, Path]
+    entries: Sequence[BoardEntry], dataset: str, folders: Mapping[str, Path], data_root: Path | None
 ) -> list[tuple[BoardEntry, Result]]:
     """Entries with the result to show (that of the first seed), the best entry first."""
+    copy = procedural_copy(dataset_folder(load_card(dataset), _root_of(data_root)))
     found = []
     for entry in entries:
         score = entry.scores.get(dataset)
         key = entry.board
-        if score is None or entry.withdrawn or not key.synthetic or key.copy or key.subset or key.condition:
+        if score is None or entry.withdrawn or not key.synthetic or key.subset or key.condition:
             continue
-        at_hand = [r for r in score.results if r.cell.id in folders and r.predictions]
+        at_hand = [r for r in score.results if r.copy_of_data == copy and r.cell.id in folders and r.predictions]
         if at_hand:
             found.append((entry, at_hand[0], score))
     sign = -1 if found and direction(found[0][2].metric).higher_is_better else 1
@@ -140,11 +142,14 @@ def label(entry: BoardEntry) -> str:
 
 def _root(card: DatasetCard, data_root: Path | None) -> Path | None:
     """Where procedural pictures of the dataset lie; None where there are none or they are real."""
-    from humanbench.data.samples import dataset_folder, is_synthetic
+    root = _root_of(data_root)
+    return root if is_synthetic(dataset_folder(card, root)) else None
+
+
+def _root_of(data_root: Path | None) -> Path:
     from humanbench.suites import embedded_root
 
-    root = embedded_root() if data_root is None else data_root
-    return root if is_synthetic(dataset_folder(card, root)) else None
+    return embedded_root() if data_root is None else data_root
 
 
 def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
