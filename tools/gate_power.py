@@ -217,7 +217,8 @@ def main(arguments: list[str]) -> None:
         sys.exit("python -m tools.gate_power RUN [OTHER...] (run folders of `humanbench eval --suite mini --seeds 20`)")
     run, others = read(arguments[0]), {Path(name).name: read(name) for name in arguments[1:]}
     first = next(iter(run.values()))
-    seeds = len(first.values)
+    counts = sorted({len(cell.values) for cell in run.values()})
+    seeds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     seed_heads = [f"{n} {'seed' if n == 1 else 'seeds'}" for n in SEEDS]
     parts = [
         "# What the gate finds, and how often it fails for nothing",
