@@ -17,7 +17,7 @@ from markupsafe import escape
 from humanbench.demo import DATASETS
 from humanbench.metrics.directions import direction
 
-LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEVELS = (0.0, 0.5, 1.0)
 BACKBONE, PROTOCOL = "mini_pyramid_path", "head"
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "difficulty.svg"
 
