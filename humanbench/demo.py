@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.cards import DatasetCard, load_card
+from humanbench.cards import load_card
 
 if TYPE_CHECKING:
     from humanbench.comparison import Comparison
@@ -112,22 +112,17 @@ def demo(
     return Shown((runs[0], runs[1]), (further[0], further[1]), comparison, site)
 
 
-def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None]) -> None:
-    """Write the procedural copies that are not there with this scale and seed."""
+def write_data(root: Path, scale: float, seed: int, say: Callable[[str], None], difficulty: float = 0.0) -> None:
+    """Write the procedural copies that are not there with this scale, seed and difficulty."""
     from humanbench.data.mannequin.pool import workers
-    from humanbench.data.mannequin.suite import synthesize
+    from humanbench.data.mannequin.suite import VERSION, synthesize
+    from humanbench.data.samples import copy_name, procedural_copy
 
-    absent = [card for card in map(load_card, DATASETS) if not _written(card, root, scale, seed)]
+    wanted = copy_name(VERSION, seed, scale, difficulty)
+    absent = [card for card in map(load_card, DATASETS) if procedural_copy(root / card.id) != wanted]
     if not absent:
         return
     say(f"writing procedural datasets to {root}")
     with workers() as pool:
         for card in absent:
-            synthesize(card, root, pool, scale=scale, seed=seed)
-
-
-def _written(card: DatasetCard, root: Path, scale: float, seed: int) -> bool:
-    from humanbench.data.mannequin.suite import VERSION
-    from humanbench.data.samples import copy_name, procedural_copy
-
-    return procedural_copy(root / card.id) == copy_name(VERSION, seed, scale)
+            synthesize(card, root, pool, scale=scale, seed=seed, difficulty=difficulty)

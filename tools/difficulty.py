@@ -14,7 +14,7 @@ from pathlib import Path
 
 from markupsafe import escape
 
-from humanbench.demo import DATASETS
+from humanbench.demo import DATASETS, write_data
 from humanbench.metrics.directions import direction
 
 LEVELS = (0.0, 0.5, 1.0)
@@ -29,17 +29,11 @@ DASHES = ("", "6 3", "2 3", "10 3 2 3", "1 2", "12 4")
 def measured(folder: Path) -> dict[str, list[tuple[float, str]]]:
     """Value and name of the main metric of each dataset, by rising difficulty."""
     import humanbench
-    from humanbench.cards import load_card
-    from humanbench.data.mannequin.pool import workers
-    from humanbench.data.mannequin.suite import synthesize
 
     found: dict[str, list[tuple[float, str]]] = {name: [] for name in DATASETS}
     for level in LEVELS:
         data = folder / f"data-{level:g}"
-        with workers() as pool:
-            for name in DATASETS:
-                if not (data / name).exists():
-                    synthesize(load_card(name), data, pool, difficulty=level)
+        write_data(data, 1.0, 0, print, level)
         runs = humanbench.evaluate(
             BACKBONE, PROTOCOL, list(DATASETS), suite="mini", data_root=data, out=folder / f"run-{level:g}"
         )

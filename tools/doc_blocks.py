@@ -24,6 +24,7 @@ from humanbench.data.mannequin.attribute_rules import attribute_names
 from humanbench.data.mannequin.keypoint_rules import keypoint_names
 from humanbench.data.mannequin.part_rules import body_classes, garment_classes
 from humanbench.data.mannequin.suite import VERSION
+from humanbench.data.samples import copy_name
 from humanbench.metrics.directions import direction
 from humanbench.optim.optimisers import OPTIMISERS
 from humanbench.optim.schedules import SCHEDULES
@@ -201,7 +202,7 @@ def _value(value: Any) -> str:
 def expected(task: str) -> str:
     """What the shipped baselines came to on today's embedded suite with the mini recipes; the mean over their seeds."""
     baselines = {path.name: load_results(path) for path in sorted((shipped("baselines") / "results").iterdir())}
-    todays = {f"mini-{VERSION}"}
+    todays = {copy_name(VERSION)}
     runs = [name for name, results in baselines.items() if {result.copy_of_data for result in results} == todays]
     numbers = {(run, cell[0].dataset): number for run in runs for cell, number in baselines[run].cells()}
     rows = []

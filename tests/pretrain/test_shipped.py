@@ -13,24 +13,18 @@ from humanbench.cards import collection, evaluated, scenario
 MINI = ("mini_random", "mini_mae", "mini_path")
 
 
-@pytest.mark.parametrize("name", MINI)
-def test_small_enough_and_whole(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [*((name, (8, 128, 8)) for name in MINI), ("mini_pyramid_random", (4, 64, 7)), ("mini_pyramid_path", (4, 64, 7))],
+)
+def test_small_enough_and_whole(name: str, shape: tuple[int, int, int]) -> None:
+    """`shape`: pixels per cell of the map, its channels, layer groups."""
     (place,) = backbone_cards()[name].weights
     assert Path(place.file).stat().st_size < 8_000_000
     backbone = load_backbone(name)
     assert backbone.report is not None
     assert not backbone.report.missing
-    assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (8, 128, 8)
-
-
-@pytest.mark.parametrize("name", ["mini_pyramid_random", "mini_pyramid_path"])
-def test_the_pyramid_has_a_fine_map_and_ships_no_more(name: str) -> None:
-    (place,) = backbone_cards()[name].weights
-    assert Path(place.file).stat().st_size < 8_000_000
-    backbone = load_backbone(name)
-    assert backbone.report is not None
-    assert not backbone.report.missing
-    assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == (4, 64, 7)
+    assert (backbone.stride, backbone.width, len(backbone.layer_groups)) == shape
 
 
 def test_same_architecture_and_different_weights() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
-from humanbench.data.samples import dataset_folder, is_synthetic, procedural_copy
+from humanbench.data.samples import dataset_folder, procedural_copy
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, failures_of
 from humanbench.metrics.directions import direction
@@ -50,11 +50,14 @@ def samples_of(
     embedded suite's, as far as it was written). What cannot be read is left out as well: a site does not
     fail for want of a picture.
     """
+    from humanbench.suites import embedded_root
+
+    root = embedded_root() if data_root is None else data_root
     found: dict[str, TaskSamples] = {}
     for task in task_names():
-        by_dataset = [(name, _candidates(entries, name, folders, data_root)) for name in _datasets(task, entries)]
+        by_dataset = [(name, _candidates(entries, name, folders, root)) for name in _datasets(task, entries)]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
-            if candidates and (shown := _shown(load_card(name), candidates, folders, data_root)) is not None:
+            if candidates and (shown := _shown(load_card(name), candidates, folders, root)) is not None:
                 found[task] = shown
                 break
     return found
@@ -66,10 +69,11 @@ def _datasets(task: str, entries: Sequence[BoardEntry]) -> list[str]:
 
 
 def _candidates(
-    entries: Sequence[BoardEntry], dataset: str, folders: Mapping[str, Path], data_root: Path | None
+    entries: Sequence[BoardEntry], dataset: str, folders: Mapping[str, Path], root: Path
 ) -> list[tuple[BoardEntry, Result]]:
-    """Entries with the result to show (that of the first seed), the best entry first."""
-    copy = procedural_copy(dataset_folder(load_card(dataset), _root_of(data_root)))
+    """Entries with the result to show (that of the first seed), the best entry first: on the procedural copy that lies
+    there, so none where there is no data or it is real."""
+    copy = procedural_copy(dataset_folder(load_card(dataset), root))
     found = []
     for entry in entries:
         score = entry.scores.get(dataset)
@@ -87,11 +91,8 @@ def _shown(
     card: DatasetCard,
     candidates: Sequence[tuple[BoardEntry, Result]],
     folders: Mapping[str, Path],
-    data_root: Path | None,
+    root: Path,
 ) -> TaskSamples | None:
-    root = _root(card, data_root)
-    if root is None:
-        return None
     tables = _tables(card, root)
     if tables is None:
         return None
@@ -138,18 +139,6 @@ def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess
 def label(entry: BoardEntry) -> str:
     """The entry in a few words: a backbone in several regimes is told apart."""
     return f"{entry.name}, {entry.board.regime}"
-
-
-def _root(card: DatasetCard, data_root: Path | None) -> Path | None:
-    """Where procedural pictures of the dataset lie; None where there are none or they are real."""
-    root = _root_of(data_root)
-    return root if is_synthetic(dataset_folder(card, root)) else None
-
-
-def _root_of(data_root: Path | None) -> Path:
-    from humanbench.suites import embedded_root
-
-    return embedded_root() if data_root is None else data_root
 
 
 def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
