@@ -5,6 +5,8 @@ He et al., Masked Autoencoders Are Scalable Vision Learners (CVPR 2022), after f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import lcm
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from humanbench.backbones.grouped_forward.base import padded
 from humanbench.backbones.grouped_forward.vit import resize_positions
@@ -82,6 +85,9 @@ class MaskedPixels(nn.Module):
     For networks whose layers need all cells (convolutions, windows): SimMIM (Xie et al., CVPR 2022), with hidden
     patches black after normalisation, a linear layer on each cell of the last map, and MAE's square error. A patch is a
     cell of that map, or several of them where a cell is smaller than `SMALLEST` pixels.
+
+    Running statistics of batch norms are those of whole pictures, which alone the network is used on: black patches
+    would shift them.
     """
 
     def __init__(self, backbone: Backbone, options: Masking) -> None:
@@ -99,7 +105,12 @@ class MaskedPixels(nn.Module):
         rows, columns = images.shape[-2] // patch, images.shape[-1] // patch
         hidden = choose(len(images), rows * columns, self.options.ratio, images.device)[2].view(-1, 1, rows, columns)
         black = functional.interpolate(hidden, scale_factor=float(patch), mode="nearest")
-        predicted = self.decoder_pred(backbone(images * (1 - black)).map).flatten(2).transpose(1, 2)
+        with untracked(backbone) as tracking:
+            seen = backbone(images * (1 - black)).map
+        if tracking:
+            with torch.no_grad():
+                backbone(images)
+        predicted = self.decoder_pred(seen).flatten(2).transpose(1, 2)
         target = patches(images, self.stride)
         if self.options.norm_pixels:
             variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
@@ -108,6 +119,19 @@ class MaskedPixels(nn.Module):
         hidden = functional.interpolate(hidden, scale_factor=float(self.cells), mode="nearest").flatten(1)
         mean_error: Tensor = (error * hidden).sum() / hidden.sum()
         return mean_error
+
+
+@contextmanager
+def untracked(network: nn.Module) -> Iterator[bool]:
+    """A while in which the network's batch norms leave their running statistics alone; whether any would not have."""
+    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.training and m.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield bool(norms)
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def encode(trunk: Any, tokens: Tensor, recompute: bool = False) -> Tensor:

@@ -14,8 +14,9 @@ from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.mae import MaskedPixels, patches
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.run import pretrain
+from humanbench.pretrain.running_statistics import statistics
 from tests.pretrain.asked import request
-from tests.pretrain.small import SET, write
+from tests.pretrain.small import SET, convolutional, write
 
 NETWORK = {"embed_dims": [8, 16], "depths": [1, 1], "num_heads": [1, 2]}
 
@@ -65,6 +66,21 @@ def test_masked_pixels(root: Path, card: Path, tmp_path: Path) -> None:
     before, after = load_backbone(str(card)), load_backbone(str(made / "card.toml"))
     moved = [n for n, p in after.trunk.named_parameters() if not torch.equal(p, before.trunk.get_parameter(n))]
     assert len(moved) == len(list(before.trunk.parameters()))
+
+
+def test_running_statistics_are_those_of_whole_pictures() -> None:
+    """As the network has them after a step on the same pictures without a mask; in evaluation they stay."""
+    masking = Masking(ratio=0.6, dim=8, depth=1, heads=1, norm_pixels=False)
+    images = torch.randn(2, 3, 64, 40) + 1
+    masked, whole = convolutional().train(), convolutional().train()
+    predictor = MaskedPixels(masked, masking)
+    predictor(masked, images).backward()
+    whole(images)
+    expected = [s.clone() for s in statistics(whole)]
+    assert all(torch.equal(a, b) for a, b in zip(statistics(masked), expected, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(statistics(convolutional()), expected, strict=True))
+    predictor.eval()(masked.eval(), images)
+    assert all(torch.equal(a, b) for a, b in zip(statistics(masked), expected, strict=True))
 
 
 @torch.no_grad()
