@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from humanbench.leftovers import files_in
+
+_AT_A_TIME = 4096
 
 
 def text_sha256(text: str) -> str:
@@ -27,6 +31,18 @@ def key(*parts: Any) -> str:
 def document_sha256(document: Any) -> str:
     """SHA-256 over the canonical JSON of one value, in ASCII: the hash that recipes and freeze reports go by."""
     return text_sha256(json.dumps(document, sort_keys=True, separators=(",", ":")))
+
+
+def joined_bytes(texts: Iterable[str], between: str = "") -> Iterator[bytes]:
+    """The UTF-8 bytes of all texts one after another with `between` between them, thousands of texts at a time.
+
+    >>> b"".join(joined_bytes(["a", "b", ""], ", "))
+    b'a, b, '
+    """
+    left, before = iter(texts), ""
+    while some := list(islice(left, _AT_A_TIME)):
+        yield (before + between.join(some)).encode()
+        before = between
 
 
 def file_sha256(path: Path) -> str:

@@ -1,6 +1,6 @@
 """The engine beside an independent plain loop: what it cannot learn that a page of code can is a fault.
 
-`python -m tools.overfit_pairs [TASK …]` fits the mini network, random at the start, to a few procedural pictures and
+`python -m tools.overfit_pairs [TASK …]` fits the mini pyramid, random at the start, to a few procedural pictures and
 tests it on the same ones, once through `humanbench.evaluate` and once in a loop of `tools/plain_loops.py`, which shares
 with it the network, the sample tables and the metrics, and nothing else: windows, targets, heads, losses, matching,
 rates and decoding are written anew from the papers. Both have the same pictures, input size, batch and number of
@@ -28,7 +28,7 @@ from tools import plain_loops
 from tools.overfit import written_twice
 from tools.plain_loops import Length
 
-BACKBONE = "mini_random"
+BACKBONE = "mini_pyramid_random"
 WHOLE = {
     "optim.name": "adamw", "optim.weight_decay": 0.0, "optim.layer_decay": 1.0, "optim.clip": 1.0,
     "schedule.name": "cosine", "schedule.start": 0.1, "schedule.end": 0.01, "train.drop_path": 0.0, "train.views": 0,

@@ -1,7 +1,6 @@
 """A page of code per task that fits the mini network to a few pictures: what the engine is held against.
 
-Written from the papers, without the package's transforms, heads, losses, optimiser groups, schedules or decoding; the
-network is built by timm itself and filled from the shipped file. Each `loop(card, table, size, length)` trains on the
+Written from the papers, without the package's transforms, heads, losses, optimiser groups, schedules or decoding. Each `loop(card, table, size, length)` trains on the
 pictures of a sample table and gives the metric, in percent (counting: the mean absolute error), on the same ones.
 """
 
@@ -14,18 +13,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import timm
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench import metrics
+from humanbench import load_backbone, metrics
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import load_label
-from humanbench.paths import shipped
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 Size = tuple[int, int]
@@ -45,23 +41,17 @@ class Length:
 
 
 class Net(nn.Module):
-    """The mini ViT/8 of 128 channels, random at the start, for pictures of one size."""
-
-    stride, width = 8, 128
+    """The mini pyramid, random at the start: its map, and the mean over it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.vit = timm.create_model(
-            "vit_tiny_patch16_224", num_classes=0, patch_size=8, embed_dim=128, depth=6, num_heads=4, img_size=64,
-            dynamic_img_size=True,
-        )  # fmt: skip
-        self.vit.load_state_dict(load_file(shipped("baselines") / "backbones" / "mini_random.safetensors"))
+        self.pyramid: Any = load_backbone("mini_pyramid_random").trunk
+        self.stride, self.width = int(self.pyramid.stride), int(self.pyramid.num_features)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Class token N x 128, and map N x 128 x H / 8 x W / 8."""
-        rows, columns = images.shape[-2] // 8, images.shape[-1] // 8
-        tokens = self.vit.forward_features(images)
-        return tokens[:, 0], tokens[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
+        """Vector N x 64, and map N x 64 x H / 4 x W / 4."""
+        found = self.pyramid(images)
+        return found.mean((2, 3)), found
 
 
 def fit(nets: nn.ModuleList, count: int, length: Length, step: Callable[[Tensor], Tensor]) -> None:
@@ -101,7 +91,7 @@ def stretched(table: pd.DataFrame, size: Size) -> Tensor:
 
 
 def reid(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> float:
-    """mAP: identities classified from a batch norm of the class token, and a soft triplet loss on the token."""
+    """mAP: identities classified from a batch norm of the vector, and a soft triplet loss on it."""
     images, net = stretched(table, size), Net()
     people = torch.tensor(pd.factorize(table["pid"])[0])
     norm, classify = nn.BatchNorm1d(net.width), nn.Linear(net.width, int(people.max()) + 1, bias=False)
@@ -121,7 +111,7 @@ def reid(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> 
 
 
 def attribute(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> float:
-    """mA: a linear layer on the mean of the map."""
+    """mA: a linear layer on the vector."""
     images, net = stretched(table, size), Net()
     labels = table[list(card.labels.attributes)].to_numpy(np.int8)
     targets = torch.from_numpy(labels).float()
@@ -147,8 +137,10 @@ def up(channels: int, hidden: int, out: int) -> nn.Sequential:
 
 
 def pose(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> float:
-    """AP: heatmaps of stride 4 under a mean square error, the peak refined by a quarter towards its neighbour."""
-    rows, columns = size[0] // 4, size[1] // 4
+    """AP: heatmaps of half the network's stride under a mean square error, the peak refined by its neighbours."""
+    net = Net()
+    cell = net.stride // 2
+    rows, columns = size[0] // cell, size[1] // cell
     boxes = np.stack(list(table["bbox"])).astype(float)
     middle = boxes[:, :2] + boxes[:, 2:] / 2
     tall = 1.25 * np.maximum(boxes[:, 3], boxes[:, 2] * size[0] / size[1])
@@ -161,11 +153,10 @@ def pose(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> 
         crops.append(pixels(opened.transform(size[::-1], Image.Transform.EXTENT, window, Image.Resampling.BILINEAR)))
     images = torch.stack(crops)
     points = np.stack(list(table["keypoints"])).astype(float)
-    cells = ((points[..., :2] + 0.5 - corner[:, None]) * factor[:, None, None]) / 4 - 0.5
+    cells = ((points[..., :2] + 0.5 - corner[:, None]) * factor[:, None, None]) / cell - 0.5
     x, y = torch.arange(columns).float(), torch.arange(rows).float()
     place, seen = torch.from_numpy(cells).float(), torch.from_numpy(points[..., 2] > 0).float()
     targets = torch.exp(-((x - place[..., :1]) ** 2)[..., None, :] / 4.5 - ((y - place[..., 1:]) ** 2)[..., None] / 4.5)
-    net = Net()
     head = up(net.width, 64, points.shape[1])
 
     def step(chosen: Tensor) -> Tensor:
@@ -189,7 +180,7 @@ def pose(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> 
     exact = torch.stack(
         [column + between(at(-1, 0), at(0, 0), at(1, 0)), row + between(at(0, -1), at(0, 0), at(0, 1))], -1
     )
-    found = (exact.numpy() + 0.5) * 4 / factor[:, None, None] + corner[:, None] - 0.5
+    found = (exact.numpy() + 0.5) * cell / factor[:, None, None] + corner[:, None] - 0.5
     truth = [
         {
             "id": int(row["annotation_id"]), "image_id": int(row["image_id"]), "category_id": 1,
@@ -213,7 +204,7 @@ def pose(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> 
 
 
 def parsing(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> float:
-    """mIoU: a class per cell of stride 4, enlarged to the input, under cross entropy."""
+    """mIoU: a class per cell of half the network's stride, enlarged to the input, under cross entropy."""
     images, net = stretched(table, size), Net()
     full = [load_label(card, label) for label in table["label"]]
     small = [np.asarray(Image.fromarray(m).resize(size[::-1], Image.Resampling.NEAREST)) for m in full]
@@ -240,7 +231,7 @@ def parsing(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) 
 def counting(card: DatasetCard, table: pd.DataFrame, size: Size, length: Length) -> float:
     """MAE: the map's cells are people, their sum is the count; squared error of both."""
     images, net = stretched(table, size), Net()
-    rows, columns = size[0] // 8, size[1] // 8
+    rows, columns = size[0] // net.stride, size[1] // net.stride
     density = torch.zeros(len(table), rows, columns)
     for number, (path, points) in enumerate(zip(table["image"], table["points"], strict=True)):
         width, height = Image.open(path).size

@@ -10,6 +10,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import load_label
+from humanbench.hashing import joined_bytes
 from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
@@ -33,9 +34,11 @@ def fingerprint(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> str:
     """
     digest, task = hashlib.sha256(), task_for(card)
     for split, table in tables.items():
-        order = np.argsort(table["id"].astype(str).to_numpy(object), kind="stable")
+        ids = table["id"].astype(str).to_numpy(object)
+        order = np.argsort(ids, kind="stable")
         digest.update(f"split {split} {len(table)}\n".encode())
-        digest.update("".join(f"{i}\n" for i in table["id"].iloc[order]).encode())
+        for part in joined_bytes(f"{ids[row]}\n" for row in order):
+            digest.update(part)
         for name in task.identity_columns(card):
             digest.update(f"column {name}\n".encode())
             for part in _numbers(table[name].iloc[order]):

@@ -17,7 +17,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.fingerprint import fingerprint
 from humanbench.errors import DataError
-from humanbench.hashing import file_sha256
+from humanbench.hashing import file_sha256, joined_bytes
 from humanbench.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -44,15 +44,17 @@ def data_sha256(card: DatasetCard, tables: Mapping[str, pd.DataFrame], file_hash
     Unlike `humanbench.data.fingerprint` it changes with a single pixel, and with the order of the samples.
     `file_hashes`: who hashes the files; one that remembers by default.
     """
-    named = {str(v) for table in tables.values() for c in _FILES if c in table for v in table[c]}
-    hashes = (file_hashes or FileHashes())(Path(name) for name in named if os.path.isfile(name))
+    named = (str(v) for table in tables.values() for c in _FILES if c in table for v in table[c])
+    hashes = (file_hashes or FileHashes())(Path(name) for name in {v for v in named if os.path.isfile(v)})
     digest = hashlib.sha256(f"{card.id} {fingerprint(card, tables)}\n".encode())
     for split, table in tables.items():
         digest.update(f"split {split}\n".encode())
         for column in table.columns:
             digest.update(f"column {column}\n".encode())
             if column in _FILES:
-                digest.update("\n".join(hashes.get(str(v), Path(str(v)).name) for v in table[column]).encode())
+                whole = (hashes.get(name) or os.path.basename(name) for name in map(str, table[column]))
+                for part in joined_bytes(whole, "\n"):
+                    digest.update(part)
             else:
                 for part in _content(table[column]):
                     digest.update(part)
@@ -62,6 +64,9 @@ def data_sha256(card: DatasetCard, tables: Mapping[str, pd.DataFrame], file_hash
 def _content(column: pd.Series[Any]) -> Iterator[bytes]:
     if column.dtype.kind in "iufb":
         yield np.ascontiguousarray(column.to_numpy()).tobytes()
+        return
+    if column.dtype != object:
+        yield from joined_bytes(f"{cell!r}\n" for cell in column)
         return
     for cell in column:
         if isinstance(cell, np.ndarray):

@@ -22,12 +22,12 @@ class Strings(Sequence[str]):
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        content = bytearray()
+        content = bytearray()  # kept as it grew: a copy would take as much again
         self._ends = array("q", [0])
         for text in texts:
             content += text.encode("utf-8", _ANY)
             self._ends.append(len(content))
-        self._content = bytes(content)
+        self._content = content
 
     def __len__(self) -> int:
         return len(self._ends) - 1

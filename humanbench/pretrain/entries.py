@@ -35,10 +35,17 @@ PlannedBatch = tuple[int, tuple[Row, ...]]
 
 Cards = Sequence[DatasetCard]
 
+NAMES = ["id", "image", "label"]
+"""Columns of sample tables that name samples and files."""
+
 
 @dataclass(frozen=True)
 class EntryData:
-    """An entry with its data. `card` has the joint label space; `tables` are keyed by `dataset/split`."""
+    """An entry with its data. `card` has the joint label space; `tables` are keyed by `dataset/split`.
+
+    Of the tables only labels are kept: names of files, of which there may be millions, are in `samples` alone.
+    `sha256`: identity of the whole tables and of the files.
+    """
 
     name: str
     entry: PretrainingEntry
@@ -46,6 +53,7 @@ class EntryData:
     tables: Mapping[str, pd.DataFrame]
     recipe: Recipe
     samples: TaskDataset
+    sha256: str
 
     @property
     def task(self) -> TaskTraining:
@@ -121,7 +129,10 @@ def _entry_data(
     card, tables = joined(name, entry.cards(), tables)
     task = training_of(card)
     task.check(recipe)
-    return EntryData(name, entry, card, tables, recipe, task.training_data(card, tables, recipe, preprocessing, seed))
+    samples = task.training_data(card, tables, recipe, preprocessing, seed)
+    sha256 = data_sha256(card, tables)
+    labels = {where: table.drop(columns=NAMES, errors="ignore") for where, table in tables.items()}
+    return EntryData(name, entry, card, labels, recipe, samples, sha256)
 
 
 def joined(name: str, cards: Cards, tables: Mapping[str, pd.DataFrame]) -> tuple[DatasetCard, dict[str, pd.DataFrame]]:
@@ -162,7 +173,7 @@ def _spread(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 def content(entries: Sequence[EntryData]) -> str:
     """Identity of the data of all entries."""
-    return key({data.name: data_sha256(data.card, dict(data.tables)) for data in entries})
+    return key({data.name: data.sha256 for data in entries})
 
 
 def batch_plan(

@@ -146,15 +146,21 @@ def example(card: DatasetCard, split: str) -> str:
 def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFrame:
     """Paths and identities from two text files: a path per line; a header line, then an identity per line."""
     images, labels = (root / name for name in NamedImagesOptions.of(card).lists[split])
-    names, numbers = read_lines(card, images), read_lines(card, labels)[1:]
-    if len(names) != len(numbers):
+    pids = _identities(card, labels)
+    names = [prefix + line.strip() for line in read_lines(card, images)]
+    if len(names) != len(pids):
         raise DataError(
-            f"{card.id}: {images} lists {len(names)} images, {labels} has {len(numbers)} identities after its header"
+            f"{card.id}: {images} lists {len(names)} images, {labels} has {len(pids)} identities after its header"
         )
+    return frame(root, names, pids, np.full(len(names), UNKNOWN))
+
+
+def _identities(card: DatasetCard, labels: Path) -> np.ndarray:
+    numbers = read_lines(card, labels)[1:]
     pids = np.empty(len(numbers), np.int64)
     for row, number in enumerate(numbers):
         try:
             pids[row] = digits(number)
         except ValueError as error:
             raise DataError(f"{card.id}: {labels}, line {row + 2}: an identity is a whole number; {error}") from error
-    return frame(root, [prefix + n.strip() for n in names], pids, np.full(len(names), UNKNOWN))
+    return pids

@@ -24,6 +24,7 @@ from humanbench.backbones.features import FeatureLevel, Preprocessing
 from humanbench.backbones.features import Features as BackboneFeatures
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
+from humanbench.data.sampling import Batches
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
@@ -40,9 +41,18 @@ def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
 
     The same person id in splits of one dataset is one class; in different datasets they are two.
     """
-    keys = [(str(table.attrs["dataset"]), int(pid)) for table in tables.values() for pid in table["pid"]]
-    classes = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return np.array([classes[key] for key in keys], np.int64), len(classes)
+    by_dataset: dict[str, list[pd.DataFrame]] = {}
+    for table in tables.values():
+        by_dataset.setdefault(str(table.attrs["dataset"]), []).append(table)
+    people, first = {}, 0
+    for dataset in sorted(by_dataset):
+        people[dataset] = (first, np.unique(np.concatenate([table["pid"].to_numpy() for table in by_dataset[dataset]])))
+        first += len(people[dataset][1])
+    rows = [np.zeros(0, np.int64)]
+    for table in tables.values():
+        start, own = people[str(table.attrs["dataset"])]
+        rows.append(start + np.searchsorted(own, table["pid"].to_numpy()))
+    return np.concatenate(rows), first
 
 
 class IdentityPictures(PersonPictures):
@@ -65,7 +75,7 @@ class IdentityPictures(PersonPictures):
             image = transforms.erase(image, chosen.erase_area, chosen.erase_aspect, rng)
         return image, int(label)
 
-    def batches(self, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Batches:
         """Batches of `batch_size` / K identities with K images each; see `identity_batches`."""
         if self.labels is None:
             raise ValueError("test samples are not drawn by identity")
@@ -74,7 +84,7 @@ class IdentityPictures(PersonPictures):
 
 def identity_batches(
     labels: NDArray[np.int64], batch_size: int, per_identity: int, rng: np.random.Generator
-) -> list[list[int]]:
+) -> Batches:
     """An epoch of batches with `per_identity` images of each of batch_size / per_identity different identities.
 
     Every identity's images are shuffled and cut into groups of `per_identity` (one with fewer images repeats some; a
@@ -94,10 +104,11 @@ def identity_batches(
     while len(live) >= people:
         chosen = rng.choice(live, people, replace=False)
         left[chosen] -= 1
-        batches.append(np.concatenate([groups[person][left[person]] for person in chosen]).tolist())
+        batches.append(np.concatenate([groups[person][left[person]] for person in chosen]))
         if not left[chosen].all():
             live = live[left[live] > 0]
-    return batches
+    rows = np.concatenate([np.zeros(0, np.int64), *batches])
+    return Batches(rows, range(0, len(rows), people * per_identity))
 
 
 class Outputs(NamedTuple):
