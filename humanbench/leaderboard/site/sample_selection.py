@@ -137,8 +137,8 @@ def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess
 
 
 def label(entry: BoardEntry) -> str:
-    """The entry in a few words: a backbone in several regimes is told apart."""
-    return f"{entry.name}, {entry.board.regime}"
+    """The entry in a few words: a backbone in several regimes, or variants of one, is told apart."""
+    return ", ".join(filter(None, (entry.name, entry.board.regime, entry.board.variant)))
 
 
 def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
