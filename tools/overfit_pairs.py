@@ -75,15 +75,15 @@ PAIRS = (
         },
     ),
     Pair(
-        "parsing", "cihp", "val", 2, "mIoU", 60, 5, (128, 128), Length(200, 2, 2e-3), plain_loops.parsing,
-        {"augment.flip": 0.0, "augment.scale": [1.0, 1.0], "head.stride": 4, "optim.backbone_scale": 0.5},
+        "parsing", "cihp", "val", 2, "mIoU", 80, 5, (128, 128), Length(250, 2, 3e-3), plain_loops.parsing,
+        {"augment.flip": 0.0, "augment.scale": [1.0, 1.0], "head.stride": 2, "optim.backbone_scale": 0.5},
     ),
     Pair(
         "attribute", "pa100k", "train", 32, "mA", 80, 3, (64, 48), Length(60, 32, 2e-3), plain_loops.attribute,
         {"augment.pad": 0, "augment.flip": 0.0, "optim.backbone_scale": 0.5},
     ),
     Pair(
-        "detection", "crowdhuman", "val", 4, "AP50", 90, 5, (96, 128), Length(300, 4, 1e-3), plain_loops.detection,
+        "detection", "crowdhuman", "val", 4, "AP50", 95, 3, (96, 128), Length(300, 4, 1e-3), plain_loops.detection,
         {"augment.flip": 0.0, "augment.crop": 0.0, "optim.backbone_scale": 0.5},
     ),
     Pair(
