@@ -1,8 +1,8 @@
 """Copies of a backbone's weights with something broken: `python -m tools.damaged_weights FILE FOLDER`.
 
 Writes FOLDER/<damage>.safetensors for each damage: noise of some percent of each tensor's own standard deviation, the
-last block as it is before any training, a class token of zeros. What a gate should find, and when, is in
-docs/gate-power.md.
+last block or stage as it is before any training, a class token of zeros where there is one. What a gate should find,
+and when, is in docs/gate-power.md.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ def _noisy(tensor: torch.Tensor, share: float, generator: torch.Generator) -> to
 
 
 def reset_last_block(state: State) -> State:
-    """The last block's matrices drawn anew as timm's vision transformers start (sd 0.02), its biases 0, its norms 1."""
-    last = max(int(found[1]) for name in state if (found := re.search(r"blocks\.(\d+)\.", name)))
+    """The last block of a transformer, or the last stage of a residual network, as it is before any training.
+
+    Matrices of blocks are drawn anew as timm's vision transformers start (sd 0.02), convolutions of stages as its
+    residual networks do (He et al., fan out); norms and their running statistics do nothing.
+    """
+    parts = [(found[0], int(found[1])) for name in state if (found := re.search(r"(?:blocks\.|layer)(\d+)\.", name))]
+    last = max(parts, key=lambda part: part[1])[0]
     generator = torch.Generator().manual_seed(0)
-    return {name: _reset(name, t, generator) if f"blocks.{last}." in name else t for name, t in state.items()}
+    return {name: _reset(name, t, generator) if last in name else t for name, t in state.items()}
 
 
 def _reset(name: str, tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     if tensor.ndim > 1:
-        return 0.02 * torch.randn(tensor.shape, generator=generator)
-    return (
-        torch.ones_like(tensor)
-        if name.endswith("norm1.weight") or name.endswith("norm2.weight")
-        else torch.zeros_like(tensor)
-    )
+        sd = 0.02 if tensor.ndim == 2 else (2 / (len(tensor) * tensor[0, 0].numel())) ** 0.5
+        return sd * torch.randn(tensor.shape, generator=generator)
+    return torch.ones_like(tensor) if name.endswith((".weight", "running_var")) else torch.zeros_like(tensor)
 
 
 def zero_class_token(state: State) -> State:
     """The class token, which features for whole pictures start from."""
     names = [name for name in state if name.endswith("cls_token")]
-    if not names:
-        sys.exit("there is no class token in these weights")
     return state | {name: torch.zeros_like(state[name]) for name in names}
 
 
@@ -73,6 +73,8 @@ def main(arguments: list[str]) -> None:
     state, folder = load_file(arguments[0]), Path(arguments[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, damage in DAMAGES.items():
+        if name == "class-token-zeroed" and not any(key.endswith("cls_token") for key in state):
+            continue
         save_file({key: tensor.contiguous() for key, tensor in damage(state).items()}, folder / f"{name}.safetensors")
         print(folder / f"{name}.safetensors")
 

@@ -1,7 +1,8 @@
 """A page of code per task that fits the mini network to a few pictures: what the engine is held against.
 
-Written from the papers, without the package's transforms, heads, losses, optimiser groups, schedules or decoding. Each `loop(card, table, size, length)` trains on the
-pictures of a sample table and gives the metric, in percent (counting: the mean absolute error), on the same ones.
+Written from the papers, without the package's transforms, heads, losses, optimiser groups, schedules or decoding.
+Each `loop(card, table, size, length)` trains on the pictures of a sample table and gives the metric, in percent
+(counting: the mean absolute error), on the same ones.
 """
 
 from __future__ import annotations
