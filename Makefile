@@ -48,6 +48,8 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.commands
+	$(BIN)/python -m bench.inputs
+	$(BIN)/python -m bench.collection
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,18 +12,19 @@ from humanbench.recipes import load_recipe
 from humanbench.results import load_results
 
 
+@pytest.mark.parametrize("regime", ["head", "partial"])
 @pytest.mark.parametrize("backbone", ["mini_pyramid_random", "mini_pyramid_path"])
-def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str) -> None:
+def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str, regime: str) -> None:
     """All 19 datasets with three seeds; what they are of is what `eval` would compute now."""
-    found = load_results(shipped("baselines") / "results" / f"{backbone}-head")
+    found = load_results(shipped("baselines") / "results" / f"{backbone}-{regime}")
     assert {(r.dataset, r.seed) for r in found} == {(card.id, seed) for card in evaluated() for seed in range(3)}
     weights = humanbench.load_backbone(backbone).weights_sha256
     for result in found:
-        assert (result.synthetic, result.suite, result.regime, result.status) == (True, "mini", "head", "done")
+        assert (result.synthetic, result.suite, result.regime, result.status) == (True, "mini", regime, "done")
         assert result.copy_of_data == f"mini-{VERSION}"
         assert result.cell.weights_sha256 == weights
-        assert result.cell.recipe_sha256 == load_recipe(load_card(result.dataset), "head", "mini").sha256
-    report = humanbench.compare(f"{backbone}-head", f"{backbone}-head")
+        assert result.cell.recipe_sha256 == load_recipe(load_card(result.dataset), regime, "mini").sha256
+    report = humanbench.compare(f"{backbone}-{regime}", f"{backbone}-{regime}")
     assert {cell.verdict for cell in report.cells} == {"no difference"}
 
 

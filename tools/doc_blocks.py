@@ -203,7 +203,9 @@ def expected(task: str) -> str:
     """What the shipped baselines came to on today's embedded suite with the mini recipes; the mean over their seeds."""
     baselines = {path.name: load_results(path) for path in sorted((shipped("baselines") / "results").iterdir())}
     todays = {copy_name(VERSION)}
+    regimes = {name: results[0].regime for name, results in baselines.items()}
     runs = [name for name, results in baselines.items() if {result.copy_of_data for result in results} == todays]
+    runs.sort(key=lambda name: [regime.name for regime in REGIMES].index(regimes[name]), reverse=True)
     numbers = {(run, cell[0].dataset): number for run in runs for cell, number in baselines[run].cells()}
     rows = []
     for card in members(task):
