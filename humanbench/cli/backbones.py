@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TIMM = "timm:"
 
 
-@click.group(name="backbones", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="backbones", cls=OneValueGroup)
 def command() -> None:
     """Backbone cards, and the networks of timm by name.
 

@@ -7,7 +7,7 @@ import click
 from humanbench.cli.options import OneValueGroup, json_option
 
 
-@click.group(name="cache", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="cache", cls=OneValueGroup)
 def command() -> None:
     """What is kept under $HUMANBENCH_CACHE (default ~/.cache/humanbench); all of it can be computed again."""
 

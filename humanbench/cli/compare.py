@@ -16,7 +16,7 @@ _WIDTH = 140
 """Columns of a table that goes to a file or a log."""
 
 
-@click.command(name="compare", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="compare", cls=OneValue)
 @click.argument("base")
 @click.argument("new")
 @click.option("--gate", is_flag=True, help="Exit 1 when NEW is worse by more than the margin beyond doubt.")

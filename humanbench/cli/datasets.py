@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.group(name="datasets", cls=OneValueGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="datasets", cls=OneValueGroup)
 def command() -> None:
     """The dataset cards and their state on disk.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from humanbench.results.cells import CellNumber
 
 
-@click.command(name="demo", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="demo", cls=OneValue)
 @click.option("--out", metavar="DIR", default="runs/demo", show_default=True, help="Folder for all that is made.")
 @click.option("--seed", default=0, show_default=True, type=SEED)
 @click.option(

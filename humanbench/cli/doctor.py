@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.command(name="doctor", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="doctor", cls=OneValue)
 @click.option("--hub", is_flag=True, help="Ask the Hugging Face hub too; nothing else is asked of a network.")
 @data_options
 @json_option

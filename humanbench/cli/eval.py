@@ -21,7 +21,7 @@ INTERVAL = "95 % of units and seed"
 _CLUSTERS = click.Choice(["slurm", "local"])
 
 
-@click.command(name="eval", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="eval", cls=OneValue)
 @finetuning_options
 @click.option(
     "--dry-run",

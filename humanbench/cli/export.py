@@ -9,7 +9,7 @@ import click
 from humanbench.cli.options import OneValue
 
 
-@click.command(name="export", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="export", cls=OneValue)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN…")
 @click.option(
     "--format",

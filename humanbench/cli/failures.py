@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.command(name="failures", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="failures", cls=OneValue)
 @click.argument("run")
 @click.option("--second", metavar="RUN", help="A run whose predictions stand beside those of the first.")
 @click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")

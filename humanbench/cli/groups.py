@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
 
 
-@click.command(name="groups", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="groups", cls=OneValue)
 @click.argument("run")
 @click.option("--predictions", metavar="PATH", help="Score this file instead; RUN is then the id of its dataset.")
 @click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")

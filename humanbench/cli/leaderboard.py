@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
     from humanbench.leaderboard.submissions.rescore import SubmissionReport
 
-_HELP = {"help_option_names": ["-h", "--help"]}
 _store_option = click.option(
     "--submissions",
     "store",
@@ -23,12 +22,12 @@ _store_option = click.option(
 )
 
 
-@click.group(name="leaderboard", cls=OneValueGroup, context_settings=_HELP)
+@click.group(name="leaderboard", cls=OneValueGroup)
 def command() -> None:
     """A static site of results; checking, accepting and withdrawing submissions."""
 
 
-@command.command("build", context_settings=_HELP)
+@command.command("build")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--out", type=click.Path(path_type=Path), default="site", show_default=True, metavar="DIR", help="Where to write."
@@ -73,7 +72,7 @@ def build(
         click.get_current_context().exit(1)
 
 
-@command.command("serve", context_settings=_HELP)
+@command.command("serve")
 @click.argument("site", type=click.Path(path_type=Path), default="site", metavar="[SITE]")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 def serve(site: Path, port: int) -> None:
@@ -85,7 +84,7 @@ def serve(site: Path, port: int) -> None:
         server.serve_forever()
 
 
-@command.command("check", context_settings=_HELP)
+@command.command("check")
 @click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @_store_option
@@ -102,7 +101,7 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
     _finish(report, as_json)
 
 
-@command.command("verify", context_settings=_HELP)
+@command.command("verify")
 @_store_option
 @following_options
 @json_option
@@ -124,7 +123,7 @@ def verify(store: Path | None, as_json: bool) -> None:
         click.get_current_context().exit(1)
 
 
-@command.command("accept", context_settings=_HELP)
+@command.command("accept")
 @click.argument("submission", type=click.Path(path_type=Path, exists=True))
 @data_options
 @_store_option
@@ -139,7 +138,7 @@ def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_
     _finish(report, as_json, submission=name)
 
 
-@command.command("withdraw", context_settings=_HELP)
+@command.command("withdraw")
 @click.argument("entry")
 @click.option("--reason", required=True, help="Why; it stays on the entry's page.")
 @_store_option
@@ -150,7 +149,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
     click.echo(f"withdrawn: {stored.withdraw(entry, reason, _known(store))}")
 
 
-@command.command("rerun", context_settings=_HELP)
+@command.command("rerun")
 @click.argument("entry")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Run folder.  [default: runs/rerun-ENTRY]")
 @click.option("--checkpoint", metavar="FILE", help="Where the weights lie here.  [default: where the entry says]")

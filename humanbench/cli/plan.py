@@ -11,7 +11,7 @@ from humanbench.cli.finetuning import finetuning_options, request_from
 from humanbench.cli.options import OneValue, json_option
 
 
-@click.command(name="plan", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="plan", cls=OneValue)
 @finetuning_options
 @rate_option
 @json_option

@@ -7,7 +7,7 @@ import click
 from humanbench.cli.options import OneValue, following_options, json_option
 
 
-@click.command(name="predict", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="predict", cls=OneValue)
 @click.argument("run", metavar="RUN")
 @click.argument("cell", metavar="DATASET_OR_CELL")
 @click.argument("pictures", metavar="PICTURES_DIR")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from humanbench.pretrain.recipe import PretrainRecipe
 
 
-@click.command(name="pretrain", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="pretrain", cls=OneValue)
 @click.option("--method", type=click.Choice(["path", "mae"]), default="path", show_default=True)
 @click.option("--backbone", metavar="NAME", help="What it starts from.  [default: the recipe's]")
 @click.option("--checkpoint", metavar="FILE|hf-hub:…", help="Weights to load into it.")

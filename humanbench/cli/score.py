@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from humanbench.scoring import ScoreReport
 
 
-@click.command(name="score", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="score", cls=OneValue)
 @click.argument("dataset", shell_complete=dataset_ids)
 @click.option("--predictions", required=True, metavar="PATH", help="The file, or folder of label maps, to score.")
 @data_options

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from humanbench.leaderboard.submissions.rescore import SubmissionReport
 
 
-@click.command(name="submit", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="submit", cls=OneValue)
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True), metavar="RUN_DIR")
 @click.option("--out", type=click.Path(path_type=Path), metavar="PATH", help="A .zip file, or a folder to make.")
 @click.option("--name", help="What the submission is called.  [default: backbone and regimes]")

@@ -7,7 +7,7 @@ import click
 from humanbench.cli.options import OneValue, json_option
 
 
-@click.command(name="weights", cls=OneValue, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="weights", cls=OneValue)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option(
     "--save-backbone",
