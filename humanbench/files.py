@@ -149,8 +149,13 @@ def synced(path: Path) -> None:
     """Have a file, or a folder with all that is in it, on the disk before anything else happens."""
     inner = sorted(path.rglob("*")) if path.is_dir() else []
     for place in (*inner, path):
-        number = os.open(place, os.O_RDONLY)
-        try:
-            os.fsync(number)
-        finally:
-            os.close(number)
+        entry_synced(place)
+
+
+def entry_synced(path: Path) -> None:
+    """Have a file, or the names that a folder holds but not what is behind them, on the disk."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

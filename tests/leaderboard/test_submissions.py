@@ -89,6 +89,15 @@ def test_equal_runs_make_equal_archives(honest: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
+def test_what_lies_beside_a_submission_is_not_looked_at(honest: Path, tmp_path: Path) -> None:
+    """A link that leads nowhere cannot be opened; it is no business of what is written in the same folder."""
+    (tmp_path / "beside").mkdir()
+    for place in (tmp_path / "lost", tmp_path / "beside" / "lost"):
+        place.symlink_to(tmp_path / "nowhere")
+    with gathered(honest) as folder:
+        assert write_submission(folder, tmp_path / "a.zip").is_file()
+
+
 def test_without_the_data_numbers_are_claimed(submission: Path, tmp_path: Path) -> None:
     report = check_submission(submission, tmp_path / "nothing")
     assert report.ok

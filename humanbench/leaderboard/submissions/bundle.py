@@ -12,7 +12,7 @@ from typing import Any
 from humanbench._version import __version__
 from humanbench.cards import find_card, pretraining_names, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.files import beside, synced, temporary
+from humanbench.files import beside, entry_synced, synced, temporary
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
@@ -92,7 +92,7 @@ def write_submission(folder: Path, out: Path) -> Path:
             shutil.copytree(folder, whole)
         synced(whole)
         whole.rename(out)
-        synced(out.absolute().parent)
+        entry_synced(out.absolute().parent)
     return out
 
 

@@ -30,7 +30,7 @@ from pydantic import Field, ValidationError
 
 from humanbench.data.identity import FileHashes
 from humanbench.errors import DataError, DataWarning, HumanbenchError
-from humanbench.files import synced
+from humanbench.files import entry_synced, synced
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
@@ -326,7 +326,7 @@ def _append(store: Path, event: dict[str, Any]) -> None:
         while line:
             line = line[file.write(line) :]
         os.fsync(file.fileno())
-    _sync_folder(store)
+    entry_synced(store)
 
 
 def _recover(store: Path) -> list[LogEvent]:
@@ -353,7 +353,7 @@ def _recover(store: Path) -> list[LogEvent]:
             place.rename(store / name)
         else:
             shutil.rmtree(place)
-    _sync_folder(store)
+    entry_synced(store)
     return events
 
 
@@ -384,14 +384,6 @@ def _mend_log(store: Path) -> None:
             file.truncate(len(kept))
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def _staged(store: Path) -> list[Path]:
