@@ -109,14 +109,15 @@ def verify(store: Path | None, as_json: bool) -> None:
     """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
     import json
 
-    from humanbench.leaderboard.submissions import store as stored
+    from humanbench.leaderboard.submissions.log import read_events
+    from humanbench.leaderboard.submissions.store import verify_store
 
     place = _known(store)
-    wrong = stored.verify_store(place)
+    wrong = verify_store(place)
     if as_json:
         click.echo(json.dumps({"submissions": str(place), "problems": wrong}, indent=1))
     else:
-        count = sum(event.event == "accepted" for event in stored.read_log(place))
+        count = sum(event.event == "accepted" for event in read_events(place)[0])
         for text in wrong or [f"{place}: {count} accepted, all as they were"]:
             click.echo(text)
     if wrong:

@@ -14,12 +14,11 @@ from humanbench.cards import load_card
 from humanbench.leaderboard.site.build import build
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
+from humanbench.leaderboard.submissions.log import StoreError, read_events
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
 from humanbench.leaderboard.submissions.store import (
-    StoreError,
     add,
     load_store,
-    read_log,
     verify_store,
     withdraw,
 )
@@ -98,7 +97,7 @@ def test_an_acceptance_that_is_killed_is_finished_or_taken_back(
                 add(folder, report, store)
         else:
             assert add(folder, report, store).startswith("killed-")
-        (event,) = read_log(store)
+        (event,) = read_events(store)[0]
         assert names(store) == {event.submission, "log.jsonl", ".lock"}
         assert verify_store(store) == []
     assert outcomes == sorted(outcomes)  # from some call on it is accepted
@@ -125,7 +124,7 @@ def test_a_withdrawal_that_is_killed_was_made_or_was_not(
                 withdraw(one.id, "why not", here / "store")
         else:
             withdraw(one.id, "why not", here / "store")
-        assert [event.event for event in read_log(here / "store")] == ["accepted", "withdrawn"]
+        assert [event.event for event in read_events(here / "store")[0]] == ["accepted", "withdrawn"]
         assert names(here / "store") == names(tmp_path / "store")
 
 

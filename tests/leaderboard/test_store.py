@@ -22,17 +22,16 @@ from humanbench.leaderboard.site import rawdata
 from humanbench.leaderboard.site.build import gather
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.submissions import store as stored
+from humanbench.leaderboard.submissions.accepted import Accepted
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.claims import contents
+from humanbench.leaderboard.submissions.log import StoreError, read_events
 from humanbench.leaderboard.submissions.rescore import SubmissionReport
 from humanbench.leaderboard.submissions.store import (
-    Accepted,
-    StoreError,
     accept,
     add,
     copied,
     load_store,
-    read_log,
     verify_store,
     withdraw,
 )
@@ -242,7 +241,7 @@ def test_a_change_behind_the_boards_back_is_noticed(store: Path, archives: list[
     "change", [_edit_predictions, _remove_predictions, _edit_result, _edit_manifest, _remove_folder]
 )
 def test_what_was_changed_can_be_withdrawn_and_then_stops_no_build(store: Path, tmp_path: Path, change: Any) -> None:
-    name = read_log(store)[0].submission
+    name = read_events(store)[0][0].submission
     change(store)
     done = run("leaderboard", "build", "--out", tmp_path / "site", "--submissions", store)
     assert done.exit_code == 2
@@ -270,7 +269,7 @@ def _state(store: Path) -> dict[str, bytes]:
 
 def test_a_lost_log_stops_every_writer_and_removes_nothing(store: Path, archives: list[Path], root: Path) -> None:
     """Lost, emptied, filled with NUL, its only line torn: the folders are real, and accepting went on without them."""
-    (event,) = read_log(store)
+    (event,) = read_events(store)[0]
     log, other = store / "log.jsonl", store / "other"
     whole = log.read_bytes()
     shutil.copytree(store / event.submission, other)
@@ -355,7 +354,7 @@ _GOOD = {"event": "accepted", "submission": "x", "date": "2026-01-01", "manifest
 def test_odd_lines_of_the_log_are_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "log.jsonl").write_bytes(content)
     with pytest.raises(StoreError, match=r"log.jsonl, line \d.*bring log.jsonl back from a copy"):
-        read_log(tmp_path)
+        read_events(tmp_path)[0]
 
 
 def test_a_copy_under_another_name_is_refused_and_so_is_one_that_was_withdrawn(
@@ -380,8 +379,10 @@ def test_an_acceptance_reads_no_folder_of_those_before_it(
     store: Path, root: Path, archives: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[str] = []
-    load = stored._load
-    monkeypatch.setattr(stored, "_load", lambda folder, *more: loaded.append(folder.name) or load(folder, *more))
+    load = stored.load_accepted
+    monkeypatch.setattr(
+        stored, "load_accepted", lambda folder, *more: loaded.append(folder.name) or load(folder, *more)
+    )
     assert accept(archives[1], store, root)[1].startswith("run-1-")
     assert loaded == []
 
@@ -389,7 +390,7 @@ def test_an_acceptance_reads_no_folder_of_those_before_it(
 def test_a_line_of_a_version_that_did_not_write_contents_is_known_from_its_folder(
     store: Path, root: Path, tmp_path: Path
 ) -> None:
-    (event,) = read_log(store)
+    (event,) = read_events(store)[0]
     assert event.contents
     old = event.model_copy(update={"contents": None})
     (store / "log.jsonl").write_bytes(old.line() + b"\n")
@@ -452,7 +453,7 @@ def test_numbers_that_an_older_version_took_do_not_stop_a_build(store: Path, tmp
     folder = next(p for p in store.iterdir() if p.is_dir())
     edit_result(folder, "pa100k", trainable=10**400)
     renewed(folder)
-    (event,) = read_log(store)
+    (event,) = read_events(store)[0]
     line = event.model_copy(update={"manifest_sha256": file_sha256(folder / "manifest.json")}).line()
     (store / "log.jsonl").write_bytes(line + b"\n")
     done = run("leaderboard", "build", "--out", tmp_path / "site", "--submissions", store)
@@ -473,11 +474,11 @@ def test_a_card_s_name_is_shown_where_the_weights_are_known_to_be_its_own(store:
 
 def test_an_empty_store_is_no_error(tmp_path: Path) -> None:
     assert load_store(tmp_path / "none") == []
-    assert read_log(tmp_path) == []
+    assert read_events(tmp_path)[0] == []
 
 
 def test_an_untouched_store_reads_as_it_was_written(store: Path) -> None:
-    assert [event.event for event in read_log(store)] == ["accepted"]
+    assert [event.event for event in read_events(store)[0]] == ["accepted"]
     assert [len(one.results) for one in load_store(store)] == [2]
 
 

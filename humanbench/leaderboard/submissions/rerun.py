@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry
-from humanbench.leaderboard.submissions.store import StoreError, load_store
+from humanbench.leaderboard.submissions.log import StoreError
+from humanbench.leaderboard.submissions.store import load_store
 from humanbench.names import shown
 from humanbench.recipes import DIRECT
 from humanbench.results import Result

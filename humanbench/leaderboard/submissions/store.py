@@ -15,116 +15,38 @@ from __future__ import annotations
 import datetime
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, ValidationError
 
 from humanbench.data.identity import FileHashes
-from humanbench.errors import DataError, DataWarning, HumanbenchError
 from humanbench.files import entry_synced, synced
-from humanbench.hashing import file_sha256
-from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
+from humanbench.leaderboard.submissions.accepted import Accepted, load_accepted
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import submission_id
 from humanbench.leaderboard.submissions.claims import contents
-from humanbench.leaderboard.submissions.manifest import (
-    BackboneRecord,
-    Manifest,
-    read_document,
-    read_manifest,
-    read_result_strictly,
-    regular,
-    validated,
+from humanbench.leaderboard.submissions.log import (
+    FROM_A_COPY,
+    LOG,
+    LogEvent,
+    StoreError,
+    append_event,
+    mend_log,
+    read_events,
 )
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
 from humanbench.leftovers import is_leftover
 from humanbench.names import shown
 from humanbench.results import Result
-from humanbench.schema import Record, Sha256, problem
 from humanbench.text import nearest
 
-LOG = "log.jsonl"
 _STAGED = ".accepting"
 """How the hidden name of a folder ends that is being accepted."""
-_LONGEST_LINE = 1 << 20
 _MOST_NAMED = 5
 """Folders that one sentence names."""
-_COPY = f"bring {LOG} back from a copy (or version control)"
-
-
-class StoreError(HumanbenchError):
-    """The accepted submissions are not what their log says, or do not have what is asked for."""
-
-
-class LogEvent(Record):
-    """A line of the log. `previous`: SHA-256 of the line before it, empty for the first.
-
-    `contents`: by what else than its cells, which `evidence` names, what was accepted is known again; None in the
-    lines of versions that did not write it.
-    """
-
-    event: Literal["accepted", "withdrawn"]
-    submission: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,78}[a-z0-9])?$")]
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    previous: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
-    manifest_sha256: Sha256 | None = None
-    evidence: dict[Sha256, Evidence] = {}
-    contents: tuple[str, ...] | None = None
-    reason: Annotated[str, Field(max_length=400)] = ""
-
-    def fits(self, accepted: set[str]) -> bool:
-        """Whether it can come after the acceptance of these submissions."""
-        if self.event == "withdrawn":
-            return bool(self.reason) and self.submission in accepted
-        return self.manifest_sha256 is not None and self.submission not in accepted
-
-    def line(self) -> bytes:
-        """As it stands in the log."""
-        return json.dumps(self.model_dump(exclude_defaults=True), sort_keys=True).encode()
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """An accepted submission. `evidence` by cell id; `withdrawn` is the reason, `withdrawn_on` the day.
-
-    `contents`: the ids of its cells and the hashes of what trainings predicted. `problem`: why it cannot be shown.
-    """
-
-    id: str
-    date: str
-    manifest: Manifest | None
-    backbone: BackboneRecord | None
-    results: tuple[Result, ...]
-    evidence: dict[str, Evidence]
-    withdrawn: str = ""
-    withdrawn_on: str = ""
-    contents: frozenset[str] = frozenset()
-    problem: str = ""
-
-    def entries(self) -> list[BoardEntry]:
-        """Its rows on the boards; none where there is a problem."""
-        if self.manifest is None or self.backbone is None or self.problem:
-            return []
-        seen = self.backbone.pretrained_on
-        found = entries_of(
-            self.results,
-            lambda _: seen,
-            self.evidence,
-            submission=self.id,
-            submitter=self.manifest.submitter,
-            date=self.date,
-        )
-        record = self.backbone.model_dump(mode="json")
-        return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in found]
 
 
 def default_store() -> Path:
@@ -172,7 +94,7 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
             evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
             more = frozenset().union(*map(contents, report.results)) - evidence.keys()
             about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence, "contents": tuple(sorted(more))}
-            _append(store, {"event": "accepted", "submission": name, "date": _today(), **about})
+            append_event(store, {"event": "accepted", "submission": name, "date": _today(), **about})
         except BaseException:
             _recover(store)
             raise
@@ -211,7 +133,7 @@ def withdraw(name: str, reason: str, store: Path) -> str:
         before = next((e for e in events if e.event == "withdrawn" and e.submission == owner), None)
         if before is not None:
             raise StoreError(f"{owner} was withdrawn on {before.date}")
-        _append(store, {"event": "withdrawn", "submission": owner, "date": _today(), "reason": shown(reason, 400)})
+        append_event(store, {"event": "withdrawn", "submission": owner, "date": _today(), "reason": shown(reason, 400)})
     return owner
 
 
@@ -235,7 +157,7 @@ def load_store(store: Path) -> list[Accepted]:
     changed, naming it, unless it is withdrawn: that one has a `problem`, and so has one whose numbers this version
     does not take.
     """
-    events, torn = _read(store)
+    events, torn = read_events(store)
     if torn or _staged(store):
         try:
             with _writing(store) as settled:
@@ -259,7 +181,7 @@ def verify_store(store: Path) -> list[str]:
 
     Raises `StoreError` where the log itself was changed: nothing can be held against it then.
     """
-    events, torn = _read(store)
+    events, torn = read_events(store)
     wrong = [f"{store / LOG}: its last line is cut off"] if torn else []
     wrong += [
         f"{place.name}: an acceptance that was cut off" if _is_folder(place) else _no_acceptance(place)
@@ -271,79 +193,21 @@ def verify_store(store: Path) -> list[str]:
     return [*wrong, _unaccepted(store, strays)] if strays else wrong
 
 
-def read_log(store: Path) -> list[LogEvent]:
-    """The events, after a check that each line continues the one before; empty where there is no log."""
-    return _read(store)[0]
-
-
-def _read(store: Path) -> tuple[list[LogEvent], bool]:
-    """The events, and whether the log's last line was cut off (one that only lacks its end counts)."""
-    path = store / LOG
-    if not path.exists():
-        return [], False
-    try:
-        *lines, last = regular(path).read_bytes().split(b"\n")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
-    except SubmissionError as error:
-        raise StoreError(f"{path}: cannot be read ({error}); {_COPY}") from error
-    events: list[LogEvent] = []
-    before, known = "", set[str]()
-    for number, line in enumerate(lines, 1):
-        events.append(_event(line, before, known, f"{path}, line {number}"))
-        known.add(events[-1].submission)
-        before = hashlib.sha256(line).hexdigest()
-    try:
-        if last:
-            events.append(_event(last, before, known, str(path)))
-    except StoreError:
-        return events, True  # the process that wrote it was ended: it says nothing
-    return events, bool(last)
-
-
-def _event(line: bytes, before: str, accepted: set[str], where: str) -> LogEvent:
-    if len(line) > _LONGEST_LINE:
-        raise StoreError(f"{where}: not an event (a line of {len(line):,} bytes); {_COPY}")
-    try:
-        event = LogEvent.model_validate_json(line, strict=True)
-    except ValidationError as error:
-        raise StoreError(f"{where}: not an event ({shown(problem(error), 200)}); {_COPY}") from error
-    if event.previous != before:
-        raise StoreError(f"{where}: does not continue the line before it; the log was changed: {_COPY}")
-    if not event.fits(accepted):
-        raise StoreError(f"{where}: not an event that can come here; the log was changed: {_COPY}")
-    return event
-
-
-def _append(store: Path, event: dict[str, Any]) -> None:
-    """Write a line, whole or not at all: what is cut off is no line, and the next one removes it."""
-    path = store / LOG
-    content = path.read_bytes() if path.exists() else b""
-    lines = content.splitlines()
-    previous = hashlib.sha256(lines[-1]).hexdigest() if lines else ""
-    line = LogEvent.model_validate({**event, "previous": previous}).line() + b"\n"
-    with path.open("ab", buffering=0) as file:
-        while line:
-            line = line[file.write(line) :]
-        os.fsync(file.fileno())
-    entry_synced(store)
-
-
 def _recover(store: Path) -> list[LogEvent]:
     """Finish the acceptances that the log holds, take back the others; the store is locked. The log's events.
 
     Raises `StoreError`, and has changed nothing, where a folder has its name and no line accepts it, or what is called
     as an acceptance that was cut off cannot be one.
     """
-    events, torn = _read(store)
+    events, torn = read_events(store)
     if strays := _strays(store, events):
         raise StoreError(_unaccepted(store, strays))
     for place in _staged(store):
         if not _is_folder(place) and not _is_nothing(place):
             raise StoreError(_no_acceptance(place))
     if torn:
-        _mend_log(store)
-        events, _ = _read(store)
+        mend_log(store)
+        events, _ = read_events(store)
     accepted = {event.submission for event in events if event.event == "accepted"}
     for place in _staged(store):
         name = place.name[1:].removesuffix(_STAGED)
@@ -355,35 +219,6 @@ def _recover(store: Path) -> list[LogEvent]:
             shutil.rmtree(place)
     entry_synced(store)
     return events
-
-
-def _mend_log(store: Path) -> None:
-    """Give the last line its end if that is all it lacks, else take off what is there of it, and say so."""
-    path = store / LOG
-    content = path.read_bytes()
-    kept = content[: content.rfind(b"\n") + 1]
-    before = hashlib.sha256(kept.splitlines()[-1]).hexdigest() if kept else ""
-    try:
-        LogEvent.model_validate_json(content[len(kept) :], strict=True)
-        whole = f'"previous": "{before}"'.encode() in content[len(kept) :]
-    except ValidationError:
-        whole = False
-    if not whole:
-        text = shown(content[len(kept) :].strip(b"\0").decode("utf-8", "replace"), 160)
-        what = (
-            "a withdrawal that was not made; withdraw again" if '"withdrawn"' in text else "what it began was not made"
-        )
-        warnings.warn(
-            f"{path}: its last line was cut off and is taken off: {what} ({text!r})", DataWarning, stacklevel=2
-        )
-    with path.open("r+b") as file:
-        if whole:
-            file.seek(0, os.SEEK_END)
-            file.write(b"\n")
-        else:
-            file.truncate(len(kept))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _staged(store: Path) -> list[Path]:
@@ -411,7 +246,7 @@ def _unaccepted(store: Path, names: Sequence[str]) -> str:
     what, them, were = ("folders", "them", "were") if len(names) > 1 else ("folder", "it", "was")
     return (
         f"{store}: {what} {named}{more} {were} never accepted by a line of {LOG}, which may be damaged or lost: "
-        f"{_COPY}; or move {them} away if no copy of it ever accepted {them}"
+        f"{FROM_A_COPY}; or move {them} away if no copy of it ever accepted {them}"
     )
 
 
@@ -430,7 +265,7 @@ def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) 
         if event.event == "accepted":
             place = store / name
             staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
-            found[name] = _load(place if place.exists() or not staged.is_dir() else staged, event, hashes)
+            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
         else:
             found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
     return list(found.values())
@@ -452,51 +287,6 @@ def _known(store: Path, events: Sequence[LogEvent]) -> list[Accepted]:
             names = frozenset((*event.evidence, *(event.contents or ())))
             found[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
     return list(found.values())
-
-
-def _load(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
-    bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
-    try:
-        if file_sha256(regular(folder / "manifest.json")) != event.manifest_sha256:
-            return replace(bare, problem=f"{folder}: its manifest was changed after it was accepted")
-        manifest = read_manifest(folder)
-        if hashes is not None and (changed := _changed(folder, manifest, hashes)):
-            return replace(bare, problem=f"{folder}: {changed}")
-        names = sorted(name for name in manifest.files if name.startswith("results/"))
-        documents = [read_document(folder / name) for name in names]
-    except (OSError, SubmissionError) as error:
-        return replace(bare, problem=f"{folder}: what was accepted is damaged or gone ({error})")
-    one = replace(bare, manifest=manifest, contents=frozenset().union(*(contents(d) for d in documents)))
-    try:
-        backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
-        return replace(one, backbone=backbone, results=tuple(read_result_strictly(folder / name) for name in names))
-    except SubmissionError as error:
-        return replace(one, problem=f"{folder}: holds what this humanbench does not take ({error})")
-
-
-def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
-    """What is not as the manifest says, in words."""
-    there: set[str] = set()
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            return f"{name!r} is a link, which was put there after it was accepted"
-        if is_leftover(name) or path.is_dir():
-            continue
-        if not path.is_file():
-            return f"{name!r} is a pipe, socket or device, which was put there after it was accepted"
-        there.add(name)
-    wanted = {*manifest.files, "manifest.json"}
-    if missing := sorted(wanted - there):
-        return f"{missing[0]} is gone, which was accepted with it (damaged or gone: {len(missing)})"
-    if more := sorted(there - wanted):
-        return f"{more[0]!r} was put there after it was accepted"
-    try:
-        found = hashes(folder / name for name in manifest.files)
-    except DataError as error:
-        return f"what was accepted is damaged or gone ({error})"
-    wrong = [name for name, entry in manifest.files.items() if found[str(folder / name)] != entry.sha256]
-    return f"{wrong[0]} was changed after it was accepted" if wrong else ""
 
 
 @contextmanager
