@@ -11,6 +11,7 @@ import numpy as np
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, load_card
+from humanbench.comparison.report import CellReport
 from humanbench.data.samples import load_samples
 from humanbench.results import Cell, Provenance, Result
 from humanbench.scoring import score
@@ -18,7 +19,29 @@ from humanbench.tasks.detection import predictions as detection
 from humanbench.tasks.pose import predictions as pose
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.reid import predictions as reid
-from tests.evaluated import perfect
+from tests.evaluated import perfect, write_dataset
+
+COMPARED = ("pa100k", "shanghaitech_a")
+"""The datasets of `write_compared`."""
+
+
+def write_compared(folder: Path) -> Path:
+    """Data of two datasets and three runs: `base`, `same` (another seed) and `poor`.
+
+    The twelve crowds are dominated by one, so that their root mean square says little for certain.
+    """
+    for name in COMPARED:
+        write_dataset(load_card(name), folder / "data")
+    write_run(folder / "base", folder / "data", COMPARED, 0.2)
+    write_run(folder / "same", folder / "data", COMPARED, 0.2, seeds=(1,))
+    write_run(folder / "poor", folder / "data", COMPARED, 1.5)
+    return folder
+
+
+def report_of(**fields: Any) -> CellReport:
+    """A cell of a comparison with these fields."""
+    about = {"task": "reid", "suite": "mini", "regime": "head", "variant": None, "subset": None, "synthetic": False}
+    return CellReport(**(about | {"dataset": "x", "scenario": "in-dataset", "metric": "mAP"} | fields))
 
 
 def write_run(
