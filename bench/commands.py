@@ -1,4 +1,5 @@
-"""`python -m bench.commands [--against CHECKOUT] [NAME…]`: whole commands as processes, CPU seconds and peak memory.
+"""`python -m bench.commands [--against CHECKOUT] [NAME…]`: whole commands as processes, CPU seconds, seconds by the
+clock and peak memory.
 
 Scoring runs on inputs of paper size that are made here, with its 1,000 resamples, against the field's tool (point
 estimates alone); the board is built of made-up results of many backbones on the nineteen datasets. With `--against` the
@@ -42,10 +43,11 @@ run.summarize()
 
 
 LAUNCH = """
-import json, os, subprocess, sys
+import json, os, subprocess, sys, time
+start = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 _, status, used = os.wait4(process.pid, 0)
-print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+print(json.dumps([status, used.ru_utime + used.ru_stime, used.ru_maxrss, time.perf_counter() - start]))
 """
 """Starts a process and says what it took. A small one of its own: a child's peak begins with what its parent holds."""
 
@@ -131,10 +133,11 @@ class Board:
 
 @dataclass(frozen=True)
 class Cost:
-    """User and system seconds, and the largest resident size in MB."""
+    """User and system seconds, the largest resident size in MB, and seconds by the clock."""
 
     seconds: float
     mb: float
+    clock: float
 
 
 COCO = Command(
@@ -152,6 +155,7 @@ COMMANDS: tuple[Command | Compare | Board, ...] = (
     CROWDHUMAN,
     MARKET,
     Command("pa100k", "10,000 images, 26 attributes", paper_size.pa100k, ".csv"),
+    Command("lip", "10,000 label maps of 450 x 300", paper_size.lip, ""),
     Compare("runs", (COCO, CROWDHUMAN, MARKET)),
     Board(1000),
     Board(5000),
@@ -165,10 +169,10 @@ def cost(arguments: list[str], folder: Path) -> Cost:
     out = subprocess.run(
         launched, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ).stdout
-    status, seconds, kilobytes = json.loads(out)
+    status, seconds, kilobytes, clock = json.loads(out)
     if status:
         raise click.ClickException(f"{' '.join(arguments[:4])} … of {folder} ended with {status}")
-    return Cost(seconds, kilobytes / 1024)
+    return Cost(seconds, kilobytes / 1024, clock)
 
 
 def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
@@ -176,7 +180,8 @@ def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
     for arguments, folder in sides.values():
         cost(arguments, folder)
     runs = [{name: cost(*side) for name, side in sides.items()} for _ in range(TURNS)]
-    return {name: min((run[name] for run in runs), key=lambda c: c.seconds) for name in sides}
+    costs = {name: [(run[name].seconds, run[name].mb, run[name].clock) for run in runs] for name in sides}
+    return {name: Cost(*map(min, zip(*turns, strict=True))) for name, turns in costs.items()}
 
 
 @click.command()
@@ -185,7 +190,7 @@ def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
 def main(words: tuple[str, ...], against: Path | None) -> None:
     """Measure whole commands whose name (a dataset, board1000 …) contains one of the WORDS."""
     here = Path(__file__).resolve().parents[1]
-    table = Table("command", "side", "CPU", "peak MB", "CPU ratio", "memory ratio")
+    table = Table("command", "side", "CPU", "clock", "peak MB", "CPU ratio", "clock ratio", "memory ratio")
     for command in COMMANDS:
         if not any(word in command.name for word in words) and (words or command.name == SLOW):
             continue
@@ -200,13 +205,15 @@ def main(words: tuple[str, ...], against: Path | None) -> None:
                 sides[command.peer_name] = (["-c", command.peer, *theirs], here)
             costs = least(sides)
         for side, spent in costs.items():
-            ratios = (spent.seconds / costs["ours"].seconds, spent.mb / costs["ours"].mb)
+            own = costs["ours"]
+            ratios = (spent.seconds / own.seconds, spent.clock / own.clock, spent.mb / own.mb)
             table.add_row(
                 f"{command.verb} {command.name} ({command.size})" if side == "ours" else "",
                 side,
                 f"{spent.seconds:.2f} s",
+                f"{spent.clock:.2f} s",
                 f"{spent.mb:.0f}",
-                *(("", "") if side == "ours" else (f"{ratio:.1f}x" for ratio in ratios)),
+                *(("", "", "") if side == "ours" else (f"{ratio:.1f}x" for ratio in ratios)),
             )
     Console(width=160).print(table)
 

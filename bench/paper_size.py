@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from bench import boxes, keypoints, ranking
 from humanbench.hashing import content_sha256
@@ -17,6 +19,9 @@ from tests.leaderboard.made import made_result
 
 Make = Callable[[Path, Path], list[str]]
 """Writes a dataset and predictions; returns the peer's arguments."""
+
+DISTINCT = 50
+"""Label maps that are drawn; the others are the same files under other names."""
 
 FIRST_SCHEMA = 2
 """Of results that all checkouts read that are measured."""
@@ -93,6 +98,30 @@ def market1501(root: Path, predictions: Path) -> list[str]:
         gallery_names=np.array(names[1])[kept],
         gallery_features=given.gallery[kept],
     )
+    return []
+
+
+def lip(root: Path, predictions: Path) -> list[str]:
+    """Label maps of 450 x 300 of seven of the 20 classes each, a tenth of their patches predicted as another class.
+
+    A few are drawn, the others are links. The pictures are empty, none is read.
+    """
+    rng = np.random.default_rng(0)
+    folders = [root / "val_images", root / "val_segmentations", predictions]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    names = [f"{number}_{number}" for number in range(1, 10_001)]
+    (root / "val_id.txt").write_text("\n".join(names) + "\n")
+    for kind in folders[1:]:
+        for place in range(DISTINCT):
+            parts = Image.fromarray(rng.integers(0, 20, (20, 14), np.uint8)).resize(
+                (300, 450), Image.Resampling.NEAREST
+            )
+            parts.save(kind / f"{names[place]}.png")
+        for place, name in enumerate(names[DISTINCT:]):
+            os.link(kind / f"{names[place % DISTINCT]}.png", kind / f"{name}.png")
+    for name in names:
+        (folders[0] / f"{name}.jpg").touch()
     return []
 
 

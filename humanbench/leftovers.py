@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +16,13 @@ def is_leftover(path: str) -> bool:
     >>> is_leftover("maps/._0001.png"), is_leftover("__MACOSX/maps/0001.png"), is_leftover("maps/0001.png")
     (True, True, False)
     """
-    parts = [part.lower() for part in re.split(r"[/\\]", path)]
+    parts = path.lower().replace("\\", "/").split("/")
     return any(part.startswith("._") for part in parts) or _FOLDER in parts or parts[-1] in _FILES
 
 
 def files_in(folder: Path, pattern: str) -> Iterator[Path]:
     """`folder.glob(pattern)`, sorted, without leftovers."""
-    for path in sorted(folder.glob(pattern)):
-        if not is_leftover(path.relative_to(folder).as_posix()):
+    below = len(folder.parts)
+    for path in sorted(folder.glob(pattern), key=lambda path: path.parts):
+        if not is_leftover("/".join(path.parts[below:])):
             yield path

@@ -13,6 +13,9 @@ R = TypeVar("R")
 MOST = 8
 """Threads: what is Python's of a call has one interpreter for all of them."""
 
+_TOGETHER = 16
+"""Items that a thread takes at a time: handing over costs a tenth of a millisecond."""
+
 
 def cores() -> int:
     """Processors that this process may use."""
@@ -32,5 +35,19 @@ def in_threads(function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
     if workers == 1:
         yield from map(function, items[1:])
         return
+
+    def some(part: Sequence[T]) -> tuple[list[R], Exception | None]:
+        done: list[R] = []
+        try:
+            for item in part:
+                done.append(function(item))
+        except Exception as error:
+            return done, error
+        return done, None
+
+    parts = [items[start : start + _TOGETHER] for start in range(1, len(items), _TOGETHER)]
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(function, items[1:])
+        for done, error in pool.map(some, parts):
+            yield from done
+            if error is not None:
+                raise error

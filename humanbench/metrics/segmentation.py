@@ -99,7 +99,15 @@ def parsing(confusions: Iterable[ArrayLike], classes: int | Sequence[str]) -> Sc
     rows = np.asarray(tables, np.int64).reshape(len(tables), c * c)
     parts = (sparse.csr_array(rows), names)  # an image shows few of the classes
     far_off = UnitErrors(lambda: _errors(parts[0], c), "100 − mIoU of the picture", "%")
-    return Scores(parts, _reduce, n=len(rows), unit="image", info={"pixels": int(rows.sum())}, errors=far_off)
+    return Scores(
+        parts,
+        _reduce,
+        n=len(rows),
+        unit="image",
+        info={"pixels": int(rows.sum())},
+        errors=far_off,
+        reduce_many=_reduce_many,
+    )
 
 
 def _errors(rows: Any, classes: int) -> Floats:
@@ -116,7 +124,19 @@ def _errors(rows: Any, classes: int) -> Floats:
 
 def _reduce(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, float]:
     rows, names = parts
-    total = (counts @ rows).reshape(len(names), len(names))
+    return _values(counts @ rows, names)
+
+
+def _reduce_many(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, Floats]:
+    """As `_reduce`, of rows of counts; the confusions are added up for all draws in one pass over the images."""
+    rows, names = parts
+    found = [_values(total, names) for total in np.ascontiguousarray((rows.T @ counts.T).T)]
+    return {name: np.array([one[name] for one in found]) for name in found[0]}
+
+
+def _values(counted: Ints, names: list[str]) -> dict[str, float]:
+    """The scores of a confusion matrix, flat."""
+    total = counted.reshape(len(names), len(names))
     right, labelled, predicted = total.diagonal(), total.sum(axis=1), total.sum(axis=0)
     seen = labelled + predicted > 0
     iou = _ratio(right, labelled + predicted - right)

@@ -170,3 +170,13 @@ def test_parsing_properties(tables: Any, random: Any) -> None:
     assert dict(parsing(tables[::-1], 3)) == pytest.approx(dict(scores), nan_ok=True)
     swapped = parsing(tables[:, [0, 2, 1]][:, :, [0, 2, 1]], ["0", "2", "1"])
     assert dict(swapped) == pytest.approx(dict(scores), nan_ok=True)
+
+
+def test_many_draws_at_a_time_are_the_draws_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit: the draw of nothing, draws without some class, blocks that do not come out even."""
+    monkeypatch.setattr("humanbench.metrics.scores._BLOCK", 12 * 5)
+    scores = parsing([confusion(*maps(seed, 3 + seed % 6), 9) for seed in range(12)], 9)
+    rng = np.random.default_rng(0)
+    draws = [*(rng.integers(0, 12, size) for size in (12, 12, 1, 3, 12, 2, 12)), np.array([], dtype=np.int64)]
+    one_by_one = [list(scores.resample(index).values()) for index in draws]
+    np.testing.assert_array_equal(list(scores.resampled(draws, list(scores))), one_by_one)
