@@ -6,9 +6,11 @@ is killed leaves it behind; the next one that writes to the same place finds it 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ from humanbench.errors import PredictionError
 
 UNFINISHED = ".unfinished"
 """How names of folders end in which something is being written."""
+
+_NO_FOLDER = "what it is to lie in is no folder, but a file or a link that leads nowhere"
 
 _LONGEST = 100
 """Characters of a name that its unfinished folder repeats."""
@@ -89,7 +93,10 @@ def beside(path: Path) -> Iterator[Path]:
     """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
     parent = path.parent.absolute()
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, _NO_FOLDER) from error
         if parent not in _SWEPT:
             _SWEPT.add(parent)
             sweep(parent)
@@ -143,6 +150,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def with_usual_mode(folder: Path) -> None:
+    """Give a folder the mode of any that this process makes, where it was copied from a private one."""
+    probe = folder / ".mode"
+    probe.mkdir()
+    folder.chmod(stat.S_IMODE(probe.stat().st_mode))
+    probe.rmdir()
 
 
 def synced(path: Path) -> None:

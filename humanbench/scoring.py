@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -234,7 +235,8 @@ def scored_against(card: DatasetCard, tables: dict[str, pd.DataFrame], path: Pat
 
 def _named(error: HumanbenchError, name: str, where: str) -> str:
     """The sentence of an error with what it is about in front, where it does not say so itself."""
-    return str(error) if name in str(error) else f"{where}: {error}"
+    said = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))
+    return str(error) if said else f"{where}: {error}"
 
 
 def _evaluation(card: DatasetCard) -> Evaluation:

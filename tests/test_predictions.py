@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import stat
 import zipfile
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import humanbench
 from tests.evaluated import EXAMPLES, run
 
 
@@ -355,6 +357,26 @@ def test_an_empty_map_is_called_by_its_name(zipped: bool, written: Any, tmp_path
     if zipped:
         folder = Path(shutil.make_archive(str(folder), "zip", folder))
     refuse("lip", root, folder, f"{folder}: {empty.name}: not a readable image (it is empty, or no picture)")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_file_among_label_maps_is_named(make: Callable[[Path], None], written: Any, tmp_path: Path) -> None:
+    """A pipe would be waited for without end."""
+    root, perfect, _ = written("lip")
+    folder = write_maps(tmp_path / "p", maps_of(perfect))  # a name that other words hold
+    place = min(folder.iterdir())
+    place.unlink()
+    make(place)
+    refuse("lip", root, folder, f"{place}: is no file but a folder, a pipe or a link that leads nowhere")
+
+
+def test_label_maps_with_names_in_capitals_are_read(written: Any, tmp_path: Path) -> None:
+    root, perfect, _ = written("lip")
+    folder = write_maps(tmp_path / "maps", maps_of(perfect))
+    place = min(folder.iterdir())
+    place.rename(place.with_suffix(".PNG"))
+    for path in (folder, Path(shutil.make_archive(str(folder), "zip", folder))):
+        assert humanbench.score("lip", path, root, resamples=2).metrics["mIoU"].value == 100.0
 
 
 def link(name: str) -> zipfile.ZipInfo:

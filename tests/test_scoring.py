@@ -231,6 +231,7 @@ def test_the_documented_command_gives_a_folders_identity(tmp_path: Path) -> None
     for name in ("b.png", "deep/a b.png", "Thumbs.db", "deep/._a.png", "__MACOSX/b.png", "._c/d.png", "x.DS_Store"):
         (tmp_path / "maps" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "maps" / name).write_text(name)
+    (tmp_path / "maps" / "link.png").symlink_to(tmp_path / "maps" / "b.png")
     shell = ["bash", "-c", command]
     said = subprocess.run(shell, cwd=tmp_path / "maps", capture_output=True, text=True, check=True, timeout=60).stdout
     assert said.split()[0] == content_sha256(tmp_path / "maps")

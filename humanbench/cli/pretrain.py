@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--variant", metavar="NAME", help="A named variant of the recipe (vitl).")
 @data_root_option
 @click.option("--allow-missing", is_flag=True, help="Go on without datasets that are not on disk.")
-@click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/pretrain-METHOD(-mini)]")
+@click.option("--out", metavar="DIR", help="Folder of the run.  [default: runs/pretrain-METHOD(-VARIANT)(-mini)]")
 @click.option("--seed", type=SEED, help="[default: the recipe's]")
 @click.option("--device", metavar="D", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")
 @click.option("--workers", type=click.IntRange(0), help="Processes that read images.  [default: by device]")

@@ -112,11 +112,11 @@ def on_disk(cards: Sequence[DatasetCard], data_root: DataRoot, named: Sequence[s
     if lost:
         raise DataError(
             f"{', '.join(lost)}: no such folder under {data_root} "
-            f"(`humanbench datasets show {lost[0]}` says how to get it; --suite mini needs none)"
+            f"(`humanbench datasets show {lost[0]}` says how to get it; --suite mini without --data-root needs none)"
         )
     if not present:
         raise DataError(
             f"no dataset found under {data_root}; looked for the folders {', '.join(missing)} "
-            "(`humanbench datasets show ID` says how to get one; --suite mini needs none)"
+            "(`humanbench datasets show ID` says how to get one; --suite mini without --data-root needs none)"
         )
     return present

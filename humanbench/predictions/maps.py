@@ -63,7 +63,9 @@ def find_maps(path: Path) -> list[MapFile]:
     files, or files that claim an absurd size.
     """
     if path.is_dir():
-        pictures = files_in(path, f"**/*{SUFFIX}")
+        pictures = [p for p in files_in(path, "**/*") if p.suffix.lower() == SUFFIX]
+        if strange := next((p for p in pictures if not p.is_file()), None):
+            raise PredictionError(f"{strange}: is no file but a folder, a pipe or a link that leads nowhere")
         maps = [MapFile(p.relative_to(path).as_posix(), partial(io.FileIO, p)) for p in pictures]
     elif path.exists():
         maps = _zipped(path)
@@ -101,7 +103,7 @@ def _zipped(path: Path) -> list[MapFile]:
     return [
         MapFile(info.filename, partial(archive.open, info))
         for info in archive.infolist()
-        if info.filename.endswith(SUFFIX) and not is_leftover(info.filename)
+        if info.filename.lower().endswith(SUFFIX) and not is_leftover(info.filename)
     ]
 
 

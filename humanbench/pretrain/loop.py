@@ -78,7 +78,7 @@ class PretrainLoop:
     ) -> None:
         self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
         self.process, self._log, self._workers = process, log, workers
-        self._checkpoint, self._identity, self._follower = checkpoint, identity, follower
+        self._checkpoint, self.identity, self._follower = checkpoint, identity, follower
         assigned = assign(entries, process.processes)
         self.microbatches: list[Microbatch] = assigned[process.rank]
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
@@ -225,7 +225,7 @@ class PretrainLoop:
         self._log.step("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.process.rank == 0:
-            save_checkpoint(self._checkpoint, self._identity, self._state())
+            save_checkpoint(self._checkpoint, self.identity, self._state())
         if self.process.processes > 1:
             torch.distributed.barrier()
 
@@ -293,7 +293,7 @@ class PretrainLoop:
     @cached_property
     def _interrupted(self) -> dict[str, Any] | None:
         """The state of an interrupted run of the same content; its file may be large and is read once."""
-        return load_checkpoint(self._checkpoint, self._identity)
+        return load_checkpoint(self._checkpoint, self.identity)
 
     def _resume(self) -> None:
         state = self._interrupted

@@ -39,6 +39,9 @@ from humanbench.text import nearest
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
 
+COURSE = "course.json"
+"""What a finished pretraining went through, and its identity."""
+
 
 @dataclass(frozen=True)
 class PretrainRequest:
@@ -121,6 +124,9 @@ def pretrain(request: PretrainRequest) -> Path:
         identity = key(recipe.sha256, content(entries), network_start.weights_sha256, seed, __version__.split(".")[0])
         if request.resume is not None:
             identity = key(identity, str(Path(request.resume)))
+        if _finished(folder.path, identity):
+            log.info(f"finished before: backbone and card in {folder.path}")
+            return folder.path
         file = folder.place(CURVES, "pretrain", ".csv") if is_main_process() else None
         follower = Follower(file, log, trackers, folder.path.name, recipe.model_dump(mode="json"), folder.path)
         work = PretrainLoop(
@@ -142,8 +148,28 @@ def pretrain(request: PretrainRequest) -> Path:
     return folder.path
 
 
+def _finished(folder: Path, identity: str) -> bool:
+    """Whether a pretraining of this identity has ended in the folder.
+
+    Raises `HumanbenchError` where another one has: what it wrote is not replaced.
+    """
+    if not (folder / COURSE).is_file() or (folder / "checkpoint.pt").is_file():
+        return False
+    try:
+        known = json.loads((folder / COURSE).read_text(encoding="utf-8")).get("identity")
+    except (OSError, ValueError, AttributeError):
+        known = None
+    if known == identity:
+        return True
+    raise HumanbenchError(
+        f"{folder}: holds a finished pretraining with another recipe, start, seed or data, and this one would replace "
+        "it; give another --out, or remove it"
+    )
+
+
 def _out(request: PretrainRequest, recipe: PretrainRecipe) -> Path:
-    name = f"pretrain-{recipe.method}" + ("-mini" if recipe.suite == "mini" else "")
+    parts = ("pretrain", recipe.method, recipe.variant, "mini" if recipe.suite == "mini" else None)
+    name = "-".join(filter(None, parts))
     return Path(request.out if request.out is not None else f"runs/{name}").expanduser().absolute()
 
 
@@ -161,7 +187,7 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tupl
         raise DataError(
             f"{len(absent)} of {len(recipe.datasets)} datasets are not under {root}: {', '.join(absent)} "
             f"({'--allow-missing goes on without them, ' if present else ''}`humanbench datasets show ID` says how to "
-            "get one, --suite mini needs none)"
+            "get one, --suite mini without --data-root needs none)"
         )
     log.info(f"going on without {', '.join(absent)}")
     return root, recipe.only(present)
@@ -240,7 +266,8 @@ def _write(
             folder / "dumps", network, entries, recipe, state.step, work.moments()
         )
     write_text(folder / "recipe.json", recipe.model_dump_json(indent=1) + "\n")
-    write_text(folder / "course.json", json.dumps(vars(state), indent=1) + "\n")
+    course = vars(state) | {"identity": work.identity}
+    write_text(folder / COURSE, json.dumps(course, indent=1) + "\n")
     entry_checkpoints.write_card(folder, card)
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 

@@ -296,7 +296,9 @@ def _breaks_lines(value: Any) -> bool:
 
 def result_files(folder: Path) -> list[Path]:
     """The results files of a run folder, oldest first."""
-    files = files_in(folder / FOLDER, "*.json")
+    files = list(files_in(folder / FOLDER, "*.json"))
+    if strange := next((file for file in files if not file.is_file()), None):
+        raise HumanbenchError(f"{strange}: is no file but a folder, a pipe or a link that leads nowhere; remove it")
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 

@@ -205,6 +205,17 @@ def _pipe_for_manifest(store: Path) -> None:
     os.mkfifo(path)
 
 
+def _link_folder(store: Path) -> None:
+    place = min(p for p in store.iterdir() if p.is_dir())
+    place.rename(store.parent / "moved")
+    place.symlink_to(store.parent / "moved")
+
+
+def _link_log(store: Path) -> None:
+    (store / "log.jsonl").rename(store.parent / "moved.jsonl")
+    (store / "log.jsonl").symlink_to(store.parent / "moved.jsonl")
+
+
 def _remove_folder(store: Path) -> None:
     next(p for p in store.iterdir() if p.is_dir()).rename(store.parent / "gone")
 
@@ -224,6 +235,8 @@ def _remove_folder(store: Path) -> None:
         (_add_pipe, "'predictions/more.csv' is a pipe, socket or device"),
         (_pipe_for_manifest, "manifest.json: a file was expected"),
         (_remove_folder, "damaged or gone"),
+        (_link_folder, "is a link, which was put there after it was accepted"),
+        (_link_log, "log.jsonl: is a link; put the log itself into the folder"),
     ],
 )
 def test_a_change_behind_the_boards_back_is_noticed(store: Path, archives: list[Path], change, said: str) -> None:  # type: ignore[no-untyped-def]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 
 from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
+from humanbench.errors import HumanbenchError
 from humanbench.hashing import document_sha256, file_sha256
 from humanbench.hashing import key as key_of
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
@@ -96,6 +98,20 @@ def test_what_lies_beside_a_submission_is_not_looked_at(honest: Path, tmp_path: 
         place.symlink_to(tmp_path / "nowhere")
     with gathered(honest) as folder:
         assert write_submission(folder, tmp_path / "a.zip").is_file()
+        for out in (tmp_path / "lost", tmp_path / "a.zip"):
+            with pytest.raises(HumanbenchError, match="is there already"):
+                write_submission(folder, out)
+        with pytest.raises(NotADirectoryError, match="no folder, but a file or a link that leads nowhere"):
+            write_submission(folder, tmp_path / "lost" / "b.zip")
+        made = write_submission(folder, tmp_path / "b")
+    assert made.stat().st_mode == (tmp_path / "beside").stat().st_mode, "others may read what this user's folders show"
+
+
+def test_a_pipe_among_results_is_not_waited_for(honest: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(honest, tmp_path / "run"))
+    os.mkfifo(run / "results" / "more.json")
+    with pytest.raises(HumanbenchError, match=r"more\.json: is no file but a folder, a pipe"), gathered(run):
+        pass
 
 
 def test_without_the_data_numbers_are_claimed(submission: Path, tmp_path: Path) -> None:

@@ -150,13 +150,39 @@ def direct_of(folder: Path) -> Direct:
 
 
 def test_dumps_of_another_pretraining_go(root: Path, tmp_path: Path) -> None:
-    """A folder that was used before holds the new run's dumps alone."""
+    """A folder in which dumps were left holds the new run's alone."""
     card = start_card(tmp_path)
     settings = SET | {"iterations": 1}
-    pretrain(request(root, tmp_path / "run", card, set=settings))
+    (pretrain(request(root, tmp_path / "run", card, set=settings)) / "course.json").unlink()
     folder = pretrain(request(root, tmp_path / "run", card, set=settings, datasets=["market1501", "cuhk03"]))
     assert [path.name for path in (folder / "dumps").iterdir()] == ["ckpt_task0_iter_newest.pth.tar"]
     assert direct_of(folder / "dumps").datasets == ("market1501", "cuhk03")
+
+
+def test_a_finished_pretraining_is_neither_repeated_nor_replaced(root: Path, tmp_path: Path) -> None:
+    """Not by one with other data, nor by another method, nor where nobody can say what it was."""
+    card = start_card(tmp_path)
+    settings = SET | {"iterations": 1}
+    asked = request(root, tmp_path / "run", card, set=settings)
+    folder = pretrain(asked)
+
+    def state() -> dict[str, int]:
+        return {
+            str(path): path.stat().st_mtime_ns for path in folder.rglob("*.*") if path.suffix not in (".txt", ".lock")
+        }
+
+    before = state()
+    assert pretrain(asked) == folder
+    assert state() == before
+    mae = {name: value for name, value in settings.items() if name != "projector.reduction"}
+    others: list[dict[str, Any]] = [{"set": settings, "datasets": ["market1501"]}, {"set": mae, "method": "mae"}]
+    for other in others:
+        with pytest.raises(HumanbenchError, match="holds a finished pretraining with another recipe"):
+            pretrain(request(root, folder, card, **other))
+    (folder / "course.json").write_text("{}")
+    with pytest.raises(HumanbenchError, match="give another --out, or remove it"):
+        pretrain(asked)
+    assert set(state()) == set(before)
 
 
 @pytest.mark.parametrize("state", ["newest", "80000"])

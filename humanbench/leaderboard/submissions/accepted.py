@@ -63,6 +63,8 @@ class Accepted:
 def load_accepted(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
     """What this event of the log accepted; its files are held against their hashes by `hashes` if given."""
     bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
+    if folder.is_symlink():
+        return replace(bare, problem=f"{folder}: is a link, which was put there after it was accepted")
     try:
         if file_sha256(regular(folder / "manifest.json")) != event.manifest_sha256:
             return replace(bare, problem=f"{folder}: its manifest was changed after it was accepted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from humanbench._version import __version__
 from humanbench.cards import find_card, pretraining_names, scenario
 from humanbench.errors import HumanbenchError
-from humanbench.files import beside, entry_synced, synced, temporary
+from humanbench.files import beside, entry_synced, synced, temporary, with_usual_mode
 from humanbench.hashing import file_sha256
 from humanbench.leaderboard.model.entries import seen_by
 from humanbench.leaderboard.submissions.claims import artefact
@@ -80,16 +81,17 @@ def write_submission(folder: Path, out: Path) -> Path:
 
     Raises `HumanbenchError` where something is there already.
     """
-    if out.exists():
+    if os.path.lexists(out):
         raise HumanbenchError(f"{out}: is there already; remove it or give another --out")
     with beside(out) as place:
         whole = place / out.name
-        if out.suffix == ".zip":
+        if out.suffix.lower() == ".zip":
             with zipfile.ZipFile(whole, "w") as archive:
                 for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                     _add(archive, path, path.relative_to(folder).as_posix())
         else:
             shutil.copytree(folder, whole)
+            with_usual_mode(whole)
         synced(whole)
         whole.rename(out)
         entry_synced(out.absolute().parent)

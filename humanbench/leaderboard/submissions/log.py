@@ -60,6 +60,8 @@ def read_events(store: Path) -> tuple[list[LogEvent], bool]:
     """The events, after a check that each line continues the one before, none where there is no log; and whether the
     log's last line was cut off (one that only lacks its end counts)."""
     path = store / LOG
+    if path.is_symlink():
+        raise StoreError(f"{path}: is a link; put the log itself into the folder")
     if not path.exists():
         return [], False
     try:

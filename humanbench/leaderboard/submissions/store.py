@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from humanbench.data.identity import FileHashes
-from humanbench.files import entry_synced, synced
+from humanbench.files import entry_synced, synced, with_usual_mode
 from humanbench.leaderboard.submissions.accepted import Accepted, load_accepted
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import submission_id
@@ -90,6 +90,7 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
         staged = store / f".{name}{_STAGED}"
         try:
             shutil.copytree(folder, staged, ignore=lambda _, names: filter(is_leftover, names))
+            with_usual_mode(staged)
             synced(staged)
             evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
             more = frozenset().union(*map(contents, report.results)) - evidence.keys()

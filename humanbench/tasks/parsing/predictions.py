@@ -31,7 +31,7 @@ class ParsingPredictions(TaskPredictions):
         wrong.
         """
         found = find_maps(path)
-        order = align(list(only(tables)["id"]), [m.name.removesuffix(SUFFIX) for m in found], path)
+        order = align(list(only(tables)["id"]), [m.name[: -len(SUFFIX)] for m in found], path)
         return [found[i] for i in order]
 
     def write(
