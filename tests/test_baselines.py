@@ -12,8 +12,10 @@ from humanbench.recipes import load_recipe
 from humanbench.results import load_results
 
 
-@pytest.mark.parametrize("regime", ["head", "partial"])
-@pytest.mark.parametrize("backbone", ["mini_pyramid_random", "mini_pyramid_path"])
+TODAYS = [(name, regime) for name in ("mini_pyramid_random", "mini_pyramid_path") for regime in ("head", "partial")]
+
+
+@pytest.mark.parametrize(("backbone", "regime"), [*TODAYS, ("mini_pyramid_mae", "head")])
 def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str, regime: str) -> None:
     """All 19 datasets with three seeds; what they are of is what `eval` would compute now."""
     found = load_results(shipped("baselines") / "results" / f"{backbone}-{regime}")
