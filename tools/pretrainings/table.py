@@ -31,7 +31,10 @@ _GAINS = (
 def markdown(
     trials: Sequence[Trial], ablations: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None
 ) -> str:
-    """The page over all evaluations that are in the folder: each trial beside the one before, ablations the last."""
+    """The page over all evaluations that are in the folder.
+
+    Each trial stands beside the one before, the last beside the first, ablations beside the last.
+    """
     return "\n".join(_lines(trials, ablations, protocols, runs, data_root)) + "\n"
 
 
@@ -39,7 +42,8 @@ def _lines(
     trials: Sequence[Trial], ablations: Sequence[Trial], protocols: Sequence[str], runs: Path, data_root: str | None
 ) -> Iterator[str]:
     every = [*trials, *ablations]
-    pairs = [*pairwise(trials), *((trials[-1], one) for one in ablations)]
+    pairs = [*pairwise(trials), *([(trials[0], trials[-1])] if len(trials) > 2 else [])]
+    pairs += [(trials[-1], one) for one in ablations]
     found = {p: {t.name: load_results(t.folder(runs, p)) for t in every if _there(t, p, runs)} for p in protocols}
     results_of = [results for of_protocol in found.values() for results in of_protocol.values()]
     copies = sorted({result.copy_of_data for results in results_of for result in results})
