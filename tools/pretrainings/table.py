@@ -15,7 +15,7 @@ from humanbench.results import Results, load_results
 from tools.pretrainings.work import Trial
 
 _HEAD = (
-    "**All numbers are synthetic**: backbones, training and test pictures are of the embedded procedural suite and say",
+    "**All numbers are synthetic**: mini backbones, training and test pictures are of the embedded suite, and they say",
     "nothing about real datasets. Written by `python -m tools.pretrainings`. Values are means over as many finetuning",
     "seeds as the head of a column says, else of one; in brackets the mean of the 95 % bootstrap intervals over test",
     "units. Scenarios are those of a backbone pretrained on the 37 datasets.",
