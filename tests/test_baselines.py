@@ -11,7 +11,6 @@ from humanbench.paths import shipped
 from humanbench.recipes import load_recipe
 from humanbench.results import load_results
 
-
 TODAYS = [(name, regime) for name in ("mini_pyramid_random", "mini_pyramid_path") for regime in ("head", "partial")]
 
 
