@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import click
@@ -180,8 +180,8 @@ def least(sides: dict[str, tuple[list[str], Path]]) -> dict[str, Cost]:
     for arguments, folder in sides.values():
         cost(arguments, folder)
     runs = [{name: cost(*side) for name, side in sides.items()} for _ in range(TURNS)]
-    costs = {name: [(run[name].seconds, run[name].mb, run[name].clock) for run in runs] for name in sides}
-    return {name: Cost(*map(min, zip(*turns, strict=True))) for name, turns in costs.items()}
+    turns = {name: [astuple(run[name]) for run in runs] for name in sides}
+    return {name: Cost(*map(min, zip(*costs, strict=True))) for name, costs in turns.items()}
 
 
 @click.command()

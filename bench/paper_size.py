@@ -112,14 +112,15 @@ def lip(root: Path, predictions: Path) -> list[str]:
         folder.mkdir(parents=True)
     names = [f"{number}_{number}" for number in range(1, 10_001)]
     (root / "val_id.txt").write_text("\n".join(names) + "\n")
-    for kind in folders[1:]:
-        for place in range(DISTINCT):
-            parts = Image.fromarray(rng.integers(0, 20, (20, 14), np.uint8)).resize(
-                (300, 450), Image.Resampling.NEAREST
-            )
-            parts.save(kind / f"{names[place]}.png")
-        for place, name in enumerate(names[DISTINCT:]):
-            os.link(kind / f"{names[place % DISTINCT]}.png", kind / f"{name}.png")
+    for name in names[:DISTINCT]:
+        shown = rng.choice(20, 7, replace=False).astype(np.uint8)
+        truth = rng.choice(shown, (20, 14))
+        found = np.where(rng.random(truth.shape) < 0.1, rng.choice(shown, truth.shape), truth)
+        for folder, parts in zip(folders[1:], (truth, found), strict=True):
+            Image.fromarray(parts).resize((300, 450), Image.Resampling.NEAREST).save(folder / f"{name}.png")
+    for place, name in enumerate(names[DISTINCT:]):
+        for folder in folders[1:]:
+            os.link(folder / f"{names[place % DISTINCT]}.png", folder / f"{name}.png")
     for name in names:
         (folders[0] / f"{name}.jpg").touch()
     return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -18,6 +18,13 @@ def is_leftover(path: str) -> bool:
     """
     parts = path.lower().replace("\\", "/").split("/")
     return any(part.startswith("._") for part in parts) or _FOLDER in parts or parts[-1] in _FILES
+
+
+def not_a_file(paths: Iterable[Path]) -> str:
+    """What is to be said of the first path where no file lies, empty where all are files: a pipe's reader would wait
+    for ever."""
+    strange = next((path for path in paths if not path.is_file()), None)
+    return f"{strange}: is no file but a folder, a pipe or a link that leads nowhere" if strange else ""
 
 
 def files_in(folder: Path, pattern: str) -> Iterator[Path]:

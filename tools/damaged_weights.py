@@ -55,8 +55,7 @@ def _reset(name: str, tensor: torch.Tensor, generator: torch.Generator) -> torch
 
 def zero_class_token(state: State) -> State:
     """The class token, which features for whole pictures start from."""
-    names = [name for name in state if name.endswith("cls_token")]
-    return state | {name: torch.zeros_like(state[name]) for name in names}
+    return {name: torch.zeros_like(t) if name.endswith("cls_token") else t for name, t in state.items()}
 
 
 DAMAGES: dict[str, Callable[[State], State]] = {

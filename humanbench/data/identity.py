@@ -44,8 +44,9 @@ def data_sha256(card: DatasetCard, tables: Mapping[str, pd.DataFrame], file_hash
     Unlike `humanbench.data.fingerprint` it changes with a single pixel, and with the order of the samples.
     `file_hashes`: who hashes the files; one that remembers by default.
     """
-    named = (str(v) for table in tables.values() for c in _FILES if c in table for v in table[c])
-    hashes = (file_hashes or FileHashes())(Path(name) for name in {v for v in named if os.path.isfile(v)})
+    columns = [table[c] for table in tables.values() for c in _FILES if c in table]
+    named = {str(v) for column in columns for v in column.unique() if os.path.isfile(v)}
+    hashes = (file_hashes or FileHashes())(map(Path, named))
     digest = hashlib.sha256(f"{card.id} {fingerprint(card, tables)}\n".encode())
     for split, table in tables.items():
         digest.update(f"split {split}\n".encode())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from humanbench.data.labels import decode_index_image
 from humanbench.errors import DataError, PredictionError
 from humanbench.files import replacing
-from humanbench.leftovers import files_in, is_leftover
+from humanbench.leftovers import files_in, is_leftover, not_a_file
 
 SUFFIX = ".png"
 _LARGEST = 256 << 20
@@ -64,8 +64,8 @@ def find_maps(path: Path) -> list[MapFile]:
     """
     if path.is_dir():
         pictures = [p for p in files_in(path, "**/*") if p.suffix.lower() == SUFFIX]
-        if strange := next((p for p in pictures if not p.is_file()), None):
-            raise PredictionError(f"{strange}: is no file but a folder, a pipe or a link that leads nowhere")
+        if wrong := not_a_file(pictures):
+            raise PredictionError(wrong)
         maps = [MapFile(p.relative_to(path).as_posix(), partial(io.FileIO, p)) for p in pictures]
     elif path.exists():
         maps = _zipped(path)

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from humanbench.data.corruptions import corruption_of
 from humanbench.data.few_labels import FewLabels
 from humanbench.errors import HumanbenchError
-from humanbench.leftovers import files_in
+from humanbench.leftovers import files_in, not_a_file
 from humanbench.schema import Record, Seed, problem
 from humanbench.scoring import Metric, Reliability
 from humanbench.text import CONTROL
@@ -297,8 +297,8 @@ def _breaks_lines(value: Any) -> bool:
 def result_files(folder: Path) -> list[Path]:
     """The results files of a run folder, oldest first."""
     files = list(files_in(folder / FOLDER, "*.json"))
-    if strange := next((file for file in files if not file.is_file()), None):
-        raise HumanbenchError(f"{strange}: is no file but a folder, a pipe or a link that leads nowhere; remove it")
+    if wrong := not_a_file(files):
+        raise HumanbenchError(f"{wrong}; remove it")
     return sorted(files, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
