@@ -16,45 +16,45 @@ from humanbench.backbones.translation import Tensors, aside, changes_features
 from humanbench.errors import BackboneError
 
 
-@dataclass(frozen=True)
-class Converted:
-    """Tensors under a network's names; `matching`: how many have its name and shape."""
+@dataclass
+class Adapted:
+    """A checkpoint's tensors on their way into a network, and what has been said of them."""
 
     tensors: Tensors
-    matching: int
     left_over: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
     scheme: str = "timm"
+    guesses: list[str] = field(default_factory=list)
 
 
-def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> Converted:
+def convert(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> Adapted:
     """The reading of a checkpoint that matches most of a network's names and shapes.
 
     Tried are its own names, these without a wrapper's prefix, and both as timm's conversion for the architecture
     translates them (`checkpoint_filter_fn`, which also resizes positions as timm does).
     """
     if isinstance(trunk, TransformersTrunk):
-        return _by_transformers(trunk, state, tensors)
+        return _by_transformers(trunk, tensors)
     prefix = _wrapper(state, tensors)
     inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     beside = [key for key in tensors if not key.startswith(prefix)]
     inner |= {key: tensors[key] for key in beside if changes_features(key)}  # which has no place
     outside = {key: aside(key) or f"outside {prefix}" for key in beside if key not in inner}
-    best = Converted(inner, _matching(state, inner), outside)
-    if best.matching == len(state):
+    best, most = Adapted(inner, outside), matching(state, inner)
+    if most == len(state):
         return best
     for candidate, left_over in ((inner, outside), (tensors, {}))[: 2 if prefix else 1]:
         translated = _by_timm(trunk, candidate)
-        matching = _matching(state, translated) if translated is not None else 0
-        if translated is not None and matching > best.matching:
+        count = matching(state, translated)
+        if count > most:
             _check_nothing_lost(trunk, candidate)
             renamed = sum(name in translated for name in state) > sum(name in candidate for name in state)
             what = "names of the original authors translated" if renamed else "sizes that differ adapted"
-            best = Converted(translated, matching, left_over, (f"{what} by timm ({type(trunk).__name__})",))
+            best, most = Adapted(translated, left_over, [f"{what} by timm ({type(trunk).__name__})"]), count
     return best
 
 
-def _by_transformers(trunk: TransformersTrunk, state: Mapping[str, Tensor], tensors: Tensors) -> Converted:
+def _by_transformers(trunk: TransformersTrunk, tensors: Tensors) -> Adapted:
     """What the library loads of the tensors; those of the encoder that it does not know stay, under their names."""
     translated, unexpected = trunk.translated(tensors)
     base = str(getattr(trunk.model, "base_model_prefix", ""))
@@ -69,8 +69,9 @@ def _by_transformers(trunk: TransformersTrunk, state: Mapping[str, Tensor], tens
             translated[name] = tensors.get(name, torch.empty(0))  # which has no place, so its values are not read
         else:
             left_over[name] = aside(name) or "outside the encoder"
-    notes = (f"loaded by transformers ({type(trunk.model).__name__})",)
-    return Converted(translated, _matching(state, translated), left_over, notes, "transformers")
+    notes = [f"loaded by transformers ({type(trunk.model).__name__})"]
+    guesses = [f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored]
+    return Adapted(translated, left_over, notes, "transformers", guesses)
 
 
 def _wrapper(state: Mapping[str, Tensor], tensors: Tensors) -> str:
@@ -79,20 +80,21 @@ def _wrapper(state: Mapping[str, Tensor], tensors: Tensors) -> str:
     return max(sorted(heads), key=lambda head: sum(f"{head}{name}" in tensors for name in state))
 
 
-def _matching(state: Mapping[str, Tensor], tensors: Tensors) -> int:
+def matching(state: Mapping[str, Tensor], tensors: Tensors) -> int:
+    """How many tensors have a name and shape of the network's."""
     return sum(name in tensors and tensors[name].shape == value.shape for name, value in state.items())
 
 
-def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors | None:
-    """What timm's conversion makes of the tensors; None where it has none or does not understand them."""
+def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors:
+    """What timm's conversion makes of the tensors; nothing where it has none or does not understand them."""
     function = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
     if function is None or _patches_differ(trunk, tensors):
-        return None
+        return {}
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints the names that it does not find
             translated = function(dict(tensors), trunk)
     except (KeyError, AttributeError, RuntimeError, ValueError, IndexError, TypeError, AssertionError):
-        return None
+        return {}
     return {str(name): value for name, value in translated.items() if isinstance(value, Tensor)}
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.backbones.convert import convert
+from humanbench.backbones.convert import Adapted, convert, matching
 from humanbench.backbones.infer import check_class_token, position_prefixes
 from humanbench.backbones.networks import no_names
 from humanbench.backbones.positions import position_layout, resized
@@ -31,17 +30,6 @@ _INDEX_BUFFERS = (
     "k_bias",
 )
 """Buffers that a network computes for itself."""
-
-
-@dataclass
-class _Adapted:
-    """A checkpoint's tensors on their way into a network, and what has been said of them."""
-
-    tensors: Tensors
-    left_over: dict[str, str]
-    notes: list[str]
-    scheme: str
-    guesses: list[str] = field(default_factory=list)
 
 
 def fill(
@@ -135,24 +123,19 @@ def _check_kinds(tensors: Tensors, trunk: TransformersTrunk, source: str) -> Non
 
 def _adapted(
     trunk: nn.Module, state: Mapping[str, Tensor], translation: Translation, arguments: Mapping[str, Any], source: str
-) -> _Adapted:
+) -> Adapted:
     """The tensors with what may differ between a checkpoint and a network made equal, each change noted."""
     if isinstance(trunk, SoliderSwin):
         folded = trunk.folded(translation.tensors, source)
         note = f"semantic weight {trunk.semantic_weight}, folded into the merging of patches"
-        return _Adapted(folded, dict(translation.left_over), [note], translation.scheme)
+        return Adapted(folded, dict(translation.left_over), [note], translation.scheme)
     if not isinstance(trunk, VisionTransformer):
-        guesses: list[str] = []
         if isinstance(trunk, TransformersTrunk):
             _check_kinds(translation.raw, trunk, source)
             if not trunk.gives_maps:
                 check_no_map_norms(translation.raw, source)
-            guesses = [
-                f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored
-            ]
-        converted = convert(trunk, state, translation.raw)
-        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme, guesses)
-    adapted = _Adapted(
+        return convert(trunk, state, translation.raw)
+    adapted = Adapted(
         dict(translation.tensors), dict(translation.left_over), list(translation.notes), translation.scheme
     )
     given = adapted.tensors
@@ -167,15 +150,15 @@ def _adapted(
     if "cls_token" in given and "cls_token" not in state and arguments.get("class_token") is False:
         del given["cls_token"]
         adapted.left_over["cls_token"] = "the network has no class token"
-    matching = sum(name in given and given[name].shape == value.shape for name, value in state.items())
-    if 2 * matching < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
+    count = matching(state, given)
+    if 2 * count < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
         converted = convert(trunk, state, translation.raw)
-        if converted.matching > matching:
-            return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
+        if matching(state, converted.tensors) > count:
+            return converted
     return adapted
 
 
-def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source: str) -> None:
+def _join_expert(adapted: Adapted, experts: Tensors, chosen: int | None, source: str) -> None:
     """Put the chosen expert of each block behind what all share of its perceptron's last layer."""
     if not experts:
         return
@@ -192,7 +175,7 @@ def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source
             adapted.left_over[name] = "experts of other datasets"
 
 
-def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mapping[str, Any], source: str) -> None:
+def _fit_positions(trunk: VisionTransformer, adapted: Adapted, arguments: Mapping[str, Any], source: str) -> None:
     """Give the position embedding the network's grid, and its slots for class and register tokens."""
     given = adapted.tensors
     slots = 0 if trunk.no_embed_class else int(trunk.num_prefix_tokens)
@@ -213,7 +196,7 @@ def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mappi
 
 
 def _fit_first(
-    trunk: VisionTransformer, adapted: _Adapted, first: Tensor, slots: int, arguments: Mapping[str, Any], source: str
+    trunk: VisionTransformer, adapted: Adapted, first: Tensor, slots: int, arguments: Mapping[str, Any], source: str
 ) -> Tensor:
     """Positions of the class and register tokens for a network with this number of slots for them."""
     given, count = adapted.tensors, first.shape[1]

@@ -40,11 +40,15 @@ def no_names() -> Collection[str]:
 
 @dataclass(frozen=True)
 class FileNetwork:
-    """One network of a file: its tensors, where they lay, and what else of the file was not taken, with the reason."""
+    """One network of a file: its tensors, where they lay, and what else of the file was not taken, with the reason.
+
+    `metadata`: the words in the header of a safetensors file.
+    """
 
     tensors: Tensors
     container: str = ""
     left_over: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def select_network(

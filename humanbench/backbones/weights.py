@@ -14,7 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from humanbench.backbones.networks import no_names, select_network
+from humanbench.backbones.networks import FileNetwork, no_names, select_network
 from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
 from humanbench.errors import BackboneError, HumanbenchError
 
@@ -32,25 +32,12 @@ INDEX = ".index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a checkpoint file holds: one network's tensors, where in it they lay, and what else was not taken.
-
-    `metadata`: the words in the header of a safetensors file.
-    """
-
-    tensors: dict[str, Tensor]
-    container: str = ""
-    left_over: dict[str, str] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-def read_checkpoint(path: Path, prefix: str = "", own: Callable[[], Collection[str]] = no_names) -> Checkpoint:
+def read_checkpoint(path: Path, prefix: str = "", own: Callable[[], Collection[str]] = no_names) -> FileNetwork:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
     `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
-    (see `networks.select_network`). Raises `BackboneError` for a file that
-    is absent, no checkpoint, truncated, or holds pickled code.
+    (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated, or
+    holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
@@ -74,7 +61,7 @@ def one_sentence(source: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> Checkpoint:
+def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> FileNetwork:
     _check_beginning(path)
     if zipfile.is_zipfile(path):
         _check_archive(path)
@@ -93,7 +80,7 @@ def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> Checkp
         content, metadata = read_pickle(path), {}
     network = select_network(content, str(path), prefix, own)
     _check_kinds(network.tensors, path)
-    return Checkpoint(network.tensors, network.container, network.left_over, metadata)
+    return replace(network, metadata=metadata)
 
 
 _SLACK = 64 << 20
@@ -128,11 +115,6 @@ def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
             kind = "complex"
         if kind:
             raise BackboneError(f"{path}: {name[:100]} is {kind}; give weights as plain tensors of floating point")
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a checkpoint file's one network (see `read_checkpoint`)."""
-    return read_checkpoint(path).tensors
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
