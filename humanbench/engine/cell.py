@@ -11,10 +11,12 @@ import shutil
 import time
 import traceback
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.torch import save
 
@@ -23,7 +25,7 @@ from humanbench.cards import scenario
 from humanbench.data.few_labels import unit_names
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, procedural_copy
-from humanbench.engine.batches import CachedBatches, ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.corrupted import CorruptedPictures
 from humanbench.engine.cost import forward_cost
@@ -53,9 +55,6 @@ from humanbench.scoring import ScoreReport, score
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import TaskDataset
 from humanbench.text import one_line
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors in writing: nothing of this run could be recorded, so it ends."""
@@ -210,21 +209,19 @@ def _fit(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores, follower: Follower
 ) -> Progress:
     """Fit the network, from stored trunk outputs where there are any, and keep the weights unless nobody wants them."""
-    recipe, task, seed = cell.recipe, cell.task, cell.spec.seed
+    recipe, seed = cell.recipe, cell.spec.seed
     data = training_data(cell.spec, cell.tables.drawn, cell.model)
-    common = (data, recipe, seed, rank_of(accelerator), task.collate)
-    pinned = accelerator.device.type == "cuda"
-    batches = ImageBatches(*common, context.workers, pinned, context.log.info)
-    once, lasting = len(batches.of_epoch(0)), None
+    batches = TrainingBatches(
+        data, recipe, seed, rank_of(accelerator), cell.task.collate, context.workers,
+        accelerator.device.type == "cuda", context.log.info,
+    )  # fmt: skip
+    once = len(batches.of_epoch(0))
     passes, _ = length(recipe, once)
     if cell.spec.few is not None:  # epochs, iterations and the course of the rates are those of all the labels
         whole = training_data(cell.spec, cell.tables.train, cell.model)
-        lasting = len(ImageBatches(whole, *common[1:], workers=0, pin=False).of_epoch(0))
-        passes = math.ceil(length(recipe, lasting)[1] * recipe.train.accumulate / max(1, once))
-        batches = ImageBatches(*common, context.workers, pinned, context.log.info, lasting)
-    views = stores.for_training(data, passes)
-    if views:
-        batches = CachedBatches(*common, views, lasting)
+        batches.length = len(replace(batches, data=whole).of_epoch(0))
+        passes = math.ceil(length(recipe, batches.length)[1] * recipe.train.accumulate / max(1, once))
+    batches.stores = stores.for_training(data, passes)
     checkpoint = context.folder.place("checkpoints", cell.name, ".pt")
     fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id, follower)
     progress = fit.run()

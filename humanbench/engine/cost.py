@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.results import Cost
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 _SMALL = 10**11
 """Parameters times pixels up to which a forward takes less time than torch needs to work out all shapes in Python."""

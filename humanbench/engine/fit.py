@@ -8,23 +8,18 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
 from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.batches import ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.checkpoint import DamagedCheckpoint, read_checkpoint, save_checkpoint
-from humanbench.engine.finetune import (
-    CellError,
-    EmaWeights,
-    Finetune,
-    load_trainable_state,
-    trainable_state_dict,
-)
+from humanbench.engine.finetune import CellError, EmaWeights, Finetune, load_trainable_state, trainable_state_dict
 from humanbench.engine.trackers import Follower
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
@@ -32,9 +27,6 @@ from humanbench.optim.schedules import Rates
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 CHECK_EVERY = 20
 """Iterations between looks at the loss: looking makes the processor wait for the GPU."""
@@ -77,7 +69,7 @@ class Fit:
         model: Finetune,
         recipe: Recipe,
         seed: int,
-        batches: ImageBatches,
+        batches: TrainingBatches,
         log: RunLog,
         checkpoint: Path,
         identity: str,

@@ -15,9 +15,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor
 
@@ -40,9 +41,6 @@ from humanbench.paths import cache_folder
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Sample, TaskDataset
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 Size = tuple[int, int]
 

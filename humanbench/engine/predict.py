@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import convert_to_fp32, send_to_device
 
 from humanbench.backbones.features import Preprocessing
@@ -19,9 +20,6 @@ from humanbench.engine.shards import Store
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch, TaskDataset, TaskTraining
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 
 class Predicted(NamedTuple):

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
 from humanbench._version import __version__
+from humanbench.backbones.backbone import Backbone
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.few_labels import FewLabels, drawn_tables
 from humanbench.data.frames import check_pictures
@@ -26,11 +28,6 @@ from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import TaskDataset, TaskTraining, training_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from humanbench.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -197,8 +194,6 @@ def prepare(context: RunContext, spec: CellSpec, tables: Tables, cell: Cell) -> 
 
 def blank_table(card: DatasetCard, split: str, rows: int, people: int) -> pd.DataFrame:
     """As much of a sample table as a head asks for: how many people there are, and columns of attributes."""
-    import pandas as pd
-
     table = pd.DataFrame({"pid": [row % people for row in range(max(rows, people))]})
     for name in card.labels.attributes:
         table[name] = 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from accelerate import Accelerator
 
 from humanbench._version import __version__
 from humanbench.engine.context import RunContext
@@ -10,9 +12,6 @@ from humanbench.engine.frozen_cache import FrozenCache, NotCached, StoreRequest
 from humanbench.engine.prepared import PreparedCell
 from humanbench.engine.shards import Store
 from humanbench.tasks.training import TaskDataset
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 
 class CellStores:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.errors import HumanbenchError
 from humanbench.pretrain.recipe import PretrainRecipe
 from humanbench.pretrain.trunk import is_plain
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 PATIENCE = 24 * 3600.0
 """Seconds on a processor from which on a pretraining is taken for one that was meant for a GPU."""

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.batches import WORKER_TIMEOUT, watched
+from humanbench.engine.batches import read_ahead
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.devices import Rank
 from humanbench.engine.trackers import Follower
@@ -177,22 +177,11 @@ class PretrainLoop:
 
     def _batches(self, start: int, stop: int) -> Iterator[Batch]:
         planned = batch_plan(self.entries, self.microbatches, self.seed, start, stop)
-        loader = DataLoader(
-            Microbatches(self.entries),
-            batch_size=None,
-            sampler=_Once(planned),
-            num_workers=self._workers,
-            collate_fn=_same,
-            pin_memory=self.process.device.type == "cuda",
-            generator=torch.Generator().manual_seed(0),
-            timeout=WORKER_TIMEOUT if self._workers else 0,
-        )
-        return watched(iter(loader)) if self._workers else iter(loader)
+        pin = self.process.device.type == "cuda"
+        return read_ahead(Microbatches(self.entries), _same, self._workers, pin, batch_size=None, sampler=planned)
 
     def _moved(self, batch: Batch) -> Batch:
         """The batch on this process's device, as the backbone wants it."""
-        from accelerate.utils import send_to_device
-
         moved = send_to_device(batch, self.process.device, non_blocking=True)
         return normalised(moved, self.network.backbone.preprocessing)
 
@@ -314,16 +303,6 @@ class PretrainLoop:
                 for key, parameter in module.named_parameters():
                     if moments[name].get(key):
                         self._optimiser.state[parameter] = _placed(moments[name][key], parameter.device)
-
-
-class _Once:
-    """A sampler over batches that are planned as they are needed."""
-
-    def __init__(self, planned: Iterator[Any]) -> None:
-        self._planned = planned
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._planned
 
 
 def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> torch.optim.Optimizer:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import lcm
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
@@ -17,13 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.grouped_forward.base import padded
 from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import class_position, embed, outputs, sines
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 SMALLEST = 8
 """Least side in pixels of a patch that is hidden from a network with finer maps: smaller ones are filled in from their

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from humanbench._version import __version__
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.cards import Architecture
 from humanbench.backbones.config_files import header_of
 from humanbench.cards import Collection, collection
@@ -35,9 +36,6 @@ from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
 from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 COURSE = "course.json"
 """What a finished pretraining went through, and its identity."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.grouped_forward.base import State, channels_first, padded
 from humanbench.backbones.grouped_forward.vit import Grid, ViTForward, as_cells, cell_positions, patch_tokens
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 
 def is_plain(backbone: Backbone) -> bool:

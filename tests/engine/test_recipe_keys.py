@@ -19,7 +19,7 @@ import torch
 
 from humanbench.cards import DatasetCard, evaluated
 from humanbench.data_root import find_data
-from humanbench.engine.batches import ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import Rank, accelerator_for
 from humanbench.engine.fit import Fit
@@ -162,7 +162,7 @@ class Bench:
         history = []
         if recipe.regime != "none":
             data = cell.task.training_data(card, tables.train, recipe, eyes, 0)
-            batches = ImageBatches(data, recipe, 0, Rank(), cell.task.collate, 0, False)
+            batches = TrainingBatches(data, recipe, 0, Rank(), cell.task.collate, 0, False)
             checkpoint = context.folder.path / "checkpoint.pt"
             checkpoint.unlink(missing_ok=True)
             history = Fit(accelerator, cell.model, recipe, 0, batches, context.log, checkpoint, "").run().history
