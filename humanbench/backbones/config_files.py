@@ -58,10 +58,10 @@ def read_header(metadata: Mapping[str, str], source: str) -> tuple[Architecture 
     try:
         content = json.loads(metadata[HEADER])
         architecture = Architecture.model_validate(content["architecture"])
-        pixels = given_pixels({key: content[key] for key in PIXELS})
+        pixels = given_pixels({key: content[key] for key in PIXELS}, "the header of the file")
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         raise BackboneError(f"{source}: the words of humanbench in its header are damaged ({error})") from error
-    return architecture, StatedPixels("the header of the file", pixels.values)
+    return architecture, pixels
 
 
 CONFIGS = ("config.json", "open_clip_config.json")
@@ -103,7 +103,7 @@ def _pixels(values: Mapping[str, Any], source: str) -> StatedPixels | None:
     stated = {key: values[key] for key in PIXELS if values.get(key) is not None}
     if stated.get("interpolation") not in (None, "bilinear", "bicubic"):
         del stated["interpolation"]
-    return StatedPixels(source, given_pixels(stated).values) if stated else None
+    return given_pixels(stated, source) if stated else None
 
 
 def _open_clip(document: Mapping[str, Any], name: str) -> BesideFile:

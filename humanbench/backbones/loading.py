@@ -116,11 +116,11 @@ def load_backbone(
     spec = resolve(bare)
     if prefix and given is None and (name.startswith(RANDOM) or spec.is_plain_vit):
         raise BackboneError(f"{name}: prefix={prefix} is given, and no checkpoint that has several networks")
-    return _load(spec, given, _Choice(random, seed, prefix, pixels, architecture))
+    return load_spec(spec, given, Choice(random, seed, prefix, pixels, architecture))
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
     """What the caller chooses beside the name and the checkpoint."""
 
     random: bool
@@ -130,34 +130,13 @@ class _Choice:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def load_recorded(
-    name: str,
-    architecture: Architecture,
-    pixels: Mapping[str, Any],
-    places: tuple[Weights, ...],
-    checkpoint: str | None,
-    *,
-    container: str,
-    random: bool,
-    pretrained_on: tuple[str, ...] | None,
-) -> Backbone:
-    """The backbone of exactly this architecture and preprocessing, under the name that was recorded.
-
-    `places`: where the weights are if no `checkpoint` is given; `container`: where in the file they lay.
-    """
-    spec = replace(of_architecture(name, architecture), places=places)
-    stated = StatedPixels("the record of the run", given_pixels(pixels).values)
-    backbone = _load(spec, checkpoint, _Choice(random, 0, container, stated))
-    backbone.name, backbone.pretrained_on = name, pretrained_on
-    return backbone
-
-
-def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+def load_spec(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
+    """The backbone of a name, from the checkpoint `given` or its own weights; raises what `load_backbone` raises."""
     with one_sentence(given or spec.name):
         return _loaded(spec, given, choice)
 
 
-def _loaded(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+def _loaded(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
     if spec.timm:
         check_timm(spec.timm, spec.name)  # before its weights are fetched
     file = None if choice.random else _file(spec, given, choice)
@@ -180,7 +159,7 @@ def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) 
         raise BackboneError(f"{name}: what is trained does not fit a network built like it ({', '.join(unlike)})")
 
 
-def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile | None:
+def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile | None:
     """The file that is asked for, else the name's own; None where a plain `vit` or a card without weights is meant."""
     place: Weights | None = None
     if given is not None:
@@ -189,8 +168,8 @@ def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile
         place = next((p for p in spec.places if p.sha256 and p.sha256 == sha256), None)
         own = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
     elif spec.places:
-        fetched, place = sources.fetch_first(spec.places, spec.name)
-        path, revision = fetched.path, spec.revision or fetched.revision
+        path, revision, place = sources.fetch_first(spec.places, spec.name)
+        revision = spec.revision or revision
         source, sha256, own = _place(place, spec), file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
@@ -227,7 +206,7 @@ def _given(text: str) -> tuple[Path, str, str]:
         return sources.from_hub(at.address, file), text, at.words()
     path = Path(text).expanduser()
     if path.is_dir():
-        inner = next((path / name for name in sources.WEIGHT_FILES if (path / name).is_file()), None)
+        inner = sources.weights_in(path)
         if inner is None:
             raise BackboneError(f"{path}: is a folder without {' or '.join(sources.WEIGHT_FILES)}; give the file in it")
         return inner, text, ""

@@ -34,9 +34,9 @@ class StatedPixels:
     doubt: str = ""
 
 
-def given_pixels(values: Mapping[str, Any]) -> StatedPixels:
-    """What the caller states, checked: three numbers or a name of `NAMED`, and an interpolation."""
-    return StatedPixels("the caller", {key: _checked(key, value) for key, value in values.items() if value is not None})
+def given_pixels(values: Mapping[str, Any], source: str = "the caller") -> StatedPixels:
+    """What a place states, checked: three numbers or a name of `NAMED`, and an interpolation."""
+    return StatedPixels(source, {key: _checked(key, value) for key, value in values.items() if value is not None})
 
 
 def _checked(key: str, value: Any) -> Any:

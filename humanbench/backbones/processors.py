@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from humanbench.backbones.cards import LEAST_STD
@@ -43,8 +44,8 @@ def processor_pixels(processor: Mapping[str, Any], source: str) -> StatedPixels 
     stated |= {key: value for key, value in (("mean", mean), ("std", std)) if value is not None}
     factor, offset = _scale(processor, source)
     if (factor, offset) == (1.0, 0.0):
-        return StatedPixels(source, given_pixels(stated).values) if stated else None
-    asked = StatedPixels(source, given_pixels({"interpolation": interpolation}).values, doubt=_doubt(source, factor))
+        return given_pixels(stated, source) if stated else None
+    asked = replace(given_pixels({"interpolation": interpolation}, source), doubt=_doubt(source, factor))
     if mean is None or std is None:
         return asked
     means, stds = _three(mean, source), _three(std, source)
@@ -53,7 +54,7 @@ def processor_pixels(processor: Mapping[str, Any], source: str) -> StatedPixels 
     of_unit = factor == 255 and processor.get("do_normalize") is not False and max(*means, *stds) <= 1
     if not in_range or of_unit:  # values of 0..1 taken off those of 0..255: whoever wrote them rescaled elsewhere
         return asked
-    return StatedPixels(source, given_pixels({**stated, **moved}).values)
+    return given_pixels({**stated, **moved}, source)
 
 
 def _scale(processor: Mapping[str, Any], source: str) -> tuple[float, float]:

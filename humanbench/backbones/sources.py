@@ -60,16 +60,11 @@ class Revision:
         return f"{self.commit}, from the cache: the hub cannot be asked" if self.cached else self.commit
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A local file of weights and, where it is of a hub repository, the revision in words."""
+def fetch(weights: Weights) -> tuple[Path, str]:
+    """The local file of a card's weights, and the revision in words where it is of a hub repository.
 
-    path: Path
-    revision: str = ""
-
-
-def fetch(weights: Weights) -> Fetched:
-    """The local file of a card's weights, downloaded when it is not there yet; its SHA-256 checked where stated."""
+    It is downloaded when it is not there yet, and its SHA-256 checked where that is stated.
+    """
     revision = ""
     if weights.beside:
         path = Path(weights.file)
@@ -89,15 +84,15 @@ def fetch(weights: Weights) -> Fetched:
         path, revision = from_hub(at.address, weights.file), at.words()
     if weights.sha256 and (digest := file_sha256(path)) != weights.sha256:
         raise BackboneError(f"{path}: its SHA-256 is {digest}, the card says {weights.sha256}; delete it and try again")
-    return Fetched(path, revision)
+    return path, revision
 
 
-def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Fetched, Weights]:
-    """The first of the places that gives the file; one `BackboneError` when none does."""
+def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Path, str, Weights]:
+    """What `fetch` gives of the first of the places that has the file, and that place; one `BackboneError` else."""
     reasons = []
     for place in places:
         try:
-            return fetch(place), place
+            return *fetch(place), place
         except BackboneError as error:
             reasons.append(str(error))
     raise BackboneError(f"the weights of {name} cannot be had: {'; '.join(reasons)}; {LOCAL}")
@@ -182,6 +177,11 @@ def split_hub(address: str) -> tuple[str, str]:
     if repository.count("/") != 1:
         raise BackboneError(f"{address}: a hub address is hf-hub:ORG/REPO or hf-hub:ORG/REPO:FILE")
     return repository, file
+
+
+def weights_in(folder: Path) -> Path | None:
+    """The file of weights in a folder, under one of the usual names."""
+    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
 
 
 def _no_hub(repository: str, error: Exception) -> BackboneError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from humanbench.backbones import sources
 from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
-from humanbench.backbones.config_files import BesideFile, from_document
+from humanbench.backbones.config_files import CONFIGS, BesideFile, from_document, read_beside
 from humanbench.backbones.preprocessing import PIXELS, StatedPixels
 from humanbench.backbones.weights import INDEX, looks_like_checkpoint
 from humanbench.errors import BackboneError
@@ -177,8 +178,6 @@ def _of_timm(name: str, base: str) -> BackboneSpec:
 
 def _of_hub(name: str) -> BackboneSpec:
     """A hub repository with the `config.json` of timm or transformers; weights and configuration of one revision."""
-    import json
-
     repository, file = sources.split_hub(name)
     at = sources.revision_of(repository)
     try:
@@ -191,8 +190,6 @@ def _of_hub(name: str) -> BackboneSpec:
 
 def _optional(repository: str, file: str) -> dict[str, Any]:
     """A small JSON file of a repository, empty where it has none."""
-    import json
-
     try:
         document = json.loads(sources.from_hub(repository, file).read_text(encoding="utf-8"))
     except (BackboneError, ValueError):
@@ -202,8 +199,6 @@ def _optional(repository: str, file: str) -> dict[str, Any]:
 
 def _of_folder(name: str, folder: Path) -> BackboneSpec:
     """A folder as timm and transformers save them: `config.json` and the weights, divided or whole."""
-    from humanbench.backbones.config_files import CONFIGS, read_beside
-
     if not folder.is_dir():
         raise BackboneError(f"{folder}: there is no such folder")
     if not any((folder / config).is_file() for config in CONFIGS):
@@ -213,7 +208,7 @@ def _of_folder(name: str, folder: Path) -> BackboneSpec:
             f"{folder}: is a folder; give the file in it, like {folder / inner} (a folder of timm or transformers "
             "holds a config.json, one of open_clip an open_clip_config.json)"
         )
-    weights = next((folder / file for file in sources.WEIGHT_FILES if (folder / file).is_file()), None)
+    weights = sources.weights_in(folder)
     if weights is None:
         raise BackboneError(f"{folder}: holds a configuration but none of {', '.join(sources.WEIGHT_FILES)}")
     spec = of_document(name.removeprefix(LOCAL_DIR), read_beside(folder))

@@ -78,7 +78,7 @@ class Fit:
         self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
         self._batches, self._log = batches, log
         self._checkpoint, self._identity = checkpoint, identity
-        self._follower = follower
+        self._follower = follower or Follower(None, log)
         self._epochs, self._iterations = length(recipe, len(batches.of_epoch(0)))
         self._groups = parameter_groups(
             model.backbone,
@@ -103,8 +103,7 @@ class Fit:
         Raises `CellError` when the loss is no longer finite.
         """
         self._resume()
-        if self._follower is not None:
-            self._follower.begin(self.progress.iteration)
+        self._follower.begin(self.progress.iteration)
         if self._recipe.train.ema and self._ema is None:
             self._ema = EmaWeights(self._model, self._recipe.train.ema)
         if self._recipe.train.batch_size < self._accelerator.num_processes:
@@ -161,8 +160,7 @@ class Fit:
         progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})
         progress.epoch += 1
         terms = ", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items())
-        if self._follower is not None:
-            self._follower.row(progress.iteration, self._numbers())
+        self._follower.row(progress.iteration, self._numbers())
         speed = f"{progress.images_per_second:,.0f} images/s"
         self._log.step(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
 

@@ -128,27 +128,13 @@ def decoded_of(
 ) -> list[Any]:
     """A decoded prediction per sample of the tables; with `parts` kept there portion by portion, and taken from it."""
     check_device(device)
-    with tf32(recipe.train.amp == "tf32"):
-        return _decoded(card, recipe, network, tables, device, workers, log, parts)
-
-
-def _decoded(
-    card: DatasetCard,
-    recipe: Recipe,
-    network: Finetune,
-    tables: Tables,
-    device: str | None,
-    workers: int | None,
-    log: RunLog | None,
-    parts: Path | None,
-) -> list[Any]:
     task = training_of(card)
     accelerator = accelerator_for(device, recipe.train.amp)
     data = task.picture_data(card, tables, recipe, network.backbone.preprocessing)
     silent, found = RunLog(None, loud=False), []
     readers = reading_processes(workers, uses_gpu(device))
     starts = range(0, len(data), PORTION)
-    with (log or silent).bar("predict", len(starts)) as advance:
+    with tf32(recipe.train.amp == "tf32"), (log or silent).bar("predict", len(starts)) as advance:
         for number, start in enumerate(starts):
             portion = _Portion(data, start, min(start + PORTION, len(data)))
             place = None if parts is None else parts / f"{number:05d}.safetensors"

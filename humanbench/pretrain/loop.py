@@ -78,7 +78,7 @@ class PretrainLoop:
     ) -> None:
         self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
         self.process, self._log, self._workers = process, log, workers
-        self._checkpoint, self.identity, self._follower = checkpoint, identity, follower
+        self._checkpoint, self.identity, self._follower = checkpoint, identity, follower or Follower(None, log)
         assigned = assign(entries, process.processes)
         self.microbatches: list[Microbatch] = assigned[process.rank]
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
@@ -104,8 +104,7 @@ class PretrainLoop:
         """
         self._resume()
         recipe, state = self.recipe, self.state
-        if self._follower is not None:
-            self._follower.begin(state.step)
+        self._follower.begin(state.step)
         self.network.train()
         batches = self._batches(state.step, recipe.iterations)
         sums = torch.zeros(len(self.entries), device=self.process.device)
@@ -208,9 +207,8 @@ class PretrainLoop:
             )
         self.state.history.append({"step": float(self.state.step)} | means)
         pulls = self._shares()
-        if self._follower is not None:
-            rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
-            self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means | pulls)
+        rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
+        self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means | pulls)
         self._log.step("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.process.rank == 0:
