@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -217,8 +216,6 @@ def _download(url: str) -> Path:
         damage = f"{target} is damaged; "
     try:
         return _fetched_to(target, url)
-    except urllib.error.URLError as error:
-        raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error

@@ -266,3 +266,34 @@ def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
     return BackboneSpec(
         name, builder=BUILDER, arguments={"config": beside.document}, pixels=beside.pixels, document=beside.document
     )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The name that `load_backbone` will give a backbone, and what its weights have seen.
+
+    `pretrained_on` is None where nobody says; `settled` is False where the weights' own hash decides it.
+    `names_network`: whether the name says which network it is; of a plain `vit` the checkpoint does.
+    """
+
+    name: str
+    pretrained_on: tuple[str, ...] | None
+    settled: bool = True
+    names_network: bool = True
+
+
+def outline(name: str, checkpoint: str | os.PathLike[str] | None = None) -> Outline:
+    """The outline of what `load_backbone` would load; `BackboneError` for a name or a file that is not there."""
+    bare, given = name_and_file(name, checkpoint)
+    if given is not None and not given.startswith(sources.HUB) and not Path(given).expanduser().exists():
+        raise BackboneError(f"{given}: there is no such checkpoint file")
+    spec = resolve(bare)
+    if name.startswith(RANDOM):
+        return Outline(row_name(spec, random=True), ())
+    if given is None:
+        seen = spec.card.datasets() if spec.card is not None else None
+        return Outline(row_name(spec), seen if spec.places else ())
+    if spec.card is not None:
+        return Outline(spec.name, None, settled=False)
+    plain = spec.is_plain_vit
+    return Outline(row_name(spec, label=file_label(given)), None, settled=not plain, names_network=not plain)

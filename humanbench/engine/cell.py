@@ -27,22 +27,22 @@ from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, procedural_copy
 from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.context import CellSpec, RunContext
-from humanbench.engine.corrupted import CorruptedPictures
-from humanbench.engine.cost import forward_cost
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
 from humanbench.engine.finetune import CellError, load_trainable_state, storage, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
+    CorruptedPictures,
     PreparedCell,
     artefact_name,
     cell_key,
     prepare,
     read_tables,
+    test_data,
     training_data,
     unread_cell_key,
 )
-from humanbench.engine.speed import Forwards, measured_forwards
+from humanbench.engine.speed import Forwards, forward_cost, measured_forwards
 from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
@@ -53,7 +53,6 @@ from humanbench.results import Cell, Cost, Provenance, Result, TrainingPart
 from humanbench.results.cells import labels
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskDataset
 from humanbench.text import one_line
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -98,7 +97,8 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             raise
         common = not computing or isinstance(error, CellError)  # every process meets it alike
         alone = accelerator.num_processes > 1 and not common
-        result = _failure(context, spec, key or unread_cell_key(context, spec), error)
+        subject = _subject(context, spec, key or unread_cell_key(context, spec))
+        result = Result(**subject, status="failed", reason=_reason(error))
         if (alone and not is_peer_failure(error)) or (not alone and accelerator.is_main_process):
             _record_failure(context, spec, result, error)
         if alone:
@@ -266,7 +266,7 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
-        data = _pictures(context, cell, cell.tables.drawn)
+        data = test_data(context, cell.spec, cell.tables.drawn, cell.model)
         known = predict(
             accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
         ).decoded
@@ -278,7 +278,7 @@ def _predict(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores
 ) -> tuple[Predicted, Cost | None, Forwards]:
     """Decoded predictions of the test pictures, and on the main process what one costs, counted and measured."""
-    data = _pictures(context, cell, cell.tables.test)
+    data = test_data(context, cell.spec, cell.tables.test, cell.model)
     plain = cell.spec.corruption is None
     if cell.spec.corruption is not None:
         data = CorruptedPictures(data, cell.spec.corruption, cell.card, cell.tables.test)
@@ -291,12 +291,6 @@ def _predict(
     if accelerator.is_main_process and plain:
         forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
     return predicted, cost, forward
-
-
-def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -> TaskDataset:
-    """The pictures of these tables as they are tested."""
-    preprocessing = cell.model.backbone.preprocessing
-    return cell.task.test_data(cell.card, tables, cell.recipe, preprocessing, context.inputs)
 
 
 def _write_predictions(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
@@ -398,10 +392,6 @@ def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> 
     context.folder.add(cell.name, result)
     context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
     context.folder.set_aside(artefact_name(cell.spec, unread_cell_key(context, cell.spec)))
-
-
-def _failure(context: RunContext, spec: CellSpec, key: Cell, error: Exception) -> Result:
-    return Result(**_subject(context, spec, key), status="failed", reason=_reason(error))
 
 
 def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:

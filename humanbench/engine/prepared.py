@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,11 @@ from torch import nn
 from humanbench._version import __version__
 from humanbench.backbones.backbone import Backbone
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.corruptions import CorruptedAsOpened, Corruption
 from humanbench.data.few_labels import FewLabels, drawn_tables
 from humanbench.data.frames import check_pictures
 from humanbench.data.identity import FileHashes, data_sha256
+from humanbench.data.images import opened_through
 from humanbench.data.samples import load_samples
 from humanbench.engine.context import CellSpec, ReadyHeads, RunContext
 from humanbench.engine.finetune import Finetune
@@ -27,7 +29,7 @@ from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskDataset, TaskTraining, training_of
+from humanbench.tasks.training import Sample, TaskDataset, TaskTraining, training_of
 
 
 @dataclass(frozen=True)
@@ -224,3 +226,29 @@ def network_of(
 def training_data(spec: CellSpec, tables: Mapping[str, pd.DataFrame], model: Finetune) -> TaskDataset:
     """What of these tables is trained on, as the recipe says."""
     return training_of(spec.card).training_data(spec.card, tables, spec.recipe, model.backbone.preprocessing, spec.seed)
+
+
+def test_data(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.DataFrame], model: Finetune) -> TaskDataset:
+    """The pictures of these tables as they are tested, but for a corruption."""
+    preprocessing = model.backbone.preprocessing
+    return training_of(spec.card).test_data(spec.card, tables, spec.recipe, preprocessing, context.inputs)
+
+
+class CorruptedPictures(TaskDataset):
+    """A test set whose pictures are corrupted as they are opened; labels, boxes and order stay."""
+
+    def __init__(self, data: TaskDataset, corruption: Corruption, card: DatasetCard, tables: Mapping[str, Any]) -> None:
+        self._data, self._changed = data, CorruptedAsOpened(corruption, card.id, tables)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Sample:
+        with opened_through(self._changed):
+            return self._data[index]
+
+    def set_epoch(self, epoch: int) -> None:
+        self._data.set_epoch(epoch)
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        return self._data.batches(batch_size, seed, epoch)

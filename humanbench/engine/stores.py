@@ -22,7 +22,7 @@ class CellStores:
 
     def __init__(self, context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> None:
         self._context, self._cell = context, cell
-        self._cache = FrozenCache(accelerator, cell.model, cell.recipe, cell.task.collate, context.workers, context.log)
+        self._cache = FrozenCache(context, accelerator, cell)
         self.notes: dict[str, str] = {}
 
     def for_training(self, data: TaskDataset, epochs: int) -> list[Store]:

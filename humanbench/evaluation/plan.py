@@ -40,7 +40,7 @@ from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
-    from humanbench.backbones.outline import Outline
+    from humanbench.backbones.spec import Outline
     from humanbench.pretrain.direct import Direct
 
 _LEAST_ROOM = 100 * 10**6
@@ -82,7 +82,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     tested = None if heads is None else heads.datasets
     cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested, request.head)
     _check_subset(request.subset, cards)
-    required = _nothing if heads is None else heads.overrides
+    required = (lambda card: {}) if heads is None else heads.overrides
     seeds = range(request.seed, request.seed + request.seeds)
     if heads is not None and request.head is not None:
         raise HumanbenchError(f"--head {request.head}: the dumps of a pretraining are tested with heads of their own")
@@ -196,10 +196,6 @@ def shard(cells: Sequence[CellSpec], text: str) -> list[CellSpec]:
     return list(cells[int(first) - 1 :: int(second)])
 
 
-def _nothing(card: DatasetCard) -> Mapping[str, Any]:
-    return {}
-
-
 def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
     files = {name: Path(path) for name, path in (inputs or {}).items()}
     for name, path in files.items():
@@ -288,8 +284,8 @@ def _ready_heads(request: Request, regime: str) -> Direct | None:
 
 
 def _outline(request: Request, heads: Direct | None) -> Outline:
-    from humanbench.backbones.outline import Outline, outline
     from humanbench.backbones.preprocessing import PIXELS, given_pixels
+    from humanbench.backbones.spec import Outline, outline
 
     given_pixels({key: value for key, value in (request.architecture or {}).items() if key in PIXELS})
     if heads is not None:

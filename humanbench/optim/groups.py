@@ -43,7 +43,7 @@ def parameter_groups(
     `weight_decay`.
     """
     powers = _powers(backbone)
-    spared = getattr(backbone.trunk, "no_weight_decay", set)()  # by the architecture itself, as timm has it
+    spared: set[str] = getattr(backbone.trunk, "no_weight_decay", set)()  # by the architecture itself, as timm has it
     collected: dict[tuple[float, float], dict[str, Any]] = {}
 
     def put(name: str, parameter: nn.Parameter, rate: float, decay: float) -> None:
