@@ -82,6 +82,8 @@ KINDS: Mapping[str, _Kind] = {
     "vit_mae": _Kind("ViTModel", lambda config: 1, True, config="vit"),  # its own model shuffles the patches
     "vitdet": _Kind("VitDetModel"),
 }
+_OF_MAPS = _Kind("")
+"""How types that are not in the table run: by their class for feature maps."""
 _TOWERS = {"siglip": "siglip_vision_model", "tipsv2": "tipsv2_vision_model"}
 """Model of pictures and texts -> its tower for pictures, whose configuration is `vision_config`."""
 _PATCHES_ONLY = ("siglip2", "siglip2_vision_model")
@@ -139,9 +141,9 @@ def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) 
     """
     transformers = library()
     document = {**vision_document(config), **changes}
-    kind = KINDS.get(str(document["model_type"]))
-    own_type = kind.config if kind is not None and kind.config else str(document["model_type"])
-    document.pop("model_type")
+    own_type = str(document.pop("model_type"))
+    kind = KINDS.get(own_type, _OF_MAPS)
+    own_type = kind.config or own_type
     known = keys_of(own_type)
     unknown = [key for key in changes if key not in known]
     if unknown:
@@ -152,7 +154,7 @@ def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) 
     ignored = unknown_keys(own_type, document)
     document["num_labels"] = 1
     settings = transformers.AutoConfig.for_model(own_type, **{k: v for k, v in document.items() if k not in IGNORED})
-    if kind is None:
+    if kind is _OF_MAPS:
         settings.out_indices = list(range(len(settings.stage_names)))
         model_class = getattr(transformers, _backbone_classes()[own_type])
     else:
@@ -180,19 +182,18 @@ def several_experts(what: str, count: int) -> str:
 class TransformersTrunk(nn.Module):
     """An encoder of transformers as a trunk: `forward` gives the map, the class token or None, and the finer maps."""
 
-    def __init__(self, model_class: Any, settings: Any, kind: _Kind | None, expert: int | None = None) -> None:
+    def __init__(self, model_class: Any, settings: Any, kind: _Kind, expert: int | None = None) -> None:
         super().__init__()
         self.expert = expert
         self.ignored: tuple[str, ...] = ()
         """Keys of the configuration that its class does not have."""
         self.model: Any = model_class(settings, **_without_pooling(model_class))
-        self.taken_out = tuple(_unused(self.model, () if kind is None else kind.unused, expert))
+        self.taken_out = tuple(_unused(self.model, kind.unused, expert))
         for name in self.taken_out:
             _take_out(self.model, name)
-        self.first_tokens = 0 if kind is None else kind.first_tokens(settings)
-        self.has_class_token = kind is not None and kind.has_class_token
-        self.gives_maps = kind is None
-        self.multiple = 1 if kind is None else kind.multiple(settings)
+        self.first_tokens, self.has_class_token = kind.first_tokens(settings), kind.has_class_token
+        self.gives_maps = kind is _OF_MAPS
+        self.multiple = kind.multiple(settings)
         size = _stated_size(settings)
         self.states_size = size is not None
         self.input_size = size or (224, 224)
@@ -308,19 +309,14 @@ def _stated_size(settings: Any) -> tuple[int, int] | None:
 
 
 def _as_map(cells: Tensor, images: Tensor) -> Tensor:
-    """Cells N x L x C of these images as a map N x C x h x w; a map as it is."""
+    """Cells N x L x C of these images, all as high as wide, as a map N x C x h x w; a map as it is."""
     if cells.ndim == 4:
         return cells
-    height, width = _grid(cells.shape[1], images.shape[-2:])
-    return cells.transpose(1, 2).reshape(len(cells), -1, height, width)
-
-
-def _grid(cells: int, size: tuple[int, ...]) -> tuple[int, int]:
-    """Rows and columns of cells of an image, all as high as wide."""
-    stride = round((size[0] * size[1] / cells) ** 0.5)
-    if (size[0] // stride) * (size[1] // stride) != cells:
-        raise BackboneError(f"{cells} tokens are no grid of a picture of {size[0]}x{size[1]}")
-    return size[0] // stride, size[1] // stride
+    count, (height, width) = cells.shape[1], images.shape[-2:]
+    stride = round((height * width / count) ** 0.5)
+    if (height // stride) * (width // stride) != count:
+        raise BackboneError(f"{count} tokens are no grid of a picture of {height}x{width}")
+    return cells.transpose(1, 2).reshape(len(cells), -1, height // stride, width // stride)
 
 
 def _finer(levels: tuple[Tensor, ...], last: Tensor) -> tuple[Tensor, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -155,9 +154,10 @@ class PretrainLoop:
         share = 1.0 / data.entry.parts
         weight = self.recipe.weights[data.name] * share
         total = torch.zeros((), device=self.process.device)
+        autocast = torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.recipe.amp == "bf16")
         for number, batch in zip(numbers, batches, strict=True):
             torch.manual_seed(mixed_seed(self.seed, step, entry, number))
-            with self._running.microbatch(self._users[entry]), self._autocast():
+            with self._running.microbatch(self._users[entry]), autocast:
                 terms = self.network.losses(data, batch)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             (loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -183,11 +183,6 @@ class PretrainLoop:
         """The batch on this process's device, as the backbone wants it."""
         moved = send_to_device(batch, self.process.device, non_blocking=True)
         return normalised(moved, self.network.backbone.preprocessing)
-
-    def _autocast(self) -> Any:
-        if self.recipe.amp == "no":
-            return nullcontext()
-        return torch.autocast(self.process.device.type, torch.bfloat16)
 
     def _record(self, sums: Tensor, steps: int) -> None:
         if self.process.processes > 1:
