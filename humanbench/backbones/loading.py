@@ -24,7 +24,6 @@ from humanbench.backbones.build import (
     check_timm,
     plain_architecture,
     timm_names,
-    timm_reference,
     timm_skeleton,
 )
 from humanbench.backbones.cards import Architecture, Weights
@@ -181,9 +180,7 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     content = read_checkpoint(path, prefix, partial(timm_names, spec.timm, {**spec.arguments, **choice.arguments}))
     tensors = content.tensors
     if place is not None and place.keys == "order":
-        tensors = {k: v for k, v in tensors.items() if k.startswith(place.prefix)}
-        count = sum(not any(word in k for word in place.skip) for k in tensors)
-        tensors = by_order(tensors, timm_reference(spec.timm, count), place.prefix, place.skip, str(path))
+        tensors = by_order(tensors, spec.timm, place, str(path))
     translation = translate(tensors)
     translation = replace(translation, left_over={**content.left_over, **translation.left_over})
     network, pixels = read_header(content.metadata, source)

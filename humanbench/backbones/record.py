@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -31,16 +31,9 @@ def record_of(backbone: Backbone, checkpoint: str | None, pretrained_on: Iterabl
 
 def _network(backbone: Backbone) -> dict[str, Any]:
     """Architecture with its arguments, preprocessing with where each value comes from, and the load report."""
-    pixels = backbone.preprocessing
     return {
         "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
-        "preprocessing": {
-            "mean": list(pixels.mean),
-            "std": list(pixels.std),
-            "interpolation": pixels.interpolation,
-            "input_size": list(pixels.input_size),
-            "from": dict(backbone.pixel_sources),
-        },
+        "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
         "load": None if backbone.report is None else backbone.report.as_dict(),
     }
 

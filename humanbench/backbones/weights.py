@@ -156,8 +156,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _check_beginning(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(512).lstrip()
+    start = _start(path, 512).lstrip()
     if not start:
         raise BackboneError(f"{path}: the file is empty, not a checkpoint")
     if start[:1] == b"<":
@@ -168,17 +167,21 @@ def _check_beginning(path: Path) -> None:
         raise BackboneError(f"{path}: this is a Git LFS pointer, not the checkpoint; run `git lfs pull` for the file")
 
 
+def _start(path: Path, count: int) -> bytes:
+    """The first bytes of a file."""
+    with path.open("rb") as file:
+        return file.read(count)
+
+
 def _looks_like_safetensors(path: Path) -> bool:
     """Whether the file begins with the length of a JSON header, as safetensors do."""
-    with path.open("rb") as file:
-        start = file.read(9)
+    start = _start(path, 9)
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
 def looks_like_checkpoint(path: Path) -> bool:
     """Whether the file begins as safetensors, torch's archives or pickles do, whatever its name."""
-    with path.open("rb") as file:
-        start = file.read(2)
+    start = _start(path, 2)
     return start == b"PK" or start[:1] == pickle.PROTO or _looks_like_safetensors(path)
 
 
@@ -187,8 +190,7 @@ def read_pickle(path: Path, mapped: bool = False) -> Any:
 
     `mapped`: tensors stay in the file until they are looked at, where its form allows it.
     """
-    with path.open("rb") as file:
-        start = file.read(2)
+    start = _start(path, 2)
     if start == b"PK" and not zipfile.is_zipfile(path):
         raise BackboneError(f"{path}: truncated checkpoint (a zip archive without its end); fetch it again")
     try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -266,11 +267,5 @@ class Fit:
 
 def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """Batches in groups of `size`, the last one perhaps smaller."""
-    group: list[Batch] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
+    while group := list(islice(batches, size)):
         yield group

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,7 +27,6 @@ from humanbench.files import write_text
 from humanbench.hashing import key
 from humanbench.overrides import Overrides, PathLike, divided
 from humanbench.pretrain import entry_checkpoints
-from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import EntryData, content, missing, open_entries
 from humanbench.pretrain.loop import PretrainLoop, Process, TrainState
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
@@ -36,6 +36,9 @@ from humanbench.run_log import RunLog
 from humanbench.suites import Suite, check_suite, synthesized
 from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
+
+PATIENCE = 24 * 3600.0
+"""Seconds on a processor from which on a pretraining is taken for one that was meant for a GPU."""
 
 COURSE = "course.json"
 """What a finished pretraining went through, and its identity."""
@@ -222,6 +225,46 @@ def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, 
     if trunk.cls_token is None:
         return bare, None
     return bare, torch.stack([trunk.cls_token.detach(), class_position(trunk).detach()])
+
+
+def operations(recipe: PretrainRecipe, backbone: Backbone) -> float:
+    """Floating-point operations of a step: 6 per parameter of the blocks and token, forward and backward.
+
+    Of a network that is no plain transformer it is 6 per parameter and cell of its last map, a rough guess.
+
+    Heads, projectors and the attention itself are left out, and of a masked autoencoding the hidden patches.
+    """
+    trunk: Any = backbone.trunk
+    weights = sum(p.numel() for p in (trunk.blocks if is_plain(backbone) else trunk).parameters())
+    patch = backbone.stride
+    total = 0.0
+    for entry in recipe.entries.values():
+        size = entry.recipe(recipe.suite).input
+        height, width = size.size
+        total += 6.0 * weights * entry.images * (height / patch) * (width / patch)
+    return total * (1 - recipe.masking.ratio if recipe.masking else 1)
+
+
+def speed(device: torch.device, side: int = 1024, repeats: int = 3) -> float:
+    """Measured operations per second of a float32 matrix product."""
+    a = torch.randn(side, side, device=device)
+    a @ a
+    started = time.perf_counter()
+    for _ in range(repeats):
+        a @ a
+    return 2.0 * side**3 * repeats / (time.perf_counter() - started)
+
+
+def check_affordable(recipe: PretrainRecipe, backbone: Backbone, device: torch.device, asked: str | None) -> None:
+    """Refuse a pretraining that would take days on the processor, unless the processor was asked for by name."""
+    if device.type != "cpu" or asked == "cpu":
+        return
+    seconds = recipe.iterations * operations(recipe, backbone) / speed(device)
+    if seconds > PATIENCE:
+        raise HumanbenchError(
+            f"no GPU here: on this processor {recipe.iterations:,} steps would take about {seconds / 86400:,.0f} days "
+            "(--device cpu starts all the same; --suite mini is made for a processor)"
+        )
 
 
 def _network(recipe: PretrainRecipe, start: Backbone, entries: Sequence[EntryData], token: Any) -> Network:
