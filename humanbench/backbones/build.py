@@ -145,12 +145,12 @@ def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:
     if arguments.get("class_token") is False:
         keywords.setdefault("global_pool", "")  # timm's default pooling is the class token
     try:
-        return timm.create_model(name, pretrained=False, **{"dynamic_img_size": True, **keywords})
-    except _UNFIT as error:
-        if not isinstance(error, TypeError) or "dynamic_img_size" not in str(error):
-            raise _wrong_keyword(name, arguments, error) from error
-    try:
-        return timm.create_model(name, pretrained=False, **keywords)
+        try:
+            return timm.create_model(name, pretrained=False, **{"dynamic_img_size": True, **keywords})
+        except TypeError as error:
+            if "dynamic_img_size" not in str(error):
+                raise
+            return timm.create_model(name, pretrained=False, **keywords)
     except _UNFIT as error:
         raise _wrong_keyword(name, arguments, error) from error
 

@@ -226,9 +226,9 @@ def of_document(name: str, beside: BesideFile) -> BackboneSpec:
             raise BackboneError(f"{name}: {next(iter(beside.questions.values()))}")
         arguments = {**_made_for(base, beside.arguments), **dict(document.get("model_args") or {})}
         return BackboneSpec(name, base, arguments=arguments, pixels=beside.pixels)
-    if beside.model_type:
-        return of_transformers(name, beside)
-    if "model_cfg" in document:  # open_clip's own tower
+    if beside.model_type and beside.model_type not in _OF_CLIP:
+        return _of_transformers(name, beside)
+    if beside.model_type or "model_cfg" in document:  # transformers' CLIP, or open_clip's own tower
         return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
     raise BackboneError(
         f"{name}: its config.json names no network of timm (architecture: {base or 'absent'}) and none of transformers "
@@ -256,16 +256,17 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"img_size": size}
 
 
-def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
+_OF_CLIP = ("clip", "clip_vision_model")
+"""Types of transformers that timm has: their names are translated."""
+
+
+def _of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
     """A network of transformers by its configuration."""
     from humanbench.backbones.transformers_models import BUILDER, check_known
 
-    if beside.model_type in ("clip", "clip_vision_model"):  # timm has the network: its names are translated
-        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
-    check_known(beside.document, name)
-    return BackboneSpec(
-        name, builder=BUILDER, arguments={"config": beside.document}, pixels=beside.pixels, document=beside.document
-    )
+    document = beside.document
+    check_known(document, name)
+    return BackboneSpec(name, builder=BUILDER, arguments={"config": document}, pixels=beside.pixels, document=document)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class CellStores:
         cell, recipe = self._cell, self._cell.recipe
         preprocessing = cell.model.backbone.preprocessing
         decisive = recipe.model_dump(mode="json", include={"input", "augment", "head", "loss", "test"})
-        return {
+        content = {
             "humanbench": __version__,
             "part": part,
             "dataset": cell.card.id,
@@ -87,10 +87,10 @@ class CellStores:
             "recipe": decisive,
             "amp": recipe.train.amp,
             "seed": cell.spec.seed if part == "train" else None,
-        } | self._less_usual(part)
-
-    def _less_usual(self, part: str) -> dict[str, Any]:
-        """What is said only where it is so, as stores from before there was this are without."""
-        found: dict[str, Any] = {"compile": True} if self._cell.recipe.train.compile else {}
-        few = self._cell.spec.few
-        return found | ({"few": few.name} if few is not None and part == "train" else {})
+        }
+        # Said only where it is so, as stores from before there was this are without.
+        if recipe.train.compile:
+            content["compile"] = True
+        if part == "train" and cell.spec.few is not None:
+            content["few"] = cell.spec.few.name
+        return content
