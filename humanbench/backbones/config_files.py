@@ -72,7 +72,7 @@ def read_beside(folder: Path) -> BesideFile:
     for name in CONFIGS:
         path = folder / name
         if path.is_file():
-            return from_document(_read(path), name, lambda file: _read(folder / file))
+            return from_document(read_document(path), name, lambda file: read_document(folder / file))
     return BesideFile()
 
 
@@ -88,7 +88,8 @@ def from_document(document: dict[str, Any], name: str, read: Callable[[str], dic
     return BesideFile(name, plain, pixels, document, questions)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """The object of a JSON file, empty where there is none or it holds another value; `BackboneError` for no JSON."""
     if not path.is_file():
         return {}
     try:

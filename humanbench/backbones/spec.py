@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from humanbench.backbones import sources
 from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
-from humanbench.backbones.config_files import CONFIGS, BesideFile, from_document, read_beside
+from humanbench.backbones.config_files import CONFIGS, BesideFile, from_document, read_beside, read_document
 from humanbench.backbones.preprocessing import PIXELS, StatedPixels
 from humanbench.backbones.weights import INDEX, looks_like_checkpoint
 from humanbench.errors import BackboneError
@@ -181,7 +180,7 @@ def _of_hub(name: str) -> BackboneSpec:
     repository, file = sources.split_hub(name)
     at = sources.revision_of(repository)
     try:
-        document = json.loads(sources.from_hub(at.address, "config.json").read_text(encoding="utf-8"))
+        document = read_document(sources.from_hub(at.address, "config.json"))
     except BackboneError as error:
         raise BackboneError(f"{error}; {sources.LOCAL}") from error
     spec = of_document(name, from_document(document, "config.json", lambda file: _optional(at.address, file)))
@@ -191,10 +190,9 @@ def _of_hub(name: str) -> BackboneSpec:
 def _optional(repository: str, file: str) -> dict[str, Any]:
     """A small JSON file of a repository, empty where it has none."""
     try:
-        document = json.loads(sources.from_hub(repository, file).read_text(encoding="utf-8"))
-    except (BackboneError, ValueError):
+        return read_document(sources.from_hub(repository, file))
+    except BackboneError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _of_folder(name: str, folder: Path) -> BackboneSpec:
