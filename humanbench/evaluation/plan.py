@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanbench.backbones.preprocessing import PIXELS, given_pixels
 from humanbench.backbones.sources import HUB
 from humanbench.cards import DatasetCard, load_card, pretraining_names
 from humanbench.data.corruptions import Corruption
@@ -37,6 +38,7 @@ from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
 from humanbench.suites import MINI, Suite, synthesized
 from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
@@ -152,8 +154,6 @@ def cells_for(
 
     Raises `RecipeError` when any recipe, variant or override does not fit.
     """
-    from humanbench.tasks.training import training_of
-
     cells = []
     for card in cards:
         below = {**required(card), **overrides}
@@ -284,7 +284,6 @@ def _ready_heads(request: Request, regime: str) -> Direct | None:
 
 
 def _outline(request: Request, heads: Direct | None) -> Outline:
-    from humanbench.backbones.preprocessing import PIXELS, given_pixels
     from humanbench.backbones.spec import Outline, outline
 
     given_pixels({key: value for key, value in (request.architecture or {}).items() if key in PIXELS})

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import State, Visit, WholeForward
+from humanbench.backbones.loading import load_backbone
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.engine.context import ReadyHeads
@@ -233,8 +234,6 @@ def is_entry_checkpoint(path: Path) -> bool:
 
 def open_direct(name: str, checkpoint: Path, architecture: dict[str, Any]) -> Direct:
     """The dumps of a checkpoint on the network of a backbone's name; what it has seen is what its card says."""
-    from humanbench.backbones import load_backbone
-
     if not checkpoint.exists():
         raise BackboneError(f"{checkpoint}: there is no such dump or folder of dumps")
     with torch.random.fork_rng(devices=[]):

@@ -17,6 +17,7 @@ from humanbench._version import __version__
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.cards import Architecture
 from humanbench.backbones.config_files import header_of
+from humanbench.backbones.loading import check_rebuilt, load_backbone
 from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, tf32, uses_gpu
@@ -101,8 +102,6 @@ def pretrain(request: PretrainRequest) -> Path:
 
     Raises `HumanbenchError` for input that no run can start with.
     """
-    from humanbench.backbones.loading import check_rebuilt
-
     recipe = recipe_of(request)
     if request.resume is not None and not Path(request.resume).is_dir():
         raise BackboneError(f"{request.resume}: there is no such folder of dumps")
@@ -196,8 +195,6 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tupl
 
 def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
     """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
-    from humanbench.backbones import load_backbone
-
     name = request.backbone or recipe.backbone
     given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
     whole = load_backbone(name, given)
