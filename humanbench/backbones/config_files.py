@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from humanbench.backbones.cards import LEAST_STD, Architecture
 from humanbench.backbones.open_clip_config import own_tower, timm_tower
 from humanbench.backbones.preprocessing import PIXELS, StatedPixels, given_pixels
+from humanbench.documents import from_json
 from humanbench.errors import BackboneError
 
 HEADER = "humanbench_network"
@@ -93,7 +94,7 @@ def read_document(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = from_json(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise BackboneError(f"{path}: is not a JSON file ({error})") from error
     return document if isinstance(document, dict) else {}

@@ -373,7 +373,7 @@ def test_configuration_and_weights_of_one_revision(monkeypatch: pytest.MonkeyPat
     assert backbone.report.revision == "d" * 40
 
 
-@pytest.mark.parametrize("text", ["{", "[]"])
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000], ids=["cut off", "a list", "nested too deeply"])
 def test_a_configuration_of_the_hub_that_is_damaged_is_one_sentence(
     text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
