@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from torch import Tensor
@@ -193,11 +194,10 @@ def _by_first_layers(containers: Mapping[tuple[str, ...], Tensors]) -> Iterator[
     ]
     first_layers = [name for name, tensor in names if _takes_pictures(tensor)]
     every = [name for name, _ in names]
-    for index, one in enumerate(first_layers):
-        for other in first_layers[index + 1 :]:
-            pair = _beginnings(one, other)
-            if pair is not None and _alike(every, *pair):
-                yield pair
+    for one, other in combinations(first_layers, 2):
+        pair = _beginnings(one, other)
+        if pair is not None and _alike(every, *pair):
+            yield pair
 
 
 def _by_names_and_shapes(containers: Mapping[tuple[str, ...], Tensors]) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,6 @@ from humanbench.engine.prepared import (
     read_tables,
     test_data,
     training_data,
-    unread_cell_key,
 )
 from humanbench.engine.speed import Forwards, forward_cost, measured_forwards
 from humanbench.engine.stores import CellStores
@@ -97,7 +96,7 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             raise
         common = not computing or isinstance(error, CellError)  # every process meets it alike
         alone = accelerator.num_processes > 1 and not common
-        subject = _subject(context, spec, key or unread_cell_key(context, spec))
+        subject = _subject(context, spec, key or cell_key(context, spec, None))
         result = Result(**subject, status="failed", reason=_reason(error))
         if (alone and not is_peer_failure(error)) or (not alone and accelerator.is_main_process):
             _record_failure(context, spec, result, error)
@@ -279,17 +278,13 @@ def _predict(
 ) -> tuple[Predicted, Cost | None, Forwards]:
     """Decoded predictions of the test pictures, and on the main process what one costs, counted and measured."""
     data = test_data(context, cell.spec, cell.tables.test, cell.model)
-    plain = cell.spec.corruption is None
     if cell.spec.corruption is not None:
         data = CorruptedPictures(data, cell.spec.corruption, cell.card, cell.tables.test)
-    cost = None
-    if accelerator.is_main_process and plain:
-        cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
+    measured = accelerator.is_main_process and cell.spec.corruption is None
+    cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:]) if measured else None
     store = stores.for_testing(data)
     predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
-    forward = Forwards()
-    if accelerator.is_main_process and plain:
-        forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
+    forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator) if measured else Forwards()
     return predicted, cost, forward
 
 
@@ -391,7 +386,7 @@ def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> 
     """Keep the result; then the checkpoint, and a failure from before the data could be read, say nothing any more."""
     context.folder.add(cell.name, result)
     context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
-    context.folder.set_aside(artefact_name(cell.spec, unread_cell_key(context, cell.spec)))
+    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
 
 
 def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:

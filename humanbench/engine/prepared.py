@@ -132,22 +132,16 @@ def training_splits(card: DatasetCard) -> tuple[str, ...]:
     return card.pretraining.splits if card.pretraining is not None else ()
 
 
-def cell_key(context: RunContext, spec: CellSpec, tables: Tables) -> Cell:
-    """The identity of a cell: hashes of all that decides its numbers."""
-    return _cell_key(context, spec, key(tables.hashes))
+def cell_key(context: RunContext, spec: CellSpec, tables: Tables | None) -> Cell:
+    """The identity of a cell: hashes of all that decides its numbers.
 
-
-def unread_cell_key(context: RunContext, spec: CellSpec) -> Cell:
-    """The identity of a cell whose data could not be read, for the record of its failure."""
-    no_tables = key({"train": key({}), "test": key({})})
-    return _cell_key(context, spec, no_tables).model_copy(update={"data_sha256": ""})
-
-
-def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
+    Without tables it is that of a cell whose data could not be read, for the record of its failure.
+    """
     backbone = context.backbone_for(spec.card)
+    hashes = {"train": key({}), "test": key({})} if tables is None else tables.hashes
     content: dict[str, Any] = {
         "dataset": spec.card.id,
-        "data_sha256": data,
+        "data_sha256": key(hashes),
         "weights_sha256": backbone.weights_sha256,
         "architecture": architecture_sha256(backbone),
         "recipe_sha256": spec.recipe.sha256,
@@ -160,7 +154,7 @@ def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
         "corruption": spec.corruption.text if spec.corruption else None,
     }
     cell = Cell(id="", **content)
-    return cell.model_copy(update={"id": key(cell.content)})
+    return cell.model_copy(update={"id": key(cell.content)} | ({"data_sha256": ""} if tables is None else {}))
 
 
 _STATES = ("training", "grad_checkpointing", "fused_attn")

@@ -4,11 +4,11 @@ one of backbone and head, at batch 1 and 32."""
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -51,9 +51,7 @@ _measured: dict[tuple[Any, ...], Forwards] = {}
 """Of this process by everything that they depend on. Cells of one network, size and head share them."""
 
 
-def measured_forwards(
-    model: Finetune, sample: Any, collate: Collate, device: torch.device, autocast: AbstractContextManager[Any]
-) -> Forwards:
+def measured_forwards(model: Finetune, sample: Any, collate: Collate, accelerator: Accelerator) -> Forwards:
     """Forwards of this test picture over and over.
 
     Reading, decoding and mirrored views do not count, and stored trunk outputs are not used. A batch for which a
@@ -63,7 +61,8 @@ def measured_forwards(
     if not BATCHES:
         return Forwards()
     model.eval()
-    with torch.no_grad(), autocast:
+    device = accelerator.device
+    with torch.no_grad(), accelerator.autocast():
         network = _shape(model.backbone), _shape(model.head)
         key = (*network, tuple(sample["image"].shape), str(device), _precision(device), model.compiled)
         if key not in _measured:
