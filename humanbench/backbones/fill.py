@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from humanbench.backbones.infer import check_class_token, position_prefixes
-from humanbench.backbones.networks import no_names
+from humanbench.backbones.networks import Names, no_names
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
@@ -58,7 +58,7 @@ def fill(
     architecture: str,
     arguments: Mapping[str, Any] | None = None,
     unused: Collection[str] = (),
-    heads: Callable[[], Collection[str]] = no_names,
+    heads: Names = no_names,
 ) -> LoadReport:
     """Copy the checkpoint's tensors into the network.
 
@@ -81,7 +81,7 @@ def fill(
         missing.remove("cls_token")
         adapted.notes.append("the checkpoint has no class token: it starts at random")
     foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer | SoliderSwin) else []
-    foreign += _foreign(given, fitting, state, unused, adapted.left_over, heads)
+    foreign += _foreign(adapted, fitting, state, unused, heads)
     if missing or foreign:
         raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, state))
     _check_values(fitting, required, source)
@@ -233,26 +233,21 @@ def _fit_first(
 
 
 def _foreign(
-    given: Tensors,
-    fitting: Tensors,
-    state: Mapping[str, Tensor],
-    unused: Collection[str],
-    left_over: dict[str, str],
-    heads: Callable[[], Collection[str]],
+    adapted: Adapted, fitting: Tensors, state: Mapping[str, Tensor], unused: Collection[str], heads: Names
 ) -> list[str]:
-    """Names left over that nothing explains; the others go to `left_over` with their reason."""
+    """Names left over that nothing explains; the others are left over with their reason."""
     foreign = []
-    for name in given:
+    for name in adapted.tensors:
         if name in fitting:
             continue
         reason = "computed by the network itself" if name.endswith(_INDEX_BUFFERS) else aside(name)
         reason = reason or ("follows the pooling, so no head stands on it" if name in unused else None)
         if reason is not None:
-            left_over[name] = reason
+            adapted.left_over[name] = reason
         elif name not in state:
             foreign.append(name)
     classifiers = set(foreign) & set(heads()) if foreign else set()
-    left_over.update(dict.fromkeys((name for name in foreign if name in classifiers), "classifier"))
+    adapted.left_over.update(dict.fromkeys((name for name in foreign if name in classifiers), "classifier"))
     return [name for name in foreign if name not in classifiers]
 
 

@@ -169,7 +169,8 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     elif spec.places:
         path, revision, place = sources.fetch_first(spec.places, spec.name)
         revision = spec.revision or revision
-        source, sha256, own = _place(place, spec), file_sha256(path), True
+        source = place.file if place.beside and spec.card is None else place.where()  # a folder's own has no card
+        sha256, own = file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
@@ -188,11 +189,6 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     return _LoadedFile(
         source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
     )
-
-
-def _place(place: Weights, spec: BackboneSpec) -> str:
-    """Where the weights are, in words: a file beside a card, or one of a folder, which has no card."""
-    return place.file if place.beside and spec.card is None else place.where()
 
 
 def _given(text: str) -> tuple[Path, str, str]:

@@ -34,6 +34,10 @@ _Part = dict[str, tuple[str, Tensor]]
 """Names without their dots, as some moving averages have them (Lightning's LitEma) -> name and tensor."""
 
 
+Names = Callable[[], Collection[str]]
+"""The names of a network, found out when they are asked for."""
+
+
 def no_names() -> Collection[str]:
     """The names of a network of which nothing is known."""
     return ()
@@ -52,9 +56,7 @@ class FileNetwork:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def select_network(
-    content: Any, path: str, prefix: str = "", own: Callable[[], Collection[str]] = no_names
-) -> FileNetwork:
+def select_network(content: Any, path: str, prefix: str = "", own: Names = no_names) -> FileNetwork:
     """The network of what a file holds: nested mappings of tensors, or one of them.
 
     `own`: names of the network that the caller wants, where it is known: parts that it has itself are no networks.
@@ -158,7 +160,7 @@ def _takes_pictures(tensor: Tensor) -> bool:
     return tensor.ndim == 4 and tensor.shape[1] == 3 and tensor.shape[0] > 3
 
 
-def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Callable[[], Collection[str]]) -> list[str]:
+def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Names) -> list[str]:
     """Beginnings of names, mapping's keys included, under which a whole network lies; fewer than two say nothing."""
     pairs = [*_by_first_layers(containers)]
     pairs += [pair for pair in _by_names_and_shapes(containers) if not any(_crosses(pair, known) for known in pairs)]

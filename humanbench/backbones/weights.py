@@ -12,7 +12,7 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from humanbench.backbones.networks import FileNetwork, no_names, select_network
+from humanbench.backbones.networks import FileNetwork, Names, no_names, select_network
 from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
 from humanbench.errors import BackboneError, HumanbenchError
 
@@ -32,7 +32,7 @@ INDEX = ".index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def read_checkpoint(path: Path, prefix: str = "", own: Callable[[], Collection[str]] = no_names) -> FileNetwork:
+def read_checkpoint(path: Path, prefix: str = "", own: Names = no_names) -> FileNetwork:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
     `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
@@ -61,7 +61,7 @@ def one_sentence(source: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> FileNetwork:
+def _read(path: Path, prefix: str, own: Names) -> FileNetwork:
     _check_beginning(path)
     if zipfile.is_zipfile(path):
         _check_archive(path)

@@ -29,7 +29,7 @@ from humanbench.hashing import key
 from humanbench.overrides import Overrides, PathLike, divided
 from humanbench.pretrain import entry_checkpoints
 from humanbench.pretrain.entries import EntryData, content, missing, open_entries
-from humanbench.pretrain.loop import PretrainLoop, Process, TrainState
+from humanbench.pretrain.loop import PretrainLoop, Process
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import class_position, init_weights, is_plain
@@ -140,10 +140,9 @@ def pretrain(request: PretrainRequest) -> Path:
             work.state.step = step
             log.info(f"  going on from the dumps of step {step} in {request.resume}")
         with closing(follower), tf32(False):
-            state = work.run()
+            work.run()
         if is_main_process():
-            card = _card(folder.path, recipe, network_start, architecture, entries)
-            _write(folder.path, recipe, card, network, entries, state, work)
+            _write(folder.path, _card(folder.path, work, network_start, architecture), work)
             log.info(f"backbone and card in {folder.path}")
     return folder.path
 
@@ -286,16 +285,9 @@ def _process(device: str | None) -> Process:
     return Process(rank, processes, chosen)
 
 
-def _write(
-    folder: Path,
-    recipe: PretrainRecipe,
-    card: dict[str, Any],
-    network: Network,
-    entries: Sequence[EntryData],
-    state: TrainState,
-    work: PretrainLoop,
-) -> None:
+def _write(folder: Path, card: dict[str, Any], work: PretrainLoop) -> None:
     """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
+    recipe, network, entries, state = work.recipe, work.network, work.entries, work.state
     metadata = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
     metadata |= header_of(Architecture.model_validate(card["architecture"]), card)
     entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), metadata)
@@ -310,13 +302,12 @@ def _write(
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
-def _card(
-    folder: Path, recipe: PretrainRecipe, start: Backbone, architecture: Architecture, entries: Sequence[EntryData]
-) -> dict[str, Any]:
+def _card(folder: Path, work: PretrainLoop, start: Backbone, architecture: Architecture) -> dict[str, Any]:
     """What the card of the backbone says."""
+    recipe = work.recipe
     seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
     name = "".join(c if c.isalnum() else "_" for c in folder.name.lower())
-    synthetic = " (procedural copies)" if any(data.synthetic for data in entries) else ""
+    synthetic = " (procedural copies)" if any(data.synthetic for data in work.entries) else ""
     paper = {
         "path": {
             "title": "HumanBench: Towards General Human-centric Perception with Projector Assisted Pretraining",
