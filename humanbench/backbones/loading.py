@@ -34,13 +34,12 @@ from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.infer import has_form_of_clip, infer_plain, is_plain
 from humanbench.backbones.keymaps import by_order, translate
 from humanbench.backbones.preprocessing import (
-    CLIP,
-    IMAGENET,
     PIXELS,
     StatedPixels,
     choose_preprocessing,
     given_pixels,
     guessed,
+    named_pixels,
 )
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.spec import (
@@ -379,7 +378,7 @@ def _preprocessing(
     form_of_clip = file is not None and spec.is_plain_vit and has_form_of_clip(file.translation)
     in_doubt = spec.is_plain_vit and file is not None and _mean_in_doubt(network, form_of_clip)
     if not in_doubt and (form_of_clip or (file is not None and file.translation.clip and elsewhere)):
-        stated.append(_pair(CLIP, "OpenAI's CLIP, for the file has CLIP's form", guess=True))
+        stated.append(named_pixels("clip", "OpenAI's CLIP, for the file has CLIP's form", guess=True))
     if spec.pixels is not None and elsewhere:
         source = f"{spec.pixels.source}, whose weights these are not"
         stated.append(StatedPixels(source, spec.pixels.values, guess=True))
@@ -400,7 +399,7 @@ def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Modu
     """What the name stands for: timm's values for it, else ImageNet's; nothing for weights of transformers."""
     if spec.document and file is not None:
         return StatedPixels("transformers'", {"interpolation": "bicubic"}, guess=True)
-    default = _pair(IMAGENET, "ImageNet's, for nothing says another", guess=file is not None)
+    default = named_pixels("imagenet", "ImageNet's, for nothing says another", guess=file is not None)
     config = getattr(trunk, "pretrained_cfg", None) or {}
     of_timm = {key: config[key] for key in PIXELS if config.get(key) is not None}
     if not of_timm:
@@ -408,7 +407,3 @@ def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Modu
     elsewhere = file is not None and not file.own
     source = f"timm's for {spec.timm}" + (", whose weights these are not" if elsewhere else "")
     return StatedPixels(source, {**default.values, **of_timm}, guess=elsewhere)
-
-
-def _pair(pair: tuple[tuple[float, ...], tuple[float, ...]], source: str, guess: bool) -> StatedPixels:
-    return StatedPixels(source, {"mean": pair[0], "std": pair[1], "interpolation": "bicubic"}, guess)

@@ -39,6 +39,12 @@ def given_pixels(values: Mapping[str, Any], source: str = "the caller") -> State
     return StatedPixels(source, {key: _checked(key, value) for key, value in values.items() if value is not None})
 
 
+def named_pixels(name: str, source: str, guess: bool) -> StatedPixels:
+    """Mean and standard deviation of this name in `NAMED`, with bicubic interpolation."""
+    mean, std = NAMED[name]
+    return StatedPixels(source, {"mean": mean, "std": std, "interpolation": "bicubic"}, guess)
+
+
 def _checked(key: str, value: Any) -> Any:
     if key == "interpolation":
         if value not in _INTERPOLATIONS:

@@ -24,14 +24,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.fit import length
-from humanbench.engine.prepared import (
-    blank_table,
-    build_network,
-    read_tables,
-    test_data,
-    training_data,
-    training_splits,
-)
+from humanbench.engine.prepared import blank_table, build_network, read_tables, training_data, training_splits
 from humanbench.engine.speed import measured_forwards
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation.plan import Plan
@@ -183,7 +176,7 @@ def _on_disk(context: RunContext, spec: CellSpec) -> _Samples:
     recipe, task, tables = spec.recipe, training_of(spec.card), read_tables(context, spec)
     model = build_network(context, spec, tables.drawn or tables.test)
     preprocessing = model.backbone.preprocessing
-    test = test_data(context, spec, tables.test, model)
+    test = task.test_data(spec.card, tables.test, recipe, preprocessing, context.inputs)
     if not recipe.fits:
         return _Samples(model, 0, len(test), 0, normalised(with_input_size(task.collate([test[0]])), preprocessing))
     train = training_data(spec, tables.drawn, model)
