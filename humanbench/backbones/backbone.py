@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from humanbench.backbones.features import FeatureLevel, Features, LayerGroup, Preprocessing
-from humanbench.backbones.grouped_forward import GroupedForward, State
-from humanbench.backbones.grouped_forward.base import padded
+from humanbench.backbones.cards import Architecture, BackboneCard
+from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
+from humanbench.backbones.grouped_forward.base import GroupedForward, State, padded
+from humanbench.backbones.report import LoadReport
 
-if TYPE_CHECKING:
-    from humanbench.backbones.cards import Architecture, BackboneCard
-    from humanbench.backbones.report import LoadReport
+_DROP_PATHS = ("drop_path", "drop_path1", "drop_path2")
+"""Attributes under which timm's blocks keep their drop path: a `DropPath`, an `Identity` or None."""
 
 
 class Backbone(nn.Module):
@@ -51,6 +51,9 @@ class Backbone(nn.Module):
         super().__init__()
         self.trunk = trunk
         self.grouped_forward = grouped_forward
+        self.layer_groups, self.multiple = grouped_forward.groups, grouped_forward.multiple
+        self.strides, self.channels = grouped_forward.strides, grouped_forward.channels
+        self.stride, self.width = self.strides[-1], self.channels[-1]
         self.preprocessing = preprocessing
         self.name = name
         self.architecture = architecture
@@ -60,30 +63,6 @@ class Backbone(nn.Module):
         self.weights_sha256 = weights_sha256
         self.pixel_sources = dict(pixel_sources or {})
         self.feature_level: FeatureLevel = "maps"
-
-    @property
-    def layer_groups(self) -> tuple[LayerGroup, ...]:
-        return self.grouped_forward.groups
-
-    @property
-    def multiple(self) -> int:
-        return self.grouped_forward.multiple
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        return self.grouped_forward.strides
-
-    @property
-    def channels(self) -> tuple[int, ...]:
-        return self.grouped_forward.channels
-
-    @property
-    def stride(self) -> int:
-        return self.grouped_forward.strides[-1]
-
-    @property
-    def width(self) -> int:
-        return self.grouped_forward.channels[-1]
 
     def forward(self, images: Tensor) -> Features:
         return self._features(self._run((padded(images, self.multiple),), 0, len(self.layer_groups)))
@@ -118,13 +97,18 @@ class Backbone(nn.Module):
         return self._features(self._run(given, self._checked(group_index), len(self.layer_groups)))
 
     def set_drop_path(self, rate: float) -> None:
-        """Set stochastic depth: 0 at the first block, growing linearly to `rate` at the last.
+        """Drop whole blocks of a sample with a probability from 0 (first block) to `rate` (last), linear in between.
 
         Without effect on networks whose blocks know no drop path (most VGG-like ones).
         """
-        from humanbench.backbones.drop_path import set_drop_path
-
-        set_drop_path(self.trunk, rate)
+        if not 0 <= rate < 1:
+            raise ValueError(f"a drop path rate lies in [0, 1), not {rate}")
+        blocks = [module for module in self.trunk.modules() if any(_has(module, name) for name in _DROP_PATHS)]
+        for index, block in enumerate(blocks):
+            own = rate * index / max(len(blocks) - 1, 1)
+            for name in _DROP_PATHS:
+                if _has(block, name):
+                    setattr(block, name, DropPath(own) if own else nn.Identity())
 
     def _checked(self, group_index: int) -> int:
         if not self.can_split(group_index):
@@ -132,7 +116,15 @@ class Backbone(nn.Module):
         return group_index
 
     def _run(self, state: State, start: int, stop: int) -> State:
+        if start == stop:
+            return state
         return self.grouped_forward.run(self.trunk, state, start, stop, self.feature_level, None)
 
     def _features(self, state: State) -> Features:
         return Features(*self.grouped_forward.read(state))
+
+
+def _has(module: nn.Module, name: str) -> bool:
+    missing = object()
+    found = getattr(module, name, missing)
+    return found is None or isinstance(found, DropPath | nn.Identity)

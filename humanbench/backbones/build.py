@@ -106,24 +106,16 @@ def plain_architecture(keywords: dict[str, Any]) -> PlainArchitecture:
     return chosen.model_copy(update={"num_heads": heads})
 
 
-def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
-    """A plain transformer without classifier and pooling."""
+def plain(**keywords: Any) -> VisionTransformer:
+    """A plain transformer without classifier and pooling by `PlainArchitecture`'s keywords: the `builder` of a card."""
+    if isinstance(keywords.get("img_size"), list):
+        keywords["img_size"] = tuple(keywords["img_size"])
+    chosen = plain_architecture(keywords)
+    own = {"patch_padding", "mlp_layer", "act_layer", "norm_eps", "expert", "experts"}  # the others are timm's too
     network = VisionTransformer(
-        img_size=chosen.img_size,
-        patch_size=chosen.patch_size,
+        **chosen.model_dump(exclude=own),
         num_classes=0,
         global_pool="",
-        embed_dim=chosen.embed_dim,
-        depth=chosen.depth,
-        num_heads=chosen.num_heads or 1,
-        mlp_ratio=chosen.mlp_ratio,
-        qkv_bias=chosen.qkv_bias,
-        init_values=chosen.init_values,
-        class_token=chosen.class_token,
-        reg_tokens=chosen.reg_tokens,
-        no_embed_class=chosen.no_embed_class,
-        qk_norm=chosen.qk_norm,
-        pre_norm=chosen.pre_norm,
         mlp_layer=SwiGLUPacked if chosen.mlp_layer == "swiglu" else Mlp,  # type: ignore[arg-type]  # a partial
         act_layer=_ACTIVATIONS[chosen.act_layer],
         norm_layer=partial(nn.LayerNorm, eps=chosen.norm_eps),
@@ -131,13 +123,6 @@ def build_plain(chosen: PlainArchitecture) -> VisionTransformer:
     if chosen.patch_padding:  # timm has no keyword for it
         network.patch_embed.proj.padding = (chosen.patch_padding, chosen.patch_padding)
     return network
-
-
-def plain(**keywords: Any) -> VisionTransformer:
-    """A plain transformer by `PlainArchitecture`'s keywords, for the `builder` of a card."""
-    if isinstance(keywords.get("img_size"), list):
-        keywords["img_size"] = tuple(keywords["img_size"])
-    return build_plain(plain_architecture(keywords))
 
 
 _UNFIT = (TypeError, AssertionError, ValueError, ArithmeticError, LookupError, RuntimeError, AttributeError)
@@ -160,12 +145,12 @@ def build_timm(name: str, arguments: dict[str, Any]) -> nn.Module:
     if arguments.get("class_token") is False:
         keywords.setdefault("global_pool", "")  # timm's default pooling is the class token
     try:
-        return timm.create_model(name, pretrained=False, **{"dynamic_img_size": True, **keywords})
-    except _UNFIT as error:
-        if not isinstance(error, TypeError) or "dynamic_img_size" not in str(error):
-            raise _wrong_keyword(name, arguments, error) from error
-    try:
-        return timm.create_model(name, pretrained=False, **keywords)
+        try:
+            return timm.create_model(name, pretrained=False, **{"dynamic_img_size": True, **keywords})
+        except TypeError as error:
+            if "dynamic_img_size" not in str(error):
+                raise
+            return timm.create_model(name, pretrained=False, **keywords)
     except _UNFIT as error:
         raise _wrong_keyword(name, arguments, error) from error
 

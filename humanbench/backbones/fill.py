@@ -1,8 +1,15 @@
-"""From a translated checkpoint to a network's tensors, strictly: what does not fit is an error."""
+"""From a translated checkpoint to a network's tensors, strictly: what does not fit is an error.
+
+Checkpoints of networks other than the plain transformer lose a wrapper's prefix, and the authors' names are translated
+by timm, or by transformers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import contextlib
+import io
+import sys
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,15 +17,14 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from humanbench.backbones.convert import convert
 from humanbench.backbones.infer import check_class_token, position_prefixes
-from humanbench.backbones.networks import no_names
+from humanbench.backbones.networks import Names, no_names
 from humanbench.backbones.positions import position_layout, resized
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
 from humanbench.backbones.transformers_config import check_no_map_norms
 from humanbench.backbones.transformers_models import TransformersTrunk, several_experts
-from humanbench.backbones.translation import Tensors, Translation, aside
+from humanbench.backbones.translation import Tensors, Translation, aside, changes_features
 from humanbench.errors import BackboneError
 
 _INDEX_BUFFERS = (
@@ -34,13 +40,13 @@ _INDEX_BUFFERS = (
 
 
 @dataclass
-class _Adapted:
+class Adapted:
     """A checkpoint's tensors on their way into a network, and what has been said of them."""
 
     tensors: Tensors
-    left_over: dict[str, str]
-    notes: list[str]
-    scheme: str
+    left_over: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    scheme: str = "timm"
     guesses: list[str] = field(default_factory=list)
 
 
@@ -52,7 +58,7 @@ def fill(
     architecture: str,
     arguments: Mapping[str, Any] | None = None,
     unused: Collection[str] = (),
-    heads: Callable[[], Collection[str]] = no_names,
+    heads: Names = no_names,
 ) -> LoadReport:
     """Copy the checkpoint's tensors into the network.
 
@@ -75,7 +81,7 @@ def fill(
         missing.remove("cls_token")
         adapted.notes.append("the checkpoint has no class token: it starts at random")
     foreign = [*translation.unknown] if isinstance(trunk, VisionTransformer | SoliderSwin) else []
-    foreign += _foreign(given, fitting, state, unused, adapted.left_over, heads)
+    foreign += _foreign(adapted, fitting, state, unused, heads)
     if missing or foreign:
         raise BackboneError(_misfit(source, architecture, required, missing, foreign, given, state))
     _check_values(fitting, required, source)
@@ -135,24 +141,19 @@ def _check_kinds(tensors: Tensors, trunk: TransformersTrunk, source: str) -> Non
 
 def _adapted(
     trunk: nn.Module, state: Mapping[str, Tensor], translation: Translation, arguments: Mapping[str, Any], source: str
-) -> _Adapted:
+) -> Adapted:
     """The tensors with what may differ between a checkpoint and a network made equal, each change noted."""
     if isinstance(trunk, SoliderSwin):
         folded = trunk.folded(translation.tensors, source)
         note = f"semantic weight {trunk.semantic_weight}, folded into the merging of patches"
-        return _Adapted(folded, dict(translation.left_over), [note], translation.scheme)
+        return Adapted(folded, dict(translation.left_over), [note], translation.scheme)
     if not isinstance(trunk, VisionTransformer):
-        guesses: list[str] = []
         if isinstance(trunk, TransformersTrunk):
             _check_kinds(translation.raw, trunk, source)
             if not trunk.gives_maps:
                 check_no_map_norms(translation.raw, source)
-            guesses = [
-                f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored
-            ]
-        converted = convert(trunk, state, translation.raw)
-        return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme, guesses)
-    adapted = _Adapted(
+        return _converted(trunk, state, translation.raw)
+    adapted = Adapted(
         dict(translation.tensors), dict(translation.left_over), list(translation.notes), translation.scheme
     )
     given = adapted.tensors
@@ -167,15 +168,15 @@ def _adapted(
     if "cls_token" in given and "cls_token" not in state and arguments.get("class_token") is False:
         del given["cls_token"]
         adapted.left_over["cls_token"] = "the network has no class token"
-    matching = sum(name in given and given[name].shape == value.shape for name, value in state.items())
-    if 2 * matching < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
-        converted = convert(trunk, state, translation.raw)
-        if converted.matching > matching:
-            return _Adapted(converted.tensors, dict(converted.left_over), list(converted.notes), converted.scheme)
+    count = _matching(state, given)
+    if 2 * count < len(state):  # names of a family that timm translates (BEiT-3, AIMv2, RADIO)
+        converted = _converted(trunk, state, translation.raw)
+        if _matching(state, converted.tensors) > count:
+            return converted
     return adapted
 
 
-def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source: str) -> None:
+def _join_expert(adapted: Adapted, experts: Tensors, chosen: int | None, source: str) -> None:
     """Put the chosen expert of each block behind what all share of its perceptron's last layer."""
     if not experts:
         return
@@ -192,7 +193,7 @@ def _join_expert(adapted: _Adapted, experts: Tensors, chosen: int | None, source
             adapted.left_over[name] = "experts of other datasets"
 
 
-def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mapping[str, Any], source: str) -> None:
+def _fit_positions(trunk: VisionTransformer, adapted: Adapted, arguments: Mapping[str, Any], source: str) -> None:
     """Give the position embedding the network's grid, and its slots for class and register tokens."""
     given = adapted.tensors
     slots = 0 if trunk.no_embed_class else int(trunk.num_prefix_tokens)
@@ -213,7 +214,7 @@ def _fit_positions(trunk: VisionTransformer, adapted: _Adapted, arguments: Mappi
 
 
 def _fit_first(
-    trunk: VisionTransformer, adapted: _Adapted, first: Tensor, slots: int, arguments: Mapping[str, Any], source: str
+    trunk: VisionTransformer, adapted: Adapted, first: Tensor, slots: int, arguments: Mapping[str, Any], source: str
 ) -> Tensor:
     """Positions of the class and register tokens for a network with this number of slots for them."""
     given, count = adapted.tensors, first.shape[1]
@@ -232,26 +233,21 @@ def _fit_first(
 
 
 def _foreign(
-    given: Tensors,
-    fitting: Tensors,
-    state: Mapping[str, Tensor],
-    unused: Collection[str],
-    left_over: dict[str, str],
-    heads: Callable[[], Collection[str]],
+    adapted: Adapted, fitting: Tensors, state: Mapping[str, Tensor], unused: Collection[str], heads: Names
 ) -> list[str]:
-    """Names left over that nothing explains; the others go to `left_over` with their reason."""
+    """Names left over that nothing explains; the others are left over with their reason."""
     foreign = []
-    for name in given:
+    for name in adapted.tensors:
         if name in fitting:
             continue
         reason = "computed by the network itself" if name.endswith(_INDEX_BUFFERS) else aside(name)
         reason = reason or ("follows the pooling, so no head stands on it" if name in unused else None)
         if reason is not None:
-            left_over[name] = reason
+            adapted.left_over[name] = reason
         elif name not in state:
             foreign.append(name)
     classifiers = set(foreign) & set(heads()) if foreign else set()
-    left_over.update(dict.fromkeys((name for name in foreign if name in classifiers), "classifier"))
+    adapted.left_over.update(dict.fromkeys((name for name in foreign if name in classifiers), "classifier"))
     return [name for name in foreign if name not in classifiers]
 
 
@@ -275,3 +271,92 @@ def _misfit(
     if foreign:
         text += f"; {len(foreign)} of its tensors have no place in the network ({', '.join(foreign[:3])} ...)"
     return text + "; name the architecture that it was trained with"
+
+
+def _converted(trunk: nn.Module, state: Mapping[str, Tensor], tensors: Tensors) -> Adapted:
+    """The reading of a checkpoint that matches most of a network's names and shapes.
+
+    Tried are its own names, these without a wrapper's prefix, and both as timm's conversion for the architecture
+    translates them (`checkpoint_filter_fn`, which also resizes positions as timm does).
+    """
+    if isinstance(trunk, TransformersTrunk):
+        return _by_transformers(trunk, tensors)
+    prefix = _wrapper(state, tensors)
+    inner = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    beside = [key for key in tensors if not key.startswith(prefix)]
+    inner |= {key: tensors[key] for key in beside if changes_features(key)}  # which has no place
+    outside = {key: aside(key) or f"outside {prefix}" for key in beside if key not in inner}
+    best, most = Adapted(inner, outside), _matching(state, inner)
+    if most == len(state):
+        return best
+    for candidate, left_over in ((inner, outside), (tensors, {}))[: 2 if prefix else 1]:
+        translated = _by_timm(trunk, candidate)
+        count = _matching(state, translated)
+        if count > most:
+            _check_nothing_lost(trunk, candidate)
+            renamed = sum(name in translated for name in state) > sum(name in candidate for name in state)
+            what = "names of the original authors translated" if renamed else "sizes that differ adapted"
+            best, most = Adapted(translated, left_over, [f"{what} by timm ({type(trunk).__name__})"]), count
+    return best
+
+
+def _by_transformers(trunk: TransformersTrunk, tensors: Tensors) -> Adapted:
+    """What the library loads of the tensors; those of the encoder that it does not know stay, under their names."""
+    translated, unexpected = trunk.translated(tensors)
+    base = str(getattr(trunk.model, "base_model_prefix", ""))
+    parts = {name for name, _ in trunk.model.named_children()}
+    left_over = {}
+    for name in [f"model.{name}" for name in trunk.taken_out]:
+        if translated.pop(name, None) is not None:
+            left_over[name] = "has no part in the features"
+    for name in unexpected:
+        inner = name.removeprefix("model.").removeprefix(f"{base}.")
+        if inner.split(".")[0] in parts or changes_features(inner):
+            translated[name] = tensors.get(name, torch.empty(0))  # which has no place, so its values are not read
+        else:
+            left_over[name] = aside(name) or "outside the encoder"
+    notes = [f"loaded by transformers ({type(trunk.model).__name__})"]
+    guesses = [f"{key}: transformers does not know this key of the configuration: ignored" for key in trunk.ignored]
+    return Adapted(translated, left_over, notes, "transformers", guesses)
+
+
+def _wrapper(state: Mapping[str, Tensor], tensors: Tensors) -> str:
+    """The prefix, of two words at most, under which most of the network's names are found."""
+    heads = {"".join(f"{part}." for part in key.split(".")[:n]) for key in tensors for n in (1, 2)} | {""}
+    return max(sorted(heads), key=lambda head: sum(f"{head}{name}" in tensors for name in state))
+
+
+def _matching(state: Mapping[str, Tensor], tensors: Tensors) -> int:
+    """How many tensors have a name and shape of the network's."""
+    return sum(name in tensors and tensors[name].shape == value.shape for name, value in state.items())
+
+
+def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors:
+    """What timm's conversion makes of the tensors; nothing where it has none or does not understand them."""
+    function = getattr(sys.modules[type(trunk).__module__], "checkpoint_filter_fn", None)
+    if function is None or _patches_differ(trunk, tensors):
+        return {}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints the names that it does not find
+            translated = function(dict(tensors), trunk)
+    except (KeyError, AttributeError, RuntimeError, ValueError, IndexError, TypeError, AssertionError):
+        return {}
+    return {str(name): value for name, value in translated.items() if isinstance(value, Tensor)}
+
+
+def _patches_differ(trunk: nn.Module, tensors: Tensors) -> bool:
+    """Whether the file's patches have another size than the network's, which timm would resample without a word."""
+    own = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
+    theirs = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
+    return len(own) == len(theirs) == 1 and own[0][2:] != theirs[0][2:]
+
+
+def _check_nothing_lost(trunk: nn.Module, tensors: Tensors) -> None:
+    """`BackboneError` for what timm's conversion drops although it changes the features: DINOv3's biases."""
+    biases = [t for n, t in tensors.items() if n.endswith("attn.qkv.bias")] if "storage_tokens" in tensors else []
+    has_place = any(name.endswith(("q_bias", "qkv.bias")) for name, _ in trunk.named_parameters())
+    if not has_place and any(bool(torch.cat([b.chunk(3)[0], b.chunk(3)[2]]).any()) for b in biases):
+        raise BackboneError(
+            "the checkpoint has biases of queries and values that are not zero, and the network has none: name timm's "
+            "network with them (its name has _qkvb)"
+        )

@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import torch
 
+from humanbench.backbones.build import timm_reference
+from humanbench.backbones.cards import Weights
 from humanbench.backbones.people_schemes import PEOPLE_SCHEMES
 from humanbench.backbones.translation import Tensors, Translation, changes_features, renamed, split
 from humanbench.errors import BackboneError
@@ -136,12 +138,14 @@ _SCHEMES: tuple[tuple[Callable[[Tensors], bool], Callable[[Tensors], Translation
 )
 
 
-def by_order(tensors: Tensors, reference: Tensors, prefix: str, skip: tuple[str, ...], source: str) -> Tensors:
-    """Tensors of another naming under the names of `reference`, matched one by one in order, every shape checked.
+def by_order(tensors: Tensors, network: str, place: Weights, source: str) -> Tensors:
+    """Tensors of another naming under timm's names for a network, matched one by one in order, every shape checked.
 
     Only for files that a card names and hashes: order says nothing about an unknown file.
     """
-    given = [(k, v) for k, v in tensors.items() if k.startswith(prefix) and not any(s in k for s in skip)]
+    meant = ((k, v) for k, v in tensors.items() if k.startswith(place.prefix))
+    given = [(k, v) for k, v in meant if not any(word in k for word in place.skip)]
+    reference = timm_reference(network, len(given))
     names = list(reference)
     if len(given) != len(names):
         raise BackboneError(f"{source}: holds {len(given)} tensors where its architecture has {len(names)}")

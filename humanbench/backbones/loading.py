@@ -24,7 +24,6 @@ from humanbench.backbones.build import (
     check_timm,
     plain_architecture,
     timm_names,
-    timm_reference,
     timm_skeleton,
 )
 from humanbench.backbones.cards import Architecture, Weights
@@ -35,13 +34,12 @@ from humanbench.backbones.grouped_forward import find_forward
 from humanbench.backbones.infer import has_form_of_clip, infer_plain, is_plain
 from humanbench.backbones.keymaps import by_order, translate
 from humanbench.backbones.preprocessing import (
-    CLIP,
-    IMAGENET,
     PIXELS,
     StatedPixels,
     choose_preprocessing,
     given_pixels,
     guessed,
+    named_pixels,
 )
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.spec import (
@@ -116,11 +114,11 @@ def load_backbone(
     spec = resolve(bare)
     if prefix and given is None and (name.startswith(RANDOM) or spec.is_plain_vit):
         raise BackboneError(f"{name}: prefix={prefix} is given, and no checkpoint that has several networks")
-    return _load(spec, given, _Choice(random, seed, prefix, pixels, architecture))
+    return load_spec(spec, given, Choice(random, seed, prefix, pixels, architecture))
 
 
 @dataclass(frozen=True)
-class _Choice:
+class Choice:
     """What the caller chooses beside the name and the checkpoint."""
 
     random: bool
@@ -130,34 +128,13 @@ class _Choice:
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
-def load_recorded(
-    name: str,
-    architecture: Architecture,
-    pixels: Mapping[str, Any],
-    places: tuple[Weights, ...],
-    checkpoint: str | None,
-    *,
-    container: str,
-    random: bool,
-    pretrained_on: tuple[str, ...] | None,
-) -> Backbone:
-    """The backbone of exactly this architecture and preprocessing, under the name that was recorded.
-
-    `places`: where the weights are if no `checkpoint` is given; `container`: where in the file they lay.
-    """
-    spec = replace(of_architecture(name, architecture), places=places)
-    stated = StatedPixels("the record of the run", given_pixels(pixels).values)
-    backbone = _load(spec, checkpoint, _Choice(random, 0, container, stated))
-    backbone.name, backbone.pretrained_on = name, pretrained_on
-    return backbone
-
-
-def _load(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+def load_spec(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
+    """The backbone of a name, from the checkpoint `given` or its own weights; raises what `load_backbone` raises."""
     with one_sentence(given or spec.name):
         return _loaded(spec, given, choice)
 
 
-def _loaded(spec: BackboneSpec, given: str | None, choice: _Choice) -> Backbone:
+def _loaded(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
     if spec.timm:
         check_timm(spec.timm, spec.name)  # before its weights are fetched
     file = None if choice.random else _file(spec, given, choice)
@@ -180,7 +157,7 @@ def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) 
         raise BackboneError(f"{name}: what is trained does not fit a network built like it ({', '.join(unlike)})")
 
 
-def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile | None:
+def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile | None:
     """The file that is asked for, else the name's own; None where a plain `vit` or a card without weights is meant."""
     place: Weights | None = None
     if given is not None:
@@ -189,9 +166,10 @@ def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile
         place = next((p for p in spec.places if p.sha256 and p.sha256 == sha256), None)
         own = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
     elif spec.places:
-        fetched, place = sources.fetch_first(spec.places, spec.name)
-        path, revision = fetched.path, spec.revision or fetched.revision
-        source, sha256, own = _place(place, spec), file_sha256(path), True
+        path, revision, place = sources.fetch_first(spec.places, spec.name)
+        revision = spec.revision or revision
+        source = place.file if place.beside and spec.card is None else place.where()  # a folder's own has no card
+        sha256, own = file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
@@ -202,9 +180,7 @@ def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile
     content = read_checkpoint(path, prefix, partial(timm_names, spec.timm, {**spec.arguments, **choice.arguments}))
     tensors = content.tensors
     if place is not None and place.keys == "order":
-        tensors = {k: v for k, v in tensors.items() if k.startswith(place.prefix)}
-        count = sum(not any(word in k for word in place.skip) for k in tensors)
-        tensors = by_order(tensors, timm_reference(spec.timm, count), place.prefix, place.skip, str(path))
+        tensors = by_order(tensors, spec.timm, place, str(path))
     translation = translate(tensors)
     translation = replace(translation, left_over={**content.left_over, **translation.left_over})
     network, pixels = read_header(content.metadata, source)
@@ -212,11 +188,6 @@ def _file(spec: BackboneSpec, given: str | None, choice: _Choice) -> _LoadedFile
     return _LoadedFile(
         source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
     )
-
-
-def _place(place: Weights, spec: BackboneSpec) -> str:
-    """Where the weights are, in words: a file beside a card, or one of a folder, which has no card."""
-    return place.file if place.beside and spec.card is None else place.where()
 
 
 def _given(text: str) -> tuple[Path, str, str]:
@@ -227,7 +198,7 @@ def _given(text: str) -> tuple[Path, str, str]:
         return sources.from_hub(at.address, file), text, at.words()
     path = Path(text).expanduser()
     if path.is_dir():
-        inner = next((path / name for name in sources.WEIGHT_FILES if (path / name).is_file()), None)
+        inner = sources.weights_in(path)
         if inner is None:
             raise BackboneError(f"{path}: is a folder without {' or '.join(sources.WEIGHT_FILES)}; give the file in it")
         return inner, text, ""
@@ -407,7 +378,7 @@ def _preprocessing(
     form_of_clip = file is not None and spec.is_plain_vit and has_form_of_clip(file.translation)
     in_doubt = spec.is_plain_vit and file is not None and _mean_in_doubt(network, form_of_clip)
     if not in_doubt and (form_of_clip or (file is not None and file.translation.clip and elsewhere)):
-        stated.append(_pair(CLIP, "OpenAI's CLIP, for the file has CLIP's form", guess=True))
+        stated.append(named_pixels("clip", "OpenAI's CLIP, for the file has CLIP's form", guess=True))
     if spec.pixels is not None and elsewhere:
         source = f"{spec.pixels.source}, whose weights these are not"
         stated.append(StatedPixels(source, spec.pixels.values, guess=True))
@@ -428,7 +399,7 @@ def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Modu
     """What the name stands for: timm's values for it, else ImageNet's; nothing for weights of transformers."""
     if spec.document and file is not None:
         return StatedPixels("transformers'", {"interpolation": "bicubic"}, guess=True)
-    default = _pair(IMAGENET, "ImageNet's, for nothing says another", guess=file is not None)
+    default = named_pixels("imagenet", "ImageNet's, for nothing says another", guess=file is not None)
     config = getattr(trunk, "pretrained_cfg", None) or {}
     of_timm = {key: config[key] for key in PIXELS if config.get(key) is not None}
     if not of_timm:
@@ -436,7 +407,3 @@ def _default_pixels(spec: BackboneSpec, file: _LoadedFile | None, trunk: nn.Modu
     elsewhere = file is not None and not file.own
     source = f"timm's for {spec.timm}" + (", whose weights these are not" if elsewhere else "")
     return StatedPixels(source, {**default.values, **of_timm}, guess=elsewhere)
-
-
-def _pair(pair: tuple[tuple[float, ...], tuple[float, ...]], source: str, guess: bool) -> StatedPixels:
-    return StatedPixels(source, {"mean": pair[0], "std": pair[1], "interpolation": "bicubic"}, guess)

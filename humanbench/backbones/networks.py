@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 from torch import Tensor
@@ -33,6 +34,10 @@ _Part = dict[str, tuple[str, Tensor]]
 """Names without their dots, as some moving averages have them (Lightning's LitEma) -> name and tensor."""
 
 
+Names = Callable[[], Collection[str]]
+"""The names of a network, found out when they are asked for."""
+
+
 def no_names() -> Collection[str]:
     """The names of a network of which nothing is known."""
     return ()
@@ -40,16 +45,18 @@ def no_names() -> Collection[str]:
 
 @dataclass(frozen=True)
 class FileNetwork:
-    """One network of a file: its tensors, where they lay, and what else of the file was not taken, with the reason."""
+    """One network of a file: its tensors, where they lay, and what else of the file was not taken, with the reason.
+
+    `metadata`: the words in the header of a safetensors file.
+    """
 
     tensors: Tensors
     container: str = ""
     left_over: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
-def select_network(
-    content: Any, path: str, prefix: str = "", own: Callable[[], Collection[str]] = no_names
-) -> FileNetwork:
+def select_network(content: Any, path: str, prefix: str = "", own: Names = no_names) -> FileNetwork:
     """The network of what a file holds: nested mappings of tensors, or one of them.
 
     `own`: names of the network that the caller wants, where it is known: parts that it has itself are no networks.
@@ -153,7 +160,7 @@ def _takes_pictures(tensor: Tensor) -> bool:
     return tensor.ndim == 4 and tensor.shape[1] == 3 and tensor.shape[0] > 3
 
 
-def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Callable[[], Collection[str]]) -> list[str]:
+def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Names) -> list[str]:
     """Beginnings of names, mapping's keys included, under which a whole network lies; fewer than two say nothing."""
     pairs = [*_by_first_layers(containers)]
     pairs += [pair for pair in _by_names_and_shapes(containers) if not any(_crosses(pair, known) for known in pairs)]
@@ -189,11 +196,10 @@ def _by_first_layers(containers: Mapping[tuple[str, ...], Tensors]) -> Iterator[
     ]
     first_layers = [name for name, tensor in names if _takes_pictures(tensor)]
     every = [name for name, _ in names]
-    for index, one in enumerate(first_layers):
-        for other in first_layers[index + 1 :]:
-            pair = _beginnings(one, other)
-            if pair is not None and _alike(every, *pair):
-                yield pair
+    for one, other in combinations(first_layers, 2):
+        pair = _beginnings(one, other)
+        if pair is not None and _alike(every, *pair):
+            yield pair
 
 
 def _by_names_and_shapes(containers: Mapping[tuple[str, ...], Tensors]) -> Iterator[tuple[str, str]]:

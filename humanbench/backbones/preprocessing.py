@@ -34,9 +34,15 @@ class StatedPixels:
     doubt: str = ""
 
 
-def given_pixels(values: Mapping[str, Any]) -> StatedPixels:
-    """What the caller states, checked: three numbers or a name of `NAMED`, and an interpolation."""
-    return StatedPixels("the caller", {key: _checked(key, value) for key, value in values.items() if value is not None})
+def given_pixels(values: Mapping[str, Any], source: str = "the caller") -> StatedPixels:
+    """What a place states, checked: three numbers or a name of `NAMED`, and an interpolation."""
+    return StatedPixels(source, {key: _checked(key, value) for key, value in values.items() if value is not None})
+
+
+def named_pixels(name: str, source: str, guess: bool) -> StatedPixels:
+    """Mean and standard deviation of this name in `NAMED`, with bicubic interpolation."""
+    mean, std = NAMED[name]
+    return StatedPixels(source, {"mean": mean, "std": std, "interpolation": "bicubic"}, guess)
 
 
 def _checked(key: str, value: Any) -> Any:

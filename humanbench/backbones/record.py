@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from humanbench.backbones.cards import Architecture, BackboneCard, backbone_cards, portable_card
-from humanbench.backbones.preprocessing import PIXELS
+from humanbench.backbones.preprocessing import PIXELS, given_pixels
 from humanbench.errors import BackboneError
 
 if TYPE_CHECKING:
@@ -30,16 +31,9 @@ def record_of(backbone: Backbone, checkpoint: str | None, pretrained_on: Iterabl
 
 def _network(backbone: Backbone) -> dict[str, Any]:
     """Architecture with its arguments, preprocessing with where each value comes from, and the load report."""
-    pixels = backbone.preprocessing
     return {
         "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
-        "preprocessing": {
-            "mean": list(pixels.mean),
-            "std": list(pixels.std),
-            "interpolation": pixels.interpolation,
-            "input_size": list(pixels.input_size),
-            "from": dict(backbone.pixel_sources),
-        },
+        "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
         "load": None if backbone.report is None else backbone.report.as_dict(),
     }
 
@@ -73,7 +67,8 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
     without a network, and for weights that cannot be had or do not fit it.
     """
     from humanbench.backbones.build import check_builder
-    from humanbench.backbones.loading import load_recorded
+    from humanbench.backbones.loading import Choice, load_spec
+    from humanbench.backbones.spec import of_architecture
 
     network = record.get("network") or {}
     try:
@@ -91,13 +86,11 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
         raise BackboneError(
             f"{record.get('name')}: its record does not say where the weights are; give --checkpoint FILE"
         )
-    return load_recorded(
-        str(record["name"]),
-        architecture,
-        pixels,
-        places,
-        None if load is None or given is None else os.fspath(given),
-        container=str(load.get("container", "")) if load else "",
-        random=load is None,
-        pretrained_on=None if record.get("pretrained_on") is None else tuple(record["pretrained_on"]),
-    )
+    spec = replace(of_architecture(str(record["name"]), architecture), places=places)
+    stated = given_pixels(pixels, "the record of the run")
+    container = str(load.get("container", "")) if load else ""
+    file = None if load is None or given is None else os.fspath(given)
+    backbone = load_spec(spec, file, Choice(load is None, 0, container, stated))
+    seen = record.get("pretrained_on")
+    backbone.name, backbone.pretrained_on = spec.name, None if seen is None else tuple(seen)
+    return backbone

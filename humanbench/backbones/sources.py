@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -60,16 +59,11 @@ class Revision:
         return f"{self.commit}, from the cache: the hub cannot be asked" if self.cached else self.commit
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A local file of weights and, where it is of a hub repository, the revision in words."""
+def fetch(weights: Weights) -> tuple[Path, str]:
+    """The local file of a card's weights, and the revision in words where it is of a hub repository.
 
-    path: Path
-    revision: str = ""
-
-
-def fetch(weights: Weights) -> Fetched:
-    """The local file of a card's weights, downloaded when it is not there yet; its SHA-256 checked where stated."""
+    It is downloaded when it is not there yet, and its SHA-256 checked where that is stated.
+    """
     revision = ""
     if weights.beside:
         path = Path(weights.file)
@@ -89,15 +83,15 @@ def fetch(weights: Weights) -> Fetched:
         path, revision = from_hub(at.address, weights.file), at.words()
     if weights.sha256 and (digest := file_sha256(path)) != weights.sha256:
         raise BackboneError(f"{path}: its SHA-256 is {digest}, the card says {weights.sha256}; delete it and try again")
-    return Fetched(path, revision)
+    return path, revision
 
 
-def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Fetched, Weights]:
-    """The first of the places that gives the file; one `BackboneError` when none does."""
+def fetch_first(places: tuple[Weights, ...], name: str) -> tuple[Path, str, Weights]:
+    """What `fetch` gives of the first of the places that has the file, and that place; one `BackboneError` else."""
     reasons = []
     for place in places:
         try:
-            return fetch(place), place
+            return *fetch(place), place
         except BackboneError as error:
             reasons.append(str(error))
     raise BackboneError(f"the weights of {name} cannot be had: {'; '.join(reasons)}; {LOCAL}")
@@ -184,6 +178,11 @@ def split_hub(address: str) -> tuple[str, str]:
     return repository, file
 
 
+def weights_in(folder: Path) -> Path | None:
+    """The file of weights in a folder, under one of the usual names."""
+    return next((folder / name for name in WEIGHT_FILES if (folder / name).is_file()), None)
+
+
 def _no_hub(repository: str, error: Exception) -> BackboneError:
     first = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
     return BackboneError(f"https://huggingface.co/{repository} cannot be reached or read ({first})")
@@ -217,8 +216,6 @@ def _download(url: str) -> Path:
         damage = f"{target} is damaged; "
     try:
         return _fetched_to(target, url)
-    except urllib.error.URLError as error:
-        raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error
     except OSError as error:
         if error.errno not in _UNWRITABLE:
             raise BackboneError(f"{damage}{url} cannot be reached ({error})") from error

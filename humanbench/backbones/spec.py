@@ -10,7 +10,7 @@ from typing import Any
 
 from humanbench.backbones import sources
 from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, load_backbone_card
-from humanbench.backbones.config_files import BesideFile, from_document
+from humanbench.backbones.config_files import CONFIGS, BesideFile, from_document, read_beside, read_document
 from humanbench.backbones.preprocessing import PIXELS, StatedPixels
 from humanbench.backbones.weights import INDEX, looks_like_checkpoint
 from humanbench.errors import BackboneError
@@ -177,12 +177,10 @@ def _of_timm(name: str, base: str) -> BackboneSpec:
 
 def _of_hub(name: str) -> BackboneSpec:
     """A hub repository with the `config.json` of timm or transformers; weights and configuration of one revision."""
-    import json
-
     repository, file = sources.split_hub(name)
     at = sources.revision_of(repository)
     try:
-        document = json.loads(sources.from_hub(at.address, "config.json").read_text(encoding="utf-8"))
+        document = read_document(sources.from_hub(at.address, "config.json"))
     except BackboneError as error:
         raise BackboneError(f"{error}; {sources.LOCAL}") from error
     spec = of_document(name, from_document(document, "config.json", lambda file: _optional(at.address, file)))
@@ -191,19 +189,14 @@ def _of_hub(name: str) -> BackboneSpec:
 
 def _optional(repository: str, file: str) -> dict[str, Any]:
     """A small JSON file of a repository, empty where it has none."""
-    import json
-
     try:
-        document = json.loads(sources.from_hub(repository, file).read_text(encoding="utf-8"))
-    except (BackboneError, ValueError):
+        return read_document(sources.from_hub(repository, file))
+    except BackboneError:
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _of_folder(name: str, folder: Path) -> BackboneSpec:
     """A folder as timm and transformers save them: `config.json` and the weights, divided or whole."""
-    from humanbench.backbones.config_files import CONFIGS, read_beside
-
     if not folder.is_dir():
         raise BackboneError(f"{folder}: there is no such folder")
     if not any((folder / config).is_file() for config in CONFIGS):
@@ -213,7 +206,7 @@ def _of_folder(name: str, folder: Path) -> BackboneSpec:
             f"{folder}: is a folder; give the file in it, like {folder / inner} (a folder of timm or transformers "
             "holds a config.json, one of open_clip an open_clip_config.json)"
         )
-    weights = next((folder / file for file in sources.WEIGHT_FILES if (folder / file).is_file()), None)
+    weights = sources.weights_in(folder)
     if weights is None:
         raise BackboneError(f"{folder}: holds a configuration but none of {', '.join(sources.WEIGHT_FILES)}")
     spec = of_document(name.removeprefix(LOCAL_DIR), read_beside(folder))
@@ -231,9 +224,9 @@ def of_document(name: str, beside: BesideFile) -> BackboneSpec:
             raise BackboneError(f"{name}: {next(iter(beside.questions.values()))}")
         arguments = {**_made_for(base, beside.arguments), **dict(document.get("model_args") or {})}
         return BackboneSpec(name, base, arguments=arguments, pixels=beside.pixels)
-    if beside.model_type:
-        return of_transformers(name, beside)
-    if "model_cfg" in document:  # open_clip's own tower
+    if beside.model_type and beside.model_type not in _OF_CLIP:
+        return _of_transformers(name, beside)
+    if beside.model_type or "model_cfg" in document:  # transformers' CLIP, or open_clip's own tower
         return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
     raise BackboneError(
         f"{name}: its config.json names no network of timm (architecture: {base or 'absent'}) and none of transformers "
@@ -261,13 +254,45 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {"img_size": size}
 
 
-def of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
+_OF_CLIP = ("clip", "clip_vision_model")
+"""Types of transformers that timm has: their names are translated."""
+
+
+def _of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
     """A network of transformers by its configuration."""
     from humanbench.backbones.transformers_models import BUILDER, check_known
 
-    if beside.model_type in ("clip", "clip_vision_model"):  # timm has the network: its names are translated
-        return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
-    check_known(beside.document, name)
-    return BackboneSpec(
-        name, builder=BUILDER, arguments={"config": beside.document}, pixels=beside.pixels, document=beside.document
-    )
+    document = beside.document
+    check_known(document, name)
+    return BackboneSpec(name, builder=BUILDER, arguments={"config": document}, pixels=beside.pixels, document=document)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The name that `load_backbone` will give a backbone, and what its weights have seen.
+
+    `pretrained_on` is None where nobody says; `settled` is False where the weights' own hash decides it.
+    `names_network`: whether the name says which network it is; of a plain `vit` the checkpoint does.
+    """
+
+    name: str
+    pretrained_on: tuple[str, ...] | None
+    settled: bool = True
+    names_network: bool = True
+
+
+def outline(name: str, checkpoint: str | os.PathLike[str] | None = None) -> Outline:
+    """The outline of what `load_backbone` would load; `BackboneError` for a name or a file that is not there."""
+    bare, given = name_and_file(name, checkpoint)
+    if given is not None and not given.startswith(sources.HUB) and not Path(given).expanduser().exists():
+        raise BackboneError(f"{given}: there is no such checkpoint file")
+    spec = resolve(bare)
+    if name.startswith(RANDOM):
+        return Outline(row_name(spec, random=True), ())
+    if given is None:
+        seen = spec.card.datasets() if spec.card is not None else None
+        return Outline(row_name(spec), seen if spec.places else ())
+    if spec.card is not None:
+        return Outline(spec.name, None, settled=False)
+    plain = spec.is_plain_vit
+    return Outline(row_name(spec, label=file_label(given)), None, settled=not plain, names_network=not plain)

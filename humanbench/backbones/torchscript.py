@@ -50,10 +50,7 @@ class _Bag:
 
 def is_torchscript(path: Path) -> bool:
     """Whether the file is a TorchScript archive: a zip with `constants.pkl` and a folder of code."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    names = _members(path)
     return any(n.endswith("/constants.pkl") for n in names) and any("/code/" in n for n in names)
 
 
@@ -78,11 +75,16 @@ def read_torchscript(path: Path) -> dict[str, Tensor]:
 
 def is_exported(path: Path) -> bool:
     """Whether the file is a program that `torch.export.save` wrote."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        names = {name.rpartition("/")[2] for name in archive.namelist()}
+    names = {name.rpartition("/")[2] for name in _members(path)}
     return bool(names & {"archive_format", "serialized_exported_program.json"})
+
+
+def _members(path: Path) -> list[str]:
+    """Names in an archive; none of any other file."""
+    if not zipfile.is_zipfile(path):
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def _collect(bag: Any, prefix: str, into: dict[str, Tensor], depth: int = 0) -> None:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.features import FeatureLevel, LayerGroup
-from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit, cover, holds_norms_only
+from humanbench.backbones.grouped_forward.base import State, Visit, WholeForward, cover, holds_norms_only
 from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.backbones.transformers_config import (
     IGNORED,
@@ -52,23 +52,19 @@ class _Kind:
     multiple: Callable[[Any], int] = lambda config: 1
 
 
-def _one(config: Any) -> int:
-    return 1
-
-
 def _with_registers(config: Any) -> int:
     return 1 + int(getattr(config, "num_register_tokens", 0) or 0)
 
 
 KINDS: Mapping[str, _Kind] = {
-    "beit": _Kind("BeitModel", _one, True),
+    "beit": _Kind("BeitModel", lambda config: 1, True),
     "bit": _Kind("BitModel"),  # the feature maps of its backbone class are those before the last norm
     "convnext": _Kind("ConvNextModel", unused=("layernorm.",)),
     "convnextv2": _Kind("ConvNextV2Model", unused=("layernorm.",)),
     "deit": _Kind("DeiTModel", lambda config: 2, True),
-    "dinov2": _Kind("Dinov2Model", _one, True),
+    "dinov2": _Kind("Dinov2Model", lambda config: 1, True),
     "dinov2_with_registers": _Kind("Dinov2WithRegistersModel", _with_registers, True),
-    "dinov3_convnext": _Kind("DINOv3ConvNextModel", _one),  # the first token is the mean of the others
+    "dinov3_convnext": _Kind("DINOv3ConvNextModel", lambda config: 1),  # the first token is the mean of the others
     "dinov3_vit": _Kind("DINOv3ViTModel", _with_registers, True),
     "focalnet": _Kind("FocalNetModel"),  # as with BiT
     "hiera": _Kind("HieraModel", multiple=lambda config: config.masked_unit_size[0] * config.patch_stride[0]),
@@ -82,10 +78,12 @@ KINDS: Mapping[str, _Kind] = {
     "swin": _Kind("SwinModel"),
     "swinv2": _Kind("Swinv2Model"),
     "tipsv2_vision_model": _Kind("Tipsv2VisionModel", _with_registers, True),
-    "vit": _Kind("ViTModel", _one, True),
-    "vit_mae": _Kind("ViTModel", _one, True, config="vit"),  # its own model shuffles the patches
+    "vit": _Kind("ViTModel", lambda config: 1, True),
+    "vit_mae": _Kind("ViTModel", lambda config: 1, True, config="vit"),  # its own model shuffles the patches
     "vitdet": _Kind("VitDetModel"),
 }
+_OF_MAPS = _Kind("")
+"""How types that are not in the table run: by their class for feature maps."""
 _TOWERS = {"siglip": "siglip_vision_model", "tipsv2": "tipsv2_vision_model"}
 """Model of pictures and texts -> its tower for pictures, whose configuration is `vision_config`."""
 _PATCHES_ONLY = ("siglip2", "siglip2_vision_model")
@@ -143,9 +141,9 @@ def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) 
     """
     transformers = library()
     document = {**vision_document(config), **changes}
-    kind = KINDS.get(str(document["model_type"]))
-    own_type = kind.config if kind is not None and kind.config else str(document["model_type"])
-    document.pop("model_type")
+    own_type = str(document.pop("model_type"))
+    kind = KINDS.get(own_type, _OF_MAPS)
+    own_type = kind.config or own_type
     known = keys_of(own_type)
     unknown = [key for key in changes if key not in known]
     if unknown:
@@ -156,7 +154,7 @@ def build(config: Mapping[str, Any], expert: int | None = None, **changes: Any) 
     ignored = unknown_keys(own_type, document)
     document["num_labels"] = 1
     settings = transformers.AutoConfig.for_model(own_type, **{k: v for k, v in document.items() if k not in IGNORED})
-    if kind is None:
+    if kind is _OF_MAPS:
         settings.out_indices = list(range(len(settings.stage_names)))
         model_class = getattr(transformers, _backbone_classes()[own_type])
     else:
@@ -184,21 +182,18 @@ def several_experts(what: str, count: int) -> str:
 class TransformersTrunk(nn.Module):
     """An encoder of transformers as a trunk: `forward` gives the map, the class token or None, and the finer maps."""
 
-    def __init__(self, model_class: Any, settings: Any, kind: _Kind | None, expert: int | None = None) -> None:
+    def __init__(self, model_class: Any, settings: Any, kind: _Kind, expert: int | None = None) -> None:
         super().__init__()
         self.expert = expert
         self.ignored: tuple[str, ...] = ()
         """Keys of the configuration that its class does not have."""
-        options = inspect.signature(model_class.__init__).parameters
-        extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
-        self.model: Any = model_class(settings, **extra)
-        self.taken_out = tuple(_unused(self.model, () if kind is None else kind.unused, expert))
+        self.model: Any = model_class(settings, **_without_pooling(model_class))
+        self.taken_out = tuple(_unused(self.model, kind.unused, expert))
         for name in self.taken_out:
             _take_out(self.model, name)
-        self.first_tokens = 0 if kind is None else kind.first_tokens(settings)
-        self.has_class_token = kind is not None and kind.has_class_token
-        self.gives_maps = kind is None
-        self.multiple = 1 if kind is None else kind.multiple(settings)
+        self.first_tokens, self.has_class_token = kind.first_tokens(settings), kind.has_class_token
+        self.gives_maps = kind is _OF_MAPS
+        self.multiple = kind.multiple(settings)
         size = _stated_size(settings)
         self.states_size = size is not None
         self.input_size = size or (224, 224)
@@ -236,8 +231,6 @@ class TransformersTrunk(nn.Module):
     def translated(self, tensors: Tensors) -> tuple[Tensors, list[str]]:
         """The tensors under the names in memory, by the library's own loading; and the names that it did not use."""
         settings, model_class = self.model.config, type(self.model)
-        options = inspect.signature(model_class.__init__).parameters
-        extra = {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
         outside: list[str] = []
         as_part = any(name.startswith(_AS_PART) for name in tensors)
         if self.gives_maps and as_part:  # its class is not a part of the model's
@@ -250,13 +243,18 @@ class TransformersTrunk(nn.Module):
                 state_dict=dict(tensors),
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
-                **extra,
+                **_without_pooling(model_class),
             )
         absent = {*info["missing_keys"], *(key[0] for key in info["mismatched_keys"])}
         state = loaded.state_dict()
-        return {f"model.{n}": v for n, v in state.items() if n not in absent}, sorted(
-            [*info["unexpected_keys"], *outside]
-        )
+        unused = sorted([*info["unexpected_keys"], *outside])
+        return {f"model.{n}": v for n, v in state.items() if n not in absent}, unused
+
+
+def _without_pooling(model_class: Any) -> dict[str, bool]:
+    """Arguments of a class that leave out what follows the features, as far as it can."""
+    options = inspect.signature(model_class.__init__).parameters
+    return {"add_pooling_layer": False} if "add_pooling_layer" in options else {}
 
 
 _AS_PART = "backbone."
@@ -311,19 +309,14 @@ def _stated_size(settings: Any) -> tuple[int, int] | None:
 
 
 def _as_map(cells: Tensor, images: Tensor) -> Tensor:
-    """Cells N x L x C of these images as a map N x C x h x w; a map as it is."""
+    """Cells N x L x C of these images, all as high as wide, as a map N x C x h x w; a map as it is."""
     if cells.ndim == 4:
         return cells
-    height, width = _grid(cells.shape[1], images.shape[-2:])
-    return cells.transpose(1, 2).reshape(len(cells), -1, height, width)
-
-
-def _grid(cells: int, size: tuple[int, ...]) -> tuple[int, int]:
-    """Rows and columns of cells of an image, all as high as wide."""
-    stride = round((size[0] * size[1] / cells) ** 0.5)
-    if (size[0] // stride) * (size[1] // stride) != cells:
-        raise BackboneError(f"{cells} tokens are no grid of a picture of {size[0]}x{size[1]}")
-    return size[0] // stride, size[1] // stride
+    count, (height, width) = cells.shape[1], images.shape[-2:]
+    stride = round((height * width / count) ** 0.5)
+    if (height // stride) * (width // stride) != count:
+        raise BackboneError(f"{count} tokens are no grid of a picture of {height}x{width}")
+    return cells.transpose(1, 2).reshape(len(cells), -1, height // stride, width // stride)
 
 
 def _finer(levels: tuple[Tensor, ...], last: Tensor) -> tuple[Tensor, ...]:
@@ -333,11 +326,8 @@ def _finer(levels: tuple[Tensor, ...], last: Tensor) -> tuple[Tensor, ...]:
     return tuple(by_size[size] for size in sorted(sizes, reverse=True))
 
 
-class TransformersForward(GroupedForward):
-    """An encoder of transformers, run as one: it can be split only before the first and after the last group.
-
-    The state after the last group is the map, then the class token if there is one, then the finer levels.
-    """
+class TransformersForward(WholeForward):
+    """An encoder of transformers."""
 
     identity = "TransformersForward"
 
@@ -358,8 +348,6 @@ class TransformersForward(GroupedForward):
         self.multiple = math.lcm(self.strides[-1], trunk.multiple)
 
     def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
-        if start == stop:
-            return state
         try:
             last, token, finer = trunk(state[0])
         except (ValueError, RuntimeError, AssertionError) as error:
@@ -372,13 +360,6 @@ class TransformersForward(GroupedForward):
         if visit is not None:
             visit(last.flatten(2).transpose(1, 2))
         return (last, *(() if token is None else (token,)), *(finer if level == "maps" else ()))
-
-    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        token = state[1] if self.has_class_token else None
-        return (*state[2 if self.has_class_token else 1 :], state[0]), token
-
-    def can_split(self, group_index: int) -> bool:
-        return group_index in (0, len(self.groups))
 
 
 def _trial(edge: int, trunk: TransformersTrunk) -> int:

@@ -12,9 +12,9 @@ import json
 import pickle
 import warnings
 import zipfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from humanbench.backbones.networks import no_names, select_network
+from humanbench.backbones.networks import FileNetwork, Names, no_names, select_network
 from humanbench.backbones.torchscript import is_exported, is_torchscript, read_torchscript
 from humanbench.errors import BackboneError, HumanbenchError
 
@@ -32,25 +32,12 @@ INDEX = ".index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """What a checkpoint file holds: one network's tensors, where in it they lay, and what else was not taken.
-
-    `metadata`: the words in the header of a safetensors file.
-    """
-
-    tensors: dict[str, Tensor]
-    container: str = ""
-    left_over: dict[str, str] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-def read_checkpoint(path: Path, prefix: str = "", own: Callable[[], Collection[str]] = no_names) -> Checkpoint:
+def read_checkpoint(path: Path, prefix: str = "", own: Names = no_names) -> FileNetwork:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
     `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
-    (see `networks.select_network`). Raises `BackboneError` for a file that
-    is absent, no checkpoint, truncated, or holds pickled code.
+    (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated, or
+    holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
@@ -74,7 +61,7 @@ def one_sentence(source: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> Checkpoint:
+def _read(path: Path, prefix: str, own: Names) -> FileNetwork:
     _check_beginning(path)
     if zipfile.is_zipfile(path):
         _check_archive(path)
@@ -93,7 +80,7 @@ def _read(path: Path, prefix: str, own: Callable[[], Collection[str]]) -> Checkp
         content, metadata = read_pickle(path), {}
     network = select_network(content, str(path), prefix, own)
     _check_kinds(network.tensors, path)
-    return Checkpoint(network.tensors, network.container, network.left_over, metadata)
+    return replace(network, metadata=metadata)
 
 
 _SLACK = 64 << 20
@@ -128,11 +115,6 @@ def _check_kinds(tensors: Mapping[str, Tensor], path: Path) -> None:
             kind = "complex"
         if kind:
             raise BackboneError(f"{path}: {name[:100]} is {kind}; give weights as plain tensors of floating point")
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a checkpoint file's one network (see `read_checkpoint`)."""
-    return read_checkpoint(path).tensors
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -174,8 +156,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _check_beginning(path: Path) -> None:
-    with path.open("rb") as file:
-        start = file.read(512).lstrip()
+    start = _start(path, 512).lstrip()
     if not start:
         raise BackboneError(f"{path}: the file is empty, not a checkpoint")
     if start[:1] == b"<":
@@ -186,17 +167,21 @@ def _check_beginning(path: Path) -> None:
         raise BackboneError(f"{path}: this is a Git LFS pointer, not the checkpoint; run `git lfs pull` for the file")
 
 
+def _start(path: Path, count: int) -> bytes:
+    """The first bytes of a file."""
+    with path.open("rb") as file:
+        return file.read(count)
+
+
 def _looks_like_safetensors(path: Path) -> bool:
     """Whether the file begins with the length of a JSON header, as safetensors do."""
-    with path.open("rb") as file:
-        start = file.read(9)
+    start = _start(path, 9)
     return start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 32
 
 
 def looks_like_checkpoint(path: Path) -> bool:
     """Whether the file begins as safetensors, torch's archives or pickles do, whatever its name."""
-    with path.open("rb") as file:
-        start = file.read(2)
+    start = _start(path, 2)
     return start == b"PK" or start[:1] == pickle.PROTO or _looks_like_safetensors(path)
 
 
@@ -205,8 +190,7 @@ def read_pickle(path: Path, mapped: bool = False) -> Any:
 
     `mapped`: tensors stay in the file until they are looked at, where its form allows it.
     """
-    with path.open("rb") as file:
-        start = file.read(2)
+    start = _start(path, 2)
     if start == b"PK" and not zipfile.is_zipfile(path):
         raise BackboneError(f"{path}: truncated checkpoint (a zip archive without its end); fetch it again")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,20 +91,28 @@ def loaded(
     `largest`: samples in the largest batch. Raises `WorkerError` where no batch comes any more.
     """
     workers = affordable_workers(data, collate, workers, largest, rank, say)
+    return read_ahead(_Drawn(data), collate, workers, pin, batch_sampler=batches)
+
+
+def read_ahead(data: Dataset[Any], collate: Callable[..., Any], workers: int, pin: bool, **order: Any) -> Iterator[Any]:
+    """Batches read by `workers` processes, in an order in the words of torch's `DataLoader` (`batch_sampler` ...).
+
+    Raises `WorkerError` where no batch comes any more.
+    """
     loader = DataLoader(
-        _Drawn(data),
-        batch_sampler=batches,
+        data,
         collate_fn=collate,
         num_workers=workers,
         pin_memory=pin,
         generator=torch.Generator().manual_seed(0),  # so that it takes nothing from the global one
         timeout=WORKER_TIMEOUT if workers else 0,
         prefetch_factor=PREFETCH if workers else None,
+        **order,
     )
-    return watched(iter(loader)) if workers else iter(loader)
+    return _watched(iter(loader)) if workers else iter(loader)
 
 
-def watched(batches: Iterator[Any]) -> Iterator[Any]:
+def _watched(batches: Iterator[Any]) -> Iterator[Any]:
     """The batches, with a sentence in place of torch's words where the processes that read them are lost."""
     while True:
         try:
@@ -160,96 +169,68 @@ def with_input_size(batch: Batch) -> Batch:
     return {"input_size": tuple(batch["image"].shape[-2:])} | batch
 
 
-class ImageBatches:
-    """Training batches from images; workers run ahead across epochs.
+@dataclass
+class TrainingBatches:
+    """Training batches: from images, whose workers run ahead across epochs, or from stored trunk outputs.
 
     `length`: batches of an epoch where it is not one pass over the data but as many as it takes, the last one cut: with
     few labels, as many batches as all of them would have made. Each pass has an order and augmentations of its own.
+    `stores`: the trunk's outputs, one store per fixed view, in place of the images.
     """
 
-    def __init__(
-        self,
-        data: TaskDataset,
-        recipe: Recipe,
-        seed: int,
-        rank: Rank,
-        collate: Collate,
-        workers: int,
-        pin: bool,
-        say: Say = _silent,
-        length: int | None = None,
-    ) -> None:
-        self._length = length
-        self._data, self._recipe, self._seed, self._rank = data, recipe, seed, rank
-        self._collate, self._workers, self._pin, self._say = collate, workers, pin, say
-        self._stream: Iterator[Batch] | None = None
+    data: TaskDataset
+    recipe: Recipe
+    seed: int
+    rank: Rank
+    collate: Collate
+    workers: int
+    pin: bool
+    say: Say = _silent
+    length: int | None = None
+    stores: Sequence[Store] = ()
+    _stream: Iterator[Batch] | None = field(default=None, init=False)
 
     def of_epoch(self, epoch: int) -> list[Draws]:
         """This process's batches of an epoch, as draws."""
-        if self._length is None:
+        if self.length is None:
             return self._of_pass(epoch)
         draws: list[Draws] = []
-        for number in range(self._length):
-            if len(draws) < self._length and (more := self._of_pass(epoch * self._length + number)):
+        for number in range(self.length):
+            if len(draws) < self.length and (more := self._of_pass(epoch * self.length + number)):
                 draws += more
-        return draws[: self._length]
+        return draws[: self.length]
 
     def _of_pass(self, number: int) -> list[Draws]:
         """This process's batches of a pass over the data."""
-        view = number % self._recipe.train.views if self._recipe.train.views else number
-        whole = self._data.batches(self._recipe.train.batch_size, self._seed, number)
-        return [[(view, index) for index in portion(batch, self._rank)] for batch in whole]
+        view = number % self.recipe.train.views if self.recipe.train.views else number
+        whole = self.data.batches(self.recipe.train.batch_size, self.seed, number)
+        return [[(view, index) for index in portion(batch, self.rank)] for batch in whole]
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of an epoch; epochs are asked for in order."""
         draws = self.of_epoch(epoch)
+        if self.stores:
+            for batch in draws:
+                samples = [self.stores[view][index] for view, index in batch]
+                yield from_store(samples, self.stores[0], self.collate)["plain"]
+            return
         if self._stream is None:
             largest = max((len(batch) for batch in draws), default=0)
-            ahead = _Ahead(self, epoch)
             self._stream = loaded(
-                self._data, ahead, self._collate, self._workers, self._pin, largest=largest, rank=self._rank,
-                say=self._say,
+                self.data, self._from(epoch), self.collate, self.workers, self.pin, largest=largest, rank=self.rank,
+                say=self.say,
             )  # fmt: skip
         for _ in draws:
             yield with_input_size(next(self._stream))
 
+    def _from(self, epoch: int) -> Iterator[Draws]:
+        """The batches of this epoch and of all to come, one after another, without end."""
+        for number in count(epoch):
+            yield from self.of_epoch(number)
+
     def close(self) -> None:
         """End the workers, which hold a copy of the tables each."""
         self._stream = None
-
-
-class _Ahead:
-    """The batches of all epochs to come, one after another, without end."""
-
-    def __init__(self, batches: ImageBatches, start: int) -> None:
-        self._batches, self._start = batches, start
-
-    def __iter__(self) -> Iterator[Draws]:
-        for epoch in count(self._start):
-            yield from self._batches.of_epoch(epoch)
-
-
-class CachedBatches(ImageBatches):
-    """Training batches from stored trunk outputs, one store per view."""
-
-    def __init__(
-        self,
-        data: TaskDataset,
-        recipe: Recipe,
-        seed: int,
-        rank: Rank,
-        collate: Collate,
-        stores: Sequence[Store],
-        length: int | None = None,
-    ) -> None:
-        super().__init__(data, recipe, seed, rank, collate, workers=0, pin=False, length=length)
-        self._stores = stores
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """The batches of an epoch."""
-        for draws in self.of_epoch(epoch):
-            samples = [self._stores[view][index] for view, index in draws]
-            yield from_store(samples, self._stores[0], self._collate)["plain"]
 
 
 def from_store(samples: Sequence[StoredSample], store: Store, collate: Collate) -> dict[str, Batch]:

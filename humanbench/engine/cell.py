@@ -11,10 +11,12 @@ import shutil
 import time
 import traceback
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.torch import save
 
@@ -23,24 +25,23 @@ from humanbench.cards import scenario
 from humanbench.data.few_labels import unit_names
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.samples import dataset_folder, procedural_copy
-from humanbench.engine.batches import CachedBatches, ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.context import CellSpec, RunContext
-from humanbench.engine.corrupted import CorruptedPictures
-from humanbench.engine.cost import forward_cost
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
 from humanbench.engine.finetune import CellError, load_trainable_state, storage, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
+    CorruptedPictures,
     PreparedCell,
     artefact_name,
     cell_key,
     prepare,
     read_tables,
+    test_data,
     training_data,
-    unread_cell_key,
 )
-from humanbench.engine.speed import Forwards, measured_forwards
+from humanbench.engine.speed import Forwards, forward_cost, measured_forwards
 from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
@@ -51,11 +52,7 @@ from humanbench.results import Cell, Cost, Provenance, Result, TrainingPart
 from humanbench.results.cells import labels
 from humanbench.scoring import ScoreReport, score
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskDataset
 from humanbench.text import one_line
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Errors in writing: nothing of this run could be recorded, so it ends."""
@@ -99,7 +96,8 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             raise
         common = not computing or isinstance(error, CellError)  # every process meets it alike
         alone = accelerator.num_processes > 1 and not common
-        result = _failure(context, spec, key or unread_cell_key(context, spec), error)
+        subject = _subject(context, spec, key or cell_key(context, spec, None))
+        result = Result(**subject, status="failed", reason=_reason(error))
         if (alone and not is_peer_failure(error)) or (not alone and accelerator.is_main_process):
             _record_failure(context, spec, result, error)
         if alone:
@@ -210,21 +208,19 @@ def _fit(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores, follower: Follower
 ) -> Progress:
     """Fit the network, from stored trunk outputs where there are any, and keep the weights unless nobody wants them."""
-    recipe, task, seed = cell.recipe, cell.task, cell.spec.seed
+    recipe, seed = cell.recipe, cell.spec.seed
     data = training_data(cell.spec, cell.tables.drawn, cell.model)
-    common = (data, recipe, seed, rank_of(accelerator), task.collate)
-    pinned = accelerator.device.type == "cuda"
-    batches = ImageBatches(*common, context.workers, pinned, context.log.info)
-    once, lasting = len(batches.of_epoch(0)), None
+    batches = TrainingBatches(
+        data, recipe, seed, rank_of(accelerator), cell.task.collate, context.workers,
+        accelerator.device.type == "cuda", context.log.info,
+    )  # fmt: skip
+    once = len(batches.of_epoch(0))
     passes, _ = length(recipe, once)
     if cell.spec.few is not None:  # epochs, iterations and the course of the rates are those of all the labels
         whole = training_data(cell.spec, cell.tables.train, cell.model)
-        lasting = len(ImageBatches(whole, *common[1:], workers=0, pin=False).of_epoch(0))
-        passes = math.ceil(length(recipe, lasting)[1] * recipe.train.accumulate / max(1, once))
-        batches = ImageBatches(*common, context.workers, pinned, context.log.info, lasting)
-    views = stores.for_training(data, passes)
-    if views:
-        batches = CachedBatches(*common, views, lasting)
+        batches.length = len(replace(batches, data=whole).of_epoch(0))
+        passes = math.ceil(length(recipe, batches.length)[1] * recipe.train.accumulate / max(1, once))
+    batches.stores = stores.for_training(data, passes)
     checkpoint = context.folder.place("checkpoints", cell.name, ".pt")
     fit = Fit(accelerator, cell.model, recipe, seed, batches, context.log, checkpoint, cell.key.id, follower)
     progress = fit.run()
@@ -269,7 +265,7 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     """Without finetuning: a head of nearest neighbours gets the features of the training pictures."""
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
-        data = _pictures(context, cell, cell.tables.drawn)
+        data = test_data(context, cell.spec, cell.tables.drawn, cell.model)
         known = predict(
             accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
         ).decoded
@@ -281,25 +277,15 @@ def _predict(
     context: RunContext, accelerator: Accelerator, cell: PreparedCell, stores: CellStores
 ) -> tuple[Predicted, Cost | None, Forwards]:
     """Decoded predictions of the test pictures, and on the main process what one costs, counted and measured."""
-    data = _pictures(context, cell, cell.tables.test)
-    plain = cell.spec.corruption is None
+    data = test_data(context, cell.spec, cell.tables.test, cell.model)
     if cell.spec.corruption is not None:
         data = CorruptedPictures(data, cell.spec.corruption, cell.card, cell.tables.test)
-    cost = None
-    if accelerator.is_main_process and plain:
-        cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:])
+    measured = accelerator.is_main_process and cell.spec.corruption is None
+    cost = forward_cost(cell.model.backbone, *data[0]["image"].shape[-2:]) if measured else None
     store = stores.for_testing(data)
     predicted = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, store, context.workers)
-    forward = Forwards()
-    if accelerator.is_main_process and plain:
-        forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator.device, accelerator.autocast())
+    forward = measured_forwards(cell.model, data[0], cell.task.collate, accelerator) if measured else Forwards()
     return predicted, cost, forward
-
-
-def _pictures(context: RunContext, cell: PreparedCell, tables: dict[str, Any]) -> TaskDataset:
-    """The pictures of these tables as they are tested."""
-    preprocessing = cell.model.backbone.preprocessing
-    return cell.task.test_data(cell.card, tables, cell.recipe, preprocessing, context.inputs)
 
 
 def _write_predictions(context: RunContext, cell: PreparedCell, predicted: Predicted) -> Path:
@@ -400,11 +386,7 @@ def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> 
     """Keep the result; then the checkpoint, and a failure from before the data could be read, say nothing any more."""
     context.folder.add(cell.name, result)
     context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
-    context.folder.set_aside(artefact_name(cell.spec, unread_cell_key(context, cell.spec)))
-
-
-def _failure(context: RunContext, spec: CellSpec, key: Cell, error: Exception) -> Result:
-    return Result(**_subject(context, spec, key), status="failed", reason=_reason(error))
+    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
 
 
 def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:

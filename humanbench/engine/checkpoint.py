@@ -9,24 +9,11 @@ from typing import Any
 
 import torch
 
-from humanbench.files import write_whole
+from humanbench.files import replacing
 
 
 class DamagedCheckpoint(Exception):
     """Why a checkpoint cannot be gone on from, as a clause."""
-
-
-def save_whole(path: Path, content: Any) -> None:
-    """`torch.save`, whole or not at all; an `OSError` (a full disk, say) comes through as one."""
-
-    def write(to: Path) -> None:
-        with _Target(to) as target:
-            try:
-                torch.save(content, target)
-            except RuntimeError as error:  # torch's words for a write that failed
-                raise target.error or error from error
-
-    write_whole(path, write)
 
 
 class _Target(io.FileIO):
@@ -49,8 +36,15 @@ class _Target(io.FileIO):
 
 
 def save_checkpoint(path: Path, identity: str, state: dict[str, Any]) -> None:
-    """Save tensors and plain values under the identity of what was being fitted."""
-    save_whole(path, {"identity": identity, "state": state})
+    """Save tensors and plain values under the identity of what was being fitted, whole or not at all.
+
+    An `OSError` (a full disk, say) comes through as one.
+    """
+    with replacing(path) as temporary, _Target(temporary) as target:
+        try:
+            torch.save({"identity": identity, "state": state}, target)
+        except RuntimeError as error:  # torch's words for a write that failed
+            raise target.error or error from error
 
 
 def load_checkpoint(path: Path, identity: str) -> dict[str, Any] | None:

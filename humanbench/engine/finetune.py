@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.engine.meters import bytes_of
 from humanbench.engine.shards import State
 from humanbench.errors import HumanbenchError
@@ -14,9 +15,6 @@ from humanbench.regimes import FreezeReport, train_mode
 from humanbench.regimes.lora import LowRank
 from humanbench.results import Storage
 from humanbench.tasks.training import Batch
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 
 class CellError(HumanbenchError):

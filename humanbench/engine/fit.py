@@ -7,24 +7,20 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import broadcast, send_to_device
 from torch import Tensor
 
 from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.batches import ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.checkpoint import DamagedCheckpoint, read_checkpoint, save_checkpoint
-from humanbench.engine.finetune import (
-    CellError,
-    EmaWeights,
-    Finetune,
-    load_trainable_state,
-    trainable_state_dict,
-)
+from humanbench.engine.finetune import CellError, EmaWeights, Finetune, load_trainable_state, trainable_state_dict
 from humanbench.engine.trackers import Follower
 from humanbench.optim.groups import parameter_groups
 from humanbench.optim.optimisers import build_optimiser
@@ -32,9 +28,6 @@ from humanbench.optim.schedules import Rates
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 CHECK_EVERY = 20
 """Iterations between looks at the loss: looking makes the processor wait for the GPU."""
@@ -77,7 +70,7 @@ class Fit:
         model: Finetune,
         recipe: Recipe,
         seed: int,
-        batches: ImageBatches,
+        batches: TrainingBatches,
         log: RunLog,
         checkpoint: Path,
         identity: str,
@@ -86,7 +79,7 @@ class Fit:
         self._accelerator, self._recipe, self._seed = accelerator, recipe, seed
         self._batches, self._log = batches, log
         self._checkpoint, self._identity = checkpoint, identity
-        self._follower = follower
+        self._follower = follower or Follower(None, log)
         self._epochs, self._iterations = length(recipe, len(batches.of_epoch(0)))
         self._groups = parameter_groups(
             model.backbone,
@@ -111,8 +104,7 @@ class Fit:
         Raises `CellError` when the loss is no longer finite.
         """
         self._resume()
-        if self._follower is not None:
-            self._follower.begin(self.progress.iteration)
+        self._follower.begin(self.progress.iteration)
         if self._recipe.train.ema and self._ema is None:
             self._ema = EmaWeights(self._model, self._recipe.train.ema)
         if self._recipe.train.batch_size < self._accelerator.num_processes:
@@ -169,8 +161,7 @@ class Fit:
         progress.history.append({name: float(value) / max(1, done) for name, value in totals.items()})
         progress.epoch += 1
         terms = ", ".join(f"{name} {value:.4g}" for name, value in progress.history[-1].items())
-        if self._follower is not None:
-            self._follower.row(progress.iteration, self._numbers())
+        self._follower.row(progress.iteration, self._numbers())
         speed = f"{progress.images_per_second:,.0f} images/s"
         self._log.step(f"  epoch {progress.epoch}/{self._epochs}: {terms}; {speed}")
 
@@ -276,11 +267,5 @@ class Fit:
 
 def _grouped(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
     """Batches in groups of `size`, the last one perhaps smaller."""
-    group: list[Batch] = []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield group
-            group = []
-    if group:
+    while group := list(islice(batches, size)):
         yield group

@@ -15,34 +15,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import Tensor
 
 from humanbench.data.transforms import normalise
 from humanbench.engine.batches import Collate, batches_of_rank, loaded, ordered_batches
+from humanbench.engine.context import RunContext
 from humanbench.engine.devices import Rank, gathered, rank_of
-from humanbench.engine.finetune import Finetune
-from humanbench.engine.shards import (
-    INDEX,
-    DamagedStore,
-    State,
-    Store,
-    checked_store,
-    state_bytes,
-    write_shard,
-)
+from humanbench.engine.prepared import PreparedCell
+from humanbench.engine.shards import INDEX, DamagedStore, State, Store, checked_store, state_bytes, write_shard
 from humanbench.files import sweep, unfinished
 from humanbench.hashing import key
 from humanbench.paths import cache_folder
-from humanbench.recipes import Recipe
-from humanbench.run_log import RunLog
 from humanbench.tasks.training import Sample, TaskDataset
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 Size = tuple[int, int]
 
@@ -83,19 +72,10 @@ def trunk_folder() -> Path:
 
 
 class FrozenCache:
-    """Finds or fills stores for a model."""
+    """Finds or fills stores for the network of a cell."""
 
-    def __init__(
-        self,
-        accelerator: Accelerator,
-        model: Finetune,
-        recipe: Recipe,
-        collate: Collate,
-        workers: int,
-        log: RunLog,
-    ) -> None:
-        self._accelerator, self._model, self._recipe = accelerator, model, recipe
-        self._collate, self._workers, self._log = collate, workers, log
+    def __init__(self, context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> None:
+        self._context, self._accelerator, self._cell = context, accelerator, cell
         self._rank = rank_of(accelerator)
 
     def store(self, request: StoreRequest) -> Store:
@@ -106,7 +86,7 @@ class FrozenCache:
         folder = trunk_folder() / request.key
         store, damage = self._found(folder)
         if damage is not None:
-            self._log.info(f"  stored trunk outputs are computed again: {damage}")
+            self._context.log.info(f"  stored trunk outputs are computed again: {damage}")
             self._remove(folder, damage)
         if store is not None:
             return store
@@ -178,31 +158,31 @@ class FrozenCache:
 
     def _write(self, request: StoreRequest, folder: Path) -> tuple[dict[str, str], Size | None]:
         """Write this process's batches as shards; their hashes by name, and the size of all pictures."""
-        batches = batches_of_rank(ordered_batches(len(request.data), self._recipe), self._rank)
+        batches = batches_of_rank(ordered_batches(len(request.data), self._cell.recipe), self._rank)
         draws = [[(request.draw, index) for index in batch] for batch in batches]
         parts = loaded(
-            request.data, draws, partial(_parted, self._collate), self._workers,
+            request.data, draws, partial(_parted, self._cell.task.collate), self._context.workers,
             self._accelerator.device.type == "cuda", largest=max((len(batch) for batch in draws), default=0),
-            rank=self._rank, say=self._log.info,
+            rank=self._rank, say=self._context.log.info,
         )  # fmt: skip
         pending = _Pending(folder, self._rank, request)
         size: Size | None = None
         text = "frozen trunk" + (f", view {request.draw + 1} of {request.passes}" if request.passes > 1 else "")
-        with self._log.bar(text, len(batches)) as advance:
+        with self._context.log.bar(text, len(batches)) as advance:
             for indices, (images, sizes, rest) in zip(batches, parts, strict=True):
                 size = _same_size(sizes, size)
                 pending.add(indices, [_whole(*one) for one in rest], self._states(images, request.views))
                 advance(len(indices))
         pending.write()
-        self._log.step(f"  {text}: outputs of {len(request.data):,} images stored")
+        self._context.log.step(f"  {text}: outputs of {len(request.data):,} images stored")
         return pending.shards, size
 
     def _states(self, images: Tensor, views: Sequence[str]) -> dict[str, State]:
-        self._model.eval()
+        self._cell.model.eval()
         moved = send_to_device(images, self._accelerator.device)
-        moved = normalise(moved, self._model.backbone.preprocessing)
+        moved = normalise(moved, self._cell.model.backbone.preprocessing)
         with self._accelerator.autocast():
-            return {v: tuple(t.cpu() for t in self._model.trunk(seen(moved, v))) for v in views}
+            return {v: tuple(t.cpu() for t in self._cell.model.trunk(seen(moved, v))) for v in views}
 
 
 def _parted(collate: Collate, samples: Sequence[Sample]) -> tuple[Tensor, set[Size], list[tuple[Sample, set[str]]]]:

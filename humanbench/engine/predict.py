@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import convert_to_fp32, send_to_device
 
 from humanbench.backbones.features import Preprocessing
@@ -19,9 +20,6 @@ from humanbench.engine.shards import Store
 from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.training import Batch, TaskDataset, TaskTraining
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 
 class Predicted(NamedTuple):
@@ -51,8 +49,9 @@ def predict(
     views = list(task.test_views(recipe))
     batches = batches_of_rank(ordered_batches(len(data), recipe), rank_of(accelerator))
     mine: list[tuple[int, Any]] = []
+    source: Iterator[dict[str, Batch]]
     if store is not None:
-        source = _from_store(store, batches, task)
+        source = (from_store([store[index] for index in indices], store, task.collate) for indices in batches)
     else:
         source = _from_images(data, batches, task, views, accelerator, workers, log, model.backbone.preprocessing)
     with log.bar("predict", len(batches)) as advance:
@@ -72,11 +71,6 @@ def _decoded(accelerator: Accelerator, model: Finetune, by_view: dict[str, Batch
         outputs = [model.outputs(moved[view]) for view in views]
     decoded: list[Any] = model.head.decode(convert_to_fp32(outputs), moved[views[0]])  # type: ignore[operator]
     return decoded
-
-
-def _from_store(store: Store, batches: Sequence[list[int]], task: TaskTraining) -> Iterator[dict[str, Batch]]:
-    for indices in batches:
-        yield from_store([store[index] for index in indices], store, task.collate)
 
 
 def _from_images(

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
 from humanbench._version import __version__
+from humanbench.backbones.backbone import Backbone
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data.corruptions import CorruptedAsOpened, Corruption
 from humanbench.data.few_labels import FewLabels, drawn_tables
 from humanbench.data.frames import check_pictures
 from humanbench.data.identity import FileHashes, data_sha256
+from humanbench.data.images import opened_through
 from humanbench.data.samples import load_samples
 from humanbench.engine.context import CellSpec, ReadyHeads, RunContext
 from humanbench.engine.finetune import Finetune
@@ -25,12 +29,7 @@ from humanbench.recipes import Recipe
 from humanbench.regimes import Variant, freeze
 from humanbench.results import Cell
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import TaskDataset, TaskTraining, training_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from humanbench.backbones.backbone import Backbone
+from humanbench.tasks.training import Sample, TaskDataset, TaskTraining, training_of
 
 
 @dataclass(frozen=True)
@@ -133,22 +132,16 @@ def training_splits(card: DatasetCard) -> tuple[str, ...]:
     return card.pretraining.splits if card.pretraining is not None else ()
 
 
-def cell_key(context: RunContext, spec: CellSpec, tables: Tables) -> Cell:
-    """The identity of a cell: hashes of all that decides its numbers."""
-    return _cell_key(context, spec, key(tables.hashes))
+def cell_key(context: RunContext, spec: CellSpec, tables: Tables | None) -> Cell:
+    """The identity of a cell: hashes of all that decides its numbers.
 
-
-def unread_cell_key(context: RunContext, spec: CellSpec) -> Cell:
-    """The identity of a cell whose data could not be read, for the record of its failure."""
-    no_tables = key({"train": key({}), "test": key({})})
-    return _cell_key(context, spec, no_tables).model_copy(update={"data_sha256": ""})
-
-
-def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
+    Without tables it is that of a cell whose data could not be read, for the record of its failure.
+    """
     backbone = context.backbone_for(spec.card)
+    hashes = {"train": key({}), "test": key({})} if tables is None else tables.hashes
     content: dict[str, Any] = {
         "dataset": spec.card.id,
-        "data_sha256": data,
+        "data_sha256": key(hashes),
         "weights_sha256": backbone.weights_sha256,
         "architecture": architecture_sha256(backbone),
         "recipe_sha256": spec.recipe.sha256,
@@ -161,7 +154,7 @@ def _cell_key(context: RunContext, spec: CellSpec, data: str) -> Cell:
         "corruption": spec.corruption.text if spec.corruption else None,
     }
     cell = Cell(id="", **content)
-    return cell.model_copy(update={"id": key(cell.content)})
+    return cell.model_copy(update={"id": key(cell.content)} | ({"data_sha256": ""} if tables is None else {}))
 
 
 _STATES = ("training", "grad_checkpointing", "fused_attn")
@@ -197,8 +190,6 @@ def prepare(context: RunContext, spec: CellSpec, tables: Tables, cell: Cell) -> 
 
 def blank_table(card: DatasetCard, split: str, rows: int, people: int) -> pd.DataFrame:
     """As much of a sample table as a head asks for: how many people there are, and columns of attributes."""
-    import pandas as pd
-
     table = pd.DataFrame({"pid": [row % people for row in range(max(rows, people))]})
     for name in card.labels.attributes:
         table[name] = 0
@@ -229,3 +220,29 @@ def network_of(
 def training_data(spec: CellSpec, tables: Mapping[str, pd.DataFrame], model: Finetune) -> TaskDataset:
     """What of these tables is trained on, as the recipe says."""
     return training_of(spec.card).training_data(spec.card, tables, spec.recipe, model.backbone.preprocessing, spec.seed)
+
+
+def test_data(context: RunContext, spec: CellSpec, tables: Mapping[str, pd.DataFrame], model: Finetune) -> TaskDataset:
+    """The pictures of these tables as they are tested, but for a corruption."""
+    preprocessing = model.backbone.preprocessing
+    return training_of(spec.card).test_data(spec.card, tables, spec.recipe, preprocessing, context.inputs)
+
+
+class CorruptedPictures(TaskDataset):
+    """A test set whose pictures are corrupted as they are opened; labels, boxes and order stay."""
+
+    def __init__(self, data: TaskDataset, corruption: Corruption, card: DatasetCard, tables: Mapping[str, Any]) -> None:
+        self._data, self._changed = data, CorruptedAsOpened(corruption, card.id, tables)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, index: int) -> Sample:
+        with opened_through(self._changed):
+            return self._data[index]
+
+    def set_epoch(self, epoch: int) -> None:
+        self._data.set_epoch(epoch)
+
+    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
+        return self._data.batches(batch_size, seed, epoch)

@@ -15,7 +15,7 @@ from humanbench.engine.devices import is_main_process
 from humanbench.errors import HumanbenchError
 from humanbench.files import sweep, write_text
 from humanbench.hashing import content_sha256
-from humanbench.results import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.results import FOLDER, Result, ResultError, read_result, result_files
 from humanbench.run_log import RunLog
 
 ASIDE = "set_aside"
@@ -79,37 +79,17 @@ class RunFolder:
             return f"the predictions of a finished cell were changed ({path})"
         return None
 
-    def set_aside(self, name: str) -> bool:
-        """Move the results file of this name to `set_aside/`, where nothing reads it; whether there was one."""
+    def set_aside(self, name: str) -> None:
+        """Move the results file of this name, if there is one, to `set_aside/`, where nothing reads it."""
         path = self.path / FOLDER / f"{name}.json"
         if not path.is_file():
-            return False
-        place = self.path / ASIDE / path.name
-        place.parent.mkdir(exist_ok=True)
-        number = 1
-        while place.exists():
-            number += 1
-            place = place.with_name(f"{name}-{number}.json")
-        path.rename(place)
-        return True
+            return
+        (self.path / ASIDE).mkdir(exist_ok=True)
+        path.rename(_free(self.path / ASIDE, name))
 
-    def results(self) -> dict[str, Result]:
-        """By cell id, the result that counts."""
-        return dict(latest(read_result(path) for path in result_files(self.path)))
-
-    def free_name(self, name: str) -> str:
-        """The name, or with `-2`, `-3` … where a result of that name is there already: results are never replaced."""
-        number, free = 1, name
-        while (self.path / FOLDER / f"{free}.json").exists():
-            number += 1
-            free = f"{name}-{number}"
-        return free
-
-    def add(self, name: str, result: Result) -> Path:
+    def add(self, name: str, result: Result) -> None:
         """Write a result under a free name."""
-        path = self.path / FOLDER / f"{self.free_name(name)}.json"
-        write_text(path, result.to_json() + "\n")
-        return path
+        write_text(_free(self.path / FOLDER, name), result.to_json() + "\n")
 
     def amend(self, name: str, before: Result, now: Result) -> None:
         """Write what a finished result is from now on; what it was is set aside."""
@@ -134,6 +114,15 @@ class RunFolder:
                 file = stack.enter_context(_opened(self.path / "locks" / f"{name}.lock"))
                 _lock(file, self.path, name)
             yield
+
+
+def _free(folder: Path, name: str) -> Path:
+    """Where a results file of this name goes: with `-2`, `-3` … where one is there already, for none is replaced."""
+    number, place = 1, folder / f"{name}.json"
+    while place.exists():
+        number += 1
+        place = folder / f"{name}-{number}.json"
+    return place
 
 
 def _opened(path: Path) -> IO[str]:

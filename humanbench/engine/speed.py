@@ -1,27 +1,35 @@
-"""What a forward takes: time, memory and energy of an uncached one of backbone and head, at batch 1 and 32."""
+"""What a forward takes: operations of the backbone, counted while it runs, and time, memory and energy of an uncached
+one of backbone and head, at batch 1 and 32."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import send_to_device
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.benchmark import Timer
+from torch.utils.flop_counter import FlopCounterMode
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.data.collate import normalised
 from humanbench.engine.batches import Collate, with_input_size
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.meters import Meter, bytes_of
-from humanbench.results import FORWARD
+from humanbench.results import FORWARD, Cost
 
 BATCHES: tuple[int, ...] = (1, 32)
 """Pictures of a forward that is measured; none in the tests of everything else, which have no use for a speed."""
 
 _LONGEST = 2.0
 """Seconds of one forward above which a batch is not measured: it should not be noticed beside the cell."""
+
+_SMALL = 10**11
+"""Parameters times pixels up to which a forward takes less time than torch needs to work out all shapes in Python."""
 
 _ENOUGH = 0.1
 """Seconds of forwards that are measured, after one or more that do not count."""
@@ -43,9 +51,7 @@ _measured: dict[tuple[Any, ...], Forwards] = {}
 """Of this process by everything that they depend on. Cells of one network, size and head share them."""
 
 
-def measured_forwards(
-    model: Finetune, sample: Any, collate: Collate, device: torch.device, autocast: AbstractContextManager[Any]
-) -> Forwards:
+def measured_forwards(model: Finetune, sample: Any, collate: Collate, accelerator: Accelerator) -> Forwards:
     """Forwards of this test picture over and over.
 
     Reading, decoding and mirrored views do not count, and stored trunk outputs are not used. A batch for which a
@@ -55,7 +61,8 @@ def measured_forwards(
     if not BATCHES:
         return Forwards()
     model.eval()
-    with torch.no_grad(), autocast:
+    device = accelerator.device
+    with torch.no_grad(), accelerator.autocast():
         network = _shape(model.backbone), _shape(model.head)
         key = (*network, tuple(sample["image"].shape), str(device), _precision(device), model.compiled)
         if key not in _measured:
@@ -105,3 +112,28 @@ def _precision(device: torch.device) -> str:
     if torch.is_autocast_enabled(device.type):
         return {torch.float16: "fp16", torch.bfloat16: "bf16"}[torch.get_autocast_dtype(device.type)]
     return "tf32" if device.type == "cuda" and torch.backends.cuda.matmul.allow_tf32 else "fp32"
+
+
+def forward_cost(backbone: Backbone, height: int, width: int) -> Cost | None:
+    """The cost of one picture of this size in pixels, forward through the backbone, without its head.
+
+    Counted are matrix products, convolutions and attention, a multiply-add as two operations. A large network runs on
+    shapes without numbers, so it costs neither time nor memory, a small one with numbers, which is sooner; where one
+    does not work, the other. None where neither works: a count is not worth a finished cell.
+    """
+    size = height * width * sum(p.numel() for p in backbone.parameters())
+    for device in ("meta", "cpu") if size > _SMALL else ("cpu", "meta"):
+        try:
+            return Cost(gflops=_operations(backbone, device, height, width) / 1e9, height=height, width=width)
+        except (NotImplementedError, RuntimeError):
+            continue
+    return None
+
+
+def _operations(backbone: Backbone, device: str, height: int, width: int) -> int:
+    network = copy.deepcopy(backbone).to(device).eval()
+    picture = torch.zeros(1, 3, height, width, device=device)
+    # torch does not count the fused attention of processors; the plain one is counted everywhere.
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        network(picture)
+    return int(counter.get_total_flops())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from accelerate import Accelerator
 
 from humanbench._version import __version__
 from humanbench.engine.context import RunContext
@@ -10,9 +12,6 @@ from humanbench.engine.frozen_cache import FrozenCache, NotCached, StoreRequest
 from humanbench.engine.prepared import PreparedCell
 from humanbench.engine.shards import Store
 from humanbench.tasks.training import TaskDataset
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 
 class CellStores:
@@ -23,7 +22,7 @@ class CellStores:
 
     def __init__(self, context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> None:
         self._context, self._cell = context, cell
-        self._cache = FrozenCache(accelerator, cell.model, cell.recipe, cell.task.collate, context.workers, context.log)
+        self._cache = FrozenCache(context, accelerator, cell)
         self.notes: dict[str, str] = {}
 
     def for_training(self, data: TaskDataset, epochs: int) -> list[Store]:
@@ -73,7 +72,7 @@ class CellStores:
         cell, recipe = self._cell, self._cell.recipe
         preprocessing = cell.model.backbone.preprocessing
         decisive = recipe.model_dump(mode="json", include={"input", "augment", "head", "loss", "test"})
-        return {
+        content = {
             "humanbench": __version__,
             "part": part,
             "dataset": cell.card.id,
@@ -88,10 +87,10 @@ class CellStores:
             "recipe": decisive,
             "amp": recipe.train.amp,
             "seed": cell.spec.seed if part == "train" else None,
-        } | self._less_usual(part)
-
-    def _less_usual(self, part: str) -> dict[str, Any]:
-        """What is said only where it is so, as stores from before there was this are without."""
-        found: dict[str, Any] = {"compile": True} if self._cell.recipe.train.compile else {}
-        few = self._cell.spec.few
-        return found | ({"few": few.name} if few is not None and part == "train" else {})
+        }
+        # Said only where it is so, as stores from before there was this are without.
+        if recipe.train.compile:
+            content["compile"] = True
+        if part == "train" and cell.spec.few is not None:
+            content["few"] = cell.spec.few.name
+        return content

@@ -75,8 +75,9 @@ class Follower:
         self._rows: list[dict[str, float]] = []
         self._trackers: dict[str, Any] = {}
         for tracker in trackers if file is not None else ():
-            self._try(tracker, "start", lambda tracker=tracker: self._open(tracker, name, folder or Path()))
-            self._try(tracker, "start", lambda tracker=tracker: self._describe(tracker, flat(config or {})))
+            self._try(
+                tracker, "start", lambda tracker=tracker: self._open(tracker, name, folder or Path(), config or {})
+            )
 
     def begin(self, step: int) -> None:
         """Go on after this step: rows that a run wrote before it was interrupted stay, later ones go."""
@@ -105,7 +106,7 @@ class Follower:
             self._try(tracker, "close", self._trackers[tracker].finish)
         self._trackers = {}
 
-    def _open(self, tracker: str, name: str, folder: Path) -> None:
+    def _open(self, tracker: str, name: str, folder: Path, config: Mapping[str, Any]) -> None:
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
         kind = LOGGER_TYPE_TO_CLASS[tracker]
@@ -119,11 +120,8 @@ class Follower:
             made = kind(PROJECT, **({"name": name} if tracker in ("wandb", "trackio") else {}))
         if hasattr(made, "start"):  # accelerate began to open them apart from making them
             made.start()
+        made.store_init_configuration(flat(config))
         self._trackers[tracker] = made
-
-    def _describe(self, tracker: str, config: dict[str, Any]) -> None:
-        if tracker in self._trackers:
-            self._trackers[tracker].store_init_configuration(config)
 
     def _try(self, tracker: str, what: str, do: Any) -> None:
         """Let a tracker do something; where it cannot, it is left behind."""

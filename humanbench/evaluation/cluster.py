@@ -5,16 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from humanbench.engine.context import CellSpec
 from humanbench.errors import HumanbenchError
+from humanbench.evaluation.plan import Plan, plan_for
 from humanbench.evaluation.request import Request
+from humanbench.evaluation.run import run_plan
 from humanbench.overrides import relocated
 from humanbench.suites import MINI
-
-if TYPE_CHECKING:
-    from humanbench.engine.context import CellSpec
-    from humanbench.evaluation.plan import Plan
 
 Cluster = Literal["slurm", "local"]
 
@@ -41,9 +40,6 @@ def request_for(request: Request, plan: Plan, spec: CellSpec) -> Request:
 
 def run_request(request: Request) -> list[str]:
     """What a job runs; the results as JSON."""
-    from humanbench.evaluation.plan import plan_for
-    from humanbench.evaluation.run import run_plan
-
     return [result.to_json() for result in run_plan(plan_for(request))]
 
 

@@ -163,9 +163,7 @@ def _images_per_second(model: Finetune, batch: Batch, spec: CellSpec, device: st
         for values in (*whole.parameters(), *whole.buffers()):
             torch.nn.init.zeros_(values)  # what numbers they are does not change the time
     sample = {name: value[0] for name, value in batch.items() if name != "input_size"}
-    forwards = measured_forwards(
-        whole.to(accelerator.device), sample, training_of(spec.card).collate, accelerator.device, accelerator.autocast()
-    )
+    forwards = measured_forwards(whole.to(accelerator.device), sample, training_of(spec.card).collate, accelerator)
     if not forwards.images_per_second:
         raise HumanbenchError(
             f"{spec.name}: one forward takes more than 2 s here or does not fit into memory; state a rate (--rate 20)"

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench._version import __version__
 from humanbench.engine.devices import check_device
@@ -20,16 +20,13 @@ from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.evaluation.finetuned import FinetunedModel
 from humanbench.evaluation.pictures import PICTURES, assumptions, decoded_of, folder_pictures
-from humanbench.files import beside, write_text
+from humanbench.files import replacing, write_text
 from humanbench.hashing import content_sha256, file_sha256, key
 from humanbench.overrides import PathLike
 from humanbench.run_log import RunLog
 from humanbench.tasks.base import Tables
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.training import FolderPicture, training_of
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 ABOUT = "prediction.json"
 
@@ -186,13 +183,8 @@ def _draw(model: FinetunedModel, tables: Tables, place: Path, folder: Path, name
         for name, make in task.drawing.pictures(model.card, tables, read):
             file = folder / f"{names.get(name, name)}.jpg"
             if not file.is_file():
-                _save(make(), file)
+                with replacing(file) as temporary:
+                    make().convert("RGB").save(temporary, "JPEG", quality=90)
             count += 1
             advance(1)
     return count
-
-
-def _save(image: Image.Image, file: Path) -> None:
-    with beside(file) as temporary:
-        image.convert("RGB").save(temporary / file.name, "JPEG", quality=90)
-        (temporary / file.name).replace(file)

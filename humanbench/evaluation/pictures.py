@@ -1,15 +1,25 @@
-"""Pictures without labels, and what a finetuned network decodes of them, portion by portion."""
+"""Pictures without labels, and what a finetuned network decodes of them, portion by portion.
+
+A portion is kept as safetensors until all are there: arrays, numbers, texts, tuples, bytes, and one kind of record (a
+dataclass or named tuple of such) that the task names.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
 from humanbench.cards import DatasetCard
 from humanbench.data.images import image_size, unreadable
-from humanbench.engine.decoded import packed, unpacked
+from humanbench.documents import from_json
 from humanbench.engine.devices import accelerator_for, check_device, reading_processes, tf32, uses_gpu
 from humanbench.engine.finetune import Finetune
 from humanbench.engine.predict import predict
@@ -29,6 +39,8 @@ from humanbench.tasks.training import FolderPicture, Sample, TaskDataset, traini
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 PORTION = 256
 """Samples that are predicted before they are kept."""
+_VALUES = "values"
+"""Key of all that is no array, in a file of decoded predictions."""
 _MOST_NAMED = 5
 """Unreadable pictures that one sentence names."""
 
@@ -128,27 +140,13 @@ def decoded_of(
 ) -> list[Any]:
     """A decoded prediction per sample of the tables; with `parts` kept there portion by portion, and taken from it."""
     check_device(device)
-    with tf32(recipe.train.amp == "tf32"):
-        return _decoded(card, recipe, network, tables, device, workers, log, parts)
-
-
-def _decoded(
-    card: DatasetCard,
-    recipe: Recipe,
-    network: Finetune,
-    tables: Tables,
-    device: str | None,
-    workers: int | None,
-    log: RunLog | None,
-    parts: Path | None,
-) -> list[Any]:
     task = training_of(card)
     accelerator = accelerator_for(device, recipe.train.amp)
     data = task.picture_data(card, tables, recipe, network.backbone.preprocessing)
     silent, found = RunLog(None, loud=False), []
     readers = reading_processes(workers, uses_gpu(device))
     starts = range(0, len(data), PORTION)
-    with (log or silent).bar("predict", len(starts)) as advance:
+    with tf32(recipe.train.amp == "tf32"), (log or silent).bar("predict", len(starts)) as advance:
         for number, start in enumerate(starts):
             portion = _Portion(data, start, min(start + PORTION, len(data)))
             place = None if parts is None else parts / f"{number:05d}.safetensors"
@@ -191,3 +189,54 @@ class _Portion(TaskDataset):
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
         return [range(i, min(i + batch_size, len(self))) for i in range(0, len(self), batch_size)]
+
+
+def packed(values: Sequence[Any]) -> bytes:
+    """The content of a file; `TypeError` for a value that it cannot hold."""
+    tensors: dict[str, torch.Tensor] = {}
+    plain = [_plain(value, tensors) for value in values]
+    text = np.frombuffer(json.dumps(plain).encode(), np.uint8)
+    return save({**tensors, _VALUES: torch.from_numpy(text.copy())})
+
+
+def unpacked(content: bytes, kind: Callable[..., Any] | None) -> list[Any]:
+    """What was packed; records are made by `kind`."""
+    tensors = load(content)
+    plain = from_json(tensors[_VALUES].numpy().tobytes())
+    return [_whole(value, tensors, kind) for value in plain]
+
+
+def _plain(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, bytes | np.ndarray):
+        array = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else np.ascontiguousarray(value)
+        name = str(len(tensors))
+        tensors[name] = torch.from_numpy(array.copy())
+        return {"bytes" if isinstance(value, bytes) else "array": name}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, tuple):
+        named = getattr(value, "_fields", None)
+        if named is None:
+            return {"tuple": [_plain(inner, tensors) for inner in value]}
+        fields = dict(zip(named, value, strict=True))
+    else:
+        raise TypeError(f"a prediction holds a {type(value).__name__}")
+    return {"record": {name: _plain(inner, tensors) for name, inner in fields.items()}}
+
+
+def _whole(value: Any, tensors: dict[str, torch.Tensor], kind: Callable[..., Any] | None) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((what, inner),) = value.items()
+    if what == "tuple":
+        return tuple(_whole(one, tensors, kind) for one in inner)
+    if what == "record":
+        if kind is None:
+            raise TypeError("a record of a task that names no kind of record")
+        return kind(**{name: _whole(one, tensors, kind) for name, one in inner.items()})
+    array = tensors[inner].numpy()
+    return array.tobytes() if what == "bytes" else array

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanbench.backbones.preprocessing import PIXELS, given_pixels
 from humanbench.backbones.sources import HUB
 from humanbench.cards import DatasetCard, load_card, pretraining_names
-from humanbench.data.corruptions import Corruption
 from humanbench.data.few_labels import FewLabels
 from humanbench.data.samples import dataset_folder, read_subset
 from humanbench.data_root import DataRoot, find_data
@@ -35,12 +35,13 @@ from humanbench.overrides import PathLike, divided, parsed
 from humanbench.recipes import DIRECT, NamedVariant, Recipe, load_recipe
 from humanbench.regimes import REGIMES
 from humanbench.run_log import RunLog
-from humanbench.suites import MINI, Suite, synthesized
+from humanbench.suites import MINI, synthesized
 from humanbench.tasks.registry import task_for
+from humanbench.tasks.training import training_of
 
 if TYPE_CHECKING:
     from humanbench.backbones.backbone import Backbone
-    from humanbench.backbones.outline import Outline
+    from humanbench.backbones.spec import Outline
     from humanbench.pretrain.direct import Direct
 
 _LEAST_ROOM = 100 * 10**6
@@ -82,14 +83,9 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     tested = None if heads is None else heads.datasets
     cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested, request.head)
     _check_subset(request.subset, cards)
-    required = _nothing if heads is None else heads.overrides
-    seeds = range(request.seed, request.seed + request.seeds)
     if heads is not None and request.head is not None:
         raise HumanbenchError(f"--head {request.head}: the dumps of a pretraining are tested with heads of their own")
-    named = request.named if heads is None else NamedVariant(DIRECT)
-    cells = cells_for(
-        cards, regime, request.suite, named, overrides, seeds, required, modes, request.few, request.corruptions
-    )
+    cells = _cells(request, cards, regime, overrides, modes, heads)
     _check_few(request.few, cells, heads is not None)
     _check_inputs(files, cells)
     for spec in cells:
@@ -133,39 +129,36 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     return Plan(context, shard(cells, request.shard) if request.shard else cells, left_out, absent)
 
 
-def cells_for(
-    cards: Iterable[DatasetCard],
+def _cells(
+    request: Request,
+    cards: Sequence[DatasetCard],
     regime: str,
-    suite: Suite,
-    named: NamedVariant,
     overrides: Mapping[str, Any],
-    seeds: Sequence[int],
-    required: Callable[[DatasetCard], Mapping[str, Any]],
-    modes: tuple[str, ...] = (),
-    few: FewLabels | None = None,
-    corruptions: Sequence[Corruption] = (),
+    modes: tuple[str, ...],
+    heads: Direct | None,
 ) -> list[CellSpec]:
-    """All cells, dataset by dataset; `required` gives overrides of a dataset, below the others.
+    """All cells, dataset by dataset; what ready-made heads ask of a dataset's recipe is below the overrides.
 
     `modes` are ways of computing them: where their numbers agree with those of the recipe they are overrides of it, and
     the only one that does not is a named variant.
 
     Raises `RecipeError` when any recipe, variant or override does not fit.
     """
-    from humanbench.tasks.training import training_of
-
+    named = request.named if heads is None else NamedVariant(DIRECT)
+    seeds, corruptions = range(request.seed, request.seed + request.seeds), request.corruptions or (None,)
     cells = []
     for card in cards:
-        below = {**required(card), **overrides}
+        below = {**({} if heads is None else heads.overrides(card)), **overrides}
         variant = named.variant_of(card, regime)
-        recipe = load_recipe(card, regime, suite, variant, below)
+        recipe = load_recipe(card, regime, request.suite, variant, below)
         other = [name for name in modes if not _says(recipe, name)]
         apart = [name for name in other if not execution_modes()[name].agrees_on(card.task, regime)]
         mode = apart[0] if variant is None and len(apart) == 1 else variant
         if other:
-            recipe = load_recipe(card, regime, suite, mode, below | changes(tuple(n for n in other if n != mode)))
+            more = changes(tuple(name for name in other if name != mode))
+            recipe = load_recipe(card, regime, request.suite, mode, below | more)
         training_of(card).check(recipe)
-        cells += [CellSpec(card, recipe, seed, few, shown) for seed in seeds for shown in corruptions or (None,)]
+        cells += [CellSpec(card, recipe, seed, request.few, shown) for seed in seeds for shown in corruptions]
     return cells
 
 
@@ -194,10 +187,6 @@ def shard(cells: Sequence[CellSpec], text: str) -> list[CellSpec]:
     if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
         raise HumanbenchError(f"--shard {text}: give i/n with 1 <= i <= n, like 2/8")
     return list(cells[int(first) - 1 :: int(second)])
-
-
-def _nothing(card: DatasetCard) -> Mapping[str, Any]:
-    return {}
 
 
 def _files(inputs: Mapping[str, PathLike] | None) -> dict[str, Path]:
@@ -288,8 +277,7 @@ def _ready_heads(request: Request, regime: str) -> Direct | None:
 
 
 def _outline(request: Request, heads: Direct | None) -> Outline:
-    from humanbench.backbones.outline import Outline, outline
-    from humanbench.backbones.preprocessing import PIXELS, given_pixels
+    from humanbench.backbones.spec import Outline, outline
 
     given_pixels({key: value for key, value in (request.architecture or {}).items() if key in PIXELS})
     if heads is not None:

@@ -112,7 +112,8 @@ class Request:
             )
         if self.head is not None and not isinstance(self.head, str):
             raise HumanbenchError(f"head is a name, like 'attentive'; found {self.head!r}")
-        self._check_few()
+        if self.few is None and self.draw:
+            raise HumanbenchError(f"--draw {self.draw}: is a list of --fraction; give one, like --fraction 0.1")
         regime, scenario = regime_and_scenario(self.protocol, self.scenario)
         if self.head is not None and self.variant is not None:
             raise HumanbenchError(f"--head {self.head} --variant {self.variant}: a head is a variant; give one of them")
@@ -149,10 +150,6 @@ class Request:
     def corruptions(self) -> tuple[Corruption, ...]:
         """What the test pictures are shown through, one after the other; empty for as they are."""
         return asked_corruptions(self.corrupt)
-
-    def _check_few(self) -> None:
-        if self.few is None and self.draw:
-            raise HumanbenchError(f"--draw {self.draw}: is a list of --fraction; give one, like --fraction 0.1")
 
     @property
     def patterns(self) -> list[str]:

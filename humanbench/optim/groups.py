@@ -43,7 +43,7 @@ def parameter_groups(
     `weight_decay`.
     """
     powers = _powers(backbone)
-    spared = _spared(backbone.trunk)
+    spared: set[str] = getattr(backbone.trunk, "no_weight_decay", set)()  # by the architecture itself, as timm has it
     collected: dict[tuple[float, float], dict[str, Any]] = {}
 
     def put(name: str, parameter: nn.Parameter, rate: float, decay: float) -> None:
@@ -72,12 +72,6 @@ def _exempt(name: str, parameter: nn.Parameter, owner: nn.Module) -> bool:
 
     leaf = name.rpartition(".")[2]
     return parameter.ndim <= 1 or is_norm(owner) or isinstance(owner, nn.Embedding) or leaf in _POSITIONS
-
-
-def _spared(trunk: nn.Module) -> set[str]:
-    """Names that the architecture itself spares from weight decay (timm's `no_weight_decay`)."""
-    method = getattr(trunk, "no_weight_decay", None)
-    return set(method()) if method is not None else set()
 
 
 def _powers(backbone: Backbone) -> dict[int, int]:

@@ -6,6 +6,7 @@ dataset is tested by the entry that was trained on it; of a joint attribute head
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, LayerGroup
-from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
+from humanbench.backbones.grouped_forward.base import State, Visit, WholeForward
+from humanbench.backbones.loading import load_backbone
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.engine.context import ReadyHeads
@@ -48,7 +50,7 @@ class Projected(nn.Module):
         self.vit, self.token, self.projector = vit, token, projector
 
 
-class ProjectedForward(GroupedForward):
+class ProjectedForward(WholeForward):
     """All of it at once: a projector reads every block, so there is no place to split the network.
 
     The state is the patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
@@ -70,15 +72,10 @@ class ProjectedForward(GroupedForward):
         self.multiple = self.strides[0]
 
     def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
-        if start == stop:
-            return state
         return projected(trunk.vit, state[0], trunk.token, trunk.projector)
 
     def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
         return as_maps(state)
-
-    def can_split(self, group_index: int) -> bool:
-        return group_index in (0, len(self.groups))
 
 
 @dataclass(frozen=True)
@@ -147,8 +144,6 @@ class Direct(ReadyHeads):
         return self._built[dump.path]
 
     def _assembled(self, dump: EntryCheckpoint, tensors: Tensors) -> Backbone:
-        import copy
-
         weights = _under(BACKBONE, tensors)
         if not is_plain(self.start):
             whole = copy.deepcopy(self.start)
@@ -239,8 +234,6 @@ def is_entry_checkpoint(path: Path) -> bool:
 
 def open_direct(name: str, checkpoint: Path, architecture: dict[str, Any]) -> Direct:
     """The dumps of a checkpoint on the network of a backbone's name; what it has seen is what its card says."""
-    from humanbench.backbones import load_backbone
-
     if not checkpoint.exists():
         raise BackboneError(f"{checkpoint}: there is no such dump or folder of dumps")
     with torch.random.fork_rng(devices=[]):

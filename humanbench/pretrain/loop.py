@@ -9,19 +9,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from humanbench.data.collate import normalised
 from humanbench.data.sampling import mixed_seed
-from humanbench.engine.batches import WORKER_TIMEOUT, watched
+from humanbench.engine.batches import read_ahead
 from humanbench.engine.checkpoint import load_checkpoint, save_checkpoint
 from humanbench.engine.devices import Rank
 from humanbench.engine.trackers import Follower
@@ -78,7 +77,7 @@ class PretrainLoop:
     ) -> None:
         self.network, self.entries, self.recipe, self.seed = network.to(process.device), entries, recipe, seed
         self.process, self._log, self._workers = process, log, workers
-        self._checkpoint, self.identity, self._follower = checkpoint, identity, follower
+        self._checkpoint, self.identity, self._follower = checkpoint, identity, follower or Follower(None, log)
         assigned = assign(entries, process.processes)
         self.microbatches: list[Microbatch] = assigned[process.rank]
         users = {number: network.unit_names(data) for number, data in enumerate(entries)}
@@ -104,8 +103,7 @@ class PretrainLoop:
         """
         self._resume()
         recipe, state = self.recipe, self.state
-        if self._follower is not None:
-            self._follower.begin(state.step)
+        self._follower.begin(state.step)
         self.network.train()
         batches = self._batches(state.step, recipe.iterations)
         sums = torch.zeros(len(self.entries), device=self.process.device)
@@ -156,9 +154,10 @@ class PretrainLoop:
         share = 1.0 / data.entry.parts
         weight = self.recipe.weights[data.name] * share
         total = torch.zeros((), device=self.process.device)
+        autocast = torch.autocast(self.process.device.type, torch.bfloat16, enabled=self.recipe.amp == "bf16")
         for number, batch in zip(numbers, batches, strict=True):
             torch.manual_seed(mixed_seed(self.seed, step, entry, number))
-            with self._running.microbatch(self._users[entry]), self._autocast():
+            with self._running.microbatch(self._users[entry]), autocast:
                 terms = self.network.losses(data, batch)
             loss = torch.stack([term.float() for term in terms.values()]).sum()
             (loss * weight).backward()  # type: ignore[no-untyped-call]
@@ -177,29 +176,13 @@ class PretrainLoop:
 
     def _batches(self, start: int, stop: int) -> Iterator[Batch]:
         planned = batch_plan(self.entries, self.microbatches, self.seed, start, stop)
-        loader = DataLoader(
-            Microbatches(self.entries),
-            batch_size=None,
-            sampler=_Once(planned),
-            num_workers=self._workers,
-            collate_fn=_same,
-            pin_memory=self.process.device.type == "cuda",
-            generator=torch.Generator().manual_seed(0),
-            timeout=WORKER_TIMEOUT if self._workers else 0,
-        )
-        return watched(iter(loader)) if self._workers else iter(loader)
+        pin = self.process.device.type == "cuda"
+        return read_ahead(Microbatches(self.entries), _same, self._workers, pin, batch_size=None, sampler=planned)
 
     def _moved(self, batch: Batch) -> Batch:
         """The batch on this process's device, as the backbone wants it."""
-        from accelerate.utils import send_to_device
-
         moved = send_to_device(batch, self.process.device, non_blocking=True)
         return normalised(moved, self.network.backbone.preprocessing)
-
-    def _autocast(self) -> Any:
-        if self.recipe.amp == "no":
-            return nullcontext()
-        return torch.autocast(self.process.device.type, torch.bfloat16)
 
     def _record(self, sums: Tensor, steps: int) -> None:
         if self.process.processes > 1:
@@ -219,9 +202,8 @@ class PretrainLoop:
             )
         self.state.history.append({"step": float(self.state.step)} | means)
         pulls = self._shares()
-        if self._follower is not None:
-            rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
-            self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means | pulls)
+        rate = max(float(group["lr"]) for group in self._optimiser.param_groups)
+        self._follower.row(self.state.step, {"seconds": round(self.state.seconds, 3), "lr": rate} | means | pulls)
         self._log.step("  ".join([f"step {self.state.step}", *(f"{n} {v:.4g}" for n, v in means.items())]))
         self._collect()
         if self.process.rank == 0:
@@ -314,16 +296,6 @@ class PretrainLoop:
                 for key, parameter in module.named_parameters():
                     if moments[name].get(key):
                         self._optimiser.state[parameter] = _placed(moments[name][key], parameter.device)
-
-
-class _Once:
-    """A sampler over batches that are planned as they are needed."""
-
-    def __init__(self, planned: Iterator[Any]) -> None:
-        self._planned = planned
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._planned
 
 
 def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> torch.optim.Optimizer:

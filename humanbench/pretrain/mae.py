@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from math import lcm
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from timm.models.vision_transformer import Block
@@ -17,13 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.grouped_forward.base import padded
 from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.pretrain.recipe import Masking
 from humanbench.pretrain.trunk import class_position, embed, outputs, sines
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 SMALLEST = 8
 """Least side in pixels of a patch that is hidden from a network with finer maps: smaller ones are filled in from their
@@ -57,12 +55,7 @@ class MaskedDecoder(nn.Module):
         tokens, grid = embed(trunk, images)
         visible, back, hidden = choose(len(images), grid[0] * grid[1], self.options.ratio, images.device)
         predicted = self.decode(encode(trunk, taken(tokens, visible), recompute), back, grid)
-        target = patches(images, self.patch)
-        if self.options.norm_pixels:
-            variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
-            target = (target - mean) / (variance + 1e-6).sqrt()
-        error = (predicted.float() - target).square().mean(dim=-1)
-        return (error * hidden).sum() / hidden.sum()
+        return hidden_error(predicted, patches(images, self.patch), hidden, self.options)
 
     def decode(self, encoded: Tensor, back: Tensor, grid: tuple[int, int]) -> Tensor:
         """Pixels N x L x (patch^2 * 3) of all patches; `back` N x L is where each one is among visible, then hidden."""
@@ -111,14 +104,17 @@ class MaskedPixels(nn.Module):
             with torch.no_grad():
                 backbone(images)
         predicted = self.decoder_pred(seen).flatten(2).transpose(1, 2)
-        target = patches(images, self.stride)
-        if self.options.norm_pixels:
-            variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
-            target = (target - mean) / (variance + 1e-6).sqrt()
-        error = (predicted.float() - target).square().mean(dim=-1)
         hidden = functional.interpolate(hidden, scale_factor=float(self.cells), mode="nearest").flatten(1)
-        mean_error: Tensor = (error * hidden).sum() / hidden.sum()
-        return mean_error
+        return hidden_error(predicted, patches(images, self.stride), hidden, self.options)
+
+
+def hidden_error(predicted: Tensor, target: Tensor, hidden: Tensor, options: Masking) -> Tensor:
+    """Mean squared error of pixels N x L x P over the patches in which `hidden`, N x L, is 1."""
+    if options.norm_pixels:
+        variance, mean = torch.var_mean(target, dim=-1, keepdim=True)
+        target = (target - mean) / (variance + 1e-6).sqrt()
+    error = (predicted.float() - target).square().mean(dim=-1)
+    return (error * hidden).sum() / hidden.sum()
 
 
 @contextmanager

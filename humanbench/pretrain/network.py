@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from humanbench.backbones.drop_path import set_drop_path
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Features
 from humanbench.errors import RecipeError
 from humanbench.pretrain.entries import EntryData
@@ -17,9 +18,6 @@ from humanbench.pretrain.path import Projector
 from humanbench.pretrain.recipe import Masking, PretrainingEntry, PretrainRecipe, Projection
 from humanbench.pretrain.trunk import ClassToken, as_maps, is_plain, projected
 from humanbench.tasks.training import Batch
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 TRUNK = "trunk"
 
@@ -122,7 +120,7 @@ class PathNetwork(Network):
         return Features(*as_maps(projected(self.trunk, images, token, projector, self.recompute)))
 
     def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
-        set_drop_path(self.trunk, data.entry.drop_path)
+        self.backbone.set_drop_path(data.entry.drop_path)
         head: Any = self.upper.heads[head_name(data.name, data.entry)]
         terms: dict[str, Tensor] = head.loss(head(self.features(data, batch["image"]), batch), batch)
         return terms
@@ -144,13 +142,11 @@ class MaeNetwork(Network):
         return (TRUNK, "heads.decoder")
 
     def losses(self, data: EntryData, batch: Batch) -> dict[str, Tensor]:
-        set_drop_path(self.trunk, data.entry.drop_path)
+        self.backbone.set_drop_path(data.entry.drop_path)
         return {"pixels": self.upper.heads["decoder"](self.encoder, batch["image"], self.recompute)}
 
 
 def _token(width: int, start: Tensor | None) -> ClassToken:
-    import torch
-
     made = ClassToken(width)
     if start is not None:
         with torch.no_grad():

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from humanbench._version import __version__
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.cards import Architecture
 from humanbench.backbones.config_files import header_of
+from humanbench.backbones.loading import check_rebuilt, load_backbone
 from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, tf32, uses_gpu
@@ -25,9 +28,8 @@ from humanbench.files import write_text
 from humanbench.hashing import key
 from humanbench.overrides import Overrides, PathLike, divided
 from humanbench.pretrain import entry_checkpoints
-from humanbench.pretrain.cost import check_affordable
 from humanbench.pretrain.entries import EntryData, content, missing, open_entries
-from humanbench.pretrain.loop import PretrainLoop, Process, TrainState
+from humanbench.pretrain.loop import PretrainLoop, Process
 from humanbench.pretrain.network import MaeNetwork, Network, PathNetwork
 from humanbench.pretrain.recipe import PretrainRecipe, load_pretrain_recipe
 from humanbench.pretrain.trunk import class_position, init_weights, is_plain
@@ -36,8 +38,8 @@ from humanbench.suites import Suite, check_suite, synthesized
 from humanbench.tasks.registry import task_named
 from humanbench.text import nearest
 
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
+PATIENCE = 24 * 3600.0
+"""Seconds on a processor from which on a pretraining is taken for one that was meant for a GPU."""
 
 COURSE = "course.json"
 """What a finished pretraining went through, and its identity."""
@@ -100,8 +102,6 @@ def pretrain(request: PretrainRequest) -> Path:
 
     Raises `HumanbenchError` for input that no run can start with.
     """
-    from humanbench.backbones.loading import check_rebuilt
-
     recipe = recipe_of(request)
     if request.resume is not None and not Path(request.resume).is_dir():
         raise BackboneError(f"{request.resume}: there is no such folder of dumps")
@@ -140,10 +140,9 @@ def pretrain(request: PretrainRequest) -> Path:
             work.state.step = step
             log.info(f"  going on from the dumps of step {step} in {request.resume}")
         with closing(follower), tf32(False):
-            state = work.run()
+            work.run()
         if is_main_process():
-            card = _card(folder.path, recipe, network_start, architecture, entries)
-            _write(folder.path, recipe, card, network, entries, state, work)
+            _write(folder.path, _card(folder.path, work, network_start, architecture), work)
             log.info(f"backbone and card in {folder.path}")
     return folder.path
 
@@ -195,8 +194,6 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tupl
 
 def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
     """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
-    from humanbench.backbones import load_backbone
-
     name = request.backbone or recipe.backbone
     given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
     whole = load_backbone(name, given)
@@ -226,6 +223,46 @@ def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, 
     return bare, torch.stack([trunk.cls_token.detach(), class_position(trunk).detach()])
 
 
+def operations(recipe: PretrainRecipe, backbone: Backbone) -> float:
+    """Floating-point operations of a step: 6 per parameter of the blocks and token, forward and backward.
+
+    Of a network that is no plain transformer it is 6 per parameter and cell of its last map, a rough guess.
+
+    Heads, projectors and the attention itself are left out, and of a masked autoencoding the hidden patches.
+    """
+    trunk: Any = backbone.trunk
+    weights = sum(p.numel() for p in (trunk.blocks if is_plain(backbone) else trunk).parameters())
+    patch = backbone.stride
+    total = 0.0
+    for entry in recipe.entries.values():
+        size = entry.recipe(recipe.suite).input
+        height, width = size.size
+        total += 6.0 * weights * entry.images * (height / patch) * (width / patch)
+    return total * (1 - recipe.masking.ratio if recipe.masking else 1)
+
+
+def speed(device: torch.device, side: int = 1024, repeats: int = 3) -> float:
+    """Measured operations per second of a float32 matrix product."""
+    a = torch.randn(side, side, device=device)
+    a @ a
+    started = time.perf_counter()
+    for _ in range(repeats):
+        a @ a
+    return 2.0 * side**3 * repeats / (time.perf_counter() - started)
+
+
+def check_affordable(recipe: PretrainRecipe, backbone: Backbone, device: torch.device, asked: str | None) -> None:
+    """Refuse a pretraining that would take days on the processor, unless the processor was asked for by name."""
+    if device.type != "cpu" or asked == "cpu":
+        return
+    seconds = recipe.iterations * operations(recipe, backbone) / speed(device)
+    if seconds > PATIENCE:
+        raise HumanbenchError(
+            f"no GPU here: on this processor {recipe.iterations:,} steps would take about {seconds / 86400:,.0f} days "
+            "(--device cpu starts all the same; --suite mini is made for a processor)"
+        )
+
+
 def _network(recipe: PretrainRecipe, start: Backbone, entries: Sequence[EntryData], token: Any) -> Network:
     if recipe.masking is not None:
         return MaeNetwork(start, recipe, recipe.masking)
@@ -248,16 +285,9 @@ def _process(device: str | None) -> Process:
     return Process(rank, processes, chosen)
 
 
-def _write(
-    folder: Path,
-    recipe: PretrainRecipe,
-    card: dict[str, Any],
-    network: Network,
-    entries: Sequence[EntryData],
-    state: TrainState,
-    work: PretrainLoop,
-) -> None:
+def _write(folder: Path, card: dict[str, Any], work: PretrainLoop) -> None:
     """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
+    recipe, network, entries, state = work.recipe, work.network, work.entries, work.state
     metadata = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
     metadata |= header_of(Architecture.model_validate(card["architecture"]), card)
     entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), metadata)
@@ -272,13 +302,12 @@ def _write(
     (folder / "checkpoint.pt").unlink(missing_ok=True)
 
 
-def _card(
-    folder: Path, recipe: PretrainRecipe, start: Backbone, architecture: Architecture, entries: Sequence[EntryData]
-) -> dict[str, Any]:
+def _card(folder: Path, work: PretrainLoop, start: Backbone, architecture: Architecture) -> dict[str, Any]:
     """What the card of the backbone says."""
+    recipe = work.recipe
     seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
     name = "".join(c if c.isalnum() else "_" for c in folder.name.lower())
-    synthetic = " (procedural copies)" if any(data.synthetic for data in entries) else ""
+    synthetic = " (procedural copies)" if any(data.synthetic for data in work.entries) else ""
     paper = {
         "path": {
             "title": "HumanBench: Towards General Human-centric Perception with Projector Assisted Pretraining",

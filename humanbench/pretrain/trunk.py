@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.grouped_forward.base import State, channels_first, padded
 from humanbench.backbones.grouped_forward.vit import Grid, ViTForward, as_cells, cell_positions, patch_tokens
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 
 def is_plain(backbone: Backbone) -> bool:
@@ -113,13 +111,6 @@ def hidden(trunk: Any, images: Tensor, token: ClassToken | None = None, recomput
     return list(islice(states(trunk, images, token, recompute), len(trunk.blocks)))
 
 
-def final(trunk: Any, images: Tensor, token: ClassToken | None = None, recompute: bool = False) -> Tensor:
-    """Tokens of the last block after the final norm: the features without a projector."""
-    *_, last = states(trunk, images, token, recompute)
-    normed: Tensor = trunk.norm(last)
-    return normed
-
-
 def projected(
     trunk: Any, images: Tensor, token: ClassToken | None, projector: nn.Module | None, recompute: bool = False
 ) -> State:
@@ -128,7 +119,8 @@ def projected(
     Patch tokens N x h x w x C and, where there is one, the class token N x 1 x C.
     """
     if projector is None:
-        tokens = final(trunk, images, token, recompute)
+        *_, last = states(trunk, images, token, recompute)
+        tokens = trunk.norm(last)
     else:
         tokens = projector(hidden(trunk, images, token, recompute))
     patch = trunk.patch_embed.patch_size[0]

@@ -20,9 +20,7 @@ __all__ = [
     "train_mode",
 ]  # fmt: skip
 
-_LATER = {"FreezeReport": "freezing", "Variant": "freezing", "freeze": "freezing", "train_mode": "freezing"} | {
-    "Freezing": "record",
-}
+_LATER = dict.fromkeys(("FreezeReport", "Variant", "freeze", "train_mode"), "freezing") | {"Freezing": "record"}
 """Names that are loaded when they are asked for, so that help texts do not wait for them."""
 
 

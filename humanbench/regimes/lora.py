@@ -68,11 +68,6 @@ def projections(backbone: Backbone, freezing: Freezing) -> dict[Place, list[tupl
     return found
 
 
-def is_low_rank(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:
-    """Whether a parameter is of an adaptation."""
-    return isinstance(owner, LowRank)
-
-
 def merge(network: nn.Module) -> int:
     """Put every adaptation into its weight, so that the network is one of plain layers again; how many there were."""
     merged = 0

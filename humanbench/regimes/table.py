@@ -85,9 +85,9 @@ def _check_low_rank(backbone: Backbone, freezing: Freezing) -> None:
 
 
 def _low_rank(name: str, parameter: nn.Parameter, owner: nn.Module, freezing: Freezing) -> bool:
-    from humanbench.regimes.lora import is_low_rank
+    from humanbench.regimes.lora import LowRank
 
-    return is_low_rank(name, parameter, owner, freezing)
+    return isinstance(owner, LowRank)
 
 
 REGIMES = Catalogue(

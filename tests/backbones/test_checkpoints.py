@@ -128,13 +128,13 @@ def test_torchscript_archive_is_read_without_running_it(tmp_path: Path) -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.body(x) * self.scale
 
-    from humanbench.backbones.weights import read_weights
+    from humanbench.backbones.weights import read_checkpoint
 
     tower, path = Tower(), tmp_path / "ViT-B-16.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, its archives are around
         torch.jit.script(tower).save(str(path))
-    found = read_weights(path)
+    found = read_checkpoint(path).tensors
     assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in tower.state_dict().items()}
 
 

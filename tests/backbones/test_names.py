@@ -371,3 +371,14 @@ def test_configuration_and_weights_of_one_revision(monkeypatch: pytest.MonkeyPat
     assert set(asked) == {at.address}
     assert backbone.report is not None
     assert backbone.report.revision == "d" * 40
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000], ids=["cut off", "a list", "nested too deeply"])
+def test_a_configuration_of_the_hub_that_is_damaged_is_one_sentence(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(text)
+    monkeypatch.setattr(sources, "from_hub", lambda repository, file="": tmp_path / "config.json")
+    monkeypatch.setattr(sources, "revision_of", sources.Revision)
+    with pytest.raises(BackboneError, match=r"is not a JSON file|names no network"):
+        load_backbone("hf-hub:org/repo")

@@ -19,7 +19,7 @@ from humanbench.cards import load_card
 from humanbench.data.samples import load_samples
 from humanbench.engine import batches as batches_module
 from humanbench.engine.batches import (
-    ImageBatches,
+    TrainingBatches,
     WorkerError,
     affordable_workers,
     batches_of_rank,
@@ -63,7 +63,7 @@ def test_workers_end_with_the_batches(data_root: Path) -> None:
     tables = {"train": load_samples(card, "train", data_root)}
     backbone = toy_backbone()
     data = training_of(card).training_data(card, tables, recipe, backbone.preprocessing, 0)
-    batches = ImageBatches(data, recipe, 0, Rank(), training_of(card).collate, 2, False)
+    batches = TrainingBatches(data, recipe, 0, Rank(), training_of(card).collate, 2, False)
     before = set(multiprocessing.active_children())
     assert len(list(batches.epoch(0))) == len(batches.of_epoch(0))
     own = set(multiprocessing.active_children()) - before

@@ -17,7 +17,7 @@ from PIL import Image
 import humanbench
 from humanbench.cards import load_card
 from humanbench.data.few_labels import FewLabels, drawn_tables, lists
-from humanbench.engine.batches import ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.devices import Rank
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.evaluation.finetuned import finetuned_weights
@@ -180,7 +180,7 @@ class _Numbers:
 def test_an_epoch_is_as_long_as_with_all_labels() -> None:
     """25 batches of 4 samples are nine passes of 3 over ten, the last one cut; every pass has its own number."""
     recipe = load_recipe(load_card("pa100k"), "full", "mini", overrides={"train.batch_size": 4, "train.views": 0})
-    batches = ImageBatches(_Numbers(), recipe, 0, Rank(0, 1), list, 0, False, length=25)  # type: ignore[arg-type]
+    batches = TrainingBatches(_Numbers(), recipe, 0, Rank(0, 1), list, 0, False, length=25)  # type: ignore[arg-type]
     first, second = batches.of_epoch(0), batches.of_epoch(1)
     assert len(first) == len(second) == 25
     assert sorted(index for batch in first[:3] for _, index in batch) == list(range(10))

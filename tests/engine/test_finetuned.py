@@ -17,11 +17,11 @@ import humanbench
 from humanbench.cards import load_card
 from humanbench.cli import main
 from humanbench.data.samples import load_samples
-from humanbench.engine.decoded import packed, unpacked
 from humanbench.errors import HumanbenchError
 from humanbench.evaluation import folder, pictures
 from humanbench.evaluation.finetuned import load_finetuned
 from humanbench.evaluation.folder import predict_folder
+from humanbench.evaluation.pictures import packed, unpacked
 from humanbench.tasks.pose.rescoring import CropPose
 from humanbench.tasks.registry import task_for
 from tests.engine.test_eval_cli import VIT

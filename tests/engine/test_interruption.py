@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import humanbench.backbones
-from humanbench.backbones.outline import Outline
+from humanbench.backbones.spec import Outline
 from humanbench.cli import main
 from humanbench.engine import fit
 from tests.engine.toy import FAST, toy_backbone
@@ -64,7 +64,7 @@ def test_three_cells_interrupted_twice_end_with_the_same_numbers(
     data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(humanbench.backbones, "load_backbone", lambda *args: toy_backbone(), raising=False)
-    monkeypatch.setattr("humanbench.backbones.outline.outline", lambda *args: Outline("toy", None))
+    monkeypatch.setattr("humanbench.backbones.spec.outline", lambda *args: Outline("toy", None))
     out = tmp_path / "run"
     killed(data_root, out, "peta-:1")
     finished = {path: path.read_bytes() for path in (out / "results").iterdir()}

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 import humanbench
 from humanbench import load_backbone
 from humanbench.backbones import sources
-from humanbench.backbones.outline import outline
+from humanbench.backbones.spec import outline
 from humanbench.cli import main
 from humanbench.cli.eval import command as eval_command
 from humanbench.cli.finetuning import request_from

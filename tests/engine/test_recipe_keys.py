@@ -19,12 +19,12 @@ import torch
 
 from humanbench.cards import DatasetCard, evaluated
 from humanbench.data_root import find_data
-from humanbench.engine.batches import ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import Rank, accelerator_for
 from humanbench.engine.fit import Fit
 from humanbench.engine.predict import predict
-from humanbench.engine.prepared import PreparedCell, Tables, prepare, read_tables, unread_cell_key
+from humanbench.engine.prepared import PreparedCell, Tables, cell_key, prepare, read_tables
 from humanbench.engine.run_folder import RunFolder
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.evaluation import selection
@@ -157,12 +157,12 @@ class Bench:
     def traced_anew(self, card: DatasetCard, recipe: Recipe) -> str:
         """`trace`, computed in any case."""
         context, spec, tables = self.context, CellSpec(card, recipe, 0), self.tables(card, recipe)
-        cell = prepare(context, spec, tables, unread_cell_key(context, spec))
+        cell = prepare(context, spec, tables, cell_key(context, spec, None))
         accelerator, eyes = accelerator_for("cpu", recipe.train.amp), cell.model.backbone.preprocessing
         history = []
         if recipe.regime != "none":
             data = cell.task.training_data(card, tables.train, recipe, eyes, 0)
-            batches = ImageBatches(data, recipe, 0, Rank(), cell.task.collate, 0, False)
+            batches = TrainingBatches(data, recipe, 0, Rank(), cell.task.collate, 0, False)
             checkpoint = context.folder.path / "checkpoint.pt"
             checkpoint.unlink(missing_ok=True)
             history = Fit(accelerator, cell.model, recipe, 0, batches, context.log, checkpoint, "").run().history

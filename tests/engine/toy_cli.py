@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import humanbench.backbones
-import humanbench.backbones.outline
-from humanbench.backbones.outline import Outline
+import humanbench.backbones.spec
+from humanbench.backbones.spec import Outline
 from humanbench.cli import main
 from humanbench.engine import fit
 from tests.engine.toy import toy_backbone
@@ -38,7 +38,7 @@ def stall(cell: str, epochs: int) -> None:
 
 if __name__ == "__main__":
     humanbench.backbones.load_backbone = lambda name, checkpoint=None, **architecture: toy_backbone()
-    humanbench.backbones.outline.outline = lambda name, checkpoint: Outline("toy", None)
+    humanbench.backbones.spec.outline = lambda name, checkpoint: Outline("toy", None)
     if "TOY_STALL" in os.environ:
         name, _, count = os.environ["TOY_STALL"].partition(":")
         stall(name, int(count))

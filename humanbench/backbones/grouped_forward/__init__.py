@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
+from humanbench.backbones.grouped_forward.base import GroupedForward
 from humanbench.backbones.grouped_forward.opaque import FAILURES, OpaqueForward
 from humanbench.backbones.grouped_forward.pyramid import PyramidForward
 from humanbench.backbones.grouped_forward.sequential import SequentialForward
@@ -28,15 +28,3 @@ def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForwar
         except FAILURES:  # attention of a fixed size (HaloNet, LambdaNet) takes no small picture
             pass
     return OpaqueForward(trunk, input_size)
-
-
-__all__ = [
-    "GroupedForward",
-    "OpaqueForward",
-    "PyramidForward",
-    "SequentialForward",
-    "State",
-    "ViTForward",
-    "Visit",
-    "find_forward",
-]

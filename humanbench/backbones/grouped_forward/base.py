@@ -37,7 +37,7 @@ class GroupedForward(ABC):
     def run(
         self, trunk: nn.Module, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None
     ) -> State:
-        """Run groups `start` .. `stop - 1`. `visit` sees the tokens after each block.
+        """Run groups `start` .. `stop - 1`, at least one. `visit` sees the tokens after each block.
 
         `level`: `maps` keeps all levels. What it leaves out need not be computed, of what `read` returns as well.
         """
@@ -49,6 +49,22 @@ class GroupedForward(ABC):
     def can_split(self, group_index: int) -> bool:
         """Whether the network can be split before this group."""
         return 0 <= group_index <= len(self.groups)
+
+
+class WholeForward(GroupedForward):
+    """A network that runs as one: it can be split only before the first and after the last group.
+
+    The state after the last group is the map, then the class token if there is one, then the finer levels.
+    """
+
+    has_class_token: bool
+
+    def can_split(self, group_index: int) -> bool:
+        return group_index in (0, len(self.groups))
+
+    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        first = 2 if self.has_class_token else 1
+        return (*state[first:], state[0]), state[1] if self.has_class_token else None
 
 
 def padded(images: Tensor, multiple: int) -> Tensor:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import (
-    GroupedForward,
     State,
     Visit,
+    WholeForward,
     channels_first,
     cover,
     holds_norms_only,
@@ -26,12 +26,8 @@ FAILURES = (AssertionError, RuntimeError, IndexError, UnboundLocalError, ValueEr
 """What timm's networks raise for images of a size that they cannot take."""
 
 
-class OpaqueForward(GroupedForward):
-    """A network that can be split only before the first and after the last group.
-
-    Layer groups are those of timm's `group_matcher`. The state after the last group is the map, then the class token
-    if there is one, then the finer levels.
-    """
+class OpaqueForward(WholeForward):
+    """Any network of timm. Layer groups are those of its `group_matcher`."""
 
     identity = "WholeRoute"
 
@@ -57,12 +53,7 @@ class OpaqueForward(GroupedForward):
         self.multiple = self.strides[-1] if own_size_fits else 1  # LeViT's maps are 14, 7 and 4 cells wide
         self.groups = tuple(_groups(trunk))
 
-    def can_split(self, group_index: int) -> bool:
-        return group_index in (0, len(self.groups))
-
     def run(self, trunk: Any, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None) -> State:
-        if start == stop:
-            return state
         try:
             if visit is not None:
                 for tokens in self._tokens(trunk, state[0]):
@@ -82,10 +73,6 @@ class OpaqueForward(GroupedForward):
             f"{type(trunk).__name__} was built for images of {self.size[0]}x{self.size[1]} and cannot take "
             f"{given[0]}x{given[1]} ({error}); {mend} or take another one"
         )
-
-    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
-        class_token = state[1] if self.has_class_token else None
-        return (*state[2 if self.has_class_token else 1 :], state[0]), class_token
 
     def _state(self, trunk: Any, images: Tensor, pyramid: bool) -> State:
         if self._isotropic:

@@ -192,15 +192,10 @@ def _merge_tail(trunk: nn.Module, groups: list[list[str]]) -> list[list[str]]:
         tail = [*groups.pop(), *tail]
     if not tail:
         return groups
-    if _is_projection(groups[-1]):
+    if groups[-1][-1] in ("conv_head", "final_conv"):  # a last convolution outside the stages: its norm is part of it
         groups[-1] += tail
         return groups
     return [*groups, tail]
-
-
-def _is_projection(group: list[str]) -> bool:
-    """A last convolution outside the stages: its norm is part of it."""
-    return group[-1] in ("conv_head", "final_conv")
 
 
 def _names(groups: list[list[str]]) -> list[str]:
