@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from humanbench.metrics.directions import direction
 from humanbench.regimes import fits
@@ -27,6 +27,9 @@ from humanbench.results.record import Result
 from humanbench.results.seed_spreads import measured_spread
 from humanbench.results.stored import StoredResult
 from humanbench.stats import CONFIDENCE
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, order=True)
@@ -75,11 +78,21 @@ class CellRuns:
         return tuple(entry.result.value for entry in self.entries)
 
 
+def lists_by(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
+    """Items under their keys, both in the order in which they come.
+
+    >>> lists_by([("b", 1), ("a", 2), ("b", 3)])
+    {'b': [1, 3], 'a': [2]}
+    """
+    found: dict[Key, list[Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return found
+
+
 def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
     """Results as cells over seeds, sorted by key."""
-    groups: dict[CellKey, list[StoredResult]] = {}
-    for entry in entries:
-        groups.setdefault(CellKey.of(entry.result), []).append(entry)
+    groups = lists_by((CellKey.of(entry.result), entry) for entry in entries)
     return {key: _cell(key, sorted(group, key=lambda e: e.result.seed)) for key, group in sorted(groups.items())}
 
 

@@ -11,12 +11,11 @@ from humanbench.leaderboard.site.pages import (
     backbones,
     boards,
     compare,
+    conditions,
     datasets,
     entries,
     failures,
-    few_labels,
     overview,
-    robustness,
 )
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
@@ -41,8 +40,8 @@ def pages(content: Content) -> list[Callable[[], Iterable[Page]]]:
         partial(backbones.backbones, content),
         partial(compare.compare, content),
         partial(failures.failures, content),
-        partial(few_labels.few_labels, content),
-        partial(robustness.corrupted, content),
+        partial(conditions.FEW_LABELS.pages, content),
+        partial(conditions.ROBUSTNESS.pages, content),
     ]
     return [*groups, *entries.entries(content)]
 

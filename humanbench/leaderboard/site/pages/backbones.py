@@ -12,7 +12,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
 from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
-from humanbench.leaderboard.site.pages.condition_pages import condition_pages
+from humanbench.leaderboard.site.pages.conditions import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
 from humanbench.leaderboard.site.pages.words import regime_title, suite_title

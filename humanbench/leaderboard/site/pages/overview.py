@@ -11,7 +11,7 @@ from humanbench.leaderboard.model.events import by_month
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import cost_columns
-from humanbench.leaderboard.site.pages.condition_pages import condition_pages
+from humanbench.leaderboard.site.pages.conditions import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import (
