@@ -29,7 +29,7 @@ from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, ju
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 from humanbench.results.apart import resamples_for
-from humanbench.results.cells import CellNumber, CellRuns, trained_values
+from humanbench.results.cells import CellNumber, CellRuns, lists_by, trained_values
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
 
@@ -130,15 +130,13 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
 
 def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: float | None) -> Iterator[TogetherReport]:
     """Each board as a whole, and its tasks where it has several."""
-    found: dict[str, dict[str, list[DrawnCell]]] = {}
-    for cell, one in zip(cells, drawn, strict=True):
-        if one is not None:
-            found.setdefault(cell.board, {}).setdefault(cell.task, []).append(one)
+    known = [(cell, one) for cell, one in zip(cells, drawn, strict=True) if one is not None]
     groups: dict[tuple[str, str], list[DrawnCell]] = {}
-    for board, tasks in found.items():
-        groups[board, OVERALL] = [one for members in tasks.values() for one in members]
+    for board, members in lists_by((cell.board, (cell.task, one)) for cell, one in known).items():
+        tasks = lists_by(members)
+        groups[board, OVERALL] = [one for of_task in tasks.values() for one in of_task]
         if len(tasks) > 1:
-            groups |= {(board, task): members for task, members in tasks.items()}
+            groups |= {(board, task): of_task for task, of_task in tasks.items()}
     for (board, name), judged in judge_together(groups, margin).items():
         yield TogetherReport(board=board, group=name, **vars(judged))
 

@@ -22,6 +22,7 @@ from humanbench.comparison.report import (
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
+from humanbench.results.cells import lists_by
 
 MARKER = "<!-- humanbench compare -->"
 """First line of the Markdown: how an earlier comment is found again."""
@@ -94,10 +95,7 @@ def together_row(group: TogetherReport) -> tuple[str, ...]:
 
 def folded_cells(cells: Sequence[CellReport]) -> list[list[CellReport]]:
     """Each cell alone; from FOLDED on, those that cannot be compared for one reason together, at the first's place."""
-    alike: dict[str, list[CellReport]] = {}
-    for cell in cells:
-        if not cell.comparable:
-            alike.setdefault(cell.problem, []).append(cell)
+    alike = lists_by((cell.problem, cell) for cell in cells if not cell.comparable)
     found: list[list[CellReport]] = []
     for cell in cells:
         same = alike.get(cell.problem, []) if not cell.comparable else []
@@ -202,10 +200,7 @@ GROUPS_SAY = (
 
 def notes(report: ComparisonRecord) -> list[str]:
     """What was noted of cells, each said once with the cells it is about."""
-    about: dict[str, list[str]] = {}
-    for cell in report.cells:
-        for note in cell.notes:
-            about.setdefault(note, []).append(cell.dataset)
+    about = lists_by((note, cell.dataset) for cell in report.cells for note in cell.notes)
     return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
 
 

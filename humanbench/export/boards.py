@@ -13,7 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
-from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped
+from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped, lists_by
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_names
@@ -98,21 +98,17 @@ def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
 
     Raises `HumanbenchError` where two results of a cell differ in more than their seed.
     """
-    groups: dict[tuple[str, bool, str, str, str], list[StoredResult]] = {}
-    for entry in entries:
-        r = entry.result
-        key = (r.suite, r.synthetic, r.other_copy, r.subset or "", r.condition)
-        groups.setdefault(key, []).append(entry)
+    listed = [(entry.result, entry) for entry in entries]
+    groups = lists_by(((r.suite, r.synthetic, r.other_copy, r.subset or "", r.condition), e) for r, e in listed)
     return [_board(*key, members) for key, members in sorted(groups.items())]
 
 
 def cells_by_row(entries: Iterable[StoredResult]) -> dict[tuple[str, str], list[CellRuns]]:
     """Cells over seeds by backbone and regime as they are called in tables, each cell checked."""
-    groups: dict[tuple[str, str, str, str, str], list[StoredResult]] = {}
-    for entry in entries:
-        r = entry.result
-        key = (r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or "")
-        groups.setdefault(key, []).append(entry)
+    listed = [(entry.result, entry) for entry in entries]
+    groups = lists_by(
+        ((r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or ""), e) for r, e in listed
+    )
     names = {key: shown(key[0]) for key in groups}
     if len({(names[key], *key[3:]) for key in groups}) < len(groups):
         names = {key: _precise(key) for key in groups}

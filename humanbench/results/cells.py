@@ -166,10 +166,7 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
     counts for all of them.
     """
     listed = [[result for result in cell if result.status == "done"] for cell in cells]
-    rows: dict[tuple[Any, ...], list[Trained]] = {}
-    for cell in listed:
-        if (trained := _trained(cell, None)) is not None:
-            rows.setdefault(row_of(cell[0]), []).append(trained)
+    rows = lists_by((row_of(cell[0]), t) for cell in listed if (t := _trained(cell, None)) is not None)
     sums = {row: spread_sums(members) for row, members in rows.items()}
     return [_number(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
 

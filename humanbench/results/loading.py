@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.results.cells import CellNumber, cell_numbers, row_of
+from humanbench.results.cells import CellNumber, cell_numbers, lists_by, row_of
 from humanbench.results.costs import costs_of
 from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
 from humanbench.shown_tables import ShownTable, ShowsTables
@@ -100,18 +100,13 @@ class Results(ShowsTables, Sequence[Result]):
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""
-        rows: dict[tuple[Any, ...], list[tuple[Result, CellNumber]]] = {}
-        for cell, number in self.cells():
-            about = tuple(getattr(cell[0], name) for name in _ABOUT)
-            rows.setdefault((*about, cell[0].cell.weights_sha256), []).append((cell[0], number))
+        firsts = [(cell[0], number) for cell, number in self.cells()]
+        rows = lists_by(((*_about(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
         return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""
-        groups: dict[tuple[Any, ...], list[Result]] = {}
-        for result in self:
-            if result.status == "done":
-                groups.setdefault((*row_of(result), result.dataset, result.main), []).append(result)
+        groups = lists_by(((*row_of(r), r.dataset, r.main), r) for r in self if r.status == "done")
         numbers = cell_numbers(groups.values())
         return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
 
@@ -129,6 +124,10 @@ class Results(ShowsTables, Sequence[Result]):
         rows += [(*_named(result), f"failed: {result.reason}", "", "", "") for result in self.failed]
         head = ("dataset", "backbone", "regime", "metric", "value", "95 % interval", "seeds")
         return [ShownTable(head, rows, left=4)] if rows else []
+
+
+def _about(result: Result) -> tuple[Any, ...]:
+    return tuple(getattr(result, name) for name in _ABOUT)
 
 
 def _named(result: Result) -> tuple[str, str, str]:

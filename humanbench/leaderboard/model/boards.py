@@ -14,6 +14,7 @@ from humanbench.leaderboard.model.entries import EVIDENCE, BoardEntry, BoardKey,
 from humanbench.leaderboard.model.ranking import KnownColumns, Ranking, rank_entries
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_of_results, main_metric
 
 
@@ -136,23 +137,10 @@ def _only(entry: BoardEntry, evidence: Evidence, scenario: str | None) -> BoardE
 def boards(entries: Iterable[BoardEntry]) -> list[Board]:
     """Entries that were not withdrawn, by board: real before synthetic, complete before subsets, the usual before
     conditions, full before none."""
-    members: dict[BoardKey, list[BoardEntry]] = {}
-    for entry in entries:
-        if not entry.withdrawn and entry.scores:
-            members.setdefault(entry.board, []).append(entry)
+    members = lists_by((entry.board, entry) for entry in entries if not entry.withdrawn and entry.scores)
 
     def place(key: BoardKey) -> tuple[object, ...]:
-        place_of = REGIMES.place(key.regime)
-        return (
-            key.synthetic,
-            key.copy,
-            key.subset,
-            key.condition,
-            key.recipe != "shipped",
-            key.variant,
-            key.suite,
-            place_of,
-            key.regime,
-        )
+        special = (key.synthetic, key.copy, key.subset, key.condition, key.recipe != "shipped", key.variant)
+        return (*special, key.suite, REGIMES.place(key.regime), key.regime)
 
     return [Board(key, tuple(members[key])) for key in sorted(members, key=place)]

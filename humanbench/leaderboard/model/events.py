@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.names import shown
+from humanbench.results.cells import lists_by
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PUBLISHED = "2023-06-18"
@@ -78,7 +79,5 @@ _MONTHS = (
 
 def by_month(events: Iterable[Event]) -> list[tuple[str, str, list[Event]]]:
     """Events under the month they are of: its address, its name, and the events, in the order given."""
-    months: dict[str, list[Event]] = {}
-    for event in events:
-        months.setdefault(event.date[:7], []).append(event)
+    months = lists_by((event.date[:7], event) for event in events)
     return [(key, f"{_MONTHS[(int(key[5:]) - 1) % 12]} {key[:4]}", found) for key, found in months.items()]

@@ -21,7 +21,7 @@ from humanbench.leaderboard.site.writing import templates
 from humanbench.names import shown
 from humanbench.paths import shipped
 from humanbench.progress import track
-from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.cells import CellKey, CellRuns, lists_by
 from humanbench.results.stored import labels_of
 from humanbench.tasks.registry import task_for
 
@@ -79,9 +79,7 @@ _Found = tuple[CellKey, CellRuns, TaskFailures, bool]
 
 def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
     """Cells and what is said of them, each thing once with all cells that it is said of."""
-    about: dict[str, list[str]] = {}
-    for name, note in notes:
-        about.setdefault(note, []).append(name)
+    about = lists_by((note, name) for name, note in notes)
     return [f"{'; '.join(names)}: {note}" for note, names in about.items()]
 
 

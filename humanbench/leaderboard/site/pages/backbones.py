@@ -19,6 +19,7 @@ from humanbench.leaderboard.site.pages.words import regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_of_results
 
 Ranks = dict[str, dict[str, str]]
@@ -78,10 +79,7 @@ def _place(key: BoardKey) -> str:
 def _backbone(
     name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str], links: Sequence[tuple[str, str, str]]
 ) -> Page:
-    groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
-    for entry in entries:
-        if not entry.board.condition:
-            groups.setdefault(_kind(entry.board), []).append(entry)
+    groups = lists_by((_kind(entry.board), entry) for entry in entries if not entry.board.condition)
     first = entries[0]
     context = {
         "name": first.name,
@@ -113,10 +111,8 @@ def _kind(key: BoardKey) -> tuple[Any, ...]:
 def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, str]]]]:
     """By what is the same in all else, the entries with a part of the labels or with corrupted pictures: condition and
     id. There may be dozens, and two pages set their numbers side by side."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for entry in entries:
-        if entry.board.condition:
-            found.setdefault(_place(replace(entry.board, condition="")), []).append((entry.board.condition, entry.id))
+    boards = [(entry.board, entry.id) for entry in entries if entry.board.condition]
+    found = lists_by((_place(replace(board, condition="")), (board.condition, name)) for board, name in boards)
     return list(found.items())
 
 

@@ -20,6 +20,7 @@ from humanbench.leaderboard.site.pages.ranks import rank_text
 from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.rawdata import json_of
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number
+from humanbench.results.cells import lists_by
 from humanbench.results.noise import FREEDOM
 
 PAIRED = 6
@@ -131,9 +132,8 @@ def _pair(
 ) -> dict[str, Any]:
     entries = one.entries[a], one.entries[b]
     better, worse, still = counts(differences)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for column, difference in zip(columns_of([d.dataset for d in differences]), differences, strict=True):
-        groups.setdefault(column.task, []).append(_row(column, difference))
+    columns = columns_of([difference.dataset for difference in differences])
+    groups = lists_by((c.task, _row(c, difference)) for c, difference in zip(columns, differences, strict=True))
     return {
         "names": [entry.name for entry in entries],
         "links": [f"../entries/{entry.id}.html" for entry in entries],

@@ -30,6 +30,7 @@ from humanbench.metrics.directions import CALIBRATION, PARTS, direction, part_of
 from humanbench.metrics.scores import ALL
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_of_results, main_metric, part_name
 from humanbench.scoring import error_by_chance
 
@@ -263,10 +264,7 @@ _ROW = (
 
 def _groups(entry: BoardEntry, columns: list[TableColumn], ranks: dict[str, str]) -> list[tuple[str, Markup]]:
     """Task and rows, in the order of the boards."""
-    groups: dict[str, list[Sequence[str]]] = {}
-    for column in columns:
-        row = _entry_row(entry.scores[column.id], ranks.get(column.id, ""))
-        groups.setdefault(column.task, []).append(row)
+    groups = lists_by((c.task, _entry_row(entry.scores[c.id], ranks.get(c.id, ""))) for c in columns)
     return [(task, tables.filled(_ROW, rows)) for task, rows in groups.items()]
 
 

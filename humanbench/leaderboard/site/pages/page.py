@@ -15,6 +15,7 @@ from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.tables import TableColumn, columns_of
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_with
 
 LISTED = 50
@@ -80,11 +81,7 @@ class Content:
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:
         """By the address of their backbone's page, the entries of the same weights on any board."""
-        found: dict[str, list[BoardEntry]] = {}
-        for board in self.boards:
-            for entry in board.entries:
-                found.setdefault(entry.network, []).append(entry)
-        return found
+        return lists_by((entry.network, entry) for board in self.boards for entry in board.entries)
 
     def columns(self, board: Board | None = None) -> list[TableColumn]:
         """The columns of the benchmark, and of whatever else a board has results of."""
