@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.cards import DatasetCard, load_card
-from humanbench.data.samples import dataset_folder, procedural_copy
+from humanbench.data.samples import dataset_folder, load_samples, procedural_copy
+from humanbench.errors import HumanbenchError
+from humanbench.hashing import content_sha256
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, failures_of
+from humanbench.leaderboard.submissions.rescore import same_labels
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 from humanbench.results.columns import columns_with
@@ -88,30 +92,20 @@ def _candidates(
 
 
 def _shown(
-    card: DatasetCard,
-    candidates: Sequence[tuple[BoardEntry, Result]],
-    folders: Mapping[str, Path],
-    root: Path,
+    card: DatasetCard, candidates: Sequence[tuple[BoardEntry, Result]], folders: Mapping[str, Path], root: Path
 ) -> TaskSamples | None:
     tables = _tables(card, root)
     if tables is None:
         return None
-    chosen: list[BoardEntry] = []
-    guesses: list[Guess] = []
-    for entry, result in candidates:
-        if (guess := _read(card, tables, result, folders[result.cell.id], root)) is not None:
-            chosen.append(entry)
-            guesses.append((label(entry), guess))
-        if len(chosen) == ENTRIES:
-            break
-    samples = _drawn(card, tables, guesses)
+    read = ((entry, _read(card, tables, result, folders[result.cell.id], root)) for entry, result in candidates)
+    known = ((entry, (label(entry), predictions)) for entry, predictions in read if predictions is not None)
+    chosen: list[tuple[BoardEntry, Guess]] = list(islice(known, ENTRIES))
+    samples = _drawn(card, tables, [guess for _, guess in chosen])
     if not samples:  # predictions that the reader takes but that cannot be drawn: those of others still can
-        kept = [pair for pair in zip(chosen, guesses, strict=True) if _drawn(card, tables, [pair[1]])]
-        chosen = [entry for entry, _ in kept]
-        samples = _drawn(card, tables, [guess for _, guess in kept]) if kept else []
-        guesses = [guess for _, guess in kept]
-    failures = tuple(_failures(card, tables, list(zip(chosen, guesses, strict=True))))
-    return TaskSamples(card, tuple(chosen), tuple(samples), failures) if samples else None
+        chosen = [(entry, guess) for entry, guess in chosen if _drawn(card, tables, [guess])]
+        samples = _drawn(card, tables, [guess for _, guess in chosen])
+    failures = tuple(_failures(card, tables, chosen))
+    return TaskSamples(card, tuple(entry for entry, _ in chosen), tuple(samples), failures) if samples else None
 
 
 def _failures(
@@ -142,9 +136,6 @@ def label(entry: BoardEntry) -> str:
 
 
 def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
-    from humanbench.data.samples import load_samples
-    from humanbench.errors import HumanbenchError
-
     assert card.evaluation is not None
     try:
         return {split: load_samples(card, split, root) for split in card.evaluation.test}
@@ -161,9 +152,6 @@ def file_of(folder: Path, result: Result) -> Path | None:
 
 def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: Path, root: Path) -> Any:
     """The predictions, if they are the scored ones and were made for these labels."""
-    from humanbench.hashing import content_sha256
-    from humanbench.leaderboard.submissions.rescore import same_labels
-
     known, path = result.provenance, file_of(folder, result)
     if known is None or path is None:
         return None
