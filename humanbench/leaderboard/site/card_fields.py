@@ -1,4 +1,4 @@
-"""What the card of a backbone says, as fields of a page; what a stranger's card says leads only where it says."""
+"""What is known of a backbone, as fields of a page; what a stranger's card says leads only where it says."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.names import shown
 
 
-def card_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
-    """Paper, licence and places of the weights, as the backbone's card says; what a stranger says is said to be."""
+def backbone_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
+    """Names, and paper, licence and places of the weights as the backbone's card says."""
+    names = [("Backbone", shown(entry.backbone)), ("Checkpoint", shown(entry.checkpoint or "", 200))]
     card = entry.card
     if card is None:
-        return []
+        return [*names]
     paper = f"{shown(card.paper.title, 120)} ({shown(card.paper.venue, 40)}, {card.paper.year})"
     weights = Markup("; ").join(
         linked(
@@ -23,7 +24,12 @@ def card_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
         )
         for place in card.weights[:4]
     )
-    return [("Paper", linked(paper, card.paper.url)), ("Licence", shown(card.licence, 120)), ("Weights", weights)]
+    return [
+        *names,
+        ("Paper", linked(paper, card.paper.url)),
+        ("Licence", shown(card.licence, 120)),
+        ("Weights", weights),
+    ]
 
 
 def linked(text: str, url: str) -> Markup:

@@ -21,9 +21,8 @@ from humanbench._version import __version__
 from humanbench.cards import cards, load_card
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
-from humanbench.leaderboard.site.pages.compare import table_name
+from humanbench.leaderboard.site.pages.compare import table_name, table_title
 from humanbench.leaderboard.site.pages.page import Content
-from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import number
 from humanbench.names import shown
 from humanbench.results.columns import main_metric, short_name
@@ -96,13 +95,11 @@ def read_state(site: Path) -> SiteState | None:
 def state_of(content: Content) -> SiteState:
     """What the site shows now, without events."""
     tables = {}
-    for board in content.boards:
-        for one in content.rankings(board):
-            title = ", ".join([board_title(board), *board.key.labels, one.evidence])
-            ranks = {entry.id: int(rank) for entry, rank in zip(one.entries, one.ranking.rank, strict=True)}
-            tables[table_name(board, one)] = KnownTable.model_construct(
-                title=title, link=f"boards/{board.key.slug}.html", ranks=ranks
-            )
+    for board, one in content.ranked:
+        ranks = {entry.id: int(rank) for entry, rank in zip(one.entries, one.ranking.rank, strict=True)}
+        tables[table_name(board, one)] = KnownTable.model_construct(
+            title=table_title(board, one), link=f"boards/{board.key.slug}.html", ranks=ranks
+        )
     datasets = sorted({name for entry in content.entries for name in entry.scores})
     metrics = {name: main_metric(name) for name in datasets}
     entries = {entry.id: _entry(entry) for entry in content.entries}

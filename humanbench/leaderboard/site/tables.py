@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -16,7 +17,7 @@ from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pre
 from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site.charts import quantity
-from humanbench.leaderboard.site.costs import CostColumn, size_of
+from humanbench.leaderboard.site.costs import CostColumn, cost_columns, size_of
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
@@ -154,6 +155,23 @@ def filled(template: str, rows: Sequence[Sequence[str]]) -> Markup:
     return Markup("".join([template % tuple(parts[end - len(row) : end]) for row, end in zip(rows, ends, strict=True)]))
 
 
+def ranked_table(
+    ranked: Ranked, columns: Sequence[TableColumn], root: str, best_of: int | None = None
+) -> dict[str, Any]:
+    """What templates need of a ranking: the columns in which any entry has a value, the others, costs, and rows."""
+    there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
+    kept = columns_of([column.id for column in columns if column.id in there])
+    costs = cost_columns(ranked.entries)
+    return {
+        "evidence": ranked.evidence,
+        "columns": kept,
+        "spans": task_spans(kept),
+        "empty": [column for column in columns if column.id not in there],
+        "costs": costs,
+        "rows": board_rows(ranked, kept, root, best_of, costs),
+    }
+
+
 def board_rows(
     ranked: Ranked,
     columns: Sequence[TableColumn],
@@ -197,18 +215,23 @@ def rows_of(
     return rows
 
 
-def used(ranked: Ranked, columns: Sequence[TableColumn]) -> tuple[list[TableColumn], list[TableColumn]]:
-    """The columns in which any entry has a value, and the others."""
-    there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
-    kept = columns_of([column.id for column in columns if column.id in there])
-    return kept, [column for column in columns if column.id not in there]
-
-
 def _about(entry: BoardEntry, with_costs: bool) -> str:
     known = math.isfinite(entry.parameters) and not with_costs
     size = [f"{quantity(entry.parameters)} parameters"] if known else []
     data = "undisclosed data" if entry.pretrained_on is None else entry.pretraining
     return " · ".join([data, *size])
+
+
+def overall_rank(ranked: Ranked, row: int) -> str:
+    """The overall rank of an entry with its interval."""
+    ranking = ranked.ranking
+    return rank_text(ranking.rank[row], ranking.low[row], ranking.high[row], len(ranked.entries))
+
+
+def rank_text(rank: int, low: int, high: int, of: int) -> str:
+    """A rank with its interval, where that is more than it; no line ends within the interval."""
+    span = f" ({low}\u2060–\u2060{high})" if low != high else ""
+    return f"{rank} of {of}{span}"
 
 
 def _span(low: int, high: int) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.card_fields import card_fields
+from humanbench.leaderboard.site.card_fields import backbone_fields
 from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
-from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
+from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_text
 from humanbench.leaderboard.site.pages.conditions import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
 from humanbench.leaderboard.site.pages.words import regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.names import shown
@@ -27,7 +26,7 @@ Ranks = dict[str, dict[str, str]]
 
 def backbones(content: Content) -> Iterable[Page]:
     """The page that lists those with a number, and one for each that has several entries to set side by side."""
-    ranks, overall = dataset_ranks(content), overall_ranks(content)
+    ranks, overall = content.dataset_ranks(), content.overall_ranks()
     yield _overview(content.networks, overall)
     links = condition_pages(content)
     for name, entries in content.networks.items():
@@ -173,13 +172,11 @@ def _rows(
 
 def _fields(entry: BoardEntry) -> list[tuple[str, Any]]:
     known: list[tuple[str, Any]] = [
-        ("Backbone", shown(entry.backbone)),
-        ("Checkpoint", shown(entry.checkpoint or "", 200)),
-        *card_fields(entry),
+        *backbone_fields(entry),
         ("Pretrained on", entry.pretraining),
         ("Parameters", quantity_or_nothing(entry.parameters)),
         ("GFLOPs per picture", quantity_or_nothing(entry.gflops)),
-        ("Images per second", "; ".join(speed_texts(entry))),
+        ("Images per second", speed_text(entry)),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
     ]
     return [(name, value) for name, value in known if value]

@@ -8,7 +8,7 @@ from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.costs import cost_columns, trade_offs
+from humanbench.leaderboard.site.costs import trade_offs
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
 from humanbench.leaderboard.site.pareto import cost_table, pareto_lists
@@ -73,19 +73,15 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
     anchors: set[str] = set()
     made = []
     for one in ranked:
-        kept, empty = tables.used(one, columns)
-        costs = cost_columns(one.entries)
-        rows = [_anchored(row, one.evidence, anchors) for row in tables.board_rows(one, kept, "../", costs=costs)]
+        table = tables.ranked_table(one, columns, "../")
+        kept = table["columns"]
+        rows = [_anchored(row, one.evidence, anchors) for row in table["rows"]]
         anchors |= {row.anchor for row in rows}
         first = dot_charts.entry_lines([one.entries[i] for i in one.ranking.order[: dot_charts.SHOWN]])
         made.append(
-            {
-                "evidence": one.evidence,
+            table
+            | {
                 "table": f"{slug}-{one.evidence}",
-                "columns": kept,
-                "spans": tables.task_spans(kept),
-                "empty": empty,
-                "costs": costs,
                 "rows": rows,
                 "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
                 "dots": dot_charts.task_charts(f"dots-{one.evidence}", kept, first, "../", published),

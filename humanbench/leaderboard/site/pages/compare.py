@@ -16,10 +16,9 @@ from humanbench.leaderboard.model.differences import EntryDifference, EntryPairs
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import rank_text
-from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.pages.words import board_title, heading
 from humanbench.leaderboard.site.rawdata import json_of
-from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number, overall_rank
 from humanbench.results.cells import lists_by
 from humanbench.results.noise import FREEDOM
 
@@ -54,8 +53,7 @@ def pair_pages(content: Content) -> dict[tuple[str, str], str]:
 
 def _tables(content: Content) -> list[tuple[Board, Ranked]]:
     """The tables whose first pairs have pages; of two entries there is one difference, so an entry stands in one."""
-    every = [(board, one) for board in content.boards for one in content.rankings(board)]
-    return [(board, one) for board, one in every if len(one.entries) > 1][:TABLES]
+    return [(board, one) for board, one in content.ranked if len(one.entries) > 1][:TABLES]
 
 
 def _first(one: Ranked) -> list[int]:
@@ -90,7 +88,7 @@ def compare(content: Content) -> Iterable[Page]:
                 continue
             written.add(path)
             for key in (networks, networks[::-1]):
-                elsewhere.setdefault(key, []).append((path, _title(board, one)))
+                elsewhere.setdefault(key, []).append((path, table_title(board, one)))
             made.append((path, _pair(board, one, a, b, differences, costs), networks))
         listed.append(_matrix(board, one, first, found))
     yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
@@ -100,7 +98,8 @@ def compare(content: Content) -> Iterable[Page]:
         yield Page(path, "pair.html.j2", title, "compare", {**context, "also": also})
 
 
-def _title(board: Board, one: Ranked) -> str:
+def table_title(board: Board, one: Ranked) -> str:
+    """What a table is called on pages."""
     return ", ".join([board_title(board), *board.key.labels, one.evidence])
 
 
@@ -123,8 +122,12 @@ def _matrix(
             text = f"better on {better}, worse on {worse}, not told apart on {still}"
             cells.append((f"{better} : {worse}", text, paths[one.entries[a].id, one.entries[b].id]))
         rows.append((one.entries[a].name, f"entries/{one.entries[a].id}.html", int(one.ranking.rank[a]), cells))
-    about = {"slug": board.key.slug, "title": board_title(board), "labels": (*board.key.labels, one.evidence)}
-    return {**about, "name": table_name(board, one), "rows": rows, "more": len(one.entries) - len(first)}
+    return {
+        **heading(board, one.evidence),
+        "name": table_name(board, one),
+        "rows": rows,
+        "more": len(one.entries) - len(first),
+    }
 
 
 def _pair(
@@ -142,17 +145,11 @@ def _pair(
         "labels_of": (*board.key.labels, one.evidence),
         "counts": (better, worse, still),
         "about_rows": [
-            ("Overall rank", *(rank_of(one, i) for i in (a, b))),
+            ("Overall rank", *(overall_rank(one, i) for i in (a, b))),
             *((_cost_head(cost), *(cost.text(entry) for entry in entries)) for cost in costs),
         ],
         "groups": list(groups.items()),
     }
-
-
-def rank_of(one: Ranked, row: int) -> str:
-    """The overall rank with its interval."""
-    ranking = one.ranking
-    return rank_text(ranking.rank[row], ranking.low[row], ranking.high[row], len(one.entries))
 
 
 def _cost_head(cost: CostColumn) -> str:
@@ -185,18 +182,17 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
 
     They are scripts, as a page that was opened from the disk may read nothing else.
     """
-    every = [(board, one) for board in content.boards for one in content.rankings(board)]
     of_entry: dict[str, dict[str, Any]] = {}
     listed = []
     datasets: set[str] = set()
-    for board, one in every:
+    for board, one in content.ranked:
         name, costs = table_name(board, one), cost_columns(one.entries)
         pairs = content.pairs(one)
         scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
             cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
-            about = [rank_of(one, i), *(cost.text(entry) for cost in costs)]
+            about = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
             of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
         listed.append(_listed(board, one, name, pairs, costs))
     known = {column.id: _dataset(column) for column in columns_of(sorted(datasets))}

@@ -14,7 +14,7 @@ from humanbench.leaderboard.model.boards import Board
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site.charts import SERIES, Course, courses
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.pages.words import heading
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results import Result
 from humanbench.results.cells import CellNumber, lists_by
@@ -52,11 +52,8 @@ class ConditionPage(Generic[Numbers]):
         shown = []
         for position, (key, boards, rows) in enumerate(self.groups(content)):
             columns = columns_of(columns_of_results({name for _, numbers in rows for name in numbers}))
-            head = {
-                "title": board_title(Board(key, ())),
-                "labels": key.labels,
-                "boards": [(board.key.condition, f"boards/{board.key.slug}.html") for board in boards],
-            }
+            links = [(board.key.condition, f"boards/{board.key.slug}.html") for board in boards]
+            head = heading(Board(key, ())) | {"boards": links}
             shown.append(head | self.group(position, columns, rows))
         if shown:
             yield Page(f"{self.name}.html", f"{self.name}.html.j2", self.title, "", {"groups": shown})

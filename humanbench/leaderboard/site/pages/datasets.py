@@ -16,10 +16,10 @@ from humanbench.leaderboard.model.events import PUBLISHED, day
 from humanbench.leaderboard.model.published import published_rows
 from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
-from humanbench.leaderboard.site.costs import cost_columns, trade_offs
+from humanbench.leaderboard.site.costs import trade_offs
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
 from humanbench.leaderboard.site.pages.samples import samples
-from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.pages.words import board_title, heading
 from humanbench.leaderboard.site.pareto import pareto_lists
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
 from humanbench.metrics.directions import direction
@@ -129,10 +129,8 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
         values.append((entry.name, score.value, *ends, number(score.value), f"../entries/{entry.id}.html"))
     key = f"{board.key.slug}-{one.evidence}"
     return {
+        **heading(board, one.evidence),
         "anchor": key,
-        "slug": board.key.slug,
-        "title": board_title(board),
-        "labels": (*board.key.labels, one.evidence),
         "chart": _chart(f"dots-{key}", board_title(board), values[:DOTS], card),
         "rows": rows,
         "more": max(0, len(order) - LISTED),
@@ -204,20 +202,13 @@ def task(content: Content, task: Task) -> Page:
 
 def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     prefix = f"{board.key.slug}-{ranked.evidence}-"
-    kept, _ = tables.used(ranked, columns)
-    costs = cost_columns(ranked.entries)
-    rows = tables.board_rows(ranked, kept, "../", LISTED, costs)
+    table = tables.ranked_table(ranked, columns, "../", LISTED)
     return {
-        "columns": kept,
-        "spans": tables.task_spans(kept),
-        "costs": costs,
-        "paretos": pareto_lists(ranked, kept, "../"),
+        **heading(board, ranked.evidence),
+        **table,
+        "paretos": pareto_lists(ranked, table["columns"], "../"),
         "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
-        "slug": board.key.slug,
-        "evidence": ranked.evidence,
-        "title": board_title(board),
-        "labels": (*board.key.labels, ranked.evidence),
-        "rows": [replace(row, anchor=prefix + row.anchor) for row in rows],
+        "rows": [replace(row, anchor=prefix + row.anchor) for row in table["rows"]],
         "more": max(0, len(ranked.entries) - LISTED),
     }
 

@@ -17,13 +17,12 @@ from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
-from humanbench.leaderboard.site.card_fields import card_fields
+from humanbench.leaderboard.site.card_fields import backbone_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
-from humanbench.leaderboard.site.costs import energy_texts, memory_texts, speed_texts, storage_text
+from humanbench.leaderboard.site.costs import energy_text, memory_text, speed_text, storage_text
 from humanbench.leaderboard.site.pages.compare import pair_pages
 from humanbench.leaderboard.site.pages.failures import failing
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import dataset_ranks
 from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.metrics.directions import CALIBRATION, PARTS, direction, part_of
@@ -46,7 +45,7 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
     best = {key: _Ends.of(content.rankings(board)) for key, board in place.items()}
-    ranks = dataset_ranks(content)
+    ranks = content.dataset_ranks()
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
 
     def page_of(entry: BoardEntry) -> Page:
@@ -65,7 +64,7 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
 def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     """By entry the others beside it on its board; of several kinds of evidence the first. None of large boards."""
     found: dict[str, list[HeadToHead]] = {}
-    for ranked in (one for board in content.boards for one in content.rankings(board)):
+    for _, ranked in content.ranked:
         if len(ranked.entries) <= _MOST_COMPARED:
             found = heads_to_heads(ranked) | found
     return found
@@ -134,9 +133,7 @@ def _against_board(entry: BoardEntry, best: _Ends) -> list[dot_charts.Line]:
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
     known: list[tuple[str, str | Markup]] = [
-        ("Backbone", shown(entry.backbone)),
-        ("Checkpoint", shown(entry.checkpoint or "", 200)),
-        *card_fields(entry),
+        *backbone_fields(entry),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
         ("Pretrained on", entry.pretraining),
         ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
@@ -147,9 +144,9 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
             "GFLOPs per picture",
             f"{quantity_or_nothing(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else "",
         ),
-        ("Images per second", "; ".join(speed_texts(entry))),
-        ("Peak memory", "; ".join(memory_texts(entry))),
-        ("Energy per picture", "; ".join(energy_texts(entry))),
+        ("Images per second", speed_text(entry)),
+        ("Peak memory", memory_text(entry)),
+        ("Energy per picture", energy_text(entry)),
         ("Storage", storage_text(entry)),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),

@@ -14,7 +14,7 @@ from humanbench.leaderboard.model.differences import EntryPairs
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
-from humanbench.leaderboard.site.tables import TableColumn, columns_of
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, overall_rank, rank_text
 from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_with
 
@@ -77,6 +77,30 @@ class Content:
     @cached_property
     def _pairs(self) -> dict[int, EntryPairs]:
         return {}
+
+    @property
+    def ranked(self) -> list[tuple[Board, Ranked]]:
+        """Every table of every board, over all scenarios."""
+        return [(board, one) for board in self.boards for one in self.rankings(board)]
+
+    def dataset_ranks(self) -> dict[str, dict[str, str]]:
+        """By entry and dataset, the rank with its interval."""
+        found: dict[str, dict[str, str]] = {}
+        for _, one in self.ranked:
+            for column, ranks in zip(one.columns, one.ranking.columns, strict=True):
+                of = int((ranks.rank > 0).sum())
+                for entry, rank, low, high in zip(one.entries, ranks.rank, ranks.low, ranks.high, strict=True):
+                    if rank:
+                        found.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
+        return found
+
+    def overall_ranks(self) -> dict[str, str]:
+        """By entry the rank on its board; of several kinds of evidence the first, which is the better one."""
+        found: dict[str, str] = {}
+        for _, one in self.ranked:
+            for row, entry in enumerate(one.entries):
+                found.setdefault(entry.id, overall_rank(one, row))
+        return found
 
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:

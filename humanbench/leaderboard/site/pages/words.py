@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from humanbench.leaderboard.model.boards import Board
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
@@ -29,6 +31,11 @@ def regime_about(regime: str) -> str:
 def suite_title(name: str) -> str:
     """The suite in words."""
     return {"humanbench-v1": "HumanBench version 1", "mini": "Embedded suite"}.get(name, shown(name, 30))
+
+
+def heading(board: Board, *evidence: str) -> dict[str, Any]:
+    """What stands above whatever is of a board: its address, its title, and its labels with the kind of evidence."""
+    return {"slug": board.key.slug, "title": board_title(board), "labels": (*board.key.labels, *evidence)}
 
 
 def board_title(board: Board) -> str:
