@@ -113,7 +113,7 @@ def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:
             "put it right, or take it away to begin the history anew"
         ) from error
     state = changes.with_events(before, changes.state_of(content), changes.today())
-    every = [*content.events, *changes.events_of_builds(state)]
+    every = [*content.events, *state.events]
     every.sort(key=lambda event: (event.date, event.anchor), reverse=True)
     return replace(content, events=every), state
 
