@@ -57,14 +57,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class CellVerdict:
-    """What became of one result. `main`: the name of the main metric, with both numbers where there are two."""
+    """What became of one result. `metric`: the name of the main one, with both numbers where there are two."""
 
     cell: str
     dataset: str
     regime: str
     seed: int
     verdict: Outcome
-    main: str
+    metric: str
     claimed: float
     recomputed: float | None
     reason: str = ""
@@ -90,23 +90,7 @@ class SubmissionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        cells = [
-            {
-                "cell": c.cell,
-                "dataset": c.dataset,
-                "regime": c.regime,
-                "seed": c.seed,
-                "verdict": c.verdict,
-                "metric": c.main,
-                "claimed": _plain(c.claimed),
-                "recomputed": None if c.recomputed is None else _plain(c.recomputed),
-                "reason": c.reason,
-                "differences": [
-                    vars(d) | {"claimed": _plain(d.claimed), "recomputed": _plain(d.recomputed)} for d in c.differences
-                ],
-            }
-            for c in self.cells
-        ]
+        cells = [_as_json(cell) | {"differences": [_as_json(d) for d in cell.differences]} for cell in self.cells]
         about = {"source": self.source, "name": self.name, "submitter": self.submitter}
         return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
 
@@ -174,7 +158,7 @@ def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) 
     except DataError as error:
         return _verdict(result, "claimed", reason=str(error))
     try:
-        recomputed = _score(folder, result, root)
+        recomputed = score(result.dataset, folder / str(result.predictions), root)
         differences = tuple(_differences(result, recomputed))
     except (DataError, CardError) as error:
         return _verdict(result, "claimed", reason=str(error))
@@ -216,11 +200,6 @@ def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str
     if not dataset_folder(card, root).exists():
         raise DataError(f"{card.id} is not under {root}")
     return root
-
-
-def _score(folder: Path, result: Result, root: os.PathLike[str]) -> ScoreReport:
-    assert result.predictions is not None
-    return score(result.dataset, folder / result.predictions, root)
 
 
 def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
@@ -295,8 +274,11 @@ def _hint(result: Result, root: os.PathLike[str]) -> str:
         return ""
 
 
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _as_json(one: CellVerdict | Difference) -> dict[str, Any]:
+    """Its fields; JSON has no numbers that are not finite."""
+    numbers = {"claimed": one.claimed, "recomputed": one.recomputed}
+    finite = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
+    return vars(one) | finite
 
 
 def summary(report: SubmissionReport) -> str:
@@ -304,7 +286,7 @@ def summary(report: SubmissionReport) -> str:
     lines = [f"{shown(report.name) or report.source}: {'accepted' if report.ok else 'rejected'}"]
     lines += [f"  {text}" for text in report.problems]
     for c in report.cells:
-        value = f"{c.main} {c.claimed:.2f}"
+        value = f"{c.metric} {c.claimed:.2f}"
         value += f" (recomputed {c.recomputed:.2f})" if c.recomputed is not None and c.verdict != "rescored" else ""
         reason = f": {c.reason}" if c.reason else ""
         lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime} seed {c.seed}  {value}{reason}")
