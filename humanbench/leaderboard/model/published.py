@@ -12,6 +12,7 @@ from humanbench.paths import shipped
 
 SOURCE = "arXiv 2303.05675, table 3"
 NAME = "humanbench-cvpr2023"
+_NAMES = ("method", "backbone", "regime", "dataset", "metric")
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,9 @@ def _read(path: Path) -> tuple[Published, ...]:
     try:
         return tuple(
             Published(
-                row["method"],
-                row["backbone"],
-                row["regime"],
-                row["dataset"],
-                row["metric"],
-                row["higher_is_better"] == "true",
-                row["value"],
+                **{name: row[name] for name in _NAMES},
+                higher_is_better=row["higher_is_better"] == "true",
+                text=row["value"],
             )
             for row in rows
         )
