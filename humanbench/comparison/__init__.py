@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> li
         try:
             found.append((pair, difference_draws(pair, ground, rng, resamples), rng))
         except NotComparable as problem:
-            found.append((Pair(pair.key, pair.base, pair.new, str(problem), pair.notes), None, rng))
+            found.append((replace(pair, problem=str(problem)), None, rng))
     return found
 
 
@@ -142,16 +143,10 @@ def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: fl
 
 
 def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:
-    base, new = _sides(pair)
+    base, new = pair.both
     first = new.first.result
     values = trained_values(first, first.main, base.values, new.values)
     return Measured(values, known.draws, known.n, rng)
-
-
-def _sides(pair: Pair) -> tuple[CellRuns, CellRuns]:
-    assert pair.base is not None
-    assert pair.new is not None
-    return pair.base, pair.new
 
 
 def _named(pair: Pair, base: Run, new: Run) -> list[tuple[str, Run, CellRuns]]:

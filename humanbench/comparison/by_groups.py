@@ -27,10 +27,9 @@ def group_changes(
     Every resample draws the same test units for both runs and all groups. Raises `HumanbenchError` where predictions or
     labels are not here, or tell no groups apart.
     """
-    assert pair.base is not None
-    assert pair.new is not None
-    base, metric, units = _groupings(pair.base, ground, "BASE")
-    new, _, _ = _groupings(pair.new, ground, "NEW")
+    runs = pair.both
+    base, metric, units = _groupings(runs[0], ground, "BASE")
+    new, _, _ = _groupings(runs[1], ground, "NEW")
     for first in base[0]:
         sides = [
             [grouping for seed in side for grouping in seed if grouping.name == first.name] for side in (base, new)
@@ -43,7 +42,7 @@ def group_changes(
         drawn = _values(sides, shown, metric, _resampled(units, seed, resamples, f"{pair.key.dataset} by {first.name}"))
         yield GroupingChange(
             dataset=pair.key.dataset,
-            board=board_of(pair.base.first.result),
+            board=board_of(runs[0].first.result),
             metric=metric,
             name=first.name,
             members=first.members,

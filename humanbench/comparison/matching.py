@@ -26,6 +26,13 @@ class Pair:
     problem: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def both(self) -> tuple[CellRuns, CellRuns]:
+        """The cells of a pair that is there in both runs."""
+        assert self.base is not None
+        assert self.new is not None
+        return self.base, self.new
+
 
 def pairs(base: Run, new: Run) -> list[Pair]:
     """All cells of both runs, matched by suite, regime, variant, subset, condition and dataset, in that order.
