@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from markupsafe import Markup
 
@@ -54,10 +55,17 @@ def task_charts(
     return made
 
 
-def scale_text(published: bool) -> str:
-    """What the lines of `task_charts` run over, in words."""
+def charts_of(
+    key: str, columns: Sequence[TableColumn], lines: Sequence[Line], root: str, published: bool
+) -> dict[str, Any]:
+    """What templates need: the charts of `task_charts`, what their lines run over in words, and the series."""
     best = "the best value that is known, published ones too" if published else "the best value that is shown"
-    return f"Each line runs from chance, left, to {best}, right: a distance is a share of what there is to gain."
+    return {
+        "dots": task_charts(key, columns, lines, root, published),
+        "dots_about": f"Each line runs from chance, left, to {best}, right: a distance is a share of what there is to "
+        "gain.",
+        "dot_names": [line.name for line in lines],
+    }
 
 
 def _row(column: TableColumn, lines: Sequence[Line], root: str, published: bool) -> DotRow:
@@ -68,14 +76,8 @@ def _row(column: TableColumn, lines: Sequence[Line], root: str, published: bool)
     best = (max if higher else min)(values, default=math.nan)
     marks = [Dot(f"{name}: {number(v)}", v, low, high, i) for i, name, (v, low, high) in here]
     name = f"{column.short}, {column.metric} {column.arrow}"
-    return DotRow(
-        name,
-        f"best {number(best)}" if len(here) > 1 else number(best),
-        marks,
-        start,
-        end,
-        f"{root}datasets/{column.id}.html",
-    )
+    text = f"best {number(best)}" if len(here) > 1 else number(best)
+    return DotRow(name, text, marks, start, end, f"{root}datasets/{column.id}.html")
 
 
 def scale_of(

@@ -62,16 +62,16 @@ class TableRow:
     anchor: str
     name: str
     about: str
-    link: str
     backbone: str
     regime: str
     pretraining: str
     date: str
-    rank: str
-    ranks: str
-    tied: bool
-    mean_rank: str
     cells: tuple[TableCell, ...]
+    link: str = ""
+    rank: str = ""
+    ranks: str = ""
+    tied: bool = False
+    mean_rank: str = ""
     rule: bool = False
     costs: tuple[str, ...] = ()
     size: str = ""
@@ -98,20 +98,11 @@ def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
     columns = []
     for task, members in column_groups(names):
         for number, card in enumerate(members):
-            way = direction(main_metric(card.id))
-            columns.append(
-                TableColumn(
-                    card.id,
-                    short_name(card),
-                    card.name,
-                    task,
-                    main_metric(card.id),
-                    way.arrow,
-                    "higher is better" if way.higher_is_better else "lower is better",
-                    scenario(card, seen),
-                    number == 0,
-                )
-            )
+            metric = main_metric(card.id)
+            way = direction(metric)
+            better = "higher is better" if way.higher_is_better else "lower is better"
+            about = (card.id, short_name(card), card.name, task, metric, way.arrow, better)
+            columns.append(TableColumn(*about, scenario(card, seen), number == 0))
     return tuple(columns)
 
 
@@ -271,23 +262,16 @@ def published_table(
     for ((method, backbone, regime), numbers), family, after in zip(
         rows.items(), groups, [*groups, None][1:], strict=True
     ):
-        cells = [_published_cell(rows, numbers, column) for column in columns]
-        external = regime == "published"
         made.append(
             TableRow(
                 anchor=published_anchor(method, backbone, regime),
                 name=published_name(method, backbone, regime),
-                about="best published results of others" if external else regime_short(regime),
-                link="",
+                about="best published results of others" if regime == "published" else regime_short(regime),
                 backbone=backbone,
                 regime=regime,
                 pretraining=pretraining_text(of_card(_CARDS[method])) if method in _CARDS else "several",
                 date="2023-06",
-                rank="",
-                ranks="",
-                tied=False,
-                mean_rank="",
-                cells=tuple(cells),
+                cells=tuple(_published_cell(rows, numbers, column) for column in columns),
                 rule=after not in (None, family),
             )
         )

@@ -48,14 +48,8 @@ class Accepted:
         if self.manifest is None or self.backbone is None or self.problem:
             return []
         seen = self.backbone.pretrained_on
-        found = entries_of(
-            self.results,
-            lambda _: seen,
-            self.evidence,
-            submission=self.id,
-            submitter=self.manifest.submitter,
-            date=self.date,
-        )
+        about = {"submission": self.id, "submitter": self.manifest.submitter, "date": self.date}
+        found = entries_of(self.results, lambda _: seen, self.evidence, **about)
         record = self.backbone.model_dump(mode="json")
         return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in found]
 

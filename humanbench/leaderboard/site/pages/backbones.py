@@ -123,7 +123,6 @@ def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[
         dot_charts.Line(text, line.values)
         for text, line in zip(names, dot_charts.entry_lines(entries[: dot_charts.SHOWN]), strict=False)
     ]
-    published = not entries[0].board.synthetic
     return {
         "title": suite_title(entries[0].board.suite),
         "labels": entries[0].board.labels,
@@ -132,9 +131,7 @@ def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[
             for text, entry in zip(names, entries, strict=True)
         ],
         "tasks": _rows(columns, entries, ranks),
-        "dots": dot_charts.task_charts(f"dots-{number_}", columns, lines, "../", published),
-        "dot_names": [line.name for line in lines],
-        "dots_about": dot_charts.scale_text(published),
+        **dot_charts.charts_of(f"dots-{number_}", columns, lines, "../", not entries[0].board.synthetic),
     }
 
 

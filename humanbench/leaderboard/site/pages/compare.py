@@ -239,11 +239,5 @@ def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequ
 
 
 def _dataset(column: TableColumn) -> dict[str, Any]:
-    return {
-        "short": column.short,
-        "name": column.name,
-        "task": column.task,
-        "hue": hue(column.task),
-        "metric": column.metric,
-        "arrow": column.arrow,
-    }
+    about = {"short": column.short, "name": column.name, "task": column.task, "hue": hue(column.task)}
+    return about | {"metric": column.metric, "arrow": column.arrow}

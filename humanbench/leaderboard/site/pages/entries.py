@@ -98,7 +98,6 @@ class _Ends:
 def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str, str], beside: bool) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
-    lines = _against_board(entry, best)
     columns = columns_of(columns_of_results(set(entry.scores)))
     context = {
         "entry": entry,
@@ -112,9 +111,7 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
         "parts": list(_parts(entry, columns)),
         "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
-        "dots": dot_charts.task_charts("dots", columns, lines, "../", not entry.board.synthetic),
-        "dots_about": dot_charts.scale_text(not entry.board.synthetic),
-        "dot_names": [line.name for line in lines],
+        **dot_charts.charts_of("dots", columns, _against_board(entry, best), "../", not entry.board.synthetic),
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
         "cells": tables.filled(_CELL, [_cell(r) for r in results]),

@@ -73,9 +73,7 @@ def _published(columns: list[TableColumn]) -> dict[str, Any]:
         "published_rows": rows,
         "published_options": tables.filters_of(rows, ("backbone", "regime", "pretraining")),
         "scenarios": list(dict.fromkeys(column.scenario for column in columns)),
-        "dots": dot_charts.task_charts("dots", columns, lines, "", True),
-        "dots_about": dot_charts.scale_text(True),
-        "dot_names": [line.name for line in lines],
+        **dot_charts.charts_of("dots", columns, lines, "", True),
     }
 
 

@@ -48,6 +48,8 @@ class Content:
     events: Sequence[Event]
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
     groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
+    _rankings: dict[tuple[str, str | None], list[Ranked]] = field(default_factory=dict, init=False, repr=False)
+    _pairs: dict[int, EntryPairs] = field(default_factory=dict, init=False, repr=False)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""
@@ -57,10 +59,6 @@ class Content:
             known = self.rankings(board) if whole else board.ranked(scenario)
             self._rankings[board.key.slug, scenario] = known
         return known
-
-    @cached_property
-    def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
-        return {}
 
     @property
     def usual(self) -> list[Board]:
@@ -73,10 +71,6 @@ class Content:
         if known is None or known.ranked is not ranked:
             known = self._pairs[id(ranked)] = EntryPairs(ranked)
         return known
-
-    @cached_property
-    def _pairs(self) -> dict[int, EntryPairs]:
-        return {}
 
     @property
     def ranked(self) -> list[tuple[Board, Ranked]]:
