@@ -15,7 +15,7 @@ from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.comparison import Comparison
 from humanbench.comparison.costs import cost_reports
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
-from humanbench.comparison.matching import Pair, pairs
+from humanbench.comparison.matching import Pair, Run, pairs, read_run
 from humanbench.comparison.overall import judge_together
 from humanbench.comparison.report import (
     OVERALL,
@@ -25,7 +25,6 @@ from humanbench.comparison.report import (
     TogetherReport,
     averages,
 )
-from humanbench.comparison.runs import Run, read_run
 from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, judge
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track

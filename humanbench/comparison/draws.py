@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -82,23 +81,19 @@ def scores_of(cell: CellRuns, ground: Ground, name: str = "the run") -> list[Sco
 
     Raises `HumanbenchError` where either is not here, or they are not those of the results.
     """
-    files = [scored_predictions(entry, name) for entry in cell.entries]
-    return list(_of_files(cell, files, *ground_truth(cell, ground), name))
-
-
-def _of_files(
-    cell: CellRuns, files: list[Path], card: DatasetCard, tables: dict[str, pd.DataFrame], name: str
-) -> Iterator[Scores]:
-    return (_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files, strict=True))
+    files = [(entry, scored_predictions(entry, name)) for entry in cell.entries]
+    card, tables = ground_truth(cell, ground)
+    return [_scores(card, tables, entry, path, name) for entry, path in files]
 
 
 def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
     """Of each seed's predictions only what resamples are computed from is kept: the next ones need the memory."""
     sides = (("BASE", base), ("NEW", new))
-    files = {name: [scored_predictions(entry, name) for entry in cell.entries] for name, cell in sides}
+    files = {name: [(entry, scored_predictions(entry, name)) for entry in cell.entries] for name, cell in sides}
     card, tables = ground_truth(base, ground)
     first, second = (
-        [scores.for_draws() for scores in _of_files(cell, files[name], card, tables, name)] for name, cell in sides
+        [_scores(card, tables, entry, path, name).for_draws() for entry, path in of_side]
+        for name, of_side in files.items()
     )
     drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
     return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)

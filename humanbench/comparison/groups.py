@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from humanbench.by_group import LEAST, SubgroupReport, by_groups, check_least
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
-from humanbench.comparison.runs import read_run
+from humanbench.comparison.matching import read_run
 from humanbench.errors import CardError, HumanbenchError
 from humanbench.files import write_text
 from humanbench.leftovers import files_in
@@ -38,12 +38,9 @@ def run_subgroups(
     """
     check_least(least)
     found = read_run(run)
-    known = sorted({key.dataset for key in found.cells})
-    if absent := [name for name in datasets if name not in known]:
-        raise HumanbenchError(f"{found.name} has no results on {', '.join(absent)}; it has {', '.join(known)}")
     ground = Ground(data_root, subset)
-    for key, cell in found.cells.items():
-        if cell.failed or (datasets and key.dataset not in datasets):
+    for key, cell in found.of(datasets).items():
+        if cell.failed:
             continue
         told = key.dataset
         try:

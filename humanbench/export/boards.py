@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,14 +83,22 @@ def shows_interval(number: CellNumber) -> bool:
     return number.seeds > 1 and math.isfinite(number.half)
 
 
-def cell_text(
-    board: PaperTable, row: PaperRow, column: PaperColumn, missing: str, text: Callable[[CellNumber, bool], str]
-) -> str:
-    """A cell: `missing` where nothing was run, else what `text` makes of the number and whether it is the best one."""
-    if column.card.id not in row.numbers:
-        return missing
-    number = row.numbers[column.card.id]
-    return "failed" if number is None else text(number, text_value(number) == board.best(column))
+def cell_texts(
+    board: PaperTable,
+    row: PaperRow,
+    block: Sequence[PaperColumn],
+    missing: str,
+    text: Callable[[CellNumber, bool], str],
+) -> Iterator[str]:
+    """The cells of a row in a block: `missing` where nothing was run, else what `text` makes of the number and whether
+    it is the best one."""
+    for column in block:
+        if column.card.id not in row.numbers:
+            yield missing
+        elif (number := row.numbers[column.card.id]) is None:
+            yield "failed"
+        else:
+            yield text(number, text_value(number) == board.best(column))
 
 
 def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
-from humanbench.comparison.runs import Run, read_run
+from humanbench.comparison.matching import Run, read_run
 from humanbench.data.corruptions import CorruptedAsOpened, corruption_of
 from humanbench.data.images import opened_through
 from humanbench.errors import HumanbenchError
@@ -56,10 +56,7 @@ def write_failures(
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise HumanbenchError(f"{out}: holds something that is not of this command; give --out an empty or new folder")
     first, other = read_run(run), read_run(second) if second is not None else None
-    cells = {key: cell for key, cell in first.cells.items() if not datasets or key.dataset in datasets}
-    known = {key.dataset for key in first.cells}
-    if absent := [name for name in datasets if name not in known]:
-        raise HumanbenchError(f"{first.name} has no results on {', '.join(absent)}; it has {', '.join(sorted(known))}")
+    cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
     found = list(_found(cells, other, ground, count, noted))
     notes = folded_notes(noted)
