@@ -65,7 +65,7 @@ class Results(ShowsTables, Sequence[Result]):
         """
         import pandas as pd
 
-        from humanbench.results.few_labels import by_fraction
+        from humanbench.results.conditions import by_fraction
 
         rows = []
         for about, cells in self._over_conditions():
@@ -83,7 +83,7 @@ class Results(ShowsTables, Sequence[Result]):
         """
         import pandas as pd
 
-        from humanbench.results.robustness import robustness
+        from humanbench.results.conditions import robustness
 
         rows = []
         for about, cells in self._over_conditions():

@@ -16,8 +16,8 @@ from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pretraining_text
 from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.model.ranking import ColumnRanks
-from humanbench.leaderboard.site.charts import quantity
-from humanbench.leaderboard.site.costs import CostColumn, cost_columns, size_of
+from humanbench.leaderboard.site.charts import front, quantity
+from humanbench.leaderboard.site.costs import CostColumn, all_cost_columns, cost_columns, pareto_costs, size_of
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
@@ -327,3 +327,49 @@ def filters_of(rows: Sequence[TableRow], names: Sequence[str]) -> list[tuple[str
         values = list(dict.fromkeys(getattr(row, name) for row in rows if getattr(row, name)))
         found.append((name, FILTERS[name], sorted(values, reverse=True)[:200] if name == "date" else values[:200]))
     return found
+
+
+MOST = 100
+"""Rows of a list."""
+
+
+@dataclass(frozen=True)
+class ParetoList:
+    """The entries, from the cheapest on, that no other beats: has a mean rank as good at no more cost, and one of both
+    better. `known`: of how many the cost is known; `unknown`: of how many not, which are left out."""
+
+    cost: CostColumn
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
+    known: int
+    unknown: int
+    more: int
+
+
+def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> list[ParetoList]:
+    """By parameters and by latency, of the entries of a ranking of which these are known, where these are several."""
+    return [_list(ranked, columns, root, cost) for cost in pareto_costs(ranked.entries)]
+
+
+def _list(ranked: Ranked, columns: Sequence[TableColumn], root: str, cost: CostColumn) -> ParetoList:
+    costs = [cost.of(entry) for entry in ranked.entries]
+    known = [i for i, value in enumerate(costs) if math.isfinite(value)]
+    places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
+    best = [known[k] for k in reversed(front(places))]
+    rows = rows_of(best[:MOST], ranked, columns, root, [cost])
+    return ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), max(0, len(best) - MOST))
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """All that is known of what the entries of a table cost, in the order of their ranks; `more` are not shown."""
+
+    columns: tuple[CostColumn, ...]
+    rows: tuple[TableRow, ...]
+    more: int
+
+
+def cost_table(ranked: Ranked, root: str) -> CostTable:
+    """Of the first entries of a ranking."""
+    columns, order = all_cost_columns(ranked.entries), [int(i) for i in ranked.ranking.order]
+    return CostTable(tuple(columns), tuple(rows_of(order[:MOST], ranked, [], root, columns)), max(0, len(order) - MOST))

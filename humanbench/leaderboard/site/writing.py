@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from humanbench.leaderboard.model.published import load_published
 from humanbench.leaderboard.site import changes, charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.compare import compare_files
-from humanbench.leaderboard.site.pages.failures import failure_files
-from humanbench.leaderboard.site.pages.samples import sample_files
+from humanbench.leaderboard.site.pages.drawn import picture_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.shared_work import do_all
 from humanbench.leaderboard.site.tables import hue
@@ -185,8 +183,7 @@ def _write_data(folder: Path, content: Content) -> None:
 
 
 def _write_samples(folder: Path, content: Content) -> None:
-    drawn = (pair for shown in content.samples.values() for pair in sample_files(shown))
-    for path, picture in chain(drawn, failure_files(content)):
+    for path, picture in picture_files(content):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture.data)

@@ -13,8 +13,8 @@ from humanbench.leaderboard.site.pages import (
     compare,
     conditions,
     datasets,
+    drawn,
     entries,
-    failures,
     overview,
 )
 from humanbench.leaderboard.site.pages.page import Content, Page
@@ -39,7 +39,7 @@ def pages(content: Content) -> list[Callable[[], Iterable[Page]]]:
         partial(_one, datasets.overview),
         partial(backbones.backbones, content),
         partial(compare.compare, content),
-        partial(failures.failures, content),
+        partial(drawn.failures, content),
         partial(conditions.FEW_LABELS.pages, content),
         partial(conditions.ROBUSTNESS.pages, content),
     ]

@@ -11,8 +11,7 @@ from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.costs import trade_offs
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
-from humanbench.leaderboard.site.pareto import cost_table, pareto_lists
-from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
+from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of, cost_table, pareto_lists
 from humanbench.results.columns import columns_of_results
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.model.differences import EntryDifference, EntryPairs, counts, ground
+from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page

@@ -19,8 +19,7 @@ from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results import Result
 from humanbench.results.cells import CellNumber, lists_by
 from humanbench.results.columns import columns_of_results
-from humanbench.results.few_labels import ALL, FractionNumber, by_fraction, few, fraction_text
-from humanbench.results.robustness import Robustness, robustness
+from humanbench.results.conditions import ALL, FractionNumber, Robustness, by_fraction, few, fraction_text, robustness
 
 Measured = tuple[Result, CellNumber]
 """A result of a cell, and the cell's number over its seeds."""

@@ -17,11 +17,10 @@ from humanbench.leaderboard.model.published import published_rows
 from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
 from humanbench.leaderboard.site.costs import trade_offs
+from humanbench.leaderboard.site.pages.drawn import samples
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
-from humanbench.leaderboard.site.pages.samples import samples
 from humanbench.leaderboard.site.pages.words import board_title, heading
-from humanbench.leaderboard.site.pareto import pareto_lists
-from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, pareto_lists, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results.columns import main_metric

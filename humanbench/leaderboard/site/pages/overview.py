@@ -11,8 +11,8 @@ from humanbench.leaderboard.model.events import by_month
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import dot_charts, tables
 from humanbench.leaderboard.site.pages.conditions import condition_pages
+from humanbench.leaderboard.site.pages.drawn import thumbnail
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.samples import thumbnail
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, UNIT_TEXT, heading, regime_about, regime_title
 from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction

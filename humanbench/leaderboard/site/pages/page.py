@@ -9,8 +9,7 @@ from typing import Any
 
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.model.differences import EntryPairs
+from humanbench.leaderboard.model.boards import Board, EntryPairs, Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
