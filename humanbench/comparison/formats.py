@@ -156,10 +156,9 @@ def _cost_row(cost: CostReport) -> tuple[str, ...]:
     words, unit, ending = _COST_WORDS[cost.cost]
 
     def text(value: float) -> str:
-        shown_value = value / unit
-        return (
-            f"{shown_value:,.0f}" if shown_value >= 1000 or float(shown_value).is_integer() else f"{shown_value:.3g}"
-        ) + ending
+        count = value / unit
+        whole = count >= 1000 or float(count).is_integer()
+        return f"{count:,.0f}{ending}" if whole else f"{count:.3g}{ending}"
 
     return words, str(cost.cells), text(cost.base), text(cost.new)
 
@@ -167,14 +166,8 @@ def _cost_row(cost: CostReport) -> tuple[str, ...]:
 def group_head(grouping: GroupingChange) -> tuple[str, ...]:
     """What heads the columns of a grouping's rows."""
     metric = f"{grouping.metric} {direction(grouping.metric).arrow}"
-    return (
-        f"{grouping.dataset} {metric} by {grouping.name}",
-        grouping.members,
-        "BASE",
-        "NEW",
-        "difference",
-        "95 % interval",
-    )
+    head = f"{grouping.dataset} {metric} by {grouping.name}"
+    return head, grouping.members, "BASE", "NEW", "difference", "95 % interval"
 
 
 def group_rows(grouping: GroupingChange) -> list[tuple[str, ...]]:
@@ -206,15 +199,13 @@ def notes(report: ComparisonRecord) -> list[str]:
 
 def sides(report: ComparisonRecord) -> tuple[str, str]:
     """Both runs with their backbones."""
-    return (
-        f"{report.base} ({', '.join(report.base_backbones)})",
-        f"{report.new} ({', '.join(report.new_backbones)})",
-    )
+    base, new = ", ".join(report.base_backbones), ", ".join(report.new_backbones)
+    return f"{report.base} ({base})", f"{report.new} ({new})"
 
 
 def markdown(report: ComparisonRecord) -> str:
     """Tables per board, averages, notes."""
-    base, new = (code(text) for text in sides(report))
+    base, new = (f"<code>{escaped(text)}</code>" for text in sides(report))
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
     for board, cells in boards(report.cells).items():
         own = [average for average in report.averages if average.board == board]
@@ -245,8 +236,9 @@ def _footnote(report: ComparisonRecord) -> str:
     units = "; ".join(text for name, text in ways.items() if name in methods)
     together = ", and over all groups of cells taken together" if report.together else ""
     change = " The weighted change is in percent of BASE, positive where NEW is better." if report.together else ""
+    several = any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
     return (
-        f"{'Values are means over the training seeds. ' if _several(report) else ''}Differences are NEW − BASE. "
+        f"{'Values are means over the training seeds. ' if several else ''}Differences are NEW − BASE. "
         f"Intervals and p-values hold test units ({units}) and training seeds; p is corrected over all cells{together}"
         f". ▲ ▼ where p &lt; 0.05; a regression is larger than its margin too.{change} {DETECTS.capitalize()}."
         f"{' ' + escaped(reason) if (reason := not_together(report)) else ''}"
@@ -262,10 +254,6 @@ def not_together(report: ComparisonRecord) -> str:
         "Nothing is judged together: that takes two cells of a board that can be compared and whose BASE is not 0, "
         f"and there {'is' if count == 1 else 'are'} {_number_of(count, 'cell')} in all."
     )
-
-
-def _several(report: ComparisonRecord) -> bool:
-    return any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
@@ -284,11 +272,6 @@ def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, links, mentions or line breaks."""
     flat = html.escape(_printable(text), quote=False)
     return re.sub(r"([\\`*_\[\]|~#@!])", lambda found: f"&#{ord(found[0])};", flat)
-
-
-def code(text: str) -> str:
-    """Text in a monospaced span."""
-    return f"<code>{escaped(text)}</code>"
 
 
 def _printable(text: str) -> str:

@@ -26,12 +26,11 @@ class CostColumn:
     unit: str
     about: str
     of: Callable[[BoardEntry], float]
-    digits: Callable[[float], str]
 
     def text(self, entry: BoardEntry) -> str:
         """What stands in the cell."""
         value = self.of(entry)
-        return self.digits(value) if math.isfinite(value) and value <= _LARGEST else "–"
+        return _digits(value) if math.isfinite(value) and value <= _LARGEST else "–"
 
 
 _LARGEST = 1e15
@@ -50,7 +49,7 @@ def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
         if place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_"):
             about = f"peak of the forward, with weights ({_how(place)})"
             of = partial(_memory_at, place=place)
-            found.append(CostColumn(f"Memory at {batch}", "MB", about, of, _digits))
+            found.append(CostColumn(f"Memory at {batch}", "MB", about, of))
     return _known(found, entries)
 
 
@@ -70,7 +69,7 @@ def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
     head, about = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
     if batch > 1:
         head, about = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
-    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speed_on(*place), _digits)]
+    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speed_on(*place))]
 
 
 def _memory_at(entry: BoardEntry, place: tuple[str, str]) -> float:
@@ -88,14 +87,12 @@ def _digits(value: float) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}" if value < 1e6 else f"{value:.3g}"
 
 
-_PARAMETERS = CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6, _digits)
-_GFLOPS = CostColumn(
-    "GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops, _digits
-)
-_TRAINED = CostColumn("Trained", "M", "millions, with the head", lambda e: e.trained / 1e6, _digits)
-_BACKBONE = CostColumn("Backbone", "MB", "storage of it as it came", lambda e: e.backbone_bytes / 1e6, _digits)
+_PARAMETERS = CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6)
+_GFLOPS = CostColumn("GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops)
+_TRAINED = CostColumn("Trained", "M", "millions, with the head", lambda e: e.trained / 1e6)
+_BACKBONE = CostColumn("Backbone", "MB", "storage of it as it came", lambda e: e.backbone_bytes / 1e6)
 _ADDED = CostColumn(
-    "Added", "MB", "storage of what a finetuned cell adds to the backbone", lambda e: e.added_bytes / 1e6, _digits
+    "Added", "MB", "storage of what a finetuned cell adds to the backbone", lambda e: e.added_bytes / 1e6
 )
 
 
