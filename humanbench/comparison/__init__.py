@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from humanbench._version import __version__
-from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.comparison import Comparison
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
+from humanbench.comparison.groups import group_changes
 from humanbench.comparison.matching import Pair, Run, pairs, read_run
 from humanbench.comparison.overall import judge_together
 from humanbench.comparison.report import (
@@ -33,13 +33,13 @@ from humanbench.progress import track
 from humanbench.results import Result
 from humanbench.results.apart import resamples_for
 from humanbench.results.cells import CellNumber, CellRuns, lists_by, trained_values
-from humanbench.results.costs import costs_of
+from humanbench.results.loading import costs_of
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
 
 _SIDE_BY_SIDE = ("trainable", "gflops", "backbone_bytes", "added_bytes")
 _OF_A_DEVICE = ("latency_ms", "images_per_second", "memory_32_bytes", "joules_32")
-"""Kinds of cost (`humanbench.results.costs`) that are of the network, and those that are of the device too."""
+"""Kinds of cost (`humanbench.results.loading`) that are of the network, and those that are of the device too."""
 
 
 def compare(

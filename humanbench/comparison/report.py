@@ -139,7 +139,7 @@ class BoardAverage(Record):
 
 
 class CostReport(Record):
-    """A kind of cost (`humanbench.results.costs.COSTS`) of a board's cells, the median of each side."""
+    """A kind of cost (`humanbench.results.loading.COSTS`) of a board's cells, the median of each side."""
 
     board: str
     cost: str

@@ -75,11 +75,7 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
         dataset_name=card.name + (f" ({', '.join(labels)})" if labels else ""),
         dataset_config=", ".join([result.suite, result.regime, *([shown(result.variant)] if result.variant else [])]),
         dataset_split=result.split,
-        dataset_args={
-            "fingerprint": cell.first.fingerprint,
-            "synthetic": result.synthetic,
-            "subset": result.subset,
-        },
+        dataset_args={"fingerprint": cell.first.fingerprint, "synthetic": result.synthetic, "subset": result.subset},
         metric_type=re.sub(r"\W+", "_", metric.lower()),
         metric_name=metric,
         metric_value=round(number.value, 4),

@@ -1,17 +1,16 @@
-"""Results of a run, or of several, as a sequence and as tables."""
+"""Results of a run, or of several, as a sequence and as tables; and what a result cost, in one row."""
 
 from __future__ import annotations
 
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from humanbench.results.cells import CellNumber, cell_numbers, lists_by, row_of
-from humanbench.results.costs import costs_of
-from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.results.record import FOLDER, FORWARD, Result, ResultError, latest, read_result, result_files
 from humanbench.shown_tables import ShownTable, ShowsTables
 
 if TYPE_CHECKING:
@@ -19,6 +18,12 @@ if TYPE_CHECKING:
 
 _ABOUT = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
 """What a row of a table over conditions is of."""
+
+COSTS = (
+    "trainable", "frozen", "images_per_second", "gflops", "latency_ms", "backbone_bytes", "added_bytes",
+    "memory_1_bytes", "memory_32_bytes", "joules_1", "joules_32",
+)  # fmt: skip
+"""What a result cost: `costs_of`."""
 
 
 class Results(ShowsTables, Sequence[Result]):
@@ -158,6 +163,35 @@ def _row(result: Result) -> dict[str, Any]:
     row |= {"reason": result.reason, "cell": result.cell.id}
     row |= costs_of(result)
     return row | {name: metric.value for name, metric in result.metrics.items()}
+
+
+def costs_of(result: Result) -> dict[str, float | None]:
+    """`COSTS` of a result, None for what was not counted or measured.
+
+    Speed is that of forwards at batch 32, latency that at batch 1 in milliseconds, memory the peak at either, energy in
+    joules per picture; all in whatever precision the cell was computed, on the device that its provenance names.
+    """
+    provenance, storage = result.provenance, result.storage
+    speeds = provenance.images_per_second if provenance else {}
+    memory = provenance.peak_memory if provenance else {}
+    joules = provenance.joules_per_image if provenance else {}
+    one = _at(speeds, 1)
+    values: tuple[float | None, ...] = (
+        result.trainable,
+        result.frozen,
+        _at(speeds, 32),
+        result.cost.gflops if result.cost else None,
+        1000 / one if one else None,
+        storage.backbone if storage else None,
+        storage.added if storage else None,
+        *(_at(memory, batch) for batch in (1, 32)),
+        *(_at(joules, batch) for batch in (1, 32)),
+    )
+    return dict(zip(COSTS, values, strict=True))
+
+
+def _at(measures: Mapping[str, float], batch: int) -> float | None:
+    return next((value for name, value in measures.items() if name.startswith(f"{FORWARD}{batch}_")), None)
 
 
 def load_results(*paths: str | os.PathLike[str]) -> Results:

@@ -59,7 +59,6 @@ class Point:
     name: str
     x: float
     y: float
-    kind: int = 0
     link: str = ""
 
 
@@ -134,8 +133,8 @@ def dots(key: str, title: str, rows: Sequence[DotRow], about: str, lanes: bool =
         body.append(_row(row, y, count, scale))
         y += max(_NAME + _LANE * count + _BELOW, _HIT)
     if scale and rows:
-        at = [(t, _along(t, rows[0].start, rows[0].end)) for t in _row_ticks(rows[0])]
-        for tick, x in at:
+        for tick in _row_ticks(rows[0]):
+            x = _along(tick, rows[0].start, rows[0].end)
             anchor = "start" if x < 4 else "end" if x > 96 else "middle"
             body.append(f'<text class="tick" x="{x:.2f}%" y="{y + 8:g}" text-anchor="{anchor}">{tick:g}</text>')
         y += 14
@@ -233,21 +232,18 @@ def scatter(
     x_label: str,
     y_label: str,
     up: bool = True,
-    log: bool = True,
     more: bool = False,
 ) -> Markup:
-    """Dots of x (logarithmic where `log`) against y, with the line of those that none is better than in both.
+    """Dots of x (on a logarithmic scale) against y, with the line of those that none is better than in both.
 
     The better side is up (`up` says whether that is more); `more`: whether more of x is better.
     """
-    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and (p.x > 0 or not log)]
+    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and p.x > 0]
     if not kept:
         return Markup("")
-    xs = [math.log10(p.x) if log else p.x for p in kept]
-    ys = [p.y for p in kept]
+    xs, ys = [math.log10(p.x) for p in kept], [p.y for p in kept]
     ends = _padded(xs)
-    x_ticks = _log_ticks(*ends) if log else [(t, f"{t:g}") for t in ticks(*ends)]
-    place, body = _plane(ends, _padded(ys), x_ticks, (x_label, y_label), up)
+    place, body = _plane(ends, _padded(ys), _log_ticks(*ends), (x_label, y_label), up)
     places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
     best = front([(x if more else -x, y if up else -y) for x, y in zip(xs, ys, strict=True)])
     body += [_line("pareto", places[a], places[b]) for a, b in pairwise(best)]
@@ -256,7 +252,7 @@ def scatter(
     for i, (point, (x, y)) in enumerate(zip(kept, places, strict=True)):
         edge = " edge" if i in best else ""
         hit = _at(x, y, f'<circle class="hit" r="{_HIT / 2:g}"/>') if point.link else ""
-        dot = f'<g class="s{point.kind % SERIES}{edge}">{_marked(point.kind, x, y, 5)}</g>'
+        dot = f'<g class="s0{edge}">{_marked(0, x, y, 5)}</g>'
         body.append(_named(f"{hit}{dot}{labels.get(i, '')}", point.name, point.link))
     about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
     return _svg(_HEIGHT, key, title, body, about, "scatter")

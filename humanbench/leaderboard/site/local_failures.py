@@ -111,17 +111,13 @@ def _found(
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
     path = scored_predictions(cell.first, name)
     card, tables = ground_truth(cell, ground)
-    label = f"{shown(cell.first.result.backbone, 60)}, {_regime(cell.key)}"
+    label = f"{shown(cell.first.result.backbone, 60)}, {shown(_kind(cell.key), 60)}"
     return (label, task_for(card).predictions.read(card, tables, path)), card, tables
 
 
 def _kind(key: CellKey) -> str:
     """The regime, with what else tells its cells from others of a run on the dataset."""
     return ", ".join(filter(None, (key.regime, key.variant, key.condition)))
-
-
-def _regime(key: CellKey) -> str:
-    return shown(_kind(key), 60)
 
 
 def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
@@ -150,7 +146,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
             where = f"pictures/{number + 1}-{key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
-            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": _regime(key)})
+            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(_kind(key), 60)})
         text = (
             templates()
             .get_template("failures_local.html.j2")

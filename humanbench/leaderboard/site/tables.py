@@ -149,7 +149,8 @@ def filled(template: str, rows: Sequence[Sequence[str]]) -> Markup:
 def ranked_table(
     ranked: Ranked, columns: Sequence[TableColumn], root: str, best_of: int | None = None
 ) -> dict[str, Any]:
-    """What templates need of a ranking: the columns in which any entry has a value, the others, costs, and rows."""
+    """What templates need of a ranking: the columns in which any entry has a value, the others, costs, and rows in the
+    order of the ranking. `root` leads from the page to the site's top, `best_of` keeps the first."""
     there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
     kept = columns_of([column.id for column in columns if column.id in there])
     costs = cost_columns(ranked.entries)
@@ -159,19 +160,8 @@ def ranked_table(
         "spans": task_spans(kept),
         "empty": [column for column in columns if column.id not in there],
         "costs": costs,
-        "rows": board_rows(ranked, kept, root, best_of, costs),
+        "rows": rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, kept, root, costs),
     }
-
-
-def board_rows(
-    ranked: Ranked,
-    columns: Sequence[TableColumn],
-    root: str,
-    best_of: int | None = None,
-    costs: Sequence[CostColumn] = (),
-) -> list[TableRow]:
-    """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
-    return rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, columns, root, costs)
 
 
 def rows_of(
@@ -237,11 +227,12 @@ def _cell(ranked: Ranked, row: int, place: int | None, column: TableColumn) -> T
     if score is None or place is None:
         return _EMPTY
     ranks = ranked.ranking.columns[place]
-    return TableCell(number(score.value), _spread(score), _mark(ranks, row))
+    return TableCell(number(score.value), spread(score), _mark(ranks, row))
 
 
-def _spread(score: Score) -> str:
-    return f"±{number(score.number.half)}" if score.interval else ""
+def spread(score: Score, digits: int = 1) -> str:
+    """Half of the interval; empty where there is none."""
+    return f"±{number(score.number.half, digits)}" if score.interval else ""
 
 
 def _mark(ranks: ColumnRanks, row: int) -> str:

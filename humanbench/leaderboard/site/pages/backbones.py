@@ -9,12 +9,11 @@ from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.card_fields import backbone_fields
 from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
 from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_text
 from humanbench.leaderboard.site.pages.conditions import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.words import regime_title, suite_title
+from humanbench.leaderboard.site.pages.words import backbone_fields, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
@@ -160,9 +159,8 @@ def _rows(
             if score is None:
                 cells.append(("–", "", "", False))
                 continue
-            half = f"±{number(score.number.half)}" if score.interval else ""
             leads = score.value == best and len(set(values)) > 1
-            cells.append((number(score.value), half, ranks.get(entry.id, {}).get(column.id, ""), leads))
+            cells.append((number(score.value), tables.spread(score), ranks.get(entry.id, {}).get(column.id, ""), leads))
         groups.setdefault(column.task, []).append((column, cells))
     return list(groups.items())
 

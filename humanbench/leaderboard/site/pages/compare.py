@@ -12,12 +12,12 @@ from itertools import combinations
 from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
-from humanbench.leaderboard.model.entries import BoardEntry, Score
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, heading
 from humanbench.leaderboard.site.rawdata import json_of
-from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number, overall_rank
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number, overall_rank, spread
 from humanbench.results.cells import lists_by
 from humanbench.results.noise import FREEDOM
 
@@ -161,19 +161,12 @@ def _row(column: TableColumn, one: EntryDifference) -> dict[str, Any]:
     sign = "+" if one.value > 0 else ""
     return {
         "column": column,
-        "values": [_value(score) for score in (one.first, one.second)],
+        "values": [(number(s.value, 2), spread(s, 2)) if s else ("–", "") for s in (one.first, one.second)],
         "difference": f"{sign}{number(one.value, 2)}" if known else "–",
         "interval": interval_text(one.low, one.high, 2).replace("–", " to ") if known else "",
         "side": one.side,
         "text": SIDES["corrected" if clear else one.side],
     }
-
-
-def _value(score: Score | None) -> tuple[str, str]:
-    """The value, and half of its interval."""
-    if score is None:
-        return "–", ""
-    return number(score.value, 2), f"±{number(score.number.half, 2)}" if score.interval else ""
 
 
 def compare_files(content: Content) -> Iterator[tuple[str, str]]:

@@ -17,13 +17,18 @@ from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
-from humanbench.leaderboard.site.card_fields import backbone_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
 from humanbench.leaderboard.site.costs import energy_text, memory_text, speed_text, storage_text
 from humanbench.leaderboard.site.pages.compare import pair_pages
 from humanbench.leaderboard.site.pages.drawn import failing
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
+from humanbench.leaderboard.site.pages.words import (
+    backbone_fields,
+    board_title,
+    regime_about,
+    regime_title,
+    suite_title,
+)
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.metrics.directions import CALIBRATION, PARTS, direction, part_of
 from humanbench.metrics.scores import ALL
