@@ -147,8 +147,8 @@ def _board(
         PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
     )
     metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
-    failed = [e.result.dataset for e in entries if e.result.dataset not in metrics]
-    metrics |= {name: main for name in failed if (main := _main(load_card(name)))}
+    failed = [load_card(e.result.dataset) for e in entries if e.result.dataset not in metrics]
+    metrics |= {card.id: card.evaluation.main for card in failed if card.evaluation}
     order = [*benchmark_columns(), *sorted(metrics)]
     cards = [load_card(name) for name in dict.fromkeys(order) if name in metrics]
     blocks = (
@@ -163,10 +163,6 @@ def halves() -> list[list[str]]:
     *upper, last = benchmark()["table"]
     known = {task for tasks in (*upper, last) for task in tasks}
     return [*upper, [*last, *(task for task in task_names() if task not in known)]]
-
-
-def _main(card: DatasetCard) -> str:
-    return card.evaluation.main if card.evaluation else ""
 
 
 def _numbers(cells: Sequence[CellRuns]) -> dict[str, CellNumber | None]:

@@ -172,8 +172,9 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
 
 
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
-    values = [_metric_value(result, metric) for result in cell]
-    if not values or not all(map(math.isfinite, values)):
+    found = [result.metrics.get(metric or result.main) for result in cell]
+    values = [one.value for one in found if one is not None and math.isfinite(one.value)]
+    if not values or len(values) < len(cell):
         return None
     return trained_values(cell[0], metric or cell[0].main, tuple(values))
 
@@ -182,11 +183,6 @@ def trained_values(result: Result, metric: str, base: tuple[float, ...], new: tu
     """Values over seeds of a metric of such results (of one cell, or of the two of a comparison)."""
     measured = None if result.condition else measured_spread(result, metric)  # it was seen without any
     return Trained(metric, result.suite, base, new, trained=fits(result.regime), measured=measured)
-
-
-def _metric_value(result: Result, metric: str | None) -> float:
-    name = metric or result.main
-    return result.metrics[name].value if name in result.metrics else math.nan
 
 
 def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: int) -> CellNumber | None:

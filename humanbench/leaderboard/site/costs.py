@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -44,13 +44,8 @@ def cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
 def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
     """Those of a board, trained parameters, storage, and latency and memory at both batches, as far as any entry has
     them."""
-    found = [_PARAMETERS, _TRAINED, _BACKBONE, _ADDED, _GFLOPS, *_latency(entries), *_latency(entries, 32)]
-    for batch in ("1", "32"):
-        if place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_"):
-            about = f"peak of the forward, with weights ({_how(place)})"
-            of = partial(_memory_at, place=place)
-            found.append(CostColumn(f"Memory at {batch}", "MB", about, of))
-    return _known(found, entries)
+    measured = [_latency(entries), _latency(entries, 32), _memory(entries, 1), _memory(entries, 32)]
+    return _known([_PARAMETERS, _TRAINED, _BACKBONE, _ADDED, _GFLOPS, *chain(*measured)], entries)
 
 
 def pareto_costs(entries: Sequence[BoardEntry]) -> list[CostColumn]:
@@ -72,8 +67,11 @@ def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
     return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speed_on(*place))]
 
 
-def _memory_at(entry: BoardEntry, place: tuple[str, str]) -> float:
-    return entry.memory.get(place, math.nan) / 1e6
+def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
+    if (place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_")) is None:
+        return []
+    about = f"peak of the forward, with weights ({_how(place)})"
+    return [CostColumn(f"Memory at {batch}", "MB", about, lambda e: e.memory.get(place, math.nan) / 1e6)]
 
 
 def _digits(value: float) -> str:

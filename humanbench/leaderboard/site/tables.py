@@ -184,7 +184,7 @@ def rows_of(
                 pretraining=entry.pretraining,
                 date=entry.date,
                 rank=str(ranking.rank[i]),
-                ranks=_span(ranking.low[i], ranking.high[i]),
+                ranks=f"{ranking.low[i]}–{ranking.high[i]}" if ranking.low[i] != ranking.high[i] else "",
                 tied=bool(ranking.tied[i]),
                 mean_rank=f"{ranking.mean_rank[i]:.1f}",
                 cells=cells,
@@ -213,10 +213,6 @@ def rank_text(rank: int, low: int, high: int, of: int) -> str:
     """A rank with its interval, where that is more than it; no line ends within the interval."""
     span = f" ({low}\u2060–\u2060{high})" if low != high else ""
     return f"{rank} of {of}{span}"
-
-
-def _span(low: int, high: int) -> str:
-    return f"{low}–{high}" if low != high else ""
 
 
 _EMPTY = TableCell("–")
@@ -249,7 +245,7 @@ def published_table(
 ) -> list[TableRow]:
     """The paper's rows in the paper's order, every number as it is printed there."""
     made = []
-    groups = [_family(key) for key in rows]
+    groups = [(regime == "published", backbone) for _, backbone, regime in rows]  # what stands together
     for ((method, backbone, regime), numbers), family, after in zip(
         rows.items(), groups, [*groups, None][1:], strict=True
     ):
@@ -267,11 +263,6 @@ def published_table(
             )
         )
     return made
-
-
-def _family(key: tuple[str, str, str]) -> tuple[bool, str]:
-    """What stands together: the rows of others, then those of one backbone."""
-    return key[2] == "published", key[1]
 
 
 def _published_cell(

@@ -171,7 +171,7 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
     with _writing(store) as events:
         if any(event.submission == name for event in events):
             raise SubmissionError(f"{name} is there already; what was accepted is never replaced")
-        if copy := copied(report.results, _known(store, events)):
+        if copy := copied(report.results, _loaded(store, events, None, contents_alone=True)):
             raise SubmissionError(copy)
         if os.path.lexists(store / name):
             raise StoreError(f"{store / name}: something lies here that was never accepted; move it away")
@@ -346,35 +346,26 @@ def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
     return [p.name for p in places if p.name not in known and p.name[0] != "." and (p.is_dir() or p.is_symlink())]
 
 
-def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) -> list[Accepted]:
-    """What was accepted, each with what is wrong with it; files are held against their hashes by `hashes` if given."""
-    found: dict[str, Accepted] = {}
-    for event in events:
-        name = event.submission
-        if event.event == "accepted":
-            place = store / name
-            staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
-            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
-        else:
-            found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
-    return list(found.values())
+def _loaded(
+    store: Path, events: Sequence[LogEvent], hashes: FileHashes | None, contents_alone: bool = False
+) -> list[Accepted]:
+    """What was accepted, each with what is wrong with it; files are held against their hashes by `hashes` if given.
 
-
-def _known(store: Path, events: Sequence[LogEvent]) -> list[Accepted]:
-    """What was accepted, as far as its copies are known by it: from the log, and from the folder of a submission whose
-    line does not say it. So an acceptance does not read all that came before it."""
-    silent = [event for event in events if event.event == "accepted" and event.contents is None]
-    read = {one.id: one for one in _loaded(store, silent, None)}
+    `contents_alone`: only as far as its copies are known by it, from the log where its line says that. So an acceptance
+    does not read all that came before it.
+    """
     found: dict[str, Accepted] = {}
     for event in events:
         name = event.submission
         if event.event == "withdrawn":
             found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
-        elif name in read:
-            found[name] = read[name]
-        else:
-            names = frozenset((*event.evidence, *(event.contents or ())))
+        elif contents_alone and event.contents is not None:
+            names = frozenset((*event.evidence, *event.contents))
             found[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
+        else:
+            place = store / name
+            staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
+            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
     return list(found.values())
 
 

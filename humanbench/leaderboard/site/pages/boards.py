@@ -26,7 +26,8 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
     ranked = content.rankings(board, scenario)
     # The benchmark's columns and what else there are results of, over all scenarios; of one scenario, those it has.
-    columns = content.columns(board) if scenario is None else columns_of(_used(ranked))
+    used = columns_of_results({name for one in ranked for name in one.columns})
+    columns = content.columns(board) if scenario is None else columns_of(used)
     title = board_title(board) if scenario is None else f"{board_title(board)}, {scenario}"
     place = slug if scenario is None else f"{slug}-{scenario}"
     context = {
@@ -61,10 +62,6 @@ def _tab(board: Board) -> str:
     """The board's title, with what tells it from others of its regime."""
     special = [label for label in board.key.labels if label.startswith(("variant", "own"))]
     return ", ".join([board_title(board), *special])
-
-
-def _used(ranked: list[Ranked]) -> list[str]:
-    return list(columns_of_results({name for one in ranked for name in one.columns}))
 
 
 def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, slug: str) -> list[dict[str, Any]]:

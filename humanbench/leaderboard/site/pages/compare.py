@@ -187,7 +187,10 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
             about = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
             of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
         listed.append(_listed(board, one, name, pairs, costs))
-    known = {column.id: _dataset(column) for column in columns_of(sorted(datasets))}
+    known = {}
+    for c in columns_of(sorted(datasets)):
+        known[c.id] = {"short": c.short, "name": c.name, "task": c.task, "hue": hue(c.task)}
+        known[c.id] |= {"metric": c.metric, "arrow": c.arrow}
     document = {"tables": listed, "datasets": known, "sides": SIDES, "freedom": FREEDOM}
     yield f"{FOLDER}/index.js", f"humanbench.index({_script(document)});\n"
     for name, tables in of_entry.items():
@@ -228,8 +231,3 @@ def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequ
         "about": ["Overall rank", *map(_cost_head, costs)],
         "entries": [[one.entries[i].id, one.entries[i].name, one.entries[i].network] for i in one.ranking.order],
     }
-
-
-def _dataset(column: TableColumn) -> dict[str, Any]:
-    about = {"short": column.short, "name": column.name, "task": column.task, "hue": hue(column.task)}
-    return about | {"metric": column.metric, "arrow": column.arrow}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
     ]
     printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
+    tables_of = [(board, one) for board in content.usual for one in content.rankings(board)]
     context = {
         "card": card,
         "arrow": arrow,
@@ -73,7 +74,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
         "splits": [_split(name, split) for name, split in card.splits.items()],
         "published": published,
         "published_chart": _chart("dots-published", "Published values", printed, card),
-        "rankings": list(_rankings(content, card)) if card.evaluation else [],
+        "rankings": [_ranking(*ranked, card) for ranked in tables_of if card.id in ranked[1].columns],
         "history": _history(content, card, len(published)),
     }
     return Page(f"datasets/{card.id}.html", "dataset.html.j2", card.name, "datasets", context)
@@ -97,13 +98,6 @@ def _card_fields(card: DatasetCard) -> list[tuple[str, str]]:
 def _split(name: str, split: Split) -> tuple[str, str, str, str]:
     counts = [f"{value:,} {what}{'?' if what in split.unsure else ''}" for what, value in split.counts().items()]
     return name, ", ".join(counts) or "not stated", str(split.labels), split.note
-
-
-def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
-    for board in content.usual:
-        for one in content.rankings(board):
-            if card.id in one.columns:
-                yield _ranking(board, one, card)
 
 
 def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
