@@ -32,7 +32,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.progress import track
 from humanbench.results import Result
 from humanbench.results.apart import resamples_for
-from humanbench.results.cells import CellNumber, CellRuns, lists_by, trained_values
+from humanbench.results.cells import CellNumber, lists_by, trained_values
 from humanbench.results.loading import costs_of
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
@@ -117,7 +117,8 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
     judged = iter(zip(drawn, judge(drawn, margin), strict=True))
     cells, known_draws = [], []
     for pair, known, _ in found:
-        sides = {name: run.numbers.get(cell.key) for name, run, cell in _named(pair, base, new)}
+        there = (("base", base, pair.base), ("new", new, pair.new))
+        sides = {name: run.numbers.get(cell.key) for name, run, cell in there if cell is not None}
         one, verdict = next(judged) if known is not None else (None, None)
         cells.append(_cell(pair, sides, known, verdict))
         known_draws.append(one)
@@ -183,12 +184,6 @@ def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> M
     first = new.first.result
     values = trained_values(first, first.main, base.values, new.values)
     return Measured(values, known.draws, known.n, rng)
-
-
-def _named(pair: Pair, base: Run, new: Run) -> list[tuple[str, Run, CellRuns]]:
-    """The sides that are there, by the names of their fields in a report."""
-    sides = (("base", base, pair.base), ("new", new, pair.new))
-    return [(name, run, cell) for name, run, cell in sides if cell is not None]
 
 
 def _cell(

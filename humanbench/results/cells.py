@@ -195,12 +195,11 @@ def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: 
     noise = moderated(trained, spread_factor(ratios, freedom))
     seeds = t_quantile(noise.freedom) * noise.sd / math.sqrt(len(cell))
     value = _mean(trained.base)
-    low, high = value - math.hypot(below, seeds), value + math.hypot(above, seeds)
-    least, most = min(0.0, value), max(100.0, value) if direction(trained.metric).unit == "%" else math.inf
+    low, high = interval_around(value, math.hypot(below, seeds), math.hypot(above, seeds), trained.metric)
     return CellNumber(
         value=value,
-        low=max(low, least) if math.isfinite(low) else math.nan,
-        high=min(high, most) if math.isfinite(high) else math.nan,
+        low=low,
+        high=high,
         below=below,
         above=above,
         n=min(m.n for m in metrics),
@@ -210,6 +209,13 @@ def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: 
         row_freedom=freedom,
         sd=noise.sd,
     )
+
+
+def interval_around(value: float, below: float, above: float, metric: str) -> tuple[float, float]:
+    """The interval that reaches so far, but not below 0 nor above 100 %; an end is `nan` where it is not known."""
+    low, high = value - below, value + above
+    least, most = min(0.0, value), max(100.0, value) if direction(metric).unit == "%" else math.inf
+    return max(low, least) if math.isfinite(low) else math.nan, min(high, most) if math.isfinite(high) else math.nan
 
 
 @lru_cache(maxsize=256)

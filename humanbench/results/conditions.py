@@ -16,7 +16,7 @@ from functools import cached_property
 
 from humanbench.data.corruptions import CORRUPTIONS, corruption_of
 from humanbench.metrics.directions import direction
-from humanbench.results.cells import CellNumber, t_quantile
+from humanbench.results.cells import CellNumber, interval_around, t_quantile
 from humanbench.results.record import Result
 
 ALL = 1.0
@@ -50,15 +50,7 @@ def over_draws(fraction: float, metric: str, numbers: Sequence[CellNumber]) -> F
         math.hypot(statistics.fmean(reach), spread / math.sqrt(len(values)))
         for reach in ([one.below for one in numbers], [one.above for one in numbers])
     )
-    percent = direction(metric).unit == "%"
-    low, high = mean - below, mean + above
-    return FractionNumber(
-        fraction,
-        mean,
-        low if math.isnan(low) else max(low, min(0.0, mean)),
-        high if math.isnan(high) or not percent else min(high, max(100.0, mean)),
-        len(values),
-    )
+    return FractionNumber(fraction, mean, *interval_around(mean, below, above, metric), len(values))
 
 
 def by_fraction(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> dict[float, FractionNumber]:

@@ -62,9 +62,9 @@ def _read(path: Path) -> tuple[Published, ...]:
         raise HumanbenchError(f"{path}: has no column {error}; a table of published numbers has one") from error
 
 
-def published_rows(numbers: tuple[Published, ...] | None = None) -> dict[tuple[str, str, str], dict[str, Published]]:
+def published_rows() -> dict[tuple[str, str, str], dict[str, Published]]:
     """By row of the table, its numbers by dataset; rows and numbers in the paper's order."""
     rows: dict[tuple[str, str, str], dict[str, Published]] = {}
-    for number in load_published() if numbers is None else numbers:
+    for number in load_published():
         rows.setdefault(number.row, {})[number.dataset] = number
     return rows

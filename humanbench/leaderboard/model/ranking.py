@@ -92,7 +92,6 @@ def rank_entries(
     numbers: Sequence[Sequence[CellNumber | None]],
     higher: Bools,
     compared: int = 1,
-    seed: int = 0,
     known: KnownColumns | None = None,
 ) -> Ranking:
     """Rank E entries by their numbers in D columns, None where there is none; `higher`: D.
@@ -116,7 +115,7 @@ def rank_entries(
     if len(columns) == 1:
         low, high, tied = _of_column(columns[0], order)
     else:
-        draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher), seed))
+        draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher)))
         low, high, tied = _of_draws(draws, order)
     return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, tuple(columns))
 
@@ -169,10 +168,10 @@ def _reach(values: Floats, lows: Floats, highs: Floats, higher: Bools) -> tuple[
     return np.where(higher, up, down), np.where(higher, down, up)
 
 
-def _drawn(points: Floats, better: Floats, worse: Floats, seed: int) -> Floats:
+def _drawn(points: Floats, better: Floats, worse: Floats) -> Floats:
     """Draws x E x D values around the points, with the spread of either side; fewer draws of many entries."""
     draws = 1000 if len(points) <= 100 else 100
-    noise = np.random.default_rng(seed).standard_normal((draws, *points.shape))
+    noise = np.random.default_rng(0).standard_normal((draws, *points.shape))
     with np.errstate(over="ignore"):
         drawn: Floats = points + noise * np.where(noise < 0, better, worse) / _Z
     return drawn

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.names import shown
+from humanbench.tasks.drawn import DrawnPicture, DrawnSample, Guess
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    from humanbench.tasks.drawn import DrawnPicture, DrawnSample, Guess
 
 WORST = 10
 """Test units that are shown."""

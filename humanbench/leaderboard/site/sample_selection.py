@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.cards import DatasetCard, load_card
 from humanbench.data.samples import dataset_folder, load_samples, procedural_copy
@@ -18,11 +18,9 @@ from humanbench.leaderboard.submissions.rescore import same_labels
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 from humanbench.results.columns import columns_with
+from humanbench.tasks.base import TaskDrawing
+from humanbench.tasks.drawn import DrawnSample, Guess
 from humanbench.tasks.registry import task_for, task_names
-
-if TYPE_CHECKING:
-    from humanbench.tasks.base import TaskDrawing
-    from humanbench.tasks.drawn import DrawnSample, Guess
 
 ENTRIES = 3
 """Entries whose predictions stand beside the labels."""
@@ -58,18 +56,15 @@ def samples_of(
 
     root = embedded_root() if data_root is None else data_root
     found: dict[str, TaskSamples] = {}
+    datasets = columns_with({name for entry in entries for name in entry.scores})
     for task in task_names():
-        by_dataset = [(name, _candidates(entries, name, folders, root)) for name in _datasets(task, entries)]
+        names = [name for name in datasets if load_card(name).task == task]
+        by_dataset = [(name, _candidates(entries, name, folders, root)) for name in names]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, root)) is not None:
                 found[task] = shown
                 break
     return found
-
-
-def _datasets(task: str, entries: Sequence[BoardEntry]) -> list[str]:
-    names = columns_with({name for entry in entries for name in entry.scores})
-    return [name for name in names if load_card(name).task == task]
 
 
 def _candidates(

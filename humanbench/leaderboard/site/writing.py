@@ -184,13 +184,11 @@ def _write_data(folder: Path, content: Content) -> None:
 
 def _write_samples(folder: Path, content: Content) -> None:
     for path, picture in picture_files(content):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture.data)
+        _write(folder / path, picture.data)
 
 
-def _write(path: Path, text: str) -> None:
-    data = text.encode()
+def _write(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
     try:
         path.write_bytes(data)
     except FileNotFoundError:  # the first one of its folder

@@ -66,7 +66,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
     ]
     printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
-    tables_of = [(board, one) for board in content.usual for one in content.rankings(board)]
+    usual = [(board, one) for board in content.usual for one in content.rankings(board)]
     context = {
         "card": card,
         "arrow": arrow,
@@ -74,7 +74,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
         "splits": [_split(name, split) for name, split in card.splits.items()],
         "published": published,
         "published_chart": _chart("dots-published", "Published values", printed, card),
-        "rankings": [_ranking(*ranked, card) for ranked in tables_of if card.id in ranked[1].columns],
+        "rankings": [_ranking(board, one, card) for board, one in usual if card.id in one.columns],
         "history": _history(content, card, len(published)),
     }
     return Page(f"datasets/{card.id}.html", "dataset.html.j2", card.name, "datasets", context)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, picture_paths
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.sample_selection import TaskSamples, label
-
-if TYPE_CHECKING:
-    from humanbench.tasks.drawn import DrawnPicture
+from humanbench.tasks.drawn import DrawnPicture
 
 
 def picture_files(content: Content) -> Iterator[tuple[str, DrawnPicture]]:
