@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, groupby
 from typing import Any
 
 from markupsafe import Markup, escape
 
-from humanbench.cards import collection, scenario
+from humanbench.cards import collection, load_card, scenario
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pretraining_text
 from humanbench.leaderboard.model.published import Published
@@ -21,7 +21,7 @@ from humanbench.leaderboard.site.costs import CostColumn, all_cost_columns, cost
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
-from humanbench.results.columns import column_groups, main_metric, short_name
+from humanbench.results.columns import main_metric, short_name
 from humanbench.tasks.registry import task_names
 
 
@@ -96,7 +96,7 @@ def columns_of(names: Sequence[str]) -> list[TableColumn]:
 def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
     seen = [card.id for card in collection("full")]
     columns = []
-    for task, members in column_groups(names):
+    for task, members in groupby(map(load_card, names), key=lambda card: card.task):
         for number, card in enumerate(members):
             metric = main_metric(card.id)
             way = direction(metric)
@@ -108,12 +108,7 @@ def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
 
 def task_spans(columns: Sequence[TableColumn]) -> list[tuple[str, int]]:
     """Tasks over neighbouring columns, with how many each spans."""
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        if column.first or not spans:
-            spans.append((column.task, 0))
-        spans[-1] = (column.task, spans[-1][1] + 1)
-    return spans
+    return [(task, len(list(members))) for task, members in groupby(columns, key=lambda column: column.task)]
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -142,7 +137,7 @@ def filled(template: str, rows: Sequence[Sequence[str]]) -> Markup:
     parts = str(escape("\0".join(texts))).split("\0")  # escaped in one go: a site has a million cells
     if len(parts) != len(texts):
         parts = [str(escape(text)) for text in texts]
-    ends = itertools.accumulate(map(len, rows))
+    ends = accumulate(map(len, rows))
     return Markup("".join([template % tuple(parts[end - len(row) : end]) for row, end in zip(rows, ends, strict=True)]))
 
 

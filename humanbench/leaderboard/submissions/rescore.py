@@ -14,14 +14,8 @@ from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError
 from humanbench.hashing import file_sha256
+from humanbench.leaderboard.submissions import claims
 from humanbench.leaderboard.submissions.archive import ENVIRONMENT, SubmissionError, opened
-from humanbench.leaderboard.submissions.claims import (
-    between_results,
-    inconsistencies,
-    of_backbone,
-    of_environment,
-    unused_files,
-)
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
@@ -123,16 +117,16 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
     files = list(files_in(folder / "results", "*.json"))
     if not files:
         report.problems.append("it holds no results")
-    report.problems += [shown(text, 500) for text in of_backbone(backbone)]
+    report.problems += [shown(text, 500) for text in claims.of_backbone(backbone)]
     if ENVIRONMENT in manifest.files:
-        report.problems += of_environment(read_document(folder / ENVIRONMENT))
+        report.problems += claims.of_environment(read_document(folder / ENVIRONMENT))
     for file in files:
         result = read_result_strictly(file)
-        wrong = [f"results/{file.name}: {text}" for text in inconsistencies(folder, result, backbone)]
+        wrong = [f"results/{file.name}: {text}" for text in claims.inconsistencies(folder, result, backbone)]
         report.problems += [shown(text, 500) for text in wrong]
         report.results.append(result)
     if not report.problems:
-        wrong = [*between_results(report.results), *unused_files(list(manifest.files), report.results)]
+        wrong = [*claims.between_results(report.results), *claims.unused_files(list(manifest.files), report.results)]
         report.problems += [shown(text, 500) for text in wrong[:20]]
     if not report.problems:
         report.cells = [_rescored(folder, result, data_root) for result in report.results]
