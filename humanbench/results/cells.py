@@ -25,7 +25,7 @@ from humanbench.regimes import fits
 from humanbench.results.noise import Trained, moderated, spread_factor, spread_sums
 from humanbench.results.record import Result
 from humanbench.results.seed_spreads import measured_spread
-from humanbench.results.stored import StoredResult
+from humanbench.results.stored import StoredResult, labels_of
 from humanbench.stats import CONFIDENCE
 
 Key = TypeVar("Key")
@@ -119,7 +119,7 @@ def _differing(entries: list[StoredResult]) -> str:
         "backbone": {e.result.backbone for e in entries},
         "weights": {e.result.cell.weights_sha256 for e in entries},
         "recipe": {e.result.cell.recipe_sha256 for e in entries},
-        "data": {(e.fingerprint, e.result.copy_of_data) for e in entries},
+        "data": {(labels_of(e.result), e.result.copy_of_data) for e in entries},
         "inputs": {tuple(sorted(e.result.cell.inputs.items())) for e in entries},
         "metric": {(e.result.main, e.result.split) for e in entries},
     }

@@ -216,10 +216,10 @@ def _calibrations(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dic
         plots = []
         for position, (name, curve) in enumerate(result.reliability.items()):
             points = list(zip(curve.predicted, curve.observed, curve.n, strict=True))
-            title = f"{column.short}: {'all together' if name == ALL else shown(name, 60)}"
-            key = f"reliability-{column.id}-{position}"
+            words = "all together" if name == ALL else shown(name, 60)
+            key, title = f"reliability-{column.id}-{position}", f"{column.short}: {words}"
             if plot := charts.reliability(key, title, points, "predicted, %", "observed"):
-                plots.append(("all together" if name == ALL else shown(name, 60), plot))
+                plots.append((words, plot))
         value, remains = result.metrics[metric], error_by_chance(result.reliability)
         yield {
             "dataset": column.id,
