@@ -120,16 +120,16 @@ _HIT = 26.0
 """What a finger can touch."""
 
 
-def dots(key: str, title: str, rows: Sequence[DotRow], about: str, lanes: bool = True, scale: bool = False) -> Markup:
+def dots(key: str, title: str, rows: Sequence[DotRow], about: str, scale: bool = False) -> Markup:
     """A line per row with its dots and their intervals, the name and a text above it.
 
-    `lanes`: the dots of a row below one another, in the order of their series. `scale`: with numbers under the last
-    line, of which all have the same scale.
+    The dots of a row stand below one another, in the order of their series. `scale`: with numbers under the last line,
+    of which all have the same scale.
     """
     body: list[str] = []
     y = 0.0
     for row in rows:
-        count = max((dot.series for dot in row.dots), default=0) + 1 if lanes else 1
+        count = max((dot.series for dot in row.dots), default=0) + 1
         body.append(_row(row, y, count, scale))
         y += max(_NAME + _LANE * count + _BELOW, _HIT)
     if scale and rows:
@@ -162,8 +162,7 @@ def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
             body.append(f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" {ends}/>')
     for dot in row.dots:
         if _drawable(dot.value):
-            lane = dot.series if count > 1 else 0
-            place = y + _NAME + _LANE * (lane + 0.5)
+            place = y + _NAME + _LANE * (dot.series + 0.5)
             body.append(_dot(dot.name, dot.value, dot.low, dot.high, dot.series, row.start, row.end, place))
     return _named("".join(body), row.name, row.link)
 

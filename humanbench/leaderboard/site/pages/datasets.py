@@ -147,7 +147,7 @@ def _chart(key: str, title: str, values: Sequence[_Value], card: DatasetCard) ->
     about = (
         f"Dot chart of {len(rows)} values of {main_metric(card.id)} with their intervals; the numbers are in the table."
     )
-    return charts.dots(key, title, rows, about, lanes=False, scale=True)
+    return charts.dots(key, title, rows, about, scale=True)
 
 
 def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:
