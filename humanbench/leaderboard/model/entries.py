@@ -229,10 +229,6 @@ class BoardEntry:
         )
         return {key: _median(values) for key, values in sorted(found.items())}
 
-    def speed_on(self, device: str, measure: str) -> float:
-        """One of `speeds`; `nan` where it was not measured."""
-        return self.speeds.get((device, measure), math.nan)
-
     @property
     def pretraining(self) -> str:
         return pretraining_text(self.pretrained_on)

@@ -64,7 +64,7 @@ def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
     head, about = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
     if batch > 1:
         head, about = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
-    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speed_on(*place))]
+    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
 
 
 def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
@@ -121,7 +121,7 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
     chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
     if place := _common_speed(ranked.entries, "32_"):
-        chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speed_on(*place)))
+        chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
         every = [
             Point(entry.name, of(entry), float(mean), link=f"{root}entries/{entry.id}.html")
@@ -167,10 +167,9 @@ def speed_fields(entry: BoardEntry) -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(SPEED_FIELDS)
     keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
     for device, precision in sorted(keys)[:1]:
-        many, one = (entry.speed_on(device, f"{batch}_{precision}") for batch in (32, 1))
-        memory, joules = (
+        (one, many), memory, joules = (
             [known.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
-            for known in (entry.memory, entry.joules)
+            for known in (entry.speeds, entry.memory, entry.joules)
         )
         numbers = (many, 1000 / one, *memory, *joules)
         known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
