@@ -18,8 +18,8 @@ import pytest
 import humanbench
 from humanbench import comparison
 from humanbench.comparison import Comparison
-from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.formats import headline
+from humanbench.comparison.groups import group_changes
 from humanbench.comparison.report import CellReport, TogetherReport, averages
 from humanbench.errors import HumanbenchError
 from humanbench.results import load_results, stored

@@ -15,7 +15,7 @@ import pytest
 from humanbench import load_results
 from humanbench.export import export
 from humanbench.results import Cell, Cost, Result, ResultError, Results, Storage, migrate, read_result, record
-from humanbench.results.costs import costs_of
+from humanbench.results.loading import costs_of
 from humanbench.scoring import Metric
 from tests.leaderboard.made import made_result
 

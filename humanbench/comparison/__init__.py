@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from humanbench._version import __version__
-from humanbench.comparison.by_groups import group_changes
 from humanbench.comparison.comparison import Comparison
-from humanbench.comparison.costs import cost_reports
 from humanbench.comparison.draws import DifferenceDraws, Ground, NotComparable, difference_draws
-from humanbench.comparison.matching import Pair, pairs
+from humanbench.comparison.groups import group_changes
+from humanbench.comparison.matching import Pair, Run, pairs, read_run
 from humanbench.comparison.overall import judge_together
 from humanbench.comparison.report import (
     OVERALL,
     BoardAverage,
     CellReport,
+    CostReport,
     GroupingChange,
     TogetherReport,
     averages,
+    board_of,
 )
-from humanbench.comparison.runs import Run, read_run
 from humanbench.comparison.verdicts import DrawnCell, Judged, Measured, draw, judge
 from humanbench.errors import HumanbenchError
 from humanbench.progress import track
+from humanbench.results import Result
 from humanbench.results.apart import resamples_for
-from humanbench.results.cells import CellNumber, CellRuns, trained_values
+from humanbench.results.cells import CellNumber, lists_by, trained_values
+from humanbench.results.loading import costs_of
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
+
+_SIDE_BY_SIDE = ("trainable", "gflops", "backbone_bytes", "added_bytes")
+_OF_A_DEVICE = ("latency_ms", "images_per_second", "memory_32_bytes", "joules_32")
+"""Kinds of cost (`humanbench.results.loading`) that are of the network, and those that are of the device too."""
 
 
 def compare(
@@ -100,7 +108,7 @@ def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> li
         try:
             found.append((pair, difference_draws(pair, ground, rng, resamples), rng))
         except NotComparable as problem:
-            found.append((Pair(pair.key, pair.base, pair.new, str(problem), pair.notes), None, rng))
+            found.append((replace(pair, problem=str(problem)), None, rng))
     return found
 
 
@@ -109,7 +117,8 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
     judged = iter(zip(drawn, judge(drawn, margin), strict=True))
     cells, known_draws = [], []
     for pair, known, _ in found:
-        sides = {name: run.numbers.get(cell.key) for name, run, cell in _named(pair, base, new)}
+        there = (("base", base, pair.base), ("new", new, pair.new))
+        sides = {name: run.numbers.get(cell.key) for name, run, cell in there if cell is not None}
         one, verdict = next(judged) if known is not None else (None, None)
         cells.append(_cell(pair, sides, known, verdict))
         known_draws.append(one)
@@ -124,42 +133,57 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
         cells=tuple(cells),
         together=tuple(_together(cells, known_draws, margin)),
         averages=tuple(averages(cells)),
-        costs=tuple(cost_reports(pair for pair, known, _ in found if known is not None)),
+        costs=tuple(_costs(pair for pair, known, _ in found if known is not None)),
     )
 
 
 def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: float | None) -> Iterator[TogetherReport]:
     """Each board as a whole, and its tasks where it has several."""
-    found: dict[str, dict[str, list[DrawnCell]]] = {}
-    for cell, one in zip(cells, drawn, strict=True):
-        if one is not None:
-            found.setdefault(cell.board, {}).setdefault(cell.task, []).append(one)
+    known = [(cell, one) for cell, one in zip(cells, drawn, strict=True) if one is not None]
     groups: dict[tuple[str, str], list[DrawnCell]] = {}
-    for board, tasks in found.items():
-        groups[board, OVERALL] = [one for members in tasks.values() for one in members]
+    for board, members in lists_by((cell.board, (cell.task, one)) for cell, one in known).items():
+        tasks = lists_by(members)
+        groups[board, OVERALL] = [one for of_task in tasks.values() for one in of_task]
         if len(tasks) > 1:
-            groups |= {(board, task): members for task, members in tasks.items()}
+            groups |= {(board, task): of_task for task, of_task in tasks.items()}
     for (board, name), judged in judge_together(groups, margin).items():
         yield TogetherReport(board=board, group=name, **vars(judged))
 
 
+def _costs(pairs: Iterable[Pair]) -> Iterator[CostReport]:
+    """By board and kind of cost, over the cells where both runs have it.
+
+    What is measured on a device counts where both name the same one, as fast as it was at that hour.
+    """
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for pair in pairs:
+        results = [cell.first.result for cell in pair.both]
+        base, new = map(costs_of, results)
+        names = (*_SIDE_BY_SIDE, *_OF_A_DEVICE) if _one_device(*results) else _SIDE_BY_SIDE
+        for name in names:
+            if (a := base[name]) is not None and (b := new[name]) is not None:
+                found.setdefault((board_of(results[0]), name), []).append((a, b))
+    for (board, name), values in found.items():
+        a, b = (statistics.median(side) for side in zip(*values, strict=True))
+        if a or b:
+            yield CostReport(board=board, cost=name, cells=len(values), base=a, new=b)
+
+
+def _one_device(base: Result, new: Result) -> bool:
+    """Whether what was measured is of one kind of device, in one precision."""
+    if base.provenance is None or new.provenance is None:
+        return False
+    speeds = [
+        {name for name in p.images_per_second if name.startswith("forward")} for p in (base.provenance, new.provenance)
+    ]
+    return base.provenance.device == new.provenance.device and speeds[0] == speeds[1]
+
+
 def _measured(pair: Pair, known: DifferenceDraws, rng: np.random.Generator) -> Measured:
-    base, new = _sides(pair)
+    base, new = pair.both
     first = new.first.result
     values = trained_values(first, first.main, base.values, new.values)
     return Measured(values, known.draws, known.n, rng)
-
-
-def _sides(pair: Pair) -> tuple[CellRuns, CellRuns]:
-    assert pair.base is not None
-    assert pair.new is not None
-    return pair.base, pair.new
-
-
-def _named(pair: Pair, base: Run, new: Run) -> list[tuple[str, Run, CellRuns]]:
-    """The sides that are there, by the names of their fields in a report."""
-    sides = (("base", base, pair.base), ("new", new, pair.new))
-    return [(name, run, cell) for name, run, cell in sides if cell is not None]
 
 
 def _cell(

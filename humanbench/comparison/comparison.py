@@ -4,20 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from humanbench.comparison.formats import (
-    CELLS,
-    COSTS,
-    TOGETHER,
-    cost_rows,
-    folded_rows,
-    group_head,
-    group_rows,
-    headline,
-    junit,
-    markdown,
-    sides,
-    together_row,
-)
+from humanbench.comparison import formats
 from humanbench.comparison.report import ComparisonRecord, boards
 from humanbench.shown_tables import ShownTable, ShowsTables
 
@@ -36,27 +23,27 @@ class Comparison(ShowsTables, ComparisonRecord):
 
     def to_markdown(self) -> str:
         """Tables for a comment or a job summary."""
-        return markdown(self)
+        return formats.markdown(self)
 
     def to_junit(self) -> str:
         """JUnit XML: a test case per cell, failed where it is a regression, skipped where not comparable."""
-        return junit(self)
+        return formats.junit(self)
 
     def _heading(self) -> str:
-        base, new = sides(self)
-        return f"{headline(self)} BASE {base}, NEW {new}"
+        base, new = formats.sides(self)
+        return f"{formats.headline(self)} BASE {base}, NEW {new}"
 
     def _tables(self) -> list[ShownTable]:
         tables = []
         for board, cells in boards(self.cells).items():
-            rows = [row for row, _ in folded_rows(cells)]
-            tables.append(ShownTable((f"{board}: dataset", *CELLS[1:]), rows, left=2))
-            together = [together_row(group) for group in self.together if group.board == board]
+            rows = [row for row, _ in formats.folded_rows(cells)]
+            tables.append(ShownTable((f"{board}: dataset", *formats.CELLS[1:]), rows, left=2))
+            together = [formats.together_row(group) for group in self.together if group.board == board]
             if together:
-                tables.append(ShownTable(TOGETHER, together, left=1))
-            if costs := cost_rows(self, board):
-                tables.append(ShownTable(COSTS, costs))
+                tables.append(ShownTable(formats.TOGETHER, together, left=1))
+            if costs := formats.cost_rows(self, board):
+                tables.append(ShownTable(formats.COSTS, costs))
             for grouping in self.groups:
                 if grouping.board == board:
-                    tables.append(ShownTable(group_head(grouping), group_rows(grouping)))
+                    tables.append(ShownTable(formats.group_head(grouping), formats.group_rows(grouping)))
         return tables

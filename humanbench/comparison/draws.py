@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -65,16 +64,15 @@ def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resam
 
     Raises `NotComparable` where predictions are not those of their result, or nothing says how certain a number is.
     """
-    assert pair.base is not None
-    assert pair.new is not None
+    base, new = pair.both
     try:
-        found = _paired(pair.base, pair.new, ground, rng, resamples)
+        found = _paired(base, new, ground, rng, resamples)
     except NotHere as reason:
-        found = _unpaired(pair.base, pair.new, rng, resamples, str(reason))
+        found = _unpaired(base, new, rng, resamples, str(reason))
     if found.n < 2:
         raise NotComparable(f"a single {found.unit} was tested: nothing says how certain its number is")
     if np.isnan(found.draws).all():
-        raise NotComparable(f"{pair.base.first.result.main} is undefined in every resample")
+        raise NotComparable(f"{base.first.result.main} is undefined in every resample")
     return found
 
 
@@ -83,23 +81,19 @@ def scores_of(cell: CellRuns, ground: Ground, name: str = "the run") -> list[Sco
 
     Raises `HumanbenchError` where either is not here, or they are not those of the results.
     """
-    files = [scored_predictions(entry, name) for entry in cell.entries]
-    return list(_of_files(cell, files, *ground_truth(cell, ground), name))
-
-
-def _of_files(
-    cell: CellRuns, files: list[Path], card: DatasetCard, tables: dict[str, pd.DataFrame], name: str
-) -> Iterator[Scores]:
-    return (_scores(card, tables, entry, path, name) for entry, path in zip(cell.entries, files, strict=True))
+    files = [(entry, scored_predictions(entry, name)) for entry in cell.entries]
+    card, tables = ground_truth(cell, ground)
+    return [_scores(card, tables, entry, path, name) for entry, path in files]
 
 
 def _paired(base: CellRuns, new: CellRuns, ground: Ground, rng: np.random.Generator, resamples: int) -> DifferenceDraws:
     """Of each seed's predictions only what resamples are computed from is kept: the next ones need the memory."""
-    files = {name: [scored_predictions(e, name) for e in c.entries] for name, c in (("BASE", base), ("NEW", new))}
-    card, tables = ground_truth(base, ground)
     sides = (("BASE", base), ("NEW", new))
+    files = {name: [(entry, scored_predictions(entry, name)) for entry in cell.entries] for name, cell in sides}
+    card, tables = ground_truth(base, ground)
     first, second = (
-        [scores.for_draws() for scores in _of_files(cell, files[name], card, tables, name)] for name, cell in sides
+        [_scores(card, tables, entry, path, name).for_draws() for entry, path in of_side]
+        for name, of_side in files.items()
     )
     drawn = paired_draws(first, second, [base.first.result.main], rng, resamples)[:, 0]
     return DifferenceDraws(drawn, "paired", first[0].n, first[0].unit)

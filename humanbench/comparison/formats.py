@@ -22,6 +22,7 @@ from humanbench.comparison.report import (
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
+from humanbench.results.cells import lists_by
 
 MARKER = "<!-- humanbench compare -->"
 """First line of the Markdown: how an earlier comment is found again."""
@@ -94,10 +95,7 @@ def together_row(group: TogetherReport) -> tuple[str, ...]:
 
 def folded_cells(cells: Sequence[CellReport]) -> list[list[CellReport]]:
     """Each cell alone; from FOLDED on, those that cannot be compared for one reason together, at the first's place."""
-    alike: dict[str, list[CellReport]] = {}
-    for cell in cells:
-        if not cell.comparable:
-            alike.setdefault(cell.problem, []).append(cell)
+    alike = lists_by((cell.problem, cell) for cell in cells if not cell.comparable)
     found: list[list[CellReport]] = []
     for cell in cells:
         same = alike.get(cell.problem, []) if not cell.comparable else []
@@ -158,10 +156,9 @@ def _cost_row(cost: CostReport) -> tuple[str, ...]:
     words, unit, ending = _COST_WORDS[cost.cost]
 
     def text(value: float) -> str:
-        shown_value = value / unit
-        return (
-            f"{shown_value:,.0f}" if shown_value >= 1000 or float(shown_value).is_integer() else f"{shown_value:.3g}"
-        ) + ending
+        count = value / unit
+        whole = count >= 1000 or float(count).is_integer()
+        return f"{count:,.0f}{ending}" if whole else f"{count:.3g}{ending}"
 
     return words, str(cost.cells), text(cost.base), text(cost.new)
 
@@ -169,14 +166,8 @@ def _cost_row(cost: CostReport) -> tuple[str, ...]:
 def group_head(grouping: GroupingChange) -> tuple[str, ...]:
     """What heads the columns of a grouping's rows."""
     metric = f"{grouping.metric} {direction(grouping.metric).arrow}"
-    return (
-        f"{grouping.dataset} {metric} by {grouping.name}",
-        grouping.members,
-        "BASE",
-        "NEW",
-        "difference",
-        "95 % interval",
-    )
+    head = f"{grouping.dataset} {metric} by {grouping.name}"
+    return head, grouping.members, "BASE", "NEW", "difference", "95 % interval"
 
 
 def group_rows(grouping: GroupingChange) -> list[tuple[str, ...]]:
@@ -202,24 +193,19 @@ GROUPS_SAY = (
 
 def notes(report: ComparisonRecord) -> list[str]:
     """What was noted of cells, each said once with the cells it is about."""
-    about: dict[str, list[str]] = {}
-    for cell in report.cells:
-        for note in cell.notes:
-            about.setdefault(note, []).append(cell.dataset)
+    about = lists_by((note, cell.dataset) for cell in report.cells for note in cell.notes)
     return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
 
 
 def sides(report: ComparisonRecord) -> tuple[str, str]:
     """Both runs with their backbones."""
-    return (
-        f"{report.base} ({', '.join(report.base_backbones)})",
-        f"{report.new} ({', '.join(report.new_backbones)})",
-    )
+    base, new = ", ".join(report.base_backbones), ", ".join(report.new_backbones)
+    return f"{report.base} ({base})", f"{report.new} ({new})"
 
 
 def markdown(report: ComparisonRecord) -> str:
     """Tables per board, averages, notes."""
-    base, new = (code(text) for text in sides(report))
+    base, new = (f"<code>{escaped(text)}</code>" for text in sides(report))
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
     for board, cells in boards(report.cells).items():
         own = [average for average in report.averages if average.board == board]
@@ -250,8 +236,9 @@ def _footnote(report: ComparisonRecord) -> str:
     units = "; ".join(text for name, text in ways.items() if name in methods)
     together = ", and over all groups of cells taken together" if report.together else ""
     change = " The weighted change is in percent of BASE, positive where NEW is better." if report.together else ""
+    several = any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
     return (
-        f"{'Values are means over the training seeds. ' if _several(report) else ''}Differences are NEW − BASE. "
+        f"{'Values are means over the training seeds. ' if several else ''}Differences are NEW − BASE. "
         f"Intervals and p-values hold test units ({units}) and training seeds; p is corrected over all cells{together}"
         f". ▲ ▼ where p &lt; 0.05; a regression is larger than its margin too.{change} {DETECTS.capitalize()}."
         f"{' ' + escaped(reason) if (reason := not_together(report)) else ''}"
@@ -267,10 +254,6 @@ def not_together(report: ComparisonRecord) -> str:
         "Nothing is judged together: that takes two cells of a board that can be compared and whose BASE is not 0, "
         f"and there {'is' if count == 1 else 'are'} {_number_of(count, 'cell')} in all."
     )
-
-
-def _several(report: ComparisonRecord) -> bool:
-    return any(max(cell.base_seeds, cell.new_seeds) > 1 for cell in report.cells)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) -> str:
@@ -289,11 +272,6 @@ def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, links, mentions or line breaks."""
     flat = html.escape(_printable(text), quote=False)
     return re.sub(r"([\\`*_\[\]|~#@!])", lambda found: f"&#{ord(found[0])};", flat)
-
-
-def code(text: str) -> str:
-    """Text in a monospaced span."""
-    return f"<code>{escaped(text)}</code>"
 
 
 def _printable(text: str) -> str:

@@ -1,19 +1,56 @@
-"""Which cells of two runs belong together, and why some cannot be compared."""
+"""Runs as `compare` sees them: which cells of two belong together, and why some cannot be compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
-from humanbench.comparison.runs import Run
+from humanbench.errors import HumanbenchError
 from humanbench.names import mark
 from humanbench.results import Result
-from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.cells import CellKey, CellNumber, CellRuns, cell_numbers, grouped
 from humanbench.results.shipped import recipe_mark, same_recipe
-from humanbench.results.stored import labels_of
+from humanbench.results.stored import labels_of, read_stored
 
 SHORT = 8
 """Characters of a hash that are shown."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The cells of a run; `name` is what the user called it."""
+
+    name: str
+    cells: Mapping[CellKey, CellRuns]
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Names of the backbones in it, sorted."""
+        return tuple(sorted({entry.result.backbone for cell in self.cells.values() for entry in cell.entries}))
+
+    @cached_property
+    def numbers(self) -> Mapping[CellKey, CellNumber | None]:
+        """The number of each cell that has one, with its interval."""
+        usable = [cell for cell in self.cells.values() if not cell.problem]
+        numbers = cell_numbers(cell.results for cell in usable)
+        return {cell.key: number for cell, number in zip(usable, numbers, strict=True)}
+
+    def of(self, datasets: Sequence[str]) -> dict[CellKey, CellRuns]:
+        """The cells of these datasets, all without any; `HumanbenchError` where one is none of the run's."""
+        known = sorted({key.dataset for key in self.cells})
+        if absent := [name for name in datasets if name not in known]:
+            raise HumanbenchError(f"{self.name} has no results on {', '.join(absent)}; it has {', '.join(known)}")
+        return {key: cell for key, cell in self.cells.items() if not datasets or key.dataset in datasets}
+
+
+def read_run(given: str | os.PathLike[str]) -> Run:
+    """A run folder, a results file, or the name of a shipped baseline (a folder of `baselines/results`).
+
+    Raises `ResultError` where there is none, or a file in it is no result of a version known here.
+    """
+    return Run(os.fspath(given), grouped(read_stored([given])))
 
 
 @dataclass(frozen=True)
@@ -25,6 +62,13 @@ class Pair:
     new: CellRuns | None
     problem: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def both(self) -> tuple[CellRuns, CellRuns]:
+        """The cells of a pair that is there in both runs."""
+        assert self.base is not None
+        assert self.new is not None
+        return self.base, self.new
 
 
 def pairs(base: Run, new: Run) -> list[Pair]:

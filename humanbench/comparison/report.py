@@ -10,7 +10,7 @@ import numpy as np
 from humanbench.comparison.verdicts import Verdict
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
-from humanbench.results.cells import t_quantile
+from humanbench.results.cells import lists_by, t_quantile
 from humanbench.schema import Record
 from humanbench.scoring import Number
 
@@ -139,7 +139,7 @@ class BoardAverage(Record):
 
 
 class CostReport(Record):
-    """A kind of cost (`humanbench.results.costs.COSTS`) of a board's cells, the median of each side."""
+    """A kind of cost (`humanbench.results.loading.COSTS`) of a board's cells, the median of each side."""
 
     board: str
     cost: str
@@ -235,10 +235,7 @@ class ComparisonRecord(Record):
 
 def boards(cells: Sequence[CellReport]) -> dict[str, list[CellReport]]:
     """Cells by board, in the order of their first cells."""
-    found: dict[str, list[CellReport]] = {}
-    for cell in cells:
-        found.setdefault(cell.board, []).append(cell)
-    return found
+    return lists_by((cell.board, cell) for cell in cells)
 
 
 def averages(cells: Sequence[CellReport]) -> list[BoardAverage]:

@@ -142,15 +142,11 @@ def judgement(
         p=p,
         corrected=corrected,
         margin=margin,
-        detectable=_detectable_drop(max(significant, margin), sd),
+        # of true drops as large, `POWER` of the measured ones, with standard deviation `sd`, are large enough
+        detectable=max(significant, margin) + t_quantile(math.inf, 2 * (1 - POWER)) * sd,
         verdict=verdict,
         regression=verdict == "worse" and -gain > margin,
     )
-
-
-def _detectable_drop(least: float, sd: float) -> float:
-    """The smallest true drop of which `POWER` of the measured ones, with standard deviation `sd`, exceed `least`."""
-    return least + t_quantile(math.inf, 2 * (1 - POWER)) * sd
 
 
 def _verdict(gain: float, corrected: float) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
-from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped
+from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped, lists_by
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_names
@@ -83,14 +83,22 @@ def shows_interval(number: CellNumber) -> bool:
     return number.seeds > 1 and math.isfinite(number.half)
 
 
-def cell_text(
-    board: PaperTable, row: PaperRow, column: PaperColumn, missing: str, text: Callable[[CellNumber, bool], str]
-) -> str:
-    """A cell: `missing` where nothing was run, else what `text` makes of the number and whether it is the best one."""
-    if column.card.id not in row.numbers:
-        return missing
-    number = row.numbers[column.card.id]
-    return "failed" if number is None else text(number, text_value(number) == board.best(column))
+def cell_texts(
+    board: PaperTable,
+    row: PaperRow,
+    block: Sequence[PaperColumn],
+    missing: str,
+    text: Callable[[CellNumber, bool], str],
+) -> Iterator[str]:
+    """The cells of a row in a block: `missing` where nothing was run, else what `text` makes of the number and whether
+    it is the best one."""
+    for column in block:
+        if column.card.id not in row.numbers:
+            yield missing
+        elif (number := row.numbers[column.card.id]) is None:
+            yield "failed"
+        else:
+            yield text(number, text_value(number) == board.best(column))
 
 
 def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
@@ -98,21 +106,17 @@ def boards(entries: Iterable[StoredResult]) -> list[PaperTable]:
 
     Raises `HumanbenchError` where two results of a cell differ in more than their seed.
     """
-    groups: dict[tuple[str, bool, str, str, str], list[StoredResult]] = {}
-    for entry in entries:
-        r = entry.result
-        key = (r.suite, r.synthetic, r.other_copy, r.subset or "", r.condition)
-        groups.setdefault(key, []).append(entry)
+    listed = [(entry.result, entry) for entry in entries]
+    groups = lists_by(((r.suite, r.synthetic, r.other_copy, r.subset or "", r.condition), e) for r, e in listed)
     return [_board(*key, members) for key, members in sorted(groups.items())]
 
 
 def cells_by_row(entries: Iterable[StoredResult]) -> dict[tuple[str, str], list[CellRuns]]:
     """Cells over seeds by backbone and regime as they are called in tables, each cell checked."""
-    groups: dict[tuple[str, str, str, str, str], list[StoredResult]] = {}
-    for entry in entries:
-        r = entry.result
-        key = (r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or "")
-        groups.setdefault(key, []).append(entry)
+    listed = [(entry.result, entry) for entry in entries]
+    groups = lists_by(
+        ((r.backbone, r.checkpoint or "", r.cell.weights_sha256, r.regime, r.variant or ""), e) for r, e in listed
+    )
     names = {key: shown(key[0]) for key in groups}
     if len({(names[key], *key[3:]) for key in groups}) < len(groups):
         names = {key: _precise(key) for key in groups}
@@ -143,8 +147,8 @@ def _board(
         PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
     )
     metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
-    failed = [e.result.dataset for e in entries if e.result.dataset not in metrics]
-    metrics |= {name: main for name in failed if (main := _main(load_card(name)))}
+    failed = [load_card(e.result.dataset) for e in entries if e.result.dataset not in metrics]
+    metrics |= {card.id: card.evaluation.main for card in failed if card.evaluation}
     order = [*benchmark_columns(), *sorted(metrics)]
     cards = [load_card(name) for name in dict.fromkeys(order) if name in metrics]
     blocks = (
@@ -159,10 +163,6 @@ def halves() -> list[list[str]]:
     *upper, last = benchmark()["table"]
     known = {task for tasks in (*upper, last) for task in tasks}
     return [*upper, [*last, *(task for task in task_names() if task not in known)]]
-
-
-def _main(card: DatasetCard) -> str:
-    return card.evaluation.main if card.evaluation else ""
 
 
 def _numbers(cells: Sequence[CellRuns]) -> dict[str, CellNumber | None]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, cell_text, shows_interval, text_value
+from humanbench.export.boards import PaperColumn, PaperTable, boards, cell_texts, shows_interval, text_value
 from humanbench.results.cells import CellNumber
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_named
@@ -55,9 +55,7 @@ def _tabular(board: PaperTable, block: Sequence[PaperColumn]) -> list[str]:
     for _, width in groups:
         rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
-    metrics = [
-        rf"{escape(c.metric)}\,$\{'up' if c.way.higher_is_better else 'down'}arrow$" for c in block
-    ]  # fmt: skip
+    metrics = [rf"{escape(c.metric)}\,$\{'up' if c.way.higher_is_better else 'down'}arrow$" for c in block]
     return [
         rf"\begin{{tabular}}{{ll{'c' * len(block)}}}",
         r"\toprule",
@@ -66,7 +64,10 @@ def _tabular(board: PaperTable, block: Sequence[PaperColumn]) -> list[str]:
         _line(["Backbone", "Protocol", *(escape(column.name) for column in block)]),
         _line(["", "", *metrics]),
         r"\midrule",
-        *(_line([escape(row.backbone), escape(row.regime), *_cells(board, row, block)]) for row in board.rows),
+        *(
+            _line([escape(row.backbone), escape(row.regime), *cell_texts(board, row, block, "--", _text)])
+            for row in board.rows
+        ),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -74,10 +75,6 @@ def _tabular(board: PaperTable, block: Sequence[PaperColumn]) -> list[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
-
-
-def _cells(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
-    return [cell_text(board, row, column, "--", _text) for column in block]
 
 
 def _text(number: CellNumber, best: bool) -> str:

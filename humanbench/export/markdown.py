@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from humanbench.comparison.formats import escaped, rows_of
-from humanbench.export.boards import PaperColumn, PaperRow, PaperTable, boards, cell_text, shows_interval, text_value
+from humanbench.export.boards import PaperTable, boards, cell_texts, shows_interval, text_value
 from humanbench.results.cells import CellNumber
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_named
@@ -21,19 +21,15 @@ def _board(board: PaperTable) -> str:
     for block in board.blocks:
         tasks = dict.fromkeys(column.card.task for column in block)
         head = ["backbone", "protocol", *(escaped(f"{c.name} ({c.metric} {c.way.arrow})") for c in block)]
-        rows = [_row(board, row, block) for row in board.rows]
-        parts += [
-            f"**{', '.join(task_named(task).title for task in tasks)}**",
-            rows_of(head, rows, "ll" + "r" * len(block)),
+        rows = [
+            [escaped(row.backbone), escaped(row.regime), *cell_texts(board, row, block, "–", _text)]
+            for row in board.rows
         ]
+        parts.append(f"**{', '.join(task_named(task).title for task in tasks)}**")
+        parts.append(rows_of(head, rows, "ll" + "r" * len(block)))
     if board.several_seeds:
         parts.append("Values with ± are the mean over training seeds and half of its 95 % interval.")
     return "\n\n".join(parts)
-
-
-def _row(board: PaperTable, row: PaperRow, block: Sequence[PaperColumn]) -> list[str]:
-    numbers = (cell_text(board, row, column, "–", _text) for column in block)
-    return [escaped(row.backbone), escaped(row.regime), *numbers]
 
 
 def _text(number: CellNumber, best: bool) -> str:

@@ -13,7 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.export.boards import cells_by_row
 from humanbench.names import shown
 from humanbench.results.cells import CellNumber, CellRuns, cell_numbers
-from humanbench.results.stored import StoredResult
+from humanbench.results.stored import StoredResult, labels_of
 from humanbench.tasks.registry import task_for
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
         dataset_name=card.name + (f" ({', '.join(labels)})" if labels else ""),
         dataset_config=", ".join([result.suite, result.regime, *([shown(result.variant)] if result.variant else [])]),
         dataset_split=result.split,
-        dataset_args={
-            "fingerprint": cell.first.fingerprint,
-            "synthetic": result.synthetic,
-            "subset": result.subset,
-        },
+        dataset_args={"fingerprint": labels_of(result), "synthetic": result.synthetic, "subset": result.subset},
         metric_type=re.sub(r"\W+", "_", metric.lower()),
         metric_name=metric,
         metric_value=round(number.value, 4),

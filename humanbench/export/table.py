@@ -16,7 +16,7 @@ from humanbench.metrics.directions import direction
 from humanbench.names import spreadsheet
 from humanbench.results import Result
 from humanbench.results.columns import part_name
-from humanbench.results.costs import COSTS, costs_of
+from humanbench.results.loading import COSTS, costs_of
 from humanbench.results.stored import StoredResult
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")

@@ -24,21 +24,6 @@ from humanbench.results.record import (
 )
 
 __all__ = [
-    "FOLDER",
-    "FORWARD",
-    "SCHEMA_VERSION",
-    "Cell",
-    "Cost",
-    "Document",
-    "Provenance",
-    "Result",
-    "ResultError",
-    "Results",
-    "Storage",
-    "TrainingPart",
-    "latest",
-    "load_results",
-    "migrate",
-    "read_result",
-    "result_files",
-]
+    "FOLDER", "FORWARD", "SCHEMA_VERSION", "Cell", "Cost", "Document", "Provenance", "Result", "ResultError", "Results",
+    "Storage", "TrainingPart", "latest", "load_results", "migrate", "read_result", "result_files",
+]  # fmt: skip

@@ -14,13 +14,11 @@ from copy import copy
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.results.cells import CellNumber, t_quantile
 from humanbench.results.noise import FREEDOM
 from humanbench.stats import CONFIDENCE, RESAMPLES
-
-Floats = NDArray[np.float64]
 
 LEVEL = 1 - CONFIDENCE
 
@@ -87,7 +85,7 @@ class ColumnNumbers:
         largest = 2 * int(self._freedom.max(initial=0)) + 1
         return [t_quantile(FREEDOM + extra, self._level) for extra in range(largest)]
 
-    def least(self, less: NDArray[np.intp], more: NDArray[np.intp]) -> Floats:
+    def least(self, less: Ints, more: Ints) -> Floats:
         """The least differences by which cells `more` lie surely above cells `less` (indices that broadcast).
 
         Infinite where an interval is not known, or a single unit was tested.
@@ -98,13 +96,13 @@ class ColumnNumbers:
             found: Floats = np.sqrt(reach + self._seed_reach(less, more))
         return np.where(np.isnan(found), np.inf, found)
 
-    def surely_above(self, more: NDArray[np.intp], less: NDArray[np.intp]) -> NDArray[np.bool_]:
+    def surely_above(self, more: Ints, less: Ints) -> Bools:
         """Whether cells `more` lie above cells `less` beyond doubt (indices that broadcast)."""
         with np.errstate(over="ignore"):
-            above: NDArray[np.bool_] = self.values[more] - self.values[less] > self.least(less, more)
+            above: Bools = self.values[more] - self.values[less] > self.least(less, more)
         return above
 
-    def bounds(self, order: NDArray[np.intp], starts: NDArray[np.intp], wide: bool) -> ColumnNumbers:
+    def bounds(self, order: Ints, starts: Ints, wide: bool) -> ColumnNumbers:
         """A cell for each run of cells in this order, with none of their least differences larger than its (`wide`),
         or none smaller: `least` grows with all that it reckons with but the degrees of freedom. It has no values."""
         grows, shrinks = (np.maximum, np.minimum) if wide else (np.fmin, np.fmax)  # nan: an interval not known
@@ -116,7 +114,7 @@ class ColumnNumbers:
             setattr(found, name, shrinks.reduceat(getattr(self, name)[order], starts))
         return found
 
-    def _seed_reach(self, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
+    def _seed_reach(self, a: Ints, b: Ints) -> Floats:
         """What training seeds add to the square of the least difference."""
         factor = (FREEDOM + self._ratios[a] + self._ratios[b]) / (FREEDOM + self._row_freedom[a] + self._row_freedom[b])
         freedom = self._freedom[a] + self._freedom[b]

@@ -18,15 +18,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from humanbench.metrics.directions import direction
 from humanbench.regimes import fits
 from humanbench.results.noise import Trained, moderated, spread_factor, spread_sums
 from humanbench.results.record import Result
 from humanbench.results.seed_spreads import measured_spread
-from humanbench.results.stored import StoredResult
+from humanbench.results.stored import StoredResult, labels_of
 from humanbench.stats import CONFIDENCE
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, order=True)
@@ -75,11 +78,21 @@ class CellRuns:
         return tuple(entry.result.value for entry in self.entries)
 
 
+def lists_by(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
+    """Items under their keys, both in the order in which they come.
+
+    >>> lists_by([("b", 1), ("a", 2), ("b", 3)])
+    {'b': [1, 3], 'a': [2]}
+    """
+    found: dict[Key, list[Item]] = {}
+    for key, item in pairs:
+        found.setdefault(key, []).append(item)
+    return found
+
+
 def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
     """Results as cells over seeds, sorted by key."""
-    groups: dict[CellKey, list[StoredResult]] = {}
-    for entry in entries:
-        groups.setdefault(CellKey.of(entry.result), []).append(entry)
+    groups = lists_by((CellKey.of(entry.result), entry) for entry in entries)
     return {key: _cell(key, sorted(group, key=lambda e: e.result.seed)) for key, group in sorted(groups.items())}
 
 
@@ -106,7 +119,7 @@ def _differing(entries: list[StoredResult]) -> str:
         "backbone": {e.result.backbone for e in entries},
         "weights": {e.result.cell.weights_sha256 for e in entries},
         "recipe": {e.result.cell.recipe_sha256 for e in entries},
-        "data": {(e.fingerprint, e.result.copy_of_data) for e in entries},
+        "data": {(labels_of(e.result), e.result.copy_of_data) for e in entries},
         "inputs": {tuple(sorted(e.result.cell.inputs.items())) for e in entries},
         "metric": {(e.result.main, e.result.split) for e in entries},
     }
@@ -153,17 +166,15 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
     counts for all of them.
     """
     listed = [[result for result in cell if result.status == "done"] for cell in cells]
-    rows: dict[tuple[Any, ...], list[Trained]] = {}
-    for cell in listed:
-        if (trained := _trained(cell, None)) is not None:
-            rows.setdefault(row_of(cell[0]), []).append(trained)
+    rows = lists_by((row_of(cell[0]), t) for cell in listed if (t := _trained(cell, None)) is not None)
     sums = {row: spread_sums(members) for row, members in rows.items()}
     return [_number(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
 
 
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
-    values = [_metric_value(result, metric) for result in cell]
-    if not values or not all(map(math.isfinite, values)):
+    found = [result.metrics.get(metric or result.main) for result in cell]
+    values = [one.value for one in found if one is not None and math.isfinite(one.value)]
+    if not values or len(values) < len(cell):
         return None
     return trained_values(cell[0], metric or cell[0].main, tuple(values))
 
@@ -172,11 +183,6 @@ def trained_values(result: Result, metric: str, base: tuple[float, ...], new: tu
     """Values over seeds of a metric of such results (of one cell, or of the two of a comparison)."""
     measured = None if result.condition else measured_spread(result, metric)  # it was seen without any
     return Trained(metric, result.suite, base, new, trained=fits(result.regime), measured=measured)
-
-
-def _metric_value(result: Result, metric: str | None) -> float:
-    name = metric or result.main
-    return result.metrics[name].value if name in result.metrics else math.nan
 
 
 def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: int) -> CellNumber | None:
@@ -189,12 +195,11 @@ def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: 
     noise = moderated(trained, spread_factor(ratios, freedom))
     seeds = t_quantile(noise.freedom) * noise.sd / math.sqrt(len(cell))
     value = _mean(trained.base)
-    low, high = value - math.hypot(below, seeds), value + math.hypot(above, seeds)
-    least, most = min(0.0, value), max(100.0, value) if direction(trained.metric).unit == "%" else math.inf
+    low, high = interval_around(value, math.hypot(below, seeds), math.hypot(above, seeds), trained.metric)
     return CellNumber(
         value=value,
-        low=max(low, least) if math.isfinite(low) else math.nan,
-        high=min(high, most) if math.isfinite(high) else math.nan,
+        low=low,
+        high=high,
         below=below,
         above=above,
         n=min(m.n for m in metrics),
@@ -204,6 +209,13 @@ def _number(cell: Sequence[Result], metric: str | None, ratios: float, freedom: 
         row_freedom=freedom,
         sd=noise.sd,
     )
+
+
+def interval_around(value: float, below: float, above: float, metric: str) -> tuple[float, float]:
+    """The interval that reaches so far, but not below 0 nor above 100 %; an end is `nan` where it is not known."""
+    low, high = value - below, value + above
+    least, most = min(0.0, value), max(100.0, value) if direction(metric).unit == "%" else math.inf
+    return max(low, least) if math.isfinite(low) else math.nan, min(high, most) if math.isfinite(high) else math.nan
 
 
 @lru_cache(maxsize=256)

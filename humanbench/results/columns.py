@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 
 from humanbench.cards import DatasetCard, load_card
@@ -69,14 +69,3 @@ def part_name(dataset: str, metric: str) -> str:
 def short_name(card: DatasetCard) -> str:
     """What heads the dataset's column."""
     return card.short or card.name.partition(" (")[0]
-
-
-def column_groups(columns: Sequence[str]) -> list[tuple[str, list[DatasetCard]]]:
-    """Neighbouring columns of one task together: task and cards."""
-    groups: list[tuple[str, list[DatasetCard]]] = []
-    for name in columns:
-        card = load_card(name)
-        if not groups or groups[-1][0] != card.task:
-            groups.append((card.task, []))
-        groups[-1][1].append(card)
-    return groups

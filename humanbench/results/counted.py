@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Ints
 from humanbench.results.apart import ColumnNumbers
-
-Ints = NDArray[np.int64]
 
 BLOCK = 16
 """Cells of a block."""
@@ -52,7 +50,7 @@ def _alike(numbers: ColumnNumbers) -> Ints:
     return np.lexsort((numbers.values, steps))
 
 
-def _blocks_judged(numbers: ColumnNumbers, order: Ints, starts: Ints) -> Iterator[tuple[Ints, Ints, NDArray[np.bool_]]]:
+def _blocks_judged(numbers: ColumnNumbers, order: Ints, starts: Ints) -> Iterator[tuple[Ints, Ints, Bools]]:
     """Pairs of blocks in which a cell of the first may lie surely above one of the second, and whether all do."""
     values = numbers.values[order]
     lowest, highest = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)

@@ -1,17 +1,16 @@
-"""Results of a run, or of several, as a sequence and as tables."""
+"""Results of a run, or of several, as a sequence and as tables; and what a result cost, in one row."""
 
 from __future__ import annotations
 
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.results.cells import CellNumber, cell_numbers, row_of
-from humanbench.results.costs import costs_of
-from humanbench.results.record import FOLDER, Result, ResultError, latest, read_result, result_files
+from humanbench.results.cells import CellNumber, cell_numbers, lists_by, row_of
+from humanbench.results.record import FOLDER, FORWARD, Result, ResultError, latest, read_result, result_files
 from humanbench.shown_tables import ShownTable, ShowsTables
 
 if TYPE_CHECKING:
@@ -19,6 +18,12 @@ if TYPE_CHECKING:
 
 _ABOUT = ("dataset", "backbone", "regime", "suite", "variant", "subset", "main")
 """What a row of a table over conditions is of."""
+
+COSTS = (
+    "trainable", "frozen", "images_per_second", "gflops", "latency_ms", "backbone_bytes", "added_bytes",
+    "memory_1_bytes", "memory_32_bytes", "joules_1", "joules_32",
+)  # fmt: skip
+"""What a result cost: `costs_of`."""
 
 
 class Results(ShowsTables, Sequence[Result]):
@@ -65,7 +70,7 @@ class Results(ShowsTables, Sequence[Result]):
         """
         import pandas as pd
 
-        from humanbench.results.few_labels import by_fraction
+        from humanbench.results.conditions import by_fraction
 
         rows = []
         for about, cells in self._over_conditions():
@@ -83,7 +88,7 @@ class Results(ShowsTables, Sequence[Result]):
         """
         import pandas as pd
 
-        from humanbench.results.robustness import robustness
+        from humanbench.results.conditions import robustness
 
         rows = []
         for about, cells in self._over_conditions():
@@ -100,18 +105,13 @@ class Results(ShowsTables, Sequence[Result]):
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""
-        rows: dict[tuple[Any, ...], list[tuple[Result, CellNumber]]] = {}
-        for cell, number in self.cells():
-            about = tuple(getattr(cell[0], name) for name in _ABOUT)
-            rows.setdefault((*about, cell[0].cell.weights_sha256), []).append((cell[0], number))
+        firsts = [(cell[0], number) for cell, number in self.cells()]
+        rows = lists_by(((*_about(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
         return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
         """The finished results of each cell, which differ in their seed alone, and the number they give together."""
-        groups: dict[tuple[Any, ...], list[Result]] = {}
-        for result in self:
-            if result.status == "done":
-                groups.setdefault((*row_of(result), result.dataset, result.main), []).append(result)
+        groups = lists_by(((*row_of(r), r.dataset, r.main), r) for r in self if r.status == "done")
         numbers = cell_numbers(groups.values())
         return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
 
@@ -129,6 +129,10 @@ class Results(ShowsTables, Sequence[Result]):
         rows += [(*_named(result), f"failed: {result.reason}", "", "", "") for result in self.failed]
         head = ("dataset", "backbone", "regime", "metric", "value", "95 % interval", "seeds")
         return [ShownTable(head, rows, left=4)] if rows else []
+
+
+def _about(result: Result) -> tuple[Any, ...]:
+    return tuple(getattr(result, name) for name in _ABOUT)
 
 
 def _named(result: Result) -> tuple[str, str, str]:
@@ -159,6 +163,35 @@ def _row(result: Result) -> dict[str, Any]:
     row |= {"reason": result.reason, "cell": result.cell.id}
     row |= costs_of(result)
     return row | {name: metric.value for name, metric in result.metrics.items()}
+
+
+def costs_of(result: Result) -> dict[str, float | None]:
+    """`COSTS` of a result, None for what was not counted or measured.
+
+    Speed is that of forwards at batch 32, latency that at batch 1 in milliseconds, memory the peak at either, energy in
+    joules per picture; all in whatever precision the cell was computed, on the device that its provenance names.
+    """
+    provenance, storage = result.provenance, result.storage
+    speeds = provenance.images_per_second if provenance else {}
+    memory = provenance.peak_memory if provenance else {}
+    joules = provenance.joules_per_image if provenance else {}
+    one = _at(speeds, 1)
+    values: tuple[float | None, ...] = (
+        result.trainable,
+        result.frozen,
+        _at(speeds, 32),
+        result.cost.gflops if result.cost else None,
+        1000 / one if one else None,
+        storage.backbone if storage else None,
+        storage.added if storage else None,
+        *(_at(memory, batch) for batch in (1, 32)),
+        *(_at(joules, batch) for batch in (1, 32)),
+    )
+    return dict(zip(COSTS, values, strict=True))
+
+
+def _at(measures: Mapping[str, float], batch: int) -> float | None:
+    return next((value for name, value in measures.items() if name.startswith(f"{FORWARD}{batch}_")), None)
 
 
 def load_results(*paths: str | os.PathLike[str]) -> Results:

@@ -24,11 +24,6 @@ class StoredResult:
         """The run folder: a results file lies in its `results`."""
         return self.file.parent.parent if self.file.parent.name == FOLDER else self.file.parent
 
-    @property
-    def fingerprint(self) -> str:
-        """Identity of the data's labels (of all the data where only that is recorded)."""
-        return labels_of(self.result)
-
 
 def labels_of(result: Result) -> str:
     """Identity of the labels that a result is about (of all its data where only that is recorded)."""

@@ -60,11 +60,11 @@ def test_a_scatter_links_its_dots_and_joins_those_that_nothing_beats() -> None:
         Point("b", 2.0, 1.0, link="b.html"),
         Point("c", 4.0, 2.0, link="c.html"),
     ]
-    chart = parsed(scatter("s", "t", points, "x", "y", up=False, log=False))
+    chart = parsed(scatter("s", "t", points, "x", "y", up=False))
     assert [e.get("href") for e in chart.iter("a")] == ["a.html", "b.html", "c.html"]
     assert len([e for e in chart.iter("line") if e.get("class") == "pareto"]) == 1
     assert [e.get("class") for e in chart.iter("g")] == ["s0 edge", "s0 edge", "s0"]
-    faster = parsed(scatter("s", "t", points, "x", "y", up=False, log=False, more=True))
+    faster = parsed(scatter("s", "t", points, "x", "y", up=False, more=True))
     assert [e.get("class") for e in faster.iter("g")] == ["s0", "s0 edge", "s0 edge"]
 
 

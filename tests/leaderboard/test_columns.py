@@ -15,7 +15,7 @@ from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import events_of
 from humanbench.leaderboard.site.html_check import problems
-from humanbench.leaderboard.site.tables import board_rows, columns_of
+from humanbench.leaderboard.site.tables import columns_of, rows_of
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.paths import shipped
 from humanbench.results import Result
@@ -141,7 +141,9 @@ def marks(values: dict[str, float], half: float = 1.0, dataset: str = "mpii") ->
     results = [made_result(dataset, name, value=value, half=half) for name, value in values.items()]
     (board,) = boards(entries_of(results, seen_by))
     (table,) = board.ranked()
-    return {row.backbone: row.cells[0].mark for row in board_rows(table, columns_of([dataset]), "")}
+    return {
+        row.backbone: row.cells[0].mark for row in rows_of(range(len(table.entries)), table, columns_of([dataset]), "")
+    }
 
 
 def test_what_ties_with_the_best_is_no_second_best() -> None:

@@ -13,8 +13,7 @@ import pytest
 import humanbench
 from humanbench.cards import load_card
 from humanbench.comparison.matching import ground_of, incompatible
-from humanbench.leaderboard.model.boards import boards
-from humanbench.leaderboard.model.differences import EntryPairs, counts
+from humanbench.leaderboard.model.boards import EntryPairs, boards, counts
 from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.site.pages.compare import PAIRED, TABLES

@@ -11,8 +11,7 @@ from humanbench.leaderboard.model.entries import entries_of, seen_by
 from humanbench.leaderboard.model.events import events_of
 from humanbench.leaderboard.site.costs import all_cost_columns, pareto_costs
 from humanbench.leaderboard.site.html_check import problems
-from humanbench.leaderboard.site.pareto import cost_table, pareto_lists
-from humanbench.leaderboard.site.tables import columns_of
+from humanbench.leaderboard.site.tables import columns_of, cost_table, pareto_lists
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.results import Result, Storage
 from tests.leaderboard.made import made_result

@@ -17,7 +17,7 @@ from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.site.pages.entries import rerun_commands
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.results import Result, Results, TrainingPart
-from humanbench.results.few_labels import by_fraction
+from humanbench.results.conditions import by_fraction
 from tests.leaderboard.made import made_result
 
 DATASETS = ("market1501", "pa100k")

@@ -16,7 +16,7 @@ from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.site.pages.entries import rerun_commands
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.results import Result, Results
-from humanbench.results.robustness import Robustness
+from humanbench.results.conditions import Robustness
 from tests.leaderboard.made import made_result
 
 

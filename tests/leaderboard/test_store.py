@@ -22,12 +22,12 @@ from humanbench.leaderboard.site import rawdata
 from humanbench.leaderboard.site.build import gather
 from humanbench.leaderboard.site.html_check import problems
 from humanbench.leaderboard.submissions import store as stored
-from humanbench.leaderboard.submissions.accepted import Accepted
 from humanbench.leaderboard.submissions.bundle import gathered, write_submission
 from humanbench.leaderboard.submissions.claims import contents
 from humanbench.leaderboard.submissions.log import StoreError, read_events
 from humanbench.leaderboard.submissions.rescore import SubmissionReport
 from humanbench.leaderboard.submissions.store import (
+    Accepted,
     accept,
     add,
     copied,

@@ -20,7 +20,7 @@ from humanbench.backbones.record import from_record, record_of
 from humanbench.engine.prepared import architecture_sha256
 from humanbench.errors import BackboneError, HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of
-from humanbench.leaderboard.site.card_fields import linked
+from humanbench.leaderboard.site.pages.words import linked
 from humanbench.leaderboard.site.writing import build_site
 from humanbench.leaderboard.submissions.bundle import with_later_card
 from humanbench.leaderboard.submissions.manifest import BackboneRecord

@@ -8,20 +8,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
+from humanbench.backbones.cards import BackboneCard, backbone_cards
 from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT
 from humanbench.results import FORWARD, Provenance, Result
-from humanbench.results.cells import CellNumber, cell_numbers
+from humanbench.results.cells import CellNumber, cell_numbers, lists_by
 from humanbench.results.columns import main_metric
 from humanbench.results.shipped import shipped_recipes
-
-if TYPE_CHECKING:
-    from humanbench.backbones.cards import BackboneCard
 
 Evidence = Literal["rescored", "claimed"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
@@ -139,7 +137,8 @@ class BoardEntry:
         if self.submission and not self.of_card:
             given = f"{shown(self._own_name, 60)} by {shown(self.submitter, 30) or 'its submitter'}"
         else:
-            given = shown(_card_names().get(self.backbone, self._own_name), 60)
+            known = backbone_cards().get(self.backbone)
+            given = shown(self._own_name if known is None else known.name, 60)
         return f"{given} · {shown(self.checkpoint.rsplit('/', 1)[-1], 30)}" if self.checkpoint else given
 
     @cached_property
@@ -151,15 +150,13 @@ class BoardEntry:
     def _own_name(self) -> str:
         """The name on the card that came with the results, unless it is that of a card that is installed here."""
         card = self.card
-        if card is None or shown(card.name).casefold() in {name.casefold() for name in _card_names().values()}:
+        if card is None or shown(card.name).casefold() in {one.name.casefold() for one in backbone_cards().values()}:
             return self.backbone
         return card.name if shown(card.name) else self.backbone
 
     @cached_property
     def card(self) -> BackboneCard | None:
         """The card that is known to be the weights', else the one that came with the results; None without any."""
-        from humanbench.backbones.cards import BackboneCard, backbone_cards
-
         if self.of_card or (not self.submission and self.checkpoint is None and self.backbone in backbone_cards()):
             return backbone_cards()[self.backbone]
         written = (self.record or {}).get("card")
@@ -171,7 +168,8 @@ class BoardEntry:
     @property
     def of_card(self) -> bool:
         """Whether the weights are known to be those of the backbone's card, by their SHA-256."""
-        return self.weights_sha256 in _card_weights().get(self.backbone, ())
+        card = backbone_cards().get(self.backbone)
+        return card is not None and self.weights_sha256 in card.tensors_sha256
 
     @cached_property
     def results(self) -> tuple[Result, ...]:
@@ -222,49 +220,25 @@ class BoardEntry:
         return self._measured(lambda provenance: provenance.joules_per_image)
 
     def _measured(self, of: Callable[[Provenance], Mapping[str, float]]) -> dict[tuple[str, str], float]:
-        found: dict[tuple[str, str], list[float]] = {}
-        for provenance in (r.provenance for r in self.results if r.provenance):
-            for name, value in of(provenance).items():
-                if name.startswith(FORWARD) and value:
-                    found.setdefault((provenance.device, name.removeprefix(FORWARD)), []).append(value)
+        known = [result.provenance for result in self.results if result.provenance]
+        found = lists_by(
+            ((provenance.device, name.removeprefix(FORWARD)), value)
+            for provenance in known
+            for name, value in of(provenance).items()
+            if name.startswith(FORWARD) and value
+        )
         return {key: _median(values) for key, values in sorted(found.items())}
-
-    def speed_on(self, device: str, measure: str) -> float:
-        """One of `speeds`; `nan` where it was not measured."""
-        return self.speeds.get((device, measure), math.nan)
 
     @property
     def pretraining(self) -> str:
         return pretraining_text(self.pretrained_on)
 
 
-@lru_cache(maxsize=1)
-def _card_names() -> dict[str, str]:
-    from humanbench.backbones.cards import backbone_cards
-
-    return {name: card.name for name, card in backbone_cards().items()}
-
-
-@lru_cache(maxsize=1)
-def _card_weights() -> dict[str, tuple[str, ...]]:
-    from humanbench.backbones.cards import backbone_cards
-
-    return {name: card.tensors_sha256 for name, card in backbone_cards().items()}
-
-
 def entries_of(
-    results: Iterable[Result],
-    pretraining: Pretraining,
-    evidence: Mapping[str, Evidence] | None = None,
-    **about: str,
+    results: Iterable[Result], pretraining: Pretraining, evidence: Mapping[str, Evidence] | None = None, **about: str
 ) -> list[BoardEntry]:
     """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `about` are further fields."""
-    groups: dict[EntryKey, list[Result]] = {}
-    for result in results:
-        board = board_key(result)
-        network = "" if board.variant == DIRECT else result.cell.architecture
-        key = (result.backbone, result.checkpoint, result.cell.weights_sha256, board, network)
-        groups.setdefault(key, []).append(result)
+    groups = lists_by((_entry_key(result), result) for result in results)
     scores = _scores(groups, evidence or {})
     networks = Counter(key[:4] for key in groups)
     entries = []
@@ -283,6 +257,12 @@ def entries_of(
     return entries
 
 
+def _entry_key(result: Result) -> EntryKey:
+    board = board_key(result)
+    network = "" if board.variant == DIRECT else result.cell.architecture
+    return result.backbone, result.checkpoint, result.cell.weights_sha256, board, network
+
+
 def _has_score(result: Result) -> bool:
     """Whether there is a number to show: a finite main metric of a dataset that is known here."""
     known = result.dataset in cards() and result.main == main_metric(result.dataset)
@@ -293,10 +273,8 @@ def _scores(
     groups: Mapping[EntryKey, Sequence[Result]], evidence: Mapping[str, Evidence]
 ) -> dict[EntryKey, dict[str, Score]]:
     """By entry and dataset the number over its seeds."""
-    cells: dict[tuple[EntryKey, str], list[Result]] = {}
-    for key, members in groups.items():
-        for result in sorted(filter(_has_score, members), key=lambda r: r.seed):
-            cells.setdefault((key, result.dataset), []).append(result)
+    by_seed = {key: sorted(filter(_has_score, members), key=lambda r: r.seed) for key, members in groups.items()}
+    cells = lists_by(((key, result.dataset), result) for key, members in by_seed.items() for result in members)
     scores: dict[EntryKey, dict[str, Score]] = {key: {} for key in groups}
     for ((key, dataset), seeds), number in zip(cells.items(), cell_numbers(cells.values()), strict=True):
         assert number is not None
@@ -354,8 +332,6 @@ def seen_by(result: Result) -> tuple[str, ...] | None:
 
 def of_card(backbone: str) -> tuple[str, ...] | None:
     """What the card of a backbone says it was pretrained on; None without a card, or where the card does not say."""
-    from humanbench.backbones.cards import backbone_cards
-
     card = backbone_cards().get(backbone)
     return None if card is None else card.datasets()
 

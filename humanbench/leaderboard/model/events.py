@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
 
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.names import shown
+from humanbench.results.cells import lists_by
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PUBLISHED = "2023-06-18"
@@ -16,13 +20,15 @@ PUBLISHED = "2023-06-18"
 
 @dataclass(frozen=True)
 class Event:
-    """`anchor` is permanent and unique, `link` leads from the site's top."""
+    """`anchor` is permanent and unique, `link` leads from the site's top. The patterns hold for one that is read."""
 
-    date: str
-    anchor: str
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    anchor: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     title: str
     text: str
-    link: str
+    link: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_./#-]+$")]
 
     @property
     def stamp(self) -> str:
@@ -32,26 +38,8 @@ class Event:
 
 def events_of(entries: Iterable[BoardEntry], withdrawn: Iterable[tuple[str, BoardEntry]] = ()) -> list[Event]:
     """An event per entry, one more per withdrawal (date and entry), and the paper's."""
-    found = [
-        Event(
-            day(entry.date),
-            f"entered-{entry.id}",
-            entry.name,
-            f"entered: {entry.board.regime}, {_count(entry)}{_labels(entry)}",
-            f"entries/{entry.id}.html",
-        )
-        for entry in entries
-    ]
-    found += [
-        Event(
-            day(date),
-            f"withdrawn-{entry.id}",
-            entry.name,
-            f"withdrawn: {shown(entry.withdrawn, 200)}",
-            f"entries/{entry.id}.html",
-        )
-        for date, entry in withdrawn
-    ]
+    found = [_event(entry.date, entry, "entered", f"{entry.board.regime}, {_what(entry)}") for entry in entries]
+    found += [_event(date, entry, "withdrawn", shown(entry.withdrawn, 200)) for date, entry in withdrawn]
     found.append(Event(PUBLISHED, "published", "The paper’s table 3", "150 published numbers", "published.html"))
     return sorted(found, key=lambda event: (event.date, event.anchor), reverse=True)
 
@@ -61,13 +49,13 @@ def day(text: str) -> str:
     return text if _DAY.fullmatch(text) else PUBLISHED
 
 
-def _count(entry: BoardEntry) -> str:
-    number = len(entry.scores)
-    return f"{number} dataset" if number == 1 else f"{number} datasets"
+def _event(date: str, entry: BoardEntry, what: str, text: str) -> Event:
+    return Event(day(date), f"{what}-{entry.id}", entry.name, f"{what}: {text}", f"entries/{entry.id}.html")
 
 
-def _labels(entry: BoardEntry) -> str:
-    return f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""
+def _what(entry: BoardEntry) -> str:
+    labels = f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""
+    return f"{len(entry.scores)} dataset{'s' * (len(entry.scores) != 1)}{labels}"
 
 
 _MONTHS = (
@@ -78,7 +66,5 @@ _MONTHS = (
 
 def by_month(events: Iterable[Event]) -> list[tuple[str, str, list[Event]]]:
     """Events under the month they are of: its address, its name, and the events, in the order given."""
-    months: dict[str, list[Event]] = {}
-    for event in events:
-        months.setdefault(event.date[:7], []).append(event)
+    months = lists_by((event.date[:7], event) for event in events)
     return [(key, f"{_MONTHS[(int(key[5:]) - 1) % 12]} {key[:4]}", found) for key, found in months.items()]

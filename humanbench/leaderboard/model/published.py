@@ -12,6 +12,7 @@ from humanbench.paths import shipped
 
 SOURCE = "arXiv 2303.05675, table 3"
 NAME = "humanbench-cvpr2023"
+_NAMES = ("method", "backbone", "regime", "dataset", "metric")
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,9 @@ def _read(path: Path) -> tuple[Published, ...]:
     try:
         return tuple(
             Published(
-                row["method"],
-                row["backbone"],
-                row["regime"],
-                row["dataset"],
-                row["metric"],
-                row["higher_is_better"] == "true",
-                row["value"],
+                **{name: row[name] for name in _NAMES},
+                higher_is_better=row["higher_is_better"] == "true",
+                text=row["value"],
             )
             for row in rows
         )
@@ -65,9 +62,9 @@ def _read(path: Path) -> tuple[Published, ...]:
         raise HumanbenchError(f"{path}: has no column {error}; a table of published numbers has one") from error
 
 
-def published_rows(numbers: tuple[Published, ...] | None = None) -> dict[tuple[str, str, str], dict[str, Published]]:
+def published_rows() -> dict[tuple[str, str, str], dict[str, Published]]:
     """By row of the table, its numbers by dataset; rows and numbers in the paper's order."""
     rows: dict[tuple[str, str, str], dict[str, Published]] = {}
-    for number in load_published() if numbers is None else numbers:
+    for number in load_published():
         rows.setdefault(number.row, {})[number.dataset] = number
     return rows

@@ -19,15 +19,12 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.results.apart import ColumnNumbers
 from humanbench.results.cells import CellNumber
 from humanbench.results.counted import surely_counts
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _Z = 1.959964
 """Half a 95 % interval of the normal distribution, in standard deviations."""
@@ -60,7 +57,7 @@ class ColumnRanks:
         a, b = self.places[[better]], self.places[[worse]]
         return bool(_surely(self.numbers, self.higher, a, b)[0])
 
-    def surely_better(self) -> NDArray[np.bool_]:
+    def surely_better(self) -> Bools:
         """E x E: whether an entry (row) is told apart from another (column) and better; False without a value."""
         there = np.flatnonzero(self.rank)
         found = np.zeros((len(self.rank), len(self.rank)), bool)
@@ -83,7 +80,7 @@ class Ranking:
     mean_rank: Floats
     low: Ints
     high: Ints
-    tied: NDArray[np.bool_]
+    tied: Bools
     columns: tuple[ColumnRanks, ...]
 
 
@@ -93,9 +90,8 @@ KnownColumns = dict[tuple[bool, int, tuple[int, ...]], ColumnRanks]
 
 def rank_entries(
     numbers: Sequence[Sequence[CellNumber | None]],
-    higher: NDArray[np.bool_],
+    higher: Bools,
     compared: int = 1,
-    seed: int = 0,
     known: KnownColumns | None = None,
 ) -> Ranking:
     """Rank E entries by their numbers in D columns, None where there is none; `higher`: D.
@@ -119,7 +115,7 @@ def rank_entries(
     if len(columns) == 1:
         low, high, tied = _of_column(columns[0], order)
     else:
-        draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher), seed))
+        draws = _mean_ranks(_drawn(points, *_reach(values, lows, highs, higher)))
         low, high, tied = _of_draws(draws, order)
     return Ranking(order, place, mean_rank, np.minimum(low, place), np.maximum(high, place), tied, tuple(columns))
 
@@ -128,14 +124,14 @@ def _field(numbers: Sequence[Sequence[CellNumber | None]], name: str) -> Floats:
     return np.array([[np.nan if n is None else getattr(n, name) for n in row] for row in numbers], np.float64)
 
 
-def _of_column(column: ColumnRanks, order: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def _of_column(column: ColumnRanks, order: Ints) -> tuple[Ints, Ints, Bools]:
     tied = np.zeros(len(order), bool)
     for before, after in pairwise(order):
         tied[before] = not column.apart(int(before), int(after))
     return column.low, column.high, tied
 
 
-def _of_draws(draws: Floats, order: Ints) -> tuple[Ints, Ints, NDArray[np.bool_]]:
+def _of_draws(draws: Floats, order: Ints) -> tuple[Ints, Ints, Bools]:
     """From draws x E mean ranks: intervals of the overall rank, and which entries are ahead too seldom."""
     low, high = np.quantile(rankdata(draws, "min", axis=1), [0.025, 0.975], axis=0, method="nearest").astype(np.int64)
     tied = np.zeros(len(order), bool)
@@ -158,12 +154,12 @@ def _column(numbers: Sequence[CellNumber | None], higher: bool, compared: int) -
     return ColumnRanks(rank, low, np.maximum(high, rank), column, places, higher)
 
 
-def _surely(numbers: ColumnNumbers, higher: bool, better: Ints, worse: Ints) -> NDArray[np.bool_]:
+def _surely(numbers: ColumnNumbers, higher: bool, better: Ints, worse: Ints) -> Bools:
     """Whether cells are better beyond doubt than others, by indices that broadcast."""
     return numbers.surely_above(better, worse) if higher else numbers.surely_above(worse, better)
 
 
-def _reach(values: Floats, lows: Floats, highs: Floats, higher: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _reach(values: Floats, lows: Floats, highs: Floats, higher: Bools) -> tuple[Floats, Floats]:
     """How far the intervals reach to the better and to the worse side; 0 where there is none."""
     with np.errstate(over="ignore", invalid="ignore"):
         down, up = (
@@ -172,10 +168,10 @@ def _reach(values: Floats, lows: Floats, highs: Floats, higher: NDArray[np.bool_
     return np.where(higher, up, down), np.where(higher, down, up)
 
 
-def _drawn(points: Floats, better: Floats, worse: Floats, seed: int) -> Floats:
+def _drawn(points: Floats, better: Floats, worse: Floats) -> Floats:
     """Draws x E x D values around the points, with the spread of either side; fewer draws of many entries."""
     draws = 1000 if len(points) <= 100 else 100
-    noise = np.random.default_rng(seed).standard_normal((draws, *points.shape))
+    noise = np.random.default_rng(0).standard_normal((draws, *points.shape))
     with np.errstate(over="ignore"):
         drawn: Floats = points + noise * np.where(noise < 0, better, worse) / _Z
     return drawn

@@ -12,6 +12,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.files import temporary
 from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
+from humanbench.leaderboard.site.sample_selection import samples_of
 from humanbench.leaderboard.site.writing import Site, build_site, uncollected
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, recorded
 from humanbench.leaderboard.submissions.store import load_store, store_folder
@@ -104,8 +105,6 @@ def build(
 
 
 def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
-    from humanbench.leaderboard.site.sample_selection import samples_of
-
     samples = samples_of(gathered.entries, gathered.folders, data_root)
     folders = dict.fromkeys(gathered.folders.values())
     results = [result for entry in gathered.entries for result in entry.results]

@@ -13,17 +13,15 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from humanbench._version import __version__
 from humanbench.cards import cards, load_card
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
-from humanbench.leaderboard.site.pages.compare import table_name
+from humanbench.leaderboard.site.pages.compare import table_name, table_title
 from humanbench.leaderboard.site.pages.page import Content
-from humanbench.leaderboard.site.pages.words import board_title
 from humanbench.leaderboard.site.tables import number
 from humanbench.names import shown
 from humanbench.results.columns import main_metric, short_name
@@ -34,18 +32,6 @@ NAMED = 8
 """What is named of a kind; the rest is counted."""
 KEPT = 400
 """Events that a state keeps, from the newest."""
-
-_Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-
-
-class KnownEvent(Record):
-    """An event as a state keeps it; see `humanbench.leaderboard.model.events.Event`."""
-
-    date: _Day
-    anchor: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    title: str
-    text: str
-    link: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_./#-]+$")]
 
 
 class KnownEntry(Record):
@@ -73,7 +59,7 @@ class SiteState(Record):
     metrics: dict[str, str]
     tables: dict[str, KnownTable]
     entries: dict[str, KnownEntry]
-    events: tuple[KnownEvent, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def to_json(self) -> str:
         """One JSON document in one line."""
@@ -96,13 +82,11 @@ def read_state(site: Path) -> SiteState | None:
 def state_of(content: Content) -> SiteState:
     """What the site shows now, without events."""
     tables = {}
-    for board in content.boards:
-        for one in content.rankings(board):
-            title = ", ".join([board_title(board), *board.key.labels, one.evidence])
-            ranks = {entry.id: int(rank) for entry, rank in zip(one.entries, one.ranking.rank, strict=True)}
-            tables[table_name(board, one)] = KnownTable.model_construct(
-                title=title, link=f"boards/{board.key.slug}.html", ranks=ranks
-            )
+    for board, one in content.ranked:
+        ranks = {entry.id: int(rank) for entry, rank in zip(one.entries, one.ranking.rank, strict=True)}
+        tables[table_name(board, one)] = KnownTable.model_construct(
+            title=table_title(board, one), link=f"boards/{board.key.slug}.html", ranks=ranks
+        )
     datasets = sorted({name for entry in content.entries for name in entry.scores})
     metrics = {name: main_metric(name) for name in datasets}
     entries = {entry.id: _entry(entry) for entry in content.entries}
@@ -130,15 +114,10 @@ def with_events(before: SiteState | None, now: SiteState, day: str) -> SiteState
     found = list(_changes(before, now))
     start = 1 + max((int(event.anchor.split("-")[1]) for event in before.events), default=0)
     new = [
-        KnownEvent(date=day, anchor=f"build-{start}-{place}", title=title, text=text, link=link)
+        Event(date=day, anchor=f"build-{start}-{place}", title=title, text=text, link=link)
         for place, (title, text, link) in enumerate(found)
     ]
     return now.model_copy(update={"events": (*new, *before.events)[:KEPT]})
-
-
-def events_of_builds(state: SiteState) -> list[Event]:
-    """The events that a state keeps."""
-    return [Event(e.date, e.anchor, e.title, e.text, e.link) for e in state.events]
 
 
 _Change = tuple[str, str, str]

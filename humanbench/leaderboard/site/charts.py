@@ -9,7 +9,7 @@ finite, or absurd, are left out.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -59,7 +59,6 @@ class Point:
     name: str
     x: float
     y: float
-    kind: int = 0
     link: str = ""
 
 
@@ -108,7 +107,11 @@ def marker(kind: int, x: float, y: float, size: float = 4.0) -> str:
 
 def _marked(kind: int, percent: float, y: float, size: float) -> str:
     """A marker at a place along the width."""
-    return f'<svg class="at" x="{percent:.2f}%" y="{y:.1f}">{marker(kind, 0, 0, size)}</svg>'
+    return _at(percent, y, marker(kind, 0, 0, size))
+
+
+def _at(percent: float, y: float, body: str) -> str:
+    return f'<svg class="at" x="{percent:.2f}%" y="{y:.1f}">{body}</svg>'
 
 
 _NAME, _LANE, _BELOW = 17.0, 9.0, 10.0
@@ -117,21 +120,21 @@ _HIT = 26.0
 """What a finger can touch."""
 
 
-def dots(key: str, title: str, rows: Sequence[DotRow], about: str, lanes: bool = True, scale: bool = False) -> Markup:
+def dots(key: str, title: str, rows: Sequence[DotRow], about: str, scale: bool = False) -> Markup:
     """A line per row with its dots and their intervals, the name and a text above it.
 
-    `lanes`: the dots of a row below one another, in the order of their series. `scale`: with numbers under the last
-    line, of which all have the same scale.
+    The dots of a row stand below one another, in the order of their series. `scale`: with numbers under the last line,
+    of which all have the same scale.
     """
     body: list[str] = []
     y = 0.0
     for row in rows:
-        count = max((dot.series for dot in row.dots), default=0) + 1 if lanes else 1
+        count = max((dot.series for dot in row.dots), default=0) + 1
         body.append(_row(row, y, count, scale))
         y += max(_NAME + _LANE * count + _BELOW, _HIT)
     if scale and rows:
-        at = [(t, _along(t, rows[0].start, rows[0].end)) for t in _row_ticks(rows[0])]
-        for tick, x in at:
+        for tick in _row_ticks(rows[0]):
+            x = _along(tick, rows[0].start, rows[0].end)
             anchor = "start" if x < 4 else "end" if x > 96 else "middle"
             body.append(f'<text class="tick" x="{x:.2f}%" y="{y + 8:g}" text-anchor="{anchor}">{tick:g}</text>')
         y += 14
@@ -159,8 +162,7 @@ def _row(row: DotRow, y: float, count: int, scale: bool) -> str:
             body.append(f'<line class="grid" x1="{x:.2f}%" x2="{x:.2f}%" {ends}/>')
     for dot in row.dots:
         if _drawable(dot.value):
-            lane = dot.series if count > 1 else 0
-            place = y + _NAME + _LANE * (lane + 0.5)
+            place = y + _NAME + _LANE * (dot.series + 0.5)
             body.append(_dot(dot.name, dot.value, dot.low, dot.high, dot.series, row.start, row.end, place))
     return _named("".join(body), row.name, row.link)
 
@@ -194,27 +196,16 @@ _NARROW = 340.0
 _LABELLED = 12
 
 
-def scatter(
-    key: str,
-    title: str,
-    points: Sequence[Point],
-    x_label: str,
-    y_label: str,
+def _plane(
+    x_ends: tuple[float, float],
+    y_ends: tuple[float, float],
+    x_ticks: Sequence[tuple[float, str]],
+    labels: tuple[str, str],
     up: bool = True,
-    log: bool = True,
-    more: bool = False,
-) -> Markup:
-    """Dots of x (logarithmic where `log`) against y, with the line of those that none is better than in both.
-
-    The better side is up (`up` says whether that is more); `more`: whether more of x is better.
-    """
-    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and (p.x > 0 or not log)]
-    if not kept:
-        return Markup("")
-    xs = [math.log10(p.x) if log else p.x for p in kept]
-    ys = [p.y for p in kept]
-    (x0, x1), (y0, y1) = _padded(xs), _padded(ys)
-    floor = _HEIGHT - _FLOOR
+) -> tuple[Callable[[float, float], tuple[float, float]], list[str]]:
+    """The plane between the ends of x and y (`up`: whether more of y is up): where a point lies on it, in percent of
+    the width and pixels from the top, and its frame with what is written along it."""
+    (x0, x1), (y0, y1), floor = x_ends, y_ends, _HEIGHT - _FLOOR
 
     def place(x: float, y: float) -> tuple[float, float]:
         share = (y - y0) / (y1 - y0)
@@ -225,11 +216,33 @@ def scatter(
         y = place(x0, tick)[1]
         body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
         body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for value, text in _log_ticks(x0, x1) if log else [(t, f"{t:g}") for t in ticks(x0, x1)]:
+    for value, text in x_ticks:
         x = place(value, y0)[0]
-        body.append(f'<text class="tick" x="{x:.2f}%" y="{floor + 16:g}" text-anchor="middle">{text}</text>')
-    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_HEIGHT - 8:g}" text-anchor="end">{escape(x_label)}</text>')
-    body.append(f'<text class="name" x="0" y="12">{escape(y_label)}</text>')
+        body.append(f'<text class="tick" x="{x:.2f}%" y="{floor + 16:g}" text-anchor="middle">{escape(text)}</text>')
+    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_HEIGHT - 8:g}" text-anchor="end">{escape(labels[0])}</text>')
+    body.append(f'<text class="name" x="0" y="12">{escape(labels[1])}</text>')
+    return place, body
+
+
+def scatter(
+    key: str,
+    title: str,
+    points: Sequence[Point],
+    x_label: str,
+    y_label: str,
+    up: bool = True,
+    more: bool = False,
+) -> Markup:
+    """Dots of x (on a logarithmic scale) against y, with the line of those that none is better than in both.
+
+    The better side is up (`up` says whether that is more); `more`: whether more of x is better.
+    """
+    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and p.x > 0]
+    if not kept:
+        return Markup("")
+    xs, ys = [math.log10(p.x) for p in kept], [p.y for p in kept]
+    ends = _padded(xs)
+    place, body = _plane(ends, _padded(ys), _log_ticks(*ends), (x_label, y_label), up)
     places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
     best = front([(x if more else -x, y if up else -y) for x, y in zip(xs, ys, strict=True)])
     body += [_line("pareto", places[a], places[b]) for a, b in pairwise(best)]
@@ -237,12 +250,8 @@ def scatter(
     labels = _labels([(i, kept[i].name, places[i]) for i in labelled])
     for i, (point, (x, y)) in enumerate(zip(kept, places, strict=True)):
         edge = " edge" if i in best else ""
-        hit = (
-            f'<svg class="at" x="{x:.2f}%" y="{y:.1f}"><circle class="hit" r="{_HIT / 2:g}"/></svg>'
-            if point.link
-            else ""
-        )
-        dot = f'<g class="s{point.kind % SERIES}{edge}">{_marked(point.kind, x, y, 5)}</g>'
+        hit = _at(x, y, f'<circle class="hit" r="{_HIT / 2:g}"/>') if point.link else ""
+        dot = f'<g class="s0{edge}">{_marked(0, x, y, 5)}</g>'
         body.append(_named(f"{hit}{dot}{labels.get(i, '')}", point.name, point.link))
     about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
     return _svg(_HEIGHT, key, title, body, about, "scatter")
@@ -267,22 +276,7 @@ def courses(
     if not any(len(points) > 1 for points in kept):
         return Markup("")
     every = [value for points in kept for p in points for value in p[1:] if _drawable(value)]
-    (y0, y1), (x0, x1) = _padded(every), _padded([x for x, _ in x_ticks])
-    floor = _HEIGHT - _FLOOR
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return _LEFT + (_RIGHT - _LEFT) * (x - x0) / (x1 - x0), _TOP + (floor - _TOP) * (1 - (y - y0) / (y1 - y0))
-
-    body = [_line("frame", (_LEFT, _TOP), (_LEFT, floor)), _line("frame", (_LEFT, floor), (_RIGHT, floor))]
-    for tick in ticks(y0, y1):
-        y = place(x0, tick)[1]
-        body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
-        body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for x, text in x_ticks:
-        at = place(x, y0)[0]
-        body.append(f'<text class="tick" x="{at:.2f}%" y="{floor + 16:g}" text-anchor="middle">{escape(text)}</text>')
-    body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_HEIGHT - 8:g}" text-anchor="end">{escape(x_label)}</text>')
-    body.append(f'<text class="name" x="0" y="12">{escape(y_label)}</text>')
+    place, body = _plane(_padded([x for x, _ in x_ticks]), _padded(every), x_ticks, (x_label, y_label))
     for number, (line, points) in enumerate(zip(lines, kept, strict=True)):
         aside = (number - (len(lines) - 1) / 2) * 0.8  # so that intervals at one x do not cover each other
         drawn = []

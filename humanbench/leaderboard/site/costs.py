@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from markupsafe import Markup
@@ -25,12 +26,11 @@ class CostColumn:
     unit: str
     about: str
     of: Callable[[BoardEntry], float]
-    digits: Callable[[float], str]
 
     def text(self, entry: BoardEntry) -> str:
         """What stands in the cell."""
         value = self.of(entry)
-        return self.digits(value) if math.isfinite(value) and value <= _LARGEST else "–"
+        return _digits(value) if math.isfinite(value) and value <= _LARGEST else "–"
 
 
 _LARGEST = 1e15
@@ -44,17 +44,8 @@ def cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
 def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
     """Those of a board, trained parameters, storage, and latency and memory at both batches, as far as any entry has
     them."""
-    found = [_PARAMETERS, _TRAINED, _BACKBONE, _ADDED, _GFLOPS, *_latency(entries)]
-    if common := _common_speed(entries, "32_"):
-        device, measure = common
-        about = f"milliseconds for 32 pictures together ({_measure_text(measure)}, {shown(device, 60)})"
-        found.append(CostColumn("Latency at 32", "ms", about, lambda e: 32_000 / e.speed_on(device, measure), _digits))
-    for batch in ("1", "32"):
-        if place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_"):
-            about = f"peak of the forward, with weights ({_measure_text(place[1])}, {shown(place[0], 60)})"
-            of = partial(_memory_at, place=place)
-            found.append(CostColumn(f"Memory at {batch}", "MB", about, of, _digits))
-    return _known(found, entries)
+    measured = [_latency(entries), _latency(entries, 32), _memory(entries, 1), _memory(entries, 32)]
+    return _known([_PARAMETERS, _TRAINED, _BACKBONE, _ADDED, _GFLOPS, *chain(*measured)], entries)
 
 
 def pareto_costs(entries: Sequence[BoardEntry]) -> list[CostColumn]:
@@ -67,16 +58,20 @@ def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[C
     return [cost for cost in costs if any(math.isfinite(cost.of(entry)) for entry in entries)]
 
 
-def _latency(entries: Sequence[BoardEntry]) -> list[CostColumn]:
-    if (common := _common_speed(entries, "1_")) is None:
+def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
+    if (place := _common_speed(entries, f"{batch}_")) is None:
         return []
-    device, measure = common
-    about = f"milliseconds for one picture ({_measure_text(measure)}, {shown(device, 60)}), backbone and head"
-    return [CostColumn("Latency", "ms", about, lambda e: 1000 / e.speed_on(device, measure), _digits)]
+    head, about = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
+    if batch > 1:
+        head, about = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
+    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
 
 
-def _memory_at(entry: BoardEntry, place: tuple[str, str]) -> float:
-    return entry.memory.get(place, math.nan) / 1e6
+def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
+    if (place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_")) is None:
+        return []
+    about = f"peak of the forward, with weights ({_how(place)})"
+    return [CostColumn(f"Memory at {batch}", "MB", about, lambda e: e.memory.get(place, math.nan) / 1e6)]
 
 
 def _digits(value: float) -> str:
@@ -90,14 +85,12 @@ def _digits(value: float) -> str:
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}" if value < 1e6 else f"{value:.3g}"
 
 
-_PARAMETERS = CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6, _digits)
-_GFLOPS = CostColumn(
-    "GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops, _digits
-)
-_TRAINED = CostColumn("Trained", "M", "millions, with the head", lambda e: e.trained / 1e6, _digits)
-_BACKBONE = CostColumn("Backbone", "MB", "storage of it as it came", lambda e: e.backbone_bytes / 1e6, _digits)
+_PARAMETERS = CostColumn("Params", "M", "millions of parameters, with the head", lambda e: e.parameters / 1e6)
+_GFLOPS = CostColumn("GFLOPs", "", "of the backbone for one picture; a multiply-add is two", lambda e: e.gflops)
+_TRAINED = CostColumn("Trained", "M", "millions, with the head", lambda e: e.trained / 1e6)
+_BACKBONE = CostColumn("Backbone", "MB", "storage of it as it came", lambda e: e.backbone_bytes / 1e6)
 _ADDED = CostColumn(
-    "Added", "MB", "storage of what a finetuned cell adds to the backbone", lambda e: e.added_bytes / 1e6, _digits
+    "Added", "MB", "storage of what a finetuned cell adds to the backbone", lambda e: e.added_bytes / 1e6
 )
 
 
@@ -124,15 +117,11 @@ _MOST = 300
 def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> list[tuple[Markup, str]]:
     """Charts of mean rank against each cost in which entries are known to differ, with the cost's name."""
     found = []
-    chosen: list[tuple[str, str, Callable[[BoardEntry], float]]] = [
-        (name, text, lambda entry, name=name: getattr(entry, name))  # type: ignore[misc]
-        for name, text in COSTS
-    ]
+    chosen: list[tuple[str, str, Callable[[BoardEntry], float]]]
+    chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
-    if common := _common_speed(ranked.entries, "32_"):
-        device, measure = common
-        text = f"images per second ({_measure_text(measure)}, {shown(device, 60)})"
-        chosen.append(("speed", text, lambda entry: entry.speed_on(device, measure)))
+    if place := _common_speed(ranked.entries, "32_"):
+        chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
         every = [
             Point(entry.name, of(entry), float(mean), link=f"{root}entries/{entry.id}.html")
@@ -147,28 +136,19 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
     return found
 
 
-def speed_texts(entry: BoardEntry) -> list[str]:
+def speed_text(entry: BoardEntry) -> str:
     """The speeds of an entry, each with batch, precision and device."""
-    return [
-        f"{value:,.0f} ({_measure_text(measure)}, {shown(device, 60)})"
-        for (device, measure), value in entry.speeds.items()
-    ]
+    return "; ".join(f"{value:,.0f} ({_how(place)})" for place, value in entry.speeds.items())
 
 
-def memory_texts(entry: BoardEntry) -> list[str]:
+def memory_text(entry: BoardEntry) -> str:
     """The peaks of memory of an entry, each with batch, precision and device."""
-    return [
-        f"{_digits(value / 1e6)} MB ({_measure_text(measure)}, {shown(device, 60)})"
-        for (device, measure), value in entry.memory.items()
-    ]
+    return "; ".join(f"{_digits(value / 1e6)} MB ({_how(place)})" for place, value in entry.memory.items())
 
 
-def energy_texts(entry: BoardEntry) -> list[str]:
+def energy_text(entry: BoardEntry) -> str:
     """The energies of an entry per picture, each with batch, precision and device."""
-    return [
-        f"{value:.3g} J ({_measure_text(measure)}, {shown(device, 60)}, whole CPU package)"
-        for (device, measure), value in entry.joules.items()
-    ]
+    return "; ".join(f"{value:.3g} J ({_how(place)}, whole CPU package)" for place, value in entry.joules.items())
 
 
 def storage_text(entry: BoardEntry) -> str:
@@ -187,10 +167,9 @@ def speed_fields(entry: BoardEntry) -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(SPEED_FIELDS)
     keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
     for device, precision in sorted(keys)[:1]:
-        many, one = (entry.speed_on(device, f"{batch}_{precision}") for batch in (32, 1))
-        memory, joules = (
+        (one, many), memory, joules = (
             [known.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
-            for known in (entry.memory, entry.joules)
+            for known in (entry.speeds, entry.memory, entry.joules)
         )
         numbers = (many, 1000 / one, *memory, *joules)
         known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
@@ -204,9 +183,10 @@ SPEED_FIELDS = (
 )  # fmt: skip
 
 
-def _measure_text(measure: str) -> str:
-    size, _, precision = measure.partition("_")
-    return f"batch {shown(size, 10)}, {shown(precision, 10)}"
+def _how(place: tuple[str, str]) -> str:
+    """Batch, precision and device, from the device and a measure."""
+    size, _, precision = place[1].partition("_")
+    return f"batch {shown(size, 10)}, {shown(precision, 10)}, {shown(place[0], 60)}"
 
 
 def _common_speed(entries: Sequence[BoardEntry], batch: str) -> tuple[str, str] | None:

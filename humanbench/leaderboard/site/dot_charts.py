@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-from markupsafe import Markup
+from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.published import Published, load_published
 from humanbench.leaderboard.site.charts import Dot, DotRow, dots
 from humanbench.leaderboard.site.tables import TableColumn, number, regime_short
+from humanbench.results.cells import lists_by
 
 SHOWN = 5
 """Entries in a chart."""
@@ -35,29 +35,24 @@ class Line:
     values: Mapping[str, tuple[float, float, float]]
 
 
-def task_charts(
+def charts_of(
     key: str, columns: Sequence[TableColumn], lines: Sequence[Line], root: str, published: bool
-) -> list[tuple[str, Markup]]:
-    """Task and chart, of the datasets that any of the lines has a value on.
+) -> dict[str, Any]:
+    """What templates need: task and chart, of the datasets that any of the lines has a value on; what the lines of a
+    chart run over, in words; and the series.
 
     `published`: whether the best published values are on these datasets' own pictures, and so the ends of the scales.
     """
+    names = [one.name for one in lines]
+    here = [column for column in columns if any(column.id in one.values for one in lines)]
     made = []
-    for task in dict.fromkeys(column.task for column in columns):
-        rows = [
-            _row(c, lines, root, published) for c in columns if c.task == task and any(c.id in n.values for n in lines)
-        ]
-        names = ", ".join(one.name for one in lines)
-        about = f"Dot chart of {names} on {len(rows)} datasets; the numbers are in the table."
-        if rows:
-            made.append((task, dots(f"{key}-{task}", task, rows, about)))
-    return made
-
-
-def scale_text(published: bool) -> str:
-    """What the lines of `task_charts` run over, in words."""
+    for task, members in lists_by((column.task, column) for column in here).items():
+        rows = [_row(column, lines, root, published) for column in members]
+        about = f"Dot chart of {', '.join(names)} on {len(rows)} datasets; the numbers are in the table."
+        made.append((task, dots(f"{key}-{task}", task, rows, about)))
     best = "the best value that is known, published ones too" if published else "the best value that is shown"
-    return f"Each line runs from chance, left, to {best}, right: a distance is a share of what there is to gain."
+    text = f"Each line runs from chance, left, to {best}, right: a distance is a share of what there is to gain."
+    return {"dots": made, "dots_about": text, "dot_names": names}
 
 
 def _row(column: TableColumn, lines: Sequence[Line], root: str, published: bool) -> DotRow:
@@ -68,14 +63,8 @@ def _row(column: TableColumn, lines: Sequence[Line], root: str, published: bool)
     best = (max if higher else min)(values, default=math.nan)
     marks = [Dot(f"{name}: {number(v)}", v, low, high, i) for i, name, (v, low, high) in here]
     name = f"{column.short}, {column.metric} {column.arrow}"
-    return DotRow(
-        name,
-        f"best {number(best)}" if len(here) > 1 else number(best),
-        marks,
-        start,
-        end,
-        f"{root}datasets/{column.id}.html",
-    )
+    text = f"best {number(best)}" if len(here) > 1 else number(best)
+    return DotRow(name, text, marks, start, end, f"{root}datasets/{column.id}.html")
 
 
 def scale_of(

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.names import shown
+from humanbench.tasks.drawn import DrawnPicture, DrawnSample, Guess
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    from humanbench.tasks.drawn import DrawnPicture, DrawnSample, Guess
 
 WORST = 10
 """Test units that are shown."""
+
+
+def picture_paths(place: str, samples: Sequence[DrawnSample]) -> list[list[tuple[str, DrawnPicture]]]:
+    """The pictures of each sample with their paths, which begin with `place`."""
+    return [
+        [(f"{place}-{number}-{part}.webp", picture) for part, picture in enumerate(sample.pictures, 1)]
+        for number, sample in enumerate(samples, 1)
+    ]
 
 
 @dataclass(frozen=True)
@@ -39,17 +45,15 @@ class TaskFailures:
 
     def files(self, place: str) -> Iterator[tuple[str, DrawnPicture]]:
         """The pictures with their paths, which begin with `place`."""
-        for number, (sample, _) in enumerate(self.units):
-            for part, picture in enumerate(sample.pictures):
-                yield f"{place}-{number + 1}-{part + 1}.webp", picture
+        return chain.from_iterable(picture_paths(place, [sample for sample, _ in self.units]))
 
     def listed(self, place: str) -> dict[str, Any]:
         """What the templates need."""
-        paths = iter(self.files(place))
-        units = []
-        for sample, text in self.units:
-            pictures = [next(paths) for _ in sample.pictures]
-            units.append({"sample": sample, "text": text, "pictures": pictures})
+        paths = picture_paths(place, [sample for sample, _ in self.units])
+        units = [
+            {"sample": sample, "text": text, "pictures": pictures}
+            for (sample, text), pictures in zip(self.units, paths, strict=True)
+        ]
         about = {"id": self.card.id, "name": self.card.name, "task": self.card.task, "layout": self.layout}
         return {**about, "first": shown(self.first), "second": shown(self.second), "units": units}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.comparison.draws import Ground, ground_truth, scored_predictions
-from humanbench.comparison.runs import Run, read_run
+from humanbench.comparison.matching import Run, read_run
 from humanbench.data.corruptions import CorruptedAsOpened, corruption_of
 from humanbench.data.images import opened_through
 from humanbench.errors import HumanbenchError
@@ -21,7 +21,7 @@ from humanbench.leaderboard.site.writing import templates
 from humanbench.names import shown
 from humanbench.paths import shipped
 from humanbench.progress import track
-from humanbench.results.cells import CellKey, CellRuns
+from humanbench.results.cells import CellKey, CellRuns, lists_by
 from humanbench.results.stored import labels_of
 from humanbench.tasks.registry import task_for
 
@@ -56,10 +56,7 @@ def write_failures(
     if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
         raise HumanbenchError(f"{out}: holds something that is not of this command; give --out an empty or new folder")
     first, other = read_run(run), read_run(second) if second is not None else None
-    cells = {key: cell for key, cell in first.cells.items() if not datasets or key.dataset in datasets}
-    known = {key.dataset for key in first.cells}
-    if absent := [name for name in datasets if name not in known]:
-        raise HumanbenchError(f"{first.name} has no results on {', '.join(absent)}; it has {', '.join(sorted(known))}")
+    cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
     found = list(_found(cells, other, ground, count, noted))
     notes = folded_notes(noted)
@@ -79,9 +76,7 @@ _Found = tuple[CellKey, CellRuns, TaskFailures, bool]
 
 def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
     """Cells and what is said of them, each thing once with all cells that it is said of."""
-    about: dict[str, list[str]] = {}
-    for name, note in notes:
-        about.setdefault(note, []).append(name)
+    about = lists_by((note, name) for name, note in notes)
     return [f"{'; '.join(names)}: {note}" for note, names in about.items()]
 
 
@@ -116,17 +111,13 @@ def _found(
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
     path = scored_predictions(cell.first, name)
     card, tables = ground_truth(cell, ground)
-    label = f"{shown(cell.first.result.backbone, 60)}, {_regime(cell.key)}"
+    label = f"{shown(cell.first.result.backbone, 60)}, {shown(_kind(cell.key), 60)}"
     return (label, task_for(card).predictions.read(card, tables, path)), card, tables
 
 
 def _kind(key: CellKey) -> str:
     """The regime, with what else tells its cells from others of a run on the dataset."""
     return ", ".join(filter(None, (key.regime, key.variant, key.condition)))
-
-
-def _regime(key: CellKey) -> str:
-    return shown(_kind(key), 60)
 
 
 def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
@@ -155,7 +146,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
             where = f"pictures/{number + 1}-{key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
-            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": _regime(key)})
+            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(_kind(key), 60)})
         text = (
             templates()
             .get_template("failures_local.html.j2")

@@ -15,11 +15,11 @@ from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.site.costs import SPEED_FIELDS, speed_fields
 from humanbench.names import shown, spreadsheet
 
+_OF_ENTRY = ("parameters", "trained", "backbone_bytes", "added_bytes", "gflops")
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
     "synthetic", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
-    "low", "high", "n", "seeds", "parameters", "trained", "backbone_bytes",
-    "added_bytes", "gflops", *SPEED_FIELDS,
+    "low", "high", "n", "seeds", *_OF_ENTRY, *SPEED_FIELDS,
 )  # fmt: skip
 
 
@@ -33,32 +33,18 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "checkpoint": shown(entry.checkpoint or "", 120),
             "weights_sha256": shown(entry.weights_sha256),
             "pretrained_on": entry.pretraining,
-            "suite": shown(key.suite),
-            "regime": shown(key.regime),
-            "variant": shown(key.variant),
-            "recipe": key.recipe,
-            "synthetic": key.synthetic,
+            **{name: shown(getattr(key, name)) for name in ("suite", "regime", "variant", "subset")},
+            **{name: getattr(key, name) for name in ("recipe", "synthetic", "condition")},
             "procedural": shown(key.copy),
-            "subset": shown(key.subset),
-            "condition": key.condition,
             "withdrawn": shown(entry.withdrawn, 200),
             "date": entry.date,
-            "parameters": _finite(entry.parameters),
-            "trained": _finite(entry.trained),
-            "backbone_bytes": _finite(entry.backbone_bytes),
-            "added_bytes": _finite(entry.added_bytes),
-            "gflops": _finite(entry.gflops),
+            **{name: _finite(getattr(entry, name)) for name in _OF_ENTRY},
             **speed_fields(entry),
         }
         for score in entry.scores.values():
             own = {
-                "evidence": score.evidence,
-                "dataset": score.dataset,
-                "scenario": score.scenario,
-                "metric": score.metric,
-                "value": _finite(score.value),
-                "low": _finite(score.low),
-                "high": _finite(score.high),
+                **{name: getattr(score, name) for name in ("evidence", "dataset", "scenario", "metric")},
+                **{name: _finite(getattr(score, name)) for name in ("value", "low", "high")},
                 "n": score.number.n,
                 "seeds": score.number.seeds,
             }
@@ -107,18 +93,8 @@ def board_csv(ranked: Ranked) -> str:
 
 def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
     """The paper's numbers, as in its table."""
-    return [
-        {
-            "method": n.method,
-            "backbone": n.backbone,
-            "regime": n.regime,
-            "dataset": n.dataset,
-            "metric": n.metric,
-            "higher_is_better": n.higher_is_better,
-            "value": n.value,
-        }
-        for n in numbers
-    ]
+    names = ("method", "backbone", "regime", "dataset", "metric", "higher_is_better", "value")
+    return [{name: getattr(one, name) for name in names} for one in numbers]
 
 
 def entry_json(entry: BoardEntry) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.cards import DatasetCard, load_card
-from humanbench.data.samples import dataset_folder, procedural_copy
+from humanbench.data.samples import dataset_folder, load_samples, procedural_copy
+from humanbench.errors import HumanbenchError
+from humanbench.hashing import content_sha256
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, failures_of
+from humanbench.leaderboard.submissions.rescore import same_labels
 from humanbench.metrics.directions import direction
 from humanbench.results import Result
 from humanbench.results.columns import columns_with
+from humanbench.tasks.base import TaskDrawing
+from humanbench.tasks.drawn import DrawnSample, Guess
 from humanbench.tasks.registry import task_for, task_names
-
-if TYPE_CHECKING:
-    from humanbench.tasks.base import TaskDrawing
-    from humanbench.tasks.drawn import DrawnSample, Guess
 
 ENTRIES = 3
 """Entries whose predictions stand beside the labels."""
@@ -54,18 +56,15 @@ def samples_of(
 
     root = embedded_root() if data_root is None else data_root
     found: dict[str, TaskSamples] = {}
+    datasets = columns_with({name for entry in entries for name in entry.scores})
     for task in task_names():
-        by_dataset = [(name, _candidates(entries, name, folders, root)) for name in _datasets(task, entries)]
+        names = [name for name in datasets if load_card(name).task == task]
+        by_dataset = [(name, _candidates(entries, name, folders, root)) for name in names]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, root)) is not None:
                 found[task] = shown
                 break
     return found
-
-
-def _datasets(task: str, entries: Sequence[BoardEntry]) -> list[str]:
-    names = columns_with({name for entry in entries for name in entry.scores})
-    return [name for name in names if load_card(name).task == task]
 
 
 def _candidates(
@@ -88,30 +87,20 @@ def _candidates(
 
 
 def _shown(
-    card: DatasetCard,
-    candidates: Sequence[tuple[BoardEntry, Result]],
-    folders: Mapping[str, Path],
-    root: Path,
+    card: DatasetCard, candidates: Sequence[tuple[BoardEntry, Result]], folders: Mapping[str, Path], root: Path
 ) -> TaskSamples | None:
     tables = _tables(card, root)
     if tables is None:
         return None
-    chosen: list[BoardEntry] = []
-    guesses: list[Guess] = []
-    for entry, result in candidates:
-        if (guess := _read(card, tables, result, folders[result.cell.id], root)) is not None:
-            chosen.append(entry)
-            guesses.append((label(entry), guess))
-        if len(chosen) == ENTRIES:
-            break
-    samples = _drawn(card, tables, guesses)
+    read = ((entry, _read(card, tables, result, folders[result.cell.id], root)) for entry, result in candidates)
+    known = ((entry, (label(entry), predictions)) for entry, predictions in read if predictions is not None)
+    chosen: list[tuple[BoardEntry, Guess]] = list(islice(known, ENTRIES))
+    samples = _drawn(card, tables, [guess for _, guess in chosen])
     if not samples:  # predictions that the reader takes but that cannot be drawn: those of others still can
-        kept = [pair for pair in zip(chosen, guesses, strict=True) if _drawn(card, tables, [pair[1]])]
-        chosen = [entry for entry, _ in kept]
-        samples = _drawn(card, tables, [guess for _, guess in kept]) if kept else []
-        guesses = [guess for _, guess in kept]
-    failures = tuple(_failures(card, tables, list(zip(chosen, guesses, strict=True))))
-    return TaskSamples(card, tuple(chosen), tuple(samples), failures) if samples else None
+        chosen = [(entry, guess) for entry, guess in chosen if _drawn(card, tables, [guess])]
+        samples = _drawn(card, tables, [guess for _, guess in chosen])
+    failures = tuple(_failures(card, tables, chosen))
+    return TaskSamples(card, tuple(entry for entry, _ in chosen), tuple(samples), failures) if samples else None
 
 
 def _failures(
@@ -142,9 +131,6 @@ def label(entry: BoardEntry) -> str:
 
 
 def _tables(card: DatasetCard, root: Path) -> dict[str, Any] | None:
-    from humanbench.data.samples import load_samples
-    from humanbench.errors import HumanbenchError
-
     assert card.evaluation is not None
     try:
         return {split: load_samples(card, split, root) for split in card.evaluation.test}
@@ -161,9 +147,6 @@ def file_of(folder: Path, result: Result) -> Path | None:
 
 def _read(card: DatasetCard, tables: Mapping[str, Any], result: Result, folder: Path, root: Path) -> Any:
     """The predictions, if they are the scored ones and were made for these labels."""
-    from humanbench.hashing import content_sha256
-    from humanbench.leaderboard.submissions.rescore import same_labels
-
     known, path = result.provenance, file_of(folder, result)
     if known is None or path is None:
         return None

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate, groupby
+from typing import Any
 
 from markupsafe import Markup, escape
 
-from humanbench.cards import collection, scenario
+from humanbench.cards import collection, load_card, scenario
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry, Score, of_card, pretraining_text
 from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.model.ranking import ColumnRanks
-from humanbench.leaderboard.site.charts import quantity
-from humanbench.leaderboard.site.costs import CostColumn, size_of
+from humanbench.leaderboard.site.charts import front, quantity
+from humanbench.leaderboard.site.costs import CostColumn, all_cost_columns, cost_columns, pareto_costs, size_of
 from humanbench.metrics.directions import direction
 from humanbench.names import shown, slug
 from humanbench.regimes import REGIMES
-from humanbench.results.columns import column_groups, main_metric, short_name
+from humanbench.results.columns import main_metric, short_name
 from humanbench.tasks.registry import task_names
 
 
@@ -61,16 +62,16 @@ class TableRow:
     anchor: str
     name: str
     about: str
-    link: str
     backbone: str
     regime: str
     pretraining: str
     date: str
-    rank: str
-    ranks: str
-    tied: bool
-    mean_rank: str
     cells: tuple[TableCell, ...]
+    link: str = ""
+    rank: str = ""
+    ranks: str = ""
+    tied: bool = False
+    mean_rank: str = ""
     rule: bool = False
     costs: tuple[str, ...] = ()
     size: str = ""
@@ -95,33 +96,19 @@ def columns_of(names: Sequence[str]) -> list[TableColumn]:
 def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
     seen = [card.id for card in collection("full")]
     columns = []
-    for task, members in column_groups(names):
+    for task, members in groupby(map(load_card, names), key=lambda card: card.task):
         for number, card in enumerate(members):
-            way = direction(main_metric(card.id))
-            columns.append(
-                TableColumn(
-                    card.id,
-                    short_name(card),
-                    card.name,
-                    task,
-                    main_metric(card.id),
-                    way.arrow,
-                    "higher is better" if way.higher_is_better else "lower is better",
-                    scenario(card, seen),
-                    number == 0,
-                )
-            )
+            metric = main_metric(card.id)
+            way = direction(metric)
+            better = "higher is better" if way.higher_is_better else "lower is better"
+            about = (card.id, short_name(card), card.name, task, metric, way.arrow, better)
+            columns.append(TableColumn(*about, scenario(card, seen), number == 0))
     return tuple(columns)
 
 
 def task_spans(columns: Sequence[TableColumn]) -> list[tuple[str, int]]:
     """Tasks over neighbouring columns, with how many each spans."""
-    spans: list[tuple[str, int]] = []
-    for column in columns:
-        if column.first or not spans:
-            spans.append((column.task, 0))
-        spans[-1] = (column.task, spans[-1][1] + 1)
-    return spans
+    return [(task, len(list(members))) for task, members in groupby(columns, key=lambda column: column.task)]
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -150,19 +137,26 @@ def filled(template: str, rows: Sequence[Sequence[str]]) -> Markup:
     parts = str(escape("\0".join(texts))).split("\0")  # escaped in one go: a site has a million cells
     if len(parts) != len(texts):
         parts = [str(escape(text)) for text in texts]
-    ends = itertools.accumulate(map(len, rows))
+    ends = accumulate(map(len, rows))
     return Markup("".join([template % tuple(parts[end - len(row) : end]) for row, end in zip(rows, ends, strict=True)]))
 
 
-def board_rows(
-    ranked: Ranked,
-    columns: Sequence[TableColumn],
-    root: str,
-    best_of: int | None = None,
-    costs: Sequence[CostColumn] = (),
-) -> list[TableRow]:
-    """Rows in the order of the ranking; `root` leads from the page to the site's top, `best_of` keeps the first."""
-    return rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, columns, root, costs)
+def ranked_table(
+    ranked: Ranked, columns: Sequence[TableColumn], root: str, best_of: int | None = None
+) -> dict[str, Any]:
+    """What templates need of a ranking: the columns in which any entry has a value, the others, costs, and rows in the
+    order of the ranking. `root` leads from the page to the site's top, `best_of` keeps the first."""
+    there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
+    kept = columns_of([column.id for column in columns if column.id in there])
+    costs = cost_columns(ranked.entries)
+    return {
+        "evidence": ranked.evidence,
+        "columns": kept,
+        "spans": task_spans(kept),
+        "empty": [column for column in columns if column.id not in there],
+        "costs": costs,
+        "rows": rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, kept, root, costs),
+    }
 
 
 def rows_of(
@@ -185,7 +179,7 @@ def rows_of(
                 pretraining=entry.pretraining,
                 date=entry.date,
                 rank=str(ranking.rank[i]),
-                ranks=_span(ranking.low[i], ranking.high[i]),
+                ranks=f"{ranking.low[i]}–{ranking.high[i]}" if ranking.low[i] != ranking.high[i] else "",
                 tied=bool(ranking.tied[i]),
                 mean_rank=f"{ranking.mean_rank[i]:.1f}",
                 cells=cells,
@@ -197,13 +191,6 @@ def rows_of(
     return rows
 
 
-def used(ranked: Ranked, columns: Sequence[TableColumn]) -> tuple[list[TableColumn], list[TableColumn]]:
-    """The columns in which any entry has a value, and the others."""
-    there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
-    kept = columns_of([column.id for column in columns if column.id in there])
-    return kept, [column for column in columns if column.id not in there]
-
-
 def _about(entry: BoardEntry, with_costs: bool) -> str:
     known = math.isfinite(entry.parameters) and not with_costs
     size = [f"{quantity(entry.parameters)} parameters"] if known else []
@@ -211,8 +198,16 @@ def _about(entry: BoardEntry, with_costs: bool) -> str:
     return " · ".join([data, *size])
 
 
-def _span(low: int, high: int) -> str:
-    return f"{low}–{high}" if low != high else ""
+def overall_rank(ranked: Ranked, row: int) -> str:
+    """The overall rank of an entry with its interval."""
+    ranking = ranked.ranking
+    return rank_text(ranking.rank[row], ranking.low[row], ranking.high[row], len(ranked.entries))
+
+
+def rank_text(rank: int, low: int, high: int, of: int) -> str:
+    """A rank with its interval, where that is more than it; no line ends within the interval."""
+    span = f" ({low}\u2060–\u2060{high})" if low != high else ""
+    return f"{rank} of {of}{span}"
 
 
 _EMPTY = TableCell("–")
@@ -223,11 +218,12 @@ def _cell(ranked: Ranked, row: int, place: int | None, column: TableColumn) -> T
     if score is None or place is None:
         return _EMPTY
     ranks = ranked.ranking.columns[place]
-    return TableCell(number(score.value), _spread(score), _mark(ranks, row))
+    return TableCell(number(score.value), spread(score), _mark(ranks, row))
 
 
-def _spread(score: Score) -> str:
-    return f"±{number(score.number.half)}" if score.interval else ""
+def spread(score: Score, digits: int = 1) -> str:
+    """Half of the interval; empty where there is none."""
+    return f"±{number(score.number.half, digits)}" if score.interval else ""
 
 
 def _mark(ranks: ColumnRanks, row: int) -> str:
@@ -244,36 +240,24 @@ def published_table(
 ) -> list[TableRow]:
     """The paper's rows in the paper's order, every number as it is printed there."""
     made = []
-    groups = [_family(key) for key in rows]
+    groups = [(regime == "published", backbone) for _, backbone, regime in rows]  # what stands together
     for ((method, backbone, regime), numbers), family, after in zip(
         rows.items(), groups, [*groups, None][1:], strict=True
     ):
-        cells = [_published_cell(rows, numbers, column) for column in columns]
-        external = regime == "published"
         made.append(
             TableRow(
                 anchor=published_anchor(method, backbone, regime),
                 name=published_name(method, backbone, regime),
-                about="best published results of others" if external else regime_short(regime),
-                link="",
+                about="best published results of others" if regime == "published" else regime_short(regime),
                 backbone=backbone,
                 regime=regime,
                 pretraining=pretraining_text(of_card(_CARDS[method])) if method in _CARDS else "several",
                 date="2023-06",
-                rank="",
-                ranks="",
-                tied=False,
-                mean_rank="",
-                cells=tuple(cells),
+                cells=tuple(_published_cell(rows, numbers, column) for column in columns),
                 rule=after not in (None, family),
             )
         )
     return made
-
-
-def _family(key: tuple[str, str, str]) -> tuple[bool, str]:
-    """What stands together: the rows of others, then those of one backbone."""
-    return key[2] == "published", key[1]
 
 
 def _published_cell(
@@ -320,3 +304,49 @@ def filters_of(rows: Sequence[TableRow], names: Sequence[str]) -> list[tuple[str
         values = list(dict.fromkeys(getattr(row, name) for row in rows if getattr(row, name)))
         found.append((name, FILTERS[name], sorted(values, reverse=True)[:200] if name == "date" else values[:200]))
     return found
+
+
+MOST = 100
+"""Rows of a list."""
+
+
+@dataclass(frozen=True)
+class ParetoList:
+    """The entries, from the cheapest on, that no other beats: has a mean rank as good at no more cost, and one of both
+    better. `known`: of how many the cost is known; `unknown`: of how many not, which are left out."""
+
+    cost: CostColumn
+    columns: tuple[TableColumn, ...]
+    rows: tuple[TableRow, ...]
+    known: int
+    unknown: int
+    more: int
+
+
+def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> list[ParetoList]:
+    """By parameters and by latency, of the entries of a ranking of which these are known, where these are several."""
+    return [_list(ranked, columns, root, cost) for cost in pareto_costs(ranked.entries)]
+
+
+def _list(ranked: Ranked, columns: Sequence[TableColumn], root: str, cost: CostColumn) -> ParetoList:
+    costs = [cost.of(entry) for entry in ranked.entries]
+    known = [i for i, value in enumerate(costs) if math.isfinite(value)]
+    places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
+    best = [known[k] for k in reversed(front(places))]
+    rows = rows_of(best[:MOST], ranked, columns, root, [cost])
+    return ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), max(0, len(best) - MOST))
+
+
+@dataclass(frozen=True)
+class CostTable:
+    """All that is known of what the entries of a table cost, in the order of their ranks; `more` are not shown."""
+
+    columns: tuple[CostColumn, ...]
+    rows: tuple[TableRow, ...]
+    more: int
+
+
+def cost_table(ranked: Ranked, root: str) -> CostTable:
+    """Of the first entries of a ranking."""
+    columns, order = all_cost_columns(ranked.entries), [int(i) for i in ranked.ranking.order]
+    return CostTable(tuple(columns), tuple(rows_of(order[:MOST], ranked, [], root, columns)), max(0, len(order) - MOST))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,7 @@ from humanbench.leaderboard.model.published import load_published
 from humanbench.leaderboard.site import changes, charts, rawdata
 from humanbench.leaderboard.site.pages import Content, Page, pages
 from humanbench.leaderboard.site.pages.compare import compare_files
-from humanbench.leaderboard.site.pages.failures import failure_files
-from humanbench.leaderboard.site.pages.samples import sample_files
+from humanbench.leaderboard.site.pages.drawn import picture_files
 from humanbench.leaderboard.site.sample_selection import TaskSamples
 from humanbench.leaderboard.site.shared_work import do_all
 from humanbench.leaderboard.site.tables import hue
@@ -113,7 +111,7 @@ def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:
             "put it right, or take it away to begin the history anew"
         ) from error
     state = changes.with_events(before, changes.state_of(content), changes.today())
-    every = [*content.events, *changes.events_of_builds(state)]
+    every = [*content.events, *state.events]
     every.sort(key=lambda event: (event.date, event.anchor), reverse=True)
     return replace(content, events=every), state
 
@@ -185,15 +183,12 @@ def _write_data(folder: Path, content: Content) -> None:
 
 
 def _write_samples(folder: Path, content: Content) -> None:
-    drawn = (pair for shown in content.samples.values() for pair in sample_files(shown))
-    for path, picture in chain(drawn, failure_files(content)):
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture.data)
+    for path, picture in picture_files(content):
+        _write(folder / path, picture.data)
 
 
-def _write(path: Path, text: str) -> None:
-    data = text.encode()
+def _write(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
     try:
         path.write_bytes(data)
     except FileNotFoundError:  # the first one of its folder

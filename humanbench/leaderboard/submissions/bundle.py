@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench._version import __version__
+from humanbench.backbones.cards import backbone_cards, load_backbone_card, portable_card
 from humanbench.cards import find_card, pretraining_names, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.files import beside, entry_synced, synced, temporary, with_usual_mode
@@ -116,8 +117,6 @@ def with_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
 
     Raises `HumanbenchError` where the card says of its weights what does not hold for those of the run.
     """
-    from humanbench.backbones.cards import backbone_cards, load_backbone_card
-
     card = load_backbone_card(name)
     load = (record.network or {}).get("load") or {}
     files = {place.sha256 for place in card.weights if place.sha256}
@@ -142,8 +141,6 @@ def with_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
 
 
 def _backbone(run: Path, results: list[Result]) -> BackboneRecord:
-    from humanbench.backbones.cards import backbone_cards, portable_card
-
     first = results[0]
     found = {(r.backbone, r.checkpoint, r.cell.weights_sha256) for r in results}
     if len(found) > 1:

@@ -85,7 +85,8 @@ def inconsistencies(folder: Path, result: Result, backbone: BackboneRecord) -> I
     yield from wrong
     if report is not None:
         yield from _freezing(result, report, folder / "freeze" / f"{artefact(result)}.json")
-        yield from _freezing_of_recipe(result, report, recipe)
+        if recipe is not None and report.variant != Variant(name=recipe.variant or "", **recipe.freezing.model_dump()):
+            yield "the freeze report is of another variant than the recipe's"
     yield from _predictions(folder, result, result.provenance)
 
 
@@ -328,11 +329,6 @@ def _trained_parts(regime: Regime, report: FreezeDocument) -> Iterator[str]:
     still += [name for name in frozen if regime.head and name.startswith("head.")]
     if still:
         yield f"the freeze report says that {shown(still[0], 60)} was frozen, which {regime.name} trains"
-
-
-def _freezing_of_recipe(result: Result, report: FreezeDocument, recipe: Recipe | None) -> Iterator[str]:
-    if recipe is not None and report.variant != Variant(name=recipe.variant or "", **recipe.freezing.model_dump()):
-        yield "the freeze report is of another variant than the recipe's"
 
 
 def _predictions(folder: Path, result: Result, provenance: Provenance) -> Iterator[str]:

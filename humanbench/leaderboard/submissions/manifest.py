@@ -12,19 +12,18 @@ from pydantic import BaseModel, Field, ValidationError
 
 from humanbench.leaderboard.submissions.archive import BACKBONE, SubmissionError
 from humanbench.results import Result, ResultError, migrate
-from humanbench.schema import Record
+from humanbench.schema import Record, Sha256
 
 SCHEMA_VERSION = 1
 LONGEST_NAME = 200
 """Characters of the name of a submission or a submitter."""
-Sha256 = Field(pattern=r"^[0-9a-f]{64}$")
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class FileEntry(Record):
     """A file of the submission."""
 
-    sha256: str = Sha256
+    sha256: Sha256
     size: int = Field(ge=0)
 
 
@@ -47,7 +46,7 @@ class BackboneRecord(Record):
 
     name: str = Field(min_length=1, max_length=200)
     checkpoint: str | None = Field(default=None, max_length=400)
-    weights_sha256: str = Sha256
+    weights_sha256: Sha256
     pretrained_on: tuple[str, ...] | None = Field(default=None, max_length=200)
     card: dict[str, Any] | None = None
     network: dict[str, Any] | None = None

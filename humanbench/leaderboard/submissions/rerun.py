@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from humanbench.backbones.cards import backbone_cards
 from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.submissions.log import StoreError
@@ -112,7 +113,6 @@ def strange_places(entry: BoardEntry, checkpoint: str | os.PathLike[str] | None 
 
     Raises `HumanbenchError` where they name something on this machine: that is never read.
     """
-    from humanbench.backbones.cards import backbone_cards
     from humanbench.backbones.sources import HUB
     from humanbench.backbones.spec import RANDOM, TIMM, VIT
 

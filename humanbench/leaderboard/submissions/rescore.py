@@ -14,14 +14,8 @@ from humanbench.data.samples import dataset_folder, load_samples
 from humanbench.data_root import find_data
 from humanbench.errors import CardError, DataError, HumanbenchError
 from humanbench.hashing import file_sha256
+from humanbench.leaderboard.submissions import claims
 from humanbench.leaderboard.submissions.archive import ENVIRONMENT, SubmissionError, opened
-from humanbench.leaderboard.submissions.claims import (
-    between_results,
-    inconsistencies,
-    of_backbone,
-    of_environment,
-    unused_files,
-)
 from humanbench.leaderboard.submissions.manifest import (
     BackboneRecord,
     Manifest,
@@ -57,14 +51,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class CellVerdict:
-    """What became of one result. `main`: the name of the main metric, with both numbers where there are two."""
+    """What became of one result. `metric`: the name of the main one, with both numbers where there are two."""
 
     cell: str
     dataset: str
     regime: str
     seed: int
     verdict: Outcome
-    main: str
+    metric: str
     claimed: float
     recomputed: float | None
     reason: str = ""
@@ -90,23 +84,7 @@ class SubmissionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        cells = [
-            {
-                "cell": c.cell,
-                "dataset": c.dataset,
-                "regime": c.regime,
-                "seed": c.seed,
-                "verdict": c.verdict,
-                "metric": c.main,
-                "claimed": _plain(c.claimed),
-                "recomputed": None if c.recomputed is None else _plain(c.recomputed),
-                "reason": c.reason,
-                "differences": [
-                    vars(d) | {"claimed": _plain(d.claimed), "recomputed": _plain(d.recomputed)} for d in c.differences
-                ],
-            }
-            for c in self.cells
-        ]
+        cells = [_as_json(cell) | {"differences": [_as_json(d) for d in cell.differences]} for cell in self.cells]
         about = {"source": self.source, "name": self.name, "submitter": self.submitter}
         return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
 
@@ -139,16 +117,16 @@ def check_folder(folder: Path, report: SubmissionReport, data_root: os.PathLike[
     files = list(files_in(folder / "results", "*.json"))
     if not files:
         report.problems.append("it holds no results")
-    report.problems += [shown(text, 500) for text in of_backbone(backbone)]
+    report.problems += [shown(text, 500) for text in claims.of_backbone(backbone)]
     if ENVIRONMENT in manifest.files:
-        report.problems += of_environment(read_document(folder / ENVIRONMENT))
+        report.problems += claims.of_environment(read_document(folder / ENVIRONMENT))
     for file in files:
         result = read_result_strictly(file)
-        wrong = [f"results/{file.name}: {text}" for text in inconsistencies(folder, result, backbone)]
+        wrong = [f"results/{file.name}: {text}" for text in claims.inconsistencies(folder, result, backbone)]
         report.problems += [shown(text, 500) for text in wrong]
         report.results.append(result)
     if not report.problems:
-        wrong = [*between_results(report.results), *unused_files(list(manifest.files), report.results)]
+        wrong = [*claims.between_results(report.results), *claims.unused_files(list(manifest.files), report.results)]
         report.problems += [shown(text, 500) for text in wrong[:20]]
     if not report.problems:
         report.cells = [_rescored(folder, result, data_root) for result in report.results]
@@ -174,7 +152,7 @@ def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) 
     except DataError as error:
         return _verdict(result, "claimed", reason=str(error))
     try:
-        recomputed = _score(folder, result, root)
+        recomputed = score(result.dataset, folder / str(result.predictions), root)
         differences = tuple(_differences(result, recomputed))
     except (DataError, CardError) as error:
         return _verdict(result, "claimed", reason=str(error))
@@ -216,11 +194,6 @@ def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str
     if not dataset_folder(card, root).exists():
         raise DataError(f"{card.id} is not under {root}")
     return root
-
-
-def _score(folder: Path, result: Result, root: os.PathLike[str]) -> ScoreReport:
-    assert result.predictions is not None
-    return score(result.dataset, folder / result.predictions, root)
 
 
 def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
@@ -295,8 +268,11 @@ def _hint(result: Result, root: os.PathLike[str]) -> str:
         return ""
 
 
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _as_json(one: CellVerdict | Difference) -> dict[str, Any]:
+    """Its fields; JSON has no numbers that are not finite."""
+    numbers = {"claimed": one.claimed, "recomputed": one.recomputed}
+    finite = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
+    return vars(one) | finite
 
 
 def summary(report: SubmissionReport) -> str:
@@ -304,7 +280,7 @@ def summary(report: SubmissionReport) -> str:
     lines = [f"{shown(report.name) or report.source}: {'accepted' if report.ok else 'rejected'}"]
     lines += [f"  {text}" for text in report.problems]
     for c in report.cells:
-        value = f"{c.main} {c.claimed:.2f}"
+        value = f"{c.metric} {c.claimed:.2f}"
         value += f" (recomputed {c.recomputed:.2f})" if c.recomputed is not None and c.verdict != "rescored" else ""
         reason = f": {c.reason}" if c.reason else ""
         lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime} seed {c.seed}  {value}{reason}")

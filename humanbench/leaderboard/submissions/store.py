@@ -19,12 +19,14 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from humanbench.data.identity import FileHashes
+from humanbench.errors import DataError
 from humanbench.files import entry_synced, synced, with_usual_mode
-from humanbench.leaderboard.submissions.accepted import Accepted, load_accepted
+from humanbench.hashing import file_sha256
+from humanbench.leaderboard.model.entries import BoardEntry, Evidence, entries_of
 from humanbench.leaderboard.submissions.archive import SubmissionError, opened
 from humanbench.leaderboard.submissions.bundle import submission_id
 from humanbench.leaderboard.submissions.claims import contents
@@ -37,6 +39,15 @@ from humanbench.leaderboard.submissions.log import (
     mend_log,
     read_events,
 )
+from humanbench.leaderboard.submissions.manifest import (
+    BackboneRecord,
+    Manifest,
+    read_document,
+    read_manifest,
+    read_result_strictly,
+    regular,
+    validated,
+)
 from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_folder
 from humanbench.leftovers import is_leftover
 from humanbench.names import shown
@@ -47,6 +58,83 @@ _STAGED = ".accepting"
 """How the hidden name of a folder ends that is being accepted."""
 _MOST_NAMED = 5
 """Folders that one sentence names."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted submission. `evidence` by cell id; `withdrawn` is the reason, `withdrawn_on` the day.
+
+    `contents`: the ids of its cells and the hashes of what trainings predicted. `problem`: why it cannot be shown.
+    """
+
+    id: str
+    date: str
+    manifest: Manifest | None
+    backbone: BackboneRecord | None
+    results: tuple[Result, ...]
+    evidence: dict[str, Evidence]
+    withdrawn: str = ""
+    withdrawn_on: str = ""
+    contents: frozenset[str] = frozenset()
+    problem: str = ""
+
+    def entries(self) -> list[BoardEntry]:
+        """Its rows on the boards; none where there is a problem."""
+        if self.manifest is None or self.backbone is None or self.problem:
+            return []
+        seen = self.backbone.pretrained_on
+        about = {"submission": self.id, "submitter": self.manifest.submitter, "date": self.date}
+        found = entries_of(self.results, lambda _: seen, self.evidence, **about)
+        record = self.backbone.model_dump(mode="json")
+        return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in found]
+
+
+def load_accepted(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
+    """What this event of the log accepted; its files are held against their hashes by `hashes` if given."""
+    bare = Accepted(event.submission, event.date, None, None, (), event.evidence)
+    if folder.is_symlink():
+        return replace(bare, problem=f"{folder}: is a link, which was put there after it was accepted")
+    try:
+        if file_sha256(regular(folder / "manifest.json")) != event.manifest_sha256:
+            return replace(bare, problem=f"{folder}: its manifest was changed after it was accepted")
+        manifest = read_manifest(folder)
+        if hashes is not None and (changed := _changed(folder, manifest, hashes)):
+            return replace(bare, problem=f"{folder}: {changed}")
+        names = sorted(name for name in manifest.files if name.startswith("results/"))
+        documents = [read_document(folder / name) for name in names]
+    except (OSError, SubmissionError) as error:
+        return replace(bare, problem=f"{folder}: what was accepted is damaged or gone ({error})")
+    one = replace(bare, manifest=manifest, contents=frozenset().union(*(contents(d) for d in documents)))
+    try:
+        backbone = validated(BackboneRecord, read_document(folder / "backbone.json"), "backbone.json")
+        return replace(one, backbone=backbone, results=tuple(read_result_strictly(folder / name) for name in names))
+    except SubmissionError as error:
+        return replace(one, problem=f"{folder}: holds what this humanbench does not take ({error})")
+
+
+def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
+    """What is not as the manifest says, in words."""
+    there: set[str] = set()
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            return f"{name!r} is a link, which was put there after it was accepted"
+        if is_leftover(name) or path.is_dir():
+            continue
+        if not path.is_file():
+            return f"{name!r} is a pipe, socket or device, which was put there after it was accepted"
+        there.add(name)
+    wanted = {*manifest.files, "manifest.json"}
+    if missing := sorted(wanted - there):
+        return f"{missing[0]} is gone, which was accepted with it (damaged or gone: {len(missing)})"
+    if more := sorted(there - wanted):
+        return f"{more[0]!r} was put there after it was accepted"
+    try:
+        found = hashes(folder / name for name in manifest.files)
+    except DataError as error:
+        return f"what was accepted is damaged or gone ({error})"
+    wrong = [name for name, entry in manifest.files.items() if found[str(folder / name)] != entry.sha256]
+    return f"{wrong[0]} was changed after it was accepted" if wrong else ""
 
 
 def default_store() -> Path:
@@ -83,7 +171,7 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
     with _writing(store) as events:
         if any(event.submission == name for event in events):
             raise SubmissionError(f"{name} is there already; what was accepted is never replaced")
-        if copy := copied(report.results, _known(store, events)):
+        if copy := copied(report.results, _loaded(store, events, None, contents_alone=True)):
             raise SubmissionError(copy)
         if os.path.lexists(store / name):
             raise StoreError(f"{store / name}: something lies here that was never accepted; move it away")
@@ -258,35 +346,26 @@ def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
     return [p.name for p in places if p.name not in known and p.name[0] != "." and (p.is_dir() or p.is_symlink())]
 
 
-def _loaded(store: Path, events: Sequence[LogEvent], hashes: FileHashes | None) -> list[Accepted]:
-    """What was accepted, each with what is wrong with it; files are held against their hashes by `hashes` if given."""
-    found: dict[str, Accepted] = {}
-    for event in events:
-        name = event.submission
-        if event.event == "accepted":
-            place = store / name
-            staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
-            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
-        else:
-            found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
-    return list(found.values())
+def _loaded(
+    store: Path, events: Sequence[LogEvent], hashes: FileHashes | None, contents_alone: bool = False
+) -> list[Accepted]:
+    """What was accepted, each with what is wrong with it; files are held against their hashes by `hashes` if given.
 
-
-def _known(store: Path, events: Sequence[LogEvent]) -> list[Accepted]:
-    """What was accepted, as far as its copies are known by it: from the log, and from the folder of a submission whose
-    line does not say it. So an acceptance does not read all that came before it."""
-    silent = [event for event in events if event.event == "accepted" and event.contents is None]
-    read = {one.id: one for one in _loaded(store, silent, None)}
+    `contents_alone`: only as far as its copies are known by it, from the log where its line says that. So an acceptance
+    does not read all that came before it.
+    """
     found: dict[str, Accepted] = {}
     for event in events:
         name = event.submission
         if event.event == "withdrawn":
             found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
-        elif name in read:
-            found[name] = read[name]
-        else:
-            names = frozenset((*event.evidence, *(event.contents or ())))
+        elif contents_alone and event.contents is not None:
+            names = frozenset((*event.evidence, *event.contents))
             found[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
+        else:
+            place = store / name
+            staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
+            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
     return list(found.values())
 
 

@@ -11,12 +11,11 @@ from humanbench.leaderboard.site.pages import (
     backbones,
     boards,
     compare,
+    conditions,
     datasets,
+    drawn,
     entries,
-    failures,
-    few_labels,
     overview,
-    robustness,
 )
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.tasks.registry import tasks
@@ -40,9 +39,9 @@ def pages(content: Content) -> list[Callable[[], Iterable[Page]]]:
         partial(_one, datasets.overview),
         partial(backbones.backbones, content),
         partial(compare.compare, content),
-        partial(failures.failures, content),
-        partial(few_labels.few_labels, content),
-        partial(robustness.corrupted, content),
+        partial(drawn.failures, content),
+        partial(conditions.FEW_LABELS.pages, content),
+        partial(conditions.ROBUSTNESS.pages, content),
     ]
     return [*groups, *entries.entries(content)]
 

@@ -9,16 +9,15 @@ from typing import Any
 
 from humanbench.leaderboard.model.entries import BoardEntry, BoardKey
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity, quantity_or_nothing
-from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_texts
-from humanbench.leaderboard.site.pages.condition_pages import condition_pages
+from humanbench.leaderboard.site.costs import cost_columns, size_of, speed_text
+from humanbench.leaderboard.site.pages.conditions import condition_pages
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import dataset_ranks, overall_ranks
-from humanbench.leaderboard.site.pages.words import regime_title, suite_title
+from humanbench.leaderboard.site.pages.words import backbone_fields, regime_title, suite_title
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_of_results
 
 Ranks = dict[str, dict[str, str]]
@@ -26,7 +25,7 @@ Ranks = dict[str, dict[str, str]]
 
 def backbones(content: Content) -> Iterable[Page]:
     """The page that lists those with a number, and one for each that has several entries to set side by side."""
-    ranks, overall = dataset_ranks(content), overall_ranks(content)
+    ranks, overall = content.dataset_ranks(), content.overall_ranks()
     yield _overview(content.networks, overall)
     links = condition_pages(content)
     for name, entries in content.networks.items():
@@ -78,10 +77,7 @@ def _place(key: BoardKey) -> str:
 def _backbone(
     name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str], links: Sequence[tuple[str, str, str]]
 ) -> Page:
-    groups: dict[tuple[Any, ...], list[BoardEntry]] = {}
-    for entry in entries:
-        if not entry.board.condition:
-            groups.setdefault(_kind(entry.board), []).append(entry)
+    groups = lists_by((_kind(entry.board), entry) for entry in entries if not entry.board.condition)
     first = entries[0]
     context = {
         "name": first.name,
@@ -113,10 +109,8 @@ def _kind(key: BoardKey) -> tuple[Any, ...]:
 def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, str]]]]:
     """By what is the same in all else, the entries with a part of the labels or with corrupted pictures: condition and
     id. There may be dozens, and two pages set their numbers side by side."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for entry in entries:
-        if entry.board.condition:
-            found.setdefault(_place(replace(entry.board, condition="")), []).append((entry.board.condition, entry.id))
+    boards = [(entry.board, entry.id) for entry in entries if entry.board.condition]
+    found = lists_by((_place(replace(board, condition="")), (board.condition, name)) for board, name in boards)
     return list(found.items())
 
 
@@ -128,7 +122,6 @@ def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[
         dot_charts.Line(text, line.values)
         for text, line in zip(names, dot_charts.entry_lines(entries[: dot_charts.SHOWN]), strict=False)
     ]
-    published = not entries[0].board.synthetic
     return {
         "title": suite_title(entries[0].board.suite),
         "labels": entries[0].board.labels,
@@ -137,9 +130,7 @@ def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[
             for text, entry in zip(names, entries, strict=True)
         ],
         "tasks": _rows(columns, entries, ranks),
-        "dots": dot_charts.task_charts(f"dots-{number_}", columns, lines, "../", published),
-        "dot_names": [line.name for line in lines],
-        "dots_about": dot_charts.scale_text(published),
+        **dot_charts.charts_of(f"dots-{number_}", columns, lines, "../", not entries[0].board.synthetic),
     }
 
 
@@ -168,22 +159,19 @@ def _rows(
             if score is None:
                 cells.append(("–", "", "", False))
                 continue
-            half = f"±{number(score.number.half)}" if score.interval else ""
             leads = score.value == best and len(set(values)) > 1
-            cells.append((number(score.value), half, ranks.get(entry.id, {}).get(column.id, ""), leads))
+            cells.append((number(score.value), tables.spread(score), ranks.get(entry.id, {}).get(column.id, ""), leads))
         groups.setdefault(column.task, []).append((column, cells))
     return list(groups.items())
 
 
 def _fields(entry: BoardEntry) -> list[tuple[str, Any]]:
     known: list[tuple[str, Any]] = [
-        ("Backbone", shown(entry.backbone)),
-        ("Checkpoint", shown(entry.checkpoint or "", 200)),
-        *card_fields(entry),
+        *backbone_fields(entry),
         ("Pretrained on", entry.pretraining),
         ("Parameters", quantity_or_nothing(entry.parameters)),
         ("GFLOPs per picture", quantity_or_nothing(entry.gflops)),
-        ("Images per second", "; ".join(speed_texts(entry))),
+        ("Images per second", speed_text(entry)),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
     ]
     return [(name, value) for name, value in known if value]

@@ -8,11 +8,10 @@ from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.costs import cost_columns, trade_offs
+from humanbench.leaderboard.site.costs import trade_offs
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, board_title, regime_about, suite_title
-from humanbench.leaderboard.site.pareto import cost_table, pareto_lists
-from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of
+from humanbench.leaderboard.site.tables import TableColumn, TableRow, columns_of, cost_table, pareto_lists
 from humanbench.results.columns import columns_of_results
 
 
@@ -27,7 +26,8 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
     ranked = content.rankings(board, scenario)
     # The benchmark's columns and what else there are results of, over all scenarios; of one scenario, those it has.
-    columns = content.columns(board) if scenario is None else columns_of(_used(ranked))
+    used = columns_of_results({name for one in ranked for name in one.columns})
+    columns = content.columns(board) if scenario is None else columns_of(used)
     title = board_title(board) if scenario is None else f"{board_title(board)}, {scenario}"
     place = slug if scenario is None else f"{slug}-{scenario}"
     context = {
@@ -64,33 +64,23 @@ def _tab(board: Board) -> str:
     return ", ".join([board_title(board), *special])
 
 
-def _used(ranked: list[Ranked]) -> list[str]:
-    return list(columns_of_results({name for one in ranked for name in one.columns}))
-
-
 def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, slug: str) -> list[dict[str, Any]]:
     """A table per kind of evidence; an entry's anchor is its first row. `slug`: of the whole board."""
     anchors: set[str] = set()
     made = []
     for one in ranked:
-        kept, empty = tables.used(one, columns)
-        costs = cost_columns(one.entries)
-        rows = [_anchored(row, one.evidence, anchors) for row in tables.board_rows(one, kept, "../", costs=costs)]
+        table = tables.ranked_table(one, columns, "../")
+        kept = table["columns"]
+        rows = [_anchored(row, one.evidence, anchors) for row in table["rows"]]
         anchors |= {row.anchor for row in rows}
         first = dot_charts.entry_lines([one.entries[i] for i in one.ranking.order[: dot_charts.SHOWN]])
         made.append(
-            {
-                "evidence": one.evidence,
+            table
+            | {
                 "table": f"{slug}-{one.evidence}",
-                "columns": kept,
-                "spans": tables.task_spans(kept),
-                "empty": empty,
-                "costs": costs,
                 "rows": rows,
                 "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
-                "dots": dot_charts.task_charts(f"dots-{one.evidence}", kept, first, "../", published),
-                "dots_about": dot_charts.scale_text(published),
-                "dot_names": [line.name for line in first],
+                **dot_charts.charts_of(f"dots-{one.evidence}", kept, first, "../", published),
                 "trades": trade_offs(one, one.evidence, "../"),
                 "paretos": pareto_lists(one, kept, "../"),
                 "cost_table": cost_table(one, "../"),

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.model.differences import EntryDifference, EntryPairs, counts, ground
-from humanbench.leaderboard.model.entries import BoardEntry, Score
+from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
+from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import rank_text
-from humanbench.leaderboard.site.pages.words import board_title
+from humanbench.leaderboard.site.pages.words import board_title, heading
 from humanbench.leaderboard.site.rawdata import json_of
-from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, hue, interval_text, number, overall_rank, spread
+from humanbench.results.cells import lists_by
 from humanbench.results.noise import FREEDOM
 
 PAIRED = 6
@@ -53,8 +52,7 @@ def pair_pages(content: Content) -> dict[tuple[str, str], str]:
 
 def _tables(content: Content) -> list[tuple[Board, Ranked]]:
     """The tables whose first pairs have pages; of two entries there is one difference, so an entry stands in one."""
-    every = [(board, one) for board in content.boards for one in content.rankings(board)]
-    return [(board, one) for board, one in every if len(one.entries) > 1][:TABLES]
+    return [(board, one) for board, one in content.ranked if len(one.entries) > 1][:TABLES]
 
 
 def _first(one: Ranked) -> list[int]:
@@ -89,7 +87,7 @@ def compare(content: Content) -> Iterable[Page]:
                 continue
             written.add(path)
             for key in (networks, networks[::-1]):
-                elsewhere.setdefault(key, []).append((path, _title(board, one)))
+                elsewhere.setdefault(key, []).append((path, table_title(board, one)))
             made.append((path, _pair(board, one, a, b, differences, costs), networks))
         listed.append(_matrix(board, one, first, found))
     yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
@@ -99,7 +97,8 @@ def compare(content: Content) -> Iterable[Page]:
         yield Page(path, "pair.html.j2", title, "compare", {**context, "also": also})
 
 
-def _title(board: Board, one: Ranked) -> str:
+def table_title(board: Board, one: Ranked) -> str:
+    """What a table is called on pages."""
     return ", ".join([board_title(board), *board.key.labels, one.evidence])
 
 
@@ -122,8 +121,12 @@ def _matrix(
             text = f"better on {better}, worse on {worse}, not told apart on {still}"
             cells.append((f"{better} : {worse}", text, paths[one.entries[a].id, one.entries[b].id]))
         rows.append((one.entries[a].name, f"entries/{one.entries[a].id}.html", int(one.ranking.rank[a]), cells))
-    about = {"slug": board.key.slug, "title": board_title(board), "labels": (*board.key.labels, one.evidence)}
-    return {**about, "name": table_name(board, one), "rows": rows, "more": len(one.entries) - len(first)}
+    return {
+        **heading(board, one.evidence),
+        "name": table_name(board, one),
+        "rows": rows,
+        "more": len(one.entries) - len(first),
+    }
 
 
 def _pair(
@@ -131,9 +134,8 @@ def _pair(
 ) -> dict[str, Any]:
     entries = one.entries[a], one.entries[b]
     better, worse, still = counts(differences)
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for column, difference in zip(columns_of([d.dataset for d in differences]), differences, strict=True):
-        groups.setdefault(column.task, []).append(_row(column, difference))
+    columns = columns_of([difference.dataset for difference in differences])
+    groups = lists_by((c.task, _row(c, difference)) for c, difference in zip(columns, differences, strict=True))
     return {
         "names": [entry.name for entry in entries],
         "links": [f"../entries/{entry.id}.html" for entry in entries],
@@ -142,17 +144,11 @@ def _pair(
         "labels_of": (*board.key.labels, one.evidence),
         "counts": (better, worse, still),
         "about_rows": [
-            ("Overall rank", *(rank_of(one, i) for i in (a, b))),
+            ("Overall rank", *(overall_rank(one, i) for i in (a, b))),
             *((_cost_head(cost), *(cost.text(entry) for entry in entries)) for cost in costs),
         ],
         "groups": list(groups.items()),
     }
-
-
-def rank_of(one: Ranked, row: int) -> str:
-    """The overall rank with its interval."""
-    ranking = one.ranking
-    return rank_text(ranking.rank[row], ranking.low[row], ranking.high[row], len(one.entries))
 
 
 def _cost_head(cost: CostColumn) -> str:
@@ -165,7 +161,7 @@ def _row(column: TableColumn, one: EntryDifference) -> dict[str, Any]:
     sign = "+" if one.value > 0 else ""
     return {
         "column": column,
-        "values": [_value(score) for score in (one.first, one.second)],
+        "values": [(number(s.value, 2), spread(s, 2)) if s else ("–", "") for s in (one.first, one.second)],
         "difference": f"{sign}{number(one.value, 2)}" if known else "–",
         "interval": interval_text(one.low, one.high, 2).replace("–", " to ") if known else "",
         "side": one.side,
@@ -173,33 +169,28 @@ def _row(column: TableColumn, one: EntryDifference) -> dict[str, Any]:
     }
 
 
-def _value(score: Score | None) -> tuple[str, str]:
-    """The value, and half of its interval."""
-    if score is None:
-        return "–", ""
-    return number(score.value, 2), f"±{number(score.number.half, 2)}" if score.interval else ""
-
-
 def compare_files(content: Content) -> Iterator[tuple[str, str]]:
     """The files that the script reads, with their paths from the site's top: a list of all, and one for each entry.
 
     They are scripts, as a page that was opened from the disk may read nothing else.
     """
-    every = [(board, one) for board in content.boards for one in content.rankings(board)]
     of_entry: dict[str, dict[str, Any]] = {}
     listed = []
     datasets: set[str] = set()
-    for board, one in every:
+    for board, one in content.ranked:
         name, costs = table_name(board, one), cost_columns(one.entries)
         pairs = content.pairs(one)
         scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
             cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
-            about = [rank_of(one, i), *(cost.text(entry) for cost in costs)]
+            about = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
             of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
         listed.append(_listed(board, one, name, pairs, costs))
-    known = {column.id: _dataset(column) for column in columns_of(sorted(datasets))}
+    known = {}
+    for c in columns_of(sorted(datasets)):
+        known[c.id] = {"short": c.short, "name": c.name, "task": c.task, "hue": hue(c.task)}
+        known[c.id] |= {"metric": c.metric, "arrow": c.arrow}
     document = {"tables": listed, "datasets": known, "sides": SIDES, "freedom": FREEDOM}
     yield f"{FOLDER}/index.js", f"humanbench.index({_script(document)});\n"
     for name, tables in of_entry.items():
@@ -239,15 +230,4 @@ def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequ
         "quantiles": quantiles,
         "about": ["Overall rank", *map(_cost_head, costs)],
         "entries": [[one.entries[i].id, one.entries[i].name, one.entries[i].network] for i in one.ranking.order],
-    }
-
-
-def _dataset(column: TableColumn) -> dict[str, Any]:
-    return {
-        "short": column.short,
-        "name": column.name,
-        "task": column.task,
-        "hue": hue(column.task),
-        "metric": column.metric,
-        "arrow": column.arrow,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +16,11 @@ from humanbench.leaderboard.model.events import PUBLISHED, day
 from humanbench.leaderboard.model.published import published_rows
 from humanbench.leaderboard.model.ranking import ColumnRanks
 from humanbench.leaderboard.site import charts, tables
-from humanbench.leaderboard.site.costs import cost_columns, trade_offs
+from humanbench.leaderboard.site.costs import trade_offs
+from humanbench.leaderboard.site.pages.drawn import samples
 from humanbench.leaderboard.site.pages.page import LISTED, Content, Page
-from humanbench.leaderboard.site.pages.samples import samples
-from humanbench.leaderboard.site.pages.words import board_title
-from humanbench.leaderboard.site.pareto import pareto_lists
-from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, regime_short
+from humanbench.leaderboard.site.pages.words import board_title, heading
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, number, pareto_lists, regime_short
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.results.columns import main_metric
@@ -67,6 +66,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
     ]
     printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
+    usual = [(board, one) for board in content.usual for one in content.rankings(board)]
     context = {
         "card": card,
         "arrow": arrow,
@@ -74,7 +74,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
         "splits": [_split(name, split) for name, split in card.splits.items()],
         "published": published,
         "published_chart": _chart("dots-published", "Published values", printed, card),
-        "rankings": list(_rankings(content, card)) if card.evaluation else [],
+        "rankings": [_ranking(board, one, card) for board, one in usual if card.id in one.columns],
         "history": _history(content, card, len(published)),
     }
     return Page(f"datasets/{card.id}.html", "dataset.html.j2", card.name, "datasets", context)
@@ -100,13 +100,6 @@ def _split(name: str, split: Split) -> tuple[str, str, str, str]:
     return name, ", ".join(counts) or "not stated", str(split.labels), split.note
 
 
-def _rankings(content: Content, card: DatasetCard) -> Iterable[dict[str, Any]]:
-    for board in content.usual:
-        for one in content.rankings(board):
-            if card.id in one.columns:
-                yield _ranking(board, one, card)
-
-
 def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
     ranks = one.ranking.columns[one.columns.index(card.id)]
     order = sorted((i for i in range(len(one.entries)) if ranks.rank[i]), key=lambda i: int(ranks.rank[i]))
@@ -129,10 +122,8 @@ def _ranking(board: Board, one: Ranked, card: DatasetCard) -> dict[str, Any]:
         values.append((entry.name, score.value, *ends, number(score.value), f"../entries/{entry.id}.html"))
     key = f"{board.key.slug}-{one.evidence}"
     return {
+        **heading(board, one.evidence),
         "anchor": key,
-        "slug": board.key.slug,
-        "title": board_title(board),
-        "labels": (*board.key.labels, one.evidence),
         "chart": _chart(f"dots-{key}", board_title(board), values[:DOTS], card),
         "rows": rows,
         "more": max(0, len(order) - LISTED),
@@ -156,7 +147,7 @@ def _chart(key: str, title: str, values: Sequence[_Value], card: DatasetCard) ->
     about = (
         f"Dot chart of {len(rows)} values of {main_metric(card.id)} with their intervals; the numbers are in the table."
     )
-    return charts.dots(key, title, rows, about, lanes=False, scale=True)
+    return charts.dots(key, title, rows, about, scale=True)
 
 
 def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:
@@ -204,20 +195,13 @@ def task(content: Content, task: Task) -> Page:
 
 def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dict[str, Any]:
     prefix = f"{board.key.slug}-{ranked.evidence}-"
-    kept, _ = tables.used(ranked, columns)
-    costs = cost_columns(ranked.entries)
-    rows = tables.board_rows(ranked, kept, "../", LISTED, costs)
+    table = tables.ranked_table(ranked, columns, "../", LISTED)
     return {
-        "columns": kept,
-        "spans": tables.task_spans(kept),
-        "costs": costs,
-        "paretos": pareto_lists(ranked, kept, "../"),
+        **heading(board, ranked.evidence),
+        **table,
+        "paretos": pareto_lists(ranked, table["columns"], "../"),
         "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
-        "slug": board.key.slug,
-        "evidence": ranked.evidence,
-        "title": board_title(board),
-        "labels": (*board.key.labels, ranked.evidence),
-        "rows": [replace(row, anchor=prefix + row.anchor) for row in rows],
+        "rows": [replace(row, anchor=prefix + row.anchor) for row in table["rows"]],
         "more": max(0, len(ranked.entries) - LISTED),
     }
 

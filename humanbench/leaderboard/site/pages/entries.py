@@ -17,19 +17,24 @@ from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import BoardEntry, Score
 from humanbench.leaderboard.site import charts, dot_charts, tables
-from humanbench.leaderboard.site.card_fields import card_fields
 from humanbench.leaderboard.site.charts import quantity_or_nothing
-from humanbench.leaderboard.site.costs import energy_texts, memory_texts, speed_texts, storage_text
+from humanbench.leaderboard.site.costs import energy_text, memory_text, speed_text, storage_text
 from humanbench.leaderboard.site.pages.compare import pair_pages
-from humanbench.leaderboard.site.pages.failures import failing
+from humanbench.leaderboard.site.pages.drawn import failing
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.ranks import dataset_ranks
-from humanbench.leaderboard.site.pages.words import board_title, regime_about, regime_title, suite_title
+from humanbench.leaderboard.site.pages.words import (
+    backbone_fields,
+    board_title,
+    regime_about,
+    regime_title,
+    suite_title,
+)
 from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.metrics.directions import CALIBRATION, PARTS, direction, part_of
 from humanbench.metrics.scores import ALL
 from humanbench.names import shown
 from humanbench.results import Provenance, Result
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_of_results, main_metric, part_name
 from humanbench.scoring import error_by_chance
 
@@ -45,7 +50,7 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
     best = {key: _Ends.of(content.rankings(board)) for key, board in place.items()}
-    ranks = dataset_ranks(content)
+    ranks = content.dataset_ranks()
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
 
     def page_of(entry: BoardEntry) -> Page:
@@ -64,7 +69,7 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
 def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     """By entry the others beside it on its board; of several kinds of evidence the first. None of large boards."""
     found: dict[str, list[HeadToHead]] = {}
-    for ranked in (one for board in content.boards for one in content.rankings(board)):
+    for _, ranked in content.ranked:
         if len(ranked.entries) <= _MOST_COMPARED:
             found = heads_to_heads(ranked) | found
     return found
@@ -98,7 +103,6 @@ class _Ends:
 def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str, str], beside: bool) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
-    lines = _against_board(entry, best)
     columns = columns_of(columns_of_results(set(entry.scores)))
     context = {
         "entry": entry,
@@ -112,9 +116,7 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
         "parts": list(_parts(entry, columns)),
         "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
-        "dots": dot_charts.task_charts("dots", columns, lines, "../", not entry.board.synthetic),
-        "dots_about": dot_charts.scale_text(not entry.board.synthetic),
-        "dot_names": [line.name for line in lines],
+        **dot_charts.charts_of("dots", columns, _against_board(entry, best), "../", not entry.board.synthetic),
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
         "cells": tables.filled(_CELL, [_cell(r) for r in results]),
@@ -133,9 +135,7 @@ def _against_board(entry: BoardEntry, best: _Ends) -> list[dot_charts.Line]:
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
     known: list[tuple[str, str | Markup]] = [
-        ("Backbone", shown(entry.backbone)),
-        ("Checkpoint", shown(entry.checkpoint or "", 200)),
-        *card_fields(entry),
+        *backbone_fields(entry),
         ("Weights (SHA-256)", shown(entry.weights_sha256)),
         ("Pretrained on", entry.pretraining),
         ("Regime", f"{shown(entry.board.regime, 20)}: {regime_about(entry.board.regime)}"),
@@ -146,9 +146,9 @@ def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
             "GFLOPs per picture",
             f"{quantity_or_nothing(entry.gflops)} in the backbone" if math.isfinite(entry.gflops) else "",
         ),
-        ("Images per second", "; ".join(speed_texts(entry))),
-        ("Peak memory", "; ".join(memory_texts(entry))),
-        ("Energy per picture", "; ".join(energy_texts(entry))),
+        ("Images per second", speed_text(entry)),
+        ("Peak memory", memory_text(entry)),
+        ("Energy per picture", energy_text(entry)),
         ("Storage", storage_text(entry)),
         ("Submitted by", shown(entry.submitter, 100)),
         ("Submission", entry.submission),
@@ -216,10 +216,10 @@ def _calibrations(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dic
         plots = []
         for position, (name, curve) in enumerate(result.reliability.items()):
             points = list(zip(curve.predicted, curve.observed, curve.n, strict=True))
-            title = f"{column.short}: {'all together' if name == ALL else shown(name, 60)}"
-            key = f"reliability-{column.id}-{position}"
+            words = "all together" if name == ALL else shown(name, 60)
+            key, title = f"reliability-{column.id}-{position}", f"{column.short}: {words}"
             if plot := charts.reliability(key, title, points, "predicted, %", "observed"):
-                plots.append(("all together" if name == ALL else shown(name, 60), plot))
+                plots.append((words, plot))
         value, remains = result.metrics[metric], error_by_chance(result.reliability)
         yield {
             "dataset": column.id,
@@ -263,10 +263,7 @@ _ROW = (
 
 def _groups(entry: BoardEntry, columns: list[TableColumn], ranks: dict[str, str]) -> list[tuple[str, Markup]]:
     """Task and rows, in the order of the boards."""
-    groups: dict[str, list[Sequence[str]]] = {}
-    for column in columns:
-        row = _entry_row(entry.scores[column.id], ranks.get(column.id, ""))
-        groups.setdefault(column.task, []).append(row)
+    groups = lists_by((c.task, _entry_row(entry.scores[c.id], ranks.get(c.id, ""))) for c in columns)
     return [(task, tables.filled(_ROW, rows)) for task, rows in groups.items()]
 
 

@@ -10,17 +10,10 @@ from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.events import by_month
 from humanbench.leaderboard.model.published import SOURCE, load_published, published_rows
 from humanbench.leaderboard.site import dot_charts, tables
-from humanbench.leaderboard.site.costs import cost_columns
-from humanbench.leaderboard.site.pages.condition_pages import condition_pages
+from humanbench.leaderboard.site.pages.conditions import condition_pages
+from humanbench.leaderboard.site.pages.drawn import thumbnail
 from humanbench.leaderboard.site.pages.page import Content, Page
-from humanbench.leaderboard.site.pages.samples import thumbnail
-from humanbench.leaderboard.site.pages.words import (
-    EVIDENCE_TEXT,
-    UNIT_TEXT,
-    board_title,
-    regime_about,
-    regime_title,
-)
+from humanbench.leaderboard.site.pages.words import EVIDENCE_TEXT, UNIT_TEXT, heading, regime_about, regime_title
 from humanbench.leaderboard.site.tables import TableColumn
 from humanbench.metrics.directions import direction
 from humanbench.regimes import REGIMES
@@ -80,9 +73,7 @@ def _published(columns: list[TableColumn]) -> dict[str, Any]:
         "published_rows": rows,
         "published_options": tables.filters_of(rows, ("backbone", "regime", "pretraining")),
         "scenarios": list(dict.fromkeys(column.scenario for column in columns)),
-        "dots": dot_charts.task_charts("dots", columns, lines, "", True),
-        "dots_about": dot_charts.scale_text(True),
-        "dot_names": [line.name for line in lines],
+        **dot_charts.charts_of("dots", columns, lines, "", True),
     }
 
 
@@ -90,10 +81,8 @@ def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
     datasets = {name for entry in board.entries for name in entry.scores}
     leader = ranked[0].entries[ranked[0].ranking.order[0]]
     return {
-        "slug": board.key.slug,
-        "title": board_title(board),
+        **heading(board),
         "about": regime_about(board.key.regime),
-        "labels": board.key.labels,
         "count": len(board.entries),
         "cells": len(datasets & set(benchmark_columns())),
         "beyond": len(datasets - set(benchmark_columns())),
@@ -103,21 +92,13 @@ def _listing(board: Board, ranked: list[Ranked]) -> dict[str, Any]:
 
 
 def _preview(content: Content, board: Board, ranked: Ranked) -> dict[str, Any]:
-    columns, empty = tables.used(ranked, content.columns(board))
-    costs = cost_columns(ranked.entries)
-    rows = tables.board_rows(ranked, columns, "", PREVIEW, costs)
+    table = tables.ranked_table(ranked, content.columns(board), "", PREVIEW)
     return {
-        "slug": board.key.slug,
-        "title": board_title(board),
-        "labels": board.key.labels,
-        "evidence": ranked.evidence,
-        "columns": columns,
-        "spans": tables.task_spans(columns),
-        "empty": empty,
-        "costs": costs,
+        **heading(board),
+        **table,
         "count": len(ranked.entries),
         # The anchor of an entry is on its board's own page.
-        "rows": [replace(row, anchor=f"top-{ranked.evidence}-{row.anchor}") for row in rows],
+        "rows": [replace(row, anchor=f"top-{ranked.evidence}-{row.anchor}") for row in table["rows"]],
     }
 
 

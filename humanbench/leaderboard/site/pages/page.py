@@ -9,12 +9,12 @@ from typing import Any
 
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.boards import Board, Ranked
-from humanbench.leaderboard.model.differences import EntryPairs
+from humanbench.leaderboard.model.boards import Board, EntryPairs, Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
-from humanbench.leaderboard.site.tables import TableColumn, columns_of
+from humanbench.leaderboard.site.tables import TableColumn, columns_of, overall_rank, rank_text
+from humanbench.results.cells import lists_by
 from humanbench.results.columns import columns_with
 
 LISTED = 50
@@ -47,6 +47,8 @@ class Content:
     events: Sequence[Event]
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
     groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
+    _rankings: dict[tuple[str, str | None], list[Ranked]] = field(default_factory=dict, init=False, repr=False)
+    _pairs: dict[int, EntryPairs] = field(default_factory=dict, init=False, repr=False)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""
@@ -56,10 +58,6 @@ class Content:
             known = self.rankings(board) if whole else board.ranked(scenario)
             self._rankings[board.key.slug, scenario] = known
         return known
-
-    @cached_property
-    def _rankings(self) -> dict[tuple[str, str | None], list[Ranked]]:
-        return {}
 
     @property
     def usual(self) -> list[Board]:
@@ -73,18 +71,34 @@ class Content:
             known = self._pairs[id(ranked)] = EntryPairs(ranked)
         return known
 
-    @cached_property
-    def _pairs(self) -> dict[int, EntryPairs]:
-        return {}
+    @property
+    def ranked(self) -> list[tuple[Board, Ranked]]:
+        """Every table of every board, over all scenarios."""
+        return [(board, one) for board in self.boards for one in self.rankings(board)]
+
+    def dataset_ranks(self) -> dict[str, dict[str, str]]:
+        """By entry and dataset, the rank with its interval."""
+        found: dict[str, dict[str, str]] = {}
+        for _, one in self.ranked:
+            for column, ranks in zip(one.columns, one.ranking.columns, strict=True):
+                of = int((ranks.rank > 0).sum())
+                for entry, rank, low, high in zip(one.entries, ranks.rank, ranks.low, ranks.high, strict=True):
+                    if rank:
+                        found.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
+        return found
+
+    def overall_ranks(self) -> dict[str, str]:
+        """By entry the rank on its board; of several kinds of evidence the first, which is the better one."""
+        found: dict[str, str] = {}
+        for _, one in self.ranked:
+            for row, entry in enumerate(one.entries):
+                found.setdefault(entry.id, overall_rank(one, row))
+        return found
 
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:
         """By the address of their backbone's page, the entries of the same weights on any board."""
-        found: dict[str, list[BoardEntry]] = {}
-        for board in self.boards:
-            for entry in board.entries:
-                found.setdefault(entry.network, []).append(entry)
-        return found
+        return lists_by((entry.network, entry) for board in self.boards for entry in board.entries)
 
     def columns(self, board: Board | None = None) -> list[TableColumn]:
         """The columns of the benchmark, and of whatever else a board has results of."""

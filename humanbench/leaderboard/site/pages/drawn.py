@@ -1,0 +1,81 @@
+"""Drawn predictions on the page of their task, and a page per entry whose predictions are shown: where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from humanbench.leaderboard.model.entries import BoardEntry
+from humanbench.leaderboard.site.failures import TaskFailures, picture_paths
+from humanbench.leaderboard.site.pages.page import Content, Page
+from humanbench.leaderboard.site.sample_selection import TaskSamples, label
+from humanbench.tasks.drawn import DrawnPicture
+
+
+def picture_files(content: Content) -> Iterator[tuple[str, DrawnPicture]]:
+    """All pictures with their places from the site's top."""
+    for shown in content.samples.values():
+        yield from chain.from_iterable(_paths(shown))
+    for entry, parts in _by_entry(content).values():
+        for failures, _ in parts:
+            yield from failures.files(_place(entry, failures))
+
+
+def _paths(shown: TaskSamples) -> list[list[tuple[str, DrawnPicture]]]:
+    return picture_paths(f"samples/{shown.card.task}", shown.samples)
+
+
+def thumbnail(shown: TaskSamples) -> str:
+    """A picture that stands for the task, from the site's top: of scenes the narrowest, of people the widest.
+
+    These lose least in a small frame.
+    """
+    scenes = shown.drawing.layout == "loose"
+    shapes = [sample.pictures[0].height / sample.pictures[0].width for sample in shown.samples]
+    best = shapes.index(max(shapes) if scenes else min(shapes))
+    return _paths(shown)[best][int(scenes and len(shown.samples[best].pictures) > 1)][0]
+
+
+def samples(shown: TaskSamples) -> dict[str, Any]:
+    """What the template of a task needs."""
+    return {
+        "dataset": shown.card.id,
+        "dataset_name": shown.card.name,
+        "about": shown.drawing.caption,
+        "entries": [(label(entry), f"entries/{entry.id}.html") for entry in shown.entries],
+        "failing": [(label(entry), f"failures/{entry.id}.html#{shown.card.task}") for entry, _, _ in shown.failures],
+        "layout": shown.drawing.layout,
+        "list": [
+            {name: getattr(sample, name) for name in ("name", "heads", "rows", "legend")} | {"pictures": pictures}
+            for sample, pictures in zip(shown.samples, _paths(shown), strict=True)
+        ],
+    }
+
+
+def _by_entry(content: Content) -> dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]]:
+    found: dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]] = {}
+    for one in content.samples.values():
+        for entry, second, failures in one.failures:
+            found.setdefault(entry.id, (entry, []))[1].append((failures, second))
+    return found
+
+
+def failing(content: Content) -> set[str]:
+    """The entries that have a page of where they fail."""
+    return set(_by_entry(content))
+
+
+def _place(entry: BoardEntry, failures: TaskFailures) -> str:
+    return f"failures/{entry.id}-{failures.card.task}"
+
+
+def failures(content: Content) -> Iterable[Page]:
+    """A page per entry."""
+    for entry, parts in _by_entry(content).values():
+        listed: list[dict[str, Any]] = []
+        for one, second in parts:
+            link = f"../entries/{second.id}.html" if second is not None else ""
+            listed.append({**one.listed(_place(entry, one)), "link": link})
+        context = {"entry": entry, "tasks": listed}
+        yield Page(f"failures/{entry.id}.html", "failures.html.j2", f"Where {entry.name} fails", "", context)
