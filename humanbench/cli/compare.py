@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from humanbench.comparison import Comparison
 
 
-_WIDTH = 140
-"""Columns of a table that goes to a file or a log."""
-
-
 @click.command(name="compare", cls=OneValue)
 @click.argument("base")
 @click.argument("new")
@@ -84,9 +80,9 @@ def command(
 
 def show(report: Comparison) -> None:
     """Print the tables of a comparison, and what they come to."""
-    from rich.console import Console
     from rich.markup import escape
 
+    from humanbench.cli.tables import wide_console
     from humanbench.comparison.formats import (
         CELLS,
         DETECTS,
@@ -105,9 +101,7 @@ def show(report: Comparison) -> None:
     )
     from humanbench.comparison.report import boards
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
+    console = wide_console(140, highlight=False)
     for name, side in zip(("BASE", "NEW "), sides(report), strict=True):
         console.print(f"{name} {escape(side)}", soft_wrap=True)
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
@@ -141,12 +135,13 @@ def show(report: Comparison) -> None:
 
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], str]]) -> Any:
     from rich.markup import escape
-    from rich.table import Table
 
-    words = {"metric", "verdict"}
-    table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
-    for place, column in enumerate(head):
-        table.add_column(escape(column), justify="left" if not place or column in words else "right")
+    from humanbench.cli.tables import plain_table
+
+    words = {head[0], "metric", "verdict"}
+    table = plain_table([], title=escape(title))
+    for column in head:
+        table.add_column(escape(column), justify="left" if column in words else "right")
     for row, style in rows:
         table.add_row(*map(escape, row), style=style)
     return table

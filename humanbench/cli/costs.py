@@ -37,12 +37,13 @@ def table(estimates: Sequence[CostEstimate]) -> str:
     from io import StringIO
 
     from rich.console import Console
-    from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("cell", no_wrap=True)
-    for column in ("train", "test", "iterations", "trains M", "of M", "GFLOPs", "TFLOPs", "GB", "disk GB", "hours"):
-        shown.add_column(column, justify="right", no_wrap=True)
+    from humanbench.cli.tables import plain_table
+
+    numbers = ["train", "test", "iterations", "trains M", "of M", "GFLOPs", "TFLOPs", "GB", "disk GB", "hours"]
+    shown = plain_table(["cell"], numbers)
+    for column in shown.columns:
+        column.no_wrap = True
     for e in estimates:
         shown.add_row(
             e.name + "*" * (e.counts == "card"),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from humanbench.cli.completing import dataset_ids
 from humanbench.cli.download import download_dataset
-from humanbench.cli.options import SEED, OneValueGroup, data_options, following_options, json_option
+from humanbench.cli.options import SEED, OneValueGroup, data_options, following_options, json_option, print_json
 from humanbench.cli.synthesize import synthesize_datasets
 
 if TYPE_CHECKING:
@@ -74,14 +73,14 @@ def list_datasets(ids: tuple[str, ...], task: str | None, data_root: DataRoot | 
         for card in sorted(chosen, key=lambda c: (c.task, c.id))
     ]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("dataset", "task", "use", "metric", "access", "on disk"):
-        table.add_column(column, no_wrap=column == "dataset")
+    from humanbench.cli.tables import plain_table
+
+    table = plain_table(["dataset", "task", "use", "metric", "access", "on disk"])
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["id"], row["task"], row["use"], row["metric"] or "", row["access"], row["state"])
     Console().print(table)
@@ -131,7 +130,7 @@ def verify_datasets(
         )
     reports = [verify(card, data_root=data_root, every=every) for card in chosen]
     if as_json:
-        click.echo(json.dumps([report.as_dict() for report in reports], indent=1))
+        print_json([report.as_dict() for report in reports])
     else:
         for report in reports:
             _print_report(report)
@@ -141,12 +140,11 @@ def verify_datasets(
 
 def _print_report(report: Report) -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from humanbench.cli.tables import plain_table
 
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]unsure[/]", "fail": "[red]FAIL[/]"}
-    table = Table(box=None, pad_edge=False, header_style="bold", title=report.title, title_justify="left")
-    for column in ("check", "split", "expected", "found", ""):
-        table.add_column(column)
+    table = plain_table(["check", "split", "expected", "found", ""], title=report.title)
     for row in report.rows:
         table.add_row(row.check, row.split, str(row.expected), str(row.found), marks[row.status])
     Console().print(table)

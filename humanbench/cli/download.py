@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
 from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import OneValue, data_options, following_options, json_option
+from humanbench.cli.options import OneValue, data_options, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.cards import RemoteFile
@@ -51,7 +50,7 @@ def download_dataset(
     whole = bool(given) or card.access.whole
     if as_json:
         listed = [{"path": str(one.path), "sha256": one.sha256, "was_there": one.was_there} for one in laid]
-        click.echo(json.dumps({"dataset": card.id, "files": listed, "whole": whole}, indent=1))
+        print_json({"dataset": card.id, "files": listed, "whole": whole})
     if not whole:
         click.echo(f"the rest is to be fetched by hand: {by_hand(card)}", err=True)
         raise SystemExit(1)
@@ -60,7 +59,7 @@ def download_dataset(
 
 def _print_files(files: tuple[RemoteFile, ...], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([file.model_dump() for file in files], indent=1))
+        print_json([file.model_dump() for file in files])
         return
     for file in files:
         size = f"{file.bytes:,} bytes" if file.bytes is not None else "length unknown"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import OneValue, data_options, following_options, json_option
+from humanbench.cli.options import OneValue, data_options, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -46,8 +46,6 @@ def command(
     wrong, 100 - AP of a query, 100 - mIoU of a picture, people miscounted. Pictures of real datasets stay on this
     machine: their licences do not allow to publish them.
     """
-    import json
-
     from humanbench.leaderboard.site.local_failures import write_failures
 
     names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
@@ -55,6 +53,6 @@ def command(
     for note in found.notes:
         click.echo(f"humanbench: {note}", err=True)
     if as_json:
-        click.echo(json.dumps({"page": str(found.page), "cells": found.cells, "notes": found.notes}, indent=1))
+        print_json({"page": str(found.page), "cells": found.cells, "notes": found.notes})
     else:
         click.echo(found.page)

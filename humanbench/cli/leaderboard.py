@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import OneValueGroup, data_options, following_options, json_option
+from humanbench.cli.options import OneValueGroup, data_options, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -50,7 +50,6 @@ def build(
     The site needs no server and no network: its index.html opens from the disk. The task pages show predictions of
     synthetic runs, where these and the procedural pictures are at hand; no picture of a real dataset is copied.
     """
-    import json
 
     from humanbench.leaderboard.site.build import build as build_from
 
@@ -63,7 +62,7 @@ def build(
     found = problems(site.folder) if check else []
     if as_json:
         about = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
-        click.echo(json.dumps(about | ({"problems": found} if check else {}), indent=1))
+        print_json(about | ({"problems": found} if check else {}))
     else:
         for text in found:
             click.echo(text)
@@ -107,7 +106,6 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
 @json_option
 def verify(store: Path | None, as_json: bool) -> None:
     """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
-    import json
 
     from humanbench.leaderboard.submissions.log import read_events
     from humanbench.leaderboard.submissions.store import verify_store
@@ -115,7 +113,7 @@ def verify(store: Path | None, as_json: bool) -> None:
     place = _known(store)
     wrong = verify_store(place)
     if as_json:
-        click.echo(json.dumps({"submissions": str(place), "problems": wrong}, indent=1))
+        print_json({"submissions": str(place), "problems": wrong})
     else:
         count = sum(event.event == "accepted" for event in read_events(place)[0])
         for text in wrong or [f"{place}: {count} accepted, all as they were"]:
@@ -171,7 +169,6 @@ def rerun(
     as_json: bool,
 ) -> None:
     """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
-    import json
 
     from humanbench.leaderboard.submissions import rerun as rerunning
 
@@ -181,7 +178,7 @@ def rerun(
     cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device, trust)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
-        click.echo(json.dumps(documents, indent=1))
+        print_json(documents)
     else:
         for cell in cells:
             said = cell.note or ("agrees" if cell.agrees else "differs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -60,6 +61,11 @@ SCALE = FiniteRange(0, min_open=True)
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )
+
+
+def print_json(document: Any) -> None:
+    """What `--json` prints."""
+    click.echo(json.dumps(document, indent=1))
 
 
 _quiet_option: Callable[[Any], Any] = click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import OneValue, following_options, json_option
+from humanbench.cli.options import OneValue, following_options, json_option, print_json
 
 
 @click.command(name="predict", cls=OneValue)
@@ -38,8 +38,6 @@ def command(
     Writes the predictions file that `humanbench score` reads for the dataset, the pictures with what was found drawn
     in, and prediction.json, which says of what they are and what was assumed. An interrupted run goes on.
     """
-    import json
-
     from humanbench.evaluation.finetuned import load_finetuned
     from humanbench.evaluation.folder import predict_folder
     from humanbench.provenance import command_line
@@ -49,7 +47,7 @@ def command(
         drawn=not no_drawings, skip_unreadable=skip_unreadable, command=command_line(),
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn}, indent=1))
+        print_json(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn})
         return
     left = f" ({len(outcome.about['skipped'])} left out)" if outcome.about.get("skipped") else ""
     click.echo(f"{outcome.about['pictures']:,} pictures{left}: {outcome.predictions}")

@@ -52,9 +52,9 @@ def command(
 def show(report: ScoreReport) -> None:
     """Print the metrics that the card reports."""
     from rich.console import Console
-    from rich.table import Table
 
     from humanbench.cards import load_card
+    from humanbench.cli.tables import plain_table
     from humanbench.metrics.directions import CALIBRATION
     from humanbench.scoring import error_by_chance
 
@@ -62,10 +62,8 @@ def show(report: ScoreReport) -> None:
     assert evaluation is not None
     labels = ["synthetic"] * report.synthetic + [f"subset {report.subset}"] * (report.subset is not None)
     title = f"{report.dataset} {report.split}" + (f"  ({', '.join(labels)})" if labels else "")
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="")
-    table.add_column("metric")
-    for column in ("value", "95 % interval", f"n ({report.unit})"):
-        table.add_column(column, justify="right")
+    table = plain_table(["metric"], ["value", "95 % interval", f"n ({report.unit})"], title)
+    table.title_style = ""
     beside = [n for n in CALIBRATION if n in report.metrics]
     for name in [*([n for n in evaluation.report if n in report.metrics] or [report.main]), *beside]:
         m = report.metrics[name]
