@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from humanbench.cli.options import OneValue, data_options, following_options, json_option, print_json
-
-if TYPE_CHECKING:
-    from humanbench.data_root import DataRoot
 
 
 @click.command(name="failures", cls=OneValue)
@@ -30,16 +27,7 @@ if TYPE_CHECKING:
 @data_options
 @following_options
 @json_option
-def command(
-    run: str,
-    second: str | None,
-    datasets: str | None,
-    out: Path,
-    count: int,
-    subset: str | None,
-    data_root: DataRoot | None,
-    as_json: bool,
-) -> None:
+def command(datasets: str | None, as_json: bool, **options: Any) -> None:
     """Where RUN fails: per dataset the test units that are furthest off, beside their labels, as a local HTML page.
 
     How far off a unit is depends on the metric: the share of people that are missed, of joints or attributes that are
@@ -49,7 +37,7 @@ def command(
     from humanbench.leaderboard.site.local_failures import write_failures
 
     names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
-    found = write_failures(run, out, second, names, data_root, subset, count)
+    found = write_failures(datasets=names, **options)
     for note in found.notes:
         click.echo(f"humanbench: {note}", err=True)
     if as_json:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
-
-if TYPE_CHECKING:
-    from humanbench.data_root import DataRoot
 
 
 @click.command(name="groups", cls=OneValue)
@@ -28,16 +25,7 @@ if TYPE_CHECKING:
 @data_options
 @following_options
 @json_option
-def command(
-    run: str,
-    predictions: str | None,
-    datasets: str | None,
-    subset: str | None,
-    least: int,
-    seed: int,
-    data_root: DataRoot | None,
-    as_json: bool,
-) -> None:
+def command(run: str, predictions: str | None, datasets: str | None, as_json: bool, **options: Any) -> None:
     """The main metric of RUN by every group that labels tell apart, with intervals and the largest gap.
 
     Sex and age as annotators saw them, size, occlusion, crowding, cameras, density: what a dataset's labels hold. Each
@@ -57,7 +45,7 @@ def command(
             raise HumanbenchError(f"{run} is no dataset: with --predictions the argument is the id of their dataset")
         if datasets is not None:
             raise click.UsageError("--datasets is for runs; with --predictions the dataset is given in place of RUN")
-        reports = [subgroups(run, predictions, data_root, subset=subset, seed=seed, least=least)]
+        reports = [subgroups(run, predictions, **options)]
         if as_json:
             click.echo(reports[0].to_json())
             return
@@ -66,7 +54,7 @@ def command(
 
         names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
         reports = []
-        for found in run_subgroups(run, names, data_root, subset, seed, least=least):
+        for found in run_subgroups(run, names, **options):
             if isinstance(found, SubgroupReport):
                 reports.append(found)
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,6 @@ from humanbench.cli.completing import dataset_ids
 from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
 
 if TYPE_CHECKING:
-    from humanbench.data_root import DataRoot
     from humanbench.scoring import ScoreReport
 
 
@@ -26,15 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
 @following_options
 @json_option
-def command(
-    dataset: str,
-    predictions: str,
-    data_root: DataRoot | None,
-    split: str | None,
-    subset: str | None,
-    seed: int,
-    as_json: bool,
-) -> None:
+def command(as_json: bool, **options: Any) -> None:
     """Score predictions for DATASET against the ground truth on disk, with 95 % bootstrap intervals.
 
     The file's format depends on the task: NumPy arrays (reid), COCO results JSON (pose, detection), PNG label maps in a
@@ -42,7 +33,7 @@ def command(
     """
     from humanbench.scoring import score
 
-    report = score(dataset, predictions, data_root=data_root, split=split, subset=subset, seed=seed)
+    report = score(**options)
     if as_json:
         click.echo(report.to_json())
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,16 +34,7 @@ if TYPE_CHECKING:
 @following_options
 @json_option
 def command(
-    run: Path,
-    out: Path | None,
-    name: str | None,
-    submitter: str,
-    pretrained_on: str | None,
-    card: str | None,
-    check: bool,
-    place: str | None,
-    data_root: DataRoot | None,
-    as_json: bool,
+    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **about: Any
 ) -> None:
     """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
 
@@ -55,7 +46,7 @@ def command(
 
     if place is not None:
         repository(place)
-    with gathered(run, name, submitter, pretrained_on, card) as folder:
+    with gathered(run, **about) as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from humanbench.cli.completing import dataset_ids
@@ -32,14 +34,7 @@ from humanbench.cli.signals import ended_by_signals
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [default: number of cores]")
 @following_options
 def synthesize_datasets(
-    ids: tuple[str, ...],
-    everything: bool,
-    evaluated: bool,
-    out: str,
-    scale: float,
-    seed: int,
-    difficulty: float,
-    workers: int | None,
+    ids: tuple[str, ...], everything: bool, evaluated: bool, out: str, workers: int | None, **world: Any
 ) -> None:
     """Write procedural copies of the datasets IDS (wildcards allowed) in their official layout.
 
@@ -63,4 +58,4 @@ def synthesize_datasets(
     with ended_by_signals(), pool_of(workers) as pool:
         for card in chosen.values():
             root = Path(out).expanduser().absolute()
-            click.echo(str(synthesize(card, root, pool, scale=scale, seed=seed, difficulty=difficulty)))
+            click.echo(str(synthesize(card, root, pool, **world)))
