@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.card_page import wrapped
 from humanbench.cli.options import OneValueGroup, json_option, print_json
 
 if TYPE_CHECKING:
@@ -101,29 +102,16 @@ def _page(card: BackboneCard) -> str:
         "resizing": card.interpolation or "timm's for the network",
     }
     lines = [f"{card.name}  ({card.id})", ""]
-    lines += [_wrapped(f"  {key:<11}", value) for key, value in fields.items()]
+    lines += [wrapped(f"  {key:<11}", value) for key, value in fields.items()]
     lines += ["", "Weights, the first that can be had"]
     for place in card.weights:
-        lines.append(_wrapped("  - ", place.where()))
+        lines.append(wrapped("  - ", place.where()))
         lines += [f"    sha256 {place.sha256}"] if place.sha256 else []
     lines += [] if card.weights else ["  - none: random"]
     lines.append("  - a file: --checkpoint FILE")
     for title, notes in (("Notes", card.notes), ("Unsure", card.unsure)):
-        lines += ["", title, *(_wrapped("  - ", note) for note in notes)] if notes else []
+        lines += ["", title, *(wrapped("  - ", note) for note in notes)] if notes else []
     return "\n".join(lines)
-
-
-def _wrapped(first: str, text: str) -> str:
-    import textwrap
-
-    return textwrap.fill(
-        text,
-        100,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _list_timm(pattern: str, as_json: bool) -> None:

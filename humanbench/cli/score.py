@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
+from humanbench.cli.options import SEED, OneValue, data_options, dataset_ids, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.scoring import ScoreReport
