@@ -20,10 +20,9 @@ from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.recipes import DIRECT, Recipe
-from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.attribute.options import AttributeLossOptions, AttributeSections
 from humanbench.tasks.attribute.predictions import Probabilities
-from humanbench.tasks.attribute.probe import LinearProbe
+from humanbench.tasks.attribute.untrained import LinearProbe, NeighbourHead
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
