@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import torch
 from timm.layers.attention_pool import AttentionPoolLatent
 from torch import Tensor, nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.errors import RecipeError
 from humanbench.tasks.options import Pooling
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 _HEAD_WIDTH = 64
 """Channels of an attention head, as in plain transformers."""
@@ -58,8 +55,6 @@ def pool_of(kind: Pooling, backbone: Backbone) -> Pool:
 
 def has_class_token(backbone: Backbone) -> bool:
     """Whether the network has a class token: asked of a picture of its input size."""
-    import torch
-
     height, width = backbone.preprocessing.input_size
     with torch.no_grad():
         training = backbone.training

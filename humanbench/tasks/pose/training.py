@@ -8,12 +8,12 @@ annotated boxes, or of a detector's, which then are the input file `boxes`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, RecipeError
@@ -27,9 +27,6 @@ from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 BOXES = "boxes"
 """Name of the input file with a detector's boxes."""
@@ -50,7 +47,7 @@ class PoseTraining(TaskTraining):
         rows = with_keypoints(pd.concat(list(tables.values()), ignore_index=True))
         if rows.empty:
             raise DataError(f"{card.id}: none of the people of {', '.join(tables)} has labelled joints to train on")
-        return TrainingPeople(card, rows, recipe, PoseSections.of(recipe).augment, preprocessing, seed)
+        return TrainingPeople(card, rows, recipe, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
