@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
-from typing import Annotated, Self
+from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from humanbench.by_scene import scene_groupings
 from humanbench.cards import DatasetCard
 from humanbench.errors import CardError, HumanbenchError
+from humanbench.metrics.groups import Gap as Gap
 from humanbench.metrics.groups import Grouping, group_numbers
+from humanbench.metrics.groups import GroupValue as GroupValue
 from humanbench.progress import track
-from humanbench.schema import Record
-from humanbench.scoring import Number, ScoredPredictions, marks, scored
+from humanbench.schema import Number, Record
+from humanbench.scoring import ScoredPredictions, marks, scored
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES
 from humanbench.tasks.registry import task_for
@@ -24,26 +26,6 @@ from humanbench.tasks.registry import task_for
 LEAST = 30
 """Members from which a group has a value: no proportion on fewer than 30, as in the Data Presentation Standards for
 Proportions of the US National Center for Health Statistics (2017)."""
-
-
-class GroupValue(Record):
-    """The main metric of a group, its 95 % interval and its `n` members; without numbers where these are too few."""
-
-    name: str
-    n: Annotated[int, Field(ge=0)]
-    value: Number
-    low: Number
-    high: Number
-
-
-class Gap(Record):
-    """The two groups between which the metric differs most, the difference and its simultaneous 95 % interval."""
-
-    best: str
-    worst: str
-    value: Number
-    low: Number
-    high: Number
 
 
 class GroupingReport(Record):
@@ -189,6 +171,6 @@ def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int
         name=grouping.name,
         members=grouping.members,
         about=grouping.about,
-        groups=tuple(GroupValue(**vars(number)) for number in numbers),
-        gap=None if gap is None else Gap(**vars(gap)),
+        groups=tuple(numbers),
+        gap=gap,
     )
