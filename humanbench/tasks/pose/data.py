@@ -1,6 +1,9 @@
-"""People as training and test samples."""
+"""People as training and test samples, and the boxes of a detector as people to be found."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,9 +12,11 @@ import torch
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data.transforms import apply, compose, mirroring, photometric, pixels
+from humanbench.errors import PredictionError
+from humanbench.predictions.records import names, numbers, people_records
 from humanbench.recipes import Recipe
 from humanbench.tasks.pictures import AugmentedPictures, Pictures, PlainPictures
-from humanbench.tasks.pose import transforms
+from humanbench.tasks.pose import PoseEvaluationOptions, transforms
 from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.transforms import Window
 from humanbench.tasks.training import Sample
@@ -107,3 +112,37 @@ def with_keypoints(rows: pd.DataFrame) -> pd.DataFrame:
         for k, box, crowd in zip(rows["keypoints"], rows["bbox"], rows["iscrowd"], strict=True)
     ]
     return rows[keep].reset_index(drop=True)
+
+
+def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Person boxes of a detector as the people to be found (COCO's "AP-56" protocol).
+
+    Rows `image, image_id, bbox, score`, a row per detected person in an image of the table's split, in file order.
+
+    The file is a JSON list of {image_id, category_id, bbox [x, y, w, h], score}; other categories than people are left
+    out, and so are images that the split (or the subset) does not have. Raises `PredictionError` for anything else.
+    """
+    described = "a detections file is a list of objects with image_id, category_id, bbox, score"
+    records = people_records(path, described)
+    images = {str(i): i for i in table.attrs.get("image_ids", table["image_id"])}
+    records = [r for r, name in zip(records, names(records, "image_id", path), strict=True) if name in images]
+    if not records:
+        raise PredictionError(f"{path}: holds no person box in any of the {len(images)} images of {card.id}")
+    files = _files(card, table)
+    found = [images[name] for name in names(records, "image_id", path)]
+    return pd.DataFrame(
+        {
+            "image": [files(i) for i in found],
+            "image_id": found,
+            "bbox": list(numbers(records, "bbox", 4, path, "a box [x, y, w, h]")),
+            "score": numbers(records, "score", 1, path, "a number")[:, 0],
+        }
+    )
+
+
+def _files(card: DatasetCard, table: pd.DataFrame) -> Any:
+    """The path of an image by its id; the table has rows for images with annotated people only."""
+    known = dict(zip(table["image_id"], table["image"], strict=True))
+    folder = Path(next(iter(known.values()))).parent
+    pattern = PoseEvaluationOptions.of(card).image_name
+    return lambda image: known.get(image) or str(folder / pattern.format(image_id=image))

@@ -20,8 +20,7 @@ from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
 from humanbench.tasks.pose import PoseEvaluationOptions
-from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, with_keypoints
-from humanbench.tasks.pose.detections import read_detections
+from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, read_detections, with_keypoints
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
