@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from itertools import chain
 from typing import Any
@@ -15,6 +16,15 @@ Bools = NDArray[np.bool_]
 
 AnyFloats = NDArray[np.floating[Any]]
 """Floats in the precision they were given in."""
+
+
+def ratio(part: Any, whole: NDArray[Any], nothing: float = math.nan) -> Floats:
+    """`part / whole` of arrays of one shape, and `nothing` where there is none of the whole.
+
+    >>> ratio(np.array([1, 0]), np.array([4, 0]))
+    array([0.25,  nan])
+    """
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), nothing), where=whole > 0))
 
 
 def real_numbers(value: Any) -> Floats:

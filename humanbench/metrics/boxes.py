@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics import calibration
-from humanbench.metrics.scores import ReliabilityBins, UnitErrors
+from humanbench.metrics.scores import Reduce, ReliabilityBins, Scores, Single, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -100,13 +100,8 @@ class Curve:
     @property
     def errors(self) -> UnitErrors:
         """Percent of an image's people that its best detections, as many as there are people, do not find."""
-
-        def shares() -> Floats:
-            missed = 100.0 * (self.positives - self.first_hits)
-            there = self.positives > 0
-            return np.asarray(np.divide(missed, self.positives, out=np.full(len(missed), np.nan), where=there))
-
-        return UnitErrors(shares, "people that are missed", "%")
+        missed = 100.0 * (self.positives - self.first_hits)
+        return UnitErrors(lambda: ratio(missed, self.positives), "people that are missed", "%")
 
 
 @dataclass(frozen=True)
@@ -317,6 +312,28 @@ class ScoreCalibration:
     def info(self) -> dict[str, str]:
         """A sentence where there is no value."""
         return {} if self.cases else {"calibration": NO_PROBABILITIES}
+
+
+def curve_scores(
+    parts: Any,
+    reduce: Reduce,
+    curve: Curve,
+    certain: ScoreCalibration,
+    info: Mapping[str, Any],
+    single: Single | None = None,
+) -> Scores:
+    """The scores of images from their curve and its calibration."""
+    return Scores(
+        parts,
+        reduce,
+        n=len(curve.positives),
+        unit="image",
+        info={**info, **certain.info},
+        errors=curve.errors,
+        reliability=certain.curves,
+        centred=("D-ECE",),
+        single=single,
+    )
 
 
 FEW = 4

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, PredictionError
 from humanbench.metrics.boxes import (
     CornerBoxes,
     Curve,
     DetectionImage,
+    Overlaps,
     Rows,
     ScoreCalibration,
     covered,
+    curve_scores,
     flatten,
     greedy_curve,
     greedy_verdicts,
@@ -71,14 +72,7 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     asked for, scores outside [0, 1], in which its thresholds lie. Definition: CrowdDet `lib/evaluate` (Megvii, the
     dataset's authors).
     """
-    size = _sizes(images)
-    gt = flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
-    det = flatten(images, "det", _DETECTED).by_score()
-    ignore = gt.values[:, 4] != 0
-    people, regions = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size)
-    detected = _clip(det, size)
-    pairs = overlaps(detected, people, OVERLAP, EPSILON)
-    ignorable = covered(detected, regions, OVERLAP, EPSILON)
+    det, people, regions, pairs, ignorable = _clipped(images)
     positives = np.diff(people.start)
     curve = greedy_curve(det, pairs, ignorable, positives)
     counts = None
@@ -86,34 +80,30 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
         _check_scores(images, det)
         hidden = covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
-    info: dict[str, Any] = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
     certain = ScoreCalibration.of(curve)
-    return Scores(
-        CrowdParts(curve, counts, certain),
-        reduce_crowd,
-        n=len(images),
-        unit="image",
-        info=info | certain.info,
-        errors=curve.errors,
-        reliability=certain.curves,
-        centred=("D-ECE",),
-        single={
-            "AP50": lambda parts, counts: _of_curve(parts, counts)["AP50"],
-            "MR-2": lambda parts, counts: _of_curve(parts, counts)["MR-2"],
-        },
-    )
+    info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
+    single = {name: lambda parts, counts, name=name: _of_curve(parts, counts)[name] for name in ("AP50", "MR-2")}
+    return curve_scores(CrowdParts(curve, counts, certain), reduce_crowd, curve, certain, info, single)
 
 
 def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
     """What `crowdhuman` makes of each detection of one image, in the order given: HIT, MISS or IGNORED."""
-    size = _sizes([image])
-    gt, det = flatten([image], "gt", ("x", "y", "w", "h", "ignore")), flatten([image], "det", _DETECTED)
-    ignore = gt.values[:, 4] != 0
-    people, regions, detected = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size), _clip(det.by_score(), size)
-    pairs, ignorable = overlaps(detected, people, OVERLAP, EPSILON), covered(detected, regions, OVERLAP, EPSILON)
-    verdicts = np.empty(len(det.values), np.int8)
-    verdicts[np.argsort(-det.values[:, -1], kind="stable")] = greedy_verdicts(pairs, ignorable, len(people.area))
+    _, people, _, pairs, ignorable = _clipped([image])
+    scores = flatten([image], "det", _DETECTED).values[:, -1]
+    verdicts = np.empty(len(scores), np.int8)
+    verdicts[np.argsort(-scores, kind="stable")] = greedy_verdicts(pairs, ignorable, len(people.area))
     return verdicts
+
+
+def _clipped(images: Sequence[DetectionImage]) -> tuple[Rows, CornerBoxes, CornerBoxes, Overlaps, Bools]:
+    """Detections by score as they were given, and of all boxes cut at the images' edges: people, regions to ignore,
+    pairs of a detection and a person, and which detections lie in a region."""
+    size = _sizes(images)
+    gt, det = flatten(images, "gt", ("x", "y", "w", "h", "ignore")), flatten(images, "det", _DETECTED).by_score()
+    ignore = gt.values[:, 4] != 0
+    people, regions, detected = (_clip(rows, size) for rows in (gt.keep(~ignore), gt.keep(ignore), det))
+    pairs, ignorable = overlaps(detected, people, OVERLAP, EPSILON), covered(detected, regions, OVERLAP, EPSILON)
+    return det, people, regions, pairs, ignorable
 
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:

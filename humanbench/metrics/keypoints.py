@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.oks import (
@@ -141,8 +141,7 @@ def _errors(people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.
     kept = place < by_group[detected.group]
     right = ((status == RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
     found = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
-    shares = np.divide(found, wanted, out=np.full(images, np.nan), where=wanted > 0)
-    return np.asarray(100 * (1 - shares))
+    return np.asarray(100 * (1 - ratio(found, wanted)))
 
 
 def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:

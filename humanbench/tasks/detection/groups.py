@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from humanbench.arrays import Bools, Floats
+from humanbench.arrays import Bools, Floats, ratio
 from humanbench.data.boxes import visible_ratios
 from humanbench.data.images import image_size
 
@@ -66,8 +66,7 @@ def outside_share(boxes: Floats, size: tuple[float, float]) -> Floats:
     low = np.clip(boxes[:, :2], 0, size)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
     area = boxes[:, 2:].prod(axis=1)
-    inside = np.divide((high - low).prod(axis=1), area, out=np.ones(len(boxes)), where=area > 0)
-    return np.asarray(np.clip(1 - inside, 0, 1))
+    return np.asarray(np.clip(1 - ratio((high - low).prod(axis=1), area, nothing=1.0), 0, 1))
 
 
 def _sizes(table: pd.DataFrame) -> Sequence[tuple[float, float]]:
