@@ -53,18 +53,6 @@ def bootstrap(
     return _intervals(values, drawn, scores.n)
 
 
-def paired_difference(
-    base: Scores, new: Scores, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> dict[str, Interval]:
-    """Intervals of `new - base` for every metric that both have: each resample draws the same units for both.
-
-    Both must be scores of the same units in the same order (the same dataset, split and subset); a `ValueError` when
-    their number or kind differs.
-    """
-    values = {name: new[name] - base[name] for name in base if name in new}
-    return _intervals(values, paired_draws([base], [new], list(values), rng, resamples), base.n)
-
-
 def paired_draws(
     base: Sequence[Scores], new: Sequence[Scores], metrics: Sequence[str], rng: np.random.Generator, resamples: int
 ) -> Floats:

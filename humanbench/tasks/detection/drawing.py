@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -21,6 +21,7 @@ from humanbench.tasks.base import Tables, TaskDrawing, only
 from humanbench.tasks.detection.predictions import Detections
 from humanbench.tasks.drawn import (
     TRUTH,
+    Drawings,
     DrawnPicture,
     DrawnSample,
     Guess,
@@ -30,8 +31,8 @@ from humanbench.tasks.drawn import (
     large,
     near,
     rows_at,
-    several,
 )
+from humanbench.text import several
 
 
 class DetectionDrawing(TaskDrawing):
@@ -92,9 +93,7 @@ class DetectionDrawing(TaskDrawing):
                 pictures.append(_boxes(tile(), name, found, labels, image.size))
             yield DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: Detections
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Detections) -> Drawings:
         """Pictures with the boxes of at least half the highest score that a box has anywhere."""
         least = SHOWN * float(predictions.scores.max(initial=0.0))
         for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 from typing import Any
@@ -19,6 +19,7 @@ from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, 
 from humanbench.tasks.base import Tables, TaskDrawing, only
 from humanbench.tasks.drawn import (
     TRUTH,
+    Drawings,
     DrawnPicture,
     DrawnSample,
     Guess,
@@ -28,9 +29,9 @@ from humanbench.tasks.drawn import (
     large,
     near,
     rows_at,
-    several,
 )
 from humanbench.tasks.pose.predictions import PredictedPoses
+from humanbench.text import several
 
 
 class PoseDrawing(TaskDrawing):
@@ -101,9 +102,7 @@ class PoseDrawing(TaskDrawing):
                 pictures.append(_skeletons(card, tile(), name, moved))
             yield DrawnSample(str(row["image_id"]), tuple(pictures), position=position)
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: PredictedPoses
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> Drawings:
         """Pictures with everybody who was found, joints of a score of at least 0.2."""
         table, by_image = only(tables), _positions(predictions.image_ids)
         for name, rows in table.groupby("image_id", sort=False):
