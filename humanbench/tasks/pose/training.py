@@ -23,7 +23,7 @@ from humanbench.tasks.pose import PoseEvaluationOptions
 from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, read_detections, with_keypoints
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.options import PoseSections
-from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
+from humanbench.tasks.pose.predictions import PredictedPoses, metric_of
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
 
@@ -53,7 +53,7 @@ class PoseTraining(TaskTraining):
     ) -> PeopleToFind:
         """Every given person, or those that average precision counts, or what a detector found."""
         table = only(tables)
-        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        given = metric_of(card, tables).given
         if PoseSections.of(recipe).test.boxes == "annotations":
             return PeopleToFind(table if given else with_keypoints(table), recipe, preprocessing)
         if given:
@@ -93,14 +93,13 @@ class PoseTraining(TaskTraining):
 
         The card's evaluation options `joint_threshold` and `oks_nms` are those of the rescoring and the suppression.
         """
-        table, points = only(tables), len(card.labels.keypoints)
-        if METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+        table, points, options = only(tables), len(card.labels.keypoints), PoseEvaluationOptions.of(card)
+        if metric_of(card, tables).given:
             by_person = {found.annotation_id: found for found in decoded}
             keypoints = np.stack([by_person[i].keypoints for i in table["annotation_id"]])
             return PredictedPoses(
                 list(table["image_id"]), keypoints, keypoints[..., 2].mean(1), list(table["annotation_id"])
             )
-        options = PoseEvaluationOptions.of(card)
         scores = np.array([rescore(found, options.joint_threshold) for found in decoded])
         kept = oks_nms(decoded, scores, card.labels.sigmas, options.oks_nms)
         keypoints = np.array([decoded[i].keypoints for i in kept]).reshape(len(kept), points, 3)

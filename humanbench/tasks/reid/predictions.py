@@ -1,7 +1,4 @@
-"""Person re-identification: rank a gallery for every query.
-
-Evaluation option `distance` of a card: `euclidean` (the default; on features as they are in the file) or `cosine`.
-"""
+"""Person re-identification: rank a gallery for every query; predictions files and their metrics."""
 
 from __future__ import annotations
 
@@ -71,13 +68,7 @@ class ReidPredictions(TaskPredictions):
             _reordered(archive.floats("distances", rows=len(rows), columns=len(columns)), rows, columns)
         )
 
-    def write(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        predictions: ReidFeatures | ReidDistances,
-        path: Path,
-    ) -> None:
+    def write(self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances, path: Path) -> None:
         """Write `.npz`."""
         query, gallery = (np.array(table["id"], dtype=str) for table in tables.values())
         values = (
