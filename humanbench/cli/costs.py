@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from humanbench.evaluation.estimate import CostEstimate
 
 
-def cost(estimated: CostEstimate) -> str:
+def cost(e: CostEstimate) -> str:
     """An estimate in a line."""
-    e = estimated
+    source = " by the card" if e.counts == "card" else ""
     parts = [
-        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images{_by_card(e)}",
+        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images{source}",
         f"{e.iterations:,} iterations ({e.epochs:,} epochs)",
         f"{e.trainable:,} of {e.trainable + e.frozen:,} parameters train",
         f"{e.gflops:.2f} GFLOPs an image, {e.training_gflops:.2f} in training, {e.total_tflops:,.1f} TFLOPs in all",
@@ -26,10 +26,6 @@ def cost(estimated: CostEstimate) -> str:
     if e.trunk_gb:
         parts[-1] += f", of them {e.trunk_gb:.1f} GB of stored trunk outputs"
     return "; ".join([*parts, f"{e.hours:.2f} hours at {e.tflops_per_second:.3g} TFLOP/s"])
-
-
-def _by_card(estimated: CostEstimate) -> str:
-    return " by the card" if estimated.counts == "card" else ""
 
 
 def table(estimates: Sequence[CostEstimate]) -> str:

@@ -10,7 +10,6 @@ from humanbench.cli.options import SCALE, SEED, OneValue, following_options
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
-    from humanbench.results.cells import CellNumber
 
 
 @click.command(name="demo", cls=OneValue)
@@ -53,7 +52,7 @@ def command(out: str, seed: int, scale: float) -> None:
 def _table(shown: Shown) -> None:
     """Both backbones' main metric of each dataset, with its interval."""
     from humanbench.cards import load_card
-    from humanbench.cli.tables import plain_table, wide_console
+    from humanbench.cli.tables import plain_table, value_and_interval, wide_console
     from humanbench.results.cells import cell_numbers
 
     heads = [text for results in shown.runs for text in (results[0].backbone, "95 % interval")]
@@ -62,19 +61,13 @@ def _table(shown: Shown) -> None:
     for index, result in enumerate(shown.runs[0]):
         card = load_card(result.dataset)
         assert card.evaluation is not None
-        cells = [text for column in numbers for text in _numbers(column[index])]
+        cells = [text for column in numbers for text in value_and_interval(column[index])]
         table.add_row(card.id, card.task, card.evaluation.main, *cells)
     console = wide_console()
     console.print(table)
     for results in (*shown.runs, *shown.further):
         for failed in results.failed:
             console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
-
-
-def _numbers(number: CellNumber | None) -> tuple[str, str]:
-    from humanbench.results.cells import interval_text
-
-    return (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
 
 
 def _again(shown: Shown, folder: object) -> str:

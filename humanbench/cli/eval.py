@@ -128,8 +128,8 @@ def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, 
 def _show(results: Results, as_json: bool) -> None:
     import json
 
-    from humanbench.cli.tables import plain_table, wide_console
-    from humanbench.results.cells import cell_numbers, interval_text, labels
+    from humanbench.cli.tables import plain_table, value_and_interval, wide_console
+    from humanbench.results.cells import cell_numbers, labels
 
     if as_json:
         print_json([json.loads(result.to_json()) for result in results])
@@ -137,10 +137,9 @@ def _show(results: Results, as_json: bool) -> None:
     table = plain_table(["dataset", "scenario", "protocol", "seed", "metric"], ["value", INTERVAL])
     table.add_column("")
     for result, number in zip(results, cell_numbers([result] for result in results), strict=True):
-        numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
             result.dataset, result.scenario, result.regime + (f", {result.variant}" if result.variant else ""),
-            str(result.seed), result.main, *numbers,
+            str(result.seed), result.main, *value_and_interval(number),
             ", ".join(labels(result)), style="red" * (number is None),
         )  # fmt: skip
     console = wide_console()
@@ -155,12 +154,11 @@ def _show(results: Results, as_json: bool) -> None:
 def _over_seeds(results: Results) -> Any:
     from statistics import stdev
 
-    from humanbench.cli.tables import plain_table
-    from humanbench.results.cells import interval_text
+    from humanbench.cli.tables import plain_table, value_and_interval
 
     table = plain_table(["dataset", "metric", "mean", INTERVAL, "standard deviation", "seeds"], title="over seeds")
     for cell, number in results.cells():
         spread = f"{stdev(number.trained.base):.2f}" if number.seeds > 1 else ""
-        texts = (f"{number.value:.2f}", interval_text(number), spread, str(number.seeds))
+        texts = (*value_and_interval(number), spread, str(number.seeds))
         table.add_row(cell[0].dataset, cell[0].main, *texts)
     return table

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from humanbench.results.cells import CellNumber
 
 WIDTH = 120
 """Columns of a table that goes to a file or a log."""
@@ -27,3 +31,10 @@ def wide_console(width: int = WIDTH, highlight: bool = True) -> Console:
     if not console.is_terminal:
         console.width = width
     return console
+
+
+def value_and_interval(number: CellNumber | None) -> tuple[str, str]:
+    """The number of a cell in two columns; None where the cell failed."""
+    from humanbench.results.cells import interval_text
+
+    return (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")

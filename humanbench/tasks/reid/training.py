@@ -123,9 +123,8 @@ class ReidHead(nn.Module):
 
     def __init__(self, width: int, people: int, options: ReidHeadOptions, loss: ReidLossOptions) -> None:
         super().__init__()
-        self.class_token = options.feature == "class_token"
-        self.needs: FeatureLevel = "class_token" if self.class_token else "map"
-        self.pool = Pool("attentive", width) if options.feature == "attentive" else None
+        self.pool = Pool("mean" if options.feature == "pooled" else options.feature, width)
+        self.needs: FeatureLevel = self.pool.needs
         self.triplet = loss.triplet
         self.neck = BatchNorm1d(width)
         # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.
@@ -136,8 +135,7 @@ class ReidHead(nn.Module):
 
     def forward(self, features: BackboneFeatures, batch: Batch) -> Outputs:
         """Logits only in training: the test needs none."""
-        token = features.class_token if self.class_token else None
-        feature = token if token is not None else features.pooled if self.pool is None else self.pool(features)
+        feature = self.pool(features)
         return Outputs(feature, self.classifier(self.neck(feature)) if self.training else None)
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
