@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from pydantic import model_validator
@@ -19,15 +19,13 @@ from humanbench.errors import CardError, HumanbenchError
 from humanbench.metrics.groups import Gap as Gap
 from humanbench.metrics.groups import Group, Grouping, group_numbers
 from humanbench.metrics.groups import GroupValue as GroupValue
+from humanbench.metrics.scores import Scores
 from humanbench.progress import track
 from humanbench.schema import Number, Record
 from humanbench.scoring import ScoredPredictions, marks, scored
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    from humanbench.metrics import Scores
 
 LEAST = 30
 """Members from which a group has a value: no proportion on fewer than 30, as in the Data Presentation Standards for

@@ -19,7 +19,7 @@ from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
-from humanbench.metrics.scores import ALL, ReliabilityBins
+from humanbench.metrics.scores import ALL, ReliabilityBins, Scores
 from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Number as Number
@@ -31,8 +31,6 @@ from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from humanbench.metrics import Scores
 
 
 class Metric(Record):

@@ -83,54 +83,41 @@ def show(report: Comparison) -> None:
     from rich.markup import escape
 
     from humanbench.cli.tables import wide_console
-    from humanbench.comparison.formats import (
-        CELLS,
-        DETECTS,
-        GROUPS_SAY,
-        TOGETHER,
-        average_row,
-        cost_rows,
-        folded_rows,
-        group_head,
-        group_rows,
-        headline,
-        not_together,
-        notes,
-        sides,
-        together_row,
-    )
+    from humanbench.comparison import formats
     from humanbench.comparison.report import boards
 
     console = wide_console(140, highlight=False)
-    for name, side in zip(("BASE", "NEW "), sides(report), strict=True):
+    for name, side in zip(("BASE", "NEW "), formats.sides(report), strict=True):
         console.print(f"{name} {escape(side)}", soft_wrap=True)
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
     for board, cells in boards(report.cells).items():
-        rows = [(row, styles.get(verdict, "")) for row, verdict in folded_rows(cells)]
-        console.print(_table(board, CELLS, rows))
+        rows = [(row, styles.get(verdict, "")) for row, verdict in formats.folded_rows(cells)]
+        console.print(_table(board, formats.CELLS, rows))
         together = [group for group in report.together if group.board == board]
         if together:
-            console.print(_table("", TOGETHER, [(together_row(one), styles.get(one.verdict, "")) for one in together]))
-        own = [(average_row(average), "") for average in report.averages if average.board == board]
+            rows = [(formats.together_row(one), styles.get(one.verdict, "")) for one in together]
+            console.print(_table("", formats.TOGETHER, rows))
+        own = [(formats.average_row(average), "") for average in report.averages if average.board == board]
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
-        if costs := cost_rows(report, board):
+        if costs := formats.cost_rows(report, board):
             words = [f"{name} {base} → {new}" if base else name for name, _, base, new in costs]
             console.print(escape(f"cost, median of the cells: {'; '.join(words)}"), style="dim", soft_wrap=True)
         for grouping in report.groups:
             if grouping.board == board:
-                console.print(_table("", group_head(grouping), [(row, "") for row in group_rows(grouping)]))
-    if reason := not_together(report):
+                rows = [(row, "") for row in formats.group_rows(grouping)]
+                console.print(_table("", formats.group_head(grouping), rows))
+    if reason := formats.not_together(report):
         console.print(escape(reason), style="dim", soft_wrap=True)
     if report.comparable:
-        console.print(DETECTS, style="dim", soft_wrap=True)
+        console.print(formats.DETECTS, style="dim", soft_wrap=True)
     if report.groups:
-        console.print(f"{GROUPS_SAY}.", style="dim", soft_wrap=True)
-    for note in [*notes(report), *report.groups_absent]:
+        console.print(f"{formats.GROUPS_SAY}.", style="dim", soft_wrap=True)
+    for note in [*formats.notes(report), *report.groups_absent]:
         console.print(escape(note), style="dim", soft_wrap=True)
     if report.comparable:  # else it is the error
-        console.print(escape(headline(report)), soft_wrap=True, style="bold")
+        console.print(escape(formats.headline(report)), soft_wrap=True, style="bold")
 
 
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], str]]) -> Any:

@@ -15,12 +15,7 @@ from humanbench.cli.options import OneValue, data_options, following_options, js
 @click.option("--second", metavar="RUN", help="A run whose predictions stand beside those of the first.")
 @click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")
 @click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default="failures",
-    show_default=True,
-    metavar="DIR",
-    help="The folder.",
+    "--out", type=click.Path(path_type=Path), default="failures", show_default=True, metavar="DIR", help="The folder."
 )
 @click.option("--count", type=click.IntRange(1, 200), default=10, show_default=True, help="Test units of each cell.")
 @click.option("--subset", metavar="FILE", help="The file of sample ids, where the run is of a subset.")

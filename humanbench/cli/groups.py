@@ -15,11 +15,7 @@ from humanbench.cli.options import SEED, OneValue, data_options, following_optio
 @click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")
 @click.option("--subset", metavar="FILE", help="The file of sample ids, where the run is of a subset.")
 @click.option(
-    "--least",
-    type=click.IntRange(2),
-    default=30,
-    show_default=True,
-    help="Members below which a group has no value.",
+    "--least", type=click.IntRange(2), default=30, show_default=True, help="Members below which a group has no value."
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
 @data_options

@@ -37,11 +37,7 @@ BLOCK_BYTES = 200_000_000
 
 
 def reid(
-    distances: ArrayLike,
-    query_ids: ArrayLike,
-    gallery_ids: ArrayLike,
-    query_cams: ArrayLike,
-    gallery_cams: ArrayLike,
+    distances: ArrayLike, query_ids: ArrayLike, gallery_ids: ArrayLike, query_cams: ArrayLike, gallery_cams: ArrayLike
 ) -> Scores:
     """mAP, rank-1, rank-5, rank-10 and mINP in percent from a distance matrix.
 

@@ -41,22 +41,18 @@ class ParsingDrawing(TaskDrawing):
         """Part maps blended over the image, each part with its class number."""
         tiles: list[Tile] = []
         present: set[int] = set()
-        for row in shuffled_rows(table, rng):
-            if len(tiles) == columns * rows:
-                break
+        for row, _ in zip(shuffled_rows(table, rng), range(columns * rows), strict=False):
             label = load_label(card, row["label"])
             image = canvas.picture(row["image"])
             if label.shape != image.size[::-1]:
                 size = f"{label.shape[1]} x {label.shape[0]}"
                 raise DataError(f"{row['label']}: the map is {size}, its image {image.width} x {image.height}")
-            tile = Tile(image, CELL, CELL, str(row["id"]), _crop(label))
-            present |= blend_parts(tile, label)
-            tiles.append(tile)
+            tiles.append(Tile(image, CELL, CELL, str(row["id"]), _crop(label)))
+            present |= blend_parts(tiles[-1], label)
         classes = sorted(present - {0, IGNORE})
         legend = [LegendKey(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
-        return Sheet(
-            tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
-        )
+        legend += [LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else []
+        return Sheet(tiles, columns, legend)
 
     def drawn(
         self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
