@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,7 @@ from humanbench.cli.options import (
     json_option,
     print_json,
 )
+from humanbench.errors import CardError, DataError
 
 if TYPE_CHECKING:
     from humanbench.cards import DatasetCard, RemoteFile
@@ -122,7 +125,6 @@ def verify_datasets(
     from humanbench.cards import select_cards
     from humanbench.data.verify import verify
     from humanbench.data_root import find_data
-    from humanbench.errors import CardError, DataError
 
     if not ids and not everything:
         raise CardError("name the datasets to verify (wildcards allowed), or give --all for those on disk")
@@ -168,9 +170,6 @@ def preview(
     ids: tuple[str, ...], split: str | None, out: str, subset: str | None, seed: int, data_root: DataRoot | None
 ) -> None:
     """Write a contact sheet per dataset with the labels drawn on the images."""
-    from functools import partial
-    from pathlib import Path
-
     from humanbench.cards import select_cards
     from humanbench.data.preview import contact_sheet, preview_table
     from humanbench.files import write_whole
@@ -191,7 +190,6 @@ def extract(dataset_id: str, data_root: DataRoot | None) -> None:
     from humanbench.cards import load_card
     from humanbench.data.readers import find_root, reader_for
     from humanbench.data.samples import dataset_folder
-    from humanbench.errors import CardError
 
     card = load_card(dataset_id)
     unpack = getattr(reader_for(card), "extract", None)
@@ -284,14 +282,11 @@ def synthesize_datasets(
     Nothing in them is real: a marker file says so, and every result from them is labelled synthetic. The same seed and
     scale give the same files, whatever the number of processes; so does the same difficulty.
     """
-    from pathlib import Path
-
     from humanbench.cards import evaluated as evaluated_cards
     from humanbench.cards import select_cards
     from humanbench.cli.signals import ended_by_signals
     from humanbench.data.mannequin.pool import workers as pool_of
     from humanbench.data.mannequin.suite import check_card, synthesize
-    from humanbench.errors import CardError
 
     if not (ids or everything or evaluated):
         raise CardError("name the datasets to write (wildcards allowed), or give --all or --evaluated")

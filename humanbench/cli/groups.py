@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
+from humanbench.errors import HumanbenchError
 
 
 @click.command(name="groups", cls=OneValue)
@@ -28,11 +30,9 @@ def command(run: str, predictions: str | None, datasets: str | None, as_json: bo
     cell's numbers are kept in RUN/groups, from which a board shows them.
     """
     import json
-    from pathlib import Path
 
     from humanbench.by_group import SubgroupReport, subgroups
     from humanbench.cards import cards
-    from humanbench.errors import HumanbenchError
 
     if predictions is None and run in cards() and not Path(run).exists():
         raise HumanbenchError(f"{run} is a dataset: give --predictions FILE with it, or a run folder alone")

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from humanbench.arrays import Bools, Floats, Ints, ratio
+from humanbench.arrays import LARGEST, Bools, Floats, Ints, beyond, ratio
 from humanbench.errors import DataError, PredictionError
-from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 MPII_JOINTS = 16

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Bools, Floats, Ints, ratio
+from humanbench.arrays import LARGEST, Bools, Floats, Ints, beyond, ratio
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics import oks
-from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import LARGEST, beyond
 from humanbench.documents import from_json
 from humanbench.errors import PredictionError
 from humanbench.files import write_text
-from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.predictions.files import read_bytes
 
 Record = Mapping[str, Any]

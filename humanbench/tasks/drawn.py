@@ -83,11 +83,11 @@ def fitted(image: Image.Image, crop: Box | None = None, width: int = WIDTH, heig
     return Tile(image, *sides, "", crop)
 
 
-def large(path: str, crop: Box | None = None) -> Tile:
-    """A tile with a whole picture file (or a part) about as large as it is: its longer side is 512 to 1,280 pixels."""
+def large(path: str) -> Tile:
+    """A tile with a whole picture file about as large as it is: its longer side is 512 to 1,280 pixels."""
     image = canvas.picture(path)
     side = min(1280, max(512, *image.size))
-    return fitted(image, crop, side, side)
+    return fitted(image, None, side, side)
 
 
 def finished(tile: Tile) -> Image.Image:

@@ -41,18 +41,9 @@ def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
 
     The same person id in splits of one dataset is one class; in different datasets they are two.
     """
-    by_dataset: dict[str, list[pd.DataFrame]] = {}
-    for table in tables.values():
-        by_dataset.setdefault(str(table.attrs["dataset"]), []).append(table)
-    people, first = {}, 0
-    for dataset in sorted(by_dataset):
-        people[dataset] = (first, np.unique(np.concatenate([table["pid"].to_numpy() for table in by_dataset[dataset]])))
-        first += len(people[dataset][1])
-    rows = [np.zeros(0, np.int64)]
-    for table in tables.values():
-        start, own = people[str(table.attrs["dataset"])]
-        rows.append(start + np.searchsorted(own, table["pid"].to_numpy()))
-    return np.concatenate(rows), first
+    rows = pd.concat([table[["pid"]].assign(dataset=str(table.attrs["dataset"])) for table in tables.values()])
+    people = rows.groupby(["dataset", "pid"])
+    return np.asarray(people.ngroup(), np.int64), people.ngroups
 
 
 class IdentityPictures(PersonPictures):
