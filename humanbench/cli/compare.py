@@ -38,17 +38,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
 @following_options
 @json_option
-def command(
-    base: str,
-    new: str,
-    gate: bool,
-    undecided: bool,
-    margin: float | None,
-    form: str,
-    save: tuple[str, ...],
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(gate: bool, undecided: bool, form: str, save: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare the runs BASE and NEW: run folders of eval, results files, or names of shipped baselines.
 
     Per cell both values, their difference with its interval, a p-value corrected over the cells, the drop that could
@@ -62,7 +52,7 @@ def command(
     from humanbench.comparison.saving import check_names, write
 
     check_names(save)
-    report = compare(base, new, margin=margin, **options)
+    report = compare(**options)
     for name in save:
         write(report, name)
     form = "json" if as_json else form

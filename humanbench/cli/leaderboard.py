@@ -159,14 +159,7 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
 @following_options
 @json_option
 def rerun(
-    entry: str,
-    out: Path | None,
-    checkpoint: str | None,
-    device: str | None,
-    trust: bool,
-    data_root: DataRoot | None,
-    store: Path | None,
-    as_json: bool,
+    entry: str, out: Path | None, checkpoint: str | None, store: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
 
@@ -175,7 +168,7 @@ def rerun(
     found = rerunning.find_entry(entry, _known(store))
     for place in rerunning.strange_places(found, checkpoint):
         click.echo(f"{found.id} names: {place}", err=True)
-    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device, trust)
+    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, **options)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
         print_json(documents)

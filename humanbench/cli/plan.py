@@ -43,8 +43,7 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
 
 _VALUES = (
     "checkpoint", "variant", "head", "data_root", "fraction", "corrupt", "subset", "out", "device", "workers",
-    "pretrained_on",
-    "precision", "log",
+    "pretrained_on", "precision", "log",
 )  # fmt: skip
 """Arguments of a request with an option of their name."""
 
