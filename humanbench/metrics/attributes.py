@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import AnyFloats, Bools, Floats, Ints, ratio
+from humanbench.arrays import AnyFloats, Bools, Floats, ratio
 from humanbench.errors import HumanbenchError
 from humanbench.metrics import calibration
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
@@ -108,7 +108,8 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
 def _reduce_many(parts: LabelHits, counts: DrawCounts) -> Mapping[str, Floats]:
     """The values of each draw from draws x images of counts; `nan` for a draw of nothing."""
     drawn = counts.sum(axis=1)
-    sums = _sums(parts.label, counts)
+    # Whole numbers, which floats hold up to 2^24 (`_EXACT`) and 2^53.
+    sums = (counts.astype(parts.label.dtype) @ parts.label).astype(np.int64)
     labelled, right = sums[:, : sums.shape[1] // 2], sums[:, sums.shape[1] // 2 :]
     counted = ((labelled > 0) | parts.never) & (drawn > 0)[:, None]
     rates = ratio(right, labelled, 0.0)
@@ -141,11 +142,6 @@ def _by_name(names: tuple[str, ...], rates: Floats, counted: Bools) -> Iterator[
         both, known = (of.reshape(len(of), 2, -1) for of in (rates, counted))
         means = ratio(100 * (both * known).sum(axis=1), known.sum(axis=1))
         yield from zip((f"mA {name}" for name in names), means.T, strict=True)
-
-
-def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:
-    """`counts @ label` in whole numbers, which floats hold up to 2^24 (`_EXACT`) and 2^53."""
-    return (counts.astype(label.dtype) @ label).astype(np.int64)
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike, threshold: float) -> tuple[Bools, Bools, Bools]:
