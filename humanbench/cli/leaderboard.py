@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +98,7 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
     report = check_submission(submission, data_root)
     if report.ok and (copy := stored.copied(report.results, stored.load_store(_known(store)))):
         report.problems.append(copy)
-    _finish(report, as_json)
+    finish(report, {}, as_json)
 
 
 @command.command("verify")
@@ -134,7 +135,7 @@ def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_
 
     place = _said(stored.default_store()) if store is None else store
     report, name = stored.accept(submission, place, data_root)
-    _finish(report, as_json, submission=name)
+    finish(report, {"submission": name}, as_json)
 
 
 @command.command("withdraw")
@@ -195,7 +196,8 @@ def _said(place: Path) -> Path:
     return place
 
 
-def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:
+def finish(report: SubmissionReport, about: Mapping[str, str | None], as_json: bool, indent: str = "  ") -> None:
+    """Print what a check came to, and what was done after it; exit code 1 for a submission that is rejected."""
     import json
 
     from humanbench.leaderboard.submissions.rescore import summary
@@ -206,6 +208,6 @@ def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:
         click.echo(summary(report))
         for name, value in about.items():
             if value:
-                click.echo(f"  {name}: {value}")
+                click.echo(f"{indent}{name}: {value}")
     if not report.ok:
         click.get_current_context().exit(1)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.leaderboard import finish
 from humanbench.cli.options import OneValue, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
-    from humanbench.leaderboard.submissions.rescore import SubmissionReport
 
 
 @click.command(name="submit", cls=OneValue)
@@ -55,19 +55,4 @@ def command(
                 done["written"] = str(write_submission(folder, out or Path(default_name(run))))
             if place is not None:
                 done["pull request"] = push(folder, place)
-    _show(report, done, as_json)
-    if not report.ok:
-        click.get_current_context().exit(1)
-
-
-def _show(report: SubmissionReport, done: dict[str, str], as_json: bool) -> None:
-    import json
-
-    from humanbench.leaderboard.submissions.rescore import summary
-
-    if as_json:
-        click.echo(json.dumps({**done, **report.as_dict()}, indent=1, allow_nan=False))
-        return
-    click.echo(summary(report))
-    for what, where in done.items():
-        click.echo(f"{what}: {where}")
+    finish(report, done, as_json, indent="")
