@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -15,6 +16,31 @@ Bools = NDArray[np.bool_]
 
 AnyFloats = NDArray[np.floating[Any]]
 """Floats in the precision they were given in."""
+
+
+def ratio(part: Any, whole: NDArray[Any], nothing: float = math.nan) -> Floats:
+    """`part / whole` of arrays of one shape, and `nothing` where there is none of the whole.
+
+    >>> ratio(np.array([1, 0]), np.array([4, 0]))
+    array([0.25,  nan])
+    """
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(part), nothing), where=whole > 0))
+
+
+LARGEST = 1e100
+"""How large a number may be whose square enters a metric: up to here squares, products and sums of them are finite in
+float64; no pixel and no count comes near it."""
+
+
+def beyond(values: ArrayLike) -> int | None:
+    """The first row of N or N x ... numbers that holds one beyond `LARGEST`, or None.
+
+    >>> beyond([[1.0, 2.0], [3.0, -1e160]]), beyond([1e99])
+    (1, None)
+    """
+    rows = np.asarray(values)
+    large = np.abs(rows) > LARGEST
+    return int(np.argwhere(large)[0, 0]) if large.any() else None
 
 
 def real_numbers(value: Any) -> Floats:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from humanbench.by_scene import scene_groupings
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data.mannequin.facts import SceneFacts, facts_beside
 from humanbench.errors import CardError, HumanbenchError
-from humanbench.metrics.groups import Grouping, group_numbers
+from humanbench.metrics.groups import Gap as Gap
+from humanbench.metrics.groups import Group, Grouping, group_numbers
+from humanbench.metrics.groups import GroupValue as GroupValue
+from humanbench.metrics.scores import Scores
 from humanbench.progress import track
-from humanbench.schema import Record
-from humanbench.scoring import Number, ScoredPredictions, marks, scored
+from humanbench.schema import Number, Record
+from humanbench.scoring import ScoredPredictions, marks, scored
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES
 from humanbench.tasks.registry import task_for
@@ -24,26 +30,6 @@ from humanbench.tasks.registry import task_for
 LEAST = 30
 """Members from which a group has a value: no proportion on fewer than 30, as in the Data Presentation Standards for
 Proportions of the US National Center for Health Statistics (2017)."""
-
-
-class GroupValue(Record):
-    """The main metric of a group, its 95 % interval and its `n` members; without numbers where these are too few."""
-
-    name: str
-    n: Annotated[int, Field(ge=0)]
-    value: Number
-    low: Number
-    high: Number
-
-
-class Gap(Record):
-    """The two groups between which the metric differs most, the difference and its simultaneous 95 % interval."""
-
-    best: str
-    worst: str
-    value: Number
-    low: Number
-    high: Number
 
 
 class GroupingReport(Record):
@@ -173,7 +159,7 @@ def groupings_of(of: ScoredPredictions) -> list[Grouping]:
         raise CardError(f"{of.card.id}: no metrics by group are computed: {of.card.subgroups.forbidden}")
     groupings = list(task_for(of.card).predictions.groups(of.card, of.tables, of.predictions, of.scores))
     if of.synthetic:
-        groupings += scene_groupings(of.card, of.tables, of.scores)
+        groupings += _scene_groupings(of)
     if not groupings:
         raise CardError(
             f"{of.card.id}: its labels tell no groups apart (docs/groups.md says which datasets have such labels)"
@@ -189,6 +175,68 @@ def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int
         name=grouping.name,
         members=grouping.members,
         about=grouping.about,
-        groups=tuple(GroupValue(**vars(number)) for number in numbers),
-        gap=None if gap is None else Gap(**vars(gap)),
+        groups=tuple(numbers),
+        gap=gap,
     )
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[SceneFacts], str | None]]] = {
+    "skin tone": ("the tone that the person is drawn with, of five", lambda facts: _tone(facts.skin)),
+    "clothing": ("what the person wears below the waist", lambda facts: facts.clothing),
+}
+_MEASURES: Mapping[str, tuple[str, str, Callable[[SceneFacts], float | None]]] = {
+    "light": ("of the place, 1 where a surface that faces it shows its own colour", "", lambda facts: facts.light),
+    "distance": ("of the person, or the mean over those of the picture", " m", lambda facts: facts.distance),
+    "share that shows": ("of the person, or the mean over those of the picture", "", lambda facts: facts.visible),
+}
+_TONES = {1: "1 and 2 (light)", 2: "1 and 2 (light)", 3: "3", 4: "4 and 5 (dark)", 5: "4 and 5 (dark)"}
+
+
+def _tone(skin: int | None) -> str | None:
+    return None if skin is None else _TONES[skin]
+
+
+def _scene_groupings(of: ScoredPredictions) -> Iterator[Grouping]:
+    """Groups of test units by what the scene of their picture knows: for procedural data, of which all is known.
+
+    Skin tone and clothing of people in crops; light, distance, and how much of people shows, in thirds.
+
+    Groups are those of the units' pictures; nothing where the copy has no facts (`facts_beside`).
+    """
+    images = list(next(iter(of.tables.values()))["image"])
+    known = facts_beside(Path(images[0])) if images else {}
+    rows = task_for(of.card).predictions.rows(of.card, of.tables, of.scores)
+    facts = [known.get(Path(images[row])) if row >= 0 else None for row in rows]
+    members = {"image": "pictures", "query": "queries", "person": "people"}.get(of.scores.unit, f"{of.scores.unit}s")
+    for name, (about, kind) in _KINDS.items():
+        kinds = [kind(one) if one is not None else None for one in facts]
+        labels = sorted({kind for kind in kinds if kind is not None})
+        yield from _grouping(name, members, about, of.scores, {label: [k == label for k in kinds] for label in labels})
+    for name, (about, unit, measure) in _MEASURES.items():
+        measured = [measure(one) if one is not None else None for one in facts]
+        values = np.array([math.nan if value is None else value for value in measured])
+        yield from _grouping(name, members, f"{about}; thirds of what was tested", of.scores, _thirds(values, unit))
+
+
+def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
+    """Thirds of the defined values, at bounds of two digits after the point; two parts where both bounds are alike."""
+    defined = values[np.isfinite(values)]
+    if not len(defined):
+        return {}
+    low, high = np.round(np.quantile(defined, [1 / 3, 2 / 3], method="inverted_cdf"), 2)
+    if low == high:
+        return {f"less than {low:.2f}{unit}": list(values < low), f"from {low:.2f}{unit}": list(values >= low)}
+    return {
+        f"up to {low:.2f}{unit}": list(values <= low),
+        f"above {low:.2f} to {high:.2f}{unit}": list((values > low) & (values <= high)),
+        f"more than {high:.2f}{unit}": list(values > high),
+    }
+
+
+def _grouping(
+    name: str, members: str, about: str, scores: Scores, parts: Mapping[str, Sequence[bool]]
+) -> Iterator[Grouping]:
+    """The groups that anybody is in, where there are several."""
+    groups = [Group.part(label, scores, np.array(chosen, bool)) for label, chosen in parts.items() if any(chosen)]
+    if len(groups) > 1:
+        yield Grouping(name, members, about, tuple(groups))

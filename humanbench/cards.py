@@ -119,8 +119,7 @@ class Split(Record):
 
     def counts(self) -> dict[str, int]:
         """The stated counts by name."""
-        names = ("samples", "images", "persons", "identities", "cameras", "boxes", "ignore", "points")
-        return {n: v for n in names if (v := getattr(self, n)) is not None}
+        return {name: value for name, value in self if isinstance(value, int)}
 
 
 class Labels(Record):

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -76,7 +76,7 @@ def _python() -> Finding:
 
 def _packages() -> Iterator[Finding]:
     """Dependencies by what the installed packages say that they need of each other."""
-    wanted = {name: bounds for name, bounds, extra in _requirements("humanbench") if not extra}
+    wanted = dict(_requirements("humanbench"))
     if not wanted:
         yield Finding("packages", "warn", "humanbench is not installed, it runs from its folder", "pip install -e .")
         return
@@ -87,8 +87,8 @@ def _packages() -> Iterator[Finding]:
             wrong.append(Finding(name, "bad", "is not installed", f"pip install '{name}{bounds}'"))
         elif not _fits(version, bounds):
             wrong.append(Finding(name, "bad", f"{version}, humanbench needs {bounds}", f"pip install '{name}{bounds}'"))
-        for other, of_other, extra in _requirements(name) if version else ():
-            there = _version(other) if other in wanted and not extra else None
+        for other, of_other in _requirements(name) if version else ():
+            there = _version(other) if other in wanted else None
             if there and not _fits(there, of_other):
                 text = f"{version} needs {other}{of_other}, and {other} is {there}"
                 wrong.append(Finding(name, "bad", text, f"pip install '{name}' '{other}{of_other}'"))
@@ -98,8 +98,8 @@ def _packages() -> Iterator[Finding]:
         yield Finding("packages", "ok", f"{len(wanted)} as they need each other; {shown}")
 
 
-def _requirements(name: str) -> list[tuple[str, str, bool]]:
-    """What an installed package needs here: name, bounds, whether for an extra alone."""
+def _requirements(name: str, extra: str = "") -> list[tuple[str, str]]:
+    """What an installed package needs here, or for an extra alone: name and bounds."""
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
@@ -113,9 +113,9 @@ def _requirements(name: str) -> list[tuple[str, str, bool]]:
             one = Requirement(line)
         except InvalidRequirement:
             continue
-        extra = one.marker is not None and "extra" in str(one.marker)
-        if extra or one.marker is None or one.marker.evaluate():
-            found.append((str(canonicalize_name(one.name)), str(one.specifier), extra))
+        of_extra = one.marker is not None and "extra" in str(one.marker)
+        if of_extra == bool(extra) and (one.marker is None or one.marker.evaluate({"extra": extra})):
+            found.append((str(canonicalize_name(one.name)), str(one.specifier)))
     return found
 
 
@@ -144,7 +144,7 @@ def _extras() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         return
     for extra in sorted(set(about.get_all("Provides-Extra") or []) - _FOR_DEVELOPERS):
-        lacking = [name for name, _ in _of_extra(extra) if _version(name) is None]
+        lacking = [name for name, _ in _requirements("humanbench", extra) if _version(name) is None]
         if lacking:
             text = f"not installed ({', '.join(lacking)}); if you need it: pip install 'humanbench[{extra}]'"
         else:
@@ -153,15 +153,6 @@ def _extras() -> Iterator[Finding]:
 
 
 _FOR_DEVELOPERS = frozenset({"bench", "dev", "docs"})
-
-
-def _of_extra(extra: str) -> Iterator[tuple[str, str]]:
-    from packaging.requirements import Requirement
-
-    for line in metadata.requires("humanbench") or []:
-        one = Requirement(line)
-        if one.marker is not None and "extra" in str(one.marker) and one.marker.evaluate({"extra": extra}):
-            yield one.name, str(one.specifier)
 
 
 def _device() -> Finding:
@@ -177,9 +168,9 @@ def _device() -> Finding:
     code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
     if (_answer([sys.executable, "-c", code]) or "0").split()[-1] == "0":
         mend = (
-            "a driver that is old enough for this, a GPU taken away (CUDA_VISIBLE_DEVICES)? `python -c 'import torch; "
+            "a driver that is old enough for this, a GPU taken away (CUDA_VISIBLE_DEVICES)? "
+            "`python -c 'import torch; torch.cuda.init()'` says which"
         )
-        mend += "torch.cuda.init()'` says which"
         return Finding("device", "bad", f"{names}, but torch ({_built(built)}) finds none that it can use", mend)
     return Finding("device", "ok", f"{names}; torch is built {_built(built)}")
 
@@ -323,7 +314,7 @@ def _data(data_root: DataRoot | None) -> Iterator[Finding]:
             continue
         if folder.is_dir() and any(folder.iterdir()):
             found[name] = card
-    evaluated = sorted(name for name, card in found.items() if card.evaluation)
+    evaluated = sum(card.evaluation is not None for card in found.values())
     missing = "" if Path(root).is_dir() else ", a folder that is not there"
     text = f"{len(found)} datasets under {root}{missing}"
     if not found:
@@ -331,11 +322,7 @@ def _data(data_root: DataRoot | None) -> Iterator[Finding]:
         yield Finding("data", "warn", f"{text} ($HUMANBENCH_DATA, --data-root)", mend)
         return
     total = sum(card.evaluation is not None for card in known.values())
-    yield Finding("data", "ok", f"{text}: {_listed(found)}; {len(evaluated)} of the {total} that are evaluated")
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+    yield Finding("data", "ok", f"{text}: {', '.join(sorted(found))}; {evaluated} of the {total} that are evaluated")
 
 
 def _hub() -> Finding:

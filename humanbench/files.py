@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from humanbench.errors import PredictionError
@@ -92,23 +92,20 @@ def _released(lock: int | None) -> None:
 def beside(path: Path) -> Iterator[Path]:
     """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
     parent = path.parent.absolute()
-    try:
+    with ExitStack() as made:
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise NotADirectoryError(errno.ENOTDIR, _NO_FOLDER) from error
-        if parent not in _SWEPT:
-            _SWEPT.add(parent)
-            sweep(parent)
-        made = unfinished(parent, f".{path.name}.")
-        folder = made.__enter__()
-    except OSError as error:
-        error.filename = str(path)
-        raise
-    try:
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                raise NotADirectoryError(errno.ENOTDIR, _NO_FOLDER) from error
+            if parent not in _SWEPT:
+                _SWEPT.add(parent)
+                sweep(parent)
+            folder = made.enter_context(unfinished(parent, f".{path.name}."))
+        except OSError as error:
+            error.filename = str(path)
+            raise
         yield folder
-    finally:
-        made.__exit__(None, None, None)
 
 
 @contextmanager

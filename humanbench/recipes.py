@@ -38,16 +38,7 @@ from humanbench.optim.sections import Section
 from humanbench.paths import shipped
 from humanbench.regimes import REGIMES, Freezing
 from humanbench.regimes.record import OPTIONS_OF
-from humanbench.schema import (
-    Count,
-    Fraction,
-    NotNegative,
-    Positive,
-    Record,
-    complaint,
-    location,
-    unknown_key,
-)
+from humanbench.schema import Count, Fraction, NotNegative, Positive, Record, complaint, location, unknown_key
 from humanbench.suites import Suite
 from humanbench.tasks.registry import task_named, task_names
 from humanbench.text import nearest

@@ -23,29 +23,25 @@ class RunLog:
 
     def info(self, text: str) -> None:
         """A line on stderr and in the log."""
-        self._print(text, Loudness.NORMAL)
-        self._keep(text)
+        self._say(text, Loudness.NORMAL)
 
     def step(self, text: str) -> None:
         """A line on what a bar shows too (an epoch): on stderr where there is none, and in the log."""
-        self._print(text, Loudness.VERBOSE if self._console.is_terminal else Loudness.NORMAL)
-        self._keep(text)
+        self._say(text, Loudness.VERBOSE if self._console.is_terminal else Loudness.NORMAL)
 
     def write(self, text: str) -> None:
         """Lines in the log, and on stderr for who wants all of it."""
-        self._print(text, Loudness.VERBOSE)
-        self._keep(text)
+        self._say(text, Loudness.VERBOSE)
 
     def bar(self, text: str, total: int) -> AbstractContextManager[Advance]:
         """Progress over `total` steps; call what it gives with the images of each step and perhaps a word on the
         state."""
         return steps(text, total, "images", self.info, self._loud)
 
-    def _print(self, text: str, least: Loudness) -> None:
+    def _say(self, text: str, least: Loudness) -> None:
+        """A line in the log, and on stderr for who wants to hear at `least` so much."""
         if self._loud and loudness() >= least:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _keep(self, text: str) -> None:
         if self._log is not None:
             now = datetime.datetime.now().isoformat(" ", "seconds")
             self._log.parent.mkdir(parents=True, exist_ok=True)

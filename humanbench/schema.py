@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from humanbench.text import nearest
 
@@ -15,6 +16,8 @@ Count = Annotated[int, Field(ge=1)]
 SEEDS = 1 << 32
 """Seeds are 0 .. SEEDS - 1: what every generator of random numbers takes."""
 Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A float that JSON holds as null where it is undefined."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 

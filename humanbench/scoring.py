@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
-from humanbench.metrics.scores import ALL, ReliabilityBins
+from humanbench.metrics.scores import ALL, ReliabilityBins, Scores
 from humanbench.predictions.files import existing
 from humanbench.progress import track
+from humanbench.schema import Number as Number
 from humanbench.schema import Record
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES, bootstrap
@@ -30,11 +31,6 @@ from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from humanbench.metrics import Scores
-
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-"""A float that JSON holds as null where it is undefined."""
 
 
 class Metric(Record):

@@ -47,22 +47,15 @@ def bootstrap(
     draws = (rng.integers(0, scores.n, scores.n) for _ in progress(range(resamples)))
     for row, again in enumerate(scores.resampled(draws, list(values))):
         drawn[row] = again
-    for column, (name, value) in enumerate(values.items()):
-        if name in scores.centred and not np.isnan(drawn[:, column]).all():
-            drawn[:, column] = np.maximum(drawn[:, column] + value - np.nanmean(drawn[:, column]), 0.0)
-    return _intervals(values, drawn, scores.n)
-
-
-def paired_difference(
-    base: Scores, new: Scores, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> dict[str, Interval]:
-    """Intervals of `new - base` for every metric that both have: each resample draws the same units for both.
-
-    Both must be scores of the same units in the same order (the same dataset, split and subset); a `ValueError` when
-    their number or kind differs.
-    """
-    values = {name: new[name] - base[name] for name in base if name in new}
-    return _intervals(values, paired_draws([base], [new], list(values), rng, resamples), base.n)
+    tail = (1 - CONFIDENCE) / 2
+    found = {}
+    for (name, value), column in zip(values.items(), drawn.T, strict=True):
+        defined = column[~np.isnan(column)]
+        if name in scores.centred and len(defined):
+            defined = np.maximum(defined + value - np.nanmean(column), 0.0)
+        low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
+        found[name] = Interval(value, float(low), float(high), scores.n)
+    return found
 
 
 def paired_draws(
@@ -118,13 +111,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(order) - place) * p_values[i]))
         corrected[i] = largest
     return corrected
-
-
-def _intervals(values: dict[str, float], drawn: Floats, n: int) -> dict[str, Interval]:
-    tail = (1 - CONFIDENCE) / 2
-    result = {}
-    for column, (name, value) in enumerate(values.items()):
-        defined = drawn[~np.isnan(drawn[:, column]), column]
-        low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
-        result[name] = Interval(value, float(low), float(high), n)
-    return result

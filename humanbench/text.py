@@ -47,6 +47,15 @@ def one_line(text: str) -> str:
     return CONTROL.sub(" ", text)
 
 
+def several(number: int, one: str, many: str) -> str:
+    """A number of things.
+
+    >>> several(1, "person", "people"), several(2, "person", "people")
+    ('1 person', '2 people')
+    """
+    return f"{number} {one if number == 1 else many}"
+
+
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """A hint naming the closest known spellings, or the empty string; `likeness` 0 .. 1 is the least that counts.
 

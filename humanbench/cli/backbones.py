@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import OneValueGroup, json_option
+from humanbench.cli.card_page import wrapped
+from humanbench.cli.options import OneValueGroup, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import BackboneCard, Weights
@@ -36,14 +36,14 @@ def list_backbones(pattern: str, as_json: bool) -> None:
 
     rows = [_row(card) for card in select_backbone_cards(pattern)]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("backbone", "pretrained on", "weights", "licence"):
-        table.add_column(column, no_wrap=column == "backbone")
+    from humanbench.cli.tables import plain_table
+
+    table = plain_table(["backbone", "pretrained on", "weights", "licence"])
+    table.columns[0].no_wrap = True
     for row in rows:
         table.add_row(row["id"], row["pretrained_on"], row["from"], row["licence"])
     Console().print(table)
@@ -102,29 +102,16 @@ def _page(card: BackboneCard) -> str:
         "resizing": card.interpolation or "timm's for the network",
     }
     lines = [f"{card.name}  ({card.id})", ""]
-    lines += [_wrapped(f"  {key:<11}", value) for key, value in fields.items()]
+    lines += [wrapped(f"  {key:<11}", value) for key, value in fields.items()]
     lines += ["", "Weights, the first that can be had"]
     for place in card.weights:
-        lines.append(_wrapped("  - ", place.where()))
+        lines.append(wrapped("  - ", place.where()))
         lines += [f"    sha256 {place.sha256}"] if place.sha256 else []
     lines += [] if card.weights else ["  - none: random"]
     lines.append("  - a file: --checkpoint FILE")
     for title, notes in (("Notes", card.notes), ("Unsure", card.unsure)):
-        lines += ["", title, *(_wrapped("  - ", note) for note in notes)] if notes else []
+        lines += ["", title, *(wrapped("  - ", note) for note in notes)] if notes else []
     return "\n".join(lines)
-
-
-def _wrapped(first: str, text: str) -> str:
-    import textwrap
-
-    return textwrap.fill(
-        text,
-        100,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _list_timm(pattern: str, as_json: bool) -> None:
@@ -138,7 +125,7 @@ def _list_timm(pattern: str, as_json: bool) -> None:
         raise BackboneError(f"timm has no network like {pattern!r}{nearest(pattern.strip('*'), timm.list_models())}")
     rows = [{"id": f"{_TIMM}{name}", "weights": timm.list_pretrained(name)} for name in names]
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        print_json(rows)
         return
     for row in rows:
         click.echo(f"{row['id']}  {', '.join(row['weights']) or 'no weights'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import OneValueGroup, json_option
+from humanbench.cli.options import OneValueGroup, json_option, print_json
 
 
 @click.group(name="cache", cls=OneValueGroup)
@@ -17,7 +17,6 @@ def command() -> None:
 def info(as_json: bool) -> None:
     """List what is stored and how much room it takes."""
     import dataclasses
-    import json
 
     from humanbench.engine.cache import cache_items
     from humanbench.paths import cache_folder
@@ -26,7 +25,7 @@ def info(as_json: bool) -> None:
     total = sum(item.bytes for item in items)
     if as_json:
         listed = [dataclasses.asdict(item) for item in items]
-        click.echo(json.dumps({"folder": str(cache_folder()), "bytes": total, "entries": listed}, indent=1))
+        print_json({"folder": str(cache_folder()), "bytes": total, "entries": listed})
         return
     for item in items:
         click.echo(f"{item.part:<14}{item.bytes / 1e6:>10.1f} MB  {item.name}  {item.about}")

@@ -49,25 +49,25 @@ def _files(card: DatasetCard) -> str:
     return f"`humanbench datasets download {card.id}` fetches {files}{rest}" if files else ""
 
 
-def _wrap(text: str, indent: str, first: str | None = None) -> str:
-    clean = " ".join(text.split())
+def wrapped(first: str, text: str) -> str:
+    """A paragraph whose first line begins so, the others below its end."""
     return textwrap.fill(
-        clean,
+        " ".join(text.split()),
         _WIDTH,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
 
 
 def _fields(values: dict[str, str]) -> str:
-    lines = [_wrap(value, " " * 12, f"  {name:<10}") for name, value in values.items() if value]
+    lines = [wrapped(f"  {name:<10}", value) for name, value in values.items() if value]
     return "\n".join(lines)
 
 
 def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(_wrap(line, "    ", "  - ") for line in lines)
+    return "\n".join(wrapped("  - ", line) for line in lines)
 
 
 def _splits(card: DatasetCard) -> str:
@@ -81,7 +81,7 @@ def _split(name: str, split: Split, width: int) -> str:
     ]
     state = {"public": "", "withheld": "labels withheld", "pseudo": "pseudo labels only"}[split.labels]
     text = ", ".join([*counts, *([state] if state else [])]) or "counts not stated by any source"
-    return _wrap(f"{text}{'. ' + split.note if split.note else ''}", " " * (width + 2), f"  {name:<{width}}")
+    return wrapped(f"  {name:<{width}}", f"{text}{'. ' + split.note if split.note else ''}")
 
 
 def _labels(card: DatasetCard) -> str:
@@ -91,24 +91,25 @@ def _labels(card: DatasetCard) -> str:
         return ""
     kind = "keypoints" if labels.keypoints else "classes" if labels.classes else "attributes"
     listed = ", ".join(f"{i} {name}" for i, name in enumerate(names))
-    text = f"Labels: {len(names)} {kind}\n" + _wrap(listed, "  ")
+    text = f"Labels: {len(names)} {kind}\n" + wrapped("  ", listed)
     if labels.flip_pairs:
         pairs = ", ".join(f"{names[a]} <-> {names[b]}" for a, b in labels.flip_pairs)
-        text += "\n" + _wrap(f"under a flip: {pairs}", "  ")
+        text += "\n" + wrapped("  ", f"under a flip: {pairs}")
     if labels.ids:
-        text += "\n" + _wrap("stored as: " + ", ".join(map(str, labels.ids)), "  ")
-    return text + ("\n" + _wrap(labels.note, "  ") if labels.note else "")
+        text += "\n" + wrapped("  ", "stored as: " + ", ".join(map(str, labels.ids)))
+    return text + ("\n" + wrapped("  ", labels.note) if labels.note else "")
 
 
 def _evaluation(card: DatasetCard) -> str:
     rules = card.evaluation
     if rules is None:
         return ""
-    return (
-        f"Evaluation: {rules.main} on {' + '.join(rules.test)}, trained on {' + '.join(rules.train) or 'nothing'}\n"
-        + _wrap(f"reports {', '.join(rules.report)}", "  ")
-        + "\n"
-        + _wrap(rules.definition, "  ")
+    return "\n".join(
+        [
+            f"Evaluation: {rules.main} on {' + '.join(rules.test)}, trained on {' + '.join(rules.train) or 'nothing'}",
+            wrapped("  ", f"reports {', '.join(rules.report)}"),
+            wrapped("  ", rules.definition),
+        ]
     )
 
 
@@ -117,6 +118,5 @@ def _pretraining(card: DatasetCard) -> str:
     if use is None:
         return ""
     sets = " and in the 15-dataset collection" if use.subset else ""
-    return f"Pretraining: in the paper's 37-dataset collection{sets}\n" + _wrap(
-        f"{use.images:,} images in the paper's table 6: {use.counts}", "  "
-    )
+    counts = wrapped("  ", f"{use.images:,} images in the paper's table 6: {use.counts}")
+    return f"Pretraining: in the paper's 37-dataset collection{sets}\n{counts}"

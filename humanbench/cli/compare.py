@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from humanbench.comparison import Comparison
 
 
-_WIDTH = 140
-"""Columns of a table that goes to a file or a log."""
-
-
 @click.command(name="compare", cls=OneValue)
 @click.argument("base")
 @click.argument("new")
@@ -42,17 +38,7 @@ _WIDTH = 140
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap.")
 @following_options
 @json_option
-def command(
-    base: str,
-    new: str,
-    gate: bool,
-    undecided: bool,
-    margin: float | None,
-    form: str,
-    save: tuple[str, ...],
-    as_json: bool,
-    **options: Any,
-) -> None:
+def command(gate: bool, undecided: bool, form: str, save: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Compare the runs BASE and NEW: run folders of eval, results files, or names of shipped baselines.
 
     Per cell both values, their difference with its interval, a p-value corrected over the cells, the drop that could
@@ -66,7 +52,7 @@ def command(
     from humanbench.comparison.saving import check_names, write
 
     check_names(save)
-    report = compare(base, new, margin=margin, **options)
+    report = compare(**options)
     for name in save:
         write(report, name)
     form = "json" if as_json else form
@@ -84,69 +70,55 @@ def command(
 
 def show(report: Comparison) -> None:
     """Print the tables of a comparison, and what they come to."""
-    from rich.console import Console
     from rich.markup import escape
 
-    from humanbench.comparison.formats import (
-        CELLS,
-        DETECTS,
-        GROUPS_SAY,
-        TOGETHER,
-        average_row,
-        cost_rows,
-        folded_rows,
-        group_head,
-        group_rows,
-        headline,
-        not_together,
-        notes,
-        sides,
-        together_row,
-    )
+    from humanbench.cli.tables import wide_console
+    from humanbench.comparison import formats
     from humanbench.comparison.report import boards
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    for name, side in zip(("BASE", "NEW "), sides(report), strict=True):
+    console = wide_console(140, highlight=False)
+    for name, side in zip(("BASE", "NEW "), formats.sides(report), strict=True):
         console.print(f"{name} {escape(side)}", soft_wrap=True)
     styles = {"better": "green", "worse": "red", "not comparable": "yellow"}
     for board, cells in boards(report.cells).items():
-        rows = [(row, styles.get(verdict, "")) for row, verdict in folded_rows(cells)]
-        console.print(_table(board, CELLS, rows))
+        rows = [(row, styles.get(verdict, "")) for row, verdict in formats.folded_rows(cells)]
+        console.print(_table(board, formats.CELLS, rows))
         together = [group for group in report.together if group.board == board]
         if together:
-            console.print(_table("", TOGETHER, [(together_row(one), styles.get(one.verdict, "")) for one in together]))
-        own = [(average_row(average), "") for average in report.averages if average.board == board]
+            rows = [(formats.together_row(one), styles.get(one.verdict, "")) for one in together]
+            console.print(_table("", formats.TOGETHER, rows))
+        own = [(formats.average_row(average), "") for average in report.averages if average.board == board]
         if own:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
             console.print(_table("", head, own))
-        if costs := cost_rows(report, board):
+        if costs := formats.cost_rows(report, board):
             words = [f"{name} {base} → {new}" if base else name for name, _, base, new in costs]
             console.print(escape(f"cost, median of the cells: {'; '.join(words)}"), style="dim", soft_wrap=True)
         for grouping in report.groups:
             if grouping.board == board:
-                console.print(_table("", group_head(grouping), [(row, "") for row in group_rows(grouping)]))
-    if reason := not_together(report):
+                rows = [(row, "") for row in formats.group_rows(grouping)]
+                console.print(_table("", formats.group_head(grouping), rows))
+    if reason := formats.not_together(report):
         console.print(escape(reason), style="dim", soft_wrap=True)
     if report.comparable:
-        console.print(DETECTS, style="dim", soft_wrap=True)
+        console.print(formats.DETECTS, style="dim", soft_wrap=True)
     if report.groups:
-        console.print(f"{GROUPS_SAY}.", style="dim", soft_wrap=True)
-    for note in [*notes(report), *report.groups_absent]:
+        console.print(f"{formats.GROUPS_SAY}.", style="dim", soft_wrap=True)
+    for note in [*formats.notes(report), *report.groups_absent]:
         console.print(escape(note), style="dim", soft_wrap=True)
     if report.comparable:  # else it is the error
-        console.print(escape(headline(report)), soft_wrap=True, style="bold")
+        console.print(escape(formats.headline(report)), soft_wrap=True, style="bold")
 
 
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[tuple[str, ...], str]]) -> Any:
     from rich.markup import escape
-    from rich.table import Table
 
-    words = {"metric", "verdict"}
-    table = Table(box=None, pad_edge=False, header_style="bold", title=escape(title), title_justify="left")
-    for place, column in enumerate(head):
-        table.add_column(escape(column), justify="left" if not place or column in words else "right")
+    from humanbench.cli.tables import plain_table
+
+    words = {head[0], "metric", "verdict"}
+    table = plain_table([], title=escape(title))
+    for column in head:
+        table.add_column(escape(column), justify="left" if column in words else "right")
     for row, style in rows:
         table.add_row(*map(escape, row), style=style)
     return table

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from humanbench.evaluation.estimate import CostEstimate
 
 
-def cost(estimated: CostEstimate) -> str:
+def cost(e: CostEstimate) -> str:
     """An estimate in a line."""
-    e = estimated
+    source = " by the card" if e.counts == "card" else ""
     parts = [
-        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images{_by_card(e)}",
+        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images{source}",
         f"{e.iterations:,} iterations ({e.epochs:,} epochs)",
         f"{e.trainable:,} of {e.trainable + e.frozen:,} parameters train",
         f"{e.gflops:.2f} GFLOPs an image, {e.training_gflops:.2f} in training, {e.total_tflops:,.1f} TFLOPs in all",
@@ -28,21 +28,18 @@ def cost(estimated: CostEstimate) -> str:
     return "; ".join([*parts, f"{e.hours:.2f} hours at {e.tflops_per_second:.3g} TFLOP/s"])
 
 
-def _by_card(estimated: CostEstimate) -> str:
-    return " by the card" if estimated.counts == "card" else ""
-
-
 def table(estimates: Sequence[CostEstimate]) -> str:
     """A row per cell, and the sum: of memory the most that a cell takes, of all else the total."""
     from io import StringIO
 
     from rich.console import Console
-    from rich.table import Table
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("cell", no_wrap=True)
-    for column in ("train", "test", "iterations", "trains M", "of M", "GFLOPs", "TFLOPs", "GB", "disk GB", "hours"):
-        shown.add_column(column, justify="right", no_wrap=True)
+    from humanbench.cli.tables import plain_table
+
+    numbers = ["train", "test", "iterations", "trains M", "of M", "GFLOPs", "TFLOPs", "GB", "disk GB", "hours"]
+    shown = plain_table(["cell"], numbers)
+    for column in shown.columns:
+        column.no_wrap = True
     for e in estimates:
         shown.add_row(
             e.name + "*" * (e.counts == "card"),

@@ -10,7 +10,6 @@ from humanbench.cli.options import SCALE, SEED, OneValue, following_options
 
 if TYPE_CHECKING:
     from humanbench.demo import Shown
-    from humanbench.results.cells import CellNumber
 
 
 @click.command(name="demo", cls=OneValue)
@@ -52,37 +51,23 @@ def command(out: str, seed: int, scale: float) -> None:
 
 def _table(shown: Shown) -> None:
     """Both backbones' main metric of each dataset, with its interval."""
-    from rich.console import Console
-    from rich.table import Table
-
     from humanbench.cards import load_card
+    from humanbench.cli.tables import plain_table, value_and_interval, wide_console
     from humanbench.results.cells import cell_numbers
 
-    table = Table(box=None, pad_edge=False, header_style="bold", title="synthetic data", title_justify="left")
-    for column in ("dataset", "task", "metric"):
-        table.add_column(column)
-    for results in shown.runs:
-        table.add_column(results[0].backbone, justify="right")
-        table.add_column("95 % interval", justify="right")
+    heads = [text for results in shown.runs for text in (results[0].backbone, "95 % interval")]
+    table = plain_table(["dataset", "task", "metric"], heads, "synthetic data")
     numbers = [cell_numbers([result] for result in results) for results in shown.runs]
     for index, result in enumerate(shown.runs[0]):
         card = load_card(result.dataset)
         assert card.evaluation is not None
-        cells = [text for column in numbers for text in _numbers(column[index])]
+        cells = [text for column in numbers for text in value_and_interval(column[index])]
         table.add_row(card.id, card.task, card.evaluation.main, *cells)
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120
+    console = wide_console()
     console.print(table)
     for results in (*shown.runs, *shown.further):
         for failed in results.failed:
             console.print(f"{failed.backbone} on {failed.dataset}: {failed.reason}", markup=False, soft_wrap=True)
-
-
-def _numbers(number: CellNumber | None) -> tuple[str, str]:
-    from humanbench.results.cells import interval_text
-
-    return (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
 
 
 def _again(shown: Shown, folder: object) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from humanbench.cli.options import OneValue, data_options, json_option
+from humanbench.cli.options import OneValue, data_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -23,7 +23,6 @@ def command(hub: bool, data_root: DataRoot | None, as_json: bool) -> None:
     written.
     """
     import dataclasses
-    import json
 
     from humanbench.doctor import findings
 
@@ -36,7 +35,7 @@ def command(hub: bool, data_root: DataRoot | None, as_json: bool) -> None:
                 click.echo(f"{'':<25}mend: {one.mend}")
     bad = any(one.state == "bad" for one in found)
     if as_json:
-        click.echo(json.dumps({"ok": not bad, "checks": [dataclasses.asdict(one) for one in found]}, indent=1))
+        print_json({"ok": not bad, "checks": [dataclasses.asdict(one) for one in found]})
     if bad:
         raise SystemExit(1)
 

@@ -8,7 +8,7 @@ import click
 
 from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
-from humanbench.cli.options import OneValue, following_options, json_option
+from humanbench.cli.options import OneValue, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.evaluation.plan import Plan
@@ -73,7 +73,6 @@ def command(
 
 def _look(request: Request, rate: float | None, as_json: bool) -> None:
     """What a run would do and cost."""
-    import json
 
     from humanbench.cli.costs import cost, table, total
     from humanbench.evaluation.estimate import Rate, estimate
@@ -94,7 +93,7 @@ def _look(request: Request, rate: float | None, as_json: bool) -> None:
             click.echo(spec.recipe.model_dump_json(indent=1))
             click.echo(f"\n{cost(estimated)}\n")
     if as_json:
-        click.echo(json.dumps(documents, indent=1))
+        print_json(documents)
         return
     if not verbose:
         click.echo(table(numbers))
@@ -129,30 +128,21 @@ def _submitted(cluster: str, request: Request, plan: Plan, settings: tuple[str, 
 def _show(results: Results, as_json: bool) -> None:
     import json
 
-    from rich.console import Console
-    from rich.table import Table
-
-    from humanbench.results.cells import cell_numbers, interval_text, labels
+    from humanbench.cli.tables import plain_table, value_and_interval, wide_console
+    from humanbench.results.cells import cell_numbers, labels
 
     if as_json:
-        click.echo(json.dumps([json.loads(result.to_json()) for result in results], indent=1))
+        print_json([json.loads(result.to_json()) for result in results])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("dataset", "scenario", "protocol", "seed", "metric"):
-        table.add_column(column)
-    for column in ("value", INTERVAL):
-        table.add_column(column, justify="right")
+    table = plain_table(["dataset", "scenario", "protocol", "seed", "metric"], ["value", INTERVAL])
     table.add_column("")
     for result, number in zip(results, cell_numbers([result] for result in results), strict=True):
-        numbers = (f"{number.value:.2f}", interval_text(number)) if number else ("failed", "")
         table.add_row(
             result.dataset, result.scenario, result.regime + (f", {result.variant}" if result.variant else ""),
-            str(result.seed), result.main, *numbers,
+            str(result.seed), result.main, *value_and_interval(number),
             ", ".join(labels(result)), style="red" * (number is None),
         )  # fmt: skip
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120
+    console = wide_console()
     console.print(table)
     for result in results.failed:
         console.print(f"{result.dataset}, seed {result.seed}: {result.reason}", markup=False, soft_wrap=True)
@@ -164,15 +154,11 @@ def _show(results: Results, as_json: bool) -> None:
 def _over_seeds(results: Results) -> Any:
     from statistics import stdev
 
-    from rich.table import Table
+    from humanbench.cli.tables import plain_table, value_and_interval
 
-    from humanbench.results.cells import interval_text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", title="over seeds", title_justify="left")
-    for column in ("dataset", "metric", "mean", INTERVAL, "standard deviation", "seeds"):
-        table.add_column(column)
+    table = plain_table(["dataset", "metric", "mean", INTERVAL, "standard deviation", "seeds"], title="over seeds")
     for cell, number in results.cells():
         spread = f"{stdev(number.trained.base):.2f}" if number.seeds > 1 else ""
-        texts = (f"{number.value:.2f}", interval_text(number), spread, str(number.seeds))
+        texts = (*value_and_interval(number), spread, str(number.seeds))
         table.add_row(cell[0].dataset, cell[0].main, *texts)
     return table

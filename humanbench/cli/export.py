@@ -28,11 +28,10 @@ def command(runs: tuple[str, ...], form: str, only: str | None, name: str | None
     matter with a model-index, as the Hugging Face hub takes it. Synthetic and real numbers never share a table.
     """
     from humanbench.export import export
-    from humanbench.files import replacing
+    from humanbench.files import write_text
 
     text = export(*runs, form=form, only=only, name=name)
     if out is None:
         click.echo(text.rstrip("\n"))
         return
-    with replacing(Path(out)) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(Path(out), text)

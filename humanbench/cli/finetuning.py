@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humanbench.cli.options import SEED, data_root_option
+from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
     from humanbench.evaluation.request import Request
@@ -132,7 +133,6 @@ _OTHER_OPTIONS = {
 
 def _argument(text: str) -> tuple[str, Any]:
     """Key and value of an argument of the network; `HumanbenchError` for what another option says, and for nan."""
-    from humanbench.errors import HumanbenchError
     from humanbench.recipes import parse_override
 
     key, value = parse_override(text, "--arch", "embed_dim=192")
@@ -145,8 +145,6 @@ def _argument(text: str) -> tuple[str, Any]:
 
 def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
     """The pairs by key; `HumanbenchError` where a key has two values."""
-    from humanbench.errors import HumanbenchError
-
     values: dict[str, Any] = {}
     for key, value in pairs:
         if values.setdefault(key, value) != value:
@@ -155,8 +153,6 @@ def _once(pairs: list[tuple[str, Any]], option: str) -> dict[str, Any]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from humanbench.errors import HumanbenchError
-
     name, sign, path = text.partition("=")
     if not (name and sign and path):
         raise HumanbenchError(f"--input {text}: give NAME=FILE, like boxes=detections.json")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import click
 
 from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
-
-if TYPE_CHECKING:
-    from humanbench.data_root import DataRoot
+from humanbench.errors import HumanbenchError
 
 
 @click.command(name="groups", cls=OneValue)
@@ -18,37 +17,22 @@ if TYPE_CHECKING:
 @click.option("--datasets", metavar="A,B", help="Only these.  [default: all of the run that are on this machine]")
 @click.option("--subset", metavar="FILE", help="The file of sample ids, where the run is of a subset.")
 @click.option(
-    "--least",
-    type=click.IntRange(2),
-    default=30,
-    show_default=True,
-    help="Members below which a group has no value.",
+    "--least", type=click.IntRange(2), default=30, show_default=True, help="Members below which a group has no value."
 )
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
 @data_options
 @following_options
 @json_option
-def command(
-    run: str,
-    predictions: str | None,
-    datasets: str | None,
-    subset: str | None,
-    least: int,
-    seed: int,
-    data_root: DataRoot | None,
-    as_json: bool,
-) -> None:
+def command(run: str, predictions: str | None, datasets: str | None, as_json: bool, **options: Any) -> None:
     """The main metric of RUN by every group that labels tell apart, with intervals and the largest gap.
 
     Sex and age as annotators saw them, size, occlusion, crowding, cameras, density: what a dataset's labels hold. Each
     cell's numbers are kept in RUN/groups, from which a board shows them.
     """
     import json
-    from pathlib import Path
 
     from humanbench.by_group import SubgroupReport, subgroups
     from humanbench.cards import cards
-    from humanbench.errors import HumanbenchError
 
     if predictions is None and run in cards() and not Path(run).exists():
         raise HumanbenchError(f"{run} is a dataset: give --predictions FILE with it, or a run folder alone")
@@ -57,7 +41,7 @@ def command(
             raise HumanbenchError(f"{run} is no dataset: with --predictions the argument is the id of their dataset")
         if datasets is not None:
             raise click.UsageError("--datasets is for runs; with --predictions the dataset is given in place of RUN")
-        reports = [subgroups(run, predictions, data_root, subset=subset, seed=seed, least=least)]
+        reports = [subgroups(run, predictions, **options)]
         if as_json:
             click.echo(reports[0].to_json())
             return
@@ -66,7 +50,7 @@ def command(
 
         names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
         reports = []
-        for found in run_subgroups(run, names, data_root, subset, seed, least=least):
+        for found in run_subgroups(run, names, **options):
             if isinstance(found, SubgroupReport):
                 reports.append(found)
             else:

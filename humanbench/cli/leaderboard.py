@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import OneValueGroup, data_options, following_options, json_option
+from humanbench.cli.options import OneValueGroup, data_options, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -50,7 +51,6 @@ def build(
     The site needs no server and no network: its index.html opens from the disk. The task pages show predictions of
     synthetic runs, where these and the procedural pictures are at hand; no picture of a real dataset is copied.
     """
-    import json
 
     from humanbench.leaderboard.site.build import build as build_from
 
@@ -63,7 +63,7 @@ def build(
     found = problems(site.folder) if check else []
     if as_json:
         about = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
-        click.echo(json.dumps(about | ({"problems": found} if check else {}), indent=1))
+        print_json(about | ({"problems": found} if check else {}))
     else:
         for text in found:
             click.echo(text)
@@ -98,7 +98,7 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
     report = check_submission(submission, data_root)
     if report.ok and (copy := stored.copied(report.results, stored.load_store(_known(store)))):
         report.problems.append(copy)
-    _finish(report, as_json)
+    finish(report, {}, as_json)
 
 
 @command.command("verify")
@@ -107,7 +107,6 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
 @json_option
 def verify(store: Path | None, as_json: bool) -> None:
     """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
-    import json
 
     from humanbench.leaderboard.submissions.log import read_events
     from humanbench.leaderboard.submissions.store import verify_store
@@ -115,7 +114,7 @@ def verify(store: Path | None, as_json: bool) -> None:
     place = _known(store)
     wrong = verify_store(place)
     if as_json:
-        click.echo(json.dumps({"submissions": str(place), "problems": wrong}, indent=1))
+        print_json({"submissions": str(place), "problems": wrong})
     else:
         count = sum(event.event == "accepted" for event in read_events(place)[0])
         for text in wrong or [f"{place}: {count} accepted, all as they were"]:
@@ -136,7 +135,7 @@ def accept(submission: Path, data_root: DataRoot | None, store: Path | None, as_
 
     place = _said(stored.default_store()) if store is None else store
     report, name = stored.accept(submission, place, data_root)
-    _finish(report, as_json, submission=name)
+    finish(report, {"submission": name}, as_json)
 
 
 @command.command("withdraw")
@@ -161,27 +160,19 @@ def withdraw(entry: str, reason: str, store: Path | None) -> None:
 @following_options
 @json_option
 def rerun(
-    entry: str,
-    out: Path | None,
-    checkpoint: str | None,
-    device: str | None,
-    trust: bool,
-    data_root: DataRoot | None,
-    store: Path | None,
-    as_json: bool,
+    entry: str, out: Path | None, checkpoint: str | None, store: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
-    import json
 
     from humanbench.leaderboard.submissions import rerun as rerunning
 
     found = rerunning.find_entry(entry, _known(store))
     for place in rerunning.strange_places(found, checkpoint):
         click.echo(f"{found.id} names: {place}", err=True)
-    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, data_root, device, trust)
+    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, **options)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
-        click.echo(json.dumps(documents, indent=1))
+        print_json(documents)
     else:
         for cell in cells:
             said = cell.note or ("agrees" if cell.agrees else "differs")
@@ -205,7 +196,8 @@ def _said(place: Path) -> Path:
     return place
 
 
-def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:
+def finish(report: SubmissionReport, about: Mapping[str, str | None], as_json: bool, indent: str = "  ") -> None:
+    """Print what a check came to, and what was done after it; exit code 1 for a submission that is rejected."""
     import json
 
     from humanbench.leaderboard.submissions.rescore import summary
@@ -216,6 +208,6 @@ def _finish(report: SubmissionReport, as_json: bool, **about: Any) -> None:
         click.echo(summary(report))
         for name, value in about.items():
             if value:
-                click.echo(f"  {name}: {value}")
+                click.echo(f"{indent}{name}: {value}")
     if not report.ok:
         click.get_current_context().exit(1)

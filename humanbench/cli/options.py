@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -62,6 +63,11 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
+def print_json(document: Any) -> None:
+    """What `--json` prints."""
+    click.echo(json.dumps(document, indent=1))
+
+
 _quiet_option: Callable[[Any], Any] = click.option(
     "-q", "--quiet", is_flag=True, help="Say nothing but results, warnings and errors."
 )
@@ -111,3 +117,18 @@ def _data(data_root: str | None, settings: tuple[str, ...]) -> DataRoot | None:
 
 SEED = click.IntRange(0, (1 << 32) - 1)
 """What every generator of random numbers takes for a seed."""
+
+
+def dataset_ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """What a shell suggests as the id of a dataset: those that come with the package, whose cards are called so.
+
+    Names alone, so that Tab answers before any card is read.
+    """
+    from humanbench.paths import shipped
+
+    return sorted(path.stem for path in shipped("datasets").glob(f"{_plain(incomplete)}*.toml"))
+
+
+def _plain(text: str) -> str:
+    """What was typed as far as it can begin an id."""
+    return "".join(c for c in text if c.isalnum() or c == "_")

@@ -8,7 +8,7 @@ import click
 
 from humanbench.cli.costs import rate_option
 from humanbench.cli.finetuning import finetuning_options, request_from
-from humanbench.cli.options import OneValue, json_option
+from humanbench.cli.options import OneValue, json_option, print_json
 
 
 @click.command(name="plan", cls=OneValue)
@@ -20,8 +20,6 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
 
     The jobs are independent and may share the folder: run them in any order, anywhere, again after a failure.
     """
-    import json
-
     from humanbench.cli.costs import cost, table, total
     from humanbench.evaluation.cluster import request_for
     from humanbench.evaluation.estimate import Rate, estimate
@@ -38,15 +36,14 @@ def command(rate: float | None, as_json: bool, **options: Any) -> None:
         if not as_json:
             click.echo(f"# {cost(estimated)}\n{line}")
     if as_json:
-        click.echo(json.dumps(documents, indent=1))
+        print_json(documents)
     else:
         click.echo("\n".join(f"# {line}" for line in f"{table(estimates)}\n{total(estimates)}".splitlines()))
 
 
 _VALUES = (
     "checkpoint", "variant", "head", "data_root", "fraction", "corrupt", "subset", "out", "device", "workers",
-    "pretrained_on",
-    "precision", "log",
+    "pretrained_on", "precision", "log",
 )  # fmt: skip
 """Arguments of a request with an option of their name."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from humanbench.cli.options import OneValue, following_options, json_option
+from humanbench.cli.options import OneValue, following_options, json_option, print_json
 
 
 @click.command(name="predict", cls=OneValue)
@@ -20,36 +22,20 @@ from humanbench.cli.options import OneValue, following_options, json_option
 @click.option("--no-drawings", is_flag=True, help="Write the predictions alone.")
 @following_options
 @json_option
-def command(
-    run: str,
-    cell: str,
-    pictures: str,
-    out: str,
-    boxes: str | None,
-    checkpoint: str | None,
-    device: str | None,
-    workers: int | None,
-    skip_unreadable: bool,
-    no_drawings: bool,
-    as_json: bool,
-) -> None:
+def command(run: str, cell: str, checkpoint: str | None, no_drawings: bool, as_json: bool, **options: Any) -> None:
     """Predict the pictures of a folder with what RUN has finetuned on a dataset (`humanbench weights RUN` lists it).
 
     Writes the predictions file that `humanbench score` reads for the dataset, the pictures with what was found drawn
     in, and prediction.json, which says of what they are and what was assumed. An interrupted run goes on.
     """
-    import json
-
     from humanbench.evaluation.finetuned import load_finetuned
     from humanbench.evaluation.folder import predict_folder
     from humanbench.provenance import command_line
 
-    outcome = predict_folder(
-        load_finetuned(run, cell, checkpoint), pictures, out, boxes, device=device, workers=workers,
-        drawn=not no_drawings, skip_unreadable=skip_unreadable, command=command_line(),
-    )  # fmt: skip
+    model = load_finetuned(run, cell, checkpoint)
+    outcome = predict_folder(model, drawn=not no_drawings, command=command_line(), **options)
     if as_json:
-        click.echo(json.dumps(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn}, indent=1))
+        print_json(outcome.about | {"folder": str(outcome.folder), "drawn": outcome.drawn})
         return
     left = f" ({len(outcome.about['skipped'])} left out)" if outcome.about.get("skipped") else ""
     click.echo(f"{outcome.about['pictures']:,} pictures{left}: {outcome.predictions}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, OneValue, data_root_option, following_options, json_option
+from humanbench.cli.options import SEED, OneValue, data_root_option, following_options, json_option, print_json
 
 if TYPE_CHECKING:
     from humanbench.pretrain.recipe import PretrainRecipe
@@ -47,8 +47,6 @@ def command(dry_run: bool, as_json: bool, **options: Any) -> None:
     every entry in the layout of the released code. An interrupted run goes on after its last save. One process, or
     many under `torchrun`.
     """
-    import json
-
     from humanbench.pretrain.run import pretrain, recipe_of
 
     request = _request(options)
@@ -58,7 +56,7 @@ def command(dry_run: bool, as_json: bool, **options: Any) -> None:
         return
     folder = pretrain(request)
     if as_json:
-        click.echo(json.dumps({"folder": str(folder), "card": str(folder / "card.toml")}, indent=1))
+        print_json({"folder": str(folder), "card": str(folder / "card.toml")})
 
 
 def _request(options: dict[str, Any]) -> Any:
@@ -77,13 +75,11 @@ def _request(options: dict[str, Any]) -> Any:
 
 def _show(recipe: PretrainRecipe) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("entry", "datasets", "projector", "head"):
-        table.add_column(name)
-    for name in ("images", "loss weight", "GPUs", "batch", "drop path", "share"):
-        table.add_column(name, justify="right")
+    from humanbench.cli.tables import plain_table
+
+    numbers = ["images", "loss weight", "GPUs", "batch", "drop path", "share"]
+    table = plain_table(["entry", "datasets", "projector", "head"], numbers)
     for name, entry in recipe.entries.items():
         images = sum(card.pretraining.images for card in entry.cards() if card.pretraining)
         table.add_row(
@@ -96,17 +92,9 @@ def _show(recipe: PretrainRecipe) -> None:
     parts = sum(entry.parts for entry in recipe.entries.values())
     table.add_section()
     table.add_row(
-        f"{len(recipe.entries)} entries",
-        f"{len(recipe.datasets)} datasets",
-        "",
-        "",
-        f"{total:,}",
-        f"{weight:,.10g}",
-        str(parts),
-        "",
-        "",
-        "1",
-    )
+        f"{len(recipe.entries)} entries", f"{len(recipe.datasets)} datasets", "", "", f"{total:,}",
+        f"{weight:,.10g}", str(parts), "", "", "1",
+    )  # fmt: skip
     console = Console(width=180, soft_wrap=True)
     console.print(table)
     images = sum(entry.images for entry in recipe.entries.values())

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.completing import dataset_ids
-from humanbench.cli.options import SEED, OneValue, data_options, following_options, json_option
+from humanbench.cli.options import SEED, OneValue, data_options, dataset_ids, following_options, json_option
 
 if TYPE_CHECKING:
-    from humanbench.data_root import DataRoot
     from humanbench.scoring import ScoreReport
 
 
@@ -26,15 +24,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Seed of the bootstrap intervals.")
 @following_options
 @json_option
-def command(
-    dataset: str,
-    predictions: str,
-    data_root: DataRoot | None,
-    split: str | None,
-    subset: str | None,
-    seed: int,
-    as_json: bool,
-) -> None:
+def command(as_json: bool, **options: Any) -> None:
     """Score predictions for DATASET against the ground truth on disk, with 95 % bootstrap intervals.
 
     The file's format depends on the task: NumPy arrays (reid), COCO results JSON (pose, detection), PNG label maps in a
@@ -42,7 +32,7 @@ def command(
     """
     from humanbench.scoring import score
 
-    report = score(dataset, predictions, data_root=data_root, split=split, subset=subset, seed=seed)
+    report = score(**options)
     if as_json:
         click.echo(report.to_json())
     else:
@@ -52,9 +42,9 @@ def command(
 def show(report: ScoreReport) -> None:
     """Print the metrics that the card reports."""
     from rich.console import Console
-    from rich.table import Table
 
     from humanbench.cards import load_card
+    from humanbench.cli.tables import plain_table
     from humanbench.metrics.directions import CALIBRATION
     from humanbench.scoring import error_by_chance
 
@@ -62,10 +52,8 @@ def show(report: ScoreReport) -> None:
     assert evaluation is not None
     labels = ["synthetic"] * report.synthetic + [f"subset {report.subset}"] * (report.subset is not None)
     title = f"{report.dataset} {report.split}" + (f"  ({', '.join(labels)})" if labels else "")
-    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left", title_style="")
-    table.add_column("metric")
-    for column in ("value", "95 % interval", f"n ({report.unit})"):
-        table.add_column(column, justify="right")
+    table = plain_table(["metric"], ["value", "95 % interval", f"n ({report.unit})"], title)
+    table.title_style = ""
     beside = [n for n in CALIBRATION if n in report.metrics]
     for name in [*([n for n in evaluation.report if n in report.metrics] or [report.main]), *beside]:
         m = report.metrics[name]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from humanbench.cli.leaderboard import finish
 from humanbench.cli.options import OneValue, data_options, following_options, json_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
-    from humanbench.leaderboard.submissions.rescore import SubmissionReport
 
 
 @click.command(name="submit", cls=OneValue)
@@ -34,16 +34,7 @@ if TYPE_CHECKING:
 @following_options
 @json_option
 def command(
-    run: Path,
-    out: Path | None,
-    name: str | None,
-    submitter: str,
-    pretrained_on: str | None,
-    card: str | None,
-    check: bool,
-    place: str | None,
-    data_root: DataRoot | None,
-    as_json: bool,
+    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **about: Any
 ) -> None:
     """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
 
@@ -55,7 +46,7 @@ def command(
 
     if place is not None:
         repository(place)
-    with gathered(run, name, submitter, pretrained_on, card) as folder:
+    with gathered(run, **about) as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}
@@ -64,19 +55,4 @@ def command(
                 done["written"] = str(write_submission(folder, out or Path(default_name(run))))
             if place is not None:
                 done["pull request"] = push(folder, place)
-    _show(report, done, as_json)
-    if not report.ok:
-        click.get_current_context().exit(1)
-
-
-def _show(report: SubmissionReport, done: dict[str, str], as_json: bool) -> None:
-    import json
-
-    from humanbench.leaderboard.submissions.rescore import summary
-
-    if as_json:
-        click.echo(json.dumps({**done, **report.as_dict()}, indent=1, allow_nan=False))
-        return
-    click.echo(summary(report))
-    for what, where in done.items():
-        click.echo(f"{what}: {where}")
+    finish(report, done, as_json, indent="")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from humanbench.cli.options import OneValue, json_option
+from humanbench.cli.options import OneValue, json_option, print_json
 
 
 @click.command(name="weights", cls=OneValue)
@@ -22,12 +22,9 @@ def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_jso
 
     `humanbench predict` and `humanbench.load_finetuned` load them.
     """
-    import json
     from itertools import chain
 
-    from rich.console import Console
-    from rich.table import Table
-
+    from humanbench.cli.tables import plain_table, wide_console
     from humanbench.evaluation.finetuned import finetuned_weights
 
     if save_backbone is not None:
@@ -47,13 +44,11 @@ def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_jso
              "file": None if one.file is None else str(one.file)}
             for one in listed
         ]  # fmt: skip
-        click.echo(json.dumps(documents, indent=1))
+        print_json(documents)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("cell", no_wrap=True)
-    table.add_column("task")
-    for column in ("metric", "trained M", "MB"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = plain_table(["cell", "task"], ["metric", "trained M", "MB"])
+    for column in table.columns:
+        column.no_wrap = column.header != "task"
     for one in listed:
         result = one.result
         size = f"{one.size / 1e6:,.2f}" if one.file is not None else "not kept" if result.epochs else "none"
@@ -64,7 +59,4 @@ def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_jso
     trained = f"{sum(one.result.trainable for one in kept) / 1e6:,.2f}"
     total = f"{sum(one.size for one in kept) / 1e6:,.2f}"
     table.add_row(f"{len(kept)} of {len(listed)} kept", "", "", trained, total, style="bold")
-    console = Console()
-    if not console.is_terminal:
-        console.width = 120
-    console.print(table)
+    wide_console().print(table)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import AnyFloats, Bools, Floats, Ints
+from humanbench.arrays import AnyFloats, Bools, Floats, ratio
 from humanbench.errors import HumanbenchError
 from humanbench.metrics import calibration
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
@@ -70,10 +69,10 @@ def attributes(
     label = label.astype(np.float32 if len(label) <= _EXACT else np.float64)
     right, chosen, true = hit.sum(axis=1), predicted.sum(axis=1), positive.sum(axis=1)
     ratios = (
-        _ratio(right, (predicted | positive).sum(axis=1)),
-        _ratio(right, chosen),
-        _ratio(right, true),
-        _ratio(2 * right, chosen + true),  # the harmonic mean of precision and recall
+        ratio(right, (predicted | positive).sum(axis=1), 0.0),
+        ratio(right, chosen, 0.0),
+        ratio(right, true, 0.0),
+        ratio(2 * right, chosen + true, 0.0),  # the harmonic mean of precision and recall
     )
     never = np.asarray(~np.concatenate([positive, negative], axis=1).any(axis=0))
     if names and len(names) != predicted.shape[1]:
@@ -87,10 +86,7 @@ def attributes(
     cases = None if decided else calibration.cases(given, true, unit, part, units, width, BINS)
     parts = LabelHits(label, np.stack(ratios, axis=1), never, tuple(names), cases)
     wrong = (predicted & negative) | (~predicted & positive)
-
-    def errors() -> NDArray[np.float64]:
-        asked = known.sum(axis=1)
-        return np.where(asked > 0, 100 * _ratio(wrong.sum(axis=1), asked), np.nan)
+    off = UnitErrors(lambda: 100 * ratio(wrong.sum(axis=1), known.sum(axis=1)), "attributes that are wrong", "%")
 
     return Scores(
         parts,
@@ -98,7 +94,7 @@ def attributes(
         n=len(label),
         unit="image",
         info={"calibration": DECISIONS} if decided else {},
-        errors=UnitErrors(errors, "attributes that are wrong", "%"),
+        errors=off,
         reliability=None if decided else lambda: calibration.reliability(given, true, part, names, BINS),
         centred=("ECE", *(f"ECE {name}" for name in names)),
         reduce_many=_reduce_many,
@@ -112,19 +108,20 @@ def _reduce(parts: LabelHits, counts: DrawCounts) -> Mapping[str, float]:
 def _reduce_many(parts: LabelHits, counts: DrawCounts) -> Mapping[str, Floats]:
     """The values of each draw from draws x images of counts; `nan` for a draw of nothing."""
     drawn = counts.sum(axis=1)
-    sums = _sums(parts.label, counts)
+    # Whole numbers, which floats hold up to 2^24 (`_EXACT`) and 2^53.
+    sums = (counts.astype(parts.label.dtype) @ parts.label).astype(np.int64)
     labelled, right = sums[:, : sums.shape[1] // 2], sums[:, sums.shape[1] // 2 :]
     counted = ((labelled > 0) | parts.never) & (drawn > 0)[:, None]
-    rates = _ratio(right, labelled)
+    rates = ratio(right, labelled, 0.0)
     # A product of each row alone: its sums, and so their last bits, are those of one draw.
     ratios = np.matmul(counts.astype(np.float64)[:, None, :], parts.image)[:, 0]
-    accuracy, precision, recall, f1_image = _ratio(100 * ratios, drawn[:, None], nothing=np.nan).T
+    accuracy, precision, recall, f1_image = ratio(100 * ratios, drawn[:, None]).T
     return {
         "mA": 100 * calibration.mean(rates, counted),
         "accuracy": accuracy,
         "precision": precision,
         "recall": recall,
-        "F1": np.where(drawn > 0, _ratio(2 * precision * recall, precision + recall), np.nan),
+        "F1": np.where(drawn > 0, ratio(2 * precision * recall, precision + recall, 0.0), np.nan),
         "F1-image": f1_image,
         **dict(_by_name(parts.names, rates, counted)),
         **_calibration(parts, counts),
@@ -143,18 +140,8 @@ def _by_name(names: tuple[str, ...], rates: Floats, counted: Bools) -> Iterator[
     """mA of each attribute, from the rates of all positive and then all negative labels of each draw."""
     if names:
         both, known = (of.reshape(len(of), 2, -1) for of in (rates, counted))
-        means = _ratio(100 * (both * known).sum(axis=1), known.sum(axis=1), nothing=np.nan)
+        means = ratio(100 * (both * known).sum(axis=1), known.sum(axis=1))
         yield from zip((f"mA {name}" for name in names), means.T, strict=True)
-
-
-def _sums(label: AnyFloats, counts: DrawCounts) -> Ints:
-    """`counts @ label` in whole numbers, which floats hold up to 2^24 (`_EXACT`) and 2^53."""
-    return (counts.astype(label.dtype) @ label).astype(np.int64)
-
-
-def _ratio(part: NDArray[Any], whole: NDArray[Any], nothing: float = 0.0) -> Floats:
-    """`part / whole`, and `nothing` where there is none of the whole."""
-    return np.asarray(np.divide(part, whole, out=np.full(part.shape, nothing), where=whole > 0))
 
 
 def _checked(probabilities: ArrayLike, labels: ArrayLike, threshold: float) -> tuple[Bools, Bools, Bools]:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics import calibration
-from humanbench.metrics.scores import ReliabilityBins, UnitErrors
+from humanbench.metrics.scores import Reduce, ReliabilityBins, Scores, Single, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -53,8 +53,7 @@ class Rows:
         return Rows(self.values[np.lexsort((-self.values[:, -1], self.image))], self.start)
 
 
-@dataclass(frozen=True)
-class CornerBoxes:
+class CornerBoxes(NamedTuple):
     """Corners N x 4 [left, top, right, bottom], area N, and the `start` of each image's boxes."""
 
     corners: Floats
@@ -62,8 +61,7 @@ class CornerBoxes:
     start: Ints
 
 
-@dataclass(frozen=True)
-class Overlaps:
+class Overlaps(NamedTuple):
     """Pairs of a detection and a real box of its image whose IoU is above the threshold, sorted by detection.
 
     Detection `d` owns the pairs `first[d]:first[d + 1]`; `box` holds indices into the real boxes.
@@ -100,13 +98,8 @@ class Curve:
     @property
     def errors(self) -> UnitErrors:
         """Percent of an image's people that its best detections, as many as there are people, do not find."""
-
-        def shares() -> Floats:
-            missed = 100.0 * (self.positives - self.first_hits)
-            there = self.positives > 0
-            return np.asarray(np.divide(missed, self.positives, out=np.full(len(missed), np.nan), where=there))
-
-        return UnitErrors(shares, "people that are missed", "%")
+        missed = 100.0 * (self.positives - self.first_hits)
+        return UnitErrors(lambda: ratio(missed, self.positives), "people that are missed", "%")
 
 
 @dataclass(frozen=True)
@@ -168,12 +161,11 @@ def overlaps(det: CornerBoxes, real: CornerBoxes, threshold: float, epsilon: flo
     """All pairs with intersection / (union + epsilon) > threshold."""
     first = np.zeros(len(det.area) + 1, dtype=np.int64)
     nothing = np.empty(0, dtype=np.int64), np.empty(0)
-    arrays = (det.corners, det.area, det.start, real.corners, real.area, real.start, threshold, epsilon, first)
-    _pairs(*arrays, *nothing, False)
+    _pairs(det, real, threshold, epsilon, Overlaps(first, *nothing), False)
     np.cumsum(first, out=first)
-    box, iou = np.empty(first[-1], dtype=np.int64), np.empty(first[-1])
-    _pairs(*arrays, box, iou, True)
-    return Overlaps(first, box, iou)
+    pairs = Overlaps(first, np.empty(first[-1], dtype=np.int64), np.empty(first[-1]))
+    _pairs(det, real, threshold, epsilon, pairs, True)
+    return pairs
 
 
 @compiled
@@ -186,74 +178,48 @@ def _intersection(a: Floats, b: Floats) -> float:
 
 
 @compiled
-def _pairs(
-    det: Floats,
-    det_area: Floats,
-    det_start: Ints,
-    real: Floats,
-    real_area: Floats,
-    real_start: Ints,
-    threshold: float,
-    epsilon: float,
-    first: Ints,
-    box: Ints,
-    iou: Floats,
-    fill: bool,
-) -> None:
+def _pairs(det: CornerBoxes, real: CornerBoxes, threshold: float, epsilon: float, pairs: Overlaps, fill: bool) -> None:
     """Count each detection's pairs into `first[d + 1]`, or with `fill` write them from `first[d]` on."""
-    for image in range(len(det_start) - 1):
-        for d in range(det_start[image], det_start[image + 1]):
-            at = first[d] if fill else 0
-            for g in range(real_start[image], real_start[image + 1]):
-                common = _intersection(det[d], real[g])
+    for image in range(len(det.start) - 1):
+        for d in range(det.start[image], det.start[image + 1]):
+            at = pairs.first[d] if fill else 0
+            for g in range(real.start[image], real.start[image + 1]):
+                common = _intersection(det.corners[d], real.corners[g])
                 if common <= 0:
                     continue
-                overlap = common / (det_area[d] + real_area[g] - common + epsilon)
+                overlap = common / (det.area[d] + real.area[g] - common + epsilon)
                 if overlap > threshold:
                     if fill:
-                        box[at] = g
-                        iou[at] = overlap
+                        pairs.box[at] = g
+                        pairs.iou[at] = overlap
                     at += 1
             if not fill:
-                first[d + 1] = at
+                pairs.first[d + 1] = at
 
 
 @compiled
-def _covered(
-    corners: Floats,
-    area: Floats,
-    start: Ints,
-    region: Floats,
-    region_start: Ints,
-    threshold: float,
-    epsilon: float,
-    out: Bools,
-) -> None:
-    for image in range(len(start) - 1):
-        for b in range(start[image], start[image + 1]):
-            for r in range(region_start[image], region_start[image + 1]):
-                common = _intersection(corners[b], region[r])
-                if common > 0 and common / (area[b] + epsilon) > threshold:
-                    out[b] = True
-                    break
-
-
 def covered(boxes: CornerBoxes, regions: CornerBoxes, threshold: float, epsilon: float) -> Bools:
     """Whether some one region holds more than `threshold` of the box: intersection / (box area + epsilon)."""
-    out = np.zeros(len(boxes.area), dtype=np.bool_)
-    _covered(boxes.corners, boxes.area, boxes.start, regions.corners, regions.start, threshold, epsilon, out)
+    out = np.zeros(len(boxes.area), np.bool_)
+    for image in range(len(boxes.start) - 1):
+        for b in range(boxes.start[image], boxes.start[image + 1]):
+            for r in range(regions.start[image], regions.start[image + 1]):
+                common = _intersection(boxes.corners[b], regions.corners[r])
+                if common > 0 and common / (boxes.area[b] + epsilon) > threshold:
+                    out[b] = True
+                    break
     return out
 
 
 @compiled
-def _greedy(first: Ints, box: Ints, iou: Floats, taken: Bools, verdict: NDArray[np.int8]) -> None:
-    for d in range(len(first) - 1):
+def _greedy(pairs: Overlaps, taken: Bools, verdict: NDArray[np.int8]) -> None:
+    for d in range(len(pairs.first) - 1):
         best = -1
         highest = 0.0
-        for pair in range(first[d], first[d + 1]):
-            if iou[pair] > highest and not taken[box[pair]]:
-                best = box[pair]
-                highest = iou[pair]
+        for pair in range(pairs.first[d], pairs.first[d + 1]):
+            if pairs.iou[pair] > highest and not taken[pairs.box[pair]]:
+                best = pairs.box[pair]
+                highest = pairs.iou[pair]
         if best >= 0:
             taken[best] = True
             verdict[d] = HIT
@@ -266,7 +232,7 @@ def greedy_verdicts(pairs: Overlaps, ignorable: Bools, boxes: int) -> NDArray[np
     or, where `ignorable`, left out.
     """
     verdict = np.where(ignorable, IGNORED, MISS).astype(np.int8)
-    _greedy(pairs.first, pairs.box, pairs.iou, np.zeros(boxes, dtype=np.bool_), verdict)
+    _greedy(pairs, np.zeros(boxes, dtype=np.bool_), verdict)
     return verdict
 
 
@@ -317,6 +283,28 @@ class ScoreCalibration:
     def info(self) -> dict[str, str]:
         """A sentence where there is no value."""
         return {} if self.cases else {"calibration": NO_PROBABILITIES}
+
+
+def curve_scores(
+    parts: Any,
+    reduce: Reduce,
+    curve: Curve,
+    certain: ScoreCalibration,
+    info: Mapping[str, Any],
+    single: Single | None = None,
+) -> Scores:
+    """The scores of images from their curve and its calibration."""
+    return Scores(
+        parts,
+        reduce,
+        n=len(curve.positives),
+        unit="image",
+        info={**info, **certain.info},
+        errors=curve.errors,
+        reliability=certain.curves,
+        centred=("D-ECE",),
+        single=single,
+    )
 
 
 FEW = 4

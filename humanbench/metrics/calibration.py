@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.metrics.scores import ALL, DrawCounts, ReliabilityBins
 
 
@@ -60,8 +60,7 @@ def errors(found: Cases, counts: DrawCounts) -> Floats:
     gaps = np.ascontiguousarray(np.abs(found.gaps @ weights.T).T)
     total = gaps.reshape(len(weights), -1, found.bins).sum(axis=2)
     asked = weights @ found.asked
-    each = np.divide(100 * total, asked, out=np.full(asked.shape, np.nan), where=asked > 0)
-    return np.asarray(each.reshape(*counts.shape[:-1], -1))
+    return ratio(100 * total, asked).reshape(*counts.shape[:-1], -1)
 
 
 def mean(values: Floats, defined: Bools) -> Floats:

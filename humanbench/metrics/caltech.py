@@ -66,16 +66,7 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
     certain = boxes.ScoreCalibration.of(curve)
-    return Scores(
-        (curve, certain),
-        _reduce,
-        n=len(images),
-        unit="image",
-        info=info | certain.info,
-        errors=curve.errors,
-        reliability=certain.curves,
-        centred=("D-ECE",),
-    )
+    return boxes.curve_scores((curve, certain), _reduce, curve, certain, info)
 
 
 def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from humanbench.arrays import Floats
+from humanbench.arrays import LARGEST, Floats, beyond
 from humanbench.errors import HumanbenchError
-from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats, Ints
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.errors import DataError, PredictionError
-from humanbench.metrics.boxes import (
-    CornerBoxes,
-    Curve,
-    DetectionImage,
-    Rows,
-    ScoreCalibration,
-    covered,
-    flatten,
-    greedy_curve,
-    greedy_verdicts,
-    log_average_miss_rate,
-    overlaps,
-    sweep,
-)
+from humanbench.metrics import boxes
 from humanbench.metrics.jaccard import JaccardCounts, jaccard_counts, jaccard_index
 from humanbench.metrics.scores import Scores
 from humanbench.metrics.thresholds import at_least
@@ -42,12 +28,12 @@ SCORE_THRESHOLDS = 0.1 * np.arange(10, dtype=np.float64)
 class CrowdParts:
     """What the values are reduced from; `jaccard` is absent where it was not asked for."""
 
-    curve: Curve
+    curve: boxes.Curve
     jaccard: JaccardCounts | None
-    calibration: ScoreCalibration | None = None
+    calibration: boxes.ScoreCalibration | None = None
 
 
-def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores:
+def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> Scores:
     """AP50, MR-2, JI, recall and D-ECE, percent, over images with ground truth, ignore regions and scored detections.
 
     `images`: mappings with `id`, `width`, `height`, `gt` (M x 5: x, y, w, h, ignore) and `det` (D x 5: x, y, w, h,
@@ -71,49 +57,42 @@ def crowdhuman(images: Sequence[DetectionImage], jaccard: bool = True) -> Scores
     asked for, scores outside [0, 1], in which its thresholds lie. Definition: CrowdDet `lib/evaluate` (Megvii, the
     dataset's authors).
     """
-    size = _sizes(images)
-    gt = flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
-    det = flatten(images, "det", _DETECTED).by_score()
-    ignore = gt.values[:, 4] != 0
-    people, regions = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size)
-    detected = _clip(det, size)
-    pairs = overlaps(detected, people, OVERLAP, EPSILON)
-    ignorable = covered(detected, regions, OVERLAP, EPSILON)
+    det, people, regions, pairs, ignorable = _clipped(images)
     positives = np.diff(people.start)
-    curve = greedy_curve(det, pairs, ignorable, positives)
+    curve = boxes.greedy_curve(det, pairs, ignorable, positives)
     counts = None
     if jaccard:
         _check_scores(images, det)
-        hidden = covered(people, regions, OVERLAP, EPSILON)
+        hidden = boxes.covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
-    info: dict[str, Any] = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
-    certain = ScoreCalibration.of(curve)
-    return Scores(
-        CrowdParts(curve, counts, certain),
-        reduce_crowd,
-        n=len(images),
-        unit="image",
-        info=info | certain.info,
-        errors=curve.errors,
-        reliability=certain.curves,
-        centred=("D-ECE",),
-        single={
-            "AP50": lambda parts, counts: _of_curve(parts, counts)["AP50"],
-            "MR-2": lambda parts, counts: _of_curve(parts, counts)["MR-2"],
-        },
-    )
+    certain = boxes.ScoreCalibration.of(curve)
+    info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
+    single = {name: lambda parts, counts, name=name: _of_curve(parts, counts)[name] for name in ("AP50", "MR-2")}
+    return boxes.curve_scores(CrowdParts(curve, counts, certain), reduce_crowd, curve, certain, info, single)
 
 
-def crowd_verdicts(image: DetectionImage) -> NDArray[np.int8]:
+def crowd_verdicts(image: boxes.DetectionImage) -> NDArray[np.int8]:
     """What `crowdhuman` makes of each detection of one image, in the order given: HIT, MISS or IGNORED."""
-    size = _sizes([image])
-    gt, det = flatten([image], "gt", ("x", "y", "w", "h", "ignore")), flatten([image], "det", _DETECTED)
-    ignore = gt.values[:, 4] != 0
-    people, regions, detected = _clip(gt.keep(~ignore), size), _clip(gt.keep(ignore), size), _clip(det.by_score(), size)
-    pairs, ignorable = overlaps(detected, people, OVERLAP, EPSILON), covered(detected, regions, OVERLAP, EPSILON)
-    verdicts = np.empty(len(det.values), np.int8)
-    verdicts[np.argsort(-det.values[:, -1], kind="stable")] = greedy_verdicts(pairs, ignorable, len(people.area))
+    _, people, _, pairs, ignorable = _clipped([image])
+    scores = boxes.flatten([image], "det", _DETECTED).values[:, -1]
+    verdicts = np.empty(len(scores), np.int8)
+    verdicts[np.argsort(-scores, kind="stable")] = boxes.greedy_verdicts(pairs, ignorable, len(people.area))
     return verdicts
+
+
+def _clipped(
+    images: Sequence[boxes.DetectionImage],
+) -> tuple[boxes.Rows, boxes.CornerBoxes, boxes.CornerBoxes, boxes.Overlaps, Bools]:
+    """Detections by score as they were given, and of all boxes cut at the images' edges: people, regions to ignore,
+    pairs of a detection and a person, and which detections lie in a region."""
+    size = _sizes(images)
+    gt = boxes.flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
+    det = boxes.flatten(images, "det", _DETECTED).by_score()
+    ignore = gt.values[:, 4] != 0
+    people, regions, detected = (_clip(rows, size) for rows in (gt.keep(~ignore), gt.keep(ignore), det))
+    pairs = boxes.overlaps(detected, people, OVERLAP, EPSILON)
+    ignorable = boxes.covered(detected, regions, OVERLAP, EPSILON)
+    return det, people, regions, pairs, ignorable
 
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
@@ -125,11 +104,11 @@ def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
 
 
 def _of_curve(parts: CrowdParts, counts: Ints) -> dict[str, float]:
-    walk = sweep(parts.curve, counts, REFERENCES)
-    return {"AP50": 100 * walk.area, "MR-2": log_average_miss_rate(walk), "recall": 100 * walk.recall}
+    walk = boxes.sweep(parts.curve, counts, REFERENCES)
+    return {"AP50": 100 * walk.area, "MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall}
 
 
-def _check_scores(images: Sequence[DetectionImage], det: Rows) -> None:
+def _check_scores(images: Sequence[boxes.DetectionImage], det: boxes.Rows) -> None:
     outside = (det.values[:, -1] < 0) | (det.values[:, -1] > 1)
     if outside.any():
         row = int(outside.argmax())
@@ -141,7 +120,7 @@ def _check_scores(images: Sequence[DetectionImage], det: Rows) -> None:
         )
 
 
-def _sizes(images: Sequence[DetectionImage]) -> Floats:
+def _sizes(images: Sequence[boxes.DetectionImage]) -> Floats:
     """Images x 2: width, height."""
     for number, image in enumerate(images):
         for side in ("width", "height"):
@@ -152,9 +131,9 @@ def _sizes(images: Sequence[DetectionImage]) -> Floats:
     return np.array([(image["width"], image["height"]) for image in images], dtype=np.float64).reshape(-1, 2)
 
 
-def _clip(rows: Rows, size: Floats) -> CornerBoxes:
+def _clip(rows: boxes.Rows, size: Floats) -> boxes.CornerBoxes:
     """CornerBoxes within their images; left and top stay a pixel clear of the far edge, as in the official tool."""
     limit = size[rows.image]
     low = np.minimum(np.maximum(rows.values[:, :2], 0), limit - 1)
     high = np.maximum(np.minimum(rows.values[:, :2] + rows.values[:, 2:4], limit), 0)
-    return CornerBoxes(np.hstack((low, high)), np.prod(high - low, axis=1), rows.start)
+    return boxes.CornerBoxes(np.hstack((low, high)), np.prod(high - low, axis=1), rows.start)

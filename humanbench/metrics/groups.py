@@ -10,11 +10,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from humanbench.arrays import Bools, Floats, Ints
 from humanbench.metrics.scores import Scores
+from humanbench.schema import Number, Record
 
 TAIL = 0.025
 """Share of the draws beyond either end of an interval."""
@@ -55,26 +58,24 @@ class Grouping:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True)
-class GroupNumber:
-    """The value of a group with its interval; all `nan` where it has too few members."""
+class GroupValue(Record):
+    """The metric of a group, its 95 % interval and its `n` members; all numbers `nan` where these are too few."""
 
     name: str
-    n: int
-    value: float
-    low: float
-    high: float
+    n: Annotated[int, Field(ge=0)]
+    value: Number
+    low: Number
+    high: Number
 
 
-@dataclass(frozen=True)
-class GroupGap:
-    """Between which two groups the metric differs most, `best` minus `worst` in its unit, and the interval of that."""
+class Gap(Record):
+    """The two groups between which the metric differs most, the difference and its simultaneous 95 % interval."""
 
     best: str
     worst: str
-    value: float
-    low: float
-    high: float
+    value: Number
+    low: Number
+    high: Number
 
 
 def group_numbers(
@@ -85,7 +86,7 @@ def group_numbers(
     resamples: int,
     least: int,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> tuple[list[GroupNumber], GroupGap | None]:
+) -> tuple[list[GroupValue], Gap | None]:
     """The number of each group and the largest gap; every resample draws the same of all `units` for all groups.
 
     A group with fewer than `least` members has no value, and no part in the gap. The gap is that between the two groups
@@ -101,11 +102,13 @@ def group_numbers(
         index = rng.integers(0, units, units)
         drawn[row] = [group_value(group, index, metric) for group in shown]
     found = {
-        group.name: GroupNumber(group.name, group.n, float(value), *_ends(drawn[:, place]))
+        group.name: (float(value), *_ends(drawn[:, place]))
         for place, (group, value) in enumerate(zip(shown, values, strict=True))
     }
-    none = (math.nan,) * 3
-    numbers = [found.get(group.name, GroupNumber(group.name, group.n, *none)) for group in grouping.groups]
+    numbers = []
+    for group in grouping.groups:
+        value, low, high = found.get(group.name, (math.nan,) * 3)
+        numbers.append(GroupValue(name=group.name, n=group.n, value=value, low=low, high=high))
     return numbers, _gap([group.name for group in shown], values, drawn)
 
 
@@ -133,7 +136,7 @@ def furthest_apart(values: Floats) -> tuple[int, int] | None:
     return int(there[np.argmin(values[there])]), int(backwards[np.argmax(values[backwards])])
 
 
-def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None:
+def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> Gap | None:
     if (furthest := furthest_apart(values)) is None:
         return None
     worst, best = furthest
@@ -143,13 +146,14 @@ def _gap(names: Sequence[str], values: Floats, drawn: Floats) -> GroupGap | None
     moved = drawn[:, pairs[:, 1]] - drawn[:, pairs[:, 0]]
     moved = moved[~np.isnan(moved).any(axis=1)]
     value = float(values[best] - values[worst])
+    between: dict[str, Any] = {"best": names[best], "worst": names[worst], "value": value}
     if len(moved) < 2:
-        return GroupGap(names[best], names[worst], value, math.nan, math.nan)
+        return Gap(**between, low=math.nan, high=math.nan)
     spread = moved.std(axis=0, ddof=1)
     steps = np.divide(np.abs(moved - apart), spread, out=np.zeros_like(moved), where=spread > 0).max(axis=1)
     (place,) = np.flatnonzero((np.sort(pairs, axis=1) == sorted((worst, best))).all(axis=1))
     half = float(np.quantile(steps, 1 - 2 * TAIL) * spread[place])
-    return GroupGap(names[best], names[worst], value, value - half, value + half)
+    return Gap(**between, low=value - half, high=value + half)
 
 
 def by_attribute(by: Mapping[str, Mapping[str, str]], labels: Mapping[str, Ints], scores: Scores) -> Iterable[Grouping]:

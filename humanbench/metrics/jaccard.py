@@ -12,7 +12,6 @@ from humanbench.compiled import compiled
 from humanbench.metrics.boxes import Overlaps, Rows
 
 Tally = NDArray[np.int32]
-Graph = tuple[Ints, Ints, Floats]  # the fields of Overlaps
 Prices = tuple[Floats, Floats]  # of detections, of people
 Scratch = tuple[Floats, Ints, Bools]  # per person: distance, the detection before it on the path, distance is final
 
@@ -35,9 +34,8 @@ def jaccard_counts(
     """
     shape = (len(det.start) - 1, len(thresholds))
     out = (np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.int32))
-    graph = (pairs.first, pairs.box, pairs.iou)
     scores = np.ascontiguousarray(det.values[:, -1])
-    _count(scores, det.start, person_start, graph, ignorable, hidden, thresholds, out)
+    _count(scores, det.start, person_start, pairs, ignorable, hidden, thresholds, out)
     matched, people, detections = out
     union = people + detections - matched
     return JaccardCounts(matched / np.maximum(union, 1), (union > 0).astype(np.float64))
@@ -59,7 +57,7 @@ def _count(
     score: Floats,
     det_start: Ints,
     person_start: Ints,
-    graph: Graph,
+    graph: Overlaps,
     ignorable: Bools,
     hidden: Bools,
     thresholds: Floats,
@@ -96,7 +94,9 @@ def _count(
 
 
 @compiled
-def _take_up(row: int, graph: Graph, partner: Ints, owner: Ints, prices: Prices, scratch: Scratch) -> tuple[int, int]:
+def _take_up(
+    row: int, graph: Overlaps, partner: Ints, owner: Ints, prices: Prices, scratch: Scratch
+) -> tuple[int, int]:
     """Add detection `row` to a matching of greatest total IoU, keeping it greatest.
 
     Shortest augmenting path (Jonker and Volgenant) on costs -IoU, where a detection may also go without a partner at
@@ -128,7 +128,7 @@ def _take_up(row: int, graph: Graph, partner: Ints, owner: Ints, prices: Prices,
 
 
 @compiled
-def _shortest(row: int, graph: Graph, owner: Ints, prices: Prices, scratch: Scratch) -> tuple[int, int, float, Ints]:
+def _shortest(row: int, graph: Overlaps, owner: Ints, prices: Prices, scratch: Scratch) -> tuple[int, int, float, Ints]:
     """Dijkstra from `row`: the free person reached or -1, the detection left without a partner or -1, the length, and
     the people seen on the way (their scratch entries are left for the caller)."""
     first, box, iou = graph

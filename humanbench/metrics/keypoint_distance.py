@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import LARGEST, Bools, Floats, Ints, beyond, ratio
 from humanbench.errors import DataError, PredictionError
-from humanbench.metrics.magnitude import LARGEST, beyond
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 MPII_JOINTS = 16
@@ -64,17 +63,10 @@ def pckh(pred: ArrayLike, gt: ArrayLike, missing: ArrayLike, headboxes: ArrayLik
     hits = {name: (annotated & (error <= threshold)).astype(np.float64) for name, threshold in THRESHOLDS.items()}
     info = {"annotated joints": int(annotated.sum())}
     counted = annotated.astype(np.float64)
-
-    def errors() -> Floats:
-        return _shares(counted.sum(axis=1) - hits["PCKh@0.5"].sum(axis=1), counted.sum(axis=1))
-
-    far_off = UnitErrors(errors, "joints that are wrong (PCKh@0.5)", "%")
+    joints = counted.sum(axis=1)
+    wrong = joints - hits["PCKh@0.5"].sum(axis=1)
+    far_off = UnitErrors(lambda: 100 * ratio(wrong, joints), "joints that are wrong (PCKh@0.5)", "%")
     return Scores((counted, hits), _reduce_pckh, n=len(points), unit="person", info=info, errors=far_off)
-
-
-def _shares(part: Floats, whole: Floats) -> Floats:
-    """Percent of each; `nan` of nothing."""
-    return np.asarray(100 * np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0))
 
 
 def _reduce_pckh(parts: tuple[Floats, dict[str, Floats]], counts: DrawCounts) -> dict[str, float]:
@@ -110,9 +102,7 @@ def epe(pred: ArrayLike, gt: ArrayLike, mask: ArrayLike, names: Sequence[str] = 
     distance = np.where(counted, np.linalg.norm(points - truth, axis=2), 0.0)
     joints = counted.sum(axis=1)
     parts = (distance.sum(axis=1), joints, distance, counted.astype(np.float64), tuple(names))
-    far_off = UnitErrors(
-        lambda: _shares(parts[0] / 100, joints.astype(np.float64)), "mean distance of the joints", "px"
-    )
+    far_off = UnitErrors(lambda: 100 * ratio(parts[0] / 100, joints), "mean distance of the joints", "px")
     info = {"joints": int(joints.sum())}
     return Scores(parts, _reduce_epe, n=len(points), unit="person", info=info, errors=far_off)
 
@@ -122,8 +112,7 @@ def _reduce_epe(parts: tuple[Floats, Ints, Floats, Floats, tuple[str, ...]], cou
     values = {"EPE": float(distance) / float(joints) if joints > 0 else float("nan")}
     if names := parts[4]:
         far, count = (counts @ part for part in parts[2:4])
-        means = np.divide(far, count, out=np.full(len(names), np.nan), where=count > 0)
-        values |= zip((f"EPE {name}" for name in names), means.tolist(), strict=True)
+        values |= zip((f"EPE {name}" for name in names), ratio(far, count).tolist(), strict=True)
     return values
 
 

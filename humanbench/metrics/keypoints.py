@@ -9,20 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Bools, Floats, Ints
+from humanbench.arrays import LARGEST, Bools, Floats, Ints, beyond, ratio
 from humanbench.errors import DataError, HumanbenchError, PredictionError
-from humanbench.metrics.magnitude import LARGEST, beyond
-from humanbench.metrics.oks import (
-    RIGHT,
-    GroundTruthPoses,
-    RankedPoses,
-    Verdicts,
-    average_precision,
-    first_range,
-    match,
-    outside,
-    verdicts,
-)
+from humanbench.metrics import oks
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
 
 # All from COCOeval's keypoint parameters (cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py).
@@ -69,7 +58,7 @@ class _Frame(NamedTuple):
 class _Ranked(NamedTuple):
     """What became of one category's detections, and the people to be found."""
 
-    found: Verdicts
+    found: oks.Verdicts
     people: Ints  # areas x images: people that count
 
 
@@ -111,7 +100,7 @@ def keypoint_ap(
     known = _known_by_score(given, group)
     ranked = _with_keypoint_scores(given, known) if area == "box" else known
     best = _best_of_each_group(given, group, ranked)
-    status = match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
+    status = oks.match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
     parts = tuple(_rank(people, best, status, c, len(frame.images)) for c in range(len(frame.categories)))
     info = {
         "people": int(sum(ranked.people[0].sum() for ranked in parts)),
@@ -132,17 +121,16 @@ def keypoint_ap(
     )
 
 
-def _errors(people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.uint8], images: int) -> Floats:
+def _errors(people: oks.GroundTruthPoses, detected: oks.RankedPoses, status: NDArray[np.uint8], images: int) -> Floats:
     """Percent of an image's people that as many of its detections, the best ones, do not find, mean over thresholds."""
     counted = people.group[~people.ignore]
     wanted = np.bincount(counted % max(images, 1), minlength=images)
     by_group = np.bincount(counted, minlength=int(detected.group.max(initial=0)) + 1)
     place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
     kept = place < by_group[detected.group]
-    right = ((status == RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
+    right = ((status == oks.RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
     found = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
-    shares = np.divide(found, wanted, out=np.full(images, np.nan), where=wanted > 0)
-    return np.asarray(100 * (1 - shares))
+    return np.asarray(100 * (1 - ratio(found, wanted)))
 
 
 def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
@@ -154,7 +142,7 @@ def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
     return _Frame(images, categories, keypoints)
 
 
-def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> GroundTruthPoses:
+def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> oks.GroundTruthPoses:
     _require(annotations, ("image_id", "category_id", "keypoints"), "annotation", DataError)
     listed = [a for a in annotations if a["image_id"] in frame.images and a["category_id"] in frame.categories]
     image = np.array([frame.images[a["image_id"]] for a in listed], np.int64)
@@ -181,7 +169,7 @@ def _read_people(annotations: CocoEntries, frame: _Frame, from_box: bool) -> Gro
     group = category * len(frame.images) + image
     order = np.argsort(group, kind="stable")
     ignore = crowd | (shown == 0)
-    return GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
+    return oks.GroundTruthPoses(group[order], points[order], box[order], size[order], ignore[order], crowd[order])
 
 
 def _groups(detections: PoseDetections, frame: _Frame) -> Ints:
@@ -242,14 +230,14 @@ def _with_keypoint_scores(detections: PoseDetections, rows: Ints) -> Ints:
     return rows[scored]
 
 
-def _best_of_each_group(detections: PoseDetections, group: Ints, rows: Ints) -> RankedPoses:
+def _best_of_each_group(detections: PoseDetections, group: Ints, rows: Ints) -> oks.RankedPoses:
     """The first 20 of `rows` in each group, by group."""
     rows = rows[np.argsort(group[rows], kind="stable")]
     sorted_groups = group[rows]
     place = np.arange(len(rows)) - np.searchsorted(sorted_groups, sorted_groups)
     rows = rows[place < PER_IMAGE]
     areas = _detection_areas(detections)[rows]
-    return RankedPoses(group[rows], detections.score[rows], detections.keypoints, rows, areas)
+    return oks.RankedPoses(group[rows], detections.score[rows], detections.keypoints, rows, areas)
 
 
 def _points(rows: CocoEntries, keypoints: int, what: str, error: type[HumanbenchError]) -> Floats:
@@ -295,15 +283,15 @@ def _name(rows: CocoEntries, i: int, what: str) -> str:
 
 
 def _rank(
-    people: GroundTruthPoses, detected: RankedPoses, status: NDArray[np.uint8], category: int, images: int
+    people: oks.GroundTruthPoses, detected: oks.RankedPoses, status: NDArray[np.uint8], category: int, images: int
 ) -> _Ranked:
     """One category's share, sorted by score; equal scores in the order of image, then of the image's own list."""
     first, last = category * images, (category + 1) * images
     rows = slice(*np.searchsorted(detected.group, (first, last)))
     order = np.argsort(-detected.score[rows], kind="stable")
-    counted = ~(people.ignore | outside(people.area, AREAS))
+    counted = ~(people.ignore | oks.outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
-    found = verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
+    found = oks.verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
     return _Ranked(found, np.stack(numbers))
 
 
@@ -311,7 +299,7 @@ def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:
     precision, recall = [], []
     for ranked in parts:
         people = ranked.people @ counts
-        p, r = average_precision(ranked.found, counts, people, RECALLS)
+        p, r = oks.average_precision(ranked.found, counts, people, RECALLS)
         precision.append(np.where(people[:, None, None] > 0, p, np.nan))
         recall.append(np.where(people[:, None] > 0, r, np.nan))
     shape = (len(parts), len(AREAS), len(THRESHOLDS))
@@ -332,7 +320,7 @@ def _ap_alone(parts: tuple[_Ranked, ...], counts: DrawCounts) -> float:
     rows = []
     for ranked in parts:
         people = ranked.people[:1] @ counts
-        precision, _ = average_precision(first_range(ranked.found), counts, people, RECALLS)
+        precision, _ = oks.average_precision(oks.first_range(ranked.found), counts, people, RECALLS)
         rows.append(precision[0] if people[0] > 0 else np.full(precision.shape[1:], np.nan))
     return _mean(np.array(rows))
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,11 +36,7 @@ BLOCK_BYTES = 200_000_000
 
 
 def reid(
-    distances: ArrayLike,
-    query_ids: ArrayLike,
-    gallery_ids: ArrayLike,
-    query_cams: ArrayLike,
-    gallery_cams: ArrayLike,
+    distances: ArrayLike, query_ids: ArrayLike, gallery_ids: ArrayLike, query_cams: ArrayLike, gallery_cams: ArrayLike
 ) -> Scores:
     """mAP, rank-1, rank-5, rank-10 and mINP in percent from a distance matrix.
 
@@ -168,8 +163,7 @@ def feature_distances(
     return row
 
 
-@dataclass(frozen=True)
-class _Pairing:
+class _Pairing(NamedTuple):
     """Who belongs to whom: `order[begin[q]:end[q]]` are the gallery images of query q's id, in gallery order."""
 
     query_ids: Ints
@@ -183,6 +177,11 @@ class _Pairing:
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.query_ids), len(self.gallery_ids)
+
+    def of_queries(self, part: slice) -> _Pairing:
+        """Of some of the queries."""
+        of_query = ("query_ids", "query_cams", "begin", "end")
+        return self._replace(**{name: getattr(self, name)[part] for name in of_query})
 
     @classmethod
     def of(
@@ -223,11 +222,7 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> tuple[Floats,
         read = reader(rows)
         for start in range(worker * rows, queries, workers * rows):
             part = slice(start, min(start + rows, queries))
-            _rank_rows(
-                read(part.start, part.stop), pairing.query_ids[part], pairing.gallery_ids, pairing.query_cams[part],
-                pairing.gallery_cams, pairing.order, pairing.begin[part], pairing.end[part], depths, outcomes[part],
-                ties[part],
-            )  # fmt: skip
+            _rank_rows(read(part.start, part.stop), pairing.of_queries(part), depths, outcomes[part], ties[part])
 
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, range(workers)))
@@ -235,23 +230,12 @@ def _outcomes(reader: Callable[[int], Read], pairing: _Pairing) -> tuple[Floats,
 
 
 @compiled
-def _rank_rows(
-    distances: AnyFloats,
-    query_ids: Ints,
-    ids: Ints,
-    query_cams: Ints,
-    cams: Ints,
-    order: Ints,
-    begin: Ints,
-    end: Ints,
-    depths: Ints,
-    out: Floats,
-    ties: Ints,
-) -> None:
+def _rank_rows(distances: AnyFloats, pairing: _Pairing, depths: Ints, out: Floats, ties: Ints) -> None:
+    ids, cams = pairing.gallery_ids, pairing.gallery_cams
     near = np.empty(distances.shape[1], np.int64)
     for q in range(distances.shape[0]):
-        row, pid, cam = distances[q], query_ids[q], query_cams[q]
-        group = order[begin[q] : end[q]]
+        row, pid, cam = distances[q], pairing.query_ids[q], pairing.query_cams[q]
+        group = pairing.order[pairing.begin[q] : pairing.end[q]]
         matches = group[(cams[group] != cam) | (cam == NO_CAMERA)]
         if len(matches) == 0:
             continue

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from humanbench.arrays import Floats, Ints
+from humanbench.arrays import Floats, Ints, ratio
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics.scores import DrawCounts, Scores, UnitErrors
@@ -118,7 +118,7 @@ def _errors(rows: Any, classes: int) -> Floats:
         right, either = table.diagonal(), table.sum(axis=0) + table.sum(axis=1)
         seen = either > 0
         if seen.any():
-            found[number] = 100 - _ratio(right[seen], (either - right)[seen]).mean()
+            found[number] = 100 - ratio(100.0 * right[seen], (either - right)[seen]).mean()
     return found
 
 
@@ -139,23 +139,17 @@ def _values(counted: Ints, names: list[str]) -> dict[str, float]:
     total = counted.reshape(len(names), len(names))
     right, labelled, predicted = total.diagonal(), total.sum(axis=1), total.sum(axis=0)
     seen = labelled + predicted > 0
-    iou = _ratio(right, labelled + predicted - right)
+    iou = ratio(100.0 * right, labelled + predicted - right)
     return {
         "mIoU": _mean(iou[seen]),
-        "pACC": float(_ratio(right.sum(), total.sum())),
-        "mACC": _mean(_ratio(right, labelled)[labelled > 0]),
-        "F1": _mean(_ratio(2 * right, labelled + predicted)[seen]),
-        "mean precision": _mean(_ratio(right, np.maximum(predicted, 1))[seen]),
-        "mean recall": _mean(_ratio(right, labelled)[labelled > 0]),
-        "foreground accuracy": float(_ratio(right[1:].sum(), labelled[1:].sum())),
+        "pACC": float(ratio(100.0 * right.sum(), total.sum())),
+        "mACC": _mean(ratio(100.0 * right, labelled)[labelled > 0]),
+        "F1": _mean(ratio(200.0 * right, labelled + predicted)[seen]),
+        "mean precision": _mean(ratio(100.0 * right, np.maximum(predicted, 1))[seen]),
+        "mean recall": _mean(ratio(100.0 * right, labelled)[labelled > 0]),
+        "foreground accuracy": float(ratio(100.0 * right[1:].sum(), labelled[1:].sum())),
         **{f"IoU {name}": float(value) for name, value in zip(names, iou, strict=True)},
     }
-
-
-def _ratio(part: ArrayLike, whole: ArrayLike) -> Floats:
-    """Percent, `nan` for nothing of nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(100 * np.asarray(part, np.float64) / np.asarray(whole, np.float64))
 
 
 def _mean(values: Floats) -> float:

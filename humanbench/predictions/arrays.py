@@ -29,7 +29,6 @@ _CORRUPT = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    RecursionError,  # a header that nests deeply
     MemoryError,
     SyntaxError,
     OSError,  # a bzip2 member that is none
@@ -37,8 +36,7 @@ _CORRUPT = (
     OverflowError,
     ValueError,
     KeyError,  # a version of the format that plain arrays do not have
-    RuntimeError,  # encrypted
-    NotImplementedError,  # an unknown compression
+    RuntimeError,  # encrypted; of an unknown compression; a header that nests deeply
 )
 
 
@@ -110,7 +108,7 @@ class Archive:
         try:
             with self._zip.open(f"{key}.npy") as file:
                 return np.asarray(npy.read_array(file, allow_pickle=False))
-        except (*_CORRUPT, MemoryError) as error:
+        except _CORRUPT as error:
             raise PredictionError(f"{self.path}: {key} is truncated or corrupt ({error})") from error
 
 

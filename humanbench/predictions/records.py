@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import LARGEST, beyond
 from humanbench.documents import from_json
 from humanbench.errors import PredictionError
-from humanbench.files import replacing
-from humanbench.metrics.magnitude import LARGEST, beyond
+from humanbench.files import write_text
 from humanbench.predictions.files import read_bytes
 
 Record = Mapping[str, Any]
@@ -33,7 +33,8 @@ MOST = 1000
 
 @dataclass(frozen=True)
 class Numbers:
-    """A field of `size` numbers in every object (1: a plain number), and what it must be, for messages.
+    """A field of `size` numbers in every object (1: a plain number; 0: a name, which is an integer or a string), and
+    what it must be, for messages.
 
     With `if_first` it is read where the first object has it (all need it then), as COCO's own tool decides.
     """
@@ -43,16 +44,14 @@ class Numbers:
     if_first: bool = False
 
 
-NAME = None
-"""A field that names something: an integer or a string."""
-
+NAME = Numbers(0, "an integer or a string")
 SCORE = Numbers(1, "a number")
 
 Columns = dict[str, Any]
 """Fields of all objects: N x size floats for `Numbers`, a list of N strings for names."""
 
 
-def read_columns(path: Path, fields: Mapping[str, Numbers | None], pictures: int, values: int = 4) -> Columns:
+def read_columns(path: Path, fields: Mapping[str, Numbers], pictures: int, values: int = 4) -> Columns:
     """The named fields of a results file's objects; `NAME` for one that is a name.
 
     Every object must be about a person: `category_id` is 1, or absent. `pictures`, `values`: how many pictures
@@ -66,7 +65,7 @@ def read_columns(path: Path, fields: Mapping[str, Numbers | None], pictures: int
         records = _records(content, path)
     columns: Columns = {}
     for name, field in fields.items():
-        if field is None:
+        if not field.size:
             columns[name] = names(records, name, path)
         elif not field.if_first or (records and records[0].get(name)):
             columns[name] = (boxes if name == "bbox" else partial(numbers, key=name, size=field.size))(
@@ -79,26 +78,26 @@ class _Unfit(Exception):
     """Objects that have the right types and yet are not what was asked for."""
 
 
-def _typed(content: bytes, fields: Mapping[str, Numbers | None]) -> Columns:
+def _typed(content: bytes, fields: Mapping[str, Numbers]) -> Columns:
     """The same of a file in which all is as it should be, without an object of Python's for every number."""
     several, many = cast(Any, tuple), cast(Any, list)
     kinds: list[Any] = [
-        (name, int | str) if field is None else (name, float if field.size == 1 else several[(float,) * field.size])
+        (name, int | str if not field.size else float if field.size == 1 else several[(float,) * field.size])
         for name, field in fields.items()
     ]
-    required = [kind for kind in kinds if not _optional(fields[kind[0]])]
-    optional = [(*kind, None) for kind in kinds if _optional(fields[kind[0]])]
+    required = [kind for kind in kinds if not fields[kind[0]].if_first]
+    optional = [(*kind, None) for kind in kinds if fields[kind[0]].if_first]
     entry = msgspec.defstruct("Entry", [*required, *optional, ("category_id", Literal[1], PERSON)], gc=False)
     raw = msgspec.json.decode(content, type=list[msgspec.Raw])
     decode = msgspec.json.Decoder(many[entry]).decode
     first = decode(b"[" + bytes(raw[0]) + b"]")[0] if raw else None
-    present = {n: f for n, f in fields.items() if not _optional(f) or (first is not None and getattr(first, n))}
-    columns: Columns = {n: [] if f is None else np.empty((len(raw), f.size)) for n, f in present.items()}
+    present = {n: f for n, f in fields.items() if not f.if_first or (first is not None and getattr(first, n))}
+    columns: Columns = {n: np.empty((len(raw), f.size)) if f.size else [] for n, f in present.items()}
     for start in range(0, len(raw), _BLOCK):
         block = decode(b"[" + b",".join(raw[start : start + _BLOCK]) + b"]")
         for name, field in present.items():
             found = [getattr(one, name) for one in block]
-            if field is None:
+            if not field.size:
                 columns[name] += map(str, found)
                 continue
             if field.if_first and None in found:
@@ -110,10 +109,6 @@ def _typed(content: bytes, fields: Mapping[str, Numbers | None]) -> Columns:
         if name == "bbox" and ((columns[name][:, 2:] < 0).any() or beyond(columns[name]) is not None):
             raise _Unfit
     return columns
-
-
-def _optional(field: Numbers | None) -> bool:
-    return field is not None and field.if_first
 
 
 def _records(content: bytes, path: Path) -> list[Record]:
@@ -156,8 +151,7 @@ def people_records(path: Path, described: str) -> list[Record]:
 
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Write a results file."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(list(records)), encoding="utf-8")
+    write_text(path, json.dumps(list(records)))
 
 
 def names(records: Sequence[Record], key: str, path: Path) -> list[str]:

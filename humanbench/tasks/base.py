@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -24,14 +24,13 @@ from humanbench.schema import Record, location, problem, unknown_key
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from PIL import Image
 
     from humanbench.arrays import Bools, Floats, Ints
     from humanbench.cards import DatasetCard
     from humanbench.data.canvas import Sheet
     from humanbench.metrics import Scores
     from humanbench.metrics.groups import Grouping
-    from humanbench.tasks.drawn import DrawnSample, Guess, Layout
+    from humanbench.tasks.drawn import Drawings, DrawnSample, Guess, Layout
 
 Tables = Mapping[str, "pd.DataFrame"]
 """Sample tables by split, in the order of the card's `evaluation.test`."""
@@ -173,9 +172,7 @@ class TaskDrawing(ABC):
         nothing can be shown are left out."""
         return iter(())
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: Any
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Any) -> Drawings:
         """Every picture of tables without labels by its id, with something that draws what `TaskPredictions.read` gave.
 
         The default draws none.

@@ -7,7 +7,7 @@ moved to its surroundings.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Guess = tuple[str, Any]
 """The name of an entry, and its predictions as the task's `TaskPredictions.read` gives them."""
+
+Drawings = Iterator[tuple[str, Callable[[], Image.Image]]]
+"""Pictures by id, each with something that draws it."""
 
 Layout = Literal["even", "loose", "strips"]
 """How the samples of a page stand: a picture beside a table, several pictures in a row, long ones below each other."""
@@ -80,11 +83,11 @@ def fitted(image: Image.Image, crop: Box | None = None, width: int = WIDTH, heig
     return Tile(image, *sides, "", crop)
 
 
-def large(path: str, crop: Box | None = None) -> Tile:
-    """A tile with a whole picture file (or a part) about as large as it is: its longer side is 512 to 1,280 pixels."""
+def large(path: str) -> Tile:
+    """A tile with a whole picture file about as large as it is: its longer side is 512 to 1,280 pixels."""
     image = canvas.picture(path)
     side = min(1280, max(512, *image.size))
-    return fitted(image, crop, side, side)
+    return fitted(image, None, side, side)
 
 
 def finished(tile: Tile) -> Image.Image:
@@ -106,8 +109,3 @@ def near(points: ArrayLike, size: tuple[int, int]) -> Floats:
     xy = np.nan_to_num(np.asarray(points, float), nan=-size[0], posinf=2 * max(size), neginf=-max(size))
     moved: Floats = np.clip(xy, -max(size), 2 * max(size))
     return moved
-
-
-def several(number: int, one: str, many: str) -> str:
-    """`1 person`, `2 people`."""
-    return f"{number} {one if number == 1 else many}"

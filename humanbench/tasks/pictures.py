@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
-from humanbench.data.rasters import open_raster
+from humanbench.data.rasters import Raster, open_raster
 from humanbench.data.sampling import generator, shuffled_batches
 from humanbench.data.strings import Strings
 from humanbench.recipes import Recipe
@@ -20,19 +20,33 @@ from humanbench.tasks.base import Tables
 from humanbench.tasks.training import Sample
 
 
-class AugmentedPictures(ABC):
-    """A training set: randomness of a sample depends on (seed, epoch, index) alone, an epoch has each sample once."""
+class Pictures(ABC):
+    """Pictures of files as a recipe wants them: what the training and test sets of all tasks hold."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, paths: Iterable[str], recipe: Recipe, preprocessing: Preprocessing, seed: int = 0) -> None:
+        self.paths = Strings(map(str, paths))
+        self.size, self.library = recipe.input.size, recipe.input.library
+        self.interpolation = preprocessing.interpolation
         self.seed, self.epoch = seed, 0
 
-    @abstractmethod
     def __len__(self) -> int:
-        """Number of samples."""
+        return len(self.paths)
+
+    @abstractmethod
+    def __getitem__(self, index: int) -> Sample:
+        """The sample of a picture."""
+
+    def opened(self, index: int) -> Raster:
+        """The decoded picture."""
+        return open_raster(self.paths[index], self.library)
 
     def set_epoch(self, epoch: int) -> None:
-        """Which augmentation the next samples get."""
+        """Which augmentation the next samples get; those of a test are the same every time."""
         self.epoch = epoch
+
+
+class AugmentedPictures(Pictures):
+    """A training set: randomness of a sample depends on (seed, epoch, index) alone, an epoch has each sample once."""
 
     def draws(self, index: int) -> np.random.Generator:
         """The generator of a sample's augmentations."""
@@ -48,15 +62,8 @@ def has_each_once(data: object) -> bool:
     return getattr(type(data), "batches", None) is AugmentedPictures.batches
 
 
-class PlainPictures(ABC):
+class PlainPictures(Pictures):
     """A test set: the same samples every time, in order."""
-
-    @abstractmethod
-    def __len__(self) -> int:
-        """Number of samples."""
-
-    def set_epoch(self, epoch: int) -> None:  # noqa: B027  # there is nothing to do, which is all it says
-        """Test samples are the same every time."""
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
         """The samples in order."""
@@ -72,18 +79,12 @@ class PersonPictures(AugmentedPictures):
     def __init__(
         self, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, labels: NDArray[Any] | None, seed: int
     ) -> None:
-        super().__init__(seed)
-        self.paths = Strings(str(path) for table in tables.values() for path in table["image"])
-        self.size, self.library, self.preprocessing = recipe.input.size, recipe.input.library, preprocessing
+        super().__init__((path for table in tables.values() for path in table["image"]), recipe, preprocessing, seed)
         self.labels = labels
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, and in training `label`."""
-        picture = open_raster(self.paths[index], self.library)
-        image = picture.resized(self.size, self.preprocessing.interpolation).image()
+        image = self.opened(index).resized(self.size, self.interpolation).image()
         label: dict[str, Any] = {}
         if self.labels is not None:
             image, label["label"] = self.augmented(image, self.labels[index], self.draws(index))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+import torch
 from timm.layers.attention_pool import AttentionPoolLatent
 from torch import Tensor, nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.errors import RecipeError
 from humanbench.tasks.options import Pooling
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 _HEAD_WIDTH = 64
 """Channels of an attention head, as in plain transformers."""
@@ -21,10 +18,10 @@ _HEAD_WIDTH = 64
 class Pool(nn.Module):
     """N x C from features.
 
-    `mean`: over the cells of the map. `class_token`: the network's own. `attentive`: a learnt query looks at the cells
-    (cross attention, then an MLP with a residual: timm's `AttentionPoolLatent`, after Lee et al., Set Transformer, ICML
-    2019, and Zhai et al., CVPR 2022), which is what probes of masked image models are judged with (Chen et al., Context
-    Autoencoder, IJCV 2024; Bardes et al., V-JEPA, 2024).
+    `mean`: over the cells of the map. `class_token`: the network's own, the mean where it has none. `attentive`: a
+    learnt query looks at the cells (cross attention, then an MLP with a residual: timm's `AttentionPoolLatent`, after
+    Lee et al., Set Transformer, ICML 2019, and Zhai et al., CVPR 2022), which is what probes of masked image models are
+    judged with (Chen et al., Context Autoencoder, IJCV 2024; Bardes et al., V-JEPA, 2024).
     """
 
     def __init__(self, kind: Pooling, width: int) -> None:
@@ -38,8 +35,7 @@ class Pool(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """The vector of each picture."""
-        if self.kind == "class_token":
-            assert features.class_token is not None
+        if self.kind == "class_token" and features.class_token is not None:
             return features.class_token
         if self.attention is None:
             return features.pooled
@@ -58,8 +54,6 @@ def pool_of(kind: Pooling, backbone: Backbone) -> Pool:
 
 def has_class_token(backbone: Backbone) -> bool:
     """Whether the network has a class token: asked of a picture of its input size."""
-    import torch
-
     height, width = backbone.preprocessing.input_size
     with torch.no_grad():
         training = backbone.training

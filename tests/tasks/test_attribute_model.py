@@ -17,7 +17,7 @@ from humanbench.data.samples import load_samples
 from humanbench.errors import RecipeError
 from humanbench.recipes import Recipe, load_recipe
 from humanbench.tasks.attribute import training as model
-from humanbench.tasks.attribute.neighbours import NeighbourHead
+from humanbench.tasks.attribute.untrained import NeighbourHead
 from tests.samples import SAMPLES, needs_samples
 from tests.tasks.dense import features, needs_parity, official
 from tests.tasks.small import PREPROCESSING, SmallNet, fitted, tables

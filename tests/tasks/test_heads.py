@@ -16,7 +16,7 @@ from humanbench.evaluation.selection import candidates
 from humanbench.recipes import head_variant, load_recipe
 from humanbench.tasks.attribute import training as attribute
 from humanbench.tasks.attribute.options import AttributeLossOptions
-from humanbench.tasks.attribute.probe import LinearProbe
+from humanbench.tasks.attribute.untrained import LinearProbe
 from humanbench.tasks.counting.head import PooledCountHead
 from humanbench.tasks.counting.options import CountingLossOptions
 from humanbench.tasks.pooling import Pool, pool_of

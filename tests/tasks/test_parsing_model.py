@@ -16,12 +16,11 @@ from humanbench.data.labels import load_label
 from humanbench.data.rasters import PillowRaster
 from humanbench.errors import HumanbenchError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
+from humanbench.tasks.parsing import data as transforms
 from humanbench.tasks.parsing import predictions as parsing
 from humanbench.tasks.parsing import training as model
-from humanbench.tasks.parsing import transforms
-from humanbench.tasks.parsing.head import ParsingHead
+from humanbench.tasks.parsing.head import PackedMap, ParsingHead
 from humanbench.tasks.parsing.options import ParsingHeadOptions
-from humanbench.tasks.parsing.packing import PackedMap
 from tests.tasks.dense import IDENTITY, backbone, check_repeatable, features, needs_parity, official, save
 
 LIP = load_card("lip")

@@ -378,7 +378,7 @@ def test_whose_windows_are_tested(tmp_path: Path) -> None:
     path.write_text(json.dumps(boxes))
     data = model.training.test_data(COCO, {"val": table}, detected, IDENTITY, {"boxes": path})
     assert data.who == [(0, None), (99, None)]
-    assert data.images[1] == str(tmp_path / "000000000099.jpg")  # an image without annotated people
+    assert data.paths[1] == str(tmp_path / "000000000099.jpg")  # an image without annotated people
     assert data[0]["box_score"] == 0.9
     assert data[0]["window"].tolist() == [5, 15, 1.25 * 20, 1.25 * 20 / 0.75]  # not cut off at the border
     path.write_text("{}")

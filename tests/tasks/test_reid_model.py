@@ -17,6 +17,7 @@ from humanbench.data import transforms
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe, load_recipe
+from humanbench.tasks.pooling import Pool
 from humanbench.tasks.registry import task_for
 from humanbench.tasks.reid import predictions as reid
 from humanbench.tasks.reid import training as model
@@ -129,7 +130,7 @@ def test_feature_is_the_class_token_where_there_is_one():
     under = head().eval()
     assert torch.equal(under(features(pooled, token), {}).feature, token)
     assert torch.equal(under(features(pooled), {}).feature, pooled)
-    under.class_token = False
+    under.pool = Pool("mean", 3)
     assert torch.equal(under(features(pooled, token), {}).feature, pooled)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, rows_at
+from humanbench.tasks.drawn import TRUTH, Drawings, DrawnSample, Guess, drawn, finished, fitted, rows_at
 
 ATTRIBUTES = 12
 """Rows of a table of attributes."""
@@ -76,9 +76,7 @@ class AttributeDrawing(TaskDrawing):
             picture = drawn("", image, f"a person with the attributes {has}")
             yield DrawnSample(str(row["id"]), (picture,), heads, tuple(cells), position=position)
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: Floats
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Floats) -> Drawings:
         """People beside the attributes that are given at least 0.5, with the probability, the likeliest first."""
         for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
             yield name, partial(_likely, card, str(path), predictions[position])

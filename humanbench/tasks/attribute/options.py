@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from humanbench.schema import Fraction
+from humanbench.schema import Count, Fraction
 from humanbench.tasks.options import Pooling, RecipeOptions, RecipeSections
 
 
@@ -34,7 +34,7 @@ class AttributeTestOptions(RecipeOptions):
     """The resized picture. `neighbours` and `temperature` are those of the regime `none`, see `NeighbourHead`; with the
     `probe` "linear" it is `LinearProbe` that answers there."""
 
-    neighbours: int = Field(default=20, ge=1)
+    neighbours: Count = 20
     temperature: float = Field(default=0.07, gt=0)
     probe: Literal["knn", "linear"] = "knn"
 

@@ -15,15 +15,15 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from humanbench.arrays import ratio
 from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, Features, Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.data import transforms
 from humanbench.recipes import DIRECT, Recipe
-from humanbench.tasks.attribute.neighbours import NeighbourHead
 from humanbench.tasks.attribute.options import AttributeLossOptions, AttributeSections
 from humanbench.tasks.attribute.predictions import Probabilities
-from humanbench.tasks.attribute.probe import LinearProbe
+from humanbench.tasks.attribute.untrained import LinearProbe, NeighbourHead
 from humanbench.tasks.base import Tables
 from humanbench.tasks.norms import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
@@ -40,10 +40,7 @@ def labels_of(card: DatasetCard, tables: Tables) -> Labels:
 
 def positive_ratios(labels: Labels) -> NDArray[np.float32]:
     """Share of the images known to have each attribute, among those of which it is known; 0.5 where it never is."""
-    known = (labels >= 0).sum(axis=0)
-    present = (labels == 1).sum(axis=0)
-    ratios: NDArray[np.float64] = np.divide(present, known, out=np.full(len(known), 0.5), where=known > 0)
-    return ratios.astype(np.float32)
+    return ratio((labels == 1).sum(axis=0), (labels >= 0).sum(axis=0), nothing=0.5).astype(np.float32)
 
 
 class AttributePictures(PersonPictures):

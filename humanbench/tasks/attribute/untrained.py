@@ -1,4 +1,4 @@
-"""Attributes without finetuning: what heads share that answer from the training people's features."""
+"""Attributes without finetuning, from the training people's pooled features: nearest neighbours, a linear probe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -49,3 +50,80 @@ class UntrainedHead(nn.Module, ABC):
         """Probabilities (A) of each sample."""
         (found,) = outputs
         return list((self.probabilities(found) if self.refers else found).cpu().numpy())
+
+
+class NeighbourHead(UntrainedHead):
+    """Probabilities by weighted nearest neighbours, with nothing to train.
+
+    As in the evaluation of DINO (Caron et al., ICCV 2021; Wu et al., CVPR 2018), one attribute at a time: of the `k`
+    training people with the highest cosine similarity s those of whom the attribute is known vote with weight
+    exp(s / `temperature`). Where none is known the probability is the attribute's share in training.
+    """
+
+    labels: Tensor
+    ratios: Tensor
+    reference: Tensor
+    shared: Tensor
+
+    def __init__(self, labels: NDArray[np.int8], ratios: NDArray[np.float32], k: int, temperature: float) -> None:
+        super().__init__(len(labels))
+        self.k, self.temperature = min(k, len(labels)), temperature
+        self.register_buffer("labels", torch.from_numpy(labels.astype(np.float32)), persistent=False)
+        self.register_buffer("ratios", torch.from_numpy(ratios), persistent=False)
+        self.register_buffer("reference", torch.empty(0), persistent=False)
+        self.register_buffer("shared", torch.empty(0), persistent=False)
+
+    def refer_to(self, features: NDArray[np.float64]) -> None:
+        """Keep the features of the training people (N x C), with what all share taken off."""
+        shared = features.mean(axis=0).astype(np.float32)
+        self.shared = torch.from_numpy(shared).to(self.labels)
+        self.reference = torch.from_numpy((features - shared).astype(np.float32)).to(self.labels)
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """N x A, of features N x C."""
+        # 1 - cosine is half the squared distance at unit length, which has its digits where all cosines are near 1
+        # once what all features share is taken off.
+        apart = features - self.shared
+        squares = apart.square().sum(1, keepdim=True) + self.reference.square().sum(1)
+        gaps, nearest = (squares / 2 - apart @ self.reference.T).topk(self.k, dim=1, largest=False)
+        votes = torch.exp(-gaps.clamp(min=0) / self.temperature)[..., None]  # at most 1, so that nothing overflows
+        labels = self.labels[nearest]
+        known = votes * (labels >= 0)
+        share = (known * labels.clamp(min=0)).sum(1) / known.sum(1).clamp(min=1e-30)
+        return torch.where(known.sum(1) > 0, share, self.ratios)
+
+
+class LinearProbe(UntrainedHead):
+    """Probabilities by scikit-learn's `LogisticRegression` (L2, C = 1, standardised features), one attribute at a time.
+
+    Fitted on the training people of whom the attribute is known; where all of them have it, or none has, the
+    probability is the attribute's share in training. No gradient passes the network, and the solver is deterministic.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, labels: NDArray[np.int8], ratios: NDArray[np.float32]) -> None:
+        super().__init__(len(labels))
+        self.labels, self.ratios = labels, ratios
+        self.register_buffer("weight", torch.empty(0, dtype=torch.float64), persistent=False)
+        self.register_buffer("bias", torch.empty(0, dtype=torch.float64), persistent=False)
+
+    def refer_to(self, features: NDArray[np.float64]) -> None:
+        """Fit to the features of the training people (N x C)."""
+        from sklearn.linear_model import LogisticRegression
+
+        middle, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-12)
+        weight = np.zeros((self.labels.shape[1], features.shape[1]))
+        bias = np.log(np.clip(self.ratios, 1e-6, 1 - 1e-6) / (1 - np.clip(self.ratios, 1e-6, 1 - 1e-6))).astype(float)
+        for number, column in enumerate(self.labels.T):
+            known = column >= 0
+            if len(np.unique(column[known])) == 2:
+                fitted = LogisticRegression(max_iter=1000).fit((features[known] - middle) / spread, column[known])
+                weight[number] = fitted.coef_[0] / spread
+                bias[number] = fitted.intercept_[0] - weight[number] @ middle
+        self.weight, self.bias = (torch.from_numpy(of).to(self.bias.device) for of in (weight, bias))
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """N x A, of features N x C."""
+        return torch.sigmoid(features.double() @ self.weight.T + self.bias).float()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,13 @@ from PIL import Image
 
 from humanbench.arrays import Floats
 from humanbench.backbones.features import Preprocessing
-from humanbench.data.rasters import Raster, open_raster
-from humanbench.data.strings import Strings
-from humanbench.data.transforms import Size, mirror, photometric, pixels
-from humanbench.recipes import Library
+from humanbench.data.rasters import Raster
+from humanbench.data.transforms import mirror, photometric, pixels
+from humanbench.recipes import Recipe
 from humanbench.tasks.counting.density import density_map, inside, kernels
-from humanbench.tasks.counting.options import CountingAugmentOptions, CountingLossOptions
+from humanbench.tasks.counting.options import CountingAugmentOptions, CountingSections
 from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
-
-Sample = dict[str, Any]
+from humanbench.tasks.training import Sample
 
 
 def random_window(
@@ -46,30 +43,17 @@ def random_window(
 class TrainingCrowds(AugmentedPictures):
     """Windows of crowds: `image`, `density` h x w (people per cell of the head's stride), `index`."""
 
-    def __init__(
-        self,
-        rows: pd.DataFrame,
-        augment: CountingAugmentOptions,
-        loss: CountingLossOptions,
-        stride: int,
-        preprocessing: Preprocessing,
-        seed: int,
-        library: Library = "pillow",
-    ) -> None:
-        super().__init__(seed)
-        self.images, self.points = Strings(rows["image"]), list(rows["points"])
-        self.augment, self.kernel, self.stride = augment, loss, stride
-        self.preprocessing, self.library = preprocessing, library
-
-    def __len__(self) -> int:
-        return len(self.images)
+    def __init__(self, rows: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing, seed: int) -> None:
+        super().__init__(rows["image"], recipe, preprocessing, seed)
+        self.points, options = list(rows["points"]), CountingSections.of(recipe)
+        self.augment, self.kernel, self.stride = options.augment, options.loss, options.head.stride
 
     def __getitem__(self, index: int) -> Sample:
         rng = self.draws(index)
-        image = open_raster(self.images[index], self.library)
+        image = self.opened(index)
         points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), image.size)
         sigmas = kernels(points, self.kernel)
-        window, points, held, factor = random_window(image, points, self.augment, self.preprocessing.interpolation, rng)
+        window, points, held, factor = random_window(image, points, self.augment, self.interpolation, rng)
         points, sigmas = points[held], sigmas[held] * factor
         if rng.random() < self.augment.flip:
             window, points = mirror(window), [window.width - 1, 0] + points * [-1, 1]
@@ -82,27 +66,18 @@ class TrainingCrowds(AugmentedPictures):
 
 
 class CrowdsToCount(PlainPictures):
-    """Whole pictures, shrunk only where they are larger than `largest`: `image`, `size` (height, width), `index`."""
-
-    def __init__(
-        self, rows: pd.DataFrame, largest: Size, preprocessing: Preprocessing, library: Library = "pillow"
-    ) -> None:
-        self.images = list(rows["image"])
-        self.largest = largest
-        self.preprocessing, self.library = preprocessing, library
-
-    def __len__(self) -> int:
-        return len(self.images)
+    """Whole pictures, shrunk only where they are larger than the recipe's size: `image`, `size` (height, width),
+    `index`."""
 
     def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
         """The pictures one by one: padding to a common size would change what a transformer sees."""
         return [[index] for index in range(len(self))]
 
     def __getitem__(self, index: int) -> Sample:
-        image = open_raster(self.images[index], self.library)
+        image = self.opened(index)
         height, width = image.size
-        factor = min(1.0, self.largest[0] / height, self.largest[1] / width)
+        factor = min(1.0, self.size[0] / height, self.size[1] / width)
         size = (max(1, round(height * factor)), max(1, round(width * factor)))
         if factor < 1:
-            image = image.resized(size, self.preprocessing.interpolation)
+            image = image.resized(size, self.interpolation)
         return {"index": index, "image": image.pixels(), "size": size}

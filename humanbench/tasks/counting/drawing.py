@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,8 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, shuffled_rows
 from humanbench.names import shown
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, WIDTH, DrawnSample, Guess, drawn, finished, fitted, large, rows_at, several
+from humanbench.tasks.drawn import TRUTH, WIDTH, Drawings, DrawnSample, Guess, drawn, finished, fitted, large, rows_at
+from humanbench.text import several
 
 
 class CountingDrawing(TaskDrawing):
@@ -50,9 +51,7 @@ class CountingDrawing(TaskDrawing):
                 str(row["id"]), (drawn(TRUTH, tile, alt),), ("", "People"), tuple(counts), position=position
             )
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: Floats
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Floats) -> Drawings:
         """Pictures with their count on a plate in the corner."""
         for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
             yield name, partial(_counted, str(path), float(predictions[position]))

@@ -12,19 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 from torch.nn import functional
 
+from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.tasks.counting.options import CountingHeadOptions, CountingLossOptions
 from humanbench.tasks.maps import cells, cover, doublings
 from humanbench.tasks.pooling import Pool
-
-if TYPE_CHECKING:
-    from humanbench.backbones.features import FeatureLevel, Features
-
-Batch = dict[str, Any]
+from humanbench.tasks.training import Batch
 
 
 class CountingHead(nn.Module):

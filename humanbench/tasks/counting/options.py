@@ -6,10 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from humanbench.schema import Fraction, Positive
+from humanbench.schema import Count, Fraction, Positive
 from humanbench.tasks.options import Pooling, RecipeOptions, RecipeSections, ScaleRange
-
-Pixels = Annotated[int, Field(ge=1)]
 
 
 class CountingAugmentOptions(RecipeOptions):
@@ -18,7 +16,7 @@ class CountingAugmentOptions(RecipeOptions):
     flip: chance of a mirror image. photometric: see `humanbench.data.transforms.photometric`.
     """
 
-    crop: tuple[Pixels, Pixels]
+    crop: tuple[Count, Count]
     scale: ScaleRange
     flip: Fraction
     photometric: Fraction
@@ -29,8 +27,8 @@ class CountingHeadOptions(RecipeOptions):
     vector of the picture says how many people a cell has, in place of a density map (`PooledCountHead`).
     """
 
-    channels: Pixels
-    stride: Pixels
+    channels: Count
+    stride: Count
     pooling: Pooling | None = None
 
 
@@ -42,7 +40,7 @@ class CountingLossOptions(RecipeOptions):
 
     kernel: Literal["fixed", "adaptive"]
     sigma: Positive
-    neighbours: Annotated[int, Field(ge=1)]
+    neighbours: Count
     spread: Positive
     magnify: Positive
     count: Annotated[float, Field(ge=0)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.recipes import Recipe
@@ -19,9 +19,6 @@ from humanbench.tasks.counting.options import CountingSections
 from humanbench.tasks.counting.predictions import Counts
 from humanbench.tasks.pooling import pool_of
 from humanbench.tasks.training import Inputs, TaskTraining
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 
 class CountingTraining(TaskTraining):
@@ -35,16 +32,13 @@ class CountingTraining(TaskTraining):
     ) -> TrainingCrowds:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
-        options = CountingSections.of(recipe)
-        return TrainingCrowds(
-            rows, options.augment, options.loss, options.head.stride, preprocessing, seed, recipe.input.library
-        )
+        return TrainingCrowds(rows, recipe, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> CrowdsToCount:
         """All pictures of the split; no input files are needed."""
-        return CrowdsToCount(only(tables), recipe.input.size, preprocessing, recipe.input.library)
+        return CrowdsToCount(only(tables)["image"], recipe, preprocessing)
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> nn.Module:
         """A fresh head."""

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from humanbench.backbones.features import Preprocessing
 from humanbench.data import transforms
-from humanbench.data.rasters import Raster, open_raster
-from humanbench.data.strings import Strings
+from humanbench.data.rasters import Raster
 from humanbench.recipes import Recipe
 from humanbench.tasks.detection.options import DetectionSections
 from humanbench.tasks.pictures import AugmentedPictures
@@ -75,18 +74,12 @@ class Scenes(AugmentedPictures):
     def __init__(
         self, table: pd.DataFrame, recipe: Recipe, preprocessing: Preprocessing, training: bool, seed: int = 0
     ) -> None:
-        super().__init__(seed)
-        self.augment = DetectionSections.of(recipe).augment
-        self.library, (self.short, self.longest) = recipe.input.library, recipe.input.size
-        self.preprocessing, self.training = preprocessing, training
+        self.augment, self.training = DetectionSections.of(recipe).augment, training
         if training and self.augment.skip_empty:
             table = table[[bool((~np.asarray(ignore, bool)).any()) for ignore in table["ignore"]]]
-        self.paths = Strings(map(str, table["image"]))
+        super().__init__(table["image"], recipe, preprocessing, seed)
         self.boxes = [np.asarray(boxes, float).reshape(-1, 4) for boxes in table["boxes"]]
         self.ignore = [np.asarray(ignore, bool) for ignore in table["ignore"]]
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
     def __getitem__(self, index: int) -> Sample:
         """`image`, `size` and `original` (height, width) of the input and of the file.
@@ -94,12 +87,12 @@ class Scenes(AugmentedPictures):
         In training `boxes` and `ignored`: M x 4 float32 (cx, cy, w, h) in shares of the input's size, of people and of
         regions to ignore, cut at the picture's edges, as the metrics cut them.
         """
-        image, interpolation = open_raster(self.paths[index], self.library), self.preprocessing.interpolation
+        image = self.opened(index)
         scene = BoxedImage(image, self.boxes[index], self.ignore[index]).clipped()
         if self.training:
             scene = self._augmented(scene, self.draws(index))
         else:
-            scene = scene.resized(self.short, self.longest, interpolation)
+            scene = scene.resized(*self.size, self.interpolation)
         size = scene.image.size
         sample: Sample = {"index": index, "image": scene.image.pixels()}
         sample |= {"size": torch.tensor(size), "original": torch.tensor(image.size)}
@@ -110,17 +103,17 @@ class Scenes(AugmentedPictures):
         return sample
 
     def _augmented(self, scene: BoxedImage, rng: np.random.Generator) -> BoxedImage:
-        chosen, interpolation = self.augment, self.preprocessing.interpolation
+        chosen = self.augment
         if rng.random() < chosen.flip:
             scene = scene.mirrored()
         if rng.random() < chosen.crop:
-            scene = scene.resized(int(rng.choice(chosen.crop_short_sides)), _UNBOUNDED, interpolation)
+            scene = scene.resized(int(rng.choice(chosen.crop_short_sides)), _UNBOUNDED, self.interpolation)
             low, high = chosen.crop_sides
             sides = [int(rng.integers(min(low, s), min(high, s) + 1)) for s in scene.image.size]
             top = int(rng.integers(scene.image.size[0] - sides[0] + 1))
             left = int(rng.integers(scene.image.size[1] - sides[1] + 1))
             scene = scene.cropped(top, left, (sides[0], sides[1]))
-        return scene.resized(int(rng.choice(chosen.short_sides)), self.longest, interpolation)
+        return scene.resized(int(rng.choice(chosen.short_sides)), self.size[1], self.interpolation)
 
 
 _UNBOUNDED = 1 << 30

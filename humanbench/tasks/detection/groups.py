@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from humanbench.arrays import Bools, Floats
+from humanbench.arrays import Bools, Floats, ratio
 from humanbench.data.boxes import visible_ratios
 from humanbench.data.images import image_size
 
@@ -44,7 +44,7 @@ def groupings(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, People]
     close = [nearest_overlap(b, r) for b, r in zip(boxes, real, strict=True)]
     bands = {"alone (IoU under 0.1)": (-np.inf, 0.1), "close": (0.1, 0.5), "crowded (from 0.5)": (0.5, np.inf)}
     yield "crowding", "largest IoU with the box of another person", _bands(close, real, bands)
-    cut = [outside_share(b, size) for b, size in zip(boxes, _sizes(table), strict=True)]
+    cut = [outside_share(b, size) for b, size in zip(boxes, picture_sizes(table), strict=True)]
     if any((c > 0).any() for c in cut):
         bands = {"whole": (-np.inf, 1e-9), "cut by the edge": (1e-9, np.inf)}
         yield "truncation", "whether the whole box leaves the picture", _bands(cut, real, bands)
@@ -66,11 +66,11 @@ def outside_share(boxes: Floats, size: tuple[float, float]) -> Floats:
     low = np.clip(boxes[:, :2], 0, size)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, size)
     area = boxes[:, 2:].prod(axis=1)
-    inside = np.divide((high - low).prod(axis=1), area, out=np.ones(len(boxes)), where=area > 0)
-    return np.asarray(np.clip(1 - inside, 0, 1))
+    return np.asarray(np.clip(1 - ratio((high - low).prod(axis=1), area, nothing=1.0), 0, 1))
 
 
-def _sizes(table: pd.DataFrame) -> Sequence[tuple[float, float]]:
+def picture_sizes(table: pd.DataFrame) -> Sequence[tuple[float, float]]:
+    """Width and height of each picture of a table."""
     return list(table["size"]) if "size" in table else [image_size(Path(p)) for p in table["image"]]
 
 

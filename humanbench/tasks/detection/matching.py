@@ -62,8 +62,7 @@ def losses(
 
     The number of people is `count`, or without it the batch's, averaged over processes, at least 1.
     """
-    total = {"classification": layers[0].logits.new_zeros(()), "l1": layers[0].logits.new_zeros(())}
-    total["giou"] = layers[0].logits.new_zeros(())
+    total = dict.fromkeys(("classification", "l1", "giou"), layers[0].logits.new_zeros(()))
     if count is None:
         count = _people_per_process(people)
     for found in layers:

@@ -1,8 +1,4 @@
-"""Pedestrian detection.
-
-Evaluation options of a card: `metric` is `crowdhuman`, `caltech` or `caltech_paper` (CrowdHuman's way on the paper's
-list of Caltech frames). `caltech` has `subset`, the headline's, and `beside`, subsets reported as `<metric>-<subset>`.
-"""
+"""Pedestrian detection: predictions files and their metrics."""
 
 from __future__ import annotations
 
@@ -18,14 +14,13 @@ from numpy.typing import NDArray
 from humanbench import metrics
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column, visible_ratios
-from humanbench.data.images import image_size
 from humanbench.metrics.groups import Group, Grouping
 from humanbench.metrics.scores import DrawCounts
 from humanbench.predictions import records as coco
 from humanbench.predictions.names import locate, named
 from humanbench.tasks.base import Tables, TaskPredictions, only
 from humanbench.tasks.detection import DetectionEvaluationOptions
-from humanbench.tasks.detection.groups import groupings
+from humanbench.tasks.detection.groups import groupings, picture_sizes
 
 
 @dataclass(frozen=True)
@@ -49,9 +44,8 @@ def _caltech_paper(card: DatasetCard, table: pd.DataFrame, detections: Detection
 
 def _sized_images(table: pd.DataFrame, detections: Detections) -> list[dict[str, Any]]:
     truth = [np.column_stack(pair) for pair in zip(table["boxes"], table["ignore"], strict=True)]
-    sizes = list(table["size"]) if "size" in table else [image_size(Path(p)) for p in table["image"]]
     images = _images(table, truth, detections)
-    return [image | {"width": w, "height": h} for image, (w, h) in zip(images, sizes, strict=True)]
+    return [image | {"width": w, "height": h} for image, (w, h) in zip(images, picture_sizes(table), strict=True)]
 
 
 def _caltech(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:

@@ -19,12 +19,7 @@ from humanbench.tasks.base import Tables, only
 from humanbench.tasks.detection.data import Scenes, to_pixels
 from humanbench.tasks.detection.decoder import AnchorDecoder, LayerOutput
 from humanbench.tasks.detection.matching import losses
-from humanbench.tasks.detection.options import (
-    DetectionHeadOptions,
-    DetectionLossOptions,
-    DetectionSections,
-    DetectionTestOptions,
-)
+from humanbench.tasks.detection.options import DetectionSections
 from humanbench.tasks.detection.predictions import Detections
 from humanbench.tasks.training import Batch, FolderPicture, Inputs, TaskTraining
 
@@ -41,17 +36,10 @@ class DetectionHead(nn.Module):
 
     needs: FeatureLevel = "map"
 
-    def __init__(
-        self,
-        width: int,
-        stride: int,
-        options: DetectionHeadOptions,
-        loss: DetectionLossOptions,
-        test: DetectionTestOptions,
-    ) -> None:
+    def __init__(self, width: int, stride: int, options: DetectionSections) -> None:
         super().__init__()
-        self.predictor = AnchorDecoder(width, stride, options)
-        self.options, self.least = loss, test.score
+        self.predictor = AnchorDecoder(width, stride, options.head)
+        self.options, self.least = options.loss, options.test.score
 
     def forward(self, features: Features, batch: Batch) -> list[LayerOutput]:
         """What each decoder layer finds."""
@@ -109,8 +97,7 @@ class DetectionTraining(TaskTraining):
 
     def build_head(self, card: DatasetCard, tables: Tables, recipe: Recipe, backbone: Backbone) -> DetectionHead:
         """A fresh decoder."""
-        options = DetectionSections.of(recipe)
-        return DetectionHead(backbone.width, backbone.stride, options.head, options.loss, options.test)
+        return DetectionHead(backbone.width, backbone.stride, DetectionSections.of(recipe))
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PictureDetections]) -> Detections:
         """The boxes of all pictures, one after the other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from PIL import Image, ImageColor
 
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
-from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
+from humanbench.data.canvas import CELL, Box, Color, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.data.images import image_size
 from humanbench.data.labels import IGNORE, Map, load_label
 from humanbench.errors import DataError
 from humanbench.predictions.maps import MapFile
 from humanbench.tasks.base import Tables, TaskDrawing, only
-from humanbench.tasks.drawn import TRUTH, DrawnSample, Guess, drawn, finished, fitted, large, rows_at
+from humanbench.tasks.drawn import TRUTH, Drawings, DrawnSample, Guess, drawn, finished, fitted, large, rows_at
 
 PART_COLORS = (
     "#e69f00", "#0072b2", "#f0e442", "#d55e00", "#56b4e9", "#009e73", "#cc79a7", "#969696",
@@ -41,25 +41,18 @@ class ParsingDrawing(TaskDrawing):
         """Part maps blended over the image, each part with its class number."""
         tiles: list[Tile] = []
         present: set[int] = set()
-        for row in shuffled_rows(table, rng):
-            if len(tiles) == columns * rows:
-                break
+        for row, _ in zip(shuffled_rows(table, rng), range(columns * rows), strict=False):
             label = load_label(card, row["label"])
             image = canvas.picture(row["image"])
             if label.shape != image.size[::-1]:
                 size = f"{label.shape[1]} x {label.shape[0]}"
                 raise DataError(f"{row['label']}: the map is {size}, its image {image.width} x {image.height}")
-            parts = np.argwhere((label > 0) & (label < IGNORE))[:, ::-1]
-            crop = around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
-            tile = Tile(image, CELL, CELL, str(row["id"]), crop)
-            left, top, right, bottom = tile.window
-            present |= blend_parts(tile, label[top:bottom, left:right])
-            tiles.append(tile)
+            tiles.append(Tile(image, CELL, CELL, str(row["id"]), _crop(label)))
+            present |= blend_parts(tiles[-1], label)
         classes = sorted(present - {0, IGNORE})
         legend = [LegendKey(part_color(c), f"{c} {card.labels.classes[c]}", "patch") for c in classes]
-        return Sheet(
-            tiles, columns, legend + ([LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else [])
-        )
+        legend += [LegendKey(canvas.PAPER, "ignored", "patch")] if IGNORE in present else []
+        return Sheet(tiles, columns, legend)
 
     def drawn(
         self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
@@ -69,13 +62,10 @@ class ParsingDrawing(TaskDrawing):
         for position, row in rows_at(only(tables), rows):
             truth = load_label(card, row["label"])
             image = canvas.picture(row["image"])
-            parts = np.argwhere((truth > 0) & (truth < IGNORE))[:, ::-1]
-            crop = around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
             pictures, present = [], set()
             for name, label in [(TRUTH, truth), *((n, g[position].load(truth.shape, classes)) for n, g in guesses)]:
-                tile = fitted(image, crop)
-                left, top, right, bottom = tile.window
-                here = blend_parts(tile, label[top:bottom, left:right]) - {0, IGNORE}
+                tile = fitted(image, _crop(truth))
+                here = blend_parts(tile, label) - {0, IGNORE}
                 present |= here
                 right_ones = 100 * float((label == truth)[truth != IGNORE].mean())
                 note = "" if label is truth else f"{right_ones:.0f} % of the pixels right"
@@ -84,9 +74,7 @@ class ParsingDrawing(TaskDrawing):
             legend = tuple((str(c), card.labels.classes[c]) for c in sorted(present))
             yield DrawnSample(str(row["id"]), tuple(pictures), ("Number", "Part"), legend, True, position)
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: Sequence[MapFile]
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Sequence[MapFile]) -> Drawings:
         """Pictures under their part maps, each region with the number of its class."""
         for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
             yield name, partial(_blended, str(path), predictions[position], len(card.labels.classes))
@@ -99,6 +87,12 @@ def _blended(path: str, predicted: MapFile, classes: int) -> Image.Image:
     return finished(tile)
 
 
+def _crop(label: Map) -> Box | None:
+    """The surroundings of all that is labelled as a part."""
+    parts = np.argwhere((label > 0) & (label < IGNORE))[:, ::-1]
+    return around([], [parts.min(axis=0), parts.max(axis=0)]) if len(parts) else None
+
+
 def part_color(number: int) -> Color:
     """Colour of a part class."""
     red, green, blue = ImageColor.getrgb(PART_COLORS[(number - 1) % len(PART_COLORS)])[:3]
@@ -106,8 +100,9 @@ def part_color(number: int) -> Color:
 
 
 def blend_parts(tile: Tile, label: Map) -> set[int]:
-    """Colour the parts of the (cropped) map on a tile and number them; the classes there are."""
-    small = np.array(Image.fromarray(label).resize(tile.size, Image.Resampling.NEAREST))
+    """Colour the parts of a picture's map on its tile and number them; the classes there are."""
+    left, top, right, bottom = tile.window
+    small = np.array(Image.fromarray(label[top:bottom, left:right]).resize(tile.size, Image.Resampling.NEAREST))
     colors = np.array([canvas.INK, *map(part_color, range(1, 255)), canvas.PAPER], float)
     left, top = tile.corner
     picture = np.asarray(tile.canvas.crop((left, top, left + tile.size[0], top + tile.size[1])), float)

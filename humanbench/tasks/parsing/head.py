@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from humanbench.data.labels import IGNORE
+from humanbench.backbones.features import FeatureLevel, Features
+from humanbench.data.labels import IGNORE, Map
 from humanbench.tasks.maps import ChannelNorm, doublings
 from humanbench.tasks.norms import BatchNorm2d
 from humanbench.tasks.parsing.options import ParsingHeadOptions
-from humanbench.tasks.parsing.packing import PackedMap
+from humanbench.tasks.training import Batch
 
-if TYPE_CHECKING:
-    from humanbench.backbones.features import FeatureLevel, Features
 
-Batch = dict[str, Any]
+@dataclass(frozen=True)
+class PackedMap:
+    """An H x W map of class indices, packed for keeping: ten thousand of them take a few kilobytes each."""
+
+    shape: tuple[int, int]
+    data: bytes
+
+    @classmethod
+    def of(cls, classes: Map) -> PackedMap:
+        """Pack a map."""
+        rows, columns = classes.shape
+        return cls((rows, columns), zlib.compress(classes.tobytes(), 1))
+
+    def unpack(self) -> Map:
+        """The map again."""
+        return np.frombuffer(zlib.decompress(self.data), np.uint8).reshape(self.shape)
 
 
 class ParsingHead(nn.Module):

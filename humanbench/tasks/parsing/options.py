@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from humanbench.schema import Fraction
+from humanbench.schema import Count, Fraction
 from humanbench.tasks.options import RecipeOptions, RecipeSections, ScaleRange
 
 
@@ -24,9 +22,9 @@ class ParsingAugmentOptions(RecipeOptions):
 class ParsingHeadOptions(RecipeOptions):
     """channels: of both convolutions. norm: `layer` (over channels) or `batch`. stride: where classes are predicted."""
 
-    channels: Annotated[int, Field(ge=1)]
+    channels: Count
     norm: Literal["layer", "batch"]
-    stride: Annotated[int, Field(ge=1)]
+    stride: Count
 
 
 class ParsingTestOptions(RecipeOptions):

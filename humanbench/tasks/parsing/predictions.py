@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from humanbench import metrics
 from humanbench.cards import DatasetCard
-from humanbench.data.labels import load_label
+from humanbench.data.labels import Map, load_label
 from humanbench.predictions.maps import SUFFIX, MapFile, find_maps, write_maps
 from humanbench.predictions.names import align
 from humanbench.progress import track
@@ -34,13 +34,7 @@ class ParsingPredictions(TaskPredictions):
         order = align(list(only(tables)["id"]), [m.name[: -len(SUFFIX)] for m in found], path)
         return [found[i] for i in order]
 
-    def write(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        predictions: Iterable[NDArray[np.uint8]],
-        path: Path,
-    ) -> None:
+    def write(self, card: DatasetCard, tables: Tables, predictions: Iterable[Map], path: Path) -> None:
         """Write one H x W map of class indices per row of the table, into a folder or (by its suffix) a .zip."""
         write_maps(path, zip(only(tables)["id"], predictions, strict=True))
 

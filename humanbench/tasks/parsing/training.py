@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from torch import nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
+from humanbench.data.labels import Map
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
-from humanbench.tasks.parsing.data import PicturesToParse, TrainingMaps
-from humanbench.tasks.parsing.head import ParsingHead
+from humanbench.tasks.parsing.data import PicturesToParse, TrainingMaps, mirrored_classes
+from humanbench.tasks.parsing.head import PackedMap, ParsingHead
 from humanbench.tasks.parsing.options import ParsingSections
-from humanbench.tasks.parsing.packing import Map, PackedMap
-from humanbench.tasks.parsing.transforms import mirrored_classes
 from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 
 class ParsingTraining(TaskTraining):
@@ -35,14 +31,13 @@ class ParsingTraining(TaskTraining):
     ) -> TrainingMaps:
         """All pictures of these splits."""
         rows = pd.concat(list(tables.values()), ignore_index=True)
-        augment = ParsingSections.of(recipe).augment
-        return TrainingMaps(card, rows, recipe.input.size, augment, preprocessing, seed, recipe.input.library)
+        return TrainingMaps(card, rows, recipe, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> PicturesToParse:
         """All pictures of the split; no input files are needed."""
-        return PicturesToParse(card, only(tables), recipe.input.size, preprocessing, recipe.input.library)
+        return PicturesToParse(card, only(tables), recipe, preprocessing)
 
     def picture_tables(self, card: DatasetCard, pictures: Sequence[FolderPicture]) -> dict[str, pd.DataFrame]:
         """Pictures without label maps; the answers are of the pictures' size."""

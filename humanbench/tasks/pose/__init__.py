@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from humanbench.schema import Fraction
 from humanbench.tasks.base import MetricOptions, Task
 
-Threshold = Annotated[float, Field(ge=0, le=1)]
 PoseMetric = Literal["keypoint_ap", "pckh", "epe"]
 
 
@@ -27,8 +25,8 @@ class PoseEvaluationOptions(MetricOptions):
     detections: str = ""
     detection_count: int = 0
     image_name: str = "{image_id}"
-    joint_threshold: Threshold = 0.2  # HRNet's in_vis_thre
-    oks_nms: Threshold = 0.9  # HRNet's oks_thre
+    joint_threshold: Fraction = 0.2  # HRNet's in_vis_thre
+    oks_nms: Fraction = 0.9  # HRNet's oks_thre
     masked_joints: tuple[int, ...] = ()
 
 

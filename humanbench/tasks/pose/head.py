@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
 from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
 from humanbench.tasks.pose.rescoring import CropPose
 from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
-
-if TYPE_CHECKING:
-    from humanbench.backbones.features import FeatureLevel, Features
-
-Batch = dict[str, Any]
+from humanbench.tasks.training import Batch
 
 
 class PoseHead(nn.Module):

@@ -97,11 +97,8 @@ class PoseLabels(TaskLabels):
     def lack(self, card: DatasetCard, drawn: Tables, whole: Tables) -> str:
         there, all_ = (self._labelled(card, tables) for tables in (drawn, whole))
         missing = [card.labels.keypoints[joint] for joint in np.flatnonzero(all_ & ~there)]
-        return (
-            f"no labelled {missing[0]}" + f" (and {len(missing) - 1} joints more)" * (len(missing) > 1)
-            if missing
-            else ""
-        )
+        rest = f" (and {len(missing) - 1} joints more)" if len(missing) > 1 else ""
+        return f"no labelled {missing[0]}{rest}" if missing else ""
 
     def _labelled(self, card: DatasetCard, tables: Tables) -> Bools:
         """Which joints are labelled of anybody."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from humanbench.schema import Fraction, Positive
+from humanbench.schema import Count, Fraction, Positive
 from humanbench.tasks.options import RecipeOptions, RecipeSections
 
 
@@ -33,8 +33,8 @@ class PoseAugmentOptions(RecipeOptions):
 class PoseHeadOptions(RecipeOptions):
     """channels: of every transposed convolution. stride: pixels of network input per heatmap cell."""
 
-    channels: Annotated[int, Field(ge=1)]
-    stride: Annotated[int, Field(ge=1)]
+    channels: Count
+    stride: Count
 
 
 class PoseLossOptions(RecipeOptions):
@@ -51,7 +51,7 @@ class PoseTestOptions(RecipeOptions):
 
     flip: bool
     boxes: Literal["annotations", "detections"]
-    blur: Annotated[int, Field(ge=1)]
+    blur: Count
 
     @field_validator("blur")
     @classmethod

@@ -1,15 +1,11 @@
-"""2D human pose estimation.
-
-Evaluation options of a card: `metric` is `keypoint_ap` (people are found by the model; COCO, AIC), `pckh` or `epe` (the
-people are given; MPII, Human3.6M). `area` of `keypoint_ap` is `annotation` (the default) or `box`.
-"""
+"""2D human pose estimation: predictions files and their metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -88,8 +84,7 @@ def _epe(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metr
     return metrics.epe(people.keypoints[..., :2], truth[..., :2], truth[..., 2] > 0, names=card.labels.keypoints)
 
 
-@dataclass(frozen=True)
-class _Metric:
+class _Metric(NamedTuple):
     score: Callable[[DatasetCard, pd.DataFrame, PredictedPoses], metrics.Scores]
     given: bool
     """Whether the people are given, so that every one of them needs exactly one prediction."""
@@ -102,24 +97,14 @@ METRICS = {
 }
 
 
+def metric_of(card: DatasetCard, tables: Tables) -> _Metric:
+    """The metric of the tables' split."""
+    return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)]
+
+
 def _images(table: pd.DataFrame) -> list[Any]:
     """All images of the split, also those without people."""
     return list(dict.fromkeys(table.attrs.get("image_ids", table["image_id"])))
-
-
-def _entries(people: PredictedPoses) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = [
-        {"image_id": _plain(image), "category_id": coco.PERSON, "keypoints": points, "score": confidence}
-        for image, points, confidence in zip(
-            people.image_ids,
-            [points.ravel().tolist() for points in people.keypoints],
-            people.scores.tolist(),
-            strict=True,
-        )
-    ]
-    if people.boxes is not None:
-        entries = [{**entry, "bbox": box} for entry, box in zip(entries, people.boxes.tolist(), strict=True)]
-    return entries
 
 
 def _plain(identifier: Any) -> int | str:
@@ -144,7 +129,7 @@ class PosePredictions(TaskPredictions):
         """
         table = only(tables)
         points = len(card.labels.keypoints)
-        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        given = metric_of(card, tables).given
         fields = {
             "keypoints": coco.Numbers(3 * points, f"{3 * points} (x, y, score of {points} keypoints)"),
             "score": coco.SCORE,
@@ -166,23 +151,29 @@ class PosePredictions(TaskPredictions):
 
     def write(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, path: Path) -> None:
         """Write COCO results JSON."""
-        entries = _entries(predictions)
-        if predictions.annotation_ids is not None:
-            named = zip(entries, predictions.annotation_ids, strict=True)
-            entries = [{"annotation_id": _plain(person), **entry} for entry, person in named]
-        coco.write_records(path, entries)
+        people, boxes = predictions.annotation_ids, predictions.boxes
+        columns = {
+            "annotation_id": None if people is None else [_plain(person) for person in people],
+            "image_id": [_plain(image) for image in predictions.image_ids],
+            "category_id": [coco.PERSON] * len(predictions.image_ids),
+            "keypoints": [points.ravel().tolist() for points in predictions.keypoints],
+            "score": predictions.scores.tolist(),
+            "bbox": None if boxes is None else boxes.tolist(),
+        }
+        stated = {name: values for name, values in columns.items() if values is not None}
+        rows = zip(*stated.values(), strict=True)
+        coco.write_records(path, [dict(zip(stated, row, strict=True)) for row in rows])
 
     def score(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> metrics.Scores:
         """The metric that the card names (`humanbench.metrics.keypoint_ap`, `pckh` or `epe`)."""
-        return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].score(card, only(tables), predictions)
+        return metric_of(card, tables).score(card, only(tables), predictions)
 
     def groups(
         self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, scores: metrics.Scores
     ) -> Iterator[Grouping]:
         """By size, hidden joints and crowding (CrowdPose's index)."""
         ((split, table),) = tables.items()
-        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
-        if given:
+        if metric_of(card, tables).given:
             yield from of_given_people(table, scores)
             return
 
@@ -195,7 +186,7 @@ class PosePredictions(TaskPredictions):
     def rows(self, card: DatasetCard, tables: Tables, scores: metrics.Scores) -> Ints:
         """Where people are found by the model the units are images, by sorted id: the first person of each."""
         table = only(tables)
-        if METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+        if metric_of(card, tables).given:
             return np.arange(len(table))
         first: dict[Any, int] = {}
         for row, image in enumerate(table["image_id"]):

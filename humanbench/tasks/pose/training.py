@@ -8,28 +8,24 @@ annotated boxes, or of a detector's, which then are the input file `boxes`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from torch import nn
 
+from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import Preprocessing
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError, RecipeError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables, only
 from humanbench.tasks.pose import PoseEvaluationOptions
-from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, with_keypoints
-from humanbench.tasks.pose.detections import read_detections
+from humanbench.tasks.pose.data import PeopleToFind, TrainingPeople, read_detections, with_keypoints
 from humanbench.tasks.pose.head import PoseHead
 from humanbench.tasks.pose.options import PoseSections
-from humanbench.tasks.pose.predictions import METRICS, PredictedPoses
+from humanbench.tasks.pose.predictions import PredictedPoses, metric_of
 from humanbench.tasks.pose.rescoring import CropPose, oks_nms, rescore
 from humanbench.tasks.training import FolderPicture, Inputs, TaskTraining
-
-if TYPE_CHECKING:
-    from humanbench.backbones.backbone import Backbone
 
 BOXES = "boxes"
 """Name of the input file with a detector's boxes."""
@@ -50,14 +46,14 @@ class PoseTraining(TaskTraining):
         rows = with_keypoints(pd.concat(list(tables.values()), ignore_index=True))
         if rows.empty:
             raise DataError(f"{card.id}: none of the people of {', '.join(tables)} has labelled joints to train on")
-        return TrainingPeople(card, rows, recipe, PoseSections.of(recipe).augment, preprocessing, seed)
+        return TrainingPeople(card, rows, recipe, preprocessing, seed)
 
     def test_data(
         self, card: DatasetCard, tables: Tables, recipe: Recipe, preprocessing: Preprocessing, inputs: Inputs
     ) -> PeopleToFind:
         """Every given person, or those that average precision counts, or what a detector found."""
         table = only(tables)
-        given = METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given
+        given = metric_of(card, tables).given
         if PoseSections.of(recipe).test.boxes == "annotations":
             return PeopleToFind(table if given else with_keypoints(table), recipe, preprocessing)
         if given:
@@ -97,14 +93,13 @@ class PoseTraining(TaskTraining):
 
         The card's evaluation options `joint_threshold` and `oks_nms` are those of the rescoring and the suppression.
         """
-        table, points = only(tables), len(card.labels.keypoints)
-        if METRICS[PoseEvaluationOptions.of(card).metric_for(tables)].given:
+        table, points, options = only(tables), len(card.labels.keypoints), PoseEvaluationOptions.of(card)
+        if metric_of(card, tables).given:
             by_person = {found.annotation_id: found for found in decoded}
             keypoints = np.stack([by_person[i].keypoints for i in table["annotation_id"]])
             return PredictedPoses(
                 list(table["image_id"]), keypoints, keypoints[..., 2].mean(1), list(table["annotation_id"])
             )
-        options = PoseEvaluationOptions.of(card)
         scores = np.array([rescore(found, options.joint_threshold) for found in decoded])
         kept = oks_nms(decoded, scores, card.labels.sigmas, options.oks_nms)
         keypoints = np.array([decoded[i].keypoints for i in kept]).reshape(len(kept), points, 3)

@@ -44,10 +44,10 @@ def clip_box(box: ArrayLike, size: Size) -> Floats:
     return np.array([left, top, right - left, bottom - top])
 
 
-def box_window(box: ArrayLike, aspect: float, padding: float = PADDING) -> Window:
-    """The window about a box [x, y, w, h]: the shorter side grown to `aspect` (width / height), times `padding`."""
+def box_window(box: ArrayLike, aspect: float) -> Window:
+    """The window about a box [x, y, w, h]: the shorter side grown to `aspect` (width / height), times `PADDING`."""
     x, y, w, h = np.asarray(box, np.float64)
-    return Window(np.array([x + w / 2, y + h / 2]), _grown(w, h, aspect) * padding)
+    return Window(np.array([x + w / 2, y + h / 2]), _grown(w, h, aspect) * PADDING)
 
 
 def given_window(center: ArrayLike, scale: float) -> Window:

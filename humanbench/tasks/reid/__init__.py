@@ -8,7 +8,7 @@ from humanbench.tasks.base import EvaluationOptions, Task
 
 
 class ReidEvaluationOptions(EvaluationOptions):
-    """`distance`: of features, as they are in the file."""
+    """`distance`: of features, as they are in the file; `euclidean` (the default) or `cosine`."""
 
     distance: Literal["euclidean", "cosine"] = "euclidean"
 

@@ -17,7 +17,7 @@ from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, shuffled_rows
 from humanbench.metrics.ranking import feature_distances, ranked_gallery
 from humanbench.tasks.base import Tables, TaskDrawing
-from humanbench.tasks.drawn import DrawnSample, Guess, drawn, finished, rows_at
+from humanbench.tasks.drawn import Drawings, DrawnSample, Guess, drawn, finished, rows_at
 from humanbench.tasks.reid import ReidEvaluationOptions
 from humanbench.tasks.reid.predictions import ReidDistances, ReidFeatures
 
@@ -26,18 +26,13 @@ GALLERY = 5
 """Ranks that are shown of a gallery."""
 PERSON = 84, 168
 """A picture of a ranked gallery."""
-MARKS: tuple[tuple[str, Color, bool], ...] = (
-    ("same", canvas.GREEN, False),
-    ("left out", canvas.GREY, True),
-    ("distractor", canvas.PURPLE, True),
-    ("other", canvas.VERMILION, False),
+MARKS: tuple[tuple[str, Color, bool, str], ...] = (
+    ("same", canvas.GREEN, False, "same person, to be found"),
+    ("left out", canvas.GREY, True, "same person and camera: left out"),
+    ("distractor", canvas.PURPLE, True, "distractor: nobody is asked for"),
+    ("other", canvas.VERMILION, False, "another person"),
 )
-TEXTS = (
-    "same person, to be found",
-    "same person and camera: left out",
-    "distractor: nobody is asked for",
-    "another person",
-)
+"""Of gallery pictures on a contact sheet: what they are, colour, whether the frame is dashed, and the legend."""
 
 
 class ReidDrawing(TaskDrawing):
@@ -74,12 +69,9 @@ class ReidDrawing(TaskDrawing):
             groups = [same & ~near, same & near, ~repeated, others]
             tiles += [canvas.blank(*PERSON_CELL)] * (-len(tiles) % across)  # a gallery may not fill the row before
             tiles.append(_crop(query, "query", canvas.INK, False))
-            tiles += [_crop(row, *MARKS[group]) for group, row in _gallery_row(gallery, groups, across - 1, rng)]
+            tiles += [_crop(row, *MARKS[group][:3]) for group, row in _gallery_row(gallery, groups, across - 1, rng)]
         legend = [LegendKey(canvas.INK, f"query (of {len(asked):,} people)")]
-        legend += [
-            LegendKey(color, text, "dashed" if dashed else "line")
-            for text, (_, color, dashed) in zip(TEXTS, MARKS, strict=True)
-        ]
+        legend += [LegendKey(color, text, "dashed" if dashed else "line") for _, color, dashed, text in MARKS]
         return Sheet(tiles, across, legend)
 
     def drawn(
@@ -104,9 +96,7 @@ class ReidDrawing(TaskDrawing):
                 pictures.append(drawn(name, _strip(row["image"], first), alt, note))
             yield DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
-    def pictures(
-        self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances
-    ) -> Iterator[tuple[str, Callable[[], Image.Image]]]:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances) -> Drawings:
         """Queries, each with the five gallery pictures nearest to it; not itself."""
         query, gallery = tables.values()
         distances = _distances(card, predictions)

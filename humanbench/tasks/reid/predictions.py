@@ -1,11 +1,8 @@
-"""Person re-identification: rank a gallery for every query.
-
-Evaluation option `distance` of a card: `euclidean` (the default; on features as they are in the file) or `cosine`.
-"""
+"""Person re-identification: rank a gallery for every query; predictions files and their metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from humanbench import metrics
-from humanbench.arrays import Bools
+from humanbench.arrays import Bools, Ints
 from humanbench.cards import DatasetCard
-from humanbench.errors import PredictionError
-from humanbench.metrics.groups import Grouping
+from humanbench.errors import HumanbenchError, PredictionError
+from humanbench.metrics.groups import Group, Grouping
 from humanbench.predictions.arrays import Archive, write_arrays
 from humanbench.predictions.names import align
 from humanbench.tasks.base import Tables, TaskPredictions
 from humanbench.tasks.reid import ReidEvaluationOptions
-from humanbench.tasks.reid.groups import by_camera
 
 
 @dataclass(frozen=True)
@@ -72,13 +68,7 @@ class ReidPredictions(TaskPredictions):
             _reordered(archive.floats("distances", rows=len(rows), columns=len(columns)), rows, columns)
         )
 
-    def write(
-        self,
-        card: DatasetCard,
-        tables: Tables,
-        predictions: ReidFeatures | ReidDistances,
-        path: Path,
-    ) -> None:
+    def write(self, card: DatasetCard, tables: Tables, predictions: ReidFeatures | ReidDistances, path: Path) -> None:
         """Write `.npz`."""
         query, gallery = (np.array(table["id"], dtype=str) for table in tables.values())
         values = (
@@ -119,6 +109,43 @@ class ReidPredictions(TaskPredictions):
         """The units are the queries that have a match."""
         valid: NDArray[np.int64] = scores.info["valid"]
         return valid
+
+
+Rescored = Callable[[Bools, Bools], metrics.Scores]
+"""The scores of these queries against these gallery pictures."""
+
+_FEW = 12
+"""Most cameras whose pairs are listed: they are as many as its square."""
+
+
+def by_camera(query: Ints, gallery: Ints, scores: metrics.Scores, rescored: Rescored) -> Iterator[Grouping]:
+    """By the query's camera; and by pair: queries of one camera against the gallery pictures of another alone.
+
+    `query`, `gallery`: cameras. Queries without a match in a gallery are in no group of it.
+    """
+    valid: Ints = scores.info["valid"]
+    cameras = np.unique(query)
+    if len(cameras) < 2:
+        return
+    groups = tuple(Group.part(f"camera {c}", scores, query[valid] == c) for c in cameras)
+    yield Grouping("query camera", "queries", "all other cameras in the gallery", groups)
+    if len(cameras) <= _FEW:
+        pairs = [(a, b) for a in cameras for b in np.unique(gallery) if a != b]
+        made = (_pair(a, b, query, gallery, valid, rescored) for a, b in pairs)
+        about = "queries of the first camera, and only the gallery pictures of the second"
+        yield Grouping("camera pair", "queries", about, tuple(group for group in made if group is not None))
+
+
+def _pair(a: int, b: int, query: Ints, gallery: Ints, valid: Ints, rescored: Rescored) -> Group | None:
+    asked = query == a
+    try:
+        scores = rescored(asked, gallery == b)
+    except HumanbenchError:  # no query of one has a match in the other
+        return None
+    rows = np.flatnonzero(asked)[scores.info["valid"]]
+    of_query = np.full(len(query), -1)
+    of_query[rows] = np.arange(len(rows))
+    return Group(f"{a} → {b}", scores, of_query[valid], len(rows))
 
 
 predictions = ReidPredictions()

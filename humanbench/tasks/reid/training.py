@@ -41,18 +41,9 @@ def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
 
     The same person id in splits of one dataset is one class; in different datasets they are two.
     """
-    by_dataset: dict[str, list[pd.DataFrame]] = {}
-    for table in tables.values():
-        by_dataset.setdefault(str(table.attrs["dataset"]), []).append(table)
-    people, first = {}, 0
-    for dataset in sorted(by_dataset):
-        people[dataset] = (first, np.unique(np.concatenate([table["pid"].to_numpy() for table in by_dataset[dataset]])))
-        first += len(people[dataset][1])
-    rows = [np.zeros(0, np.int64)]
-    for table in tables.values():
-        start, own = people[str(table.attrs["dataset"])]
-        rows.append(start + np.searchsorted(own, table["pid"].to_numpy()))
-    return np.concatenate(rows), first
+    rows = pd.concat([table[["pid"]].assign(dataset=str(table.attrs["dataset"])) for table in tables.values()])
+    people = rows.groupby(["dataset", "pid"])
+    return np.asarray(people.ngroup(), np.int64), people.ngroups
 
 
 class IdentityPictures(PersonPictures):
@@ -123,9 +114,8 @@ class ReidHead(nn.Module):
 
     def __init__(self, width: int, people: int, options: ReidHeadOptions, loss: ReidLossOptions) -> None:
         super().__init__()
-        self.class_token = options.feature == "class_token"
-        self.needs: FeatureLevel = "class_token" if self.class_token else "map"
-        self.pool = Pool("attentive", width) if options.feature == "attentive" else None
+        self.pool = Pool("mean" if options.feature == "pooled" else options.feature, width)
+        self.needs: FeatureLevel = self.pool.needs
         self.triplet = loss.triplet
         self.neck = BatchNorm1d(width)
         # The neck's bias stays 0 for good: a buffer is no parameter, so no regime and no optimiser can train it.
@@ -136,8 +126,7 @@ class ReidHead(nn.Module):
 
     def forward(self, features: BackboneFeatures, batch: Batch) -> Outputs:
         """Logits only in training: the test needs none."""
-        token = features.class_token if self.class_token else None
-        feature = token if token is not None else features.pooled if self.pool is None else self.pool(features)
+        feature = self.pool(features)
         return Outputs(feature, self.classifier(self.neck(feature)) if self.training else None)
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
