@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from humanbench.arrays import Floats, real_numbers
-
-if TYPE_CHECKING:
-    import pandas as pd
+from humanbench.data import Table
 
 
 def box_array(rows: ArrayLike) -> Floats:
@@ -47,7 +45,7 @@ def object_column(values: Sequence[Any]) -> NDArray[np.object_]:
     return column
 
 
-def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> pd.DataFrame:
+def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> Table:
     """Rows with `id, image, boxes, ignore`, perhaps `visible`, and the `extra` columns as a sample table."""
     import pandas as pd
 
@@ -61,6 +59,6 @@ def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()
     return pd.DataFrame(columns)
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: Table) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries by column name."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from humanbench.data import Table
 from humanbench.data.images import open_rgb
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
@@ -159,7 +157,7 @@ class Sheet(NamedTuple):
     legend: Sequence[LegendKey]
 
 
-def shuffled_rows(table: pd.DataFrame, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+def shuffled_rows(table: Table, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """The rows of a table in random order."""
     for position in rng.permutation(len(table)):
         yield {str(k): v for k, v in table.iloc[int(position)].items()}

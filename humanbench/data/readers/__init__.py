@@ -40,20 +40,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from humanbench.data import Table
 from humanbench.errors import AbsentError, CardError, DataError
 from humanbench.names import shown
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from humanbench.cards import DatasetCard
 
 
 class ReaderModule(Protocol):
     """What a reader module offers."""
 
-    def read(self, card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    def read(self, card: DatasetCard, split: str, root: Path) -> Table:
         """The sample table of a split."""
 
 
@@ -102,7 +101,7 @@ def check_options(card: DatasetCard) -> None:
     checked(card, getattr(reader_for(card), "OPTIONS", ReaderOptions))
 
 
-def ids_of_numbers(card: DatasetCard, table: pd.DataFrame) -> dict[str, str]:
+def ids_of_numbers(card: DatasetCard, table: Table) -> dict[str, str]:
     """The ids of a table's images by the numbers of a COCO-form conversion that lies beside the official files."""
     from humanbench.data.readers.coco_boxes import image_numbers
 

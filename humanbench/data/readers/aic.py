@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
@@ -19,9 +20,6 @@ from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import SharedIds, person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _VISIBILITY = np.array([np.nan, 2.0, 1.0, 0.0])
 """Official code -> v: 1 visible, 2 labelled but hidden, 3 not labelled (the reverse of COCO's)."""
@@ -38,7 +36,7 @@ class AicOptions(Keypoints):
 OPTIONS = AicOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by image id (40 hex digits) and number within the image (1 ...); `area` is that of the box."""
     options = AicOptions.of(card)
     path = need(card, root, *options.files[split], *options.converted[split])
@@ -52,7 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return table
 
 
-def _official(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
+def _official(card: DatasetCard, path: Path, images: Path) -> Table:
     entries = load_json(card, path)
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise DataError(f"{card.id}: {path} is not a list of images with human_annotations and keypoint_annotations")
@@ -101,7 +99,7 @@ def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]
     return keypoints
 
 
-def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
+def _converted(card: DatasetCard, path: Path, images: Path) -> Table:
     """The same rows from the conversion: its own image and annotation numbers give way to the official names.
 
     `num_keypoints`, which the official form does not state, is not read by the evaluation either.
@@ -114,7 +112,7 @@ def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
     return _in_order(table.drop(columns=["size", "num_keypoints"], errors="ignore"))
 
 
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+def _in_order(table: Table) -> Table:
     return table.sort_values(["image_id", "annotation_id"], kind="stable").reset_index(drop=True)
 
 

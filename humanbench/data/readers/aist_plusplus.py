@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
@@ -19,9 +20,6 @@ from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class AistPlusplusOptions(MergedKeypoints):
@@ -33,7 +31,7 @@ class AistPlusplusOptions(MergedKeypoints):
 OPTIONS = AistPlusplusOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """One dancer per frame `<video>/<frame>` (from 0, every `step`-th) and camera, without the ignored sequences.
 
     v is 2 where a joint is finite, before the camera and inside the image, else 0. The format states no box: it is
@@ -70,9 +68,7 @@ def _cameras(card: DatasetCard, path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _sequence(
-    card: DatasetCard, root: Path, name: str, source: Path, cameras: list[dict[str, Any]]
-) -> list[pd.DataFrame]:
+def _sequence(card: DatasetCard, root: Path, name: str, source: Path, cameras: list[dict[str, Any]]) -> list[Table]:
     """One table per camera."""
     path = root / "keypoints3d" / f"{name}.pkl"
     content = load_pickle(card, path)
@@ -118,7 +114,7 @@ def project(
     return np.concatenate([np.where(visible[..., None], pixels, 0.0), 2.0 * visible[..., None]], axis=-1)
 
 
-def dancers(root: Path, keys: list[str], keypoints: NDArray[np.float64], sizes: list[tuple[int, int]]) -> pd.DataFrame:
+def dancers(root: Path, keys: list[str], keypoints: NDArray[np.float64], sizes: list[tuple[int, int]]) -> Table:
     """The table of pictures with one person each, N x joints x 3, of those where a joint is to be seen."""
     some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
     return person_table(

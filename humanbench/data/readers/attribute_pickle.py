@@ -9,25 +9,23 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NAME = "dataset.pkl"
 
 
 def pickled_table(
     card: DatasetCard, split: str, root: Path, images: Path, coding: dict[int, int], partition: int = 0
-) -> pd.DataFrame:
+) -> Table:
     """The split's table of this file; attributes are matched by name, the id is the file name of the image."""
     path = root / NAME
     content = load_pickle(card, path)

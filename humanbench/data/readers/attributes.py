@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNKNOWN = -1
 
 
-def frame(
-    card: DatasetCard, ids: Sequence[str], images: Sequence[str], labels: NDArray[Any], **extra: Any
-) -> pd.DataFrame:
+def frame(card: DatasetCard, ids: Sequence[str], images: Sequence[str], labels: NDArray[Any], **extra: Any) -> Table:
     """The attribute table: `id, image`, one int8 column per attribute in the card's order, then the extra columns.
 
     `labels` is N x A with 1 present, 0 absent, -1 unknown.

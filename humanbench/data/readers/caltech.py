@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import numbered
@@ -24,9 +25,6 @@ from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record
 from humanbench.text import decimal, digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIZE = (640, 480)
 FIELDS = {0: 10, 1: 10, 2: 11, 3: 12}
@@ -64,7 +62,7 @@ class CaltechOptions(ReaderOptions):
 OPTIONS = CaltechOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M ratios), labels, size`; the id is like `set06_V000_I00029`.
 
     Frames are counted from 0: 29, 59, 89 ... `ignore` holds for the label `ignore` and for flagged boxes only: what a

@@ -6,12 +6,13 @@ Cityscapes distributes the same as a JSON file per image, in the folder `gtBboxC
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
@@ -19,9 +20,6 @@ from humanbench.data.readers.files import load_json, load_mat
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JSON = "_gtBboxCityPersons.json"
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
@@ -44,7 +42,7 @@ class CitypersonsOptions(MergedBoxes):
 OPTIONS = CitypersonsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M x 4), labels`; the id is the image's file name.
 
     `labels` are class indices of the card; boxes of a class that is not in `person` are ignored. Matrices are stored
@@ -81,7 +79,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return detection_table(rows, ("labels",))
 
 
-def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> pd.DataFrame:
+def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
     """The same from `<city>/<city>_000000_000019_gtBboxCityPersons.json`: objects with label, bbox and bboxVis."""
     options = CitypersonsOptions.of(card)
     index = {name: position for position, name in enumerate(options.names)}

@@ -12,21 +12,19 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.arrays import flag, real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PEOPLE = ("person", "pedestrian", "pedestrain")
 
@@ -46,9 +44,7 @@ def merged_file(options: MergedBoxes, split: str, root: Path) -> Path | None:
     return next((root / name for name in options.merged.get(split, ()) if (root / name).is_file()), None)
 
 
-def merged_boxes(
-    card: DatasetCard, options: MergedBoxes, split: str, root: Path, name: Name = str
-) -> pd.DataFrame | None:
+def merged_boxes(card: DatasetCard, options: MergedBoxes, split: str, root: Path, name: Name = str) -> Table | None:
     """Table `id, image, boxes, ignore, visible` (boxes, ratios or None), and `size` where stated; None without a file.
 
     `attrs["conversion"]` is true: the counts of a card are those of the official files.
@@ -77,7 +73,7 @@ def merged_boxes(
     return converted(card, split, table, path)
 
 
-def numbered(table: pd.DataFrame, root: Path, names: Choices) -> None:
+def numbered(table: Table, root: Path, names: Choices) -> None:
     """Note in `attrs["numbered"]` the first of these conversions that is there: results may use its image numbers."""
     path = next((root / name for name in names if (root / name).is_file()), None)
     if path is not None:

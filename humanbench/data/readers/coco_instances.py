@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
@@ -15,9 +16,6 @@ from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class CocoInstancesOptions(MergedBoxes):
@@ -31,7 +29,7 @@ class CocoInstancesOptions(MergedBoxes):
 OPTIONS = CocoInstancesOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), size, image_id`; the id is the file name.
 
     All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET, UnsetType
@@ -18,6 +18,7 @@ from pydantic import Field
 
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_columns import CocoImage, CocoPeople, typed_people
 from humanbench.data.readers.conversions import converted
@@ -26,9 +27,6 @@ from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Record = dict[str, Any]
 
@@ -59,14 +57,14 @@ class CocoKeypointsOptions(Keypoints):
 OPTIONS = CocoKeypointsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """All annotated people, crowds and people without keypoints included; `size` is (width, height)."""
     options = CocoKeypointsOptions.of(card)
     path = need(card, root, *options.files[split])
     return coco_table(card, path, first_present(root, options.images[split]))
 
 
-def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> pd.DataFrame | None:
+def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> Table | None:
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
     for name in options.merged.get(split, ()):
         if (root / name).is_file():
@@ -81,7 +79,7 @@ def coco_table(
     images: Path,
     place: Callable[[str], str] = str,
     image_key: Callable[[str], Any] | None = None,
-) -> pd.DataFrame:
+) -> Table:
     """The sample table of one COCO-form file.
 
     `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id by its
@@ -107,7 +105,7 @@ def _table(
     images: Path,
     place: Callable[[str], str],
     image_key: Callable[[str], Any] | None,
-) -> pd.DataFrame:
+) -> Table:
     known = people.images
     names = {k: f"{images}/{place(im.file_name)}" for k, im in known.items()}
     keys = {k: image_key(im.file_name) for k, im in known.items()} if image_key else {k: k for k in known}

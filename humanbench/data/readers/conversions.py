@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
-
-if TYPE_CHECKING:
-    import pandas as pd
+from humanbench.data import Table
 
 
-def converted(card: DatasetCard, split: str, table: pd.DataFrame, path: Path, whole: bool = False) -> pd.DataFrame:
+def converted(card: DatasetCard, split: str, table: Table, path: Path, whole: bool = False) -> Table:
     """The table with a remark that names the conversion.
 
     Unless the conversion is known to be `whole`, `attrs["conversion"]` is true: the counts of a card are those of the

@@ -10,18 +10,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import named_images
 from humanbench.data.readers.files import existing, load_mat
 from humanbench.data.readers.matlab import numbers, texts
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RELEASE = "cuhk03_release/cuhk-03.mat"
 CONFIG = "cuhk03_new_protocol_config_{boxes}.mat"
@@ -36,7 +34,7 @@ def boxes_and_part(split: str) -> tuple[str, str]:
     return ("labeled", split.removeprefix("labeled_")) if split.startswith("labeled_") else ("detected", split)
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, pid, camid` in the order of the split file; camid 0 and 1 are the two views of a pair."""
     boxes, part = boxes_and_part(split)
     for name in NP_FOLDERS:
@@ -117,7 +115,7 @@ def _config_file(card: DatasetCard, root: Path, boxes: str) -> Path:
     return existing(card, next((p for p in places if p.is_file()), places[0]))
 
 
-def _market_style(card: DatasetCard, split: str, root: Path, base: str) -> pd.DataFrame:
+def _market_style(card: DatasetCard, split: str, root: Path, base: str) -> Table:
     """CUHK03-NP: `detected/bounding_box_train/0001_c1_1.png`."""
     _, part = boxes_and_part(split)
     options = {

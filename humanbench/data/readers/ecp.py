@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
@@ -18,9 +19,6 @@ from humanbench.data.readers.files import load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class EcpOptions(MergedBoxes):
@@ -38,7 +36,7 @@ UNKNOWN = -1
 """The label of an object whose identity is null or no class of the card."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), labels, size`, sorted by city and name; the id is the file name.
 
     `labels` are class indices of the card (the identity); -1 where an object states none, or one that the card does not

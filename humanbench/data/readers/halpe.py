@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.coco_keypoints import read as read_coco
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 OPTIONS = CocoKeypointsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """All annotated people; the filtered file of the paper's toolchain (20 keypoints) is read as well."""
     return read_coco(card, split, root)

@@ -21,17 +21,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
 from humanbench.schema import Record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ID = "{id}"
 
@@ -59,12 +56,12 @@ class LabelMapsOptions(ReaderOptions):
 OPTIONS = LabelMapsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, label` in the order of the id list (of the file names where there is none)."""
     return table(card, LabelMapsOptions.of(card), split, root)
 
 
-def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) -> pd.DataFrame:
+def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) -> Table:
     """`read` with the options already taken from the card."""
     import pandas as pd
 

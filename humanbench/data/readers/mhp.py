@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
@@ -16,9 +16,6 @@ from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OPTIONS = MergedKeypoints
 
@@ -30,7 +27,7 @@ _VISIBILITY = np.array([2.0, 1.0, 0.0])
 """Stored code -> v: 0 visible, 1 hidden, 2 outside the image (the reverse of COCO's)."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by image number and `person_<n>`; joints outside the image or at negative coordinates are unlabelled."""
     if not (root / split / "pose_annos").is_dir():
         merged = merged_table(card, MergedKeypoints.of(card), split, root)

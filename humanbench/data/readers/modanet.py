@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
 from humanbench.data.readers.conversions import converted
@@ -20,9 +20,6 @@ from humanbench.data.readers.files import existing, load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ModanetOptions(label_maps.LabelMapsOptions):
@@ -43,7 +40,7 @@ class Photo:
     shapes: list[Shape]
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, label` of the images with at least one polygon, in the order of the list or the JSON."""
     import pandas as pd
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import array, field
@@ -17,9 +17,6 @@ from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import Choices
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STORED = 28
 """Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
@@ -38,7 +35,7 @@ class MpiInf3dhpOptions(MergedKeypoints):
 OPTIONS = MpiInf3dhpOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """One person per frame and camera. v is 2 inside the image and 0 outside; the box is mmpose's square."""
     options = MpiInf3dhpOptions.of(card)
     if split == "test":
@@ -53,7 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return join_tables([_sequence(card, root, images, *sequence) for sequence in sequences])
 
 
-def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> pd.DataFrame:
+def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> Table:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
     stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
@@ -70,7 +67,7 @@ def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number:
     return join_tables(parts)
 
 
-def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
+def _test_subject(card: DatasetCard, root: Path, subject: str) -> Table:
     """The valid frames of one test subject."""
     folder = need(card, root, f"mpi_inf_3dhp_test_set/{subject}", subject)
     path = need(card, folder, "annot_data.mat")
@@ -87,7 +84,7 @@ def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
     return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
 
 
-def _people(images: list[str], keys: list[str], points: NDArray[np.float64], size: tuple[int, int]) -> pd.DataFrame:
+def _people(images: list[str], keys: list[str], points: NDArray[np.float64], size: tuple[int, int]) -> Table:
     stated = np.isfinite(points).all(axis=-1, keepdims=True)
     points = np.where(stated, points, 0.0)
     inside = stated & ((points >= 0) & (points < size)).all(axis=-1, keepdims=True)

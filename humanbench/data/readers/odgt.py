@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes, numbered
@@ -21,9 +22,6 @@ from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.documents import from_json
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Box = tuple[float, float, float, float]
 
@@ -49,7 +47,7 @@ class OdgtOptions(MergedBoxes):
 OPTIONS = OdgtOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M x 4), head (M x 4)`; the id is the record's ID.
 
     A box is ignored when its tag is not `person` or its `extra.ignore` is not 0. Boxes reach outside the picture as

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import texts
 from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ANNOTATIONS = ("annotation/annotation.mat", "annotation.mat")
 CODING = {0: 0, 1: 1}
@@ -35,7 +32,7 @@ class Pa100kOptions(ReaderOptions):
 OPTIONS = Pa100kOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the attributes; the id is the file name."""
     path = need(card, root, *ANNOTATIONS, attribute_pickle.NAME)
     images = need(card, root, *IMAGES)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.fields import field
@@ -16,9 +16,6 @@ from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 OPTIONS = MergedKeypoints
 
 
@@ -26,7 +23,7 @@ TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
     if not (root / "labels").is_dir():
         merged = merged_table(card, MergedKeypoints.of(card), split, root)
@@ -47,7 +44,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return table
 
 
-def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFrame | None:
+def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> Table | None:
     """The frames of one clip; None when it is of another split."""
     content = load_mat(card, path)
     if int(field(card, path, content, "train", (1, 1))[0, 0]) != wanted:

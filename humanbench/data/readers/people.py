@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
+from humanbench.data import Table
 
 GROWTH = 1.2
 """Sides of a box made from keypoints over the keypoints' extent, as mmpose (Human3.6M, MPI-INF-3DHP) and mmhuman3d
@@ -35,7 +34,7 @@ def person_table(
     iscrowd: NDArray[np.int64] | None = None,
     image_ids: Iterable[Any] | None = None,
     **more: Sequence[Any],
-) -> pd.DataFrame:
+) -> Table:
     """The sample table of N people.
 
     `keypoints` N x K x 3 (x, y, v), `bbox` N x 4 [x, y, w, h]; `area` is w * h where the format states none, `iscrowd`
@@ -61,7 +60,7 @@ def person_table(
     return table
 
 
-def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def join_tables(tables: Sequence[Table]) -> Table:
     """Tables of several files one below the other; their lists of images too."""
     import pandas as pd
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.options import ReaderOptions
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CODING = {0: 0, 1: 1}
 METADATA = 4
@@ -37,7 +34,7 @@ class PetaOptions(ReaderOptions):
 OPTIONS = PetaOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the 35 selected attributes, the first 35 of 105, for the card's partition.
 
     The struct is read by position (data, names, -, partitions), as its field names differ between copies. Row i of the

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import attribute_pickle, need
 from humanbench.data.readers.attributes import binary, frame, order_of
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 V1_IMAGES = 41_585
 ANNOTATION = ("RAP_annotation/RAP_annotation.mat", "RAP_annotation.mat")
@@ -35,7 +33,7 @@ class Rapv2Options(ReaderOptions):
 OPTIONS = Rapv2Options
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the selected attributes, for partition `partition` of the card's reader options.
 
     Attributes are taken by their names in the file. The stored value 2 (uncertain) becomes the option `uncertain`.

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import object_column
 from humanbench.data.readers import need
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import peel
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _IMAGE = re.compile(r"^IMG_(\d+)\.jpg$")
 _TRUTH = re.compile(r"^GT_IMG_(\d+)\.mat$")
@@ -34,7 +32,7 @@ class ShanghaitechOptions(ReaderOptions):
 OPTIONS = ShanghaitechOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, points, count`, in the order of the image numbers; the id is `test_data/IMG_1.jpg`.
 
     The files count pixels from 1, the table from 0. Points a little outside the image stay: they count.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
@@ -17,9 +18,6 @@ from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 from humanbench.text import decimal
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class WiderListOptions(MergedBoxes):
@@ -33,7 +31,7 @@ class WiderListOptions(MergedBoxes):
 OPTIONS = WiderListOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None)`, people before ignored regions; the id is the file name.
 
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
@@ -16,9 +17,6 @@ from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.errors import DataError
 from humanbench.text import digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class WiderpersonOptions(MergedBoxes):
@@ -33,7 +31,7 @@ class WiderpersonOptions(MergedBoxes):
 OPTIONS = WiderpersonOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), labels`; the id is the file name of the image.
 
     `labels` are class indices of the card. Boxes of a class that is not in `person` are ignored; so are boxes without

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.aic import AicOptions
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.people import dump, order_of, pictures_of, stacked
 
 CODES = np.array([3, 2, 1])
 """v -> official code: 3 not labelled, 2 hidden, 1 visible."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Coordinates and boxes become integers, `iscrowd` 0; images are named by 40 hex digits, rows ordered by them."""
     options = AicOptions.of(card)
     written = {}

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.aist_plusplus import AistPlusplusOptions, dancers
 from humanbench.data.readers.people import join_tables
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
 
 FOCAL, DEPTH = 1500.0, 300.0
 """Pixels and centimetres of the one camera every setting gets; the official ones have nine."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture, seen by camera c01 in each `step`-th frame; the frames between repeat the last joints.
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; motions and splits are not written.
@@ -57,9 +56,7 @@ def _camera(width: int, height: int) -> dict[str, object]:
     }
 
 
-def _sequence(
-    root: Path, name: str, step: int, frames: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+def _sequence(root: Path, name: str, step: int, frames: list[PictureRows], table: Table, save: Save) -> Table:
     keypoints = stacked(table, "keypoints", order_of(frames))
     keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
     keypoints[keypoints[..., 2] == 0] = 0

@@ -7,27 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.attributes import frame
 
 
-def labels_of(card: DatasetCard, table: pd.DataFrame, unknown: int) -> NDArray[np.int8]:
+def labels_of(card: DatasetCard, table: Table, unknown: int) -> NDArray[np.int8]:
     """The labels of a table, N x A, with -1 replaced by what a format that cannot say "unknown" holds instead."""
     labels = table[list(card.labels.attributes)].to_numpy(np.int8)
     return np.where(labels < 0, unknown, labels).astype(np.int8)
 
 
-def boxes_of(table: pd.DataFrame) -> list[list[float]]:
+def boxes_of(table: Table) -> list[list[float]]:
     """The column `bbox` [x, y, w, h], or the whole picture where a table has none."""
     if "bbox" in table:
         return [[float(v) for v in box] for box in table["bbox"]]
     return [[0.0, 0.0, float(width), float(height)] for width, height in table["size"]]
 
 
-def one_hot_codes(card: DatasetCard, table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, NDArray[np.int64]]:
     """For each group of the card, the position of the attribute that holds (the first, if several do)."""
     return {
         group: table[list(names)].to_numpy().argmax(axis=1).astype(np.int64)
@@ -42,6 +42,6 @@ def from_codes(card: DatasetCard, group: str, codes: NDArray[np.int64]) -> NDArr
 
 def written_table(
     card: DatasetCard, ids: Sequence[str], paths: Sequence[Path], labels: NDArray[Any], **extra: Any
-) -> pd.DataFrame:
+) -> Table:
     """The table as the reader returns it."""
     return frame(card, ids, [str(path) for path in paths], labels, **extra)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
 from humanbench.data.readers.caltech import CaltechOptions, LabelNames
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.vbb import save_vbb
 
 SIZE = (640, 480)
@@ -21,7 +20,7 @@ VIDEOS = {"text": "V000", "video": "V001", "list": "V002"}
 """Splits annotated differently get videos of their own: they share the set names."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Frames 29, 59, ... of one video per split; boxes become whole pixels.
 
     Pictures that several splits show are frames of the first one's video. The official archive holds videos; the

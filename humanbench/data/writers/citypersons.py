@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
 from humanbench.data.readers.citypersons import CitypersonsOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.classes import class_indices
 from humanbench.data.writers.files import save_mat
 
@@ -20,7 +18,7 @@ CITIES = {"train": "aachen", "val": "frankfurt"}
 FIRST_INSTANCE = 24000  # Cityscapes instance ids: class id 24 (person) times 1,000
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Boxes become whole pixels. Optional columns: `labels` (class indices), `visible` (boxes or ratios).
 
     The visible box of a class that is not a person is its whole box, as in the official files.

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.coco_instances import CocoInstancesOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One JSON per split; boxes keep two decimals. The outline of a person is their box, ignored ones are crowds."""
     options = CocoInstancesOptions.of(card)
     written = {}

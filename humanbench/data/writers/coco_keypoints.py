@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, stacked, tuples
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Keypoints become integers and boxes get two decimals, as in the official files."""
     written = {}
     for split, table in tables.items():
@@ -48,9 +47,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     return written
 
 
-def records(
-    table: pd.DataFrame, pictures: list[PictureRows], paths: list[str]
-) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+def records(table: Table, pictures: list[PictureRows], paths: list[str]) -> tuple[list[dict[str, Any]], Table]:
     """Annotations of COCO's form (without segmentation) with image and annotation ids from 1, and the table."""
     rows = [
         (number, path, p, row)

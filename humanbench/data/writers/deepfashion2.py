@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import pandas as pd
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID, LabelMapsOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.outlines import outlines
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One image and one JSON per row; polygons cannot say "ignore", which becomes background."""
     options = LabelMapsOptions.of(card)
-    written: dict[str, pd.DataFrame] = {}
+    written: Tables = {}
     for split, table in tables.items():
         where = options.splits[split]
         rows = []

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.ecp import EcpOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.classes import class_indices
 
 CITY = "amsterdam"
 VEHICLES = ("bicycle", "buggy", "motorbike", "scooter", "tricycle", "wheelchair", "co-rider")
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Boxes become whole pixels; a vehicle that follows a rider is nested in it, as in the official files.
 
     Optional column: `labels` (class indices).

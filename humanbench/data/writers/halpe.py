@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category, image_record, records
 from humanbench.data.writers.people import dump, pictures_of
 
@@ -19,7 +16,7 @@ COUNTED = 17
 NAMES = {"train": "HICO_train2015_{:08d}.jpg", "val": "{:012d}.jpg"}
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Keypoints become integers and boxes get two decimals."""
     written = {}
     for split, table in tables.items():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.human36m import Human36mOptions, place
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category
 from humanbench.data.writers.people import dump, order_of, sequences, singles, stacked, tuples
 
@@ -21,7 +19,7 @@ MISNAMED = ("left_hip", "left_knee", "left_foot", "right_hip", "right_knee", "ri
 """The official `categories` name these at 1-6, although the numbers there are those of the right side first."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture; v becomes 1 for every labelled joint, `iscrowd` 0; 3D joints are zeros."""
     options = Human36mOptions.of(card)
     names = list(card.labels.keypoints)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.jrdb import JrdbOptions
 from humanbench.data.readers.people import join_tables
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category, image_record, records
 from humanbench.data.writers.people import PictureRows, dump, pictures_of, sequences
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Scenes of a few frames, each seen by one of the split's cameras in turn; keypoints become integers."""
     written = {}
     for split, table in tables.items():
@@ -35,9 +33,9 @@ def _scene(
     scene: str,
     cameras: tuple[str, ...],
     pictures: list[PictureRows],
-    table: pd.DataFrame,
+    table: Table,
     save: Save,
-) -> pd.DataFrame:
+) -> Table:
     images = root / JrdbOptions.of(card).images[0]
     camera = cameras[0]
     names = [f"{camera}/{scene}/{frame:06d}.jpg" for frame in range(len(pictures))]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.market_attribute import AGES, ARCHIVE, MarketAttributeOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import labels_of, written_table
 from humanbench.data.writers.files import save_mat
 
@@ -31,7 +29,7 @@ FIELDS = {
 """Field orders of the original, which differ between its two parts."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Optional column `pid`: rows of one identity get the labels of its first row; without it each row is a person.
 
     Unknown labels become absent, and exactly one age is stored: the first that holds, else adult.

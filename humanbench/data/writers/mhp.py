@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mhp import BOX, JOINTS
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, pictures_of, stacked
 
@@ -22,7 +20,7 @@ HEAD = [8, 9]
 """Upper neck and head top, between which the face box is put."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """`iscrowd` becomes 0, `area` that of the box; the parsing annotations of the archive are not written."""
     written = {}
     number = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +13,15 @@ from humanbench.cards import DatasetCard
 from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID
 from humanbench.data.readers.modanet import ModanetOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.outlines import outlines
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One annotation per class and image. Polygons cannot say "ignore", which becomes background; an image without any
     garment has no polygon and is not in the table read back."""
     options = ModanetOptions.of(card)
-    written: dict[str, pd.DataFrame] = {}
+    written: Tables = {}
     for split, table in tables.items():
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpi_inf_3dhp import STORED, MpiInf3dhpOptions
 from humanbench.data.readers.people import box_around, person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import PictureRows, order_of, singles, stacked
 
@@ -20,7 +18,7 @@ CAMERAS = 14
 _HEADER = b"MATLAB 7.3 MAT-file, Platform: GLNXA64 HDF5 schema 1.00 .".ljust(124) + b"\x00\x02IM"
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture, spread over the sequences and cameras; frames go where mmpose extracts them.
 
     Unlabelled joints are NaN. Hidden joints become visible ones, boxes the squares around the joints, `iscrowd` 0; the

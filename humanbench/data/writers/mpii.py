@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions, mpii_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import dump, pictures_of, stacked
 
@@ -24,7 +22,7 @@ JOINTS = (
 )
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """`center`, `scale` and `headbox` of the table where it has them, else from the box and the head joints.
 
     Pictures that several splits show are stored once. Hidden joints become visible ones, boxes the squares of side

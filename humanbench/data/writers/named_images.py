@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.named_images import UNKNOWN, NamedImagesOptions, path_for
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One folder per split, rows sorted by path as the reader returns them.
 
     Cameras that the layout cannot tell become what it implies: -1, or the camera of the split.
@@ -41,7 +41,7 @@ def _camera(card: DatasetCard, split: str, camid: int) -> int:
     return camid if cameras else UNKNOWN
 
 
-def _write_lists(root: Path, folder: str, names: tuple[str, str], table: pd.DataFrame) -> None:
+def _write_lists(root: Path, folder: str, names: tuple[str, str], table: Table) -> None:
     images, labels = (root / name for name in names)
     below = [i.removeprefix(f"{folder}/") for i in table["id"]]
     images.write_text("".join(f"{name}\n" for name in below), encoding="utf-8")

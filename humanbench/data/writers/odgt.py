@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
 from humanbench.data.readers.odgt import OdgtOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One odgt file per split; boxes become whole pixels, ignored ones get the tag `mask`.
 
     Optional columns: `visible` (boxes or ratios), `head` (M x 4; without it the top seventh of the body).

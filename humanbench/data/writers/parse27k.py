@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.parse27k import POSTURE, SEQUENCES
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import boxes_of, from_codes, one_hot_codes, written_table
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Rows with the same `image` key are people of one frame; optional column `bbox` (else the whole frame).
 
     A split's frames go to its first sequence. Box corners are stored as whole numbers.
@@ -43,8 +42,8 @@ def _create(database: sqlite3.Connection, groups: tuple[str, ...]) -> None:
 
 
 def _write_split(
-    card: DatasetCard, root: Path, database: sqlite3.Connection, split: str, table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+    card: DatasetCard, root: Path, database: sqlite3.Connection, split: str, table: Table, save: Save
+) -> Table:
     sequence = SEQUENCES[split][0]
     directory = f"sequence_{sequence}"
     database.execute("INSERT INTO Sequence VALUES (?, ?)", (sequence, directory))

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from humanbench.data import Table
 
 WITHOUT_PEOPLE = "without_people"
 """`attrs` of a pose table may list pictures without people under this name: `[(key, (width, height)), ...]`."""
@@ -25,7 +26,7 @@ class PictureRows:
     rows: tuple[int, ...]
 
 
-def pictures_of(table: pd.DataFrame) -> list[PictureRows]:
+def pictures_of(table: Table) -> list[PictureRows]:
     """Pictures in the order in which their `image_id` appears, then those without people."""
     rows: dict[Any, list[int]] = {}
     for row, key in enumerate(table["image_id"]):
@@ -35,7 +36,7 @@ def pictures_of(table: pd.DataFrame) -> list[PictureRows]:
     return pictures + [PictureRows(key, size, ()) for key, size in table.attrs.get(WITHOUT_PEOPLE, ())]
 
 
-def singles(table: pd.DataFrame) -> list[PictureRows]:
+def singles(table: Table) -> list[PictureRows]:
     """Pictures of a format that holds exactly one person in each: those without people are left out.
 
     Raises `ValueError` for a table with more people in a picture.
@@ -56,14 +57,14 @@ def sequences(pictures: Iterable[PictureRows], length: int = 4) -> list[list[Pic
     return runs
 
 
-def stacked(table: pd.DataFrame, column: str, rows: list[int]) -> NDArray[np.float64]:
+def stacked(table: Table, column: str, rows: list[int]) -> NDArray[np.float64]:
     """These rows of a column of equally shaped arrays as one float64 array (a copy)."""
     values = table[column]
     shape = np.shape(values.iloc[0])
     return np.array([np.asarray(values.iloc[row], np.float64) for row in rows], np.float64).reshape(len(rows), *shape)
 
 
-def tuples(table: pd.DataFrame) -> list[Any]:
+def tuples(table: Table) -> list[Any]:
     """The rows with a column's value under its name."""
     return list(table.itertuples(index=False))
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.peta import METADATA, PARTS
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import labels_of, written_table
 from humanbench.data.writers.files import save_mat
 
@@ -19,7 +17,7 @@ ATTRIBUTES = 105
 PARTITIONS = 5
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Unknown labels become absent; attributes beyond the selected have placeholder names and hold 0.
 
     All partitions are the same. The struct's field names are ours: only positions are certain.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.people import join_tables, person_table
 from humanbench.data.readers.posetrack import PosetrackOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category
 from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, sequences, stacked, tuples
 
@@ -33,7 +32,7 @@ BONES = tuple(
 VIDEOS = {"train": "{:06d}_bonn_train", "val": "{:06d}_mpii_test"}
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Videos of a few frames each; v becomes 1 for every labelled point, `area` that of the box."""
     written = {}
     for split, table in tables.items():
@@ -45,8 +44,8 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
 
 
 def _video(
-    card: DatasetCard, root: Path, split: str, number: int, video: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+    card: DatasetCard, root: Path, split: str, number: int, video: list[PictureRows], table: Table, save: Save
+) -> Table:
     name = VIDEOS[split].format(number)
     files = [f"images/{split}/{name}/{frame:06d}.jpg" for frame in range(len(video))]
     ids = [int(f"1{number:06d}{frame:04d}") for frame in range(len(video))]

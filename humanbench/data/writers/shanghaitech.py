@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pandas as pd
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import object_column, records
 from humanbench.data.readers.shanghaitech import ShanghaitechOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
     options = ShanghaitechOptions.of(card)
     written = {}

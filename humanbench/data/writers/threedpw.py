@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.people import PictureRows, pictures_of, sequences, stacked
 
 CONFIDENCE = np.array([0.0, 0.5, 0.9])
 """v -> confidence of the detector; joints it did not find are zeros."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """The people of a picture are its actors. Body models and cameras are zeros.
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; people without joints have no row.
@@ -34,9 +33,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     return written
 
 
-def _sequence(
-    root: Path, split: str, name: str, frames: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], table: Table, save: Save) -> Table:
     names = [f"{name}/image_{frame:05d}" for frame in range(len(frames))]
     joints = np.shape(table["keypoints"].iloc[0])[0]
     actors = max(1, *(len(p.rows) for p in frames))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.uav_human import GENDER
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import from_codes, one_hot_codes, written_table
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Exactly one attribute of each group should hold; rows come back sorted by name."""
     gender_code = {value: code for code, value in GENDER.items()}
     written = {}

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.wider_attribute import CODING, FILES, FOLDERS
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import boxes_of, labels_of, written_table
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Rows with the same `image` key are people of one picture; optional column `bbox` (else the whole picture)."""
     stored = {value: code for code, value in CODING.items()}
     pictures: dict[str, list[dict[str, Any]]] = {file: [] for file in FILES.values()}

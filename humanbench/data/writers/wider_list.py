@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.wider_list import WiderListOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Boxes become whole pixels, people before ignored regions. Training pictures go round the official folders."""
     options = WiderListOptions.of(card)
     annotations = root / options.annotations[0]
