@@ -45,11 +45,6 @@ def mirror(image: Image.Image) -> Image.Image:
     return ImageOps.mirror(image)
 
 
-def pad(image: Image.Image, border: tuple[int, int, int, int], fill: int | tuple[int, int, int] = 0) -> Image.Image:
-    """The picture with a border of (left, top, right, bottom) pixels of one colour."""
-    return ImageOps.expand(image, border, fill)
-
-
 def crop(image: Image.Image, top: int, left: int, size: Size) -> Image.Image:
     """A window of `size`; what lies outside the picture is black."""
     return image.crop((left, top, left + size[1], top + size[0]))

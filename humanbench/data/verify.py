@@ -16,6 +16,7 @@ from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
 from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
+from humanbench.data.readers.folders import first_file
 from humanbench.data.report import Report, Row, Status
 from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
 from humanbench.errors import AbsentError, DataError, DataWarning
@@ -243,7 +244,7 @@ def _file_rows(card: DatasetCard, root: Path) -> Iterator[Row]:
         if known.of == "file":
             by_file.setdefault(known.file, {})[known.fingerprint] = known.release
     for name, releases in by_file.items():
-        path = next((p for folder in PLACES if (p := root / folder / name).is_file()), None)
+        path = first_file(root, (f"{folder}/{name}" for folder in PLACES))
         if path is not None:
             digest = file_sha256(path)
             expected: Any = " or ".join(releases.values())

@@ -11,7 +11,6 @@ from PIL import Image
 from humanbench.data.mannequin.camera import Camera
 
 F32 = NDArray[np.float32]
-KINDS: tuple[str, ...] = ("street", "plaza", "room", "park", "studio")
 
 
 def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str, beyond: float = 0.0) -> F32:

@@ -25,7 +25,6 @@ MATERIALS: tuple[str, ...] = (
 MATERIAL = {name: i for i, name in enumerate(MATERIALS)}
 
 _TRUNK = ("chest", "left_flank", "right_flank", "left_breast", "right_breast")
-_BODY = tuple(s.name for s in SHAPES if s.region not in ("head", "object"))
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_json, read_lines
+from humanbench.data.readers.files import field, load_json, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
@@ -37,10 +36,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     v is 2 where a joint is finite, before the camera and inside the image, else 0. The format states no box: it is
     taken around the joints; a frame without any joint has no row, but stays listed.
     """
-    if not (root / "keypoints3d").is_dir():
-        merged = merged_table(card, AistPlusplusOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "keypoints3d").is_dir()
+    if not official and (merged := merged_table(card, AistPlusplusOptions.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, "keypoints3d")
     mapping = need(card, root, "cameras/mapping.txt")
     settings = dict(line.split() for line in read_lines(card, mapping) if len(line.split()) == 2)

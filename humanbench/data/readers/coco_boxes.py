@@ -11,19 +11,19 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from humanbench.arrays import flag, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers.conversions import converted
+from humanbench.data.readers import converted
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.folders import first_file
+from humanbench.data.readers.options import Choices, MergedOptions
 from humanbench.errors import DataError
 
 PEOPLE = ("person", "pedestrian", "pedestrain")
@@ -32,24 +32,12 @@ Name = Callable[[str], str]
 """The id that a dataset's own reader gives the image of this file name."""
 
 
-class MergedBoxes(ReaderOptions):
-    """See the module."""
-
-    merged: BySplit[Choices] = Field(default_factory=dict)
-    merged_images: BySplit[Choices] = Field(default_factory=dict)
-
-
-def merged_file(options: MergedBoxes, split: str, root: Path) -> Path | None:
-    """The toolchain's file of this split, where there is one."""
-    return next((root / name for name in options.merged.get(split, ()) if (root / name).is_file()), None)
-
-
-def merged_boxes(card: DatasetCard, options: MergedBoxes, split: str, root: Path, name: Name = str) -> Table | None:
+def merged_boxes(card: DatasetCard, options: MergedOptions, split: str, root: Path, name: Name = str) -> Table | None:
     """Table `id, image, boxes, ignore, visible` (boxes, ratios or None), and `size` where stated; None without a file.
 
     `attrs["conversion"]` is true: the counts of a card are those of the official files.
     """
-    path = merged_file(options, split, root)
+    path = first_file(root, options.merged.get(split, ()))
     if path is None:
         return None
     content = load_json(card, path, without="segmentation")
@@ -73,10 +61,14 @@ def merged_boxes(card: DatasetCard, options: MergedBoxes, split: str, root: Path
     return converted(card, split, table, path)
 
 
+def last_part(file_name: str) -> str:
+    """The id of an image for readers that call it by the file's own name."""
+    return PurePosixPath(file_name).name
+
+
 def numbered(table: Table, root: Path, names: Choices) -> None:
     """Note in `attrs["numbered"]` the first of these conversions that is there: results may use its image numbers."""
-    path = next((root / name for name in names if (root / name).is_file()), None)
-    if path is not None:
+    if (path := first_file(root, names)) is not None:
         table.attrs["numbered"] = str(path)
 
 

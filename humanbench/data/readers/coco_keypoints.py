@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
-from pydantic import Field
 
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import converted, need
 from humanbench.data.readers.coco_columns import CocoImage, CocoPeople, typed_people
-from humanbench.data.readers.conversions import converted
 from humanbench.data.readers.files import collector_paused, existing, load_json
-from humanbench.data.readers.folders import first_present
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.folders import first_file, first_present
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
 
@@ -40,11 +38,8 @@ class Keypoints(ReaderOptions):
     select: tuple[int, ...] = ()
 
 
-class MergedKeypoints(Keypoints):
-    """`merged` and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people."""
-
-    merged: BySplit[Choices] = Field(default_factory=dict)
-    merged_images: BySplit[Choices] = Field(default_factory=dict)
+class MergedKeypoints(Keypoints, MergedOptions):
+    """Of a COCO-form file that stands in for the official ones too."""
 
 
 class CocoKeypointsOptions(Keypoints):
@@ -66,11 +61,11 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 
 def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> Table | None:
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
-    for name in options.merged.get(split, ()):
-        if (root / name).is_file():
-            table = coco_table(card, root / name, first_present(root, options.merged_images[split]))
-            return converted(card, split, table, root / name)
-    return None
+    path = first_file(root, options.merged.get(split, ()))
+    if path is None:
+        return None
+    table = coco_table(card, path, first_present(root, options.merged_images[split]))
+    return converted(card, split, table, path)
 
 
 def coco_table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 
 
-class EcpOptions(MergedBoxes):
+class EcpOptions(MergedOptions):
     """The folders of annotations and of pictures of each split, and the identities that are people."""
 
     labels: BySplit[Choices]
@@ -44,10 +44,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     object.
     """
     options = EcpOptions.of(card)
-    if not any((root / name).is_dir() for name in options.labels[split]):
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in options.labels[split])
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     labels_folder = need(card, root, *options.labels[split])
     pictures = need(card, root, *options.images[split])
     index = {name: position for position, name in enumerate(card.labels.classes)}

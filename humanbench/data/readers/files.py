@@ -1,4 +1,4 @@
-"""Opening annotation files: absent and corrupt ones become one clear sentence."""
+"""Opening annotation files and their numeric fields: absent and corrupt ones become one clear sentence."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from humanbench.arrays import real_numbers
 from humanbench.cards import DatasetCard
 from humanbench.documents import from_json
 from humanbench.errors import AbsentError, DataError
@@ -134,6 +138,27 @@ def read_lines(card: DatasetCard, path: Path) -> list[str]:
     return lines
 
 
+def field(
+    card: DatasetCard, path: Path, content: Mapping[str, Any], name: str, shape: tuple[int | None, ...]
+) -> NDArray[np.float64]:
+    """`content[name]` as float64 of the given shape (None: any length); a `DataError` naming the file otherwise."""
+    if name not in content:
+        raise DataError(f"{card.id}: {path} holds no {name!r}; it has {', '.join(map(str, content)) or 'nothing'}")
+    return array(card, path, content[name], name, shape)
+
+
+def array(card: DatasetCard, path: Path, value: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """`value` as float64 of the given shape (None: any length); a `DataError` naming file and field otherwise."""
+    try:
+        numbers = real_numbers(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{card.id}: {path}: {name!r} is not an array of numbers ({error})") from error
+    if numbers.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, numbers.shape, strict=True)):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        raise DataError(f"{card.id}: {path}: {name!r} has the shape {numbers.shape}, expected {wanted}")
+    return numbers
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Annotation files become millions of objects, none of them garbage: looking for some takes half the time."""
@@ -166,7 +191,6 @@ def _load_hdf5(card: DatasetCard, path: Path) -> dict[str, Any]:
 def _value(file: Any, node: Any) -> Any:
     """A MATLAB value stored as HDF5: axes are reversed there, strings are code units, cells are references."""
     import h5py
-    import numpy as np
 
     if isinstance(node, h5py.Group):
         return {name: _value(file, node[name]) for name in node}

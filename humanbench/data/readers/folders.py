@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import DataError
 
 Find = Callable[..., str]
+
+
+def below(folder: Path, names: Iterable[str]) -> list[str]:
+    """The paths of these names in a folder, without an object of Python's for every one."""
+    base = f"{folder}{os.sep}"
+    return [base + name for name in names]
+
+
+def first_file(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these files under `root` that is there."""
+    return next((root / name for name in names if (root / name).is_file()), None)
 
 
 def first_present(root: Path, folders: Sequence[str]) -> Path:

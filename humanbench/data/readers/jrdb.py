@@ -30,10 +30,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People of all scenes and of the split's cameras; an image's id is its path without suffix."""
     options = JrdbOptions.of(card)
     name = options.files[split]
-    if not (root / name).is_dir():
-        merged = merged_table(card, JrdbOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    if not (root / name).is_dir() and (merged := merged_table(card, options, split, root)) is not None:
+        return merged
     folder = need(card, root, name)
     files = list(files_in(folder, "*.json"))
     if not files:

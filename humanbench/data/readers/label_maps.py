@@ -25,6 +25,7 @@ from pathlib import Path
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
@@ -85,13 +86,11 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
 def listed_ids(card: DatasetCard, root: Path, options: LabelMapsOptions, split: str) -> list[str] | None:
     """The ids of a split from its list (or as the rest of another list); None where no list file is there."""
     where = options.splits[split]
-    for name in where.ids:
-        if (root / name).is_file():
-            return _lines(card, root / name, options.line)
-    for name in where.except_ids:
-        if (root / name).is_file():
-            unwanted = set(_lines(card, root / name, options.line))
-            return [i for i in _stems(_pattern(card, root, where.labels, "labels", options)) if i not in unwanted]
+    if path := first_file(root, where.ids):
+        return _lines(card, path, options.line)
+    if path := first_file(root, where.except_ids):
+        unwanted = set(_lines(card, path, options.line))
+        return [i for i in _stems(_pattern(card, root, where.labels, "labels", options)) if i not in unwanted]
     return None
 
 

@@ -11,8 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import field, load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
@@ -29,10 +28,9 @@ _VISIBILITY = np.array([2.0, 1.0, 0.0])
 
 def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by image number and `person_<n>`; joints outside the image or at negative coordinates are unlabelled."""
-    if not (root / split / "pose_annos").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / split / "pose_annos").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, f"{split}/pose_annos")
     files = sorted(files_in(folder, "*.mat"), key=lambda p: (len(p.stem), p.stem))
     if not files:

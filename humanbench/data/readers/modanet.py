@@ -14,9 +14,9 @@ from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
-from humanbench.data.readers import label_maps
-from humanbench.data.readers.conversions import converted
+from humanbench.data.readers import converted, label_maps
 from humanbench.data.readers.files import existing, load_json
+from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
 from humanbench.errors import DataError
@@ -46,7 +46,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 
     options = ModanetOptions.of(card)
     choices = options.annotations[split]
-    path = next((root / name for name in choices if (root / name).is_file()), None)
+    path = first_file(root, choices)
     if path is None and not any((root / p.partition(label_maps.ID)[0]).is_dir() for p in options.splits[split].labels):
         raise label_maps.complaint(card, f"{' or '.join(choices)} not found under {root}", options)
     if path is None:

@@ -11,8 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import array, field
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import array, field, load_mat
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import Choices
 from humanbench.data.readers.people import box_around, join_tables, person_table
@@ -41,10 +40,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if split == "test":
         return join_tables([_test_subject(card, root, subject) for subject in options.test_sizes])
     subjects = options.frames
-    if not any((root / subject).is_dir() for subject in subjects):
-        merged = merged_table(card, MpiInf3dhpOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = any((root / subject).is_dir() for subject in subjects)
+    if not official and (merged := merged_table(card, options, split, root)) is not None:
+        return merged
     sequences = [(s, number, n) for s, frames in subjects.items() for number, n in enumerate(frames, 1)]
     images = first_present(root, options.images)
     return join_tables([_sequence(card, root, images, *sequence) for sequence in sequences])

@@ -11,8 +11,8 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
-from humanbench.data.readers.fields import array, field
-from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.files import array, field, load_json, load_mat
+from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
@@ -88,8 +88,7 @@ def _scored(card: DatasetCard, split: str, root: Path, source: Path, keypoints: 
     It must hold the same people in the same order, which most joints of each of them tell. Without such a file the
     keypoints stay, and the head boxes are NaN.
     """
-    names = MpiiOptions.of(card).heads.get(split, ())
-    path = next((root / name for name in names if (root / name).is_file()), None)
+    path = first_file(root, MpiiOptions.of(card).heads.get(split, ()))
     if path is None:
         return keypoints, np.full((len(keypoints), 2, 2), np.nan)
     content = load_mat(card, path)

@@ -21,6 +21,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.folders import below
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
@@ -116,15 +117,8 @@ def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -
     """The ReID table of paths below the root."""
     import pandas as pd
 
-    base = f"{root}{os.sep}"
-    return pd.DataFrame(
-        {
-            "id": names,
-            "image": [base + name for name in names],
-            "pid": pids.astype(np.int64),
-            "camid": cameras.astype(np.int64),
-        }
-    )
+    images = below(root, names)
+    return pd.DataFrame({"id": names, "image": images, "pid": pids.astype(np.int64), "camid": cameras.astype(np.int64)})
 
 
 def path_for(card: DatasetCard, split: str, pid: int, camid: int, number: int) -> str:

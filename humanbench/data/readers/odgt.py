@@ -16,10 +16,10 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes, numbered
+from humanbench.data.readers.coco_boxes import merged_boxes, numbered
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.documents import from_json
 from humanbench.errors import DataError
 
@@ -33,7 +33,7 @@ LARGEST = 1 << 63
 Side = Annotated[int, msgspec.Meta(ge=0, le=LARGEST - 1)]
 
 
-class OdgtOptions(MergedBoxes):
+class OdgtOptions(MergedOptions):
     """The annotation files and picture folders of each split.
 
     `numbers`: COCO-form conversions whose image numbers results may be given by.

@@ -10,8 +10,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import field, load_mat
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
@@ -25,10 +24,9 @@ TRAIN = {"train": 1, "test": -1}
 
 def read(card: DatasetCard, split: str, root: Path) -> Table:
     """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
-    if not (root / "labels").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "labels").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, "labels")
     files = list(files_in(folder, "*.mat"))
     clips = [table for path in files if (table := _clip(card, path, root, TRAIN[split])) is not None]

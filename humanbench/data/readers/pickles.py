@@ -11,34 +11,17 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.files import existing
 from humanbench.errors import DataError
 
-_PLAIN = frozenset(
-    (
-        "bool",
-        "bytearray",
-        "bytes",
-        "complex",
-        "dict",
-        "float",
-        "frozenset",
-        "int",
-        "list",
-        "range",
-        "set",
-        "str",
-        "tuple",
-    )
-)
-_ARRAYS = frozenset(
-    (
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-        ("numpy._core.numeric", "_frombuffer"),
-        ("_codecs", "encode"),  # how Python 3 writes bytes in the protocols of Python 2
-        ("collections", "OrderedDict"),
-    )
-)
+_PLAIN = (bool, bytearray, bytes, complex, dict, float, frozenset, int, list, range, set, str, tuple)
+_ACCEPTED = {
+    *(("builtins", kind.__name__) for kind in _PLAIN),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("_codecs", "encode"),  # how Python 3 writes bytes in the protocols of Python 2
+    ("collections", "OrderedDict"),
+}
 _OLD_NAMES = {  # of Python 2 and numpy 1
     "__builtin__": "builtins",
     "numpy.core.multiarray": "numpy._core.multiarray",
@@ -53,7 +36,7 @@ class _Dictionary(dict[str, Any]):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = _OLD_NAMES.get(module, module)
-        if (module == "builtins" and name in _PLAIN) or (module, name) in _ARRAYS:
+        if (module, name) in _ACCEPTED:
             return getattr(importlib.import_module(module), name)
         if (module, name) == ("easydict", "EasyDict"):
             return _Dictionary

@@ -26,10 +26,9 @@ OPTIONS = PosetrackOptions
 def read(card: DatasetCard, split: str, root: Path) -> Table:
     """All annotated people; `file_name` is relative to `root`; images whose `is_labeled` is false are not listed."""
     folders = PosetrackOptions.of(card).files[split]
-    if not any((root / name).is_dir() for name in folders):
-        merged = merged_table(card, PosetrackOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in folders)
+    if not official and (merged := merged_table(card, PosetrackOptions.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, *folders)
     files = list(files_in(folder, "*.json"))
     if not files:

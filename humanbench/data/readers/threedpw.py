@@ -11,7 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import array
+from humanbench.data.readers.files import array
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
@@ -26,10 +26,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     v is 2 where the detector's confidence is above 0. The format states no box: it is taken around the joints. An actor
     without any joint in a frame has no row, but the image stays listed.
     """
-    if not (root / "sequenceFiles").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "sequenceFiles").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, f"sequenceFiles/{split}")
     files = list(files_in(folder, "*.pkl"))
     if not files:

@@ -6,7 +6,6 @@ clothing, action, replicate. Each code starts with the main subject's digits; a 
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import frame
+from humanbench.data.readers.folders import below
 from humanbench.data.readers.named_images import images_under
 from humanbench.errors import DataError
 
@@ -53,8 +53,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         if group in ("backpack", "hat"):
             index[NONE_TOO] = last
         labels.append(np.eye(len(values), dtype=np.int8)[_coded(card, folder, names, codes[:, column], index)])
-    base = f"{folder}{os.sep}"
-    return frame(card, names, [base + name for name in names], np.concatenate(labels, axis=1))
+    return frame(card, names, below(folder, names), np.concatenate(labels, axis=1))
 
 
 def _coded(card: DatasetCard, folder: Path, names: list[str], codes: np.ndarray, values: dict[int, int]) -> np.ndarray:

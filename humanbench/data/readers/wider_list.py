@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,15 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.text import decimal
 
 
-class WiderListOptions(MergedBoxes):
+class WiderListOptions(MergedOptions):
     """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
 
     annotations: Choices
@@ -37,10 +37,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
     """
     options = WiderListOptions.of(card)
-    if not any((root / name).is_dir() for name in options.annotations):
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in options.annotations)
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     folder = need(card, root, *options.annotations)
     listed = list(_boxes(card, folder / f"{split}_list.txt"))
     people = _boxes(card, folder / f"{split}_bbox.txt")
