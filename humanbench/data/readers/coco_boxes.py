@@ -8,7 +8,6 @@ name, `{name}` its last part and `{city}` what comes before the first underscore
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -20,6 +19,7 @@ from humanbench.arrays import flag, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.images import listed
 from humanbench.data.readers import converted
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import first_file
@@ -116,13 +116,7 @@ def _row(
 
 def _finder(root: Path, patterns: Choices) -> Name:
     """The first of the patterned paths that is there, each folder being listed once; the first pattern otherwise."""
-    folders: dict[str, set[str]] = {}
-
-    def there(path: str) -> bool:
-        folder, name = os.path.split(path)
-        if folder not in folders:
-            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        return name in folders[folder]
+    there = listed()
 
     def find(stated: str) -> str:
         last = stated.rpartition("/")[2]

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
+from humanbench.data.images import absent
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
@@ -122,9 +123,7 @@ def _relative(pattern: str, root: Path) -> str:
 def _filled(card: DatasetCard, options: LabelMapsOptions, what: str, pattern: str, ids: list[str]) -> list[str]:
     """The paths of these ids, all of which must be in the listing of their folder."""
     paths = [pattern.replace(ID, i) for i in ids]
-    folders: dict[str, set[str]] = {}
-    lost = [path for path in paths if not _listed(path, folders)]
-    if lost:
+    if lost := absent(paths):
         raise complaint(card, f"{len(lost)} of {len(ids)} ids have no {what}, the first lacks {lost[0]}", options)
     return paths
 
@@ -147,10 +146,3 @@ def _stems(pattern: str) -> list[str]:
     return sorted(
         name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix) and not is_leftover(name)
     )
-
-
-def _listed(path: str, folders: dict[str, set[str]]) -> bool:
-    folder, _, name = path.rpartition("/")
-    if folder not in folders:
-        folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    return name in folders[folder]

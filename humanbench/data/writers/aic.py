@@ -11,7 +11,8 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.aic import AicOptions
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.people import dump, order_of, pictures_of, stacked
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import order_of, pictures_of, stacked
 
 CODES = np.array([3, 2, 1])
 """v -> official code: 3 not labelled, 2 hidden, 1 visible."""
@@ -45,7 +46,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                     "human_annotations": {f"human{n}": [int(v) for v in corners[i]] for n, i in enumerate(people, 1)},
                 }
             )
-        dump(content, root / options.files[split][0])
+        save_json(root / options.files[split][0], content)
         keys = [name for name, picture in pictures.items() for _ in picture.rows]
         written[split] = person_table(
             image=[str(folder / f"{key}.jpg") for key in keys],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,8 @@ from humanbench.data import Table
 from humanbench.data.readers.aist_plusplus import AistPlusplusOptions, dancers
 from humanbench.data.readers.people import join_tables
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
+from humanbench.data.writers.files import save_json, save_pickle
+from humanbench.data.writers.people import PictureRows, order_of, sequences, singles, stacked
 
 FOCAL, DEPTH = 1500.0, 300.0
 """Pixels and centimetres of the one camera every setting gets; the official ones have nine."""
@@ -24,8 +24,6 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; motions and splits are not written.
     """
-    for name in ("keypoints2d", "keypoints3d", "cameras"):
-        (root / name).mkdir(parents=True, exist_ok=True)
     (root / "ignore_list.txt").write_text("", encoding="ascii")
     settings: dict[tuple[int, int], str] = {}
     mapping: list[str] = []
@@ -40,7 +38,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             parts.append(_sequence(root, name, AistPlusplusOptions.of(card).step, frames, table, save))
         written[split] = join_tables(parts)
     for (width, height), setting in settings.items():
-        dump([_camera(width, height)], root / "cameras" / f"{setting}.json")
+        save_json(root / "cameras" / f"{setting}.json", [_camera(width, height)])
     (root / "cameras" / "mapping.txt").write_text("".join(mapping), encoding="ascii")
     return written
 
@@ -65,17 +63,13 @@ def _sequence(root: Path, name: str, step: int, frames: list[PictureRows], table
         save(picture.key, root / "images" / f"{key}.jpg")
     flat = np.repeat(keypoints, step, axis=0)
     points = _unproject(flat, frames[0].size)
-    contents = {
-        "keypoints3d": {"keypoints3d": points, "keypoints3d_optim": points},
-        "keypoints2d": {
-            "keypoints2d": flat[None],
-            "det_scores": np.ones((1, len(flat))),
-            "timestamps": np.arange(len(flat)) * 1_000_000 // 60,
-        },
+    save_pickle(root / "keypoints3d" / f"{name}.pkl", {"keypoints3d": points, "keypoints3d_optim": points})
+    seen = {
+        "keypoints2d": flat[None],
+        "det_scores": np.ones((1, len(flat))),
+        "timestamps": np.arange(len(flat)) * 1_000_000 // 60,
     }
-    for folder, content in contents.items():
-        with (root / folder / f"{name}.pkl").open("wb") as file:
-            pickle.dump(content, file, protocol=2)
+    save_pickle(root / "keypoints2d" / f"{name}.pkl", seen)
     return dancers(root, keys, keypoints, [frame.size for frame in frames])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
 from humanbench.data.readers.caltech import CaltechOptions, LabelNames
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.files import save_mat
+from humanbench.data.writers.files import save_json, save_mat
 
 SIZE = (640, 480)
 VIDEOS = {"text": "V000", "video": "V001", "list": "V002"}
@@ -142,8 +141,7 @@ def _write_list(card: DatasetCard, path: Path, name: str, rows: list[dict[str, A
         }
         for row in rows
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records), encoding="utf-8")
+    save_json(path, records)
 
 
 _WRITE = {"text": _write_text, "video": _write_video, "list": _write_list}

@@ -40,7 +40,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             rows.append(
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "visible": visible, "labels": labels}
             )
-        _save(root / options.files[split][0], options.variables[split], cells)
+        save_mat(root / options.files[split][0], {options.variables[split]: cells})
         written[split] = detection_table(rows, ("labels",))
     return written
 
@@ -55,8 +55,3 @@ def _struct(city: str, name: str, matrix: Any) -> Any:
     entry = np.empty((1, 1), [("cityname", object), ("im_name", object), ("bbs", object)])
     entry[0, 0] = (city, name, matrix)
     return entry
-
-
-def _save(path: Path, variable: str, cells: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_mat(path, {variable: cells})

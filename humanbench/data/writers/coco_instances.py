@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.coco_instances import CocoInstancesOptions
 from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json
 
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
@@ -37,11 +37,9 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"]}
                 | {"size": (width, height), "image_id": image_id}
             )
-        target = root / options.files[split][0]
-        target.parent.mkdir(parents=True, exist_ok=True)
         category = {"supercategory": "person", "id": 1, "name": options.category}
         content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [category]}
-        target.write_text(json.dumps(content), encoding="utf-8")
+        save_json(root / options.files[split][0], content)
         written[split] = detection_table(rows, ("size",))
         written[split]["image_id"] = [row["image_id"] for row in rows]
     return written

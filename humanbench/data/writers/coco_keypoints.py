@@ -13,7 +13,8 @@ from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, stacked, tuples
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import PictureRows, pictures_of, plain, stacked, tuples
 
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
@@ -42,7 +43,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             "annotations": people,
             "categories": [category(card.labels.keypoints, card.labels.skeleton)],
         }
-        dump(content, root / CocoKeypointsOptions.of(card).files[split][0])
+        save_json(root / CocoKeypointsOptions.of(card).files[split][0], content)
         written[split] = out
     return written
 

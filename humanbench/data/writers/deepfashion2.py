@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID, LabelMapsOptions
 from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json
 from humanbench.data.writers.outlines import outlines
 
 
@@ -29,8 +29,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             image, annotation = (root / where.images[0].replace(ID, name), root / where.labels[0].replace(ID, name))
             save(row.image, image)
             label = np.where(row.label == IGNORE, 0, row.label).astype(np.uint8)
-            annotation.parent.mkdir(parents=True, exist_ok=True)
-            annotation.write_text(json.dumps(_annotation(card, label, number)), encoding="utf-8")
+            save_json(annotation, _annotation(card, label, number))
             rows.append((name, str(image), label))
         written[split] = pd.DataFrame(rows, columns=["id", "image", "label"])
     return written

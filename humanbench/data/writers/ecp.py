@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.ecp import EcpOptions
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.classes import class_indices
+from humanbench.data.writers.files import save_json
 
 CITY = "amsterdam"
 VEHICLES = ("bicycle", "buggy", "motorbike", "scooter", "tricycle", "wheelchair", "co-rider")
@@ -27,7 +27,6 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     written, number = {}, 0
     for split, table in tables.items():
         folder = root / options.labels[split][0] / CITY
-        folder.mkdir(parents=True, exist_ok=True)
         rows = []
         for row in records(table):
             stem = f"{CITY}_{number:05d}"
@@ -39,7 +38,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             width, height = (int(v) for v in row["size"])
             frame = {"tags": [], "imageheight": height, "imagewidth": width, "identity": "frame"}
             frame["children"] = _children([card.labels.classes[k] for k in labels], boxes.astype(int).tolist())
-            (folder / f"{stem}.json").write_text(json.dumps(frame), encoding="utf-8")
+            save_json(folder / f"{stem}.json", frame)
             rows.append(
                 {"id": path.name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels}
                 | {"size": (width, height)}

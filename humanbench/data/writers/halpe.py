@@ -8,7 +8,8 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category, image_record, records
-from humanbench.data.writers.people import dump, pictures_of
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import pictures_of
 
 SLOTS = 136
 COUNTED = 17
@@ -35,5 +36,5 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
             "annotations": people,
         }
-        dump(content, root / CocoKeypointsOptions.of(card).files[split][0])
+        save_json(root / CocoKeypointsOptions.of(card).files[split][0], content)
     return written

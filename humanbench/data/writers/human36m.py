@@ -11,7 +11,8 @@ from humanbench.data.readers.human36m import Human36mOptions, place
 from humanbench.data.readers.people import person_table
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category
-from humanbench.data.writers.people import dump, order_of, sequences, singles, stacked, tuples
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import order_of, sequences, singles, stacked, tuples
 
 CAMERA = "54138969"
 FRAMES = 5
@@ -69,6 +70,6 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 for row in tuples(out)
             ],
         }
-        dump(content, root / options.files[split][0])
+        save_json(root / options.files[split][0], content)
         written[split] = out
     return written

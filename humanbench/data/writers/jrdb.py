@@ -10,7 +10,8 @@ from humanbench.data.readers.jrdb import JrdbOptions
 from humanbench.data.readers.people import join_tables
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category, image_record, records
-from humanbench.data.writers.people import PictureRows, dump, pictures_of, sequences
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import PictureRows, pictures_of, sequences
 
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
@@ -50,7 +51,7 @@ def _scene(
         "categories": [category(card.labels.keypoints, card.labels.skeleton)],
     }
     file = f"{scene}.json" if camera == "image_stitched" else f"{scene}_{camera.replace('_', '')}.json"
-    dump(content, root / JrdbOptions.of(card).files[split] / file)
+    save_json(root / JrdbOptions.of(card).files[split] / file, content)
     keys = [name.removesuffix(".jpg") for name in names]
     out["image_id"] = [keys[number - 1] for number in out["image_id"]]
     out["id"] = [f"{i}/{a}" for i, a in zip(out["image_id"], out["annotation_id"], strict=True)]

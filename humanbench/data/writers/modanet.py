@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID
 from humanbench.data.readers.modanet import ModanetOptions
 from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json
 from humanbench.data.writers.outlines import outlines
 
 
@@ -37,11 +37,9 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 annotations.append({"id": len(annotations) + 1, "image_id": number, **annotation})
             if label.any():
                 rows.append((path.stem, str(path), label))
-        file = root / options.annotations[split][0]
-        file.parent.mkdir(parents=True, exist_ok=True)
         names = [{"id": i, "name": name, "supercategory": "fashion"} for i, name in enumerate(card.labels.classes) if i]
         content = {"images": images, "annotations": annotations, "categories": names, "type": "instances"}
-        file.write_text(json.dumps(content), encoding="utf-8")
+        save_json(root / options.annotations[split][0], content)
         written[split] = pd.DataFrame(rows, columns=["id", "image", "label"])
     return written
 

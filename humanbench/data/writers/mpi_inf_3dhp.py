@@ -61,7 +61,6 @@ def _train(
             stored[:, list(options.select)] = part
             cells[camera, 0] = stored.reshape(len(part), 2 * STORED)
             keys += [f"{take.replace('/', '_')}_Cam{camera}_{frame:06d}" for frame in range(1, len(part) + 1)]
-        (root / take).mkdir(parents=True)
         save_mat(root / take / "annot.mat", {"annot2": cells})
     return keys, [root / options.images[0] / f"{key}.jpg" for key in keys]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions, mpii_table
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.files import save_mat
-from humanbench.data.writers.people import dump, pictures_of, stacked
+from humanbench.data.writers.files import save_json, save_mat
+from humanbench.data.writers.people import pictures_of, stacked
 
 HEAD = [8, 9]
 """Upper neck and head top."""
@@ -57,7 +57,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             }
             for (name, _), person, joints, size, middle in zip(rows, keypoints, points, scale, center, strict=True)
         ]
-        dump(content, root / MpiiOptions.of(card).files[split][0])
+        save_json(root / MpiiOptions.of(card).files[split][0], content)
         if split in MpiiOptions.of(card).heads:
             _write_heads(root / MpiiOptions.of(card).heads[split][0], points, heads + 1, keypoints[..., 2] == 0)
         else:

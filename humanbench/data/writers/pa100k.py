@@ -32,7 +32,5 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         content[f"{split}_label"] = labels.astype(np.uint8)
         if split in tables:
             written[split] = written_table(card, names, paths, labels)
-    target = root / ANNOTATIONS[0]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_mat(target, dict(sorted(content.items())))
+    save_mat(root / ANNOTATIONS[0], dict(sorted(content.items())))
     return written

@@ -16,7 +16,6 @@ from humanbench.data.writers.people import order_of, sequences, singles, stacked
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture; hidden joints become visible ones, `iscrowd` 0, `area` that of the box."""
-    (root / "labels").mkdir(parents=True, exist_ok=True)
     written = {}
     clip = 0
     for split, table in tables.items():

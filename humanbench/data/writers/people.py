@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -77,9 +75,3 @@ def order_of(pictures: Iterable[PictureRows]) -> list[int]:
 def plain(values: Iterable[float]) -> list[int | float]:
     """Numbers for JSON, whole ones as integers (as the official files have them)."""
     return [int(v) if float(v).is_integer() else float(v) for v in values]
-
-
-def dump(content: Any, path: Path) -> None:
-    """Write JSON, making folders as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")

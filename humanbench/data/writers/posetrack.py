@@ -14,7 +14,8 @@ from humanbench.data.readers.people import join_tables, person_table
 from humanbench.data.readers.posetrack import PosetrackOptions
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import category
-from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, sequences, stacked, tuples
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import PictureRows, pictures_of, plain, sequences, stacked, tuples
 
 SLOTS = (
     *("nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
@@ -70,7 +71,7 @@ def _video(
         "images": [_image(ids[f], files[f], f"{number:06d}", len(video), video[f]) for f in range(len(video))],
         "annotations": [_annotation(card, person, row) for (_, person, _), row in zip(rows, tuples(out), strict=True)],
     }
-    dump(content, root / PosetrackOptions.of(card).files[split][0] / f"{name}.json")
+    save_json(root / PosetrackOptions.of(card).files[split][0] / f"{name}.json", content)
     return out
 
 

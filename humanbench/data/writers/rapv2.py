@@ -62,8 +62,6 @@ def _write_annotation(
     partitions = np.empty((1, PARTITIONS), object)
     for k in range(PARTITIONS):
         partitions[0, k] = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
-    target = root / ANNOTATION[0]
-    target.parent.mkdir(parents=True, exist_ok=True)
     annotation = {
         "name": cells(names),
         "attribute": cells(attributes),
@@ -71,4 +69,4 @@ def _write_annotation(
         "selected_attribute": (selected + 1).reshape(1, -1),
         "partition_attribute": partitions,
     }
-    save_mat(target, {"RAP_annotation": annotation})
+    save_mat(root / ANNOTATION[0], {"RAP_annotation": annotation})

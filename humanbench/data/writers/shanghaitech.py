@@ -21,7 +21,6 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     written = {}
     for split, table in tables.items():
         folder = root / options.parts[0] / options.folders[split]
-        (folder / "ground_truth").mkdir(parents=True, exist_ok=True)
         ids, images, points = [], [], []
         for number, row in enumerate(records(table), start=1):
             path = folder / "images" / f"IMG_{number}.jpg"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_pickle
 from humanbench.data.writers.people import PictureRows, pictures_of, sequences, stacked
 
 CONFIDENCE = np.array([0.0, 0.5, 0.9])
@@ -50,10 +50,7 @@ def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], tabl
                 keypoints[:, 2] = 2.0 * (keypoints[:, 2] > 0)
                 where.append((frame, actor))
                 labelled.append(keypoints)
-    folder = root / "sequenceFiles" / split
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.pkl").open("wb") as file:
-        pickle.dump(_content(name, list(poses), frames[0].size), file, protocol=2)
+    save_pickle(root / "sequenceFiles" / split / f"{name}.pkl", _content(name, list(poses), frames[0].size))
     stack = np.array(labelled).reshape(len(labelled), joints, 3)
     return person_table(
         image=[str(root / "imageFiles" / f"{names[frame]}.jpg") for frame, _ in where],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data.readers.wider_attribute import CODING, FILES, FOLDERS
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import boxes_of, labels_of, written_table
+from humanbench.data.writers.files import save_json
 
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
@@ -33,9 +33,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             order += rows
         written[split] = written_table(card, ids, paths, labels[order], bbox=[boxes[r] for r in order])
     names = {str(i): name for i, name in enumerate(card.labels.attributes)}
-    folder = root / FOLDERS[0]
-    folder.mkdir(parents=True, exist_ok=True)
     for file, images in pictures.items():
         content = {"images": images, "attribute_id_map": names, "scene_id_map": {"0": "Parade"}}
-        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        save_json(root / FOLDERS[0] / file, content)
     return written
