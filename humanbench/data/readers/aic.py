@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import converted, need
+from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
-from humanbench.data.readers.files import array, load_json
+from humanbench.data.readers.files import array, converted, load_json
 from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import SharedIds, person_table

@@ -20,8 +20,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.images import listed
-from humanbench.data.readers import converted
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import converted, load_json
 from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import Choices, MergedOptions
 from humanbench.errors import DataError

@@ -11,8 +11,8 @@ from pathlib import Path
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
-from humanbench.data.readers import converted, label_maps
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers import label_maps
+from humanbench.data.readers.files import converted, load_json
 from humanbench.data.readers.label_maps import LabelMapsOptions
 from humanbench.data.readers.polygons import paint, shape
 from humanbench.errors import DataError

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from humanbench.arrays import real_numbers
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.documents import from_json
 from humanbench.errors import AbsentError, DataError
 
@@ -136,6 +137,20 @@ def read_lines(card: DatasetCard, path: Path) -> list[str]:
     while lines and not lines[-1].strip():
         lines.pop()
     return lines
+
+
+def converted(card: DatasetCard, split: str, table: Table, path: Path, whole: bool = False) -> Table:
+    """The table with a remark that names the conversion.
+
+    Unless the conversion is known to be `whole`, `attrs["conversion"]` is true: the counts of a card are those of the
+    official files, so another one is no failure.
+    """
+    rest = "" if whole else "; images may have been left out of it"
+    remark = f"{card.id} {split}: the annotations are those of {path}, a conversion{rest}"
+    table.attrs["remarks"] = [remark, *table.attrs.get("remarks", ())]
+    if not whole:
+        table.attrs["conversion"] = True
+    return table
 
 
 def field(

@@ -7,7 +7,7 @@ from pathlib import Path
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.coco_keypoints import category, image_record, records
+from humanbench.data.writers.coco_keypoints import category, coco_form
 from humanbench.data.writers.files import save_json
 from humanbench.data.writers.people import pictures_of
 
@@ -24,17 +24,10 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         folder = root / CocoKeypointsOptions.of(card).images[split][0]
         pictures = pictures_of(table)
         names = [NAMES[split].format(number) for number in range(1, len(pictures) + 1)]
-        people, written[split] = records(table, pictures, [str(folder / name) for name in names])
-        for annotation in people:
+        form, written[split] = coco_form(table, pictures, folder, names, save)
+        for annotation in form["annotations"]:
             body = annotation["keypoints"]
             annotation["num_keypoints"] = sum(v > 0 for v in body[2 : 3 * COUNTED : 3])
             annotation["keypoints"] = body + [0.0] * (3 * SLOTS - len(body))
-        for picture, name in zip(pictures, names, strict=True):
-            save(picture.key, folder / name)
-        content = {
-            "categories": [category((), ())],
-            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
-            "annotations": people,
-        }
-        save_json(root / CocoKeypointsOptions.of(card).files[split][0], content)
+        save_json(root / CocoKeypointsOptions.of(card).files[split][0], {"categories": [category((), ())], **form})
     return written
