@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,9 +207,7 @@ def obstacle_geometry(camera: Camera, obstacles: list[Obstacle]) -> SceneGeometr
         garment=np.full(len(which), GARMENT["object"], np.int32),
         material=which.astype(np.int32),
         materials=np.concatenate([rgb, 0.6 * rgb, np.tile([1, 0.5, 0.05], (len(rgb), 1))], axis=1).astype(np.float32),
-        frames=np.concatenate([start, np.tile(camera.rotation.T.reshape(9), (len(which), 1))], axis=1).astype(
-            np.float32
-        ),
+        frames=np.hstack([start, np.tile(camera.rotation.T.reshape(9), (len(which), 1))]).astype(np.float32),
     )
 
 
@@ -220,30 +218,13 @@ def combined(*parts: SceneGeometry) -> SceneGeometry:
         return filled[0] if filled else _EMPTY
     people = np.cumsum([0, *(len(part.joints) for part in filled)]).tolist()
     rows = np.cumsum([0, *(len(part.materials) for part in filled)]).tolist()
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in filled])
-        for name in (
-            "joints",
-            "heads",
-            "feet",
-            "start",
-            "end",
-            "radii",
-            "flat",
-            "shape",
-            "garment",
-            "materials",
-            "frames",
-        )
-    }
-    return SceneGeometry(
-        actors=tuple(actor for part in filled for actor in part.actors),
-        owner=np.concatenate(
-            [np.where(part.owner < 0, -1, part.owner + n) for part, n in zip(filled, people, strict=False)]
-        ),
-        material=np.concatenate([part.material + n for part, n in zip(filled, rows, strict=False)]),
-        **joined,
-    )
+    counted = [
+        replace(part, owner=np.where(part.owner < 0, -1, part.owner + n), material=part.material + m)
+        for part, n, m in zip(filled, people, rows, strict=False)
+    ]
+    names = [field.name for field in fields(SceneGeometry) if field.name != "actors"]
+    joined = {name: np.concatenate([getattr(part, name) for part in counted]) for name in names}
+    return SceneGeometry(actors=tuple(actor for part in filled for actor in part.actors), **joined)
 
 
 _NOTHING = np.zeros(0, np.int32)
