@@ -18,7 +18,7 @@ from humanbench.data.readers import find_root
 from humanbench.data.readers.files import load_json
 from humanbench.data.readers.folders import first_file
 from humanbench.data.report import Report, Row, Status
-from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
+from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples, used_splits
 from humanbench.errors import AbsentError, DataError, DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.progress import track
@@ -53,8 +53,8 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
             rows.append(_unread_row(card, split, error))
             continue
         rows += _split_rows(card, split, tables[split], counts[split], every, unsure=not synthetic)
-    used = {s: tables[s] for s in counts if s in tables and s in _used(card)}
-    wanted = [s for s in counts if s in _used(card) and card.splits[s].labels != "withheld"]
+    used = {s: tables[s] for s in counts if s in tables and s in used_splits(card)}
+    wanted = [s for s in counts if s in used_splits(card) and card.splits[s].labels != "withheld"]
     digest = ""
     if used and list(used) == wanted:
         try:
@@ -80,12 +80,6 @@ def _unread_row(card: DatasetCard, split: str, error: DataError) -> Row:
     absent = isinstance(error, AbsentError)
     text = f"{error} (without it there is no {', no '.join(lost)})" if lost else str(error)
     return Row("structure", split, "readable", text, "warn" if absent and not lost else "fail")
-
-
-def _used(card: DatasetCard) -> set[str]:
-    """The splits that evaluation or pretraining uses."""
-    evaluation, pretraining = card.evaluation, card.pretraining
-    return {*(evaluation.train + evaluation.test if evaluation else ()), *(pretraining.splits if pretraining else ())}
 
 
 def _marker(card: DatasetCard, folder: Path) -> dict[str, dict[str, int]]:

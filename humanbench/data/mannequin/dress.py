@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.looks import Look, material
 from humanbench.data.mannequin.shapes import SHAPE, SHAPES
 
@@ -31,7 +31,7 @@ _TRUNK = ("chest", "left_flank", "right_flank", "left_breast", "right_breast")
 class Dressed:
     """Per shape: exists, cloth thickness in body heights, material row, garment index; and the material table."""
 
-    active: NDArray[np.bool_]
+    active: Bools
     inflate: Floats
     material: NDArray[np.int32]
     garment: NDArray[np.int32]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.anatomy import JOINTS, SEGMENT, Bodies, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.dress import GARMENT, Dressed, dress
@@ -92,7 +92,7 @@ class SceneGeometry:
     start: Floats
     end: Floats
     radii: Floats  # P x 2
-    flat: NDArray[np.bool_]
+    flat: Bools
     owner: NDArray[np.int32]
     shape: NDArray[np.int32]
     garment: NDArray[np.int32]
@@ -109,7 +109,7 @@ class SceneGeometry:
             columns += [x, y, points[:, 2], radius * scale]
         return np.stack([*columns, self.radii[:, 0], self.radii[:, 1]], axis=1).astype(np.float32)
 
-    def boxes(self, camera: Camera, wanted: NDArray[np.bool_] = IN_BOX) -> Floats:
+    def boxes(self, camera: Camera, wanted: Bools = IN_BOX) -> Floats:
         """Box (x, y, w, h) around the `wanted` shapes of everybody, whether or not anything covers them: N x 4."""
         mine = (self.owner >= 0) & wanted[self.shape] & (self.start[:, 2] > _NEAREST) & (self.end[:, 2] > _NEAREST)
         g, owner = self.projected(camera)[mine].astype(float), self.owner[mine]
@@ -123,7 +123,7 @@ class SceneGeometry:
         return np.where(np.isfinite(box), box, 0.0)
 
 
-def _across(geometry: Floats, flat: NDArray[np.bool_]) -> Floats:
+def _across(geometry: Floats, flat: Bools) -> Floats:
     """How far the ends of capsules reach in x and y, in radii (P x 2): 1, and for flat ones only across their axis."""
     axis = geometry[:, 4:6] - geometry[:, 0:2]
     length = np.linalg.norm(axis, axis=1, keepdims=True)

@@ -204,20 +204,11 @@ def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> 
 
 def _lower(rng: np.random.Generator, gender: str, warm: bool) -> str:
     if gender == "male":
-        return pick(
-            rng, {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05} if warm else {"trousers": 0.95, "jumpsuit": 0.05}
-        )
-    weights = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
-    if not warm:
-        weights = {
-            "trousers": 0.7,
-            "short_skirt": 0.08,
-            "skirt": 0.08,
-            "long_skirt": 0.04,
-            "dress": 0.06,
-            "jumpsuit": 0.04,
-        }
-    return pick(rng, weights)
+        summer, winter = {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05}, {"trousers": 0.95, "jumpsuit": 0.05}
+        return pick(rng, summer if warm else winter)
+    summer = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
+    winter = {"trousers": 0.7, "short_skirt": 0.08, "skirt": 0.08, "long_skirt": 0.04, "dress": 0.06, "jumpsuit": 0.04}
+    return pick(rng, summer if warm else winter)
 
 
 def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:

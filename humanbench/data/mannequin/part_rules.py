@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.cards import Labels
 from humanbench.data.mannequin.anatomy import JOINT
 from humanbench.data.mannequin.dress import GARMENTS
@@ -154,7 +154,7 @@ def body_classes() -> frozenset[str]:
     return frozenset({"background"} | _NEEDED_OF_THE_BODY | limbs)
 
 
-def _anatomy(scene: Scene, mine: NDArray[np.bool_], person: Person, index: Mapping[str, int]) -> NDArray[np.uint8]:
+def _anatomy(scene: Scene, mine: Bools, person: Person, index: Mapping[str, int]) -> NDArray[np.uint8]:
     """Classes of a vocabulary of body parts (whatever is worn over them), with a disc around each joint."""
     height = scene.upright_height(person)
     rows, columns = np.nonzero(mine)
@@ -174,7 +174,7 @@ def _anatomy(scene: Scene, mine: NDArray[np.bool_], person: Person, index: Mappi
     return classes
 
 
-def _distance(joints: Floats, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+def _distance(joints: Floats, name: str, rows: Ints, columns: Ints) -> Floats:
     x, y = joints[JOINT[name], :2]
     result: Floats = np.hypot(columns - x, rows - y)
     return result

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.anatomy import JOINT, JOINTS, SEGMENT, Bodies
 
 _POINTS = (*JOINTS, "mid_knee", "mid_ankle")
@@ -174,7 +173,7 @@ _END = [s.end for s in SHAPES]
 _HEADLIKE = np.array([s.headlike for s in SHAPES])
 _RADII = np.array([(s.r0, s.r1) for s in SHAPES])
 _SPREAD = np.array([s.spread for s in SHAPES])
-FLAT: NDArray[np.bool_] = np.array([s.flat for s in SHAPES])
+FLAT: Bools = np.array([s.flat for s in SHAPES])
 _FRAME_OF_REGION = {
     "head": "head", "neck": "torso", "torso": "torso", "hips": "pelvis", "hand": "pelvis", "object": "pelvis",
     **{f"{s}_{p}": f"{s}_{p}" for s in ("left", "right") for p in ("upper_arm", "forearm", "thigh", "shin", "foot")},

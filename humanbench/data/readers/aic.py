@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -81,7 +81,7 @@ def _official(card: DatasetCard, path: Path, images: Path) -> Table:
     return _in_order(table)
 
 
-def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]) -> NDArray[np.float64]:
+def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]) -> Floats:
     count = len(card.labels.keypoints)
     if not points:
         return np.zeros((0, count, 3))

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from humanbench.arrays import whole_number
+from humanbench.arrays import Floats, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -85,9 +84,7 @@ def _sequence(card: DatasetCard, root: Path, name: str, source: Path, cameras: l
     return tables
 
 
-def project(
-    card: DatasetCard, source: Path, camera: dict[str, Any], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def project(card: DatasetCard, source: Path, camera: dict[str, Any], points: Floats) -> Floats:
     """N x K x 3 world points as N x K x 3 pixels and v (2 seen, 0 not).
 
     Pinhole camera with a rotation vector and the distortion k1, k2, p1, p2, k3, as `cv2.projectPoints` (which the
@@ -112,7 +109,7 @@ def project(
     return np.concatenate([np.where(visible[..., None], pixels, 0.0), 2.0 * visible[..., None]], axis=-1)
 
 
-def dancers(root: Path, keys: list[str], keypoints: NDArray[np.float64], sizes: list[tuple[int, int]]) -> Table:
+def dancers(root: Path, keys: list[str], keypoints: Floats, sizes: list[tuple[int, int]]) -> Table:
     """The table of pictures with one person each, N x joints x 3, of those where a joint is to be seen."""
     some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
     return person_table(

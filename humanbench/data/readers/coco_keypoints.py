@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from msgspec import UNSET, UnsetType
-from numpy.typing import NDArray
 
-from humanbench.arrays import real_numbers, whole_number
+from humanbench.arrays import Bools, Floats, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -183,7 +182,7 @@ def _repeated(card: DatasetCard, path: Path, ids: Sequence[Any]) -> str:
     )
 
 
-def _without_area(card: DatasetCard, path: Path, lacking: NDArray[np.bool_]) -> str:
+def _without_area(card: DatasetCard, path: Path, lacking: Bools) -> str:
     """What is to be said of people without an area where their similarity is measured by it."""
     options = card.evaluation.options if card.evaluation else {}
     if not lacking.any() or options.get("metric") != "keypoint_ap" or options.get("area") == "box":
@@ -217,7 +216,7 @@ def _of_people(content: Record) -> list[Record]:
     return [a for a in annotations if a.get("category_id") in people]
 
 
-def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64]) -> NDArray[np.float64]:
+def select_keypoints(card: DatasetCard, path: Path, stored: Floats) -> Floats:
     """Rows of 3 * slots numbers as N x K x 3 in the card's order, dropping the slots the card does not keep."""
     wanted = len(card.labels.keypoints)
     if len(stored) == 0:
@@ -246,9 +245,7 @@ def _entry(card: DatasetCard, path: Path, record: Record, what: str, key: str) -
     return record[key]
 
 
-def _numbers(
-    card: DatasetCard, path: Path, people: Sequence[Record], key: str, width: int | None
-) -> NDArray[np.float64]:
+def _numbers(card: DatasetCard, path: Path, people: Sequence[Record], key: str, width: int | None) -> Floats:
     """The number lists under `key` as a matrix; when they do not fit, a `DataError` that names the first offender."""
     try:
         numbers = real_numbers([a[key] for a in people])
@@ -269,7 +266,7 @@ def _numbers(
     )
 
 
-def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> NDArray[np.float64]:
+def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> Floats:
     """Those stated, `nan` for the others."""
     for annotation in people:
         if "area" in annotation and not _is_number(area := annotation["area"]):

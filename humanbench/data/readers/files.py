@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from humanbench.arrays import real_numbers
+from humanbench.arrays import Floats, real_numbers
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.documents import from_json
@@ -155,14 +154,14 @@ def converted(card: DatasetCard, split: str, table: Table, path: Path, whole: bo
 
 def field(
     card: DatasetCard, path: Path, content: Mapping[str, Any], name: str, shape: tuple[int | None, ...]
-) -> NDArray[np.float64]:
+) -> Floats:
     """`content[name]` as float64 of the given shape (None: any length); a `DataError` naming the file otherwise."""
     if name not in content:
         raise DataError(f"{card.id}: {path} holds no {name!r}; it has {', '.join(map(str, content)) or 'nothing'}")
     return array(card, path, content[name], name, shape)
 
 
-def array(card: DatasetCard, path: Path, value: Any, name: str, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+def array(card: DatasetCard, path: Path, value: Any, name: str, shape: tuple[int | None, ...]) -> Floats:
     """`value` as float64 of the given shape (None: any length); a `DataError` naming file and field otherwise."""
     try:
         numbers = real_numbers(value)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -37,7 +37,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         raise DataError(f"{card.id}: no .mat file in {folder}")
     keys: list[str] = []
     numbers: list[int] = []
-    people: list[NDArray[np.float64]] = []
+    people: list[Floats] = []
     for path in files:
         for number, matrix in people_of(card, path):
             keys.append(path.stem)
@@ -55,7 +55,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     )
 
 
-def people_of(card: DatasetCard, path: Path) -> list[tuple[int, NDArray[np.float64]]]:
+def people_of(card: DatasetCard, path: Path) -> list[tuple[int, Floats]]:
     """The people of one file in the order of their numbers, as stored; a `DataError` for another shape or code."""
     content = load_mat(card, path)
     names = [n for n in content if n.startswith("person_") and n[7:].isdigit()]
@@ -68,7 +68,7 @@ def people_of(card: DatasetCard, path: Path) -> list[tuple[int, NDArray[np.float
     return found
 
 
-def _keypoints(stored: NDArray[np.float64]) -> NDArray[np.float64]:
+def _keypoints(stored: Floats) -> Floats:
     keypoints = stored.copy()
     keypoints[..., 2] = _VISIBILITY[stored[..., 2].astype(np.int64)]
     keypoints[(stored[..., :2] < 0).any(axis=-1), 2] = 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -82,7 +82,7 @@ def _test_subject(card: DatasetCard, root: Path, subject: str) -> Table:
     return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
 
 
-def _people(images: list[str], keys: list[str], points: NDArray[np.float64], size: tuple[int, int]) -> Table:
+def _people(images: list[str], keys: list[str], points: Floats, size: tuple[int, int]) -> Table:
     stated = np.isfinite(points).all(axis=-1, keepdims=True)
     points = np.where(stated, points, 0.0)
     inside = stated & ((points >= 0) & (points < size)).all(axis=-1, keepdims=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats, Ints
 from humanbench.data import Table
 
 GROWTH = 1.2
@@ -28,10 +28,10 @@ def person_table(
     image: Sequence[str],
     image_id: Sequence[Any],
     annotation_id: Sequence[Any],
-    keypoints: NDArray[np.float64],
-    bbox: NDArray[np.float64],
-    area: NDArray[np.float64] | None = None,
-    iscrowd: NDArray[np.int64] | None = None,
+    keypoints: Floats,
+    bbox: Floats,
+    area: Floats | None = None,
+    iscrowd: Ints | None = None,
     image_ids: Iterable[Any] | None = None,
     **more: Sequence[Any],
 ) -> Table:
@@ -72,7 +72,7 @@ def join_tables(tables: Sequence[Table]) -> Table:
     return joined
 
 
-def box_around(keypoints: NDArray[np.float64], growth: float = GROWTH, square: bool = False) -> NDArray[np.float64]:
+def box_around(keypoints: Floats, growth: float = GROWTH, square: bool = False) -> Floats:
     """Boxes N x 4 [x, y, w, h] about the middle of the labelled points' extent, zeros where no point is labelled.
 
     The sides are `growth` times the extent's; `square` takes the longer one for both.

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import object_column
@@ -77,7 +77,7 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
     return {int(match[1]) for path in folder.iterdir() if (match := pattern.match(path.name))}
 
 
-def _points(card: DatasetCard, path: Path) -> NDArray[np.float64]:
+def _points(card: DatasetCard, path: Path) -> Floats:
     info: Any = load_mat(card, path).get("image_info")
     try:
         located = peel(info)["location"]

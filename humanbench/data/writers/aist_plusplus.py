@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.aist_plusplus import AistPlusplusOptions, dancers
@@ -73,7 +73,7 @@ def _sequence(root: Path, name: str, step: int, frames: list[PictureRows], table
     return dancers(root, keys, keypoints, [frame.size for frame in frames])
 
 
-def _unproject(keypoints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+def _unproject(keypoints: Floats, size: tuple[int, int]) -> Floats:
     """World points that the camera sees at these pixels; NaN for unlabelled joints."""
     centre = np.array(size) / 2
     plane = (keypoints[..., :2] - centre) * DEPTH / FOCAL

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import Ints
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.attributes import frame
@@ -27,7 +28,7 @@ def boxes_of(table: Table) -> list[list[float]]:
     return [[0.0, 0.0, float(width), float(height)] for width, height in table["size"]]
 
 
-def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, NDArray[np.int64]]:
+def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, Ints]:
     """For each group of the card, the position of the attribute that holds (the first, if several do)."""
     return {
         group: table[list(names)].to_numpy().argmax(axis=1).astype(np.int64)
@@ -35,7 +36,7 @@ def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, NDArray[np.int64
     }
 
 
-def from_codes(card: DatasetCard, group: str, codes: NDArray[np.int64]) -> NDArray[np.int8]:
+def from_codes(card: DatasetCard, group: str, codes: Ints) -> NDArray[np.int8]:
     """The one-hot columns of a group."""
     return np.eye(len(card.labels.groups[group]), dtype=np.int8)[codes]
 

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Ints
 from humanbench.cards import DatasetCard
 
 
-def class_indices(
-    card: DatasetCard, person: Sequence[str], row: Mapping[str, Any]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def class_indices(card: DatasetCard, person: Sequence[str], row: Mapping[str, Any]) -> tuple[Ints, Bools]:
     """`labels` and the `ignore` that follows from them, for a table row.
 
     Without a `labels` cell, people get the first class of `person` and ignored boxes the first other class.

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
@@ -114,7 +114,7 @@ def _outline(annotation: dict[str, Any], size: tuple[int, int]) -> Any:
     x, y, w, h = annotation["bbox"]
     if not annotation["iscrowd"]:
         return [[x, y, x + w, y, x + w, y + h, x, y + h]]
-    inside: NDArray[np.bool_] = np.zeros((size[1], size[0]), bool)
+    inside: Bools = np.zeros((size[1], size[0]), bool)
     inside[int(max(y, 0)) : int(y + h), int(max(x, 0)) : int(x + w)] = True
     changes = np.flatnonzero(np.diff(inside.ravel(order="F"), prepend=False))
     runs = np.diff([0, *changes, inside.size])

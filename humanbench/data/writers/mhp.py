@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mhp import BOX, JOINTS
 from humanbench.data.readers.people import person_table
@@ -53,7 +53,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     return written
 
 
-def _matrices(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _matrices(keypoints: Floats, boxes: Floats) -> Floats:
     """N x 20 x 3 as stored: joints, face box, person's box."""
     stored = np.full((len(keypoints), 20, 3), -1.0)
     joints = keypoints.copy()

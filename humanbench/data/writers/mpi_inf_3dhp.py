@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpi_inf_3dhp import STORED, MpiInf3dhpOptions
 from humanbench.data.readers.people import box_around, person_table
@@ -45,9 +45,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     return written
 
 
-def _train(
-    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
-) -> tuple[list[str], list[Path]]:
+def _train(card: DatasetCard, root: Path, pictures: list[PictureRows], points: Floats) -> tuple[list[str], list[Path]]:
     options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     takes = [f"{subject}/Seq{n}" for subject, frames in options.frames.items() for n in range(1, len(frames) + 1)]
@@ -65,9 +63,7 @@ def _train(
     return keys, [root / options.images[0] / f"{key}.jpg" for key in keys]
 
 
-def _test(
-    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
-) -> tuple[list[str], list[Path]]:
+def _test(card: DatasetCard, root: Path, pictures: list[PictureRows], points: Floats) -> tuple[list[str], list[Path]]:
     import h5py
 
     subjects = list(MpiInf3dhpOptions.of(card).test_sizes)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions, mpii_table
 from humanbench.data.writers import Save, Tables
@@ -66,7 +66,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     return written
 
 
-def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _headboxes(keypoints: Floats, boxes: Floats) -> Floats:
     """N x 2 x 2 corners: around the ends of the head, or the upper eighth of the box where one is not labelled."""
     ends = keypoints[:, HEAD, :2]
     half = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)[:, None] / 2
@@ -77,9 +77,7 @@ def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> ND
     return np.where(whole[:, None, None], corners, upper)
 
 
-def _write_heads(
-    path: Path, points: NDArray[np.float64], heads: NDArray[np.float64], missing: NDArray[np.bool_]
-) -> None:
+def _write_heads(path: Path, points: Floats, heads: Floats, missing: Bools) -> None:
     stored = points.transpose(1, 2, 0)
     content = {
         "pos_gt_src": stored,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.data import Table
 
 WITHOUT_PEOPLE = "without_people"
@@ -55,7 +55,7 @@ def sequences(pictures: Iterable[PictureRows], length: int = 4) -> list[list[Pic
     return runs
 
 
-def stacked(table: Table, column: str, rows: list[int]) -> NDArray[np.float64]:
+def stacked(table: Table, column: str, rows: list[int]) -> Floats:
     """These rows of a column of equally shaped arrays as one float64 array (a copy)."""
     values = table[column]
     shape = np.shape(values.iloc[0])

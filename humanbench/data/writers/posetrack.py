@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.people import join_tables, person_table
@@ -109,7 +109,7 @@ def _annotation(card: DatasetCard, person: int, row: Any) -> dict[str, Any]:
     }
 
 
-def _head(ends: NDArray[np.float64]) -> list[int]:
+def _head(ends: Floats) -> list[int]:
     """The box between the two ends of the head, in whole pixels; zeros where one of them is not labelled."""
     if not (ends[:, 2] > 0).all():
         return [0, 0, 0, 0]

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.people import box_around, join_tables, person_table
@@ -39,7 +39,7 @@ def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], tabl
     actors = max(1, *(len(p.rows) for p in frames))
     poses = np.zeros((actors, len(frames), 3, joints))
     where: list[tuple[int, int]] = []
-    labelled: list[NDArray[np.float64]] = []
+    labelled: list[Floats] = []
     for frame, picture in enumerate(frames):
         save(picture.key, root / "imageFiles" / f"{names[frame]}.jpg")
         for actor, keypoints in enumerate(stacked(table, "keypoints", list(picture.rows))):
@@ -62,11 +62,11 @@ def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], tabl
     )
 
 
-def _content(name: str, poses: list[NDArray[np.float64]], size: tuple[int, int]) -> dict[str, Any]:
+def _content(name: str, poses: list[Floats], size: tuple[int, int]) -> dict[str, Any]:
     """All fields of an official sequence file."""
     actors, frames = len(poses), len(poses[0])
 
-    def zeros(*shape: int) -> list[NDArray[np.float64]]:
+    def zeros(*shape: int) -> list[Floats]:
         return [np.zeros(shape) for _ in range(actors)]
 
     return {
