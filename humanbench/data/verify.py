@@ -14,9 +14,8 @@ from humanbench.data.fingerprint import fingerprint
 from humanbench.data.frames import has_places, map_fits, misfit, misstated, placement, some_sizes
 from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
-from humanbench.data.readers import find_root
+from humanbench.data.readers import find_root, first_file
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.folders import first_file
 from humanbench.data.report import Report, Row, Status
 from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples, used_splits
 from humanbench.errors import AbsentError, DataError, DataWarning

@@ -10,11 +10,10 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
 from humanbench.data.readers.files import array, converted, load_json
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import SharedIds, person_table
 from humanbench.errors import DataError

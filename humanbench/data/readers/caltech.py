@@ -14,10 +14,9 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
-from humanbench.data.readers import need
+from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.files import foreign_structure, load_mat, read_lines
-from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.odgt import odgt_rows
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError

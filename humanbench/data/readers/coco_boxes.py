@@ -20,8 +20,8 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.images import listed
+from humanbench.data.readers import first_file, stated_name
 from humanbench.data.readers.files import converted, load_json
-from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import Choices, MergedOptions
 from humanbench.errors import DataError
 
@@ -69,20 +69,6 @@ def numbered(table: Table, root: Path, names: Choices) -> None:
     """Note in `attrs["numbered"]` the first of these conversions that is there: results may use its image numbers."""
     if (path := first_file(root, names)) is not None:
         table.attrs["numbered"] = str(path)
-
-
-def image_numbers(card: DatasetCard, path: Path, name: Name = str) -> dict[str, str]:
-    """The ids of the dataset's images by the numbers that a COCO-form file gives them."""
-    content = load_json(card, path, without="segmentation")
-    try:
-        return {str(image["id"]): name(stated_name(image)) for image in content["images"]}
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{card.id}: {path} is not a COCO-form file with images of id and file_name") from error
-
-
-def stated_name(image: dict[str, Any]) -> str:
-    """The file name of an image record; Pedestron's CityPersons calls it `im_name`."""
-    return str(image["file_name"] if "file_name" in image else image["im_name"])
 
 
 def _row(

@@ -17,10 +17,9 @@ from msgspec import UNSET, UnsetType
 from humanbench.arrays import Bools, Floats, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_file, first_present, need
 from humanbench.data.readers.coco_columns import CocoImage, CocoPeople, typed_people
 from humanbench.data.readers.files import collector_paused, converted, existing, load_json
-from humanbench.data.readers.folders import first_file, first_present
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError

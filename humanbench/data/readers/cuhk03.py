@@ -16,9 +16,8 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import named_images
+from humanbench.data.readers import first_file, named_images
 from humanbench.data.readers.files import existing, load_mat
-from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.matlab import numbers, texts
 from humanbench.errors import DataError
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 
 

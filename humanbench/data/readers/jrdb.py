@@ -6,9 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError

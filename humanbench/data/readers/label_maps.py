@@ -25,8 +25,8 @@ from pathlib import Path
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.images import absent
+from humanbench.data.readers import first_file
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover

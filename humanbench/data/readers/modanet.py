@@ -14,9 +14,8 @@ from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
-from humanbench.data.readers import label_maps
+from humanbench.data.readers import first_file, label_maps
 from humanbench.data.readers.files import converted, existing, load_json
-from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
 from humanbench.errors import DataError

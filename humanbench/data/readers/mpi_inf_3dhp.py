@@ -9,10 +9,9 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.files import array, field, load_mat
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import Choices
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError

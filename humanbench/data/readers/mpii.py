@@ -10,9 +10,8 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import first_file, need
 from humanbench.data.readers.files import array, field, load_json, load_mat
-from humanbench.data.readers.folders import first_file
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError

@@ -19,9 +19,8 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import below
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover

@@ -15,10 +15,9 @@ from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
+from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import merged_boxes, numbered
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.documents import from_json
 from humanbench.errors import DataError

@@ -8,10 +8,9 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
 from humanbench.data.readers.files import load_mat
-from humanbench.data.readers.folders import below
 from humanbench.data.readers.matlab import texts
 from humanbench.errors import DataError
 

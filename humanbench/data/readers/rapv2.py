@@ -9,10 +9,9 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
 from humanbench.data.readers.files import foreign_structure, load_mat
-from humanbench.data.readers.folders import below
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.errors import DataError
 

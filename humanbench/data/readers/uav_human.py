@@ -13,9 +13,8 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import frame
-from humanbench.data.readers.folders import below
 from humanbench.data.readers.named_images import images_under
 from humanbench.errors import DataError
 

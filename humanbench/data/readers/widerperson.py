@@ -10,10 +10,9 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
+from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.text import digits
