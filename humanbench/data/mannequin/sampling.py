@@ -163,12 +163,7 @@ def jpeg(world: DatasetWorld, number: int, photograph: Photograph) -> bytes:
 
 
 def _photograph(
-    world: DatasetWorld,
-    rng: np.random.Generator,
-    spot: Place,
-    camera: Camera,
-    window: Floats,
-    geometry: SceneGeometry,
+    world: DatasetWorld, rng: np.random.Generator, spot: Place, camera: Camera, window: Floats, geometry: SceneGeometry
 ) -> Photograph:
     style = world.style
     canvas = np.asarray(_cut(spot.backdrop, window, camera.size))

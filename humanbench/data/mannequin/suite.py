@@ -86,13 +86,7 @@ def record(
 
 
 def write_copy(
-    card: DatasetCard,
-    tables: Tables,
-    out: Path,
-    pool: Executor,
-    scale: float,
-    seed: int,
-    difficulty: float = 0.0,
+    card: DatasetCard, tables: Tables, out: Path, pool: Executor, scale: float, seed: int, difficulty: float = 0.0
 ) -> Path:
     """Write what `record` returned to `out`/<id>, with a marker file that says how it was made, and the counts.
 

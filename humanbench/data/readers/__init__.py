@@ -70,6 +70,10 @@ def reader_for(card: DatasetCard) -> ReaderModule:
         raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
 
 
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
+"""What a reader runs into where a file is not of its format."""
+
+
 @contextmanager
 def understood(card: DatasetCard, what: object) -> Iterator[None]:
     """Whatever a reader makes of files that are not of its format ends in a `DataError`, with `what` was read.
@@ -80,15 +84,7 @@ def understood(card: DatasetCard, what: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"{card.id}: {error.filename or what} cannot be read ({error.strerror or error})") from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        StopIteration,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _MISREAD as error:
         raise DataError(
             f"{card.id}: {what} is not in the form that the reader {card.reader.format} knows "
             f"({type(error).__name__}: {shown(str(error), 200)}); `humanbench datasets show {card.id}` shows the layout"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +17,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import merged_boxes, numbered
+from humanbench.data.readers.coco_columns import LARGEST, Count
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.documents import from_json
@@ -25,11 +26,6 @@ from humanbench.errors import DataError
 Box = tuple[float, float, float, float]
 
 ABSENT: Box = (np.nan, np.nan, np.nan, np.nan)
-
-LARGEST = 1 << 63
-"""Numbers from here on are left to the reading that says what is wrong with them."""
-
-Side = Annotated[int, msgspec.Meta(ge=0, le=LARGEST - 1)]
 
 
 class OdgtOptions(MergedOptions):
@@ -110,8 +106,8 @@ class _Person(msgspec.Struct, gc=False):
 class _Record(msgspec.Struct, gc=False):
     ID: str | int
     gtboxes: list[_Person]
-    width: Side | msgspec.UnsetType = msgspec.UNSET
-    height: Side | msgspec.UnsetType = msgspec.UNSET
+    width: Count | msgspec.UnsetType = msgspec.UNSET
+    height: Count | msgspec.UnsetType = msgspec.UNSET
 
 
 def _typed(line: str) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -32,12 +33,24 @@ Tables = dict[str, Table]
 Save = Callable[[Any, Path], None]
 """`save(key, path)` writes the picture `key` to `path` in the format its suffix names, making folders as needed."""
 
+Write = Callable[["DatasetCard", Path, Tables, Save], Tables]
+
 
 class WriterModule(Protocol):
     """What a writer module offers."""
 
     def write(self, card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         """Write the tables in the official form; the tables as the reader must return them."""
+
+
+def split_by_split(write: Callable[[DatasetCard, Path, str, Table, Save], Table]) -> Write:
+    """The `write` of a format whose splits have nothing in common, from what writes one of them."""
+
+    @wraps(write)
+    def write_all(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
+        return {split: write(card, root, split, table, save) for split, table in tables.items()}
+
+    return write_all
 
 
 def writer_for(card: DatasetCard) -> WriterModule:

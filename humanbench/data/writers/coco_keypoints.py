@@ -12,36 +12,35 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save, Tables
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_json
 from humanbench.data.writers.people import PictureRows, order_of, pictures_of, plain, stacked, tuples
 
 
-def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """Keypoints become integers and boxes get two decimals, as in the official files."""
-    written = {}
-    for split, table in tables.items():
-        folder = root / CocoKeypointsOptions.of(card).images[split][0]
-        pictures = pictures_of(table)
-        names = [f"{number:012d}.jpg" for number in range(1, len(pictures) + 1)]
-        form, written[split] = coco_form(table, pictures, folder, names, save)
-        for annotation, size in zip(form["annotations"], written[split]["size"], strict=True):
-            annotation["segmentation"] = _outline(annotation, size)
-        content = {
-            "info": {
-                "description": card.name,
-                "url": card.homepage,
-                "version": "1.0",
-                "year": 2017,
-                "contributor": "",
-                "date_created": "",
-            },
-            "licenses": [{"url": "", "id": 1, "name": ""}],
-            **form,
-            "categories": [category(card.labels.keypoints, card.labels.skeleton)],
-        }
-        save_json(root / CocoKeypointsOptions.of(card).files[split][0], content)
-    return written
+    folder = root / CocoKeypointsOptions.of(card).images[split][0]
+    pictures = pictures_of(table)
+    names = [f"{number:012d}.jpg" for number in range(1, len(pictures) + 1)]
+    form, out = coco_form(table, pictures, folder, names, save)
+    for annotation, size in zip(form["annotations"], out["size"], strict=True):
+        annotation["segmentation"] = _outline(annotation, size)
+    content = {
+        "info": {
+            "description": card.name,
+            "url": card.homepage,
+            "version": "1.0",
+            "year": 2017,
+            "contributor": "",
+            "date_created": "",
+        },
+        "licenses": [{"url": "", "id": 1, "name": ""}],
+        **form,
+        "categories": [category(card.labels.keypoints, card.labels.skeleton)],
+    }
+    save_json(root / CocoKeypointsOptions.of(card).files[split][0], content)
+    return out
 
 
 def coco_form(

@@ -12,7 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.people import join_tables, person_table
 from humanbench.data.readers.posetrack import PosetrackOptions
-from humanbench.data.writers import Save, Tables
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.coco_keypoints import category
 from humanbench.data.writers.files import save_json
 from humanbench.data.writers.people import PictureRows, pictures_of, plain, sequences, stacked, tuples
@@ -33,15 +33,11 @@ BONES = tuple(
 VIDEOS = {"train": "{:06d}_bonn_train", "val": "{:06d}_mpii_test"}
 
 
-def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """Videos of a few frames each; v becomes 1 for every labelled point, `area` that of the box."""
-    written = {}
-    for split, table in tables.items():
-        parts = []
-        for number, video in enumerate(sequences(pictures_of(table)), 1):
-            parts.append(_video(card, root, split, number, video, table, save))
-        written[split] = join_tables(parts)
-    return written
+    videos = enumerate(sequences(pictures_of(table)), 1)
+    return join_tables([_video(card, root, split, number, video, table, save) for number, video in videos])
 
 
 def _video(

@@ -11,7 +11,7 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.writers import Save, Tables
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_pickle
 from humanbench.data.writers.people import PictureRows, pictures_of, sequences, stacked
 
@@ -19,18 +19,14 @@ CONFIDENCE = np.array([0.0, 0.5, 0.9])
 """v -> confidence of the detector; joints it did not find are zeros."""
 
 
-def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """The people of a picture are its actors. Body models and cameras are zeros.
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; people without joints have no row.
     """
-    written = {}
-    for split, table in tables.items():
-        parts = []
-        for number, frames in enumerate(sequences(pictures_of(table))):
-            parts.append(_sequence(root, split, f"procedural_{split}_{number:03d}", frames, table, save))
-        written[split] = join_tables(parts)
-    return written
+    named = {f"procedural_{split}_{n:03d}": frames for n, frames in enumerate(sequences(pictures_of(table)))}
+    return join_tables([_sequence(root, split, name, frames, table, save) for name, frames in named.items()])
 
 
 def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], table: Table, save: Save) -> Table:
