@@ -10,7 +10,7 @@ import numpy as np
 from humanbench.arrays import Floats, Ints
 from humanbench.data import Table
 
-GROWTH = 1.2
+_GROWTH = 1.2
 """Sides of a box made from keypoints over the keypoints' extent, as mmpose (Human3.6M, MPI-INF-3DHP) and mmhuman3d
 (Penn Action, 3DPW) take them in their converters."""
 
@@ -72,10 +72,10 @@ def join_tables(tables: Sequence[Table]) -> Table:
     return joined
 
 
-def box_around(keypoints: Floats, growth: float = GROWTH, square: bool = False) -> Floats:
+def box_around(keypoints: Floats, square: bool = False) -> Floats:
     """Boxes N x 4 [x, y, w, h] about the middle of the labelled points' extent, zeros where no point is labelled.
 
-    The sides are `growth` times the extent's; `square` takes the longer one for both.
+    The sides are 1.2 times the extent's; `square` takes the longer one for both.
     """
     labelled = keypoints[..., 2] > 0
     xy = keypoints[..., :2]
@@ -83,7 +83,7 @@ def box_around(keypoints: Floats, growth: float = GROWTH, square: bool = False) 
     high = np.where(labelled[..., None], xy, -np.inf).max(axis=1)
     some = labelled.any(axis=1)
     low[~some] = high[~some] = 0.0
-    sides = growth * (high - low)
+    sides = _GROWTH * (high - low)
     if square:
         sides = np.repeat(sides.max(axis=1, keepdims=True), 2, axis=1)
     return np.concatenate([(low + high - sides) / 2, sides], axis=1)

@@ -45,11 +45,11 @@ def singles(table: Table) -> list[PictureRows]:
     return pictures
 
 
-def sequences(pictures: Iterable[PictureRows], length: int = 4) -> list[list[PictureRows]]:
-    """Runs of at most `length` pictures of one size, as the frames of a video."""
+def sequences(pictures: Iterable[PictureRows]) -> list[list[PictureRows]]:
+    """Runs of at most four pictures of one size, as the frames of a video."""
     runs: list[list[PictureRows]] = []
     for picture in pictures:
-        if not runs or len(runs[-1]) == length or runs[-1][0].size != picture.size:
+        if not runs or len(runs[-1]) == 4 or runs[-1][0].size != picture.size:
             runs.append([])
         runs[-1].append(picture)
     return runs
