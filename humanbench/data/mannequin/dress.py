@@ -80,13 +80,11 @@ def dress(look: Look, sitting: bool = False) -> Dressed:
     return Dressed(exists > 0, thickness, cloth.astype(np.int32), garment.astype(np.int32), _materials(look))
 
 
+_HAIR = {"short": ("hair",), "long": ("hair", "long_hair"), "bun": ("hair", "bun"), "bald": ()}
+
+
 def _hair(rack: _Rack, look: Look) -> None:
-    if look.hair != "bald":
-        rack.put("hair", "hair", "hair")
-    if look.hair == "long":
-        rack.put("long_hair", "hair", "hair")
-    if look.hair == "bun":
-        rack.put("bun", "hair", "hair")
+    rack.put(_HAIR[look.hair], "hair", "hair")
     if look.beard:
         rack.put("beard", "hair", "hair")
     if look.mask:

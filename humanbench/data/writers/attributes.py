@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,8 @@ from numpy.typing import NDArray
 from humanbench.arrays import Ints
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers.attributes import frame
+from humanbench.data.readers import below
+from humanbench.data.writers import Save
 
 
 def labels_of(card: DatasetCard, table: Table, unknown: int) -> NDArray[np.int8]:
@@ -41,8 +41,8 @@ def from_codes(card: DatasetCard, group: str, codes: Ints) -> NDArray[np.int8]:
     return np.eye(len(card.labels.groups[group]), dtype=np.int8)[codes]
 
 
-def written_table(
-    card: DatasetCard, ids: Sequence[str], paths: Sequence[Path], labels: NDArray[Any], **extra: Any
-) -> Table:
-    """The table as the reader returns it."""
-    return frame(card, ids, [str(path) for path in paths], labels, **extra)
+def save_pictures(table: Table, folder: Path, names: Sequence[str], save: Save) -> list[str]:
+    """Store the picture of each row under its name in the folder; the paths."""
+    for image, name in zip(table["image"], names, strict=True):
+        save(image, folder / name)
+    return below(folder, names)

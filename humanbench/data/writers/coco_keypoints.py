@@ -115,6 +115,10 @@ def _outline(annotation: dict[str, Any], size: tuple[int, int]) -> Any:
         return [[x, y, x + w, y, x + w, y + h, x, y + h]]
     inside: Bools = np.zeros((size[1], size[0]), bool)
     inside[int(max(y, 0)) : int(y + h), int(max(x, 0)) : int(x + w)] = True
+    return run_lengths(inside)
+
+
+def run_lengths(inside: Bools) -> dict[str, Any]:
+    """COCO's uncompressed run lengths of a mask: column by column, starting with the zeros."""
     changes = np.flatnonzero(np.diff(inside.ravel(order="F"), prepend=False))
-    runs = np.diff([0, *changes, inside.size])
-    return {"counts": [int(n) for n in runs], "size": [size[1], size[0]]}
+    return {"counts": np.diff([0, *changes, inside.size]).tolist(), "size": list(inside.shape)}

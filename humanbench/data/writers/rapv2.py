@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.rapv2 import ANNOTATION, Rapv2Options
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
 
 ATTRIBUTES = 152
@@ -33,14 +34,12 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             f"CAM01-2014-02-15-20140215161032-20140215162620-tarid{first + i}-frame218-line1.png"
             for i in range(len(table))
         ]
-        paths = [root / "RAP_dataset" / file for file in files]
-        for image, path in zip(table["image"], paths, strict=True):
-            save(image, path)
+        paths = save_pictures(table, root / "RAP_dataset", files, save)
         names += files
         index[split] = np.arange(first, len(names)) + 1
         blocks.append(labels_of(card, table, unknown=2))
         read_back = labels_of(card, table, unknown=Rapv2Options.of(card).uncertain)
-        written[split] = written_table(card, files, paths, read_back)
+        written[split] = frame(card, files, paths, read_back)
     data = np.zeros((len(names), ATTRIBUTES), np.uint8)
     data[:, selected] = np.concatenate(blocks)
     _write_annotation(card, root, names, data, selected, index)

@@ -8,9 +8,10 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.uav_human import GENDER
 from humanbench.data.writers import Save, split_by_split
-from humanbench.data.writers.attributes import from_codes, one_hot_codes, written_table
+from humanbench.data.writers.attributes import from_codes, one_hot_codes, save_pictures
 
 
 @split_by_split
@@ -26,8 +27,6 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
         f"LC{digit['lower_color'][i]:02d}{digit['lower_style'][i]}000A031R0_09131758_{i}_bbox.jpg"
         for i in range(len(table))
     ]
-    paths = [root / split / name for name in names]
-    for image, path in zip(table["image"], paths, strict=True):
-        save(image, path)
+    paths = save_pictures(table, root / split, names, save)
     labels = np.concatenate([male[:, None], *(from_codes(card, g, c) for g, c in codes.items())], axis=1)
-    return written_table(card, names, paths, labels).sort_values("id").reset_index(drop=True)
+    return frame(card, names, paths, labels).sort_values("id").reset_index(drop=True)

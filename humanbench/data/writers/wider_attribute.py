@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.wider_attribute import CODING, FILES, FOLDERS
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.attributes import boxes_of, labels_of, written_table
+from humanbench.data.writers.attributes import boxes_of, labels_of
 from humanbench.data.writers.files import save_json
 
 
@@ -29,9 +30,9 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             targets = [{"attribute": [stored[int(v)] for v in labels[r]], "bbox": boxes[r]} for r in rows]
             pictures[FILES[split]].append({"file_name": name, "scene_id": 0, "targets": targets})
             ids += [f"{name}#{i}" for i in range(len(rows))]
-            paths += [root / "Image" / name] * len(rows)
+            paths += [f"{root}/Image/{name}"] * len(rows)
             order += rows
-        written[split] = written_table(card, ids, paths, labels[order], bbox=[boxes[r] for r in order])
+        written[split] = frame(card, ids, paths, labels[order], bbox=[boxes[r] for r in order])
     names = {str(i): name for i, name in enumerate(card.labels.attributes)}
     for file, images in pictures.items():
         content = {"images": images, "attribute_id_map": names, "scene_id_map": {"0": "Parade"}}
