@@ -76,6 +76,7 @@ def _limbs(side: str) -> list[Shape]:
     s, e, w = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
     h, k, a = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
     foot = f"{side}_foot"
+    heel, toe = _at(f"{side}_heel", foot, 0, 0.018, 0.012), _at(f"{side}_toe", foot, 0, 0.010, -0.012)
     return [
         piece("sleeve", "upper_arm", s, e, 0.0, 0.55, 0.037, 0.032),
         piece("upper_arm", "upper_arm", s, e, 0.5, 1.0, 0.031, 0.026),
@@ -85,14 +86,7 @@ def _limbs(side: str) -> list[Shape]:
         piece("lower_thigh", "thigh", h, k, 0.55, 1.0, 0.049, 0.038),
         piece("shin", "shin", k, a, 0.0, 0.55, 0.038, 0.034),
         piece("lower_shin", "shin", k, a, 0.5, 1.0, 0.035, 0.024),
-        Shape(
-            foot,
-            foot,
-            _at(f"{side}_heel", foot, 0, 0.018, 0.012),
-            _at(f"{side}_toe", foot, 0, 0.010, -0.012),
-            0.024,
-            0.019,
-        ),
+        Shape(foot, foot, heel, toe, 0.024, 0.019),
     ]
 
 

@@ -25,6 +25,8 @@ from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
 
 Record = dict[str, Any]
+Place = Callable[[str], str]
+ImageKey = Callable[[str], Any] | None
 
 PERSON = "person"
 """The category of people."""
@@ -66,13 +68,7 @@ def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: 
     return converted(card, split, table, path)
 
 
-def coco_table(
-    card: DatasetCard,
-    path: Path,
-    images: Path,
-    place: Callable[[str], str] = str,
-    image_key: Callable[[str], Any] | None = None,
-) -> Table:
+def coco_table(card: DatasetCard, path: Path, images: Path, place: Place = str, image_key: ImageKey = None) -> Table:
     """The sample table of one COCO-form file.
 
     `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id by its
@@ -96,8 +92,8 @@ def _table(
     path: Path,
     people: CocoPeople,
     images: Path,
-    place: Callable[[str], str],
-    image_key: Callable[[str], Any] | None,
+    place: Place,
+    image_key: ImageKey,
 ) -> Table:
     known = people.images
     names = {k: f"{images}/{place(im.file_name)}" for k, im in known.items()}

@@ -13,6 +13,7 @@ from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import load_json
@@ -30,10 +31,6 @@ class EcpOptions(MergedOptions):
 
 
 OPTIONS = EcpOptions
-
-
-UNKNOWN = -1
-"""The label of an object whose identity is null or no class of the card."""
 
 
 def read(card: DatasetCard, split: str, root: Path) -> Table:
@@ -66,12 +63,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         unknown.update(str(identity) for identity, _ in objects if identity is not None and identity not in index)
         labels = np.array([index.get(identity, UNKNOWN) for identity, _ in objects], np.int64)
         name = f"{path.stem}.png"
+        boxes = box_array([box for _, box in objects])
         rows.append(
-            {
-                "id": name,
-                "image": str(pictures / path.parent.name / name),
-                "boxes": box_array([box for _, box in objects]),
-            }
+            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes}
             | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
         )
     if not rows:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
@@ -57,13 +58,18 @@ def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> Table | Non
     boxes[: len(corners)] = np.concatenate([corners[:, :2] - 1, corners[:, 2:] - corners[:, :2]], axis=1)
     height, width = field(card, path, content, "dimensions", (1, 3))[0, :2]
     keys = [f"{path.stem}/{frame:06d}" for frame in range(1, frames + 1)]
-    table = person_table(
-        image=[str(root / "frames" / f"{key}.jpg") for key in keys],
-        image_id=keys,
-        annotation_id=[0] * frames,
-        keypoints=keypoints,
-        bbox=boxes,
-        size=[(int(width), int(height))] * frames,
-    )
+    table = frames_table(root, keys, keypoints, boxes, [(int(width), int(height))] * frames)
     table.attrs["boxes"] = f"{path.stem} ({len(stated)} for {frames} frames)" if len(stated) != frames else ""
     return table
+
+
+def frames_table(root: Path, keys: list[str], keypoints: Floats, boxes: Floats, sizes: list[tuple[int, int]]) -> Table:
+    """The table of frames with one person each."""
+    return person_table(
+        image=[str(root / "frames" / f"{key}.jpg") for key in keys],
+        image_id=keys,
+        annotation_id=[0] * len(keys),
+        keypoints=keypoints,
+        bbox=boxes,
+        size=sizes,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import object_column
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import peel
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
@@ -37,8 +38,6 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 
     The files count pixels from 1, the table from 0. Points a little outside the image stay: they count.
     """
-    import pandas as pd
-
     options = ShanghaitechOptions.of(card)
     inside = [p for p in options.parts if (root / p).is_dir()] or not (root / options.folders[split]).is_dir()
     _refuse_density_maps(card, root)
@@ -53,14 +52,16 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         found = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
         raise DataError(f"{card.id}: {found} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
     points = [_points(card, truth / f"GT_IMG_{n}.mat") for n in sorted(numbers)]
-    return pd.DataFrame(
-        {
-            "id": [f"{folder.name}/IMG_{n}.jpg" for n in sorted(numbers)],
-            "image": [str(pictures / f"IMG_{n}.jpg") for n in sorted(numbers)],
-            "points": object_column(points),
-            "count": [float(len(p)) for p in points],
-        }
-    )
+    return crowd_table(pictures, sorted(numbers), points)
+
+
+def crowd_table(pictures: Path, numbers: Sequence[int], points: Sequence[Floats]) -> Table:
+    """The table of the numbered pictures in a folder `<split>/images`, with the points (N x 2) of each."""
+    import pandas as pd
+
+    names = [f"IMG_{number}.jpg" for number in numbers]
+    columns = {"id": [f"{pictures.parent.name}/{name}" for name in names], "image": below(pictures, names)}
+    return pd.DataFrame(columns | {"points": object_column(points), "count": [float(len(p)) for p in points]})
 
 
 def _refuse_density_maps(card: DatasetCard, root: Path) -> None:

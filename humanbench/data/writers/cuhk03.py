@@ -51,12 +51,6 @@ def _write_config(
     def column(values: list[int], kind: type[np.unsignedinteger]) -> np.ndarray:
         return np.array(values, kind).reshape(-1, 1)
 
-    save_mat(
-        path,
-        {
-            "camId": column(cameras, np.uint8),
-            "filelist": cells(names),
-            "labels": column(labels, np.uint16),
-            **{INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")},
-        },
-    )
+    parts = {INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")}
+    content = {"camId": column(cameras, np.uint8), "filelist": cells(names), "labels": column(labels, np.uint16)}
+    save_mat(path, content | parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,19 +44,15 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
     return pd.DataFrame(rows, columns=["id", "image", "label"])
 
 
-def _annotations(label: Map) -> list[dict[str, Any]]:
-    annotations = []
+def _annotations(label: Map) -> Iterator[dict[str, Any]]:
     for category in np.unique(label[label > 0]).tolist():
         region = label == category
         ys, xs = np.nonzero(region)
         x, y = int(xs.min()), int(ys.min())
-        annotations.append(
-            {
-                "category_id": category,
-                "segmentation": outlines(region),
-                "bbox": [x, y, int(xs.max()) + 1 - x, int(ys.max()) + 1 - y],
-                "area": int(region.sum()),
-                "iscrowd": 0,
-            }
-        )
-    return annotations
+        yield {
+            "category_id": category,
+            "segmentation": outlines(region),
+            "bbox": [x, y, int(xs.max()) + 1 - x, int(ys.max()) + 1 - y],
+            "area": int(region.sum()),
+            "iscrowd": 0,
+        }

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.penn_action import TRAIN
-from humanbench.data.readers.people import person_table
+from humanbench.data.readers.penn_action import TRAIN, frames_table
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, sequences, singles, stacked
@@ -44,12 +43,5 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 "nframes": len(frames),
             }
             save_mat(root / "labels" / f"{clip:04d}.mat", content)
-        written[split] = person_table(
-            image=[str(root / "frames" / f"{key}.jpg") for key in keys],
-            image_id=keys,
-            annotation_id=[0] * len(keys),
-            keypoints=keypoints,
-            bbox=boxes,
-            size=[p.size for p in pictures],
-        )
+        written[split] = frames_table(root, keys, keypoints, boxes, [p.size for p in pictures])
     return written

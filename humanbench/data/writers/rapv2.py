@@ -42,18 +42,13 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         written[split] = frame(card, files, paths, read_back)
     data = np.zeros((len(names), ATTRIBUTES), np.uint8)
     data[:, selected] = np.concatenate(blocks)
-    _write_annotation(card, root, names, data, selected, index)
+    save_mat(root / ANNOTATION[0], {"RAP_annotation": _annotation(card, names, data, selected, index)})
     return written
 
 
-def _write_annotation(
-    card: DatasetCard,
-    root: Path,
-    names: list[str],
-    data: np.ndarray,
-    selected: np.ndarray,
-    index: dict[str, np.ndarray],
-) -> None:
+def _annotation(
+    card: DatasetCard, names: list[str], data: np.ndarray, selected: np.ndarray, index: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     stored_name = {new: old for old, new in Rapv2Options.of(card).aliases.items()}
     attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
     for column, name in zip(selected, card.labels.attributes, strict=True):
@@ -61,11 +56,10 @@ def _write_annotation(
     partitions = np.empty((1, PARTITIONS), object)
     for k in range(PARTITIONS):
         partitions[0, k] = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
-    annotation = {
+    return {
         "name": cells(names),
         "attribute": cells(attributes),
         "data": data,
         "selected_attribute": (selected + 1).reshape(1, -1),
         "partition_attribute": partitions,
     }
-    save_mat(root / ANNOTATION[0], {"RAP_annotation": annotation})
