@@ -87,14 +87,7 @@ def coco_table(card: DatasetCard, path: Path, images: Path, place: Place = str, 
         ) from error
 
 
-def _table(
-    card: DatasetCard,
-    path: Path,
-    people: CocoPeople,
-    images: Path,
-    place: Place,
-    image_key: ImageKey,
-) -> Table:
+def _table(card: DatasetCard, path: Path, people: CocoPeople, images: Path, place: Place, image_key: ImageKey) -> Table:
     known = people.images
     names = {k: f"{images}/{place(im.file_name)}" for k, im in known.items()}
     keys = {k: image_key(im.file_name) for k, im in known.items()} if image_key else {k: k for k in known}
