@@ -92,23 +92,15 @@ def _names(worn_sleeve: str, lower: str, shoes: str, garment: str, region: str) 
     leg = region.endswith(("thigh", "shin", "foot"))
     sleeve = {"none": "vest", "short": "short-sleeve", "long": "long-sleeve"}[worn_sleeve]
     top = ("upper-clothes", "top", "vest" if sleeve == "vest" else f"{sleeve}-top")
-    if garment == "skin":
-        return _skin(region, side, leg)
-    if garment == "upper":
-        return top
-    if garment == "coat":
-        return ("coat", "outer", "long-sleeve-outwear", "upper-clothes")
-    if garment == "dress":
-        return ("dress", f"{sleeve}-dress")
-    if garment == "jumpsuit":
-        return ("jumpsuits", *(("pants", "trousers") if leg or region == "hips" else top))
-    if garment == "pants":
-        return ("shorts", "pants") if lower == "shorts" else ("pants", "trousers")
-    if garment == "shoe":
-        return ("boots" if shoes == "boots" else "footwear", "footwear", f"{side}-shoe")
-    if garment == "belt":
-        return ("belt", "pants", "trousers")
     return {
+        "skin": _skin(region, side, leg),
+        "upper": top,
+        "coat": ("coat", "outer", "long-sleeve-outwear", "upper-clothes"),
+        "dress": ("dress", f"{sleeve}-dress"),
+        "jumpsuit": ("jumpsuits", *(("pants", "trousers") if leg or region == "hips" else top)),
+        "pants": ("shorts", "pants") if lower == "shorts" else ("pants", "trousers"),
+        "shoe": ("boots" if shoes == "boots" else "footwear", "footwear", f"{side}-shoe"),
+        "belt": ("belt", "pants", "trousers"),
         "hat": ("hat", "headwear"),
         "hair": ("hair",),
         "sunglasses": ("sunglasses", "face"),

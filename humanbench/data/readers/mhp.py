@@ -35,20 +35,14 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     files = sorted(files_in(folder, "*.mat"), key=lambda p: (len(p.stem), p.stem))
     if not files:
         raise DataError(f"{card.id}: no .mat file in {folder}")
-    keys: list[str] = []
-    numbers: list[int] = []
-    people: list[Floats] = []
-    for path in files:
-        for number, matrix in people_of(card, path):
-            keys.append(path.stem)
-            numbers.append(number)
-            people.append(matrix)
-    stored = np.array(people).reshape(-1, 20, 3)
+    people = [(path.stem, number, matrix) for path in files for number, matrix in people_of(card, path)]
+    keys = [key for key, *_ in people]
+    stored = np.array([matrix for *_, matrix in people]).reshape(-1, 20, 3)
     corners = stored[:, BOX, :2].reshape(-1, 4)
     return person_table(
         image=[str(root / split / "images" / f"{key}.jpg") for key in keys],
         image_id=keys,
-        annotation_id=numbers,
+        annotation_id=[number for _, number, _ in people],
         keypoints=_keypoints(stored[:, :JOINTS]),
         bbox=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
         image_ids=[path.stem for path in files],
