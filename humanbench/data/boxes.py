@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Floats, real_numbers
+from humanbench.arrays import Bools, Floats, Ints, real_numbers
+from humanbench.cards import DatasetCard
 from humanbench.data import Table
 
 
@@ -35,6 +36,20 @@ def visible_boxes(boxes: Floats, visible: ArrayLike | None) -> Floats:
     shown = boxes.copy()
     shown[:, 3] *= visible_ratios(boxes, visible)
     return shown
+
+
+def class_indices(card: DatasetCard, person: Sequence[str], row: Mapping[str, Any]) -> tuple[Ints, Bools]:
+    """`labels` and the `ignore` that follows from them, for a table row.
+
+    Without a `labels` cell, people get the first class of `person` and ignored boxes the first other class.
+    """
+    people = [card.labels.classes.index(name) for name in person]
+    if row.get("labels") is not None:
+        labels = np.asarray(row["labels"], np.int64).reshape(-1)
+    else:
+        other = next(i for i in range(len(card.labels.classes)) if i not in people)
+        labels = np.where(np.asarray(row["ignore"], bool).reshape(-1), other, people[0]).astype(np.int64)
+    return labels, ~np.isin(labels, people)
 
 
 def object_column(values: Sequence[Any]) -> NDArray[np.object_]:

@@ -13,9 +13,8 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.files import field, load_json, read_lines
+from humanbench.data.readers.files import field, load_json, load_pickle, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 

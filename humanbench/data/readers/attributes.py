@@ -18,9 +18,8 @@ from pydantic import Field
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import below
-from humanbench.data.readers.files import converted
+from humanbench.data.readers.files import converted, load_pickle
 from humanbench.data.readers.options import ReaderOptions
-from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 
 PICKLE = "dataset.pkl"

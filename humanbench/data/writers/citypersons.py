@@ -9,10 +9,9 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
+from humanbench.data.boxes import box_array, class_indices, detection_table, records, visible_boxes
 from humanbench.data.readers.citypersons import CitypersonsOptions
 from humanbench.data.writers import Save, split_by_split
-from humanbench.data.writers.classes import class_indices
 from humanbench.data.writers.files import save_mat
 
 CITIES = {"train": "aachen", "val": "frankfurt"}

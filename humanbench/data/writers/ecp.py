@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_table, records
 from humanbench.data.readers.ecp import EcpOptions
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.classes import class_indices
 from humanbench.data.writers.files import save_json
 
 CITY = "amsterdam"

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_table, records
 from humanbench.data.readers.widerperson import WiderpersonOptions
 from humanbench.data.writers import Save, Tables
-from humanbench.data.writers.classes import class_indices
 
 
 def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
