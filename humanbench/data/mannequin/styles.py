@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from humanbench.data.mannequin.develop import Film
-from humanbench.data.mannequin.looks import Wardrobe
 from humanbench.schema import Record
 from humanbench.tasks.registry import task_named
 
@@ -25,6 +24,7 @@ class Style(Record):
     bystanders: others in a crop. obstacles: chance of one, and of one more; things: their kinds. margin: crop border
     relative to the person's height; shift: how far a crop is off. alike: share of identities made to resemble another.
     views: pictures of a person per camera. redress: chance that somebody wears other clothes before another camera.
+    colors, patterns: weights in what people wear; chance: of things; muted: 0 the palette as it is, 1 all greys.
     joints: keypoint names that mean another joint here. world: dataset whose people and places these are. same: splits
     that annotate the pictures of other ones. images: pictures at scale 1 (splits in the official ratio).
     tested: the least pictures at scale 1 of a split that results are measured on, so that intervals are narrow enough.
@@ -68,10 +68,6 @@ class Style(Record):
     other_clothes: tuple[str, ...] = ()
     images: int
     tested: int
-
-    def wardrobe(self) -> Wardrobe:
-        """The clothes of this world."""
-        return Wardrobe(self.colors, self.patterns, self.chance, self.muted)
 
     def developer(self) -> Film:
         """The film of this world."""
