@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from humanbench.arrays import Floats
 from humanbench.compiled import compiled
+from humanbench.schema import Record
 
 F32 = NDArray[np.float32]
 
 _SHARP = 0.3  # sigma in pixels below which a blur changes nothing to be seen
 
 
-@dataclass(frozen=True)
-class Film:
+class Film(Record):
     """Ranges (low, high) from which each picture draws; see styles.toml."""
 
     exposure: tuple[float, float] = (0.8, 1.2)

@@ -155,7 +155,7 @@ def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph
 
 def jpeg(world: DatasetWorld, number: int, photograph: Photograph) -> bytes:
     """Picture `number` as the file it is stored in, in a quality of this world's film."""
-    low, high = world.style.developer().quality
+    low, high = world.style.film.quality
     quality = int(world.rng("quality", number).integers(low, high + 1))
     buffer = io.BytesIO()
     Image.fromarray(photograph.pixels).save(buffer, format="JPEG", quality=quality)
@@ -168,7 +168,7 @@ def _photograph(
     style = world.style
     canvas = np.asarray(_cut(spot.backdrop, window, camera.size))
     scene = render(camera, geometry, canvas, spot.light, style.supersample)
-    return Photograph(develop(scene.radiance, style.developer(), rng), scene)
+    return Photograph(develop(scene.radiance, style.film, rng), scene)
 
 
 def _cut(backdrop: Image.Image, window: Floats, size: tuple[int, int]) -> Image.Image:
