@@ -17,19 +17,15 @@ from humanbench.data.fingerprint import fingerprint
 from humanbench.data.report import Report, Row
 from humanbench.data.samples import MARKER, load_samples
 from humanbench.data.verify import measured, verify
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
 from humanbench.tasks.registry import task_for
-from tests import make
+from tests.readers.disk import on_disk
 from tests.samples import SAMPLES, needs_samples
 
 
 def written(name: str, data_root: Path) -> tuple[DatasetCard, Path]:
     """A small random copy of a dataset, and a card that states its counts."""
-    card = load_card(name)
-    root = data_root / card.id / card.reader.roots[0]
-    root.mkdir(parents=True)
-    writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
+    card, (root, _) = load_card(name), on_disk(name, data_root)
     public = {s: d for s, d in card.splits.items() if d.labels != "withheld"}
     splits = {
         split: Split(**measured(card, load_samples(card, split, data_root)), labels=described.labels)

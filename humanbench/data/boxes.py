@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from humanbench.arrays import Floats, real_numbers
-
-if TYPE_CHECKING:
-    import pandas as pd
+from humanbench.arrays import Bools, Floats, Ints, real_numbers
+from humanbench.cards import DatasetCard
+from humanbench.data import Table
 
 
 def box_array(rows: ArrayLike) -> Floats:
@@ -39,6 +38,20 @@ def visible_boxes(boxes: Floats, visible: ArrayLike | None) -> Floats:
     return shown
 
 
+def class_indices(card: DatasetCard, person: Sequence[str], row: Mapping[str, Any]) -> tuple[Ints, Bools]:
+    """`labels` and the `ignore` that follows from them, for a table row.
+
+    Without a `labels` cell, people get the first class of `person` and ignored boxes the first other class.
+    """
+    people = [card.labels.classes.index(name) for name in person]
+    if row.get("labels") is not None:
+        labels = np.asarray(row["labels"], np.int64).reshape(-1)
+    else:
+        other = next(i for i in range(len(card.labels.classes)) if i not in people)
+        labels = np.where(np.asarray(row["ignore"], bool).reshape(-1), other, people[0]).astype(np.int64)
+    return labels, ~np.isin(labels, people)
+
+
 def object_column(values: Sequence[Any]) -> NDArray[np.object_]:
     """One cell per value, whatever their shapes (numpy and pandas would stack arrays of one shape)."""
     column = np.empty(len(values), object)
@@ -47,7 +60,7 @@ def object_column(values: Sequence[Any]) -> NDArray[np.object_]:
     return column
 
 
-def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> pd.DataFrame:
+def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> Table:
     """Rows with `id, image, boxes, ignore`, perhaps `visible`, and the `extra` columns as a sample table."""
     import pandas as pd
 
@@ -61,6 +74,6 @@ def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()
     return pd.DataFrame(columns)
 
 
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: Table) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries by column name."""
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]

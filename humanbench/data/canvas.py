@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
+from humanbench.arrays import Floats
+from humanbench.data import Table
 from humanbench.data.images import open_rgb
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Color = tuple[int, int, int]
 Box = tuple[float, float, float, float]
@@ -74,10 +73,10 @@ class Tile:
         self.canvas.paste(part.resize(self.size, Image.Resampling.BICUBIC), self.corner)
         self.text((4, SUPER * height + 3), caption, INK, 13, width=SUPER * width - 8)
 
-    def place(self, points: ArrayLike) -> NDArray[np.float64]:
+    def place(self, points: ArrayLike) -> Floats:
         """N x 2 picture pixels as canvas pixels."""
         xy = np.asarray(points, float).reshape(-1, 2)
-        placed: NDArray[np.float64] = (xy + 0.5 - self._origin) * self.scale + self.corner
+        placed: Floats = (xy + 0.5 - self._origin) * self.scale + self.corner
         return placed
 
     def text(self, at: tuple[float, float], words: str, color: Color, size: int, width: int | None = None) -> None:
@@ -123,15 +122,7 @@ class Tile:
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             self._stroke(start, end, color, 4, dashed, rim=False)
 
-    def _stroke(
-        self,
-        start: NDArray[np.float64],
-        end: NDArray[np.float64],
-        color: Color,
-        width: int,
-        dashed: bool,
-        rim: bool = True,
-    ) -> None:
+    def _stroke(self, start: Floats, end: Floats, color: Color, width: int, dashed: bool, rim: bool = True) -> None:
         """A line on the canvas; the dark rim keeps light colours visible on light pictures."""
         length, dash = float(np.hypot(*(end - start))), 7.0 * SUPER
         stops = np.arange(0, max(length, 1), dash) / max(length, 1) if dashed else np.array([0.0])
@@ -159,7 +150,7 @@ class Sheet(NamedTuple):
     legend: Sequence[LegendKey]
 
 
-def shuffled_rows(table: pd.DataFrame, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
+def shuffled_rows(table: Table, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """The rows of a table in random order."""
     for position in rng.permutation(len(table)):
         yield {str(k): v for k, v in table.iloc[int(position)].items()}

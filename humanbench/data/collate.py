@@ -16,19 +16,18 @@ FILLED = "filled"
 """Of a batch of pictures of different sizes: (height, width) of each, the rest is filled up. Gone once normalised."""
 
 
-def collate(samples: Sequence[Mapping[str, Any]], padded: Mapping[str, float] | None = None) -> dict[str, Any]:
+def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A batch with one entry per key of the samples.
 
-    `image` and the keys of `padded` (with the value to fill up with) are stacked, smaller ones filled up right and
-    bottom; other tensors of equal shapes are stacked, numbers become a tensor, everything else a list. `input_size` is
-    (height, width) of the images. Pictures stay uint8 until `normalised`.
+    `image` is stacked, smaller ones filled up with 0 right and bottom; other tensors of equal shapes are stacked,
+    numbers become a tensor, everything else a list. `input_size` is (height, width) of the images. Pictures stay uint8
+    until `normalised`.
     """
-    fills = {"image": 0.0, **(padded or {})}
     batch: dict[str, Any] = {}
     for key in samples[0]:
         values = [sample[key] for sample in samples]
-        if key in fills:
-            batch[key] = stack_padded(values, fills[key])
+        if key == "image":
+            batch[key] = stack_padded(values)
         elif all(isinstance(v, torch.Tensor) and v.shape == values[0].shape for v in values):
             batch[key] = torch.stack(values)
         elif all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from humanbench.arrays import Floats
+from humanbench.data import Table
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import text_sha256
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
     from PIL import Image
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -80,7 +80,7 @@ class CorruptedAsOpened:
     alike wherever the dataset lies and whoever in it is asked for.
     """
 
-    def __init__(self, corruption: Corruption, dataset: str, tables: Mapping[str, pd.DataFrame]) -> None:
+    def __init__(self, corruption: Corruption, dataset: str, tables: Mapping[str, Table]) -> None:
         self._corruption, self._dataset = corruption, dataset
         self._ids: dict[str, str] = {}
         for split, table in tables.items():

@@ -16,17 +16,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.arrays import Bools
 from humanbench.cards import DatasetCard, load_card
+from humanbench.data import Table
 from humanbench.errors import DataError, HumanbenchError
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FRACTIONS = (0.01, 0.1, 0.25)
 DRAWS = (0, 1, 2)
@@ -68,20 +65,20 @@ class FewLabels:
         return f"few{self.percent}-{self.draw}"
 
 
-def drawn_tables(few: FewLabels, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def drawn_tables(few: FewLabels, tables: Mapping[str, Table]) -> dict[str, Table]:
     """Of training tables the rows that a draw holds, each dataset's drawn on its own.
 
     Raises `DataError` where they are too few to train on: fewer than two units, or a label that all of the tables have
     and the drawn ones have not.
     """
-    found: dict[str, pd.DataFrame] = {}
+    found: dict[str, Table] = {}
     for name in dict.fromkeys(str(table.attrs["dataset"]) for table in tables.values()):
         own = {split: table for split, table in tables.items() if table.attrs["dataset"] == name}
         found |= _of_dataset(load_card(name), few, own)
     return {split: found[split] for split in tables}
 
 
-def unit_names(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+def unit_names(tables: Mapping[str, Table]) -> list[str]:
     """The units of training tables as they are drawn, sorted, each under its dataset's id."""
     named: set[str] = set()
     for table in tables.values():
@@ -90,14 +87,14 @@ def unit_names(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     return sorted(named)
 
 
-def _of_dataset(card: DatasetCard, few: FewLabels, tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _of_dataset(card: DatasetCard, few: FewLabels, tables: Mapping[str, Table]) -> dict[str, Table]:
     labels = task_for(card).labels
     by_row = {split: labels.units(card, table) for split, table in tables.items()}
     every = sorted({unit for units in by_row.values() for unit in units})
     marks = _marks(every, [(by_row[split], labels.strata(card, table)) for split, table in tables.items()])
     places = dict(zip(_PERCENT, lists(card.id, few.draw, every, marks), strict=True))
 
-    def chosen(percent: int) -> dict[str, pd.DataFrame]:
+    def chosen(percent: int) -> dict[str, Table]:
         units = {every[place] for place in places[percent]}
         return {split: _only(table, [unit in units for unit in by_row[split]]) for split, table in tables.items()}
 
@@ -115,7 +112,7 @@ def _of_dataset(card: DatasetCard, few: FewLabels, tables: Mapping[str, pd.DataF
     return chosen(few.percent)
 
 
-def _only(table: pd.DataFrame, keep: Sequence[bool]) -> pd.DataFrame:
+def _only(table: Table, keep: Sequence[bool]) -> Table:
     """Some rows of a table, with what it says of itself."""
     part = table[np.array(keep, bool)].reset_index(drop=True)
     part.attrs = dict(table.attrs)

@@ -14,17 +14,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.images import image_size
 from humanbench.errors import DataError
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Size = tuple[int, int]
 """Width and height."""
@@ -86,12 +83,12 @@ class Placement:
         return f"{self.outside:,} of {self.labels:,} labels outside ({share}), first in {self.first}"
 
 
-def has_places(card: DatasetCard, table: pd.DataFrame) -> bool:
+def has_places(card: DatasetCard, table: Table) -> bool:
     """Whether labels of this table lie somewhere in their pictures; attributes do where the table has boxes."""
     return task_for(card).labels.placed or "bbox" in table
 
 
-def placement(card: DatasetCard, table: pd.DataFrame, sizes: Mapping[str, Size]) -> Placement:
+def placement(card: DatasetCard, table: Table, sizes: Mapping[str, Size]) -> Placement:
     """How the labels lie in those pictures whose sizes are known."""
     pictures = labels = outside = beyond = far = 0
     right, first = 0.0, ""
@@ -110,7 +107,7 @@ def placement(card: DatasetCard, table: pd.DataFrame, sizes: Mapping[str, Size])
     return Placement(pictures, labels, outside, beyond, far, right, first)
 
 
-def some_sizes(table: pd.DataFrame, known: Mapping[str, Size] | None = None) -> dict[str, Size]:
+def some_sizes(table: Table, known: Mapping[str, Size] | None = None) -> dict[str, Size]:
     """Sizes of evenly spaced pictures, by path, read from their headers, beside those already known.
 
     Those that are not there or not readable are no matter of sizes and passed over.
@@ -125,7 +122,7 @@ def some_sizes(table: pd.DataFrame, known: Mapping[str, Size] | None = None) -> 
     return sizes
 
 
-def misstated(table: pd.DataFrame, sizes: Mapping[str, Size]) -> list[str]:
+def misstated(table: Table, sizes: Mapping[str, Size]) -> list[str]:
     """Those pictures, in words, whose size is not what their annotation states."""
     if "size" not in table:
         return []
@@ -158,7 +155,7 @@ def check_map(path: str, picture: Size, part_map: Size) -> None:
         raise DataError(misfit(path, picture, part_map))
 
 
-def check_pictures(card: DatasetCard, table: pd.DataFrame) -> None:
+def check_pictures(card: DatasetCard, table: Table) -> None:
     """`DataError` where the sizes of some pictures say that the labels are not of these pictures."""
     if not has_places(card, table):
         return

@@ -89,14 +89,20 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: not a readable image ({error})") from error
 
 
-def absent(paths: Sequence[str]) -> list[str]:
-    """Those of the files that are not there; each folder is listed once."""
+def listed() -> Callable[[str], bool]:
+    """A test whether a file is there, for which each folder is listed once."""
     names: dict[str, set[str]] = {}
-    missing = []
-    for path in paths:
+
+    def there(path: str) -> bool:
         folder, name = os.path.split(path)
         if folder not in names:
             names[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        if name not in names[folder]:
-            missing.append(path)
-    return missing
+        return name in names[folder]
+
+    return there
+
+
+def absent(paths: Sequence[str]) -> list[str]:
+    """Those of the files that are not there."""
+    there = listed()
+    return [path for path in paths if not there(path)]

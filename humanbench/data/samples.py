@@ -63,6 +63,12 @@ def copy_name(version: int, seed: float = 0, scale: float = 1, difficulty: float
     return ", ".join([f"mini-{version}", *told])
 
 
+def used_splits(card: DatasetCard) -> set[str]:
+    """The splits that evaluation or pretraining uses."""
+    evaluation, pretraining = card.evaluation, card.pretraining
+    return {*(evaluation.train + evaluation.test if evaluation else ()), *(pretraining.splits if pretraining else ())}
+
+
 def load_samples(
     dataset: str | DatasetCard,
     split: str,

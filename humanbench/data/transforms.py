@@ -45,11 +45,6 @@ def mirror(image: Image.Image) -> Image.Image:
     return ImageOps.mirror(image)
 
 
-def pad(image: Image.Image, border: tuple[int, int, int, int], fill: int | tuple[int, int, int] = 0) -> Image.Image:
-    """The picture with a border of (left, top, right, bottom) pixels of one colour."""
-    return ImageOps.expand(image, border, fill)
-
-
 def crop(image: Image.Image, top: int, left: int, size: Size) -> Image.Image:
     """A window of `size`; what lies outside the picture is black."""
     return image.crop((left, top, left + size[1], top + size[0]))
@@ -81,18 +76,17 @@ def erase(
     return image
 
 
-def warp(image: Image.Image, matrix: Affine, size: Size, interpolation: str, fill: int = 0) -> Image.Image:
+def warp(image: Image.Image, matrix: Affine, size: Size, interpolation: str) -> Image.Image:
     """The picture under an affine map, `size` large; each pixel is interpolated from its neighbours, without smoothing.
 
-    Pixels from outside the picture are `fill`. Methods that Pillow has not for affine maps fall back to bicubic.
+    Pixels from outside the picture are 0. Methods that Pillow has not for affine maps fall back to bicubic.
     """
     inverse = invert(matrix)
     # Pillow's coordinates have (0, 0) at the corner of the first pixel.
     offset = inverse[:, 2] + 0.5 - inverse[:, :2] @ [0.5, 0.5]
     data = [inverse[0, 0], inverse[0, 1], offset[0], inverse[1, 0], inverse[1, 1], offset[1]]
     method = RESAMPLING[interpolation if interpolation in _WARPS else "bicubic"]
-    colour = fill if image.mode in ("L", "P") else (fill, fill, fill)
-    return image.transform((size[1], size[0]), Image.Transform.AFFINE, data, method, fillcolor=colour)
+    return image.transform((size[1], size[0]), Image.Transform.AFFINE, data, method, fillcolor=0)
 
 
 def invert(matrix: Affine) -> Affine:
@@ -175,13 +169,13 @@ def _scale(
     )
 
 
-def stack_padded(images: Sequence[torch.Tensor], value: float = 0.0) -> torch.Tensor:
-    """Tensors (... x H x W) of perhaps different sizes as one batch, filled up right and bottom."""
+def stack_padded(images: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Tensors (... x H x W) of perhaps different sizes as one batch, filled up with 0 right and bottom."""
     if all(image.shape == images[0].shape for image in images):
         return torch.stack(list(images))
     height = max(image.shape[-2] for image in images)
     width = max(image.shape[-1] for image in images)
-    batch = images[0].new_full((len(images), *images[0].shape[:-2], height, width), value)
+    batch = images[0].new_zeros((len(images), *images[0].shape[:-2], height, width))
     for row, image in zip(batch, images, strict=True):
         row[..., : image.shape[-2], : image.shape[-1]] = image
     return batch

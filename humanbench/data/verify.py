@@ -6,24 +6,22 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.fingerprint import fingerprint
 from humanbench.data.frames import has_places, map_fits, misfit, misstated, placement, some_sizes
 from humanbench.data.images import absent, check_depth, image_size
 from humanbench.data.labels import load_label
-from humanbench.data.readers import find_root
+from humanbench.data.readers import find_root, first_file
 from humanbench.data.readers.files import load_json
 from humanbench.data.report import Report, Row, Status
-from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples
+from humanbench.data.samples import MARKER, dataset_folder, is_synthetic, load_samples, used_splits
 from humanbench.errors import AbsentError, DataError, DataWarning
 from humanbench.hashing import file_sha256
 from humanbench.progress import track
 from humanbench.tasks.registry import task_for
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PLACES = (".", "annotations", "annot")
 """Folders below the root in which a known file is looked for."""
@@ -42,7 +40,7 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
     synthetic = is_synthetic(folder)
     counts = _marker(card, folder) if synthetic else {n: s.counts() for n, s in card.splits.items()}
     rows: list[Row] = []
-    tables: dict[str, pd.DataFrame] = {}
+    tables: dict[str, Table] = {}
     for split in counts:
         if card.splits[split].labels == "withheld":
             continue
@@ -54,8 +52,8 @@ def verify(card: DatasetCard, data_root: str | os.PathLike[str] | None = None, e
             rows.append(_unread_row(card, split, error))
             continue
         rows += _split_rows(card, split, tables[split], counts[split], every, unsure=not synthetic)
-    used = {s: tables[s] for s in counts if s in tables and s in _used(card)}
-    wanted = [s for s in counts if s in _used(card) and card.splits[s].labels != "withheld"]
+    used = {s: tables[s] for s in counts if s in tables and s in used_splits(card)}
+    wanted = [s for s in counts if s in used_splits(card) and card.splits[s].labels != "withheld"]
     digest = ""
     if used and list(used) == wanted:
         try:
@@ -83,12 +81,6 @@ def _unread_row(card: DatasetCard, split: str, error: DataError) -> Row:
     return Row("structure", split, "readable", text, "warn" if absent and not lost else "fail")
 
 
-def _used(card: DatasetCard) -> set[str]:
-    """The splits that evaluation or pretraining uses."""
-    evaluation, pretraining = card.evaluation, card.pretraining
-    return {*(evaluation.train + evaluation.test if evaluation else ()), *(pretraining.splits if pretraining else ())}
-
-
 def _marker(card: DatasetCard, folder: Path) -> dict[str, dict[str, int]]:
     """Counts by split from the marker file of a procedural copy."""
     path = folder / MARKER
@@ -104,7 +96,7 @@ def _marker(card: DatasetCard, folder: Path) -> dict[str, dict[str, int]]:
 
 
 def _split_rows(
-    card: DatasetCard, split: str, table: pd.DataFrame, counts: Mapping[str, int], every: int, unsure: bool
+    card: DatasetCard, split: str, table: Table, counts: Mapping[str, int], every: int, unsure: bool
 ) -> Iterator[Row]:
     yield Row("structure", split, "readable", "readable", "ok")
     found = measured(card, table)
@@ -124,7 +116,7 @@ def _split_rows(
     yield from _picture_rows(card, split, table, every)
 
 
-def measured(card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
+def measured(card: DatasetCard, table: Table) -> dict[str, int]:
     """The counts of a split (names of `Split`) that its sample table shows.
 
     `boxes` counts people and ignored ones together, `persons` the people alone.
@@ -137,7 +129,7 @@ def measured(card: DatasetCard, table: pd.DataFrame) -> dict[str, int]:
     return counts | task_for(card).labels.counts(card, table)
 
 
-def _picture_rows(card: DatasetCard, split: str, table: pd.DataFrame, every: int) -> Iterator[Row]:
+def _picture_rows(card: DatasetCard, split: str, table: Table, every: int) -> Iterator[Row]:
     images = list(dict.fromkeys(table["image"]))
     missing = absent(images)
     found = f"{len(missing)} missing, the first is {missing[0]}" if missing else "all there"
@@ -180,14 +172,14 @@ def decoded_size(path: Path) -> tuple[int, int]:
     return size
 
 
-def _size_row(split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+def _size_row(split: str, table: Table, sizes: Mapping[str, tuple[int, int]]) -> Row:
     wrong = misstated(table, sizes)
     if not wrong:
         return Row("sizes", split, "as annotated", "as annotated", "ok")
     return Row("sizes", split, "as annotated", f"{len(wrong)} of {len(sizes)} are not: {wrong[0]}", "fail")
 
 
-def _map_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+def _map_row(card: DatasetCard, split: str, table: Table, sizes: Mapping[str, tuple[int, int]]) -> Row:
     """Maps of the pictures' sizes; of their shapes alone warns, for then somebody resized one of the two."""
     expected = "maps fit the pictures"
     wrong: list[str] = []
@@ -208,14 +200,14 @@ def _map_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[
     return Row("maps", split, expected, f"{len(table)} fit", "ok")
 
 
-def _frame_row(card: DatasetCard, split: str, table: pd.DataFrame, sizes: Mapping[str, tuple[int, int]]) -> Row:
+def _frame_row(card: DatasetCard, split: str, table: Table, sizes: Mapping[str, tuple[int, int]]) -> Row:
     """Labels in their pictures, but for the few of a real dataset; however few pictures are decoded."""
     found = placement(card, table, some_sizes(table, sizes))
     status: Status = "fail" if found.trouble else "warn" if found.far else "ok"
     return Row("frame", split, "labels in the pictures", found.trouble or found.text, status)
 
 
-def _boxed_rows(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> list[Row]:
+def _boxed_rows(card: DatasetCard, tables: Mapping[str, Table]) -> list[Row]:
     """The paper counts those images of a detection dataset that hold a box, be it one to ignore."""
     if "boxes" not in task_for(card).columns or not card.pretraining or not set(card.pretraining.splits) <= set(tables):
         return []
@@ -225,7 +217,7 @@ def _boxed_rows(card: DatasetCard, tables: Mapping[str, pd.DataFrame]) -> list[R
     return [Row("images with a box", split, expected, found, "ok" if found == expected else "warn")]
 
 
-def _release(card: DatasetCard, root: Path, digest: str, tables: Mapping[str, pd.DataFrame]) -> tuple[str, list[Row]]:
+def _release(card: DatasetCard, root: Path, digest: str, tables: Mapping[str, Table]) -> tuple[str, list[Row]]:
     """The release this is, and the rows that say how that was found."""
     version = next((str(t.attrs["version"]) for t in tables.values() if "version" in t.attrs), "")
     rows = [Row("version", "", "told by the folders", version, "ok")] if version else []
@@ -245,7 +237,7 @@ def _file_rows(card: DatasetCard, root: Path) -> Iterator[Row]:
         if known.of == "file":
             by_file.setdefault(known.file, {})[known.fingerprint] = known.release
     for name, releases in by_file.items():
-        path = next((p for folder in PLACES if (p := root / folder / name).is_file()), None)
+        path = first_file(root, (f"{folder}/{name}" for folder in PLACES))
         if path is not None:
             digest = file_sha256(path)
             expected: Any = " or ".join(releases.values())

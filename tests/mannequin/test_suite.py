@@ -120,7 +120,7 @@ def test_difficulty_goes_evenly_from_the_style_to_its_end() -> None:
     assert hard.distance == pytest.approx([1.6 * metres for metres in plain.distance])
     assert hard.people == plain.people
     for name in ("exposure", "contrast", "blur", "noise", "quality"):
-        plainly, between, hardest = (np.array(getattr(style.developer(), name)) for style in (plain, half, hard))
+        plainly, between, hardest = (np.array(getattr(style.film, name)) for style in (plain, half, hard))
         assert np.abs(between - (plainly + hardest) / 2).max() <= (0.5 if name == "quality" else 1e-12)
 
 

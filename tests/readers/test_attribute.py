@@ -17,16 +17,8 @@ from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
 from tests import make
 from tests.make.attribute import table as random_table
+from tests.readers.disk import on_disk
 from tests.samples import SAMPLES, needs_samples
-
-
-def write(name: str, data_root: Path, seed: int = 0) -> tuple[Path, dict[str, pd.DataFrame]]:
-    """A small random copy of the dataset; its top folder and the tables as written."""
-    card = load_card(name)
-    root = data_root / name / card.reader.roots[0]
-    root.mkdir(parents=True)
-    return root, writer_for(card).write(card, root, make.tables(card, np.random.default_rng(seed)), make.save)
-
 
 # PA-100K
 
@@ -56,7 +48,7 @@ def test_pa100k_real_annotations() -> None:
 
 @needs_samples
 def test_pa100k_is_written_like_the_real_file(tmp_path: Path) -> None:
-    root, _ = write("pa100k", tmp_path)
+    root, _ = on_disk("pa100k", tmp_path)
     ours = scipy.io.loadmat(root / "annotation" / "annotation.mat")
     real = scipy.io.loadmat(SAMPLES / "PA-100K" / "annotation" / "annotation.mat")
     assert set(ours) == set(real)
@@ -73,7 +65,7 @@ def test_pa100k_is_written_like_the_real_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["data", "data/release_data/release_data", "release_data/release_data"])
 def test_pa100k_layouts(tmp_path: Path, place: str) -> None:
-    root, _ = write("pa100k", tmp_path)
+    root, _ = on_disk("pa100k", tmp_path)
     shutil.move(root / "annotation" / "annotation.mat", root / "annotation.mat")
     images = tmp_path / "images"
     shutil.move(root / "release_data" / "release_data", images)
@@ -92,7 +84,7 @@ def change_pa100k(root: Path, **content: Any) -> None:
 
 
 def test_pa100k_columns_follow_the_names_in_the_file(tmp_path: Path) -> None:
-    root, written = write("pa100k", tmp_path)
+    root, written = on_disk("pa100k", tmp_path)
     stored = scipy.io.loadmat(root / "annotation" / "annotation.mat")
     turned = np.roll(np.arange(26), 7)
     change_pa100k(root, attributes=stored["attributes"][turned], train_label=stored["train_label"][:, turned])
@@ -117,7 +109,7 @@ def test_pa100k_columns_follow_the_names_in_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_pa100k_annotations_must_fit(tmp_path: Path, content: dict[str, Any], message: str) -> None:
-    root, _ = write("pa100k", tmp_path)
+    root, _ = on_disk("pa100k", tmp_path)
     change_pa100k(root, **content)
     with pytest.raises(DataError, match=message):
         load_samples("pa100k", "train", tmp_path)
@@ -126,7 +118,7 @@ def test_pa100k_annotations_must_fit(tmp_path: Path, content: dict[str, Any], me
 @pytest.mark.parametrize("name", ["pa100k", "rapv2", "peta", "market1501_attribute"])
 @pytest.mark.parametrize("damage", ["cut", "other", "text"])
 def test_a_corrupt_mat_file_is_an_error_that_names_it(tmp_path: Path, name: str, damage: str) -> None:
-    root, _ = write(name, tmp_path)
+    root, _ = on_disk(name, tmp_path)
     path = next(root.rglob("*.mat"))
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:300])
@@ -142,7 +134,7 @@ def test_a_corrupt_mat_file_is_an_error_that_names_it(tmp_path: Path, name: str,
 
 
 def test_rapv2_file_is_nested_as_rethinking_of_par_indexes_it(tmp_path: Path) -> None:
-    root, written = write("rapv2", tmp_path)
+    root, written = on_disk("rapv2", tmp_path)
     data = scipy.io.loadmat(root / "RAP_annotation" / "RAP_annotation.mat")["RAP_annotation"]
     attributes = [data["attribute"][0][0][i][0][0] for i in range(152)]
     selected = data["selected_attribute"][0][0][0] - 1
@@ -156,7 +148,7 @@ def test_rapv2_file_is_nested_as_rethinking_of_par_indexes_it(tmp_path: Path) ->
 
 
 def test_rapv2_uncertain_is_absent_unless_the_option_says_unknown(tmp_path: Path) -> None:
-    root, _ = write("rapv2", tmp_path)
+    root, _ = on_disk("rapv2", tmp_path)
     path = root / "RAP_annotation" / "RAP_annotation.mat"
     content = scipy.io.loadmat(path)
     record = content["RAP_annotation"][0, 0]
@@ -172,7 +164,7 @@ def test_rapv2_uncertain_is_absent_unless_the_option_says_unknown(tmp_path: Path
 
 def test_rapv2_takes_the_first_of_five_partitions(tmp_path: Path) -> None:
     """The others are cut to one row, which does not show."""
-    root, written = write("rapv2", tmp_path)
+    root, written = on_disk("rapv2", tmp_path)
     path = root / "RAP_annotation" / "RAP_annotation.mat"
     content = scipy.io.loadmat(path)
     first, *others = np.ravel(content["RAP_annotation"][0, 0]["partition_attribute"])
@@ -185,7 +177,7 @@ def test_rapv2_takes_the_first_of_five_partitions(tmp_path: Path) -> None:
 
 
 def test_peta_file_is_nested_as_rethinking_of_par_indexes_it(tmp_path: Path) -> None:
-    root, written = write("peta", tmp_path)
+    root, written = on_disk("peta", tmp_path)
     peta = scipy.io.loadmat(root / "PETA.mat")["peta"]
     names = [cell[0][0] for cell in peta[0][0][1]]
     assert len(names) == 105
@@ -199,7 +191,7 @@ def test_peta_file_is_nested_as_rethinking_of_par_indexes_it(tmp_path: Path) -> 
 
 
 def test_peta_partition_is_an_option(tmp_path: Path) -> None:
-    root, _ = write("peta", tmp_path)
+    root, _ = on_disk("peta", tmp_path)
     path = root / "PETA.mat"
     content = scipy.io.loadmat(path)
     content["peta"][0, 0]["partition"][3, 0]["train_index"][0, 0] = np.array([[36], [2]], np.uint16)

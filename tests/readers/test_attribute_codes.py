@@ -7,15 +7,12 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from humanbench.cards import cards, load_card
 from humanbench.data.samples import load_samples
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
-from tests import make
+from tests.readers.disk import on_disk
 
 
 @pytest.mark.parametrize("name", sorted(n for n, c in cards().items() if c.labels.groups and c.task == "attribute"))
@@ -136,15 +133,8 @@ def test_uav_human_odd_names(tmp_path: Path, name: str, message: str) -> None:
 # PARSE-27k: the codes were compared by running psudowe/parse27k_tools' DataPreprocessorPARSE on a written copy
 
 
-def parse(data_root: Path) -> tuple[Path, dict[str, pd.DataFrame]]:
-    card = load_card("parse27k")
-    root = data_root / card.id
-    root.mkdir(parents=True)
-    return root, writer_for(card).write(card, root, make.tables(card, np.random.default_rng(0)), make.save)
-
-
 def test_parse27k_codes_sequences_and_sitting_people(tmp_path: Path) -> None:
-    root, written = parse(tmp_path)
+    root, written = on_disk("parse27k", tmp_path)
     with sqlite3.connect(root / "annotations.sqlite3") as database:
         database.execute("UPDATE AttributeSet SET PostureID = 4 WHERE attributeSetID = 2")
         database.execute(
@@ -182,7 +172,7 @@ def test_parse27k_flip_pairs_swap_left_and_right() -> None:
 
 
 def test_parse27k_unknown_codes_and_foreign_files(tmp_path: Path) -> None:
-    root, _ = parse(tmp_path)
+    root, _ = on_disk("parse27k", tmp_path)
     path = root / "annotations.sqlite3"
     with sqlite3.connect(path) as database:
         database.execute("UPDATE AttributeSet SET GenderID = 9 WHERE attributeSetID = 1")

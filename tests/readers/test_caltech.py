@@ -12,6 +12,7 @@ import scipy.io
 
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
+from tests.readers.disk import put
 
 TEXT = """% bbGt version=3
 person 100 100 40 100 0 0 0 0 0 0 0
@@ -22,11 +23,6 @@ person 500 100 40 100 0 0 0 0 0 1 0
 ignore 600 100 40 100 0 0 0 0 0 0 0
 person-fa 10 100 40 100 0 0 0 0 0 0 0
 """
-
-
-def put(path: Path, text: str = "") -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def read(root: Path, text: str, annotation: str, image: str) -> pd.DataFrame:

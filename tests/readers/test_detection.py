@@ -12,6 +12,7 @@ import scipy.io
 
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, DataWarning, WithheldError
+from tests.readers.disk import put
 from tests.samples import SAMPLES, needs_samples
 
 # the first line of a published annotation_val.odgt, as quoted in a public converter, with a mask added
@@ -23,12 +24,6 @@ ODGT = (
     '"vbox": [0, 180, 135, 420], "head_attr": {}}, '
     '{"fbox": [1, 2, 3, 4], "tag": "mask", "hbox": [1, 2, 3, 4], "extra": {"ignore": 1}, "vbox": [1, 2, 3, 4]}]}'
 )
-
-
-def put(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 def crowdhuman(root: Path, text: str, images: str = "Images") -> pd.DataFrame:

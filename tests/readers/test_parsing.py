@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -17,19 +16,11 @@ from humanbench.data.labels import load_label, read_index_image
 from humanbench.data.readers import modanet
 from humanbench.data.readers.polygons import mask, paint, shape
 from humanbench.data.samples import load_samples
-from humanbench.data.writers import writer_for
 from humanbench.data.writers.outlines import outlines
 from humanbench.errors import DataError, DataWarning, WithheldError
 from tests import make
+from tests.readers.disk import on_disk
 from tests.samples import SAMPLES, needs_samples
-
-
-def on_disk(name: str, tmp_path: Path) -> dict[str, pd.DataFrame]:
-    """Random tables of a dataset, written in its official form under `tmp_path`."""
-    card = load_card(name)
-    root = tmp_path / card.id / card.reader.roots[0]
-    root.mkdir(parents=True)
-    return writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
 
 
 def save_map(path: Path, values: Any, mode: str = "L") -> None:
@@ -113,39 +104,39 @@ def grey_png(values: list[list[int]], bits: int) -> bytes:
 
 class TestLists:
     def test_ids_of_nested_frames_hold_the_folder(self, tmp_path: Path) -> None:
-        on_disk("human36m_parsing", tmp_path)
+        on_disk("human36m_parsing", tmp_path)[1]
         table = load_samples("human36m_parsing", "train", tmp_path)
         assert table["id"][0] == "S1/Directions 1.54138969/00000000"
         assert table["label"][0].endswith("protocol_1/seg/S1/Directions 1.54138969/00000000.png")
 
     def test_a_line_of_another_form_is_named(self, tmp_path: Path) -> None:
-        on_disk("human36m_parsing", tmp_path)
+        on_disk("human36m_parsing", tmp_path)[1]
         listed = tmp_path / "human36m_parsing/human3.6/flist_2hz_eval.txt"
         listed.write_text(listed.read_text() + "S9/Directions 1.54138969/00000000\n")
         with pytest.raises(DataError, match=r"flist_2hz_eval\.txt, line 5: .*protocol_1/rgb/\{id\}\.png"):
             load_samples("human36m_parsing", "eval", tmp_path)
 
     def test_an_id_without_image_is_named(self, tmp_path: Path) -> None:
-        on_disk("lip", tmp_path)
+        on_disk("lip", tmp_path)[1]
         listed = tmp_path / "lip/TrainVal_images/train_id.txt"
         listed.write_text(listed.read_text() + "77_77\n")
         with pytest.raises(DataError, match=r"1 of 5 ids have no image, the first lacks .*train_images/77_77\.jpg"):
             load_samples("lip", "train", tmp_path)
 
     def test_an_id_without_map_is_named(self, tmp_path: Path) -> None:
-        on_disk("cihp", tmp_path)
+        on_disk("cihp", tmp_path)[1]
         (tmp_path / "cihp/instance-level_human_parsing/Training/Category_ids/0000002.png").unlink()
         with pytest.raises(DataError, match=r"no label map, the first lacks .*Category_ids/0000002\.png"):
             load_samples("cihp", "train", tmp_path)
 
     def test_without_its_list_a_folder_is_the_split(self, tmp_path: Path) -> None:
-        written = on_disk("cihp", tmp_path)
+        written = on_disk("cihp", tmp_path)[1]
         (tmp_path / "cihp/instance-level_human_parsing/Validation/val_id.txt").unlink()
         assert list(load_samples("cihp", "val", tmp_path)["id"]) == list(written["val"]["id"])
 
     @pytest.mark.parametrize("form", ["flat", "humanbench"])
     def test_other_layouts_of_lip_are_read(self, tmp_path: Path, form: str) -> None:
-        written = on_disk("lip", tmp_path)
+        written = on_disk("lip", tmp_path)[1]
         root = tmp_path / "lip"
         (root / "TrainVal_images").rename(root / "data")
         if form == "flat":
@@ -168,13 +159,13 @@ class TestLists:
 
     @pytest.mark.parametrize("split", ["train", "val"])
     def test_atr_without_list_says_where_it_is_published(self, tmp_path: Path, split: str) -> None:
-        on_disk("atr", tmp_path)
+        on_disk("atr", tmp_path)[1]
         next((tmp_path / "atr").rglob("train_id.txt")).unlink()
         with pytest.raises(DataError, match=r"train_id\.txt.*Gaoyiminggithub/Graphonomy \(sha256 793325f4"):
             load_samples("atr", split, tmp_path)
 
     def test_paper_doll_without_pseudo_labels_says_so(self, tmp_path: Path) -> None:
-        on_disk("paperdoll", tmp_path)
+        on_disk("paperdoll", tmp_path)[1]
         root = tmp_path / "paperdoll/PaperDoll"
         (root / "TrainVal_parsing_annotations").rename(root / "elsewhere")
         with pytest.raises(DataError, match=r"no part labels: produce index PNGs with a parser trained on CIHP"):
@@ -249,7 +240,7 @@ class TestDeepFashion2:
 
 class TestModaNet:
     def test_images_without_polygons_are_no_samples(self, tmp_path: Path) -> None:
-        on_disk("modanet", tmp_path)
+        on_disk("modanet", tmp_path)[1]
         path = tmp_path / "modanet/annotations/modanet2018_instances_train.json"
         content = json.loads(path.read_text())
         content["annotations"] = [a for a in content["annotations"] if a["image_id"] != 2]
@@ -257,7 +248,7 @@ class TestModaNet:
         assert list(load_samples("modanet", "train", tmp_path)["id"]) == ["0000001", "0000003", "0000004"]
 
     def test_a_list_chooses_among_the_photographs(self, tmp_path: Path) -> None:
-        on_disk("modanet", tmp_path)
+        on_disk("modanet", tmp_path)[1]
         root = tmp_path / "modanet"
         (root / "images/0000002.jpg").unlink()
         with pytest.raises(DataError, match=r"lacks .*images/0000002\.jpg.*train_id\.txt"):
@@ -283,7 +274,7 @@ class TestModaNet:
     def test_the_file_is_parsed_once_and_again_when_it_changes(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        on_disk("modanet", tmp_path)
+        on_disk("modanet", tmp_path)[1]
         parsed: list[Path] = []
         parse = modanet._parse
         monkeypatch.setattr(modanet, "_parse", lambda card, path: (parsed.append(path), parse(card, path))[1])
@@ -308,7 +299,7 @@ class TestModaNet:
         ],
     )
     def test_malformed_files_are_named(self, tmp_path: Path, change: dict[str, Any], message: str) -> None:
-        on_disk("modanet", tmp_path)
+        on_disk("modanet", tmp_path)[1]
         path = tmp_path / "modanet/annotations/modanet2018_instances_train.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
         with pytest.raises(DataError, match=message):
@@ -347,7 +338,7 @@ class TestRealSamples:
         assert seen == set(range(20)) - {3, 4}
 
     def test_cihp_is_written_as_it_is_distributed(self, tmp_path: Path) -> None:
-        on_disk("cihp", tmp_path)
+        on_disk("cihp", tmp_path)[1]
         ours, theirs = tmp_path / "cihp", SAMPLES / "CIHP"
         folders = [{str(p.parent.relative_to(r)) for p in r.rglob("*") if p.is_file()} for r in (ours, theirs)]
         assert folders[1] <= folders[0]

@@ -13,28 +13,12 @@ import pytest
 import scipy.io
 
 from humanbench import metrics
-from humanbench.cards import load_card
 from humanbench.data.readers import coco_columns, coco_keypoints
 from humanbench.data.readers.coco_columns import typed_people
 from humanbench.data.samples import load_samples
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, WithheldError
-from tests import make
+from tests.readers.disk import on_disk, put
 from tests.samples import SAMPLES, needs_samples
-
-
-def put(path: Path, content: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return path
-
-
-def written(name: str, root: Path) -> dict[str, pd.DataFrame]:
-    """A small random copy of a dataset in its official form."""
-    card = load_card(name)
-    folder = root / name
-    folder.mkdir(parents=True)
-    return writer_for(card).write(card, folder, make.tables(card, np.random.default_rng(5)), make.save)
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame, *columns: str) -> None:
@@ -376,8 +360,8 @@ def forms(value: Any, path: str = "") -> set[tuple[str, str]]:
     ],
 )
 def test_written_files_look_like_the_real_ones(name: str, mine: str, real: str, tmp_path: Path) -> None:
-    written(name, tmp_path)
-    ours = json.loads((tmp_path / name / mine).read_text())
+    root, _ = on_disk(name, tmp_path)
+    ours = json.loads((root / mine).read_text())
     theirs = json.loads((SAMPLES / real).read_text())
     assert forms(ours) <= forms(theirs) | {(path, "float") for path, kind in forms(theirs) if kind == "int"}
     records = [(ours, theirs)] if name == "mpii" else [(ours[k], theirs[k]) for k in ("images", "annotations")]
@@ -387,14 +371,14 @@ def test_written_files_look_like_the_real_ones(name: str, mine: str, real: str, 
 
 @needs_samples
 def test_written_aic_and_head_boxes_look_like_the_real_ones(tmp_path: Path) -> None:
-    written("aic", tmp_path)
-    ours = json.loads((tmp_path / AIC / "keypoint_validation_annotations_20170911.json").read_text())
+    root, _ = on_disk("aic", tmp_path)
+    ours = json.loads((root / Path(AIC).name / "keypoint_validation_annotations_20170911.json").read_text())
     theirs = json.loads((SAMPLES / "annotations/keypoint_annotations_example.json").read_text())
     assert forms(ours) <= forms(theirs)
     assert set(ours[0]) == set(theirs[0])
     assert all(len(entry["image_id"]) == 40 for entry in ours)
-    written("mpii", tmp_path)
-    ours = scipy.io.loadmat(tmp_path / "mpii/annot/gt_valid.mat")
+    root, _ = on_disk("mpii", tmp_path)
+    ours = scipy.io.loadmat(root / "annot/gt_valid.mat")
     theirs = scipy.io.loadmat(SAMPLES / "annotations/mpii_gt_val.mat")
     assert set(ours) == set(theirs)
     for key, array in theirs.items():

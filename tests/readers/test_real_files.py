@@ -20,29 +20,14 @@ from humanbench.cards import load_card
 from humanbench.cli import main
 from humanbench.data.samples import load_samples, read_subset
 from humanbench.data.verify import verify
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, DataWarning
 from humanbench.hashing import content_sha256
 from humanbench.leftovers import is_leftover
 from humanbench.predictions.maps import find_maps
-from tests import make
+from tests.readers.disk import on_disk, put
 from tests.samples import SAMPLES, needs_samples
 
 LEFT = ("._{name}", "Thumbs.db", "desktop.ini", ".DS_Store")
-
-
-def on_disk(name: str, tmp_path: Path) -> Path:
-    """Random tables of a dataset in its official form; the archive's top folder."""
-    card = load_card(name)
-    root = tmp_path / card.id / card.reader.roots[0]
-    root.mkdir(parents=True)
-    writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
-    return root
-
-
-def put(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
 class TestMpii:
@@ -105,7 +90,7 @@ class TestMpii:
 
 class TestRowsThatNothingUses:
     def test_a_frame_of_penn_action_without_a_person_warns_with_its_number(self, tmp_path: Path) -> None:
-        root = on_disk("penn_action", tmp_path)
+        root = on_disk("penn_action", tmp_path)[0]
         path = root / "labels/0001.mat"
         content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
         content["bbox"][0] = (0.75, 0.75, 0, 0)
@@ -117,7 +102,7 @@ class TestRowsThatNothingUses:
         assert "0001/000001/0" in str(rows[0].found)
 
     def test_clips_of_penn_action_with_another_number_of_boxes_than_of_frames_are_said(self, tmp_path: Path) -> None:
-        root = on_disk("penn_action", tmp_path)
+        root = on_disk("penn_action", tmp_path)[0]
         path = root / "labels/0001.mat"
         content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
         frames = len(content["bbox"])
@@ -135,7 +120,7 @@ class TestRowsThatNothingUses:
         assert "have most of their joints outside their box" in found
 
     def test_boxes_of_minus_1_and_swapped_corners_of_mhp_warn(self, tmp_path: Path) -> None:
-        root = on_disk("mhp_pose", tmp_path)
+        root = on_disk("mhp_pose", tmp_path)[0]
         path = next((root / "train/pose_annos").glob("*.mat"))
         content = {k: v for k, v in scipy.io.loadmat(path).items() if not k.startswith("__")}
         name = next(iter(sorted(content)))
@@ -146,7 +131,7 @@ class TestRowsThatNothingUses:
         assert [r.status for r in rows] == ["ok", "warn"]
 
     def test_labelled_people_of_area_0_warn(self, tmp_path: Path) -> None:
-        root = on_disk("coco_pose", tmp_path)
+        root = on_disk("coco_pose", tmp_path)[0]
         path = root / "annotations/person_keypoints_val2017.json"
         content = json.loads(path.read_text())
         person = next(a for a in content["annotations"] if a["num_keypoints"] and not a["iscrowd"])
@@ -176,7 +161,7 @@ def test_an_object_of_eurocity_without_identity_is_ignored_and_an_unknown_one_re
 class TestRoots:
     @pytest.mark.parametrize("name", ["coco_person", "coco_pose"])
     def test_pictures_of_coco_lie_in_images_in_many_trees(self, tmp_path: Path, name: str) -> None:
-        root = on_disk(name, tmp_path)
+        root = on_disk(name, tmp_path)[0]
         before = load_samples(name, "val", tmp_path)
         (root / "images").mkdir()
         for folder in ("train2017", "val2017"):
@@ -188,7 +173,7 @@ class TestRoots:
         assert all(Path(path).is_file() for path in table["image"])
 
     def test_pictures_that_are_not_there_are_said_when_the_table_is_read(self, tmp_path: Path) -> None:
-        root = on_disk("coco_pose", tmp_path)
+        root = on_disk("coco_pose", tmp_path)[0]
         table = load_samples("coco_pose", "val", tmp_path)
         gone = Path(table["image"][0])
         gone.unlink()
@@ -201,7 +186,7 @@ class TestRoots:
 
 
 def test_verify_prints_failures_as_whole_lines(tmp_path: Path) -> None:
-    on_disk("crowdhuman", tmp_path)
+    on_disk("crowdhuman", tmp_path)[0]
     gone = Path(load_samples("crowdhuman", "val", tmp_path)["image"][2])
     gone.unlink()
     done = CliRunner().invoke(main, ["datasets", "verify", "crowdhuman", "--data-root", str(tmp_path)])
@@ -231,7 +216,7 @@ class TestLeftovers:
         ],
     )  # fmt: skip
     def test_every_folder_may_hold_them(self, tmp_path: Path, name: str, split: str) -> None:
-        on_disk(name, tmp_path)
+        on_disk(name, tmp_path)[0]
         if name == "cihp":
             (tmp_path / "cihp/instance-level_human_parsing/Training/train_id.txt").unlink()
         if name == "atr":
@@ -260,7 +245,7 @@ class TestLeftovers:
 
 class TestFormsOfFiles:
     def test_a_subset_with_a_byte_order_mark(self, tmp_path: Path) -> None:
-        on_disk("pa100k", tmp_path)
+        on_disk("pa100k", tmp_path)[0]
         first = load_samples("pa100k", "val", tmp_path)["id"][0]
         path = tmp_path / "part.csv"
         path.write_text(f"split,id\nval,{first}\n", encoding="utf-8-sig")
@@ -296,7 +281,7 @@ class TestFormsOfFiles:
         assert read_subset(path, "val") == {"273272,1a"}
 
     def test_heads_saved_again_as_matlab_73_are_the_same(self, tmp_path: Path) -> None:
-        on_disk("shanghaitech_b", tmp_path)
+        on_disk("shanghaitech_b", tmp_path)[0]
         before = load_samples("shanghaitech_b", "test", tmp_path)
         for path in tmp_path.rglob("GT_IMG_*.mat"):
             points = scipy.io.loadmat(path)["image_info"][0, 0]["location"][0, 0]
@@ -313,7 +298,7 @@ class TestFormsOfFiles:
             np.testing.assert_array_equal(one, other)
 
     def test_structs_that_matlab_73_stores_otherwise_are_a_sentence(self, tmp_path: Path) -> None:
-        root = on_disk("peta", tmp_path)
+        root = on_disk("peta", tmp_path)[0]
         (root / "PETA.mat").unlink()
         with h5py.File(root / "PETA.mat", "w") as file:
             file.create_group("peta").create_dataset("data", data=np.zeros((3, 3)))

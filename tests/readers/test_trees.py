@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import pickle
 import shutil
 import sys
@@ -21,28 +20,13 @@ from humanbench.data.readers.citypersons import CitypersonsOptions as CityPerson
 from humanbench.data.readers.rapv2 import V1_IMAGES
 from humanbench.data.samples import load_samples
 from humanbench.data.verify import verify
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError, DataWarning
 from humanbench.predictions.names import named
 from humanbench.tasks.detection import predictions as detection
 from humanbench.tasks.pose import predictions as pose
-from tests import make
+from tests.readers.disk import on_disk, put
 
 pytestmark = pytest.mark.filterwarnings("error::humanbench.errors.DataWarning")
-
-
-def on_disk(name: str, tmp_path: Path) -> Path:
-    """Random tables of a dataset in its official form; the archive's top folder."""
-    card = load_card(name)
-    root = tmp_path / card.id / card.reader.roots[0]
-    root.mkdir(parents=True, exist_ok=True)
-    writer_for(card).write(card, root, make.tables(card, np.random.default_rng(3)), make.save)
-    return root
-
-
-def put(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
 
 
 def same(table: pd.DataFrame, before: pd.DataFrame, *columns: str) -> None:
@@ -62,7 +46,7 @@ def same(table: pd.DataFrame, before: pd.DataFrame, *columns: str) -> None:
     ],
 )  # fmt: skip
 def test_a_top_folder_may_be_doubled(tmp_path: Path, name: str, split: str, inner: str) -> None:
-    root = on_disk(name, tmp_path)
+    root = on_disk(name, tmp_path)[0]
     before = load_samples(name, split, tmp_path)
     shutil.move(root, tmp_path / "whole")
     shutil.rmtree(tmp_path / name, ignore_errors=True)
@@ -74,7 +58,7 @@ def test_a_top_folder_may_be_doubled(tmp_path: Path, name: str, split: str, inne
 
 @pytest.mark.parametrize("renamed", [False, True])
 def test_msmt17_in_the_form_of_market1501(tmp_path: Path, renamed: bool) -> None:
-    root = on_disk("msmt17", tmp_path)
+    root = on_disk("msmt17", tmp_path)[0]
     before = {split: load_samples("msmt17", split, tmp_path) for split in ("train", "query", "gallery")}
     target = tmp_path / "other/msmt17/MSMT17"
     for split, folder in (("train", "bounding_box_train"), ("query", "query"), ("gallery", "bounding_box_test")):
@@ -100,7 +84,7 @@ def test_msmt17_in_the_form_of_market1501(tmp_path: Path, renamed: bool) -> None
 
 
 def test_cihp_of_graphonomy_needs_its_lists(tmp_path: Path) -> None:
-    root = on_disk("cihp", tmp_path)
+    root = on_disk("cihp", tmp_path)[0]
     before = {split: load_samples("cihp", split, tmp_path) for split in ("train", "val")}
     target = tmp_path / "other/cihp/CIHP_4w"
     (target / "lists").mkdir(parents=True)
@@ -117,7 +101,7 @@ def test_cihp_of_graphonomy_needs_its_lists(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("flat", "place"), [(True, "list"), (False, "humanparsing/list"), (False, "list"), (True, "")])
 def test_atr_in_its_trees(tmp_path: Path, flat: bool, place: str) -> None:
-    root = on_disk("atr", tmp_path)
+    root = on_disk("atr", tmp_path)[0]
     before = {split: load_samples("atr", split, tmp_path) for split in ("train", "val")}
     if flat:
         for folder in ("JPEGImages", "SegmentationClassAug"):
@@ -131,7 +115,7 @@ def test_atr_in_its_trees(tmp_path: Path, flat: bool, place: str) -> None:
 
 class TestShanghaiTech:
     def test_the_root_may_be_the_part(self, tmp_path: Path) -> None:
-        root = on_disk("shanghaitech_a", tmp_path)
+        root = on_disk("shanghaitech_a", tmp_path)[0]
         before = load_samples("shanghaitech_a", "test", tmp_path)
         shutil.move(root / "part_A_final", tmp_path / "part_A")
         shutil.rmtree(tmp_path / "shanghaitech_a")
@@ -158,7 +142,7 @@ class EasyDict(dict):  # type: ignore[type-arg]
 def test_pickled_attributes_of_the_fields_toolchains(
     tmp_path: Path, name: str, split: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = on_disk(name, tmp_path)
+    root = on_disk(name, tmp_path)[0]
     card = load_card(name)
     before = load_samples(name, split, tmp_path)
     names = list(card.labels.attributes)[::-1]
@@ -187,7 +171,7 @@ def test_pickled_attributes_of_the_fields_toolchains(
 
 
 def test_the_file_of_rap_version_1_is_called_that(tmp_path: Path) -> None:
-    root = on_disk("rapv2", tmp_path)
+    root = on_disk("rapv2", tmp_path)[0]
     record = np.empty((1, 1), [("partion", object), ("label", object)])
     record[0, 0] = (np.zeros((1, 5)), np.zeros((V1_IMAGES, 3), np.uint8))
     scipy.io.savemat(root / "RAP_annotation/RAP_annotation.mat", {"RAP_annotation": record})
@@ -199,7 +183,7 @@ def test_the_file_of_rap_version_1_is_called_that(tmp_path: Path) -> None:
 
 class TestBoxes:
     def test_citypersons_as_cityscapes_distributes_it(self, tmp_path: Path) -> None:
-        root = on_disk("citypersons", tmp_path)
+        root = on_disk("citypersons", tmp_path)[0]
         card = load_card("citypersons")
         before = {split: load_samples("citypersons", split, tmp_path) for split in ("train", "val")}
         names = CityPersonsOptions.of(card).names
@@ -238,7 +222,7 @@ class TestBoxes:
     def test_boxes_of_toolchains_in_the_form_of_coco(
         self, tmp_path: Path, name: str, split: str, file: str, stated: str, gone: list[str]
     ) -> None:
-        root = on_disk(name, tmp_path)
+        root = on_disk(name, tmp_path)[0]
         before = load_samples(name, split, tmp_path)
         images, annotations = [], []
         for number, row in enumerate(before.itertuples(), 1):
@@ -290,7 +274,7 @@ class TestNumbersOfConversions:
         return {image["file_name"]: image["id"] for image in images}
 
     def test_crowdhuman(self, tmp_path: Path) -> None:
-        root = on_disk("crowdhuman", tmp_path)
+        root = on_disk("crowdhuman", tmp_path)[0]
         table = load_samples("crowdhuman", "val", tmp_path)
         numbers = self.conversion(root / "annotations/val.json", [f"{i}.jpg" for i in table["id"]])
         table = load_samples("crowdhuman", "val", tmp_path)
@@ -302,7 +286,7 @@ class TestNumbersOfConversions:
         assert read.rows.tolist() == list(range(len(table)))
 
     def test_caltech(self, tmp_path: Path) -> None:
-        root = on_disk("caltech", tmp_path)
+        root = on_disk("caltech", tmp_path)[0]
         frames = [i.replace("_I", "_").rsplit("_", 1) for i in load_samples("caltech", "test", tmp_path)["id"]]
         numbers = self.conversion(root / "val.json", [f"{stem}_{int(frame)}.png" for stem, frame in frames])
         table = load_samples("caltech", "test", tmp_path)
@@ -310,7 +294,7 @@ class TestNumbersOfConversions:
         assert named(load_card("caltech"), table, given) == table["id"].tolist()
 
     def test_aic(self, tmp_path: Path) -> None:
-        root = on_disk("aic", tmp_path)
+        root = on_disk("aic", tmp_path)[0]
         ids = load_samples("aic", "val", tmp_path).attrs["image_ids"]
         numbers = self.conversion(root / "annotations/aic_val.json", [f"{i}.jpg" for i in ids])
         table = load_samples("aic", "val", tmp_path)

@@ -145,11 +145,8 @@ def _leg(joints: Floats, frames: Floats, angle: Angle, side: str, sign: float, b
     ankle = knee + _along(shin, 0, -0.50 * leg, 0)
     for name, frame in (("thigh", thigh), ("shin", shin), ("foot", foot)):
         frames[:, SEGMENT[f"{side}_{name}"]] = frame
-    joints[:, JOINT[f"{side}_hip"]], joints[:, JOINT[f"{side}_knee"]], joints[:, JOINT[f"{side}_ankle"]] = (
-        hip,
-        knee,
-        ankle,
-    )
+    for name, joint in (("hip", hip), ("knee", knee), ("ankle", ankle)):
+        joints[:, JOINT[f"{side}_{name}"]] = joint
     sole = -0.038 * h
     joints[:, JOINT[f"{side}_heel"]] = ankle + _along(foot, 0, sole, -0.030 * h)
     joints[:, JOINT[f"{side}_toe"]] = ankle + _along(foot, -sign * 0.008 * h, sole, 0.105 * h)

@@ -7,6 +7,7 @@ bags, employees) is 0 for all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from humanbench.data.mannequin.geometry import Actor, heading_sector
 from humanbench.data.mannequin.looks import COLORS, Cloth
@@ -64,12 +65,9 @@ def _sleeve(actor: Actor) -> str:
     return "long" if actor.look.outer is not None else actor.look.sleeve
 
 
-def _skirted(actor: Actor) -> bool:
-    return actor.look.lower in ("short_skirt", "skirt", "long_skirt", "dress")
-
-
-def _trousered(actor: Actor) -> bool:
-    return actor.look.lower in ("trousers", "jumpsuit")
+def _is(what: str, *values: Any) -> Rule:
+    """Whether this of somebody's look is one of the values."""
+    return lambda a: getattr(a.look, what) in values
 
 
 def _jeans(actor: Actor) -> bool:
@@ -80,36 +78,12 @@ def _bags(*kinds: str) -> Rule:
     return lambda a: any(k in bag for bag in a.look.bags for k in kinds)
 
 
-def _age(*ages: str) -> Rule:
-    return lambda a: a.look.age in ages
-
-
-def _gender(gender: str) -> Rule:
-    return lambda a: a.look.gender == gender
-
-
-def _pattern(*patterns: str) -> Rule:
-    return lambda a: _upper(a).pattern in patterns
-
-
-def _shoes(*kinds: str) -> Rule:
-    return lambda a: a.look.shoes in kinds
-
-
-def _lowers(*kinds: str) -> Rule:
-    return lambda a: a.look.lower in kinds
+def _pattern(part: Callable[[Actor], Cloth], *patterns: str) -> Rule:
+    return lambda a: part(a).pattern in patterns
 
 
 def _hat(a: Actor) -> bool:
     return bool(a.look.hat)
-
-
-def _glasses(a: Actor) -> bool:
-    return a.look.glasses
-
-
-def _long_hair(a: Actor) -> bool:
-    return a.look.hair == "long"
 
 
 def _coat(a: Actor) -> bool:
@@ -120,12 +94,12 @@ def _tshirt(a: Actor) -> bool:
     return a.look.outer is None and a.look.sleeve == "short"
 
 
-def _formal(a: Actor) -> bool:
-    return a.look.formal
-
-
 def _calling(a: Actor) -> bool:
     return a.pose == "phone"
+
+
+def _moving(a: Actor) -> bool:
+    return a.pose in ("walking", "running")
 
 
 def _employee(a: Actor) -> bool:
@@ -140,12 +114,18 @@ def _nothing_worn(a: Actor) -> bool:
     return not (a.look.hat or a.look.glasses or a.look.scarf)
 
 
+_skirted = _is("lower", "short_skirt", "skirt", "long_skirt", "dress")
+_trousered = _is("lower", "trousers", "jumpsuit")
+_glasses = _is("glasses", True)
+_formal = _is("formal", True)
+_long_hair = _is("hair", "long")
+
 _RULES: dict[str, Rule] = {
     # PA-100K
-    "Female": _gender("female"),
-    "AgeOver60": _age("old"),
-    "Age18-60": _age("adult"),
-    "AgeLess18": _age("child", "teen"),
+    "Female": _is("gender", "female"),
+    "AgeOver60": _is("age", "old"),
+    "Age18-60": _is("age", "adult"),
+    "AgeLess18": _is("age", "child", "teen"),
     "Front": lambda a: facing(a, 4) == "front",
     "Back": lambda a: facing(a, 4) == "back",
     "Side": lambda a: facing(a, 4) in ("left", "right"),
@@ -157,28 +137,28 @@ _RULES: dict[str, Rule] = {
     "HoldObjectsInFront": _bags("held"),
     "ShortSleeve": lambda a: _sleeve(a) != "long",
     "LongSleeve": lambda a: _sleeve(a) == "long",
-    "UpperStride": _pattern("stripes", "pinstripes"),
-    "UpperLogo": _pattern("logo"),
-    "UpperPlaid": _pattern("checks"),
-    "UpperSplice": _pattern("splice"),
-    "LowerStripe": lambda a: _lower(a).pattern in ("stripes", "pinstripes"),
-    "LowerPattern": lambda a: _lower(a).pattern in ("checks", "dots", "logo"),
-    "LongCoat": lambda a: a.look.long_coat,
+    "UpperStride": _pattern(_upper, "stripes", "pinstripes"),
+    "UpperLogo": _pattern(_upper, "logo"),
+    "UpperPlaid": _pattern(_upper, "checks"),
+    "UpperSplice": _pattern(_upper, "splice"),
+    "LowerStripe": _pattern(_lower, "stripes", "pinstripes"),
+    "LowerPattern": _pattern(_lower, "checks", "dots", "logo"),
+    "LongCoat": _is("long_coat", True),
     "Trousers": _trousered,
-    "Shorts": _lowers("shorts"),
+    "Shorts": _is("lower", "shorts"),
     "Skirt&Dress": _skirted,
-    "boots": _shoes("boots"),
+    "boots": _is("shoes", "boots"),
     # RAP v2
-    "AgeLess16": _age("child"),
-    "Age17-30": _age("teen"),
-    "Age31-45": _age("adult"),
-    "Age46-60": _age("old"),
+    "AgeLess16": _is("age", "child"),
+    "Age17-30": _is("age", "teen"),
+    "Age31-45": _is("age", "adult"),
+    "Age46-60": _is("age", "old"),
     "BodyFat": lambda a: a.look.build > 1.08,
     "BodyNormal": lambda a: 0.88 <= a.look.build <= 1.08,
     "BodyThin": lambda a: a.look.build < 0.88,
-    "Customer": lambda a: not _employee(a),
-    "Employee": lambda a: _employee(a),
-    "hs-BaldHead": lambda a: a.look.hair == "bald",
+    "Customer": _not(_employee),
+    "Employee": _employee,
+    "hs-BaldHead": _is("hair", "bald"),
     "hs-LongHair": _long_hair,
     "hs-BlackHair": lambda a: sum(a.look.hair_rgb) < 0.4 and a.look.hair != "bald",
     "hs-Hat": _hat,
@@ -187,23 +167,23 @@ _RULES: dict[str, Rule] = {
     "ub-Sweater": lambda a: a.look.outer is None and a.look.sleeve == "long" and not a.look.formal,
     "ub-Vest": lambda a: a.look.outer is None and a.look.sleeve == "none",
     "ub-TShirt": _tshirt,
-    "ub-Cotton": lambda a: a.look.long_coat,
+    "ub-Cotton": _is("long_coat", True),
     "ub-Jacket": lambda a: _coat(a) and not a.look.formal and not a.look.long_coat,
     "ub-SuitUp": lambda a: _coat(a) and a.look.formal,
     "ub-Tight": lambda a: a.look.outer is None and a.look.build < 0.85,
     "ub-ShortSleeve": lambda a: _sleeve(a) == "short",
     "ub-Others": _never,
     "lb-LongTrousers": _trousered,
-    "lb-Skirt": _lowers("skirt", "long_skirt"),
-    "lb-ShortSkirt": _lowers("short_skirt"),
-    "lb-Dress": _lowers("dress"),
+    "lb-Skirt": _is("lower", "skirt", "long_skirt"),
+    "lb-ShortSkirt": _is("lower", "short_skirt"),
+    "lb-Dress": _is("lower", "dress"),
     "lb-Jeans": _jeans,
     "lb-TightTrousers": lambda a: _trousered(a) and a.look.build < 0.88,
-    "shoes-Leather": _shoes("shoes"),
+    "shoes-Leather": _is("shoes", "shoes"),
     "shoes-Sports": lambda a: a.look.shoes == "sneakers" and a.look.socks,
-    "shoes-Boots": _shoes("boots"),
+    "shoes-Boots": _is("shoes", "boots"),
     "shoes-Cloth": lambda a: a.look.shoes == "sneakers" and not a.look.socks,
-    "shoes-Casual": _shoes("sandals"),
+    "shoes-Casual": _is("shoes", "sandals"),
     "shoes-Other": _never,
     "attachment-Backpack": _bags("backpack"),
     "attachment-ShoulderBag": _bags("shoulder_bag"),
@@ -223,84 +203,84 @@ _RULES: dict[str, Rule] = {
     "action-CarryingByHand": _bags("hand_bag"),
     "action-Other": lambda a: a.pose in ("running", "reaching"),
     # PETA
-    "personalLess30": _age("child", "teen"),
-    "personalLess45": _age("adult"),
+    "personalLess30": _is("age", "child", "teen"),
+    "personalLess45": _is("age", "adult"),
     "personalLess60": _never,
-    "personalLarger60": _age("old"),
+    "personalLarger60": _is("age", "old"),
     "carryingBackpack": _bags("backpack"),
     "carryingOther": _bags("held", "trolley"),
-    "lowerBodyCasual": lambda a: not a.look.formal,
-    "upperBodyCasual": lambda a: not a.look.formal,
+    "lowerBodyCasual": _not(_formal),
+    "upperBodyCasual": _not(_formal),
     "lowerBodyFormal": _formal,
     "upperBodyFormal": _formal,
     "accessoryHat": _hat,
     "upperBodyJacket": _coat,
     "lowerBodyJeans": _jeans,
     "footwearLeatherShoes": lambda a: a.look.formal and a.look.shoes == "shoes",
-    "upperBodyLogo": _pattern("logo"),
+    "upperBodyLogo": _pattern(_upper, "logo"),
     "hairLong": _long_hair,
-    "personalMale": _gender("male"),
+    "personalMale": _is("gender", "male"),
     "carryingMessengerBag": _bags("shoulder_bag"),
     "accessoryMuffler": lambda a: a.look.scarf is not None,
     "accessoryNothing": _nothing_worn,
     "carryingNothing": lambda a: not a.look.bags and a.look.umbrella is None,
-    "upperBodyPlaid": _pattern("checks"),
+    "upperBodyPlaid": _pattern(_upper, "checks"),
     "carryingPlasticBags": _bags("hand_bag"),
-    "footwearSandals": _shoes("sandals"),
-    "footwearShoes": _shoes("shoes", "boots"),
-    "lowerBodyShorts": _lowers("shorts"),
+    "footwearSandals": _is("shoes", "sandals"),
+    "footwearShoes": _is("shoes", "shoes", "boots"),
+    "lowerBodyShorts": _is("lower", "shorts"),
     "upperBodyShortSleeve": lambda a: _sleeve(a) == "short",
     "lowerBodyShortSkirt": _skirted,
-    "footwearSneaker": _shoes("sneakers"),
-    "upperBodyThinStripes": _pattern("pinstripes"),
+    "footwearSneaker": _is("shoes", "sneakers"),
+    "upperBodyThinStripes": _pattern(_upper, "pinstripes"),
     "accessorySunglasses": _glasses,
     "lowerBodyTrousers": lambda a: _trousered(a) and not _jeans(a),
     "upperBodyTshirt": _tshirt,
     "upperBodyOther": lambda a: a.look.sleeve == "none" or a.look.lower == "dress",
     "upperBodyVNeck": _never,
     # WIDER Attribute
-    "Male": _gender("male"),
+    "Male": _is("gender", "male"),
     "longHair": _long_hair,
     "sunglass": _glasses,
     "T-shirt": _tshirt,
     "longSleeve": lambda a: _sleeve(a) == "long",
     "formal": _formal,
-    "shorts": _lowers("shorts"),
+    "shorts": _is("lower", "shorts"),
     "jeans": _jeans,
     "longPants": _trousered,
     "skirt": _skirted,
-    "faceMask": lambda a: a.look.mask,
-    "logo": _pattern("logo"),
-    "stripe": _pattern("stripes", "pinstripes"),
+    "faceMask": _is("mask", True),
+    "logo": _pattern(_upper, "logo"),
+    "stripe": _pattern(_upper, "stripes", "pinstripes"),
     # Market-1501 Attribute: 1 is the second of the codes, e.g. short sleeves, short lower body, trousers, long hair
     "backpack": _bags("backpack"),
     "bag": _bags("shoulder_bag"),
     "handbag": _bags("hand_bag"),
-    "clothes": lambda a: not _skirted(a),
+    "clothes": _not(_skirted),
     "down": lambda a: a.look.lower in ("shorts", "short_skirt", "skirt", "dress"),
     "up": lambda a: _sleeve(a) != "long",
     "hair": _long_hair,
     "hat": _hat,
-    "gender": _gender("female"),
-    "young": _age("child"),
-    "teenager": _age("teen"),
-    "adult": _age("adult"),
-    "old": _age("old"),
+    "gender": _is("gender", "female"),
+    "young": _is("age", "child"),
+    "teenager": _is("age", "teen"),
+    "adult": _is("age", "adult"),
+    "old": _is("age", "old"),
     # UAV-Human
-    "male": _gender("male"),
+    "male": _is("gender", "male"),
     "upper style long": lambda a: _sleeve(a) == "long",
     "upper style short": lambda a: _sleeve(a) != "long" and a.look.lower != "dress",
     "upper style skirt": lambda a: _sleeve(a) != "long" and a.look.lower == "dress",
     "upper style n/a": _never,
     "lower style long": _trousered,
-    "lower style short": _lowers("shorts"),
+    "lower style short": _is("lower", "shorts"),
     "lower style skirt": _skirted,
     "lower style n/a": _never,
     # PARSE-27k
-    "Gender male": _gender("male"),
-    "Gender female": _gender("female"),
-    "Posture walking": lambda a: _moving(a),
-    "Posture standing": lambda a: not _moving(a),
+    "Gender male": _is("gender", "male"),
+    "Gender female": _is("gender", "female"),
+    "Posture walking": _moving,
+    "Posture standing": _not(_moving),
 }
 
 _PARSE_27K: dict[str, Rule] = {
@@ -316,10 +296,6 @@ _PARSE_27K: dict[str, Rule] = {
 _RULES |= {f"{name} yes": test for name, test in _PARSE_27K.items()}
 _RULES |= {f"{name} no": _not(test) for name, test in _PARSE_27K.items()}
 _RULES |= {f"{name} n/a": _never for name in (*_PARSE_27K, "Orientation", "Orientation8", "Gender", "Posture")}
-
-
-def _moving(actor: Actor) -> bool:
-    return actor.pose in ("walking", "running")
 
 
 _MERGED = {"grey": "gray", "dark brown": "brown", "orange": "yellow"}

@@ -8,23 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.camera import Camera
 
 F32 = NDArray[np.float32]
-KINDS: tuple[str, ...] = ("street", "plaza", "room", "park", "studio")
 
 
 def draw_backdrop(rng: np.random.Generator, camera: Camera, kind: str, beyond: float = 0.0) -> F32:
     """An H x W x 3 float32 picture (0..1) of an empty place of this kind; what closes it is `beyond` metres away."""
     width, height = camera.size
-    far = max(beyond, float(rng.uniform(*_WALL_AT[kind])))
+    draw_ground, draw_wall, distance, tall = _PLACES[kind]
+    far = max(beyond, float(rng.uniform(*distance)))
     base = _row_of(camera, far)
     image = np.empty((height, width, 3), np.float32)
     first = int(np.clip(np.ceil(base), 0, height))  # row of the ground
     x, z = camera.ground(np.arange(width, dtype=float)[None], np.arange(first, height, dtype=float)[:, None])
-    image[first:] = _GROUND[kind](rng, np.nan_to_num(x).astype(np.float32), np.nan_to_num(z).astype(np.float32))
+    image[first:] = draw_ground(rng, np.nan_to_num(x).astype(np.float32), np.nan_to_num(z).astype(np.float32))
     if first:
-        image[:first] = _WALL[kind](rng, first, width, base, max(4.0, camera.focal * _WALL_HEIGHT[kind] / far))
+        image[:first] = draw_wall(rng, first, width, base, max(4.0, camera.focal * tall / far))
     image *= np.float32(0.86) + np.float32(0.28) * noise(rng, height, width, 5)[..., None]
     return np.clip(image, 0, 1, out=image)
 
@@ -44,15 +45,15 @@ def _row_of(camera: Camera, distance: float) -> float:
     return float(np.nan_to_num(point[1], nan=-1e6))
 
 
-def _tone(rng: np.random.Generator, low: float, high: float, colour: float = 0.04) -> NDArray[np.float64]:
+def _tone(rng: np.random.Generator, low: float, high: float, colour: float = 0.04) -> Floats:
     return np.clip(rng.uniform(low, high) + rng.normal(0, colour, 3), 0.02, 0.98)
 
 
-def _lines(values: F32, step: float, share: float) -> NDArray[np.bool_]:
+def _lines(values: F32, step: float, share: float) -> Bools:
     return (values / np.float32(step)) % 1 < share
 
 
-def _plane(tone: NDArray[np.float64], x: F32, z: F32) -> F32:
+def _plane(tone: Floats, x: F32, z: F32) -> F32:
     return np.broadcast_to(tone.astype(np.float32), (len(z), x.shape[1], 3)).copy()
 
 
@@ -144,19 +145,11 @@ def _plain(rng: np.random.Generator, height: int, width: int, base: float, store
 
 Ground = Callable[[np.random.Generator, F32, F32], F32]
 Wall = Callable[[np.random.Generator, int, int, float, float], F32]
-_GROUND: dict[str, Ground] = {
-    "street": _street_ground,
-    "plaza": _tile_ground,
-    "room": _tile_ground,
-    "park": _grass_ground,
-    "studio": _floor_ground,
+_PLACES: dict[str, tuple[Ground, Wall, tuple[float, float], float]] = {
+    "street": (_street_ground, _facades, (14, 40), 3.5),
+    "plaza": (_tile_ground, _facades, (30, 70), 4.0),
+    "room": (_tile_ground, _interior, (6, 14), 3.0),
+    "park": (_grass_ground, _trees, (15, 45), 5.0),
+    "studio": (_floor_ground, _plain, (5, 9), 3.0),
 }
-_WALL: dict[str, Wall] = {
-    "street": _facades,
-    "plaza": _facades,
-    "room": _interior,
-    "park": _trees,
-    "studio": _plain,
-}
-_WALL_AT = {"street": (14, 40), "plaza": (30, 70), "room": (6, 14), "park": (15, 45), "studio": (5, 9)}
-_WALL_HEIGHT = {"street": 3.5, "plaza": 4.0, "room": 3.0, "park": 5.0, "studio": 3.0}
+"""By kind: the ground, what closes it, how far away that is and how high, both in metres."""

@@ -64,8 +64,3 @@ class Camera:
         falling = c * down + s
         reach = self.height / np.where(falling > 1e-4, falling, np.nan)
         return (x - self.cx) / self.focal * reach, (c - s * down) * reach
-
-    @property
-    def horizon(self) -> float:
-        """The row of the horizon (may lie outside the picture)."""
-        return self.cy - self.focal * float(np.tan(self.tilt))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.compiled import compiled
+from humanbench.schema import Record
 
 F32 = NDArray[np.float32]
 
 _SHARP = 0.3  # sigma in pixels below which a blur changes nothing to be seen
 
 
-@dataclass(frozen=True)
-class Film:
+class Film(Record):
     """Ranges (low, high) from which each picture draws; see styles.toml."""
 
     exposure: tuple[float, float] = (0.8, 1.2)
@@ -41,23 +40,23 @@ def develop(image: F32, film: Film, rng: np.random.Generator) -> NDArray[np.uint
     return _print(image, tone, grey, across.astype(np.float32), down.astype(np.float32), grain)
 
 
-def _gaussian(sigma: float) -> NDArray[np.float64]:
+def _gaussian(sigma: float) -> Floats:
     """Weights of a blur, symmetric about the middle one."""
     if sigma <= _SHARP:
         return np.ones(1)
     at = np.arange(-int(3 * sigma), int(3 * sigma) + 1)
     weights = np.exp(-0.5 * (at / sigma) ** 2)
-    blur: NDArray[np.float64] = weights / weights.sum()
+    blur: Floats = weights / weights.sum()
     return blur
 
 
-def _box(width: float) -> NDArray[np.float64]:
+def _box(width: float) -> Floats:
     """Weights of a mean over `width` pixels about the middle one."""
     if width <= 1:
         return np.ones(1)
     at = np.arange(-int(width / 2 + 0.5), int(width / 2 + 0.5) + 1)
     weights = np.clip(width / 2 + 0.5 - np.abs(at), 0, 1)
-    mean: NDArray[np.float64] = weights / weights.sum()
+    mean: Floats = weights / weights.sum()
     return mean
 
 

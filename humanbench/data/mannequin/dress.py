@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.looks import Look, material
 from humanbench.data.mannequin.shapes import SHAPE, SHAPES
 
@@ -25,14 +25,13 @@ MATERIALS: tuple[str, ...] = (
 MATERIAL = {name: i for i, name in enumerate(MATERIALS)}
 
 _TRUNK = ("chest", "left_flank", "right_flank", "left_breast", "right_breast")
-_BODY = tuple(s.name for s in SHAPES if s.region not in ("head", "object"))
 
 
 @dataclass(frozen=True)
 class Dressed:
     """Per shape: exists, cloth thickness in body heights, material row, garment index; and the material table."""
 
-    active: NDArray[np.bool_]
+    active: Bools
     inflate: Floats
     material: NDArray[np.int32]
     garment: NDArray[np.int32]
@@ -81,13 +80,11 @@ def dress(look: Look, sitting: bool = False) -> Dressed:
     return Dressed(exists > 0, thickness, cloth.astype(np.int32), garment.astype(np.int32), _materials(look))
 
 
+_HAIR = {"short": ("hair",), "long": ("hair", "long_hair"), "bun": ("hair", "bun"), "bald": ()}
+
+
 def _hair(rack: _Rack, look: Look) -> None:
-    if look.hair != "bald":
-        rack.put("hair", "hair", "hair")
-    if look.hair == "long":
-        rack.put("long_hair", "hair", "hair")
-    if look.hair == "bun":
-        rack.put("bun", "hair", "hair")
+    rack.put(_HAIR[look.hair], "hair", "hair")
     if look.beard:
         rack.put("beard", "hair", "hair")
     if look.mask:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.anatomy import JOINTS, SEGMENT, Bodies, kinematics, rotation
 from humanbench.data.mannequin.camera import Camera
 from humanbench.data.mannequin.dress import GARMENT, Dressed, dress
@@ -92,7 +92,7 @@ class SceneGeometry:
     start: Floats
     end: Floats
     radii: Floats  # P x 2
-    flat: NDArray[np.bool_]
+    flat: Bools
     owner: NDArray[np.int32]
     shape: NDArray[np.int32]
     garment: NDArray[np.int32]
@@ -109,7 +109,7 @@ class SceneGeometry:
             columns += [x, y, points[:, 2], radius * scale]
         return np.stack([*columns, self.radii[:, 0], self.radii[:, 1]], axis=1).astype(np.float32)
 
-    def boxes(self, camera: Camera, wanted: NDArray[np.bool_] = IN_BOX) -> Floats:
+    def boxes(self, camera: Camera, wanted: Bools = IN_BOX) -> Floats:
         """Box (x, y, w, h) around the `wanted` shapes of everybody, whether or not anything covers them: N x 4."""
         mine = (self.owner >= 0) & wanted[self.shape] & (self.start[:, 2] > _NEAREST) & (self.end[:, 2] > _NEAREST)
         g, owner = self.projected(camera)[mine].astype(float), self.owner[mine]
@@ -123,7 +123,7 @@ class SceneGeometry:
         return np.where(np.isfinite(box), box, 0.0)
 
 
-def _across(geometry: Floats, flat: NDArray[np.bool_]) -> Floats:
+def _across(geometry: Floats, flat: Bools) -> Floats:
     """How far the ends of capsules reach in x and y, in radii (P x 2): 1, and for flat ones only across their axis."""
     axis = geometry[:, 4:6] - geometry[:, 0:2]
     length = np.linalg.norm(axis, axis=1, keepdims=True)
@@ -207,9 +207,7 @@ def obstacle_geometry(camera: Camera, obstacles: list[Obstacle]) -> SceneGeometr
         garment=np.full(len(which), GARMENT["object"], np.int32),
         material=which.astype(np.int32),
         materials=np.concatenate([rgb, 0.6 * rgb, np.tile([1, 0.5, 0.05], (len(rgb), 1))], axis=1).astype(np.float32),
-        frames=np.concatenate([start, np.tile(camera.rotation.T.reshape(9), (len(which), 1))], axis=1).astype(
-            np.float32
-        ),
+        frames=np.hstack([start, np.tile(camera.rotation.T.reshape(9), (len(which), 1))]).astype(np.float32),
     )
 
 
@@ -220,30 +218,13 @@ def combined(*parts: SceneGeometry) -> SceneGeometry:
         return filled[0] if filled else _EMPTY
     people = np.cumsum([0, *(len(part.joints) for part in filled)]).tolist()
     rows = np.cumsum([0, *(len(part.materials) for part in filled)]).tolist()
-    joined = {
-        name: np.concatenate([getattr(part, name) for part in filled])
-        for name in (
-            "joints",
-            "heads",
-            "feet",
-            "start",
-            "end",
-            "radii",
-            "flat",
-            "shape",
-            "garment",
-            "materials",
-            "frames",
-        )
-    }
-    return SceneGeometry(
-        actors=tuple(actor for part in filled for actor in part.actors),
-        owner=np.concatenate(
-            [np.where(part.owner < 0, -1, part.owner + n) for part, n in zip(filled, people, strict=False)]
-        ),
-        material=np.concatenate([part.material + n for part, n in zip(filled, rows, strict=False)]),
-        **joined,
-    )
+    counted = [
+        replace(part, owner=np.where(part.owner < 0, -1, part.owner + n), material=part.material + m)
+        for part, n, m in zip(filled, people, rows, strict=False)
+    ]
+    names = [field.name for field in fields(SceneGeometry) if field.name != "actors"]
+    joined = {name: np.concatenate([getattr(part, name) for part in counted]) for name in names}
+    return SceneGeometry(actors=tuple(actor for part in filled for actor in part.actors), **joined)
 
 
 _NOTHING = np.zeros(0, np.int32)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from humanbench.data.mannequin.raster import PATTERNS
+from humanbench.data.mannequin.styles import Style
 
 Rgb = tuple[float, float, float]
 
@@ -71,19 +72,9 @@ class Look:
     formal: bool  # leather shoes, shirt and plain trousers or skirt
 
 
-@dataclass(frozen=True)
-class Wardrobe:
-    """What the people of one dataset wear: colour weights and the chances of things (see styles.toml)."""
-
-    colors: Mapping[str, float]
-    patterns: Mapping[str, float]
-    chance: Mapping[str, float]
-    muted: float = 0.0  # 0: the palette as it is, 1: all greys
-
-
-def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
+def draw_look(rng: np.random.Generator, style: Style) -> Look:
     """A new person."""
-    chance = wardrobe.chance
+    chance = style.chance
 
     def happens(name: str, factor: float = 1.0) -> bool:
         return bool(rng.random() < chance.get(name, 0.0) * factor)
@@ -98,9 +89,7 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
     if gender == "male" and rng.random() < (0.3 if age == "old" else 0.06):
         hair = "bald"
     hair_rgb = (0.62, 0.62, 0.60) if age == "old" else _jitter(rng, _HAIR[int(rng.integers(len(_HAIR)))], 0.02)
-    outer = (
-        cloth(rng, wardrobe, plain=True) if happens("outer", 1.0 if not warm else 0.1) and lower != "dress" else None
-    )
+    outer = cloth(rng, style, plain=True) if happens("outer", 1.0 if not warm else 0.1) and lower != "dress" else None
     bags = tuple(b for b in BAGS if happens(b))
     hat = ("cap" if rng.random() < 0.6 else "hat") if happens("hat") else ""
     look = Look(
@@ -115,25 +104,25 @@ def draw_look(rng: np.random.Generator, wardrobe: Wardrobe) -> Look:
         hair_rgb=hair_rgb,
         beard=gender == "male" and age in ("adult", "old") and happens("beard"),
         sleeve=pick(rng, {"short": 0.8, "none": 0.12, "long": 0.08} if warm else {"long": 0.85, "short": 0.15}),
-        top=cloth(rng, wardrobe),
+        top=cloth(rng, style),
         outer=outer,
         long_coat=outer is not None and happens("long_coat"),
         lower=lower,
-        bottom=cloth(rng, wardrobe, plain=rng.random() < 0.8),
+        bottom=cloth(rng, style, plain=rng.random() < 0.8),
         shoes=pick(
             rng, {"shoes": 0.4, "sneakers": 0.3, "boots": 0.05 if warm else 0.3, "sandals": 0.2 if warm else 0.0}
         ),
-        shoe=cloth(rng, wardrobe, plain=True),
+        shoe=cloth(rng, style, plain=True),
         socks=happens("socks"),
         hat=hat,
-        hat_cloth=cloth(rng, wardrobe, plain=True) if hat else None,
+        hat_cloth=cloth(rng, style, plain=True) if hat else None,
         glasses=happens("glasses"),
-        scarf=cloth(rng, wardrobe, plain=True) if happens("scarf", 0.1 if warm else 1.0) else None,
+        scarf=cloth(rng, style, plain=True) if happens("scarf", 0.1 if warm else 1.0) else None,
         belt=happens("belt"),
         gloves=happens("gloves", 0.05 if warm else 1.0),
         bags=bags,
-        bag=cloth(rng, wardrobe, plain=True) if bags else None,
-        umbrella=cloth(rng, wardrobe, plain=True) if happens("umbrella") and "left_hand_bag" not in bags else None,
+        bag=cloth(rng, style, plain=True) if bags else None,
+        umbrella=cloth(rng, style, plain=True) if happens("umbrella") and "left_hand_bag" not in bags else None,
         mask=happens("mask"),
         formal=happens("formal", 1.0 if age in ("adult", "old") else 0.0),
     )
@@ -158,17 +147,17 @@ def _suit(look: Look) -> Look:
 _KEPT = ("gender", "age", "height", "build", "shoulders", "hips", "skin", "hair", "hair_rgb", "beard")
 
 
-def redress(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
+def redress(rng: np.random.Generator, style: Style, look: Look) -> Look:
     """The same person in other clothes."""
-    other = draw_look(rng, wardrobe)
+    other = draw_look(rng, style)
     while other.gender != look.gender:
-        other = draw_look(rng, wardrobe)
+        other = draw_look(rng, style)
     return replace(other, **{name: getattr(look, name) for name in _KEPT})
 
 
-def lookalike(rng: np.random.Generator, wardrobe: Wardrobe, look: Look) -> Look:
+def lookalike(rng: np.random.Generator, style: Style, look: Look) -> Look:
     """Another person who could be mistaken for `look`: same kind of clothes and colours, a few things different."""
-    other = draw_look(rng, wardrobe)
+    other = draw_look(rng, style)
     alike = replace(look, height=other.height, build=other.build, skin=other.skin, hair_rgb=other.hair_rgb)
     changes: Sequence[dict[str, Any]] = (
         {"shoe": other.shoe, "shoes": other.shoes},
@@ -191,33 +180,24 @@ def skin_tone(skin: Rgb) -> int:
     return 1 + int(np.argmin([sum((a - b) ** 2 for a, b in zip(skin, tone, strict=True)) for tone in _SKIN]))
 
 
-def cloth(rng: np.random.Generator, wardrobe: Wardrobe, plain: bool = False) -> Cloth:
-    """A piece of cloth in the wardrobe's colours and patterns."""
-    color = pick(rng, wardrobe.colors)
-    rgb = _mute(_jitter(rng, COLORS[color], 0.035), wardrobe.muted)
-    pattern = "plain" if plain else pick(rng, wardrobe.patterns)
+def cloth(rng: np.random.Generator, style: Style, plain: bool = False) -> Cloth:
+    """A piece of cloth in the style's colours and patterns."""
+    color = pick(rng, style.colors)
+    rgb = _mute(_jitter(rng, COLORS[color], 0.035), style.muted)
+    pattern = "plain" if plain else pick(rng, style.patterns)
     if pattern == "plain":
         return Cloth(color, rgb)
-    second = pick(rng, {c: w for c, w in wardrobe.colors.items() if c != color} or {color: 1.0})
-    return Cloth(color, rgb, pattern, _mute(COLORS[second], wardrobe.muted), rng.uniform(0.05, 0.12))
+    second = pick(rng, {c: w for c, w in style.colors.items() if c != color} or {color: 1.0})
+    return Cloth(color, rgb, pattern, _mute(COLORS[second], style.muted), rng.uniform(0.05, 0.12))
 
 
 def _lower(rng: np.random.Generator, gender: str, warm: bool) -> str:
     if gender == "male":
-        return pick(
-            rng, {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05} if warm else {"trousers": 0.95, "jumpsuit": 0.05}
-        )
-    weights = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
-    if not warm:
-        weights = {
-            "trousers": 0.7,
-            "short_skirt": 0.08,
-            "skirt": 0.08,
-            "long_skirt": 0.04,
-            "dress": 0.06,
-            "jumpsuit": 0.04,
-        }
-    return pick(rng, weights)
+        summer, winter = {"trousers": 0.45, "shorts": 0.5, "jumpsuit": 0.05}, {"trousers": 0.95, "jumpsuit": 0.05}
+        return pick(rng, summer if warm else winter)
+    summer = {"trousers": 0.3, "shorts": 0.2, "short_skirt": 0.15, "skirt": 0.1, "long_skirt": 0.05, "dress": 0.2}
+    winter = {"trousers": 0.7, "short_skirt": 0.08, "skirt": 0.08, "long_skirt": 0.04, "dress": 0.06, "jumpsuit": 0.04}
+    return pick(rng, summer if warm else winter)
 
 
 def pick(rng: np.random.Generator, weights: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.cards import Labels
 from humanbench.data.mannequin.anatomy import JOINT
 from humanbench.data.mannequin.dress import GARMENTS
@@ -92,23 +92,15 @@ def _names(worn_sleeve: str, lower: str, shoes: str, garment: str, region: str) 
     leg = region.endswith(("thigh", "shin", "foot"))
     sleeve = {"none": "vest", "short": "short-sleeve", "long": "long-sleeve"}[worn_sleeve]
     top = ("upper-clothes", "top", "vest" if sleeve == "vest" else f"{sleeve}-top")
-    if garment == "skin":
-        return _skin(region, side, leg)
-    if garment == "upper":
-        return top
-    if garment == "coat":
-        return ("coat", "outer", "long-sleeve-outwear", "upper-clothes")
-    if garment == "dress":
-        return ("dress", f"{sleeve}-dress")
-    if garment == "jumpsuit":
-        return ("jumpsuits", *(("pants", "trousers") if leg or region == "hips" else top))
-    if garment == "pants":
-        return ("shorts", "pants") if lower == "shorts" else ("pants", "trousers")
-    if garment == "shoe":
-        return ("boots" if shoes == "boots" else "footwear", "footwear", f"{side}-shoe")
-    if garment == "belt":
-        return ("belt", "pants", "trousers")
     return {
+        "skin": _skin(region, side, leg),
+        "upper": top,
+        "coat": ("coat", "outer", "long-sleeve-outwear", "upper-clothes"),
+        "dress": ("dress", f"{sleeve}-dress"),
+        "jumpsuit": ("jumpsuits", *(("pants", "trousers") if leg or region == "hips" else top)),
+        "pants": ("shorts", "pants") if lower == "shorts" else ("pants", "trousers"),
+        "shoe": ("boots" if shoes == "boots" else "footwear", "footwear", f"{side}-shoe"),
+        "belt": ("belt", "pants", "trousers"),
         "hat": ("hat", "headwear"),
         "hair": ("hair",),
         "sunglasses": ("sunglasses", "face"),
@@ -154,7 +146,7 @@ def body_classes() -> frozenset[str]:
     return frozenset({"background"} | _NEEDED_OF_THE_BODY | limbs)
 
 
-def _anatomy(scene: Scene, mine: NDArray[np.bool_], person: Person, index: Mapping[str, int]) -> NDArray[np.uint8]:
+def _anatomy(scene: Scene, mine: Bools, person: Person, index: Mapping[str, int]) -> NDArray[np.uint8]:
     """Classes of a vocabulary of body parts (whatever is worn over them), with a disc around each joint."""
     height = scene.upright_height(person)
     rows, columns = np.nonzero(mine)
@@ -174,7 +166,7 @@ def _anatomy(scene: Scene, mine: NDArray[np.bool_], person: Person, index: Mappi
     return classes
 
 
-def _distance(joints: Floats, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+def _distance(joints: Floats, name: str, rows: Ints, columns: Ints) -> Floats:
     x, y = joints[JOINT[name], :2]
     result: Floats = np.hypot(columns - x, rows - y)
     return result

@@ -112,11 +112,11 @@ def place(world: DatasetWorld, number: int) -> Place:
 def identity(world: DatasetWorld, number: int, outfit: int = 0) -> Look:
     """The look of person `number`; `outfit` > 0 are other clothes of the same person."""
     style, rng = world.style, world.rng("identity", number)
-    look = draw_look(rng, style.wardrobe())
+    look = draw_look(rng, style)
     if number > 0 and rng.random() < style.alike:
-        look = lookalike(rng, style.wardrobe(), draw_look(world.rng("identity", number - 1), style.wardrobe()))
+        look = lookalike(rng, style, draw_look(world.rng("identity", number - 1), style))
     if outfit:
-        look = redress(world.rng("outfit", number, outfit), style.wardrobe(), look)
+        look = redress(world.rng("outfit", number, outfit), style, look)
     return look
 
 
@@ -145,7 +145,7 @@ def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph
     count = int(rng.integers(style.people[0], style.people[1] + 1))
     actors = []
     for x, z in _spread(rng, spot.camera, style, count):
-        actors.append(_actor(world, rng, draw_look(rng, style.wardrobe()), x, z))
+        actors.append(_actor(world, rng, draw_look(rng, style), x, z))
     width, height = style.frame
     window = np.array([-0.5, -0.5, width, height])
     obstacles = _obstacles(rng, style, spot.camera, actors)
@@ -155,7 +155,7 @@ def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph
 
 def jpeg(world: DatasetWorld, number: int, photograph: Photograph) -> bytes:
     """Picture `number` as the file it is stored in, in a quality of this world's film."""
-    low, high = world.style.developer().quality
+    low, high = world.style.film.quality
     quality = int(world.rng("quality", number).integers(low, high + 1))
     buffer = io.BytesIO()
     Image.fromarray(photograph.pixels).save(buffer, format="JPEG", quality=quality)
@@ -163,17 +163,12 @@ def jpeg(world: DatasetWorld, number: int, photograph: Photograph) -> bytes:
 
 
 def _photograph(
-    world: DatasetWorld,
-    rng: np.random.Generator,
-    spot: Place,
-    camera: Camera,
-    window: Floats,
-    geometry: SceneGeometry,
+    world: DatasetWorld, rng: np.random.Generator, spot: Place, camera: Camera, window: Floats, geometry: SceneGeometry
 ) -> Photograph:
     style = world.style
     canvas = np.asarray(_cut(spot.backdrop, window, camera.size))
     scene = render(camera, geometry, canvas, spot.light, style.supersample)
-    return Photograph(develop(scene.radiance, style.developer(), rng), scene)
+    return Photograph(develop(scene.radiance, style.film, rng), scene)
 
 
 def _cut(backdrop: Image.Image, window: Floats, size: tuple[int, int]) -> Image.Image:
@@ -235,7 +230,7 @@ def _window(rng: np.random.Generator, style: Style, box: Floats, size: tuple[int
 def _bystanders(world: DatasetWorld, rng: np.random.Generator, actor: Actor) -> list[Actor]:
     others: list[Actor] = []
     while rng.random() < world.style.bystanders and len(others) < 3:
-        look = draw_look(rng, world.style.wardrobe())
+        look = draw_look(rng, world.style)
         x = actor.x + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9)
         others.append(_actor(world, rng, look, float(x), actor.z + float(rng.uniform(-1.5, 0.35))))
     return others

@@ -9,6 +9,7 @@ from humanbench.data.mannequin.sampling import DatasetWorld
 from humanbench.data.mannequin.shots import Shot
 from humanbench.data.mannequin.styles import Style
 from humanbench.data.mannequin.task_scenes import scenes_of
+from humanbench.data.samples import used_splits
 
 _LEAST = 12  # pictures of the smallest split
 _WITHOUT_COUNT = 0.15  # share of a split whose size no source states, of the largest
@@ -22,7 +23,7 @@ def sizes(card: DatasetCard, style: Style, scale: float) -> dict[str, int]:
     real = {name: _official(card, name) for name, split in card.splits.items() if split.labels != "withheld"}
     largest = max((n for n in real.values() if n), default=style.images)
     weight = {name: n or _WITHOUT_COUNT * largest for name, n in real.items()}
-    used = _used(card)
+    used = used_splits(card)
     total = sum(w for name, w in weight.items() if name in used)
     tested = card.evaluation.test if card.evaluation else ()
     least = {name: max(_LEAST, round(style.tested * scale)) if name in tested else _LEAST for name in weight}
@@ -35,13 +36,6 @@ def _official(card: DatasetCard, name: str) -> int:
     split, paper = card.splits[name], card.pretraining
     alone = paper.images if paper and paper.splits == (name,) else 0
     return split.images or split.samples or alone
-
-
-def _used(card: DatasetCard) -> set[str]:
-    used = set(card.pretraining.splits) if card.pretraining else set()
-    if card.evaluation:
-        used |= {*card.evaluation.train, *card.evaluation.test}
-    return used & set(card.splits)
 
 
 def plan(card: DatasetCard, world: DatasetWorld, scale: float) -> dict[str, list[Shot]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats, Ints
 from humanbench.compiled import compiled
 from humanbench.data.mannequin.anatomy import JOINTS
 from humanbench.data.mannequin.camera import Camera
@@ -195,9 +195,9 @@ def _read_off(
     owner: NDArray[np.int32],
     shape: NDArray[np.int32],
     garment: NDArray[np.int32],
-    counted: NDArray[np.bool_],
+    counted: Bools,
     labels: NDArray[np.int32],
-    extents: NDArray[np.int64],
+    extents: Ints,
 ) -> None:
     """Fill `labels` (owner, shape, garment per pixel; -1 where nobody is) from the capsule hit at every k-th pixel.
 
@@ -222,11 +222,7 @@ def _read_off(
 
 
 def _people(
-    camera: Camera,
-    geometry: SceneGeometry,
-    depth: NDArray[np.float32],
-    owner: NDArray[np.int32],
-    extents: NDArray[np.int64],
+    camera: Camera, geometry: SceneGeometry, depth: NDArray[np.float32], owner: NDArray[np.int32], extents: Ints
 ) -> list[Person]:
     width, height = camera.size
     boxes, heads = geometry.boxes(camera), geometry.boxes(camera, HEAD)

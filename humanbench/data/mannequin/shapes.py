@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from humanbench.arrays import Floats
+from humanbench.arrays import Bools, Floats
 from humanbench.data.mannequin.anatomy import JOINT, JOINTS, SEGMENT, Bodies
 
 _POINTS = (*JOINTS, "mid_knee", "mid_ankle")
@@ -76,6 +75,8 @@ def _limbs(side: str) -> list[Shape]:
 
     s, e, w = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
     h, k, a = f"{side}_hip", f"{side}_knee", f"{side}_ankle"
+    foot = f"{side}_foot"
+    heel, toe = _at(f"{side}_heel", foot, 0, 0.018, 0.012), _at(f"{side}_toe", foot, 0, 0.010, -0.012)
     return [
         piece("sleeve", "upper_arm", s, e, 0.0, 0.55, 0.037, 0.032),
         piece("upper_arm", "upper_arm", s, e, 0.5, 1.0, 0.031, 0.026),
@@ -85,158 +86,75 @@ def _limbs(side: str) -> list[Shape]:
         piece("lower_thigh", "thigh", h, k, 0.55, 1.0, 0.049, 0.038),
         piece("shin", "shin", k, a, 0.0, 0.55, 0.038, 0.034),
         piece("lower_shin", "shin", k, a, 0.5, 1.0, 0.035, 0.024),
-        Shape(
-            f"{side}_foot",
-            f"{side}_foot",
-            _at(f"{side}_heel", f"{side}_foot", 0, 0.018, 0.012),
-            _at(f"{side}_toe", f"{side}_foot", 0, 0.010, -0.012),
-            0.024,
-            0.019,
-        ),
+        Shape(foot, foot, heel, toe, 0.024, 0.019),
     ]
 
 
 def _head() -> list[Shape]:
-    def ball(name: str, a: Anchor, b: Anchor, r0: float, r1: float, region: str = "head", flat: bool = False) -> Shape:
-        return Shape(name, region, a, b, r0, r1, flat=flat, headlike=True)
+    def ball(name: str, a: Anchor, b: Anchor, r0: float, r1: float, flat: bool = False) -> Shape:
+        return Shape(name, "head", a, b, r0, r1, flat=flat, headlike=True)
+
+    def on(joint: str, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Anchor:
+        return _at(joint, "head", x, y, z)
 
     return [
-        ball("skull", _at("head", "head", 0, -0.026, 0.014), _at("head", "head", 0, 0.012, 0.0), 0.043, 0.055),
-        ball("nose", _at("nose", "head", 0, 0.004, -0.012), _at("nose", "head", 0, -0.004, 0.0), 0.008, 0.010),
-        ball("left_eye", _at("left_eye", "head", 0, 0, -0.001), _at("left_eye", "head"), 0.007, 0.007),
-        ball("right_eye", _at("right_eye", "head", 0, 0, -0.001), _at("right_eye", "head"), 0.007, 0.007),
-        ball(
-            "mouth", _at("chin", "head", 0.008, 0.016, 0.012), _at("chin", "head", -0.008, 0.016, 0.012), 0.005, 0.005
-        ),
-        ball("hair", _at("head", "head", 0, 0.022, -0.010), _at("head", "head", 0, 0.010, -0.022), 0.058, 0.056),
-        ball(
-            "long_hair", _at("head", "head", 0, -0.01, -0.030), _at("thorax", "torso", 0, -0.05, -0.060), 0.050, 0.034
-        ),
-        ball("bun", _at("head", "head", 0, 0.05, -0.050), _at("head", "head", 0, 0.055, -0.055), 0.026, 0.026),
-        ball("beard", _at("chin", "head", 0, 0.004, -0.008), _at("chin", "head", 0, 0.012, -0.004), 0.026, 0.026),
-        ball("mask", _at("chin", "head", 0, 0.010, -0.004), _at("nose", "head", 0, -0.010, -0.014), 0.030, 0.020),
-        ball("hat", _at("head", "head", 0, 0.045, -0.006), _at("head", "head", 0, 0.062, -0.008), 0.060, 0.046),
-        ball(
-            "visor", _at("head", "head", 0.030, 0.042, 0.056), _at("head", "head", -0.030, 0.042, 0.056), 0.014, 0.014
-        ),
-        ball("brim", _at("head", "head", 0, 0.034, 0), _at("head", "head", 0, 0.046, 0), 0.105, 0.075, flat=True),
-        ball(
-            "glasses",
-            _at("left_eye", "head", 0.012, 0, 0.003),
-            _at("right_eye", "head", -0.012, 0, 0.003),
-            0.012,
-            0.012,
-        ),
+        ball("skull", on("head", 0, -0.026, 0.014), on("head", 0, 0.012, 0.0), 0.043, 0.055),
+        ball("nose", on("nose", 0, 0.004, -0.012), on("nose", 0, -0.004, 0.0), 0.008, 0.010),
+        ball("left_eye", on("left_eye", 0, 0, -0.001), on("left_eye"), 0.007, 0.007),
+        ball("right_eye", on("right_eye", 0, 0, -0.001), on("right_eye"), 0.007, 0.007),
+        ball("mouth", on("chin", 0.008, 0.016, 0.012), on("chin", -0.008, 0.016, 0.012), 0.005, 0.005),
+        ball("hair", on("head", 0, 0.022, -0.010), on("head", 0, 0.010, -0.022), 0.058, 0.056),
+        ball("long_hair", on("head", 0, -0.01, -0.030), _at("thorax", "torso", 0, -0.05, -0.060), 0.050, 0.034),
+        ball("bun", on("head", 0, 0.05, -0.050), on("head", 0, 0.055, -0.055), 0.026, 0.026),
+        ball("beard", on("chin", 0, 0.004, -0.008), on("chin", 0, 0.012, -0.004), 0.026, 0.026),
+        ball("mask", on("chin", 0, 0.010, -0.004), on("nose", 0, -0.010, -0.014), 0.030, 0.020),
+        ball("hat", on("head", 0, 0.045, -0.006), on("head", 0, 0.062, -0.008), 0.060, 0.046),
+        ball("visor", on("head", 0.030, 0.042, 0.056), on("head", -0.030, 0.042, 0.056), 0.014, 0.014),
+        ball("brim", on("head", 0, 0.034, 0), on("head", 0, 0.046, 0), 0.105, 0.075, flat=True),
+        ball("glasses", on("left_eye", 0.012, 0, 0.003), on("right_eye", -0.012, 0, 0.003), 0.012, 0.012),
     ]
 
 
 def _extras() -> list[Shape]:
     waist = _at("pelvis", "pelvis", 0, 0.055)
+    belt = _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074)
+    scarf_end = _at("thorax", "torso", 0.03, 0, 0.05), _at("spine", "torso", 0.03, 0, 0.060)
+    backpack = _between("thorax", "spine", 0.15, "torso", 0, 0, -0.085), _at("spine", "torso", 0, -0.02, -0.095)
+    held = _between("left_hand", "right_hand", 0.35), _between("left_hand", "right_hand", 0.65)
+    tip, rim = (_at("head_top", "pelvis", 0.04, up, 0.03) for up in (0.16, 0.05))
+    trolley = _at("right_ankle", "pelvis", -0.14, 0.06, -0.16), _at("right_ankle", "pelvis", -0.14, 0.16, -0.17)
+    grip = _at("right_ankle", "pelvis", -0.14, 0.2, -0.17)
+    seat = _at("pelvis", "pelvis", 0.09, -0.085, 0.04), _at("pelvis", "pelvis", -0.09, -0.085, 0.04)
+    floor = Anchor("mid_ankle", "pelvis", 0.25, "pelvis", 0, 0, -0.20)
     shapes = [
         Shape("skirt_short", "hips", waist, _between("pelvis", "mid_knee", 0.70), 0.074, 0.100, True, spread=0.35),
         Shape("skirt_knee", "hips", waist, _between("pelvis", "mid_knee", 1.08), 0.074, 0.105, True, spread=0.55),
         Shape("skirt_long", "hips", waist, _between("pelvis", "mid_ankle", 0.88), 0.074, 0.110, True, spread=0.60),
         Shape("coat_tail", "hips", waist, _between("pelvis", "mid_knee", 0.85), 0.092, 0.108, True, spread=0.40),
-        Shape(
-            "belt", "torso", _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074), 0.086, 0.086, True
-        ),
+        Shape("belt", "torso", *belt, 0.086, 0.086, True),
         Shape("scarf", "neck", _at("neck", "torso", 0.020, -0.022), _at("neck", "torso", -0.020, -0.022), 0.040, 0.040),
-        Shape(
-            "scarf_end",
-            "torso",
-            _at("thorax", "torso", 0.03, 0, 0.05),
-            _at("spine", "torso", 0.03, 0, 0.060),
-            0.016,
-            0.018,
-        ),
-        Shape(
-            "backpack",
-            "torso",
-            _between("thorax", "spine", 0.15, "torso", 0, 0, -0.085),
-            _at("spine", "torso", 0, -0.02, -0.095),
-            0.062,
-            0.070,
-        ),
-        Shape(
-            "held",
-            "hand",
-            _between("left_hand", "right_hand", 0.35),
-            _between("left_hand", "right_hand", 0.65),
-            0.055,
-            0.055,
-        ),
-        Shape(
-            "canopy",
-            "head",
-            _at("head_top", "pelvis", 0.04, 0.16, 0.03),
-            _at("head_top", "pelvis", 0.04, 0.05, 0.03),
-            0.012,
-            0.27,
-            True,
-        ),
-        Shape("pole", "hand", _at("head_top", "pelvis", 0.04, 0.16, 0.03), _at("left_hand", "pelvis"), 0.006, 0.006),
-        Shape(
-            "trolley",
-            "hand",
-            _at("right_ankle", "pelvis", -0.14, 0.06, -0.16),
-            _at("right_ankle", "pelvis", -0.14, 0.16, -0.17),
-            0.066,
-            0.066,
-        ),
-        Shape(
-            "trolley_grip",
-            "hand",
-            _at("right_ankle", "pelvis", -0.14, 0.2, -0.17),
-            _at("right_hand", "pelvis"),
-            0.007,
-            0.007,
-        ),
-        Shape(
-            "seat",
-            "object",
-            _at("pelvis", "pelvis", 0.09, -0.085, 0.04),
-            _at("pelvis", "pelvis", -0.09, -0.085, 0.04),
-            0.045,
-            0.045,
-        ),
-        Shape(
-            "seat_leg",
-            "object",
-            _at("pelvis", "pelvis", 0, -0.10, 0.02),
-            Anchor("mid_ankle", "pelvis", 0.25, "pelvis", 0, 0, -0.20),
-            0.020,
-            0.030,
-        ),
+        Shape("scarf_end", "torso", *scarf_end, 0.016, 0.018),
+        Shape("backpack", "torso", *backpack, 0.062, 0.070),
+        Shape("held", "hand", *held, 0.055, 0.055),
+        Shape("canopy", "head", tip, rim, 0.012, 0.27, True),
+        Shape("pole", "hand", tip, _at("left_hand", "pelvis"), 0.006, 0.006),
+        Shape("trolley", "hand", *trolley, 0.066, 0.066),
+        Shape("trolley_grip", "hand", grip, _at("right_hand", "pelvis"), 0.007, 0.007),
+        Shape("seat", "object", *seat, 0.045, 0.045),
+        Shape("seat_leg", "object", _at("pelvis", "pelvis", 0, -0.10, 0.02), floor, 0.020, 0.030),
     ]
-    for side, sign in (("left", 1.0), ("right", -1.0)):
-        other = "right" if side == "left" else "left"
-        shoulder = _between(f"{side}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030)
+    for side, other, sign in (("left", "right", 1.0), ("right", "left", -1.0)):
+        shoulder, across = (
+            _between(f"{of}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030) for of in (side, other)
+        )
+        hip, hand = f"{side}_hip", f"{side}_hand"
+        bag = _at(hip, "pelvis", sign * 0.075, 0.02, 0.01), _at(hip, "pelvis", sign * 0.08, -0.02, 0.0)
+        hand_bag = _at(hand, "pelvis", 0, -0.055), _at(hand, "pelvis", 0, -0.085)
         shapes += [
             Shape(f"{side}_strap", "torso", shoulder, _at("spine", "torso", sign * 0.055, 0, 0.050), 0.010, 0.010),
-            Shape(
-                f"{side}_sling",
-                "torso",
-                _between(f"{other}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030),
-                _at(f"{side}_hip", "pelvis", sign * 0.03, 0.07, 0.052),
-                0.009,
-                0.009,
-            ),
-            Shape(
-                f"{side}_shoulder_bag",
-                "hips",
-                _at(f"{side}_hip", "pelvis", sign * 0.075, 0.02, 0.01),
-                _at(f"{side}_hip", "pelvis", sign * 0.08, -0.02, 0.0),
-                0.044,
-                0.052,
-            ),
-            Shape(
-                f"{side}_hand_bag",
-                "hand",
-                _at(f"{side}_hand", "pelvis", 0, -0.055),
-                _at(f"{side}_hand", "pelvis", 0, -0.085),
-                0.036,
-                0.050,
-            ),
+            Shape(f"{side}_sling", "torso", across, _at(hip, "pelvis", sign * 0.03, 0.07, 0.052), 0.009, 0.009),
+            Shape(f"{side}_shoulder_bag", "hips", *bag, 0.044, 0.052),
+            Shape(f"{side}_hand_bag", "hand", *hand_bag, 0.036, 0.050),
         ]
     return shapes
 
@@ -249,7 +167,7 @@ _END = [s.end for s in SHAPES]
 _HEADLIKE = np.array([s.headlike for s in SHAPES])
 _RADII = np.array([(s.r0, s.r1) for s in SHAPES])
 _SPREAD = np.array([s.spread for s in SHAPES])
-FLAT: NDArray[np.bool_] = np.array([s.flat for s in SHAPES])
+FLAT: Bools = np.array([s.flat for s in SHAPES])
 _FRAME_OF_REGION = {
     "head": "head", "neck": "torso", "torso": "torso", "hips": "pelvis", "hand": "pelvis", "object": "pelvis",
     **{f"{s}_{p}": f"{s}_{p}" for s in ("left", "right") for p in ("upper_arm", "forearm", "thigh", "shin", "foot")},

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from humanbench.data.mannequin.develop import Film
-from humanbench.data.mannequin.looks import Wardrobe
 from humanbench.schema import Record
 from humanbench.tasks.registry import task_named
 
@@ -25,6 +24,7 @@ class Style(Record):
     bystanders: others in a crop. obstacles: chance of one, and of one more; things: their kinds. margin: crop border
     relative to the person's height; shift: how far a crop is off. alike: share of identities made to resemble another.
     views: pictures of a person per camera. redress: chance that somebody wears other clothes before another camera.
+    colors, patterns: weights in what people wear; chance: of things; muted: 0 the palette as it is, 1 all greys.
     joints: keypoint names that mean another joint here. world: dataset whose people and places these are. same: splits
     that annotate the pictures of other ones. images: pictures at scale 1 (splits in the official ratio).
     tested: the least pictures at scale 1 of a split that results are measured on, so that intervals are narrow enough.
@@ -59,7 +59,7 @@ class Style(Record):
     light: Range
     ambient: Range
     haze: Range
-    film: dict[str, Any]
+    film: Film
     joints: dict[str, str] = {}
     world: str = ""
     same: dict[str, tuple[str, ...]] = {}
@@ -68,15 +68,6 @@ class Style(Record):
     other_clothes: tuple[str, ...] = ()
     images: int
     tested: int
-
-    def wardrobe(self) -> Wardrobe:
-        """The clothes of this world."""
-        return Wardrobe(self.colors, self.patterns, self.chance, self.muted)
-
-    def developer(self) -> Film:
-        """The film of this world."""
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.film.items()}
-        return Film(**settings)
 
 
 @lru_cache(maxsize=1)
@@ -111,7 +102,7 @@ def harder(style: Style, difficulty: float) -> Style:
     far apart; exposure ranges down to half and contrast to 0.7 of what it was, the blur up to 1.2 pixels and the
     sensor noise up to 0.08 more, and JPEG quality is 40 lower (at least 20).
     """
-    film = style.developer()
+    film = style.film
     blur, noise = (0.4, 1.2), (0.02, 0.08)
     developed = {
         "exposure": (film.exposure[0] * (1 - 0.5 * difficulty), film.exposure[1] * (1 - 0.2 * difficulty)),
@@ -124,7 +115,7 @@ def harder(style: Style, difficulty: float) -> Style:
         "obstacles": style.obstacles + max(0.75 - style.obstacles, 0) * difficulty,
         "bystanders": style.bystanders + max(0.5 - style.bystanders, 0) * difficulty,
         "gap": style.gap * (1 - 0.5 * difficulty),
-        "film": style.film | developed,
+        "film": film.model_copy(update=developed),
     }
     if style.shot == "scene":
         changes["distance"] = tuple(metres * (1 + 0.6 * difficulty) for metres in style.distance)

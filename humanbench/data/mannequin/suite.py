@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +17,7 @@ from PIL import Image
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import object_column
 from humanbench.data.mannequin.facts import facts_of, keep_facts, write_facts
 from humanbench.data.mannequin.labels import shoot
@@ -27,7 +28,7 @@ from humanbench.data.mannequin.shots import Shot
 from humanbench.data.mannequin.task_scenes import LabelRow, scenes_of
 from humanbench.data.samples import MARKER, is_synthetic
 from humanbench.data.verify import measured
-from humanbench.data.writers import Save, writer_for
+from humanbench.data.writers import Save, Tables, writer_for
 from humanbench.data.writers.people import WITHOUT_PEOPLE
 from humanbench.errors import CardError, DataError
 from humanbench.files import sweep, unfinished
@@ -71,7 +72,7 @@ def check_card(card: DatasetCard) -> None:
 
 def record(
     card: DatasetCard, pool: Executor, folder: Path, scale: float = 1.0, seed: int = 0, difficulty: float = 0.0
-) -> dict[str, pd.DataFrame]:
+) -> Tables:
     """Take the pictures into `folder`; the generator's own record of them, as tables that writers take.
 
     One table per split with public labels; `image` is the path of the JPEG in `folder`, `size` its (width, height),
@@ -85,13 +86,7 @@ def record(
 
 
 def write_copy(
-    card: DatasetCard,
-    tables: Mapping[str, pd.DataFrame],
-    out: Path,
-    pool: Executor,
-    scale: float,
-    seed: int,
-    difficulty: float = 0.0,
+    card: DatasetCard, tables: Tables, out: Path, pool: Executor, scale: float, seed: int, difficulty: float = 0.0
 ) -> Path:
     """Write what `record` returned to `out`/<id>, with a marker file that says how it was made, and the counts.
 
@@ -117,7 +112,7 @@ def write_copy(
     return target
 
 
-def _written(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def _written(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     try:
         return writer_for(card).write(card, root, tables, save)
     except (KeyError, IndexError, StopIteration, ValueError) as error:
@@ -151,7 +146,7 @@ def _chunks(splits: Iterable[Sequence[Shot]]) -> list[list[Shot]]:
     return [shots[i : i + _CHUNK] for shots in ordered for i in range(0, len(shots), _CHUNK)]
 
 
-def _table(pictures: list[StoredPicture]) -> pd.DataFrame:
+def _table(pictures: list[StoredPicture]) -> Table:
     rows = [{"image": picture.path, "size": picture.size} | row for picture in pictures for row in picture.rows]
     columns: dict[str, Any] = {}
     for name in rows[0] if rows else ():

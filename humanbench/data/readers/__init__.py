@@ -35,25 +35,25 @@ Errors are `DataError`s that name the file (and line), what was expected and `hu
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from humanbench.data import Table
 from humanbench.errors import AbsentError, CardError, DataError
 from humanbench.names import shown
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from humanbench.cards import DatasetCard
 
 
 class ReaderModule(Protocol):
     """What a reader module offers."""
 
-    def read(self, card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+    def read(self, card: DatasetCard, split: str, root: Path) -> Table:
         """The sample table of a split."""
 
 
@@ -70,6 +70,10 @@ def reader_for(card: DatasetCard) -> ReaderModule:
         raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
 
 
+_MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
+"""What a reader runs into where a file is not of its format."""
+
+
 @contextmanager
 def understood(card: DatasetCard, what: object) -> Iterator[None]:
     """Whatever a reader makes of files that are not of its format ends in a `DataError`, with `what` was read.
@@ -80,15 +84,7 @@ def understood(card: DatasetCard, what: object) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataError(f"{card.id}: {error.filename or what} cannot be read ({error.strerror or error})") from error
-    except (
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        StopIteration,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _MISREAD as error:
         raise DataError(
             f"{card.id}: {what} is not in the form that the reader {card.reader.format} knows "
             f"({type(error).__name__}: {shown(str(error), 200)}); `humanbench datasets show {card.id}` shows the layout"
@@ -102,12 +98,23 @@ def check_options(card: DatasetCard) -> None:
     checked(card, getattr(reader_for(card), "OPTIONS", ReaderOptions))
 
 
-def ids_of_numbers(card: DatasetCard, table: pd.DataFrame) -> dict[str, str]:
+def ids_of_numbers(card: DatasetCard, table: Table) -> dict[str, str]:
     """The ids of a table's images by the numbers of a COCO-form conversion that lies beside the official files."""
-    from humanbench.data.readers.coco_boxes import image_numbers
+    from humanbench.data.readers.files import load_json
 
-    path, module = table.attrs.get("numbered"), reader_for(card)
-    return image_numbers(card, Path(path), getattr(module, "image_name", str)) if path else {}
+    path, name = table.attrs.get("numbered"), getattr(reader_for(card), "image_name", str)
+    if path is None:
+        return {}
+    content = load_json(card, Path(path), without="segmentation")
+    try:
+        return {str(image["id"]): name(stated_name(image)) for image in content["images"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{card.id}: {path} is not a COCO-form file with images of id and file_name") from error
+
+
+def stated_name(image: Mapping[str, Any]) -> str:
+    """The file name of an image record in COCO's form; Pedestron's CityPersons calls it `im_name`."""
+    return str(image["file_name"] if "file_name" in image else image["im_name"])
 
 
 def find_root(card: DatasetCard, folder: Path) -> Path:
@@ -137,3 +144,52 @@ def need(card: DatasetCard, root: Path, *choices: str) -> Path:
     raise AbsentError(
         f"{card.id}: {wanted} not found under {root}; `humanbench datasets show {card.id}` prints the expected layout"
     )
+
+
+def below(folder: Path, names: Iterable[str]) -> list[str]:
+    """The paths of these names in a folder, without an object of Python's for every one."""
+    base = f"{folder}{os.sep}"
+    return [base + name for name in names]
+
+
+def first_file(root: Path, names: Iterable[str]) -> Path | None:
+    """The first of these files under `root` that is there."""
+    return next((root / name for name in names if (root / name).is_file()), None)
+
+
+def first_present(root: Path, folders: Sequence[str]) -> Path:
+    """The first of these folders under `root` that exists; the first named one where none does."""
+    return next((root / folder for folder in folders if (root / folder).is_dir()), root / folders[0])
+
+
+def picture_finder(
+    card: DatasetCard, root: Path, folders: Sequence[str], *, listed: bool = False
+) -> Callable[..., str]:
+    """`find(name, *other_names) -> absolute path` of a picture in the first of these folders that holds it.
+
+    `folders` are relative to `root`; those that exist are used, and a `DataError` names all of them when none does.
+    With a single folder and `listed` false nothing is looked up: the path is put together and no file is touched.
+    Otherwise each folder is listed once, and a picture that is in none of them is a `DataError`.
+    """
+    present = [root / folder for folder in folders if (root / folder).is_dir()]
+    if not present:
+        raise DataError(
+            f"{card.id}: no folder {' or '.join(folders)} under {root}; "
+            f"`humanbench datasets show {card.id}` prints the expected layout"
+        )
+    if len(present) == 1 and not listed:
+        prefix = f"{present[0]}{os.sep}"
+        return lambda name, *others: prefix + name
+    places: dict[str, str] = {}
+    for folder in reversed(present):
+        with os.scandir(folder) as entries:
+            places.update({entry.name: entry.path for entry in entries})
+
+    def find(name: str, *others: str) -> str:
+        for candidate in (name, *others):
+            if candidate in places:
+                return places[candidate]
+        wanted = " or ".join((name, *others))
+        raise DataError(f"{card.id}: the annotated image {wanted} is not in {', '.join(map(str, present))}")
+
+    return find

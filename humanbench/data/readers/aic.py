@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_boxes import numbered
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
-from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.fields import array
-from humanbench.data.readers.files import load_json
-from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.files import array, converted, load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import SharedIds, person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _VISIBILITY = np.array([np.nan, 2.0, 1.0, 0.0])
 """Official code -> v: 1 visible, 2 labelled but hidden, 3 not labelled (the reverse of COCO's)."""
@@ -38,7 +33,7 @@ class AicOptions(Keypoints):
 OPTIONS = AicOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by image id (40 hex digits) and number within the image (1 ...); `area` is that of the box."""
     options = AicOptions.of(card)
     path = need(card, root, *options.files[split], *options.converted[split])
@@ -52,7 +47,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return table
 
 
-def _official(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
+def _official(card: DatasetCard, path: Path, images: Path) -> Table:
     entries = load_json(card, path)
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         raise DataError(f"{card.id}: {path} is not a list of images with human_annotations and keypoint_annotations")
@@ -85,7 +80,7 @@ def _official(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
     return _in_order(table)
 
 
-def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]) -> NDArray[np.float64]:
+def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]) -> Floats:
     count = len(card.labels.keypoints)
     if not points:
         return np.zeros((0, count, 3))
@@ -101,7 +96,7 @@ def _keypoints(card: DatasetCard, path: Path, keys: list[str], points: list[Any]
     return keypoints
 
 
-def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
+def _converted(card: DatasetCard, path: Path, images: Path) -> Table:
     """The same rows from the conversion: its own image and annotation numbers give way to the official names.
 
     `num_keypoints`, which the official form does not state, is not read by the evaluation either.
@@ -114,7 +109,7 @@ def _converted(card: DatasetCard, path: Path, images: Path) -> pd.DataFrame:
     return _in_order(table.drop(columns=["size", "num_keypoints"], errors="ignore"))
 
 
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+def _in_order(table: Table) -> Table:
     return table.sort_values(["image_id", "annotation_id"], kind="stable").reset_index(drop=True)
 
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from humanbench.arrays import whole_number
+from humanbench.arrays import Floats, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_json, read_lines
+from humanbench.data.readers.files import field, load_json, load_pickle, read_lines
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class AistPlusplusOptions(MergedKeypoints):
@@ -33,16 +28,15 @@ class AistPlusplusOptions(MergedKeypoints):
 OPTIONS = AistPlusplusOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """One dancer per frame `<video>/<frame>` (from 0, every `step`-th) and camera, without the ignored sequences.
 
     v is 2 where a joint is finite, before the camera and inside the image, else 0. The format states no box: it is
     taken around the joints; a frame without any joint has no row, but stays listed.
     """
-    if not (root / "keypoints3d").is_dir():
-        merged = merged_table(card, AistPlusplusOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "keypoints3d").is_dir()
+    if not official and (merged := merged_table(card, AistPlusplusOptions.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, "keypoints3d")
     mapping = need(card, root, "cameras/mapping.txt")
     settings = dict(line.split() for line in read_lines(card, mapping) if len(line.split()) == 2)
@@ -70,9 +64,7 @@ def _cameras(card: DatasetCard, path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _sequence(
-    card: DatasetCard, root: Path, name: str, source: Path, cameras: list[dict[str, Any]]
-) -> list[pd.DataFrame]:
+def _sequence(card: DatasetCard, root: Path, name: str, source: Path, cameras: list[dict[str, Any]]) -> list[Table]:
     """One table per camera."""
     path = root / "keypoints3d" / f"{name}.pkl"
     content = load_pickle(card, path)
@@ -91,9 +83,7 @@ def _sequence(
     return tables
 
 
-def project(
-    card: DatasetCard, source: Path, camera: dict[str, Any], points: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def project(card: DatasetCard, source: Path, camera: dict[str, Any], points: Floats) -> Floats:
     """N x K x 3 world points as N x K x 3 pixels and v (2 seen, 0 not).
 
     Pinhole camera with a rotation vector and the distortion k1, k2, p1, p2, k3, as `cv2.projectPoints` (which the
@@ -118,7 +108,7 @@ def project(
     return np.concatenate([np.where(visible[..., None], pixels, 0.0), 2.0 * visible[..., None]], axis=-1)
 
 
-def dancers(root: Path, keys: list[str], keypoints: NDArray[np.float64], sizes: list[tuple[int, int]]) -> pd.DataFrame:
+def dancers(root: Path, keys: list[str], keypoints: Floats, sizes: list[tuple[int, int]]) -> Table:
     """The table of pictures with one person each, N x joints x 3, of those where a joint is to be seen."""
     some = np.flatnonzero((keypoints[..., 2] > 0).any(axis=1))
     return person_table(

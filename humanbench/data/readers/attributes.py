@@ -1,26 +1,37 @@
-"""What the readers of attribute datasets share: the sample table, and matching stored names with the card's."""
+"""What the readers of attribute datasets share: the sample table, matching stored names with the card's, `dataset.pkl`.
+
+In `dataset.pkl` the field's attribute toolchains (and the paper's) keep names, labels and partitions: a record of
+`image_name`, `label` (N x A), `attr_name` and `partition`, whose splits are index arrays from 0, or lists of one array
+per random partition. It stands in for the official annotation file where that one is not there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
+from humanbench.data.readers import below
+from humanbench.data.readers.files import converted, load_pickle
+from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-UNKNOWN = -1
+PICKLE = "dataset.pkl"
 
 
-def frame(
-    card: DatasetCard, ids: Sequence[str], images: Sequence[str], labels: NDArray[Any], **extra: Any
-) -> pd.DataFrame:
+class AttributeOptions(ReaderOptions):
+    """`aliases` maps spellings in the file to the card's names."""
+
+    aliases: dict[str, str] = Field(default_factory=dict)
+
+
+def frame(card: DatasetCard, ids: Sequence[str], images: Sequence[str], labels: NDArray[Any], **extra: Any) -> Table:
     """The attribute table: `id, image`, one int8 column per attribute in the card's order, then the extra columns.
 
     `labels` is N x A with 1 present, 0 absent, -1 unknown.
@@ -69,3 +80,30 @@ def order_of(card: DatasetCard, path: Path, names: Sequence[str]) -> list[int]:
 
 def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
+
+
+def pickled_table(
+    card: DatasetCard, split: str, root: Path, images: Path, coding: dict[int, int], partition: int = 0
+) -> Table:
+    """The split's table of `dataset.pkl`; attributes are matched by name, the id is the file name of the image."""
+    path = root / PICKLE
+    content = load_pickle(card, path)
+    try:
+        names = [PurePosixPath(str(name)).name for name in content["image_name"]]
+        attributes = [str(name) for name in content["attr_name"]]
+        labels, parts = np.asarray(content["label"]), content["partition"][split]
+        rows = _rows(parts, partition)
+        chosen, stored = [names[row] for row in rows], labels[rows][:, order_of(card, path, attributes)]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{card.id}: {path}: expected image_name, attr_name, label and partition with the indices of {split!r}, "
+            f"found {type(error).__name__}: {error}"
+        ) from error
+    table = frame(card, chosen, below(images, chosen), binary(card, path, stored, coding))
+    return converted(card, split, table, path, whole=True)
+
+
+def _rows(parts: Any, partition: int) -> Sequence[int]:
+    """The indices of a split: one array, or one per partition."""
+    several = isinstance(parts, list | tuple) and len(parts) > 0 and np.ndim(parts[0]) == 1
+    return [int(row) for row in np.ravel(parts[partition] if several else parts)]

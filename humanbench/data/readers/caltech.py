@@ -5,36 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
-from humanbench.data.readers import need
+from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import numbered
-from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
+from humanbench.data.readers.files import foreign_structure, load_mat, read_lines
 from humanbench.data.readers.odgt import odgt_rows
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
-from humanbench.data.readers.vbb import vbb_objects
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 from humanbench.schema import Record
 from humanbench.text import decimal, digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SIZE = (640, 480)
 FIELDS = {0: 10, 1: 10, 2: 11, 3: 12}
 """Fields of a line by version of the text format (bbGt.m of the authors' toolbox)."""
 
 _FRAME = re.compile(r"^(set\d\d)_(V\d\d\d)_I(\d{5})$")
-Objects = list[tuple[str, list[float], bool, list[float], bool]]
-"""Per object: label, box, occluded, visible box, ignore flag."""
+Object = tuple[str, list[float], bool, list[float], bool]
+"""Label, box, occluded, visible box, ignore flag."""
 
 
 class LabelNames(Record):
@@ -64,7 +60,7 @@ class CaltechOptions(ReaderOptions):
 OPTIONS = CaltechOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M ratios), labels, size`; the id is like `set06_V000_I00029`.
 
     Frames are counted from 0: 29, 59, 89 ... `ignore` holds for the label `ignore` and for flagged boxes only: what a
@@ -112,14 +108,14 @@ def _text_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[st
         yield name, _row(card, _text_objects(card, path), options.new_labels)
 
 
-def _text_objects(card: DatasetCard, path: Path) -> Objects:
+def _text_objects(card: DatasetCard, path: Path) -> list[Object]:
     """The objects of a bbGt file: `label x y w h occluded xv yv wv hv ignore angle` under a version line."""
     lines = read_lines(card, path)
     version = re.match(r"^%\s*bbGt version=(\d+)", lines[0]) if lines else None
     if lines and (version is None or digits(version[1]) not in FIELDS):
         raise DataError(f"{card.id}: {path}, line 1: expected '% bbGt version=3', found {lines[0]!r}")
     count = FIELDS[digits(version[1])] if version else 0
-    found: Objects = []
+    found: list[Object] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -140,8 +136,37 @@ def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[s
     folder = need(card, root, *options.folders[split])
     for name in options.sets[split]:
         for path in files_in(folder / name, "V*.vbb"):
-            for frame, objects in vbb_objects(card, path, options.step):
+            for frame, objects in _vbb_objects(card, path, options.step):
                 yield f"{name}_{path.stem}_I{frame:05d}", _row(card, objects, options.old_labels)
+
+
+def _vbb_objects(card: DatasetCard, path: Path, step: int) -> Iterator[tuple[int, list[Object]]]:
+    """`(frame, objects)` for the frames step-1, 2 step-1, ... (from 0) of a video, also those without objects.
+
+    A .vbb file is a MATLAB struct with an object list per frame, which counts objects from 1. A missing visible box is
+    stored as a single 0 and comes out as four; no flag is set.
+    """
+    content = load_mat(card, path)
+    try:
+        video = content["A"][0, 0]
+        frames = video["objLists"].ravel()
+        names = [str(cell[0]) if len(cell) else "" for cell in video["objLbl"].ravel()]
+        for frame in range(step - 1, int(np.ravel(video["nFrame"])[0]), step):
+            yield frame, [_object(thing, names) for thing in np.ravel(frames[frame]) if frames[frame].dtype.names]
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        expected = "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"
+        raise foreign_structure(card, path, expected, error) from error
+
+
+def _object(thing: Any, names: list[str]) -> Object:
+    visible = np.ravel(thing["posv"]).astype(float)
+    if len(visible) != 4:
+        visible = np.zeros(4)
+    box = np.ravel(thing["pos"]).astype(float)
+    if len(box) != 4:
+        raise ValueError(f"a box of {len(box)} numbers")
+    label = names[int(np.ravel(thing["id"])[0]) - 1]
+    return label, box.tolist(), bool(np.ravel(thing["occl"])[0]), visible.tolist(), False
 
 
 def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -153,7 +178,7 @@ def _list_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[st
 _FRAMES = {"text": _text_frames, "video": _video_frames, "list": _list_frames}
 
 
-def _row(card: DatasetCard, objects: Objects, labels: LabelNames) -> Mapping[str, Any]:
+def _row(card: DatasetCard, objects: list[Object], labels: LabelNames) -> Mapping[str, Any]:
     kept = [o for o in objects if o[0] in (*labels.person, *labels.ignore)]
     boxes = box_array([o[1] for o in kept])
     occluded = np.array([o[2] for o in kept], bool)

@@ -5,29 +5,27 @@ Cityscapes distributes the same as a JSON file per image, in the folder `gtBboxC
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import load_json, load_mat
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 JSON = "_gtBboxCityPersons.json"
 COLUMNS = 10  # class, x, y, w, h, instance id, and the visible box
 
 
-class CitypersonsOptions(MergedBoxes):
+class CitypersonsOptions(MergedOptions):
     """The annotation file of each split, its variable, its folder of cities, and the classes that are people.
 
     `folders` are those of the JSON files, in which the classes are called `names`.
@@ -44,7 +42,7 @@ class CitypersonsOptions(MergedBoxes):
 OPTIONS = CitypersonsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M x 4), labels`; the id is the image's file name.
 
     `labels` are class indices of the card; boxes of a class that is not in `person` are ignored. Matrices are stored
@@ -52,10 +50,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     """
     options = CitypersonsOptions.of(card)
     places = (*options.files[split], *options.folders[split])
-    if not any((root / place).exists() for place in places):
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = any((root / place).exists() for place in places)
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     pictures = need(card, root, *options.images[split])
     path = need(card, root, *places)
     if path.is_dir():
@@ -81,7 +78,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return detection_table(rows, ("labels",))
 
 
-def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> pd.DataFrame:
+def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
     """The same from `<city>/<city>_000000_000019_gtBboxCityPersons.json`: objects with label, bbox and bboxVis."""
     options = CitypersonsOptions.of(card)
     index = {name: position for position, name in enumerate(options.names)}

@@ -8,25 +8,22 @@ name, `{name}` its last part and `{city}` what comes before the first underscore
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from humanbench.arrays import flag, real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.files import load_json
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.images import listed
+from humanbench.data.readers import first_file, stated_name
+from humanbench.data.readers.files import converted, load_json
+from humanbench.data.readers.options import Choices, MergedOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PEOPLE = ("person", "pedestrian", "pedestrain")
 
@@ -34,26 +31,12 @@ Name = Callable[[str], str]
 """The id that a dataset's own reader gives the image of this file name."""
 
 
-class MergedBoxes(ReaderOptions):
-    """See the module."""
-
-    merged: BySplit[Choices] = Field(default_factory=dict)
-    merged_images: BySplit[Choices] = Field(default_factory=dict)
-
-
-def merged_file(options: MergedBoxes, split: str, root: Path) -> Path | None:
-    """The toolchain's file of this split, where there is one."""
-    return next((root / name for name in options.merged.get(split, ()) if (root / name).is_file()), None)
-
-
-def merged_boxes(
-    card: DatasetCard, options: MergedBoxes, split: str, root: Path, name: Name = str
-) -> pd.DataFrame | None:
+def merged_boxes(card: DatasetCard, options: MergedOptions, split: str, root: Path, name: Name = str) -> Table | None:
     """Table `id, image, boxes, ignore, visible` (boxes, ratios or None), and `size` where stated; None without a file.
 
     `attrs["conversion"]` is true: the counts of a card are those of the official files.
     """
-    path = merged_file(options, split, root)
+    path = first_file(root, options.merged.get(split, ()))
     if path is None:
         return None
     content = load_json(card, path, without="segmentation")
@@ -77,25 +60,15 @@ def merged_boxes(
     return converted(card, split, table, path)
 
 
-def numbered(table: pd.DataFrame, root: Path, names: Choices) -> None:
+def last_part(file_name: str) -> str:
+    """The id of an image for readers that call it by the file's own name."""
+    return PurePosixPath(file_name).name
+
+
+def numbered(table: Table, root: Path, names: Choices) -> None:
     """Note in `attrs["numbered"]` the first of these conversions that is there: results may use its image numbers."""
-    path = next((root / name for name in names if (root / name).is_file()), None)
-    if path is not None:
+    if (path := first_file(root, names)) is not None:
         table.attrs["numbered"] = str(path)
-
-
-def image_numbers(card: DatasetCard, path: Path, name: Name = str) -> dict[str, str]:
-    """The ids of the dataset's images by the numbers that a COCO-form file gives them."""
-    content = load_json(card, path, without="segmentation")
-    try:
-        return {str(image["id"]): name(stated_name(image)) for image in content["images"]}
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{card.id}: {path} is not a COCO-form file with images of id and file_name") from error
-
-
-def stated_name(image: dict[str, Any]) -> str:
-    """The file name of an image record; Pedestron's CityPersons calls it `im_name`."""
-    return str(image["file_name"] if "file_name" in image else image["im_name"])
 
 
 def _row(
@@ -128,13 +101,7 @@ def _row(
 
 def _finder(root: Path, patterns: Choices) -> Name:
     """The first of the patterned paths that is there, each folder being listed once; the first pattern otherwise."""
-    folders: dict[str, set[str]] = {}
-
-    def there(path: str) -> bool:
-        folder, name = os.path.split(path)
-        if folder not in folders:
-            folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-        return name in folders[folder]
+    there = listed()
 
     def find(stated: str) -> str:
         last = stated.rpartition("/")[2]

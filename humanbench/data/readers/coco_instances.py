@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers import need, picture_finder
+from humanbench.data.readers.coco_boxes import merged_boxes
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-class CocoInstancesOptions(MergedBoxes):
+class CocoInstancesOptions(MergedOptions):
     """The annotation files and picture folders of each split, and the category whose boxes are taken."""
 
     files: BySplit[Choices]
@@ -31,16 +28,15 @@ class CocoInstancesOptions(MergedBoxes):
 OPTIONS = CocoInstancesOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), size, image_id`; the id is the file name.
 
     All images of the file are there, those without a person with no box. `iscrowd` boxes are ignored ones.
     """
     options = CocoInstancesOptions.of(card)
-    if not any((root / name).is_file() for name in options.files[split]):
-        merged = merged_boxes(card, options, split, root)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_file() for name in options.files[split])
+    if not official and (merged := merged_boxes(card, options, split, root)) is not None:
+        return merged
     path = need(card, root, *options.files[split])
     find = picture_finder(card, root, options.images[split])
     content = load_json(card, path)

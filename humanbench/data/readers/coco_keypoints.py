@@ -9,28 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from msgspec import UNSET, UnsetType
-from numpy.typing import NDArray
-from pydantic import Field
 
-from humanbench.arrays import real_numbers, whole_number
+from humanbench.arrays import Bools, Floats, real_numbers, whole_number
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import first_file, first_present, need
 from humanbench.data.readers.coco_columns import CocoImage, CocoPeople, typed_people
-from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.files import collector_paused, existing, load_json
-from humanbench.data.readers.folders import first_present
-from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
+from humanbench.data.readers.files import collector_paused, converted, existing, load_json
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions, ReaderOptions
 from humanbench.data.readers.people import box_around, person_table
 from humanbench.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Record = dict[str, Any]
+Place = Callable[[str], str]
+ImageKey = Callable[[str], Any] | None
 
 PERSON = "person"
 """The category of people."""
@@ -42,11 +38,8 @@ class Keypoints(ReaderOptions):
     select: tuple[int, ...] = ()
 
 
-class MergedKeypoints(Keypoints):
-    """`merged` and `merged_images` name a COCO-form file in which a well-known toolchain keeps the same people."""
-
-    merged: BySplit[Choices] = Field(default_factory=dict)
-    merged_images: BySplit[Choices] = Field(default_factory=dict)
+class MergedKeypoints(Keypoints, MergedOptions):
+    """Of a COCO-form file that stands in for the official ones too."""
 
 
 class CocoKeypointsOptions(Keypoints):
@@ -59,29 +52,23 @@ class CocoKeypointsOptions(Keypoints):
 OPTIONS = CocoKeypointsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """All annotated people, crowds and people without keypoints included; `size` is (width, height)."""
     options = CocoKeypointsOptions.of(card)
     path = need(card, root, *options.files[split])
     return coco_table(card, path, first_present(root, options.images[split]))
 
 
-def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> pd.DataFrame | None:
+def merged_table(card: DatasetCard, options: MergedKeypoints, split: str, root: Path) -> Table | None:
     """The people of this split in the COCO-form file of the paper's toolchain; None where there is no such file."""
-    for name in options.merged.get(split, ()):
-        if (root / name).is_file():
-            table = coco_table(card, root / name, first_present(root, options.merged_images[split]))
-            return converted(card, split, table, root / name)
-    return None
+    path = first_file(root, options.merged.get(split, ()))
+    if path is None:
+        return None
+    table = coco_table(card, path, first_present(root, options.merged_images[split]))
+    return converted(card, split, table, path)
 
 
-def coco_table(
-    card: DatasetCard,
-    path: Path,
-    images: Path,
-    place: Callable[[str], str] = str,
-    image_key: Callable[[str], Any] | None = None,
-) -> pd.DataFrame:
+def coco_table(card: DatasetCard, path: Path, images: Path, place: Place = str, image_key: ImageKey = None) -> Table:
     """The sample table of one COCO-form file.
 
     `place` turns a `file_name` into a path below the folder `images`; `image_key` gives an image's id by its
@@ -100,14 +87,7 @@ def coco_table(
         ) from error
 
 
-def _table(
-    card: DatasetCard,
-    path: Path,
-    people: CocoPeople,
-    images: Path,
-    place: Callable[[str], str],
-    image_key: Callable[[str], Any] | None,
-) -> pd.DataFrame:
+def _table(card: DatasetCard, path: Path, people: CocoPeople, images: Path, place: Place, image_key: ImageKey) -> Table:
     known = people.images
     names = {k: f"{images}/{place(im.file_name)}" for k, im in known.items()}
     keys = {k: image_key(im.file_name) for k, im in known.items()} if image_key else {k: k for k in known}
@@ -190,7 +170,7 @@ def _repeated(card: DatasetCard, path: Path, ids: Sequence[Any]) -> str:
     )
 
 
-def _without_area(card: DatasetCard, path: Path, lacking: NDArray[np.bool_]) -> str:
+def _without_area(card: DatasetCard, path: Path, lacking: Bools) -> str:
     """What is to be said of people without an area where their similarity is measured by it."""
     options = card.evaluation.options if card.evaluation else {}
     if not lacking.any() or options.get("metric") != "keypoint_ap" or options.get("area") == "box":
@@ -224,7 +204,7 @@ def _of_people(content: Record) -> list[Record]:
     return [a for a in annotations if a.get("category_id") in people]
 
 
-def select_keypoints(card: DatasetCard, path: Path, stored: NDArray[np.float64]) -> NDArray[np.float64]:
+def select_keypoints(card: DatasetCard, path: Path, stored: Floats) -> Floats:
     """Rows of 3 * slots numbers as N x K x 3 in the card's order, dropping the slots the card does not keep."""
     wanted = len(card.labels.keypoints)
     if len(stored) == 0:
@@ -253,9 +233,7 @@ def _entry(card: DatasetCard, path: Path, record: Record, what: str, key: str) -
     return record[key]
 
 
-def _numbers(
-    card: DatasetCard, path: Path, people: Sequence[Record], key: str, width: int | None
-) -> NDArray[np.float64]:
+def _numbers(card: DatasetCard, path: Path, people: Sequence[Record], key: str, width: int | None) -> Floats:
     """The number lists under `key` as a matrix; when they do not fit, a `DataError` that names the first offender."""
     try:
         numbers = real_numbers([a[key] for a in people])
@@ -276,7 +254,7 @@ def _numbers(
     )
 
 
-def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> NDArray[np.float64]:
+def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> Floats:
     """Those stated, `nan` for the others."""
     for annotation in people:
         if "area" in annotation and not _is_number(area := annotation["area"]):

@@ -10,20 +10,18 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import named_images
+from humanbench.data import Table
+from humanbench.data.readers import first_file, named_images
 from humanbench.data.readers.files import existing, load_mat
 from humanbench.data.readers.matlab import numbers, texts
 from humanbench.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-RELEASE = "cuhk03_release/cuhk-03.mat"
+RELEASES = ("cuhk03_release/cuhk-03.mat", "cuhk-03.mat")
 CONFIG = "cuhk03_new_protocol_config_{boxes}.mat"
 IMAGES = "images_{boxes}"
 INDEX = {"train": "train_idx", "query": "query_idx", "gallery": "gallery_idx"}
@@ -36,7 +34,7 @@ def boxes_and_part(split: str) -> tuple[str, str]:
     return ("labeled", split.removeprefix("labeled_")) if split.startswith("labeled_") else ("detected", split)
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, pid, camid` in the order of the split file; camid 0 and 1 are the two views of a pair."""
     boxes, part = boxes_and_part(split)
     for name in NP_FOLDERS:
@@ -68,7 +66,7 @@ def extract(card: DatasetCard, root: Path) -> list[Path]:
     """
     import h5py
 
-    path = existing(card, next((p for p in (root / RELEASE, root / Path(RELEASE).name) if p.is_file()), root / RELEASE))
+    path = existing(card, first_file(root, RELEASES) or root / RELEASES[0])
     folders = []
     try:
         with h5py.File(path) as file:
@@ -113,11 +111,10 @@ def _images(file: Any, boxes: str) -> Iterator[tuple[str, np.ndarray]]:
 
 def _config_file(card: DatasetCard, root: Path, boxes: str) -> Path:
     name = CONFIG.format(boxes=boxes)
-    places = [root / name, root / "cuhk03_release" / name]
-    return existing(card, next((p for p in places if p.is_file()), places[0]))
+    return existing(card, first_file(root, (name, f"cuhk03_release/{name}")) or root / name)
 
 
-def _market_style(card: DatasetCard, split: str, root: Path, base: str) -> pd.DataFrame:
+def _market_style(card: DatasetCard, split: str, root: Path, base: str) -> Table:
     """CUHK03-NP: `detected/bounding_box_train/0001_c1_1.png`."""
     _, part = boxes_and_part(split)
     options = {
@@ -131,9 +128,9 @@ def _market_style(card: DatasetCard, split: str, root: Path, base: str) -> pd.Da
 
 
 def _no_images(card: DatasetCard, root: Path, folder: Path) -> DataError:
-    if (root / RELEASE).is_file() or (root / Path(RELEASE).name).is_file():
+    if release := first_file(root, RELEASES):
         return DataError(
-            f"{card.id}: the images are still packed in {Path(RELEASE).name}; "
+            f"{card.id}: the images are still packed in {release.name}; "
             f"`humanbench datasets extract {card.id}` writes them to {folder.name}/"
         )
     return DataError(

@@ -7,25 +7,20 @@ drawn maps into `seg` and the JSONs are gone.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
 from humanbench.data.readers import label_maps
-from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import converted, load_json
 from humanbench.data.readers.label_maps import LabelMapsOptions
 from humanbench.data.readers.polygons import paint, shape
 from humanbench.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 OPTIONS = LabelMapsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, label`; the id is the image's stem, unique within its split."""
     table = label_maps.read(card, split, root)
     drawn = Path(table["label"].iloc[0])

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import load_json
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-class EcpOptions(MergedBoxes):
+class EcpOptions(MergedOptions):
     """The folders of annotations and of pictures of each split, and the identities that are people."""
 
     labels: BySplit[Choices]
@@ -34,11 +33,7 @@ class EcpOptions(MergedBoxes):
 OPTIONS = EcpOptions
 
 
-UNKNOWN = -1
-"""The label of an object whose identity is null or no class of the card."""
-
-
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), labels, size`, sorted by city and name; the id is the file name.
 
     `labels` are class indices of the card (the identity); -1 where an object states none, or one that the card does not
@@ -46,10 +41,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     object.
     """
     options = EcpOptions.of(card)
-    if not any((root / name).is_dir() for name in options.labels[split]):
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in options.labels[split])
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     labels_folder = need(card, root, *options.labels[split])
     pictures = need(card, root, *options.images[split])
     index = {name: position for position, name in enumerate(card.labels.classes)}
@@ -69,12 +63,9 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         unknown.update(str(identity) for identity, _ in objects if identity is not None and identity not in index)
         labels = np.array([index.get(identity, UNKNOWN) for identity, _ in objects], np.int64)
         name = f"{path.stem}.png"
+        boxes = box_array([box for _, box in objects])
         rows.append(
-            {
-                "id": name,
-                "image": str(pictures / path.parent.name / name),
-                "boxes": box_array([box for _, box in objects]),
-            }
+            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes}
             | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
         )
     if not rows:

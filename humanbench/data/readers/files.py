@@ -1,19 +1,25 @@
-"""Opening annotation files: absent and corrupt ones become one clear sentence."""
+"""Opening annotation files and their numeric fields: absent and corrupt ones become one clear sentence."""
 
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
+import pickle
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from humanbench.arrays import Floats, real_numbers
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.documents import from_json
 from humanbench.errors import AbsentError, DataError
 
@@ -134,6 +140,86 @@ def read_lines(card: DatasetCard, path: Path) -> list[str]:
     return lines
 
 
+def converted(card: DatasetCard, split: str, table: Table, path: Path, whole: bool = False) -> Table:
+    """The table with a remark that names the conversion.
+
+    Unless the conversion is known to be `whole`, `attrs["conversion"]` is true: the counts of a card are those of the
+    official files, so another one is no failure.
+    """
+    rest = "" if whole else "; images may have been left out of it"
+    remark = f"{card.id} {split}: the annotations are those of {path}, a conversion{rest}"
+    table.attrs["remarks"] = [remark, *table.attrs.get("remarks", ())]
+    if not whole:
+        table.attrs["conversion"] = True
+    return table
+
+
+def field(
+    card: DatasetCard, path: Path, content: Mapping[str, Any], name: str, shape: tuple[int | None, ...]
+) -> Floats:
+    """`content[name]` as float64 of the given shape (None: any length); a `DataError` naming the file otherwise."""
+    if name not in content:
+        raise DataError(f"{card.id}: {path} holds no {name!r}; it has {', '.join(map(str, content)) or 'nothing'}")
+    return array(card, path, content[name], name, shape)
+
+
+def array(card: DatasetCard, path: Path, value: Any, name: str, shape: tuple[int | None, ...]) -> Floats:
+    """`value` as float64 of the given shape (None: any length); a `DataError` naming file and field otherwise."""
+    try:
+        numbers = real_numbers(value)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{card.id}: {path}: {name!r} is not an array of numbers ({error})") from error
+    if numbers.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, numbers.shape, strict=True)):
+        wanted = " x ".join("any" if n is None else str(n) for n in shape)
+        raise DataError(f"{card.id}: {path}: {name!r} has the shape {numbers.shape}, expected {wanted}")
+    return numbers
+
+
+_PLAIN = (bool, bytearray, bytes, complex, dict, float, frozenset, int, list, range, set, str, tuple)
+_ACCEPTED = {
+    *(("builtins", kind.__name__) for kind in _PLAIN),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),
+    ("_codecs", "encode"),  # how Python 3 writes bytes in the protocols of Python 2
+    ("collections", "OrderedDict"),
+}
+_OLD_NAMES = {  # of Python 2 and numpy 1
+    "__builtin__": "builtins",
+    "numpy.core.multiarray": "numpy._core.multiarray",
+    "numpy.core.numeric": "numpy._core.numeric",
+}
+
+
+class _Dictionary(dict[str, Any]):
+    """What a pickled `easydict.EasyDict` becomes: its items."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        module = _OLD_NAMES.get(module, module)
+        if (module, name) in _ACCEPTED:
+            return getattr(importlib.import_module(module), name)
+        if (module, name) == ("easydict", "EasyDict"):
+            return _Dictionary
+        raise pickle.UnpicklingError(f"it names {module}.{name}; only numpy arrays and plain values are accepted")
+
+
+def load_pickle(card: DatasetCard, path: Path) -> Any:
+    """The content of a pickle of numpy arrays and plain values; strings of Python 2 are taken as latin-1.
+
+    Raises `DataError` for an absent or damaged file and for one that names any other class or function.
+    """
+    with existing(card, path).open("rb") as file:
+        try:
+            return _Unpickler(file, encoding="latin1").load()
+        except Exception as error:  # a damaged pickle may raise nearly anything
+            reason = f"{error}".splitlines()[0] if f"{error}" else type(error).__name__
+            raise DataError(f"{card.id}: {path} is not a readable pickle of arrays ({reason})") from error
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Annotation files become millions of objects, none of them garbage: looking for some takes half the time."""
@@ -166,7 +252,6 @@ def _load_hdf5(card: DatasetCard, path: Path) -> dict[str, Any]:
 def _value(file: Any, node: Any) -> Any:
     """A MATLAB value stored as HDF5: axes are reversed there, strings are code units, cells are references."""
     import h5py
-    import numpy as np
 
     if isinstance(node, h5py.Group):
         return {name: _value(file, node[name]) for name in node}

@@ -1,21 +1,8 @@
-"""Halpe Full-Body: a COCO-form file per split with 136 keypoints, of which the card keeps the body's."""
+"""Halpe Full-Body: a COCO-form file per split with 136 keypoints, of which the card keeps the body's.
 
-from __future__ import annotations
+The filtered file of the paper's toolchain (20 keypoints) is read as well.
+"""
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from humanbench.data.readers.coco_keypoints import OPTIONS, read
 
-from humanbench.cards import DatasetCard
-from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
-from humanbench.data.readers.coco_keypoints import read as read_coco
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-
-OPTIONS = CocoKeypointsOptions
-
-
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
-    """All annotated people; the filtered file of the paper's toolchain (20 keypoints) is read as well."""
-    return read_coco(card, split, root)
+__all__ = ["OPTIONS", "read"]

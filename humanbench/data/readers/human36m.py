@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Human36mOptions(Keypoints):
@@ -26,7 +22,7 @@ class Human36mOptions(Keypoints):
 OPTIONS = Human36mOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """One person per image. The names in the file's `categories` are in another order than its numbers: not used."""
     options = Human36mOptions.of(card)
     return coco_table(card, need(card, root, *options.files[split]), first_present(root, options.images), place)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
-from humanbench.data.readers.folders import first_present
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class JrdbOptions(MergedKeypoints):
@@ -29,14 +25,12 @@ class JrdbOptions(MergedKeypoints):
 OPTIONS = JrdbOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People of all scenes and of the split's cameras; an image's id is its path without suffix."""
     options = JrdbOptions.of(card)
     name = options.files[split]
-    if not (root / name).is_dir():
-        merged = merged_table(card, JrdbOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    if not (root / name).is_dir() and (merged := merged_table(card, options, split, root)) is not None:
+        return merged
     folder = need(card, root, name)
     files = list(files_in(folder, "*.json"))
     if not files:

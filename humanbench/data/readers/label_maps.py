@@ -21,17 +21,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
+from humanbench.data.images import absent
+from humanbench.data.readers import first_file
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
 from humanbench.schema import Record
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ID = "{id}"
 
@@ -59,12 +58,12 @@ class LabelMapsOptions(ReaderOptions):
 OPTIONS = LabelMapsOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, label` in the order of the id list (of the file names where there is none)."""
     return table(card, LabelMapsOptions.of(card), split, root)
 
 
-def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) -> pd.DataFrame:
+def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) -> Table:
     """`read` with the options already taken from the card."""
     import pandas as pd
 
@@ -88,13 +87,11 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
 def listed_ids(card: DatasetCard, root: Path, options: LabelMapsOptions, split: str) -> list[str] | None:
     """The ids of a split from its list (or as the rest of another list); None where no list file is there."""
     where = options.splits[split]
-    for name in where.ids:
-        if (root / name).is_file():
-            return _lines(card, root / name, options.line)
-    for name in where.except_ids:
-        if (root / name).is_file():
-            unwanted = set(_lines(card, root / name, options.line))
-            return [i for i in _stems(_pattern(card, root, where.labels, "labels", options)) if i not in unwanted]
+    if path := first_file(root, where.ids):
+        return _lines(card, path, options.line)
+    if path := first_file(root, where.except_ids):
+        unwanted = set(_lines(card, path, options.line))
+        return [i for i in _stems(_pattern(card, root, where.labels, "labels", options)) if i not in unwanted]
     return None
 
 
@@ -126,9 +123,7 @@ def _relative(pattern: str, root: Path) -> str:
 def _filled(card: DatasetCard, options: LabelMapsOptions, what: str, pattern: str, ids: list[str]) -> list[str]:
     """The paths of these ids, all of which must be in the listing of their folder."""
     paths = [pattern.replace(ID, i) for i in ids]
-    folders: dict[str, set[str]] = {}
-    lost = [path for path in paths if not _listed(path, folders)]
-    if lost:
+    if lost := absent(paths):
         raise complaint(card, f"{len(lost)} of {len(ids)} ids have no {what}, the first lacks {lost[0]}", options)
     return paths
 
@@ -151,10 +146,3 @@ def _stems(pattern: str) -> list[str]:
     return sorted(
         name.removesuffix(suffix) for name in os.listdir(folder) if name.endswith(suffix) and not is_leftover(name)
     )
-
-
-def _listed(path: str, folders: dict[str, set[str]]) -> bool:
-    folder, _, name = path.rpartition("/")
-    if folder not in folders:
-        folders[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
-    return name in folders[folder]

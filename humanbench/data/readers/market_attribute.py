@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
 from humanbench.data.readers.files import foreign_structure, load_mat
@@ -15,9 +15,6 @@ from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.named_images import images_under
 from humanbench.data.readers.options import BySplit, ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 AGES = ("young", "teenager", "adult", "old")
 """Codes 1..4 of the field `age`; all other fields are codes 1 and 2 for 0 and 1."""
@@ -35,7 +32,7 @@ class MarketAttributeOptions(ReaderOptions):
 OPTIONS = MarketAttributeOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the attributes, a row per image; extra column `pid`.
 
     Every image gets the labels of its identity, the number its name starts with. Junk (-1) and distractors (0000) of

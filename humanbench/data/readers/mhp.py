@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import field, load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OPTIONS = MergedKeypoints
 
@@ -30,37 +26,30 @@ _VISIBILITY = np.array([2.0, 1.0, 0.0])
 """Stored code -> v: 0 visible, 1 hidden, 2 outside the image (the reverse of COCO's)."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by image number and `person_<n>`; joints outside the image or at negative coordinates are unlabelled."""
-    if not (root / split / "pose_annos").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / split / "pose_annos").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, f"{split}/pose_annos")
     files = sorted(files_in(folder, "*.mat"), key=lambda p: (len(p.stem), p.stem))
     if not files:
         raise DataError(f"{card.id}: no .mat file in {folder}")
-    keys: list[str] = []
-    numbers: list[int] = []
-    people: list[NDArray[np.float64]] = []
-    for path in files:
-        for number, matrix in people_of(card, path):
-            keys.append(path.stem)
-            numbers.append(number)
-            people.append(matrix)
-    stored = np.array(people).reshape(-1, 20, 3)
+    people = [(path.stem, number, matrix) for path in files for number, matrix in people_of(card, path)]
+    keys = [key for key, *_ in people]
+    stored = np.array([matrix for *_, matrix in people]).reshape(-1, 20, 3)
     corners = stored[:, BOX, :2].reshape(-1, 4)
     return person_table(
         image=[str(root / split / "images" / f"{key}.jpg") for key in keys],
         image_id=keys,
-        annotation_id=numbers,
+        annotation_id=[number for _, number, _ in people],
         keypoints=_keypoints(stored[:, :JOINTS]),
         bbox=np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1),
         image_ids=[path.stem for path in files],
     )
 
 
-def people_of(card: DatasetCard, path: Path) -> list[tuple[int, NDArray[np.float64]]]:
+def people_of(card: DatasetCard, path: Path) -> list[tuple[int, Floats]]:
     """The people of one file in the order of their numbers, as stored; a `DataError` for another shape or code."""
     content = load_mat(card, path)
     names = [n for n in content if n.startswith("person_") and n[7:].isdigit()]
@@ -73,7 +62,7 @@ def people_of(card: DatasetCard, path: Path) -> list[tuple[int, NDArray[np.float
     return found
 
 
-def _keypoints(stored: NDArray[np.float64]) -> NDArray[np.float64]:
+def _keypoints(stored: Floats) -> Floats:
     keypoints = stored.copy()
     keypoints[..., 2] = _VISIBILITY[stored[..., 2].astype(np.int64)]
     keypoints[(stored[..., :2] < 0).any(axis=-1), 2] = 0

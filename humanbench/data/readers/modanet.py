@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.labels import Map, index_png
-from humanbench.data.readers import label_maps
-from humanbench.data.readers.conversions import converted
-from humanbench.data.readers.files import existing, load_json
+from humanbench.data.readers import first_file, label_maps
+from humanbench.data.readers.files import converted, existing, load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.polygons import Shape, paint, shape
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class ModanetOptions(label_maps.LabelMapsOptions):
@@ -43,13 +39,13 @@ class Photo:
     shapes: list[Shape]
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, label` of the images with at least one polygon, in the order of the list or the JSON."""
     import pandas as pd
 
     options = ModanetOptions.of(card)
     choices = options.annotations[split]
-    path = next((root / name for name in choices if (root / name).is_file()), None)
+    path = first_file(root, choices)
     if path is None and not any((root / p.partition(label_maps.ID)[0]).is_dir() for p in options.splits[split].labels):
         raise label_maps.complaint(card, f"{' or '.join(choices)} not found under {root}", options)
     if path is None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import array, field
-from humanbench.data.readers.files import load_mat
-from humanbench.data.readers.folders import first_present
+from humanbench.data.readers.files import array, field, load_mat
 from humanbench.data.readers.options import Choices
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 STORED = 28
 """Joints in the training files, of which `select` names the card's 17; the test files hold those 17 directly."""
@@ -38,22 +33,21 @@ class MpiInf3dhpOptions(MergedKeypoints):
 OPTIONS = MpiInf3dhpOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """One person per frame and camera. v is 2 inside the image and 0 outside; the box is mmpose's square."""
     options = MpiInf3dhpOptions.of(card)
     if split == "test":
         return join_tables([_test_subject(card, root, subject) for subject in options.test_sizes])
     subjects = options.frames
-    if not any((root / subject).is_dir() for subject in subjects):
-        merged = merged_table(card, MpiInf3dhpOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = any((root / subject).is_dir() for subject in subjects)
+    if not official and (merged := merged_table(card, options, split, root)) is not None:
+        return merged
     sequences = [(s, number, n) for s, frames in subjects.items() for number, n in enumerate(frames, 1)]
     images = first_present(root, options.images)
     return join_tables([_sequence(card, root, images, *sequence) for sequence in sequences])
 
 
-def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> pd.DataFrame:
+def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> Table:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
     stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
@@ -70,7 +64,7 @@ def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number:
     return join_tables(parts)
 
 
-def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
+def _test_subject(card: DatasetCard, root: Path, subject: str) -> Table:
     """The valid frames of one test subject."""
     folder = need(card, root, f"mpi_inf_3dhp_test_set/{subject}", subject)
     path = need(card, folder, "annot_data.mat")
@@ -87,7 +81,7 @@ def _test_subject(card: DatasetCard, root: Path, subject: str) -> pd.DataFrame:
     return _people(images, [f"{subject}/{name}" for name in names], points[valid != 0], size)
 
 
-def _people(images: list[str], keys: list[str], points: NDArray[np.float64], size: tuple[int, int]) -> pd.DataFrame:
+def _people(images: list[str], keys: list[str], points: Floats, size: tuple[int, int]) -> Table:
     stated = np.isfinite(points).all(axis=-1, keepdims=True)
     points = np.where(stated, points, 0.0)
     inside = stated & ((points >= 0) & (points < size)).all(axis=-1, keepdims=True)

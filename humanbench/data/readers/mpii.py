@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
-from humanbench.data.readers.fields import array, field
-from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data import Table
+from humanbench.data.readers import first_file, need
+from humanbench.data.readers.files import array, field, load_json, load_mat
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PERSON_HEIGHT = 200
 """Pixels of person height per unit of `scale`."""
@@ -33,7 +30,7 @@ class MpiiOptions(ReaderOptions):
 OPTIONS = MpiiOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People in file order; `annotation_id` is the row, which is also the column of the head-box file.
 
     Coordinates are stored from 1 and returned from 0 (keypoints, `center`, `headbox`). v is 2 for a labelled joint: the
@@ -59,7 +56,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
 
 def mpii_table(
     folder: Path, names: list[str], keypoints: Floats, heads: Floats, center: Floats, scale: Floats
-) -> pd.DataFrame:
+) -> Table:
     """A sample table of N people in file order: pictures by name, keypoints N x K x 3, head boxes N x 2 x 2, centres
     N x 2, scales N (heights of a person over 200), in pixels from 0."""
     side = PERSON_HEIGHT * scale[:, None]
@@ -90,8 +87,7 @@ def _scored(card: DatasetCard, split: str, root: Path, source: Path, keypoints: 
     It must hold the same people in the same order, which most joints of each of them tell. Without such a file the
     keypoints stay, and the head boxes are NaN.
     """
-    names = MpiiOptions.of(card).heads.get(split, ())
-    path = next((root / name for name in names if (root / name).is_file()), None)
+    path = first_file(root, MpiiOptions.of(card).heads.get(split, ()))
     if path is None:
         return keypoints, np.full((len(keypoints), 2, 2), np.nan)
     content = load_mat(card, path)

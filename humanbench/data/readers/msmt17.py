@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.named_images import frame, images_under
 from humanbench.errors import DataError
 from humanbench.text import digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FOLDERS = {"V1": {"train": "train", "test": "test"}, "V2": {"train": "mask_train_v2", "test": "mask_test_v2"}}
 PART = {"train": "train", "val": "train", "query": "test", "gallery": "test"}
@@ -36,7 +33,7 @@ OFFICIAL = re.compile(r"(?P<pid>\d+)_\d+_(?P<camera>\d\d)_\d{4}[a-z]+_")
 MARKET_NAME = re.compile(r"(?P<pid>\d+)_c(?P<camera>\d+)\D")
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, pid, camid` in the order of the list; camid 0..14.
 
     Identities are numbered from 0 in training and again from 0 in testing, as the lists have them.
@@ -67,7 +64,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return table
 
 
-def _market_form(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def _market_form(card: DatasetCard, split: str, root: Path) -> Table:
     """The images of a folder, sorted; identity and camera are in their names."""
     folder = need(card, root, MARKET[split])
     names, pids, cameras = [], [], []

@@ -13,21 +13,18 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import below, need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
 from humanbench.text import digits
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNKNOWN = -1
 """`camid` where a dataset has no cameras, `pid` where an image has no identity."""
@@ -50,7 +47,7 @@ class NamedImagesOptions(ReaderOptions):
 OPTIONS = NamedImagesOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, pid, camid`, sorted by id (the path below the root); cameras count from 0."""
     options = NamedImagesOptions.of(card)
     folder = need(card, root, *options.folders[split])
@@ -83,7 +80,7 @@ def images_under(folder: Path) -> Iterator[str]:
                     pending.append(f"{base}{entry.name}/")
 
 
-def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.DataFrame:
+def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> Table:
     """The sample table of these paths below the root; a `DataError` names the first one that tells no identity."""
     options = NamedImagesOptions.of(card)
     pattern = options.pattern
@@ -115,19 +112,12 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> pd.Dat
     return frame(root, kept, np.array(pids, np.int64), np.array(cameras, np.int64))
 
 
-def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> pd.DataFrame:
+def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> Table:
     """The ReID table of paths below the root."""
     import pandas as pd
 
-    base = f"{root}{os.sep}"
-    return pd.DataFrame(
-        {
-            "id": names,
-            "image": [base + name for name in names],
-            "pid": pids.astype(np.int64),
-            "camid": cameras.astype(np.int64),
-        }
-    )
+    images = below(root, names)
+    return pd.DataFrame({"id": names, "image": images, "pid": pids.astype(np.int64), "camid": cameras.astype(np.int64)})
 
 
 def path_for(card: DatasetCard, split: str, pid: int, camid: int, number: int) -> str:
@@ -143,7 +133,7 @@ def example(card: DatasetCard, split: str) -> str:
     return path_for(card, split, pid=2, camid=0, number=451)
 
 
-def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> pd.DataFrame:
+def _listed(card: DatasetCard, split: str, root: Path, prefix: str) -> Table:
     """Paths and identities from two text files: a path per line; a header line, then an identity per line."""
     images, labels = (root / name for name in NamedImagesOptions.of(card).lists[split])
     pids = _identities(card, labels)

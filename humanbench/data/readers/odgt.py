@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -13,29 +13,22 @@ from pydantic import Field
 
 from humanbench.arrays import flag, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes, numbered
+from humanbench.data.readers import need, picture_finder
+from humanbench.data.readers.coco_boxes import merged_boxes, numbered
+from humanbench.data.readers.coco_columns import LARGEST, Count
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.documents import from_json
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Box = tuple[float, float, float, float]
 
 ABSENT: Box = (np.nan, np.nan, np.nan, np.nan)
 
-LARGEST = 1 << 63
-"""Numbers from here on are left to the reading that says what is wrong with them."""
 
-Side = Annotated[int, msgspec.Meta(ge=0, le=LARGEST - 1)]
-
-
-class OdgtOptions(MergedBoxes):
+class OdgtOptions(MergedOptions):
     """The annotation files and picture folders of each split.
 
     `numbers`: COCO-form conversions whose image numbers results may be given by.
@@ -49,7 +42,7 @@ class OdgtOptions(MergedBoxes):
 OPTIONS = OdgtOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (M x 4), head (M x 4)`; the id is the record's ID.
 
     A box is ignored when its tag is not `person` or its `extra.ignore` is not 0. Boxes reach outside the picture as
@@ -113,8 +106,8 @@ class _Person(msgspec.Struct, gc=False):
 class _Record(msgspec.Struct, gc=False):
     ID: str | int
     gtboxes: list[_Person]
-    width: Side | msgspec.UnsetType = msgspec.UNSET
-    height: Side | msgspec.UnsetType = msgspec.UNSET
+    width: Count | msgspec.UnsetType = msgspec.UNSET
+    height: Count | msgspec.UnsetType = msgspec.UNSET
 
 
 def _typed(line: str) -> dict[str, Any] | None:

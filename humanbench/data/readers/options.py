@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from humanbench.cards import DatasetCard
 from humanbench.errors import CardError
@@ -46,6 +46,16 @@ class ReaderOptions(Record):
     def of(cls, card: DatasetCard) -> Self:
         """The options of this card, which were checked when it was read."""
         return cls.model_validate(card.reader.options)
+
+
+class MergedOptions(ReaderOptions):
+    """Options of a reader that takes a toolchain's COCO-form file where the official files are not there.
+
+    `merged` names such files, `merged_images` says where their pictures are.
+    """
+
+    merged: BySplit[Choices] = Field(default_factory=dict)
+    merged_images: BySplit[Choices] = Field(default_factory=dict)
 
 
 def checked(card: DatasetCard, model: type[ReaderOptions]) -> None:

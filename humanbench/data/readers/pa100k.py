@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import attribute_pickle, need
-from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data import Table
+from humanbench.data.readers import below, need
+from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
 from humanbench.data.readers.files import load_mat
 from humanbench.data.readers.matlab import texts
-from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ANNOTATIONS = ("annotation/annotation.mat", "annotation.mat")
 CODING = {0: 0, 1: 1}
@@ -26,21 +20,15 @@ IMAGES = ("release_data/release_data", "data/release_data/release_data", "data",
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
 
 
-class Pa100kOptions(ReaderOptions):
-    """`aliases` maps spellings in the file to the card's names."""
-
-    aliases: dict[str, str] = Field(default_factory=dict)
+OPTIONS = AttributeOptions
 
 
-OPTIONS = Pa100kOptions
-
-
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the attributes; the id is the file name."""
-    path = need(card, root, *ANNOTATIONS, attribute_pickle.NAME)
+    path = need(card, root, *ANNOTATIONS, PICKLE)
     images = need(card, root, *IMAGES)
-    if path.name == attribute_pickle.NAME:
-        return attribute_pickle.pickled_table(card, split, root, images, CODING)
+    if path.name == PICKLE:
+        return pickled_table(card, split, root, images, CODING)
     wanted = ["attributes", f"{split}_images_name", f"{split}_label"]
     content = load_mat(card, path, variable_names=wanted)
     missing = [name for name in wanted if name not in content]
@@ -57,5 +45,4 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
             f"but there are {len(names)} names and {len(attributes)} attributes"
         )
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], CODING)
-    base = f"{images}{os.sep}"
-    return frame(card, names, [base + name for name in names], labels)
+    return frame(card, names, below(images, names), labels)

@@ -6,17 +6,15 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import frame
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SEQUENCES = {"train": (1, 4, 5), "val": (2, 7, 8), "test": (3, 6)}
 SITTING = 4
@@ -24,7 +22,7 @@ POSTURE = {1: 0, 3: 1, 2: 2}
 """Stored posture -> index of its group (n/a, standing, walking); every other attribute is its index plus one."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table with a row per pedestrian: `id` (pedestrianID), `image` (the full frame), one column per value of each
     group of the card, and `bbox` [x, y, w, h]. Sitting people are left out, as in the official tools.
     """

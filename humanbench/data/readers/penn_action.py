@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import field
-from humanbench.data.readers.files import load_mat
+from humanbench.data.readers.files import field, load_mat
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OPTIONS = MergedKeypoints
 
@@ -26,12 +23,11 @@ TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """A row per frame `<clip>/<frame>` of the split's clips; v is 2 where the file says visible, else 0."""
-    if not (root / "labels").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "labels").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, "labels")
     files = list(files_in(folder, "*.mat"))
     clips = [table for path in files if (table := _clip(card, path, root, TRAIN[split])) is not None]
@@ -47,7 +43,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return table
 
 
-def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFrame | None:
+def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> Table | None:
     """The frames of one clip; None when it is of another split."""
     content = load_mat(card, path)
     if int(field(card, path, content, "train", (1, 1))[0, 0]) != wanted:
@@ -62,13 +58,18 @@ def _clip(card: DatasetCard, path: Path, root: Path, wanted: int) -> pd.DataFram
     boxes[: len(corners)] = np.concatenate([corners[:, :2] - 1, corners[:, 2:] - corners[:, :2]], axis=1)
     height, width = field(card, path, content, "dimensions", (1, 3))[0, :2]
     keys = [f"{path.stem}/{frame:06d}" for frame in range(1, frames + 1)]
-    table = person_table(
-        image=[str(root / "frames" / f"{key}.jpg") for key in keys],
-        image_id=keys,
-        annotation_id=[0] * frames,
-        keypoints=keypoints,
-        bbox=boxes,
-        size=[(int(width), int(height))] * frames,
-    )
+    table = frames_table(root, keys, keypoints, boxes, [(int(width), int(height))] * frames)
     table.attrs["boxes"] = f"{path.stem} ({len(stated)} for {frames} frames)" if len(stated) != frames else ""
     return table
+
+
+def frames_table(root: Path, keys: list[str], keypoints: Floats, boxes: Floats, sizes: list[tuple[int, int]]) -> Table:
+    """The table of frames with one person each."""
+    return person_table(
+        image=[str(root / "frames" / f"{key}.jpg") for key in keys],
+        image_id=keys,
+        annotation_id=[0] * len(keys),
+        keypoints=keypoints,
+        bbox=boxes,
+        size=sizes,
+    )

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
+from humanbench.arrays import Floats, Ints
+from humanbench.data import Table
 
-GROWTH = 1.2
+_GROWTH = 1.2
 """Sides of a box made from keypoints over the keypoints' extent, as mmpose (Human3.6M, MPI-INF-3DHP) and mmhuman3d
 (Penn Action, 3DPW) take them in their converters."""
 
@@ -29,13 +28,13 @@ def person_table(
     image: Sequence[str],
     image_id: Sequence[Any],
     annotation_id: Sequence[Any],
-    keypoints: NDArray[np.float64],
-    bbox: NDArray[np.float64],
-    area: NDArray[np.float64] | None = None,
-    iscrowd: NDArray[np.int64] | None = None,
+    keypoints: Floats,
+    bbox: Floats,
+    area: Floats | None = None,
+    iscrowd: Ints | None = None,
     image_ids: Iterable[Any] | None = None,
     **more: Sequence[Any],
-) -> pd.DataFrame:
+) -> Table:
     """The sample table of N people.
 
     `keypoints` N x K x 3 (x, y, v), `bbox` N x 4 [x, y, w, h]; `area` is w * h where the format states none, `iscrowd`
@@ -61,7 +60,7 @@ def person_table(
     return table
 
 
-def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def join_tables(tables: Sequence[Table]) -> Table:
     """Tables of several files one below the other; their lists of images too."""
     import pandas as pd
 
@@ -73,10 +72,10 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return joined
 
 
-def box_around(keypoints: NDArray[np.float64], growth: float = GROWTH, square: bool = False) -> NDArray[np.float64]:
+def box_around(keypoints: Floats, square: bool = False) -> Floats:
     """Boxes N x 4 [x, y, w, h] about the middle of the labelled points' extent, zeros where no point is labelled.
 
-    The sides are `growth` times the extent's; `square` takes the longer one for both.
+    The sides are 1.2 times the extent's; `square` takes the longer one for both.
     """
     labelled = keypoints[..., 2] > 0
     xy = keypoints[..., :2]
@@ -84,7 +83,7 @@ def box_around(keypoints: NDArray[np.float64], growth: float = GROWTH, square: b
     high = np.where(labelled[..., None], xy, -np.inf).max(axis=1)
     some = labelled.any(axis=1)
     low[~some] = high[~some] = 0.0
-    sides = growth * (high - low)
+    sides = _GROWTH * (high - low)
     if square:
         sides = np.repeat(sides.max(axis=1, keepdims=True), 2, axis=1)
     return np.concatenate([(low + high - sides) / 2, sides], axis=1)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import attribute_pickle, need
-from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data import Table
+from humanbench.data.readers import below, need
+from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
-from humanbench.data.readers.options import ReaderOptions
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CODING = {0: 0, 1: 1}
 METADATA = 4
@@ -27,26 +21,25 @@ PARTS = ("train", "val", "test")
 """Order of the index vectors in a partition."""
 
 
-class PetaOptions(ReaderOptions):
-    """Which of the random partitions, from 0; `aliases` maps spellings in the file to the card's names."""
+class PetaOptions(AttributeOptions):
+    """Which of the random partitions, from 0."""
 
     partition: int
-    aliases: dict[str, str] = Field(default_factory=dict)
 
 
 OPTIONS = PetaOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the 35 selected attributes, the first 35 of 105, for the card's partition.
 
     The struct is read by position (data, names, -, partitions), as its field names differ between copies. Row i of the
     data belongs to the image numbered i, from 1, in five digits.
     """
-    path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat", attribute_pickle.NAME)
+    path = need(card, root, "PETA.mat", "peta.mat", "Peta.mat", PICKLE)
     images = need(card, root, "images")
-    if path.name == attribute_pickle.NAME:
-        return attribute_pickle.pickled_table(card, split, root, images, CODING, PetaOptions.of(card).partition)
+    if path.name == PICKLE:
+        return pickled_table(card, split, root, images, CODING, PetaOptions.of(card).partition)
     content = load_mat(card, path)
     selected = len(card.labels.attributes)
     try:
@@ -60,5 +53,4 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         raise foreign_structure(card, path, "the structure of PETA.mat", error) from error
     labels = binary(card, path, stored[:, order_of(card, path, names)], CODING)
     files = [f"{row + 1:05d}.png" for row in rows]
-    base = f"{images}{os.sep}"
-    return frame(card, files, [base + name for name in files], labels)
+    return frame(card, files, below(images, files), labels)

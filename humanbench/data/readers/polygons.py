@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from humanbench.arrays import real_numbers
+from humanbench.arrays import Bools, Floats, real_numbers
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map
 from humanbench.errors import DataError
 
-Polygons = list[NDArray[np.float64]]
+Polygons = list[Floats]
 Shape = tuple[int, Polygons]
 
 _FAR = 10
@@ -39,7 +38,7 @@ def shape(card: DatasetCard, annotation: Any, size: tuple[int, int], where: str)
     return int(category), [p for p in parts if len(p) >= 6]
 
 
-def _points(polygon: Any, limit: int, where: str) -> NDArray[np.float64]:
+def _points(polygon: Any, limit: int, where: str) -> Floats:
     try:
         numbers = real_numbers(polygon)
     except (ValueError, TypeError) as error:
@@ -65,11 +64,11 @@ def paint(size: tuple[int, int], shapes: Iterable[Shape]) -> Map:
     return label
 
 
-def mask(size: tuple[int, int], polygons: Polygons) -> NDArray[np.bool_]:
+def mask(size: tuple[int, int], polygons: Polygons) -> Bools:
     """The union of polygons as an H x W bool mask."""
     from pycocotools import mask as coco
 
     width, height = size
     runs = coco.frPyObjects([p.tolist() for p in polygons], height, width)
-    region: NDArray[np.bool_] = coco.decode(coco.merge(runs)).astype(bool)
+    region: Bools = coco.decode(coco.merge(runs)).astype(bool)
     return region

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class PosetrackOptions(MergedKeypoints):
@@ -26,13 +23,12 @@ class PosetrackOptions(MergedKeypoints):
 OPTIONS = PosetrackOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """All annotated people; `file_name` is relative to `root`; images whose `is_labeled` is false are not listed."""
     folders = PosetrackOptions.of(card).files[split]
-    if not any((root / name).is_dir() for name in folders):
-        merged = merged_table(card, PosetrackOptions.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in folders)
+    if not official and (merged := merged_table(card, PosetrackOptions.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, *folders)
     files = list(files_in(folder, "*.json"))
     if not files:

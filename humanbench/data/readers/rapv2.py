@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import attribute_pickle, need
-from humanbench.data.readers.attributes import binary, frame, order_of
+from humanbench.data import Table
+from humanbench.data.readers import below, need
+from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
-from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 V1_IMAGES = 41_585
 ANNOTATION = ("RAP_annotation/RAP_annotation.mat", "RAP_annotation.mat")
 
 
-class Rapv2Options(ReaderOptions):
-    """Which of the random partitions, from 0; what "uncertain" counts as; the card's names of other spellings."""
+class Rapv2Options(AttributeOptions):
+    """Which of the random partitions, from 0; what "uncertain" counts as."""
 
     partition: int
     uncertain: Literal[-1, 0, 1]
-    aliases: dict[str, str] = Field(default_factory=dict)
 
 
 OPTIONS = Rapv2Options
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image` and the selected attributes, for partition `partition` of the card's reader options.
 
     Attributes are taken by their names in the file. The stored value 2 (uncertain) becomes the option `uncertain`.
     """
     options = Rapv2Options.of(card)
     coding = {0: 0, 1: 1, 2: options.uncertain}
-    path = need(card, root, *ANNOTATION, attribute_pickle.NAME)
+    path = need(card, root, *ANNOTATION, PICKLE)
     images = need(card, root, "RAP_dataset")
-    if path.name == attribute_pickle.NAME:
-        return attribute_pickle.pickled_table(card, split, root, images, coding, options.partition)
+    if path.name == PICKLE:
+        return pickled_table(card, split, root, images, coding, options.partition)
     content = load_mat(card, path, variable_names=["RAP_annotation"])
     try:
         record = peel(content["RAP_annotation"])
@@ -59,8 +53,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise foreign_structure(card, path, "the structure of RAP_annotation.mat", error) from error
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], coding)
-    base = f"{images}{os.sep}"
-    return frame(card, names, [base + name for name in names], labels)
+    return frame(card, names, below(images, names), labels)
 
 
 def _refuse_version_1(card: DatasetCard, path: Path, record: Any) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import object_column
-from humanbench.data.readers import need
+from humanbench.data.readers import below, need
 from humanbench.data.readers.files import foreign_structure, load_mat
 from humanbench.data.readers.matlab import peel
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _IMAGE = re.compile(r"^IMG_(\d+)\.jpg$")
 _TRUTH = re.compile(r"^GT_IMG_(\d+)\.mat$")
@@ -34,13 +33,11 @@ class ShanghaitechOptions(ReaderOptions):
 OPTIONS = ShanghaitechOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, points, count`, in the order of the image numbers; the id is `test_data/IMG_1.jpg`.
 
     The files count pixels from 1, the table from 0. Points a little outside the image stay: they count.
     """
-    import pandas as pd
-
     options = ShanghaitechOptions.of(card)
     inside = [p for p in options.parts if (root / p).is_dir()] or not (root / options.folders[split]).is_dir()
     _refuse_density_maps(card, root)
@@ -55,14 +52,16 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         found = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
         raise DataError(f"{card.id}: {found} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
     points = [_points(card, truth / f"GT_IMG_{n}.mat") for n in sorted(numbers)]
-    return pd.DataFrame(
-        {
-            "id": [f"{folder.name}/IMG_{n}.jpg" for n in sorted(numbers)],
-            "image": [str(pictures / f"IMG_{n}.jpg") for n in sorted(numbers)],
-            "points": object_column(points),
-            "count": [float(len(p)) for p in points],
-        }
-    )
+    return crowd_table(pictures, sorted(numbers), points)
+
+
+def crowd_table(pictures: Path, numbers: Sequence[int], points: Sequence[Floats]) -> Table:
+    """The table of the numbered pictures in a folder `<split>/images`, with the points (N x 2) of each."""
+    import pandas as pd
+
+    names = [f"IMG_{number}.jpg" for number in numbers]
+    columns = {"id": [f"{pictures.parent.name}/{name}" for name in names], "image": below(pictures, names)}
+    return pd.DataFrame(columns | {"points": object_column(points), "count": [float(len(p)) for p in points]})
 
 
 def _refuse_density_maps(card: DatasetCard, root: Path) -> None:
@@ -79,7 +78,7 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
     return {int(match[1]) for path in folder.iterdir() if (match := pattern.match(path.name))}
 
 
-def _points(card: DatasetCard, path: Path) -> NDArray[np.float64]:
+def _points(card: DatasetCard, path: Path) -> Floats:
     info: Any = load_mat(card, path).get("image_info")
     try:
         located = peel(info)["location"]

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
-from humanbench.data.readers.fields import array
+from humanbench.data.readers.files import array, load_pickle
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.readers.pickles import load_pickle
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 OPTIONS = MergedKeypoints
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """People by frame `<sequence>/image_<number>` and actor (0 or 1).
 
     v is 2 where the detector's confidence is above 0. The format states no box: it is taken around the joints. An actor
     without any joint in a frame has no row, but the image stays listed.
     """
-    if not (root / "sequenceFiles").is_dir():
-        merged = merged_table(card, MergedKeypoints.of(card), split, root)
-        if merged is not None:
-            return merged
+    official = (root / "sequenceFiles").is_dir()
+    if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
+        return merged
     folder = need(card, root, f"sequenceFiles/{split}")
     files = list(files_in(folder, "*.pkl"))
     if not files:
@@ -40,7 +35,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
     return join_tables([_sequence(card, path, root) for path in files])
 
 
-def _sequence(card: DatasetCard, path: Path, root: Path) -> pd.DataFrame:
+def _sequence(card: DatasetCard, path: Path, root: Path) -> Table:
     content: Any = load_pickle(card, path)
     if not isinstance(content, dict) or "sequence" not in content or not isinstance(content.get("poses2d"), list):
         raise DataError(f"{card.id}: {path} is not a 3DPW sequence: it holds no 'sequence' and no list 'poses2d'")

@@ -6,21 +6,17 @@ clothing, action, replicate. Each code starts with the main subject's digits; a 
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers import need
+from humanbench.data import Table
+from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.named_images import images_under
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 CODE = re.compile(
     r"P\d+S\d+G(?P<gender>\d)\d*B(?P<backpack>\d)\d*H(?P<hat>\d)\d*"
@@ -33,7 +29,7 @@ NONE_TOO = 5
 """A second code for `none` in backpack and hat."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image`, the attribute `male`, then one column per value of each group of the card.
 
     In a group the values have codes 1, 2, ... in order, and the last one code 0. The id is the file name.
@@ -56,8 +52,7 @@ def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
         if group in ("backpack", "hat"):
             index[NONE_TOO] = last
         labels.append(np.eye(len(values), dtype=np.int8)[_coded(card, folder, names, codes[:, column], index)])
-    base = f"{folder}{os.sep}"
-    return frame(card, names, [base + name for name in names], np.concatenate(labels, axis=1))
+    return frame(card, names, below(folder, names), np.concatenate(labels, axis=1))
 
 
 def _coded(card: DatasetCard, folder: Path, names: list[str], codes: np.ndarray, values: dict[int, int]) -> np.ndarray:

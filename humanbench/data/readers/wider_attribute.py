@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
 from humanbench.data.readers.files import load_json
 from humanbench.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FILES = {
     "train": "wider_attribute_trainval.json",
@@ -28,7 +26,7 @@ CODING = {1: 1, -1: 0, 0: -1}
 """Stored: 1 positive, -1 negative, 0 unspecified."""
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table with a row per person: `id, image`, the attributes, and `bbox` [x, y, w, h] in the full picture.
 
     The id is `<split>/<event>/<file>#<number of the person in the picture>`.

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers import need, picture_finder
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.text import decimal
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-class WiderListOptions(MergedBoxes):
+class WiderListOptions(MergedOptions):
     """The folder of text files, the picture folders of each split, and the one folder of all in flat copies."""
 
     annotations: Choices
@@ -33,16 +30,15 @@ class WiderListOptions(MergedBoxes):
 OPTIONS = WiderListOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None)`, people before ignored regions; the id is the file name.
 
     Rows are the images of `<split>_list.txt`, in its order; images missing in the other two files have no box there.
     """
     options = WiderListOptions.of(card)
-    if not any((root / name).is_dir() for name in options.annotations):
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = any((root / name).is_dir() for name in options.annotations)
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     folder = need(card, root, *options.annotations)
     listed = list(_boxes(card, folder / f"{split}_list.txt"))
     people = _boxes(card, folder / f"{split}_bbox.txt")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
-from humanbench.data.readers import need
-from humanbench.data.readers.coco_boxes import MergedBoxes, merged_boxes
+from humanbench.data.readers import need, picture_finder
+from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
-from humanbench.data.readers.folders import picture_finder
-from humanbench.data.readers.options import BySplit, Choices
+from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.text import digits
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-class WiderpersonOptions(MergedBoxes):
+class WiderpersonOptions(MergedOptions):
     """The list of each split, the folders of all pictures and annotations, and the classes that are people."""
 
     lists: BySplit[str]
@@ -33,17 +30,16 @@ class WiderpersonOptions(MergedBoxes):
 OPTIONS = WiderpersonOptions
 
 
-def read(card: DatasetCard, split: str, root: Path) -> pd.DataFrame:
+def read(card: DatasetCard, split: str, root: Path) -> Table:
     """Table `id, image, boxes, ignore, visible (None), labels`; the id is the file name of the image.
 
     `labels` are class indices of the card. Boxes of a class that is not in `person` are ignored; so are boxes without
     area, of which the official files have some.
     """
     options = WiderpersonOptions.of(card)
-    if not (root / options.annotations).is_dir():
-        merged = merged_boxes(card, options, split, root, lambda name: PurePosixPath(name).name)
-        if merged is not None:
-            return merged
+    official = (root / options.annotations).is_dir()
+    if not official and (merged := merged_boxes(card, options, split, root, last_part)) is not None:
+        return merged
     stems = [line.strip() for line in read_lines(card, need(card, root, options.lists[split]))]
     find = picture_finder(card, root, options.images)
     folder = need(card, root, options.annotations)

@@ -3,7 +3,7 @@
 They make the procedural copies of the datasets and the round trips of the tests. A writer module has the name of its
 reader module; a plug-in's reader (a card's `reader.format` with a dot in it) is its own writer. It offers
 
-    def write(card: DatasetCard, root: Path, tables: Mapping[str, pandas.DataFrame], save: Save) -> dict[str, DataFrame]
+    def write(card: DatasetCard, root: Path, tables: dict[str, pandas.DataFrame], save: Save) -> dict[str, DataFrame]
 
 `root` is an empty folder that stands for the archive's top folder. `tables` has one table per split with the task's
 columns (`humanbench.data.samples`); `image` holds a hashable key of the picture (equal keys are one picture), `size`
@@ -16,28 +16,41 @@ they are written.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from humanbench.data import Table
 from humanbench.errors import CardError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from humanbench.cards import DatasetCard
+
+Tables = dict[str, Table]
+"""Tables by split."""
 
 Save = Callable[[Any, Path], None]
 """`save(key, path)` writes the picture `key` to `path` in the format its suffix names, making folders as needed."""
+
+Write = Callable[["DatasetCard", Path, Tables, Save], Tables]
 
 
 class WriterModule(Protocol):
     """What a writer module offers."""
 
-    def write(
-        self, card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save
-    ) -> dict[str, pd.DataFrame]:
+    def write(self, card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         """Write the tables in the official form; the tables as the reader must return them."""
+
+
+def split_by_split(write: Callable[[DatasetCard, Path, str, Table, Save], Table]) -> Write:
+    """The `write` of a format whose splits have nothing in common, from what writes one of them."""
+
+    @wraps(write)
+    def write_all(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
+        return {split: write(card, root, split, table, save) for split, table in tables.items()}
+
+    return write_all
 
 
 def writer_for(card: DatasetCard) -> WriterModule:

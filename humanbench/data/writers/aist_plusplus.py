@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.aist_plusplus import AistPlusplusOptions, dancers
 from humanbench.data.readers.people import join_tables
-from humanbench.data.writers import Save
-from humanbench.data.writers.people import PictureRows, dump, order_of, sequences, singles, stacked
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json, save_pickle
+from humanbench.data.writers.people import PictureRows, order_of, sequences, singles, stacked
 
 FOCAL, DEPTH = 1500.0, 300.0
 """Pixels and centimetres of the one camera every setting gets; the official ones have nine."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture, seen by camera c01 in each `step`-th frame; the frames between repeat the last joints.
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; motions and splits are not written.
     """
-    for name in ("keypoints2d", "keypoints3d", "cameras"):
-        (root / name).mkdir(parents=True, exist_ok=True)
     (root / "ignore_list.txt").write_text("", encoding="ascii")
     settings: dict[tuple[int, int], str] = {}
     mapping: list[str] = []
@@ -41,7 +38,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             parts.append(_sequence(root, name, AistPlusplusOptions.of(card).step, frames, table, save))
         written[split] = join_tables(parts)
     for (width, height), setting in settings.items():
-        dump([_camera(width, height)], root / "cameras" / f"{setting}.json")
+        save_json(root / "cameras" / f"{setting}.json", [_camera(width, height)])
     (root / "cameras" / "mapping.txt").write_text("".join(mapping), encoding="ascii")
     return written
 
@@ -57,9 +54,7 @@ def _camera(width: int, height: int) -> dict[str, object]:
     }
 
 
-def _sequence(
-    root: Path, name: str, step: int, frames: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+def _sequence(root: Path, name: str, step: int, frames: list[PictureRows], table: Table, save: Save) -> Table:
     keypoints = stacked(table, "keypoints", order_of(frames))
     keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
     keypoints[keypoints[..., 2] == 0] = 0
@@ -68,21 +63,17 @@ def _sequence(
         save(picture.key, root / "images" / f"{key}.jpg")
     flat = np.repeat(keypoints, step, axis=0)
     points = _unproject(flat, frames[0].size)
-    contents = {
-        "keypoints3d": {"keypoints3d": points, "keypoints3d_optim": points},
-        "keypoints2d": {
-            "keypoints2d": flat[None],
-            "det_scores": np.ones((1, len(flat))),
-            "timestamps": np.arange(len(flat)) * 1_000_000 // 60,
-        },
+    save_pickle(root / "keypoints3d" / f"{name}.pkl", {"keypoints3d": points, "keypoints3d_optim": points})
+    seen = {
+        "keypoints2d": flat[None],
+        "det_scores": np.ones((1, len(flat))),
+        "timestamps": np.arange(len(flat)) * 1_000_000 // 60,
     }
-    for folder, content in contents.items():
-        with (root / folder / f"{name}.pkl").open("wb") as file:
-            pickle.dump(content, file, protocol=2)
+    save_pickle(root / "keypoints2d" / f"{name}.pkl", seen)
     return dancers(root, keys, keypoints, [frame.size for frame in frames])
 
 
-def _unproject(keypoints: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.float64]:
+def _unproject(keypoints: Floats, size: tuple[int, int]) -> Floats:
     """World points that the camera sees at these pixels; NaN for unlabelled joints."""
     centre = np.array(size) / 2
     plane = (keypoints[..., :2] - centre) * DEPTH / FOCAL

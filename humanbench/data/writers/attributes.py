@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from humanbench.arrays import Ints
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.attributes import frame
+from humanbench.data import Table
+from humanbench.data.readers import below
+from humanbench.data.writers import Save
 
 
-def labels_of(card: DatasetCard, table: pd.DataFrame, unknown: int) -> NDArray[np.int8]:
+def labels_of(card: DatasetCard, table: Table, unknown: int) -> NDArray[np.int8]:
     """The labels of a table, N x A, with -1 replaced by what a format that cannot say "unknown" holds instead."""
     labels = table[list(card.labels.attributes)].to_numpy(np.int8)
     return np.where(labels < 0, unknown, labels).astype(np.int8)
 
 
-def boxes_of(table: pd.DataFrame) -> list[list[float]]:
+def boxes_of(table: Table) -> list[list[float]]:
     """The column `bbox` [x, y, w, h], or the whole picture where a table has none."""
     if "bbox" in table:
         return [[float(v) for v in box] for box in table["bbox"]]
     return [[0.0, 0.0, float(width), float(height)] for width, height in table["size"]]
 
 
-def one_hot_codes(card: DatasetCard, table: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, Ints]:
     """For each group of the card, the position of the attribute that holds (the first, if several do)."""
     return {
         group: table[list(names)].to_numpy().argmax(axis=1).astype(np.int64)
@@ -35,13 +36,13 @@ def one_hot_codes(card: DatasetCard, table: pd.DataFrame) -> dict[str, NDArray[n
     }
 
 
-def from_codes(card: DatasetCard, group: str, codes: NDArray[np.int64]) -> NDArray[np.int8]:
+def from_codes(card: DatasetCard, group: str, codes: Ints) -> NDArray[np.int8]:
     """The one-hot columns of a group."""
     return np.eye(len(card.labels.groups[group]), dtype=np.int8)[codes]
 
 
-def written_table(
-    card: DatasetCard, ids: Sequence[str], paths: Sequence[Path], labels: NDArray[Any], **extra: Any
-) -> pd.DataFrame:
-    """The table as the reader returns it."""
-    return frame(card, ids, [str(path) for path in paths], labels, **extra)
+def save_pictures(table: Table, folder: Path, names: Sequence[str], save: Save) -> list[str]:
+    """Store the picture of each row under its name in the folder; the paths."""
+    for image, name in zip(table["image"], names, strict=True):
+        save(image, folder / name)
+    return below(folder, names)

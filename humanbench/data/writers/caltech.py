@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
 from humanbench.data.readers.caltech import CaltechOptions, LabelNames
-from humanbench.data.writers import Save
-from humanbench.data.writers.vbb import save_vbb
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json, save_mat
 
 SIZE = (640, 480)
 VIDEOS = {"text": "V000", "video": "V001", "list": "V002"}
 """Splits annotated differently get videos of their own: they share the set names."""
+VBB_FIELDS = ("id", "pos", "occl", "lock", "posv")
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Frames 29, 59, ... of one video per split; boxes become whole pixels.
 
     Pictures that several splits show are frames of the first one's video. The official archive holds videos; the
@@ -99,7 +98,34 @@ def _write_video(card: DatasetCard, folder: Path, name: str, rows: list[dict[str
         listed = [(card.labels.classes[label], box, occluded, shown) for label, box, occluded, shown in objects]
         videos.setdefault(row["video"], {})[row["frame"]] = listed
     for video, frames in videos.items():
-        save_vbb(folder / name / f"{video}.vbb", max(frames) + 1, frames)
+        _save_vbb(folder / name / f"{video}.vbb", max(frames) + 1, frames)
+
+
+def _save_vbb(path: Path, length: int, frames: Mapping[int, Sequence[tuple[str, Any, Any, Any]]]) -> None:
+    """A .vbb of `length` frames; `frames` maps a frame (from 0) to objects (label, box, occluded, visible box).
+
+    Each object of each frame is a track of its own. The struct is version 1.4 of the authors' toolbox (vbb.m).
+    """
+    lists = np.empty((1, length), object)
+    labels: list[str] = []
+    seen_in: list[int] = []
+    for frame in range(length):
+        objects = frames.get(frame, ())
+        lists[0, frame] = np.zeros((0, 0))
+        if len(objects):
+            lists[0, frame] = np.empty((1, len(objects)), [(name, object) for name in VBB_FIELDS])
+        for position, (label, box, occluded, shown) in enumerate(objects):
+            labels.append(label)
+            seen_in.append(frame + 1)
+            visible = np.asarray(shown, float)[None] if occluded else np.zeros((1, 4))
+            lists[0, frame][0, position] = (len(labels), np.asarray(box, float)[None], int(occluded), 0, visible)
+    names = np.empty((1, len(labels)), object)
+    names[0, :] = labels
+    tracks = np.array(seen_in, float)[None]
+    video = {"nFrame": length, "objLists": lists, "maxObj": len(labels), "objInit": np.ones_like(tracks)}
+    video |= {"objLbl": names, "objStr": tracks, "objEnd": tracks, "objHide": np.zeros_like(tracks)}
+    video |= {"altered": 0, "log": 0.0, "logLen": 0}
+    save_mat(path, {"A": video, "vers": 1.4})
 
 
 def _write_list(card: DatasetCard, path: Path, name: str, rows: list[dict[str, Any]]) -> None:
@@ -115,8 +141,7 @@ def _write_list(card: DatasetCard, path: Path, name: str, rows: list[dict[str, A
         }
         for row in rows
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records), encoding="utf-8")
+    save_json(path, records)
 
 
 _WRITE = {"text": _write_text, "video": _write_video, "list": _write_list}

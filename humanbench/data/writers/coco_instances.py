@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records
 from humanbench.data.readers.coco_instances import CocoInstancesOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.coco_keypoints import run_lengths
+from humanbench.data.writers.files import save_json
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One JSON per split; boxes keep two decimals. The outline of a person is their box, ignored ones are crowds."""
     options = CocoInstancesOptions.of(card)
     written = {}
@@ -39,11 +38,9 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"]}
                 | {"size": (width, height), "image_id": image_id}
             )
-        target = root / options.files[split][0]
-        target.parent.mkdir(parents=True, exist_ok=True)
         category = {"supercategory": "person", "id": 1, "name": options.category}
         content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [category]}
-        target.write_text(json.dumps(content), encoding="utf-8")
+        save_json(root / options.files[split][0], content)
         written[split] = detection_table(rows, ("size",))
         written[split]["image_id"] = [row["image_id"] for row in rows]
     return written
@@ -53,7 +50,11 @@ def _annotation(number: int, image_id: int, box: Floats, crowd: bool, width: int
     x, y, w, h = (float(v) for v in box)
     outline: Any = [[x, y, x + w, y, x + w, y + h, x, y + h]]
     if crowd:
-        outline = {"counts": _runs(box, width, height), "size": [height, width]}
+        inside = np.zeros((height, width), bool)
+        left, top = np.maximum(np.round(box[:2]), 0).astype(int)
+        right, bottom = np.maximum(np.round(box[:2] + box[2:]), 0).astype(int)
+        inside[top:bottom, left:right] = True
+        outline = run_lengths(inside)
     return {
         "segmentation": outline,
         "area": w * h,
@@ -63,14 +64,3 @@ def _annotation(number: int, image_id: int, box: Floats, crowd: bool, width: int
         "category_id": 1,
         "id": number,
     }
-
-
-def _runs(box: Floats, width: int, height: int) -> list[int]:
-    """COCO's uncompressed run lengths of a box: column by column, starting with the zeros."""
-    mask = np.zeros((height, width), np.int8)
-    left, top = np.maximum(np.round(box[:2]), 0).astype(int)
-    right, bottom = np.maximum(np.round(box[:2] + box[2:]), 0).astype(int)
-    mask[top:bottom, left:right] = 1
-    flat = mask.ravel(order="F")
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flat]))).tolist()
-    return [int(n) for n in np.diff([0, *edges, flat.size])]

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.cuhk03 import CONFIG, IMAGES, INDEX, boxes_and_part
 from humanbench.data.readers.matlab import cells
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """`images_<boxes>/` and `cuhk03_new_protocol_config_<boxes>.mat` for the kinds of boxes that the splits are of.
 
     A row's image is written as image `number` of its own person of camera pair 1; the identity is the `labels` entry,
     as in the original. Pids must lie in 1..65535.
     """
-    written: dict[str, pd.DataFrame] = {}
+    written: Tables = {}
     for boxes in dict.fromkeys(boxes_and_part(split)[0] for split in tables):
         of_these = {split: table for split, table in tables.items() if boxes_and_part(split)[0] == boxes}
         folder = root / IMAGES.format(boxes=boxes)
@@ -53,12 +51,6 @@ def _write_config(
     def column(values: list[int], kind: type[np.unsignedinteger]) -> np.ndarray:
         return np.array(values, kind).reshape(-1, 1)
 
-    save_mat(
-        path,
-        {
-            "camId": column(cameras, np.uint8),
-            "filelist": cells(names),
-            "labels": column(labels, np.uint16),
-            **{INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")},
-        },
-    )
+    parts = {INDEX[part]: column(index[part], np.uint16) for part in ("query", "gallery", "train")}
+    content = {"camId": column(cameras, np.uint8), "filelist": cells(names), "labels": column(labels, np.uint16)}
+    save_mat(path, content | parts)

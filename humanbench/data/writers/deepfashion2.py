@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +9,29 @@ import numpy as np
 import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.labels import IGNORE, Map
 from humanbench.data.readers.label_maps import ID, LabelMapsOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, split_by_split
+from humanbench.data.writers.files import save_json
 from humanbench.data.writers.outlines import outlines
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """One image and one JSON per row; polygons cannot say "ignore", which becomes background."""
     options = LabelMapsOptions.of(card)
-    written: dict[str, pd.DataFrame] = {}
-    for split, table in tables.items():
-        where = options.splits[split]
-        rows = []
-        row: Any
-        for number, row in enumerate(table.itertuples(index=False), 1):
-            name = options.file_name.format(number=number)
-            image, annotation = (root / where.images[0].replace(ID, name), root / where.labels[0].replace(ID, name))
-            save(row.image, image)
-            label = np.where(row.label == IGNORE, 0, row.label).astype(np.uint8)
-            annotation.parent.mkdir(parents=True, exist_ok=True)
-            annotation.write_text(json.dumps(_annotation(card, label, number)), encoding="utf-8")
-            rows.append((name, str(image), label))
-        written[split] = pd.DataFrame(rows, columns=["id", "image", "label"])
-    return written
+    where = options.splits[split]
+    rows = []
+    row: Any
+    for number, row in enumerate(table.itertuples(index=False), 1):
+        name = options.file_name.format(number=number)
+        image, annotation = (root / where.images[0].replace(ID, name), root / where.labels[0].replace(ID, name))
+        save(row.image, image)
+        label = np.where(row.label == IGNORE, 0, row.label).astype(np.uint8)
+        save_json(annotation, _annotation(card, label, number))
+        rows.append((name, str(image), label))
+    return pd.DataFrame(rows, columns=["id", "image", "label"])
 
 
 def _annotation(card: DatasetCard, label: Map, number: int) -> dict[str, Any]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_table, records
 from humanbench.data.readers.ecp import EcpOptions
-from humanbench.data.writers import Save
-from humanbench.data.writers.classes import class_indices
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json
 
 CITY = "amsterdam"
 VEHICLES = ("bicycle", "buggy", "motorbike", "scooter", "tricycle", "wheelchair", "co-rider")
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Boxes become whole pixels; a vehicle that follows a rider is nested in it, as in the official files.
 
     Optional column: `labels` (class indices).
@@ -29,7 +26,6 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     written, number = {}, 0
     for split, table in tables.items():
         folder = root / options.labels[split][0] / CITY
-        folder.mkdir(parents=True, exist_ok=True)
         rows = []
         for row in records(table):
             stem = f"{CITY}_{number:05d}"
@@ -41,7 +37,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             width, height = (int(v) for v in row["size"])
             frame = {"tags": [], "imageheight": height, "imagewidth": width, "identity": "frame"}
             frame["children"] = _children([card.labels.classes[k] for k in labels], boxes.astype(int).tolist())
-            (folder / f"{stem}.json").write_text(json.dumps(frame), encoding="utf-8")
+            save_json(folder / f"{stem}.json", frame)
             rows.append(
                 {"id": path.name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels}
                 | {"size": (width, height)}

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import pandas as pd
-
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions
-from humanbench.data.writers import Save
-from humanbench.data.writers.coco_keypoints import category, image_record, records
-from humanbench.data.writers.people import dump, pictures_of
+from humanbench.data.writers import Save, split_by_split
+from humanbench.data.writers.coco_keypoints import category, coco_form
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import pictures_of
 
 SLOTS = 136
 COUNTED = 17
@@ -19,24 +18,16 @@ COUNTED = 17
 NAMES = {"train": "HICO_train2015_{:08d}.jpg", "val": "{:012d}.jpg"}
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """Keypoints become integers and boxes get two decimals."""
-    written = {}
-    for split, table in tables.items():
-        folder = root / CocoKeypointsOptions.of(card).images[split][0]
-        pictures = pictures_of(table)
-        names = [NAMES[split].format(number) for number in range(1, len(pictures) + 1)]
-        people, written[split] = records(table, pictures, [str(folder / name) for name in names])
-        for annotation in people:
-            body = annotation["keypoints"]
-            annotation["num_keypoints"] = sum(v > 0 for v in body[2 : 3 * COUNTED : 3])
-            annotation["keypoints"] = body + [0.0] * (3 * SLOTS - len(body))
-        for picture, name in zip(pictures, names, strict=True):
-            save(picture.key, folder / name)
-        content = {
-            "categories": [category((), ())],
-            "images": [image_record(n, name, p) for n, (name, p) in enumerate(zip(names, pictures, strict=True), 1)],
-            "annotations": people,
-        }
-        dump(content, root / CocoKeypointsOptions.of(card).files[split][0])
-    return written
+    folder = root / CocoKeypointsOptions.of(card).images[split][0]
+    pictures = pictures_of(table)
+    names = [NAMES[split].format(number) for number in range(1, len(pictures) + 1)]
+    form, out = coco_form(table, pictures, folder, names, save)
+    for annotation in form["annotations"]:
+        body = annotation["keypoints"]
+        annotation["num_keypoints"] = sum(v > 0 for v in body[2 : 3 * COUNTED : 3])
+        annotation["keypoints"] = body + [0.0] * (3 * SLOTS - len(body))
+    save_json(root / CocoKeypointsOptions.of(card).files[split][0], {"categories": [category((), ())], **form})
+    return out

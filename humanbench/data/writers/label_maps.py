@@ -7,7 +7,6 @@ palette PNGs, for datasets distributed so. A table may bring ids of its own in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,13 @@ from PIL import Image
 from humanbench.cards import DatasetCard
 from humanbench.data.labels import Map, stored_values
 from humanbench.data.readers.label_maps import ID, LabelMapsOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One image and one map per row, and the id lists; rows in the order the reader returns them."""
     options = LabelMapsOptions.of(card)
-    written: dict[str, pd.DataFrame] = {}
+    written: Tables = {}
     number = 0
     for split, table in tables.items():
         where = options.splits[split]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.market_attribute import AGES, ARCHIVE, MarketAttributeOptions
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
 
 _FIRST = ("age", "backpack", "bag", "handbag")
@@ -31,7 +30,7 @@ FIELDS = {
 """Field orders of the original, which differ between its two parts."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Optional column `pid`: rows of one identity get the labels of its first row; without it each row is a person.
 
     Unknown labels become absent, and exactly one age is stored: the first that holds, else adult.
@@ -43,13 +42,11 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         people += len(table)
         folder = MarketAttributeOptions.of(card).folders[split]
         names = [f"{folder}/{pid:04d}_c1s1_{i:06d}_00.jpg" for i, pid in enumerate(pids)]
-        paths = [root / ARCHIVE / name for name in names]
-        for image, path in zip(table["image"], paths, strict=True):
-            save(image, path)
+        paths = save_pictures(table, root / ARCHIVE, names, save)
         labels = _one_age(card, labels_of(card, table, unknown=0))
         first = {pid: row for row, pid in reversed(list(enumerate(pids)))}
         labels = labels[[first[pid] for pid in pids]]
-        out = written_table(card, names, paths, labels, pid=pids)
+        out = frame(card, names, paths, labels, pid=pids)
         written[split] = out.sort_values("id").reset_index(drop=True)
         parts[split] = _struct(card, split, labels, first)
     save_mat(root / "market_attribute.mat", {"market_attribute": parts})

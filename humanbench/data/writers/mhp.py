@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mhp import BOX, JOINTS
 from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, pictures_of, stacked
 
@@ -22,7 +20,7 @@ HEAD = [8, 9]
 """Upper neck and head top, between which the face box is put."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """`iscrowd` becomes 0, `area` that of the box; the parsing annotations of the archive are not written."""
     written = {}
     number = 0
@@ -55,7 +53,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     return written
 
 
-def _matrices(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _matrices(keypoints: Floats, boxes: Floats) -> Floats:
     """N x 20 x 3 as stored: joints, face box, person's box."""
     stored = np.full((len(keypoints), 20, 3), -1.0)
     joints = keypoints.copy()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.mpi_inf_3dhp import STORED, MpiInf3dhpOptions
 from humanbench.data.readers.people import box_around, person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import PictureRows, order_of, singles, stacked
 
@@ -20,36 +19,32 @@ CAMERAS = 14
 _HEADER = b"MATLAB 7.3 MAT-file, Platform: GLNXA64 HDF5 schema 1.00 .".ljust(124) + b"\x00\x02IM"
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """One person per picture, spread over the sequences and cameras; frames go where mmpose extracts them.
 
     Unlabelled joints are NaN. Hidden joints become visible ones, boxes the squares around the joints, `iscrowd` 0; the
     3D joints of the archive are not written.
     """
     writers = {"train": _train, "test": _test}
-    written = {}
-    for split, table in tables.items():
-        pictures = singles(table)
-        points = stacked(table, "keypoints", order_of(pictures))
-        labelled = points[..., 2:] > 0
-        points = np.where(labelled, points[..., :2], np.nan)
-        keys, images = writers[split](card, root, pictures, points)
-        for picture, image in zip(pictures, images, strict=True):
-            save(picture.key, image)
-        keypoints = np.concatenate([np.nan_to_num(points), 2.0 * labelled], axis=-1)
-        written[split] = person_table(
-            image=[str(image) for image in images],
-            image_id=keys,
-            annotation_id=[0] * len(keys),
-            keypoints=keypoints,
-            bbox=box_around(keypoints, square=True),
-        )
-    return written
+    pictures = singles(table)
+    points = stacked(table, "keypoints", order_of(pictures))
+    labelled = points[..., 2:] > 0
+    points = np.where(labelled, points[..., :2], np.nan)
+    keys, images = writers[split](card, root, pictures, points)
+    for picture, image in zip(pictures, images, strict=True):
+        save(picture.key, image)
+    keypoints = np.concatenate([np.nan_to_num(points), 2.0 * labelled], axis=-1)
+    return person_table(
+        image=[str(image) for image in images],
+        image_id=keys,
+        annotation_id=[0] * len(keys),
+        keypoints=keypoints,
+        bbox=box_around(keypoints, square=True),
+    )
 
 
-def _train(
-    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
-) -> tuple[list[str], list[Path]]:
+def _train(card: DatasetCard, root: Path, pictures: list[PictureRows], points: Floats) -> tuple[list[str], list[Path]]:
     options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     takes = [f"{subject}/Seq{n}" for subject, frames in options.frames.items() for n in range(1, len(frames) + 1)]
@@ -63,14 +58,11 @@ def _train(
             stored[:, list(options.select)] = part
             cells[camera, 0] = stored.reshape(len(part), 2 * STORED)
             keys += [f"{take.replace('/', '_')}_Cam{camera}_{frame:06d}" for frame in range(1, len(part) + 1)]
-        (root / take).mkdir(parents=True)
         save_mat(root / take / "annot.mat", {"annot2": cells})
     return keys, [root / options.images[0] / f"{key}.jpg" for key in keys]
 
 
-def _test(
-    card: DatasetCard, root: Path, pictures: list[PictureRows], points: NDArray[np.float64]
-) -> tuple[list[str], list[Path]]:
+def _test(card: DatasetCard, root: Path, pictures: list[PictureRows], points: Floats) -> tuple[list[str], list[Path]]:
     import h5py
 
     subjects = list(MpiInf3dhpOptions.of(card).test_sizes)

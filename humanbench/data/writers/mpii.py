@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Bools, Floats
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.mpii import PERSON_HEIGHT, MpiiOptions, mpii_table
-from humanbench.data.writers import Save
-from humanbench.data.writers.files import save_mat
-from humanbench.data.writers.people import dump, pictures_of, stacked
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.files import save_json, save_mat
+from humanbench.data.writers.people import pictures_of, stacked
 
 HEAD = [8, 9]
 """Upper neck and head top."""
@@ -24,7 +22,7 @@ JOINTS = (
 )
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """`center`, `scale` and `headbox` of the table where it has them, else from the box and the head joints.
 
     Pictures that several splits show are stored once. Hidden joints become visible ones, boxes the squares of side
@@ -59,7 +57,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             }
             for (name, _), person, joints, size, middle in zip(rows, keypoints, points, scale, center, strict=True)
         ]
-        dump(content, root / MpiiOptions.of(card).files[split][0])
+        save_json(root / MpiiOptions.of(card).files[split][0], content)
         if split in MpiiOptions.of(card).heads:
             _write_heads(root / MpiiOptions.of(card).heads[split][0], points, heads + 1, keypoints[..., 2] == 0)
         else:
@@ -68,7 +66,7 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
     return written
 
 
-def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _headboxes(keypoints: Floats, boxes: Floats) -> Floats:
     """N x 2 x 2 corners: around the ends of the head, or the upper eighth of the box where one is not labelled."""
     ends = keypoints[:, HEAD, :2]
     half = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1)[:, None] / 2
@@ -79,9 +77,7 @@ def _headboxes(keypoints: NDArray[np.float64], boxes: NDArray[np.float64]) -> ND
     return np.where(whole[:, None, None], corners, upper)
 
 
-def _write_heads(
-    path: Path, points: NDArray[np.float64], heads: NDArray[np.float64], missing: NDArray[np.bool_]
-) -> None:
+def _write_heads(path: Path, points: Floats, heads: Floats, missing: Bools) -> None:
     stored = points.transpose(1, 2, 0)
     content = {
         "pos_gt_src": stored,

@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
 from humanbench.data.readers.odgt import OdgtOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, split_by_split
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """One odgt file per split; boxes become whole pixels, ignored ones get the tag `mask`.
 
     Optional columns: `visible` (boxes or ratios), `head` (M x 4; without it the top seventh of the body).
     """
     options = OdgtOptions.of(card)
-    written = {}
-    for split, table in tables.items():
-        lines, rows = [], []
-        for number, row in enumerate(records(table)):
-            boxes = np.round(box_array(row["boxes"]))
-            visible = np.round(visible_boxes(boxes, row.get("visible")))
-            head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
-            name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
-            path = root / options.images[split][0] / f"{name}.jpg"
-            save(row["image"], path)
-            people = [
-                _person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"], strict=True))
-            ]
-            lines.append(json.dumps({"ID": name, "gtboxes": people}))
-            rows.append(
-                {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}
-                | {"head": head}
-            )
-        (root / options.files[split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        written[split] = detection_table(rows, ("head",))
-    return written
+    lines, rows = [], []
+    for number, row in enumerate(records(table)):
+        boxes = np.round(box_array(row["boxes"]))
+        visible = np.round(visible_boxes(boxes, row.get("visible")))
+        head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
+        name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
+        path = root / options.images[split][0] / f"{name}.jpg"
+        save(row["image"], path)
+        people = [_person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"], strict=True))]
+        lines.append(json.dumps({"ID": name, "gtboxes": people}))
+        rows.append(
+            {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}
+            | {"head": head}
+        )
+    (root / options.files[split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return detection_table(rows, ("head",))
 
 
 def split_number(card: DatasetCard, split: str) -> int:

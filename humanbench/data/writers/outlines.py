@@ -6,12 +6,13 @@ from collections import defaultdict
 
 import numpy as np
 import scipy.ndimage
-from numpy.typing import NDArray
+
+from humanbench.arrays import Bools
 
 Point = tuple[int, int]
 
 
-def outlines(mask: NDArray[np.bool_]) -> list[list[int]]:
+def outlines(mask: Bools) -> list[list[int]]:
     """The regions (pixels joined by edges) of an H x W mask, each as a polygon [x1, y1, x2, y2, ...].
 
     Polygons run along pixel edges, pixel i from i to i + 1, so nothing is lost. COCO has no holes: the outline of a
@@ -30,7 +31,7 @@ def outlines(mask: NDArray[np.bool_]) -> list[list[int]]:
     return polygons
 
 
-def _loops(region: NDArray[np.bool_]) -> list[list[Point]]:
+def _loops(region: Bools) -> list[list[Point]]:
     """Closed walks over all pixel edges between region and rest, every vertex listed; the region lies to the right."""
     padded = np.pad(region, 1).astype(np.int8)
     horizontal, vertical = np.diff(padded, axis=0)[:, 1:-1], np.diff(padded, axis=1)[1:-1]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.pa100k import ANNOTATIONS, IMAGES
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Names run on over train, val and test, as in the original; unknown labels become absent."""
     content: dict[str, Any] = {"attributes": cells(card.labels.attributes)}
     written = {}
@@ -26,15 +25,11 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         table = tables.get(split, next(iter(tables.values())).iloc[:0])
         names = [f"{count + i:06d}.jpg" for i in range(1, len(table) + 1)]
         count += len(table)
-        paths = [root / IMAGES[0] / name for name in names]
-        for image, path in zip(table["image"], paths, strict=True):
-            save(image, path)
+        paths = save_pictures(table, root / IMAGES[0], names, save)
         labels = labels_of(card, table, unknown=0)
         content[f"{split}_images_name"] = cells(names)
         content[f"{split}_label"] = labels.astype(np.uint8)
         if split in tables:
-            written[split] = written_table(card, names, paths, labels)
-    target = root / ANNOTATIONS[0]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    save_mat(target, dict(sorted(content.items())))
+            written[split] = frame(card, names, paths, labels)
+    save_mat(root / ANNOTATIONS[0], dict(sorted(content.items())))
     return written

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.parse27k import POSTURE, SEQUENCES
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import boxes_of, from_codes, one_hot_codes, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import boxes_of, from_codes, one_hot_codes
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Rows with the same `image` key are people of one frame; optional column `bbox` (else the whole frame).
 
     A split's frames go to its first sequence. Box corners are stored as whole numbers.
@@ -43,8 +43,8 @@ def _create(database: sqlite3.Connection, groups: tuple[str, ...]) -> None:
 
 
 def _write_split(
-    card: DatasetCard, root: Path, database: sqlite3.Connection, split: str, table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+    card: DatasetCard, root: Path, database: sqlite3.Connection, split: str, table: Table, save: Save
+) -> Table:
     sequence = SEQUENCES[split][0]
     directory = f"sequence_{sequence}"
     database.execute("INSERT INTO Sequence VALUES (?, ?)", (sequence, directory))
@@ -66,10 +66,10 @@ def _write_split(
         corners = (person, frames[image][0], person, x0, y0, x1, y1)
         database.execute("INSERT INTO Pedestrian VALUES (?, ?, ?, ?, ?, ?, ?)", corners)
         ids.append(str(person))
-        paths.append(frames[image][1])
+        paths.append(str(frames[image][1]))
         boxes.append([float(x0), float(y0), float(x1 - x0), float(y1 - y0)])
     labels = np.concatenate([from_codes(card, group, c) for group, c in codes.items()], axis=1)
-    return written_table(card, ids, paths, labels, bbox=boxes)
+    return frame(card, ids, paths, labels, bbox=boxes)
 
 
 def _stored(codes: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.readers.penn_action import TRAIN
-from humanbench.data.readers.people import person_table
-from humanbench.data.writers import Save
+from humanbench.data.readers.penn_action import TRAIN, frames_table
+from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 from humanbench.data.writers.people import order_of, sequences, singles, stacked
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """One person per picture; hidden joints become visible ones, `iscrowd` 0, `area` that of the box."""
-    (root / "labels").mkdir(parents=True, exist_ok=True)
     written = {}
     clip = 0
     for split, table in tables.items():
@@ -47,12 +43,5 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
                 "nframes": len(frames),
             }
             save_mat(root / "labels" / f"{clip:04d}.mat", content)
-        written[split] = person_table(
-            image=[str(root / "frames" / f"{key}.jpg") for key in keys],
-            image_id=keys,
-            annotation_id=[0] * len(keys),
-            keypoints=keypoints,
-            bbox=boxes,
-            size=[p.size for p in pictures],
-        )
+        written[split] = frames_table(root, keys, keypoints, boxes, [p.size for p in pictures])
     return written

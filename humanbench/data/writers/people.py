@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+
+from humanbench.arrays import Floats
+from humanbench.data import Table
 
 WITHOUT_PEOPLE = "without_people"
 """`attrs` of a pose table may list pictures without people under this name: `[(key, (width, height)), ...]`."""
@@ -25,7 +24,7 @@ class PictureRows:
     rows: tuple[int, ...]
 
 
-def pictures_of(table: pd.DataFrame) -> list[PictureRows]:
+def pictures_of(table: Table) -> list[PictureRows]:
     """Pictures in the order in which their `image_id` appears, then those without people."""
     rows: dict[Any, list[int]] = {}
     for row, key in enumerate(table["image_id"]):
@@ -35,7 +34,7 @@ def pictures_of(table: pd.DataFrame) -> list[PictureRows]:
     return pictures + [PictureRows(key, size, ()) for key, size in table.attrs.get(WITHOUT_PEOPLE, ())]
 
 
-def singles(table: pd.DataFrame) -> list[PictureRows]:
+def singles(table: Table) -> list[PictureRows]:
     """Pictures of a format that holds exactly one person in each: those without people are left out.
 
     Raises `ValueError` for a table with more people in a picture.
@@ -46,24 +45,24 @@ def singles(table: pd.DataFrame) -> list[PictureRows]:
     return pictures
 
 
-def sequences(pictures: Iterable[PictureRows], length: int = 4) -> list[list[PictureRows]]:
-    """Runs of at most `length` pictures of one size, as the frames of a video."""
+def sequences(pictures: Iterable[PictureRows]) -> list[list[PictureRows]]:
+    """Runs of at most four pictures of one size, as the frames of a video."""
     runs: list[list[PictureRows]] = []
     for picture in pictures:
-        if not runs or len(runs[-1]) == length or runs[-1][0].size != picture.size:
+        if not runs or len(runs[-1]) == 4 or runs[-1][0].size != picture.size:
             runs.append([])
         runs[-1].append(picture)
     return runs
 
 
-def stacked(table: pd.DataFrame, column: str, rows: list[int]) -> NDArray[np.float64]:
+def stacked(table: Table, column: str, rows: list[int]) -> Floats:
     """These rows of a column of equally shaped arrays as one float64 array (a copy)."""
     values = table[column]
     shape = np.shape(values.iloc[0])
     return np.array([np.asarray(values.iloc[row], np.float64) for row in rows], np.float64).reshape(len(rows), *shape)
 
 
-def tuples(table: pd.DataFrame) -> list[Any]:
+def tuples(table: Table) -> list[Any]:
     """The rows with a column's value under its name."""
     return list(table.itertuples(index=False))
 
@@ -76,9 +75,3 @@ def order_of(pictures: Iterable[PictureRows]) -> list[int]:
 def plain(values: Iterable[float]) -> list[int | float]:
     """Numbers for JSON, whole ones as integers (as the official files have them)."""
     return [int(v) if float(v).is_integer() else float(v) for v in values]
-
-
-def dump(content: Any, path: Path) -> None:
-    """Write JSON, making folders as needed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")

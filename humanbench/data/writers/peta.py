@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.peta import METADATA, PARTS
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
 
 ATTRIBUTES = 105
 PARTITIONS = 5
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Unknown labels become absent; attributes beyond the selected have placeholder names and hold 0.
 
     All partitions are the same. The struct's field names are ours: only positions are certain.
@@ -31,12 +30,10 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
         files = [f"{count + i:05d}.png" for i in range(1, len(table) + 1)]
         index[split] = np.arange(count + 1, count + len(table) + 1, dtype=np.uint16).reshape(-1, 1)
         count += len(table)
-        paths = [root / "images" / file for file in files]
-        for image, path in zip(table["image"], paths, strict=True):
-            save(image, path)
+        paths = save_pictures(table, root / "images", files, save)
         labels = labels_of(card, table, unknown=0)
         blocks.append(labels)
-        written[split] = written_table(card, files, paths, labels)
+        written[split] = frame(card, files, paths, labels)
     names = [
         *card.labels.attributes,
         *(f"unselected{i}" for i in range(len(card.labels.attributes) + 1, ATTRIBUTES + 1)),

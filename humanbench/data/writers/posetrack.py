@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.people import join_tables, person_table
 from humanbench.data.readers.posetrack import PosetrackOptions
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.coco_keypoints import category
-from humanbench.data.writers.people import PictureRows, dump, pictures_of, plain, sequences, stacked, tuples
+from humanbench.data.writers.files import save_json
+from humanbench.data.writers.people import PictureRows, pictures_of, plain, sequences, stacked, tuples
 
 SLOTS = (
     *("nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow"),
@@ -33,20 +33,16 @@ BONES = tuple(
 VIDEOS = {"train": "{:06d}_bonn_train", "val": "{:06d}_mpii_test"}
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """Videos of a few frames each; v becomes 1 for every labelled point, `area` that of the box."""
-    written = {}
-    for split, table in tables.items():
-        parts = []
-        for number, video in enumerate(sequences(pictures_of(table)), 1):
-            parts.append(_video(card, root, split, number, video, table, save))
-        written[split] = join_tables(parts)
-    return written
+    videos = enumerate(sequences(pictures_of(table)), 1)
+    return join_tables([_video(card, root, split, number, video, table, save) for number, video in videos])
 
 
 def _video(
-    card: DatasetCard, root: Path, split: str, number: int, video: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+    card: DatasetCard, root: Path, split: str, number: int, video: list[PictureRows], table: Table, save: Save
+) -> Table:
     name = VIDEOS[split].format(number)
     files = [f"images/{split}/{name}/{frame:06d}.jpg" for frame in range(len(video))]
     ids = [int(f"1{number:06d}{frame:04d}") for frame in range(len(video))]
@@ -71,7 +67,7 @@ def _video(
         "images": [_image(ids[f], files[f], f"{number:06d}", len(video), video[f]) for f in range(len(video))],
         "annotations": [_annotation(card, person, row) for (_, person, _), row in zip(rows, tuples(out), strict=True)],
     }
-    dump(content, root / PosetrackOptions.of(card).files[split][0] / f"{name}.json")
+    save_json(root / PosetrackOptions.of(card).files[split][0] / f"{name}.json", content)
     return out
 
 
@@ -109,7 +105,7 @@ def _annotation(card: DatasetCard, person: int, row: Any) -> dict[str, Any]:
     }
 
 
-def _head(ends: NDArray[np.float64]) -> list[int]:
+def _head(ends: Floats) -> list[int]:
     """The box between the two ends of the head, in whole pixels; zeros where one of them is not labelled."""
     if not (ends[:, 2] > 0).all():
         return [0, 0, 0, 0]

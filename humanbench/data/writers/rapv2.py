@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.rapv2 import ANNOTATION, Rapv2Options
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import labels_of, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
 
 ATTRIBUTES = 152
 PARTITIONS = 5
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Unknown labels are stored as 2 and come back as the card's option `uncertain`.
 
     The attributes that are not selected have placeholder names and hold 0; all partitions are the same. Fields of the
@@ -35,28 +34,21 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             f"CAM01-2014-02-15-20140215161032-20140215162620-tarid{first + i}-frame218-line1.png"
             for i in range(len(table))
         ]
-        paths = [root / "RAP_dataset" / file for file in files]
-        for image, path in zip(table["image"], paths, strict=True):
-            save(image, path)
+        paths = save_pictures(table, root / "RAP_dataset", files, save)
         names += files
         index[split] = np.arange(first, len(names)) + 1
         blocks.append(labels_of(card, table, unknown=2))
         read_back = labels_of(card, table, unknown=Rapv2Options.of(card).uncertain)
-        written[split] = written_table(card, files, paths, read_back)
+        written[split] = frame(card, files, paths, read_back)
     data = np.zeros((len(names), ATTRIBUTES), np.uint8)
     data[:, selected] = np.concatenate(blocks)
-    _write_annotation(card, root, names, data, selected, index)
+    save_mat(root / ANNOTATION[0], {"RAP_annotation": _annotation(card, names, data, selected, index)})
     return written
 
 
-def _write_annotation(
-    card: DatasetCard,
-    root: Path,
-    names: list[str],
-    data: np.ndarray,
-    selected: np.ndarray,
-    index: dict[str, np.ndarray],
-) -> None:
+def _annotation(
+    card: DatasetCard, names: list[str], data: np.ndarray, selected: np.ndarray, index: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     stored_name = {new: old for old, new in Rapv2Options.of(card).aliases.items()}
     attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
     for column, name in zip(selected, card.labels.attributes, strict=True):
@@ -64,13 +56,10 @@ def _write_annotation(
     partitions = np.empty((1, PARTITIONS), object)
     for k in range(PARTITIONS):
         partitions[0, k] = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
-    target = root / ANNOTATION[0]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    annotation = {
+    return {
         "name": cells(names),
         "attribute": cells(attributes),
         "data": data,
         "selected_attribute": (selected + 1).reshape(1, -1),
         "partition_attribute": partitions,
     }
-    save_mat(target, {"RAP_annotation": annotation})

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import object_column, records
-from humanbench.data.readers.shanghaitech import ShanghaitechOptions
-from humanbench.data.writers import Save
+from humanbench.data import Table
+from humanbench.data.boxes import records
+from humanbench.data.readers.shanghaitech import ShanghaitechOptions, crowd_table
+from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_mat
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """Images are numbered from 1 per split; points are stored counting pixels from 1. `count` follows from them."""
     options = ShanghaitechOptions.of(card)
-    written = {}
-    for split, table in tables.items():
-        folder = root / options.parts[0] / options.folders[split]
-        (folder / "ground_truth").mkdir(parents=True, exist_ok=True)
-        ids, images, points = [], [], []
-        for number, row in enumerate(records(table), start=1):
-            path = folder / "images" / f"IMG_{number}.jpg"
-            save(row["image"], path)
-            heads = np.asarray(row["points"], np.float64).reshape(-1, 2)
-            save_mat(folder / "ground_truth" / f"GT_IMG_{number}.mat", {"image_info": _info(heads + 1)})
-            ids.append(f"{folder.name}/{path.name}")
-            images.append(str(path))
-            points.append(heads)
-        written[split] = pd.DataFrame(
-            {"id": ids, "image": images, "points": object_column(points), "count": [float(len(p)) for p in points]}
-        )
-    return written
+    folder = root / options.parts[0] / options.folders[split]
+    points = []
+    for number, row in enumerate(records(table), start=1):
+        save(row["image"], folder / "images" / f"IMG_{number}.jpg")
+        heads = np.asarray(row["points"], np.float64).reshape(-1, 2)
+        save_mat(folder / "ground_truth" / f"GT_IMG_{number}.mat", {"image_info": _info(heads + 1)})
+        points.append(heads)
+    return crowd_table(folder / "images", range(1, len(points) + 1), points)
 
 
 def _info(located: Any) -> Any:

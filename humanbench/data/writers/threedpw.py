@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
+from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
+from humanbench.data import Table
 from humanbench.data.readers.people import box_around, join_tables, person_table
-from humanbench.data.writers import Save
+from humanbench.data.writers import Save, split_by_split
+from humanbench.data.writers.files import save_pickle
 from humanbench.data.writers.people import PictureRows, pictures_of, sequences, stacked
 
 CONFIDENCE = np.array([0.0, 0.5, 0.9])
 """v -> confidence of the detector; joints it did not find are zeros."""
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+@split_by_split
+def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -> Table:
     """The people of a picture are its actors. Body models and cameras are zeros.
 
     Hidden joints become visible ones, boxes those around the joints, `iscrowd` 0; people without joints have no row.
     """
-    written = {}
-    for split, table in tables.items():
-        parts = []
-        for number, frames in enumerate(sequences(pictures_of(table))):
-            parts.append(_sequence(root, split, f"procedural_{split}_{number:03d}", frames, table, save))
-        written[split] = join_tables(parts)
-    return written
+    named = {f"procedural_{split}_{n:03d}": frames for n, frames in enumerate(sequences(pictures_of(table)))}
+    return join_tables([_sequence(root, split, name, frames, table, save) for name, frames in named.items()])
 
 
-def _sequence(
-    root: Path, split: str, name: str, frames: list[PictureRows], table: pd.DataFrame, save: Save
-) -> pd.DataFrame:
+def _sequence(root: Path, split: str, name: str, frames: list[PictureRows], table: Table, save: Save) -> Table:
     names = [f"{name}/image_{frame:05d}" for frame in range(len(frames))]
     joints = np.shape(table["keypoints"].iloc[0])[0]
     actors = max(1, *(len(p.rows) for p in frames))
     poses = np.zeros((actors, len(frames), 3, joints))
     where: list[tuple[int, int]] = []
-    labelled: list[NDArray[np.float64]] = []
+    labelled: list[Floats] = []
     for frame, picture in enumerate(frames):
         save(picture.key, root / "imageFiles" / f"{names[frame]}.jpg")
         for actor, keypoints in enumerate(stacked(table, "keypoints", list(picture.rows))):
@@ -53,10 +46,7 @@ def _sequence(
                 keypoints[:, 2] = 2.0 * (keypoints[:, 2] > 0)
                 where.append((frame, actor))
                 labelled.append(keypoints)
-    folder = root / "sequenceFiles" / split
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.pkl").open("wb") as file:
-        pickle.dump(_content(name, list(poses), frames[0].size), file, protocol=2)
+    save_pickle(root / "sequenceFiles" / split / f"{name}.pkl", _content(name, list(poses), frames[0].size))
     stack = np.array(labelled).reshape(len(labelled), joints, 3)
     return person_table(
         image=[str(root / "imageFiles" / f"{names[frame]}.jpg") for frame, _ in where],
@@ -68,11 +58,11 @@ def _sequence(
     )
 
 
-def _content(name: str, poses: list[NDArray[np.float64]], size: tuple[int, int]) -> dict[str, Any]:
+def _content(name: str, poses: list[Floats], size: tuple[int, int]) -> dict[str, Any]:
     """All fields of an official sequence file."""
     actors, frames = len(poses), len(poses[0])
 
-    def zeros(*shape: int) -> list[NDArray[np.float64]]:
+    def zeros(*shape: int) -> list[Floats]:
         return [np.zeros(shape) for _ in range(actors)]
 
     return {

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from humanbench.cards import DatasetCard
+from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.wider_attribute import CODING, FILES, FOLDERS
-from humanbench.data.writers import Save
-from humanbench.data.writers.attributes import boxes_of, labels_of, written_table
+from humanbench.data.writers import Save, Tables
+from humanbench.data.writers.attributes import boxes_of, labels_of
+from humanbench.data.writers.files import save_json
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Rows with the same `image` key are people of one picture; optional column `bbox` (else the whole picture)."""
     stored = {value: code for code, value in CODING.items()}
     pictures: dict[str, list[dict[str, Any]]] = {file: [] for file in FILES.values()}
@@ -32,13 +30,11 @@ def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], sav
             targets = [{"attribute": [stored[int(v)] for v in labels[r]], "bbox": boxes[r]} for r in rows]
             pictures[FILES[split]].append({"file_name": name, "scene_id": 0, "targets": targets})
             ids += [f"{name}#{i}" for i in range(len(rows))]
-            paths += [root / "Image" / name] * len(rows)
+            paths += [f"{root}/Image/{name}"] * len(rows)
             order += rows
-        written[split] = written_table(card, ids, paths, labels[order], bbox=[boxes[r] for r in order])
+        written[split] = frame(card, ids, paths, labels[order], bbox=[boxes[r] for r in order])
     names = {str(i): name for i, name in enumerate(card.labels.attributes)}
-    folder = root / FOLDERS[0]
-    folder.mkdir(parents=True, exist_ok=True)
     for file, images in pictures.items():
         content = {"images": images, "attribute_id_map": names, "scene_id_map": {"0": "Parade"}}
-        (folder / file).write_text(json.dumps(content), encoding="utf-8")
+        save_json(root / FOLDERS[0] / file, content)
     return written

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_table, records
 from humanbench.data.readers.widerperson import WiderpersonOptions
-from humanbench.data.writers import Save
-from humanbench.data.writers.classes import class_indices
+from humanbench.data.writers import Save, Tables
 
 
-def write(card: DatasetCard, root: Path, tables: Mapping[str, pd.DataFrame], save: Save) -> dict[str, pd.DataFrame]:
+def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     """Stems count through the splits; boxes become whole pixels. Optional column: `labels` (class indices)."""
     options = WiderpersonOptions.of(card)
     annotations = root / options.annotations
