@@ -22,9 +22,12 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Record(BaseModel):
-    """A frozen record: unknown keys are errors, and nothing in it changes afterwards."""
+    """A frozen record: unknown keys are errors, and nothing in it changes afterwards.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Its validation is built when the first one is made, so that importing a module with records costs little.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 def location(error: ValidationError, whole: str = "") -> str:

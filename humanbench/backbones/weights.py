@@ -1,4 +1,4 @@
-"""Reading weights from files without running anything that is in them.
+"""Weights in files: read without running anything that is in them, and written alike for what is alike.
 
 safetensors, `torch.load(weights_only=True)`, and TorchScript archives (`torchscript.py`). A file that is none of them
 is one sentence. A checkpoint divided into several files is read by its index.
@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from humanbench.backbones.networks import FileNetwork, Names, no_names, select_network
@@ -225,3 +226,18 @@ def _pickle_sentence(path: Path, text: str, start: bytes) -> str:
 
 def _first(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+def safetensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """A safetensors file: the same bytes for the same tensors and metadata.
+
+    safetensors (0.8.0) sorts tensors and writes metadata in an order that differs from call to call
+    (github.com/safetensors/safetensors/issues/584); here it is sorted. The header is a little-endian uint64 with the
+    length of the JSON that follows, which spaces fill to a multiple of 8.
+    """
+    content = memoryview(save(dict(tensors), dict(metadata)))
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(bytes(content[8:end])) | {"__metadata__": dict(sorted(metadata.items()))}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join((len(text).to_bytes(8, "little"), text, content[end:]))

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from safetensors import safe_open
-from safetensors.torch import save
 
 from humanbench._version import __version__
+from humanbench.backbones.weights import safetensors_bytes
 from humanbench.cards import scenario
 from humanbench.data.few_labels import unit_names
 from humanbench.data.fingerprint import fingerprint
@@ -258,7 +258,7 @@ def _write_weights(context: RunContext, cell: PreparedCell) -> None:
     state = trainable_state_dict(cell.model)
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.items()}
     origin = {"backbone": context.backbone.name, "weights_sha256": cell.key.weights_sha256, "cell": cell.key.id}
-    write_bytes(context.folder.place("weights", cell.name, ".safetensors"), save(tensors, origin))
+    write_bytes(context.folder.place("weights", cell.name, ".safetensors"), safetensors_bytes(tensors, origin))
 
 
 def _remember_training_features(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Progress:

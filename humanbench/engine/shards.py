@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
+from humanbench.backbones.weights import safetensors_bytes
 from humanbench.documents import from_json
 from humanbench.hashing import file_sha256
 from humanbench.tasks.training import Sample
@@ -49,7 +49,7 @@ def write_shard(
     for view, batches in states.items():
         for number, parts in enumerate(zip(*batches, strict=True)):
             tensors[f"state.{view}.{number}"] = torch.cat(list(parts)).contiguous().cpu()
-    content = save(tensors, {"indices": json.dumps(list(indices)), "samples": json.dumps(plain)})
+    content = safetensors_bytes(tensors, {"indices": json.dumps(list(indices)), "samples": json.dumps(plain)})
     path.write_bytes(content)  # through a file of our own, so that a full disk is an OSError
     return hashlib.sha256(content).hexdigest()
 

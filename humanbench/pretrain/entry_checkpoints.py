@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
-from humanbench.backbones.weights import read_pickle
+from humanbench.backbones.weights import read_pickle, safetensors_bytes
 from humanbench.errors import BackboneError
 from humanbench.files import write_bytes, write_text, write_whole
 from humanbench.pretrain.entries import EntryData
@@ -167,7 +166,7 @@ def backbone_tensors(network: Network, entries: Sequence[EntryData]) -> Tensors:
 
 def write_backbone(folder: Path, tensors: Tensors, metadata: Mapping[str, str]) -> None:
     """`backbone.safetensors`."""
-    write_bytes(folder / WEIGHTS, save(tensors, dict(metadata)))
+    write_bytes(folder / WEIGHTS, safetensors_bytes(tensors, metadata))
 
 
 def write_card(folder: Path, fields: Mapping[str, Any]) -> None:

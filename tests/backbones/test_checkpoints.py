@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from humanbench import load_backbone
 from humanbench.backbones import Backbone
+from humanbench.backbones.weights import safetensors_bytes
 from humanbench.errors import BackboneError
 from humanbench.hashing import file_sha256
 from tests.backbones.tiny import TINY, Tensors, run, weights
@@ -286,3 +289,23 @@ def test_files_that_are_no_checkpoints(name: str, tmp_path: Path) -> None:
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not Path("/tmp/humanbench-was-here").exists()
+
+
+def test_equal_content_is_an_equal_file() -> None:
+    """safetensors writes metadata in an order of chance."""
+    tensors = {"head.weight": torch.arange(6.0).reshape(2, 3), "a": torch.ones(3, dtype=torch.int8)}
+    metadata = {key: f"{key}, “{key}”" for key in "fedcba"}
+    contents = {safetensors_bytes(tensors, dict(sorted(metadata.items(), reverse=turn))) for turn in (False, True) * 5}
+    assert len(contents) == 1
+    (content,) = contents
+    assert int.from_bytes(content[:8], "little") % 8 == 0
+    read = load_tensors(content)
+    assert read.keys() == tensors.keys()
+    assert all(torch.equal(read[name], tensors[name]) for name in tensors)
+
+
+def test_metadata_come_back(tmp_path: Path) -> None:
+    metadata = {"cell": "0" * 64, "backbone": "Räuber", "a": ""}
+    (tmp_path / "w.safetensors").write_bytes(safetensors_bytes({"a": torch.ones(3)}, metadata))
+    with safe_open(tmp_path / "w.safetensors", "pt") as opened:
+        assert opened.metadata() == metadata
