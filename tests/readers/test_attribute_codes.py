@@ -107,8 +107,8 @@ def test_uav_human_codes(tmp_path: Path) -> None:
     table = load_samples("uav_human", "train", tmp_path)
     assert list(table["male"]) == [1, 0, -1]
     names = [a for a in load_card("uav_human").labels.attributes if a != "male"]
-    held = [[a for a in names if row[a] == 1] for _, row in table.iterrows()]
-    assert held == [
+    present = [[a for a in names if row[a] == 1] for _, row in table.iterrows()]
+    assert present == [
         ["backpack none", "hat red", "upper purple", "upper style short", "lower dark brown", "lower style short"],
         ["backpack none", "hat black", "upper pink", "upper style n/a", "lower n/a", "lower style n/a"],
         ["backpack yellow", "hat none", "upper red", "upper style skirt", "lower black", "lower style long"],

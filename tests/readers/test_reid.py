@@ -250,11 +250,11 @@ def test_cuhk03_release_is_extracted_to_the_names_of_the_split_files(tmp_path: P
     done = CliRunner().invoke(main, ["datasets", "extract", "cuhk03", "--data-root", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(root / "images_detected"), str(root / "images_labeled")]
-    found = {
+    extracted = {
         f"{p.parent.name.removeprefix('images_')}/{p.name}": np.array(Image.open(p)) for p in root.glob("images_*/*")
     }
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert extracted.keys() == expected.keys()
+    assert all(np.array_equal(extracted[name], expected[name]) for name in expected)
     with pytest.raises(DataError, match=r"no file .*cuhk03_new_protocol_config_detected\.mat"):
         load_samples("cuhk03", "train", tmp_path)
 

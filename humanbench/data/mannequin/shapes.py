@@ -120,7 +120,7 @@ def _extras() -> list[Shape]:
     belt = _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074)
     scarf_end = _at("thorax", "torso", 0.03, 0, 0.05), _at("spine", "torso", 0.03, 0, 0.060)
     backpack = _between("thorax", "spine", 0.15, "torso", 0, 0, -0.085), _at("spine", "torso", 0, -0.02, -0.095)
-    held = _between("left_hand", "right_hand", 0.35), _between("left_hand", "right_hand", 0.65)
+    between_hands = _between("left_hand", "right_hand", 0.35), _between("left_hand", "right_hand", 0.65)
     tip, rim = (_at("head_top", "pelvis", 0.04, up, 0.03) for up in (0.16, 0.05))
     trolley = _at("right_ankle", "pelvis", -0.14, 0.06, -0.16), _at("right_ankle", "pelvis", -0.14, 0.16, -0.17)
     grip = _at("right_ankle", "pelvis", -0.14, 0.2, -0.17)
@@ -135,7 +135,7 @@ def _extras() -> list[Shape]:
         Shape("scarf", "neck", _at("neck", "torso", 0.020, -0.022), _at("neck", "torso", -0.020, -0.022), 0.040, 0.040),
         Shape("scarf_end", "torso", *scarf_end, 0.016, 0.018),
         Shape("backpack", "torso", *backpack, 0.062, 0.070),
-        Shape("held", "hand", *held, 0.055, 0.055),
+        Shape("held", "hand", *between_hands, 0.055, 0.055),
         Shape("canopy", "head", tip, rim, 0.012, 0.27, True),
         Shape("pole", "hand", tip, _at("left_hand", "pelvis"), 0.006, 0.006),
         Shape("trolley", "hand", *trolley, 0.066, 0.066),

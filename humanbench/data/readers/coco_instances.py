@@ -68,8 +68,8 @@ def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[
     wanted = CocoInstancesOptions.of(card).category
     ids = {c["id"] for c in content["categories"] if c["name"] == wanted}
     if not ids:
-        found = ", ".join(str(c["name"]) for c in content["categories"][:5])
-        raise DataError(f"{card.id}: {path} has no category {wanted!r}; it has {found}")
+        names = ", ".join(str(c["name"]) for c in content["categories"][:5])
+        raise DataError(f"{card.id}: {path} has no category {wanted!r}; it has {names}")
     known = {image["id"] for image in content["images"]}
     boxes: dict[int, list[Any]] = defaultdict(list)
     crowd: dict[int, list[bool]] = defaultdict(list)

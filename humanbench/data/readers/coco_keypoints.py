@@ -185,8 +185,8 @@ def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Re
     """Images by id, and annotations, of a COCO-form file; those of people, where it has other categories too."""
     content = load_json(card, path, without="segmentation")
     for part in ("images", "annotations"):
-        found = content.get(part) if isinstance(content, dict) else None
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise DataError(f"{card.id}: {path} is not a COCO-form file: it has no list {part!r}")
     images = {_entry(card, path, im, "image", "id"): im for im in content["images"]}
     if len(images) != len(content["images"]):
@@ -269,11 +269,11 @@ def integers(
 
     Raises `DataError` naming the annotation for anything else, null too.
     """
-    found = [a.get(key, n) for a, n in zip(annotations, absent, strict=True)]
-    for annotation, value in zip(annotations, found, strict=True):
+    values = [a.get(key, n) for a, n in zip(annotations, absent, strict=True)]
+    for annotation, value in zip(annotations, values, strict=True):
         if not (isinstance(value, bool) or _is_number(value)) or value != int(value):
             raise _unfit(card, path, annotation, key, value, "a whole number")
-    return [int(value) for value in found]
+    return [int(value) for value in values]
 
 
 def _is_number(value: Any) -> bool:

@@ -79,9 +79,9 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
     if not ids:
         raise complaint(card, f"split {split!r} names no image", options)
     images = image_paths(card, options, split, root, ids)
-    found = pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
-    found.attrs["seen"] = True
-    return found
+    samples = pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
+    samples.attrs["seen"] = True
+    return samples
 
 
 def listed_ids(card: DatasetCard, root: Path, options: LabelMapsOptions, split: str) -> list[str] | None:
@@ -101,10 +101,10 @@ def image_paths(card: DatasetCard, options: LabelMapsOptions, split: str, root: 
     return _filled(card, options, "image", images, ids)
 
 
-def complaint(card: DatasetCard, found: str, options: LabelMapsOptions) -> DataError:
+def complaint(card: DatasetCard, problem: str, options: LabelMapsOptions) -> DataError:
     """The error for something that is not there, with the card's advice."""
     show = f"`humanbench datasets show {card.id}` prints the expected layout"
-    return DataError(". ".join(part for part in (f"{card.id}: {found}", options.advice.rstrip("."), show) if part))
+    return DataError(". ".join(part for part in (f"{card.id}: {problem}", options.advice.rstrip("."), show) if part))
 
 
 def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, options: LabelMapsOptions) -> str:

@@ -24,11 +24,11 @@ def peel(value: Any) -> Any:
 def texts(cells: Any) -> list[str]:
     """The strings of a cell array, in MATLAB's column order; raises ValueError for anything else in a cell."""
     flat = np.asarray(cells).ravel(order="F")
-    found = [peel(cell) for cell in flat]
-    for text in found:
+    strings = [peel(cell) for cell in flat]
+    for text in strings:
         if not isinstance(text, str):
             raise ValueError(f"a cell holds {type(text).__name__}, not text")
-    return found
+    return strings
 
 
 def numbers(value: Any) -> NDArray[np.int64]:

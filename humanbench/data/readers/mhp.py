@@ -53,13 +53,13 @@ def people_of(card: DatasetCard, path: Path) -> list[tuple[int, Floats]]:
     """The people of one file in the order of their numbers, as stored; a `DataError` for another shape or code."""
     content = load_mat(card, path)
     names = [n for n in content if n.startswith("person_") and n[7:].isdigit()]
-    found = []
+    people = []
     for name in sorted(names, key=lambda n: int(n[7:])):
         matrix = field(card, path, content, name, (20, 3))
         if not np.isin(matrix[:JOINTS, 2], (0, 1, 2)).all():
             raise DataError(f"{card.id}: {path}: {name} has a visibility other than 0, 1 and 2")
-        found.append((int(name[7:]), matrix))
-    return found
+        people.append((int(name[7:]), matrix))
+    return people
 
 
 def _keypoints(stored: Floats) -> Floats:

@@ -57,9 +57,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     names = sorted(prefix + name for name in images_under(folder))
     if not names:
         raise DataError(f"{card.id}: no image ({', '.join(SUFFIXES)}) in {folder}")
-    found = table(card, split, root, names)
-    found.attrs["seen"] = True
-    return found
+    samples = table(card, split, root, names)
+    samples.attrs["seen"] = True
+    return samples
 
 
 def images_under(folder: Path) -> Iterator[str]:
@@ -89,15 +89,15 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> Table:
     match = re.compile(pattern if isinstance(pattern, str) else pattern[split]).fullmatch
     index = {name: number for number, name in enumerate(options.cameras)}
     fixed = index.get(options.camera.get(split, ""), UNKNOWN)
-    kept, pids, cameras = [], [], []
+    ids, pids, cameras = [], [], []
     for name in names:
-        found = match(name)
-        if found is None:
+        name_match = match(name)
+        if name_match is None:
             raise DataError(
                 f"{card.id}: {root / name} tells no identity; images of {split} are named like "
                 f"{example(card, split)} (`humanbench datasets show {card.id}`)"
             )
-        parts = found.groupdict()
+        parts = name_match.groupdict()
         pid = digits(parts["pid"])
         if pid == options.junk:
             continue
@@ -106,10 +106,10 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> Table:
             raise DataError(
                 f"{card.id}: {root / name} is of camera {parts['camera']}; the cameras are {', '.join(index)}"
             )
-        kept.append(name)
+        ids.append(name)
         pids.append(pid)
         cameras.append(camera)
-    return frame(root, kept, np.array(pids, np.int64), np.array(cameras, np.int64))
+    return frame(root, ids, np.array(pids, np.int64), np.array(cameras, np.int64))
 
 
 def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> Table:

@@ -49,8 +49,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     annotated = _numbers(truth, _TRUTH)
     odd = sorted(numbers ^ annotated)
     if odd or not numbers:
-        found = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
-        raise DataError(f"{card.id}: {found} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
+        problem = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
+        raise DataError(f"{card.id}: {problem} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
     points = [_points(card, truth / f"GT_IMG_{n}.mat") for n in sorted(numbers)]
     return crowd_table(pictures, sorted(numbers), points)
 

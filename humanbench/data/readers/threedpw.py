@@ -46,13 +46,13 @@ def _sequence(card: DatasetCard, path: Path, root: Path) -> Table:
     keypoints = np.stack(actors, axis=1).transpose(0, 1, 3, 2).copy()  # frame, actor, joint, (x, y, confidence)
     keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
     frame, actor = np.nonzero((keypoints[..., 2] > 0).any(axis=2))
-    kept = keypoints[frame, actor]
+    labelled = keypoints[frame, actor]
     names = [f"{content['sequence']}/image_{number:05d}" for number in range(len(keypoints))]
     return person_table(
         image=[str(root / "imageFiles" / f"{names[f]}.jpg") for f in frame],
         image_id=[names[f] for f in frame],
         annotation_id=actor.tolist(),
-        keypoints=kept,
-        bbox=box_around(kept),
+        keypoints=labelled,
+        bbox=box_around(labelled),
         image_ids=names,
     )

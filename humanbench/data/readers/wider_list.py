@@ -50,16 +50,16 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     none = box_array([])
     rows: list[dict[str, Any]] = []
     for name in listed:
-        own, other = people.get(name, none), regions.get(name, none)
+        person_boxes, region_boxes = people.get(name, none), regions.get(name, none)
         rows.append(
-            {"id": name, "image": find(name), "boxes": np.concatenate([own, other])}
-            | {"ignore": np.arange(len(own) + len(other)) >= len(own)}
+            {"id": name, "image": find(name), "boxes": np.concatenate([person_boxes, region_boxes])}
+            | {"ignore": np.arange(len(person_boxes) + len(region_boxes)) >= len(person_boxes)}
         )
     return detection_table(rows)
 
 
 def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
+    boxes: dict[str, Floats] = {}
     for number, line in enumerate(read_lines(card, path), start=1):
         name, *values = line.split() or [""]
         try:
@@ -71,5 +71,5 @@ def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
                 f"{card.id}: {path}, line {number}: expected a name and four numbers (x y w h) per box, "
                 f"found {line[:80]!r}"
             )
-        found[name] = box_array(numbers)
-    return found
+        boxes[name] = box_array(numbers)
+    return boxes
