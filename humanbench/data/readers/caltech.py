@@ -16,7 +16,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import numbered
-from humanbench.data.readers.files import foreign_structure, load_mat, read_lines
+from humanbench.data.readers.files import expecting_structure, load_mat, read_lines
 from humanbench.data.readers.odgt import odgt_rows
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
@@ -147,15 +147,12 @@ def _vbb_objects(card: DatasetCard, path: Path, step: int) -> Iterator[tuple[int
     stored as a single 0 and comes out as four; no flag is set.
     """
     content = load_mat(card, path)
-    try:
+    with expecting_structure(card, path, "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"):
         video = content["A"][0, 0]
         frames = video["objLists"].ravel()
         names = [str(cell[0]) if len(cell) else "" for cell in video["objLbl"].ravel()]
         for frame in range(step - 1, int(np.ravel(video["nFrame"])[0]), step):
             yield frame, [_object(thing, names) for thing in np.ravel(frames[frame]) if frames[frame].dtype.names]
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
-        expected = "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"
-        raise foreign_structure(card, path, expected, error) from error
 
 
 def _object(thing: Any, names: list[str]) -> Object:

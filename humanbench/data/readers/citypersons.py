@@ -16,7 +16,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
-from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.files import expecting, load_json, load_mat
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
@@ -86,15 +86,11 @@ def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
     rows = []
     for path in files_in(folder, f"*/*{JSON}"):
         content = load_json(card, path)
-        try:
+        expected = f"imgWidth, imgHeight and objects with bbox, bboxVis and a label of {', '.join(index)}"
+        with expecting(f"{card.id}: {path}: expected {expected}; found "):
             labels = np.array([index[thing["label"]] for thing in content["objects"]], np.int64)
             boxes, visible = (box_array([thing[k] for thing in content["objects"]]) for k in ("bbox", "bboxVis"))
             size = (whole_number(content["imgWidth"]), whole_number(content["imgHeight"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{card.id}: {path}: expected imgWidth, imgHeight and objects with bbox, bboxVis and a label of "
-                f"{', '.join(index)}; found {type(error).__name__}: {error}"
-            ) from error
         name = f"{path.name.removesuffix(JSON)}_leftImg8bit.png"
         rows.append(
             {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes, "visible": visible}
@@ -106,13 +102,9 @@ def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
 
 
 def _entry(card: DatasetCard, path: Path, number: int, cell: Any) -> tuple[str, str, Any]:
-    try:
+    expected = f"a struct of cityname, im_name and bbs (N x {COLUMNS})"
+    with expecting(f"{card.id}: {path}, cell {number}: expected {expected}, found "):
         entry = cell[0, 0]
         matrix = np.asarray(entry["bbs"], np.float64)
         matrix = matrix.reshape(-1, COLUMNS) if matrix.size else np.zeros((0, COLUMNS))
         return str(entry["cityname"][0]), str(entry["im_name"][0]), matrix
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path}, cell {number}: expected a struct of cityname, im_name and bbs (N x {COLUMNS}), "
-            f"found {type(error).__name__}: {error}"
-        ) from error

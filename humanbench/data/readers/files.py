@@ -94,17 +94,34 @@ def is_hdf5(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
-def foreign_structure(card: DatasetCard, path: Path, expected: str, error: Exception) -> DataError:
-    """The error for a MATLAB file whose variables are not built as the reader needs them.
+_FOREIGN = (AttributeError, LookupError, TypeError, ValueError)
+"""What a reader runs into where values are not of the kinds that it expects."""
+
+
+@contextmanager
+def expecting(before: str, after: str = "") -> Iterator[None]:
+    """Values of other kinds than expected end in a `DataError`: `before`, what the reader ran into, `after`."""
+    try:
+        yield
+    except _FOREIGN as error:
+        raise DataError(f"{before}{type(error).__name__}: {error}{after}") from error
+
+
+@contextmanager
+def expecting_structure(card: DatasetCard, path: Path, expected: str) -> Iterator[None]:
+    """Variables of a MATLAB file that are not built as `expected` end in a `DataError`.
 
     Arrays of structs look different in MATLAB 7.3 files, which nobody distributes here but anybody can save.
     """
-    if is_hdf5(path):
-        return DataError(
-            f"{card.id}: {path} was saved again as MATLAB 7.3, in which {expected} cannot be told; take the file as "
-            "it is distributed, or save it with the option -v7"
-        )
-    return DataError(f"{card.id}: {path}: expected {expected}, found {type(error).__name__}: {error}")
+    try:
+        yield
+    except _FOREIGN as error:
+        if is_hdf5(path):
+            raise DataError(
+                f"{card.id}: {path} was saved again as MATLAB 7.3, in which {expected} cannot be told; take the file "
+                "as it is distributed, or save it with the option -v7"
+            ) from error
+        raise DataError(f"{card.id}: {path}: expected {expected}, found {type(error).__name__}: {error}") from error
 
 
 def load_json(card: DatasetCard, path: Path, without: str = "") -> Any:
