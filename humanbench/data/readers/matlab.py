@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.data.boxes import object_column
+
 
 def peel(value: Any) -> Any:
     """Take off wrappers that hold exactly one thing: 1 x 1 cells and structs, one-string arrays.
@@ -40,8 +42,5 @@ def numbers(value: Any) -> NDArray[np.int64]:
 
 
 def cells(values: Any) -> NDArray[np.object_]:
-    """A MATLAB cell column (n x 1) of these values, for `scipy.io.savemat`."""
-    column = np.empty((len(values), 1), object)
-    for row, value in enumerate(values):
-        column[row, 0] = value
-    return column
+    """A MATLAB cell column (n x 1) of these values, for `scipy.io.savemat`; its transpose is a row."""
+    return object_column(values).reshape(-1, 1)
