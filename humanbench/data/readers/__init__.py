@@ -43,6 +43,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from humanbench.data import Table
 from humanbench.errors import AbsentError, CardError, DataError
+from humanbench.leftovers import files_in
 from humanbench.names import shown
 from humanbench.text import nearest
 
@@ -144,6 +145,14 @@ def need(card: DatasetCard, root: Path, *choices: str) -> Path:
     raise AbsentError(
         f"{card.id}: {wanted} not found under {root}; `humanbench datasets show {card.id}` prints the expected layout"
     )
+
+
+def annotation_files(card: DatasetCard, folder: Path, suffix: str, kind: str = "") -> list[Path]:
+    """The files of this suffix in a folder, in order; a `DataError` where there is none (`kind`: what one is of)."""
+    files = list(files_in(folder, f"*{suffix}"))
+    if not files:
+        raise DataError(f"{card.id}: no {suffix} file {kind}in {folder}")
+    return files
 
 
 def below(folder: Path, names: Iterable[str]) -> list[str]:
