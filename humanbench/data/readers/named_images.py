@@ -3,8 +3,9 @@
 Options of the card: `folders` names each split's folder (alternatives in order of preference; "." is the root itself);
 `pattern` is a regular expression for the path below the root, with the groups `pid` and, where there are cameras,
 `camera` (one for all splits, or a table of one per split); `cameras` lists the camera names in order, so that `camid`
-is an index into it; `camera` gives the camera of splits whose paths do not tell. Without cameras `camid` is -1. `junk`
-is an identity whose images are left out. `lists` names the two text files that list a split's paths and identities.
+is an index into it; `camera` gives the camera of splits whose paths do not tell. Without cameras `camid` is -1, without
+a pattern `pid` too. `junk` is an identity whose images are left out. `lists` names the two text files that list a
+split's paths and identities.
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
+from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import below, need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
 from humanbench.text import digits
-
-UNKNOWN = -1
-"""`camid` where a dataset has no cameras, `pid` where an image has no identity."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
