@@ -6,7 +6,6 @@ of the time, and gives other pixels; docs/speed.md says which. Coordinates as in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -117,11 +116,7 @@ Raster = PillowRaster | OpenCvRaster
 """An RGB picture that stays as it is: every method makes a new one. Both kinds have the methods of `PillowRaster`."""
 
 
-def _pillow(path: str) -> Raster:
-    return PillowRaster(open_rgb(path))
-
-
-def _opencv(path: str) -> Raster:
+def _opencv(path: str) -> OpenCvRaster:
     """Decoded by libjpeg-turbo, as Pillow does it; what is no whole JPEG in grey or RGB is left to Pillow."""
     _cv2()
     from simplejpeg import decode_jpeg, decode_jpeg_header
@@ -136,12 +131,9 @@ def _opencv(path: str) -> Raster:
     return OpenCvRaster(np.asarray(open_rgb(path)))
 
 
-OPENERS: Mapping[str, Callable[[str], Raster]] = {"pillow": _pillow, "opencv": _opencv}
-
-
 def open_raster(path: str, library: str) -> Raster:
     """The decoded picture, as stored (no rotation by EXIF); `DataError` as `open_rgb` raises it."""
-    return OPENERS[library](path)
+    return _opencv(path) if library == "opencv" else PillowRaster(open_rgb(path))
 
 
 def check_library(library: str) -> None:
