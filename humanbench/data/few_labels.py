@@ -138,7 +138,7 @@ def lists(dataset: str, draw: int, units: Sequence[str], marks: Bools) -> list[l
     `units`: N different names, in sorted order. `marks`: N x L, the labels of each. Lists hold 1 %, 10 % and 25 % of N,
     rounded half up. Without labels the units come in the order of their hashes.
     """
-    hashes = [_hash(dataset, draw, unit) for unit in units]
+    hashes = [(hashlib.sha256(f"{dataset}\n{draw}\n{unit}".encode()).hexdigest(), unit) for unit in units]
     places = sorted(range(len(units)), key=hashes.__getitem__)
     drawn: list[list[int]] = []
     for percent in reversed(_PERCENT):
@@ -167,7 +167,3 @@ def _part(order: Sequence[int], marks: Bools, size: int) -> list[int]:
             given += has & bool(take)
     chosen[np.flatnonzero(waiting)[: room[1]]] = True
     return [int(place) for place in places[chosen]]
-
-
-def _hash(dataset: str, draw: int, unit: str) -> tuple[str, str]:
-    return hashlib.sha256(f"{dataset}\n{draw}\n{unit}".encode()).hexdigest(), unit

@@ -71,7 +71,8 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
     labels = _pattern(card, root, where.labels, "labels", options)
     ids = listed_ids(card, root, options, split)
     if ids is None:
-        shared = any(_relative(labels, root) in other.labels for s, other in options.splits.items() if s != split)
+        folder = labels.removeprefix(f"{root.as_posix()}/")
+        shared = any(folder in other.labels for s, other in options.splits.items() if s != split)
         if where.ids and (shared or not where.folder_will_do):
             wanted = " or ".join(where.ids + where.except_ids)
             raise complaint(card, f"no id list: {wanted} not found under {root}", options)
@@ -114,10 +115,6 @@ def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, o
             return f"{root.as_posix()}/{choice}"
     wanted = " or ".join(c.partition(ID)[0] for c in choices)
     raise complaint(card, f"no folder of {what}: {wanted} not found under {root}", options)
-
-
-def _relative(pattern: str, root: Path) -> str:
-    return pattern.removeprefix(f"{root.as_posix()}/")
 
 
 def _filled(card: DatasetCard, options: LabelMapsOptions, what: str, pattern: str, ids: list[str]) -> list[str]:
