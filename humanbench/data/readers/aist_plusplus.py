@@ -114,7 +114,6 @@ def dancers(root: Path, keys: list[str], keypoints: Floats, sizes: list[tuple[in
     return person_table(
         image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
         image_id=[keys[i] for i in some],
-        annotation_id=[0] * len(some),
         keypoints=keypoints[some],
         bbox=box_around(keypoints[some]),
         image_ids=keys,

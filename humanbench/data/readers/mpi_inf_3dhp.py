@@ -88,7 +88,6 @@ def _people(images: list[str], keys: list[str], points: Floats, size: tuple[int,
     return person_table(
         image=images,
         image_id=keys,
-        annotation_id=[0] * len(keys),
         keypoints=np.concatenate([points, 2.0 * inside], axis=-1),
         bbox=box_around(np.concatenate([points, stated], axis=-1), square=True),
     )
