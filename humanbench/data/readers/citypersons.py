@@ -13,7 +13,7 @@ import numpy as np
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import expecting, load_json, load_mat
@@ -71,10 +71,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         if unknown:
             raise DataError(f"{card.id}: {path}, cell {number} ({name}): class {min(unknown)} is not in {list(index)}")
         labels = np.array([index[c] for c in classes.tolist()], np.int64)
-        rows.append(
-            {"id": name, "image": str(pictures / city / name), "boxes": matrix[:, 1:5], "visible": matrix[:, 6:10]}
-            | {"ignore": ~np.isin(labels, people), "labels": labels}
-        )
+        boxes, visible, ignore = matrix[:, 1:5], matrix[:, 6:10], ~np.isin(labels, people)
+        rows.append(detection_row(name, pictures / city / name, boxes, ignore, visible=visible, labels=labels))
     return detection_table(rows, ("labels",))
 
 
@@ -92,10 +90,8 @@ def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
             boxes, visible = (box_array([thing[k] for thing in content["objects"]]) for k in ("bbox", "bboxVis"))
             size = (whole_number(content["imgWidth"]), whole_number(content["imgHeight"]))
         name = f"{path.name.removesuffix(JSON)}_leftImg8bit.png"
-        rows.append(
-            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes, "visible": visible}
-            | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
-        )
+        picture, ignore = pictures / path.parent.name / name, ~np.isin(labels, people)
+        rows.append(detection_row(name, picture, boxes, ignore, visible=visible, labels=labels, size=size))
     if not rows:
         raise DataError(f"{card.id}: no <city>/<name>{JSON} file under {folder}")
     return detection_table(rows, ("labels", "size"))

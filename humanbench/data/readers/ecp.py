@@ -12,7 +12,7 @@ import numpy as np
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
@@ -60,10 +60,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         labels = np.array([index.get(identity, UNKNOWN) for identity, _ in objects], np.int64)
         name = f"{path.stem}.png"
         boxes = box_array([box for _, box in objects])
-        rows.append(
-            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes}
-            | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
-        )
+        picture, ignore = pictures / path.parent.name / name, ~np.isin(labels, people)
+        rows.append(detection_row(name, picture, boxes, ignore, labels=labels, size=size))
     if not rows:
         raise DataError(f"{card.id}: no <city>/<name>.json file under {labels_folder}")
     table = detection_table(rows, ("labels", "size"))
