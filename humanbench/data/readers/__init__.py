@@ -39,6 +39,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from humanbench.data import Table
@@ -60,15 +61,26 @@ class ReaderModule(Protocol):
 
 def reader_for(card: DatasetCard) -> ReaderModule:
     """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
+    module = format_module(card, __name__, "reader")
+    if module is None:
+        name, known = card.reader.format, sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+        raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}")
+    return cast(ReaderModule, module)
+
+
+def format_module(card: DatasetCard, package: str, kind: str) -> ModuleType | None:
+    """The module of the card's format in our `package`, or the plug-in that it names; None where there is none.
+
+    `CardError` where the module, a reader or writer by `kind`, needs a package that is not there.
+    """
     name = card.reader.format
-    module = name if "." in name else f"{__name__}.{name}"
+    module = name if "." in name else f"{package}.{name}"
     try:
-        return cast(ReaderModule, importlib.import_module(module))
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and error.name != module and not module.startswith(f"{error.name}."):
-            raise CardError(f"{card.id}: the reader {name} needs a package that is not there: {error.name}") from error
-        known = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
-        raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
+            raise CardError(f"{card.id}: the {kind} {name} needs a package that is not there: {error.name}") from error
+        return None
 
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
