@@ -236,19 +236,8 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 def started(out: Path) -> subprocess.Popen[str]:
     """`synthesize` with two workers and minutes of work, once the first pictures are there."""
-    command = [
-        sys.executable,
-        "-c",
-        HEEDING,
-        "-m",
-        "humanbench",
-        "datasets",
-        "synthesize",
-        "shanghaitech_a",
-        "--out",
-        str(out),
-    ]
-    much = ["--scale", "20", "--workers", "2"]
+    command = [sys.executable, "-c", HEEDING, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a"]
+    much = ["--out", str(out), "--scale", "20", "--workers", "2"]
     process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(out.glob(".*/*.jpg")):

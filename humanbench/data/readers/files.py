@@ -33,19 +33,19 @@ def existing(card: DatasetCard, path: Path) -> Path:
     return path
 
 
-def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
+def load_mat(card: DatasetCard, path: Path, names: list[str] | None = None) -> dict[str, Any]:
     """The variables of a MATLAB file by name (without the `__header__` kind).
 
-    MATLAB 5 files are read by `scipy.io.loadmat` with `options` (`squeeze_me`, `struct_as_record`, `variable_names`
-    ...). MATLAB 7.3 files are HDF5: their numeric arrays come as numpy arrays in MATLAB's index order, everything else
-    (cells, structs) as dicts and object arrays of the same; strings are decoded. `options` do not apply to those.
-    Raises `DataError` for an absent, truncated or foreign file.
+    MATLAB 5 files are read by `scipy.io.loadmat`, only the variables of these `names` where they are given. MATLAB 7.3
+    files are HDF5 and read whole: their numeric arrays come as numpy arrays in MATLAB's index order, everything else
+    (cells, structs) as dicts and object arrays of the same; strings are decoded. Raises `DataError` for an absent,
+    truncated or foreign file.
     """
     import scipy.io
 
     try:
         _check_sums(existing(card, path))
-        loaded: dict[str, Any] = scipy.io.loadmat(path, **options)
+        loaded: dict[str, Any] = scipy.io.loadmat(path, variable_names=names)
     except NotImplementedError:
         return _load_hdf5(card, path)
     except MemoryError as error:

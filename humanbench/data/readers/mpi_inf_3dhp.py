@@ -50,7 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> Table:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
-    stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
+    stored = load_mat(card, path, ["annot2"]).get("annot2")
     options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     if not isinstance(stored, np.ndarray) or stored.dtype != object or len(stored) <= max(cameras):

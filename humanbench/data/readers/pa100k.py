@@ -30,7 +30,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if path.name == PICKLE:
         return pickled_table(card, split, root, images, CODING)
     wanted = ["attributes", f"{split}_images_name", f"{split}_label"]
-    content = load_mat(card, path, variable_names=wanted)
+    content = load_mat(card, path, wanted)
     missing = [name for name in wanted if name not in content]
     if missing:
         raise DataError(f"{card.id}: {path} has no variable {missing[0]}")

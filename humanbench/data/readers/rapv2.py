@@ -40,7 +40,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     images = need(card, root, "RAP_dataset")
     if path.name == PICKLE:
         return pickled_table(card, split, root, images, coding, options.partition)
-    content = load_mat(card, path, variable_names=["RAP_annotation"])
+    content = load_mat(card, path, ["RAP_annotation"])
     with expecting_structure(card, path, "the structure of RAP_annotation.mat"):
         record = peel(content["RAP_annotation"])
         _refuse_version_1(card, path, record)
