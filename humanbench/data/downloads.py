@@ -28,7 +28,6 @@ from humanbench.schema import Record
 STATE = ".downloads"
 """Folder under the data root for what is on its way, and for the records of what came."""
 
-
 RECORD = "fetched.json"
 
 

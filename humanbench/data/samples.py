@@ -91,8 +91,8 @@ def load_samples(
     `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
     `image_ids`, all images of the split whether or not they hold people, and with a subset `left_out`, the people in
     its images whom it does not name (scoring neither asks for them nor counts who is found there). `remarks` are
-    sentences on what the files hold
-    that a user should know, each also a `DataWarning`: pictures that are not there, labels that are taken as ignored.
+    sentences on what the files hold that a user should know, each also a `DataWarning`: pictures that are not there,
+    labels that are taken as ignored.
 
     Args:
         dataset: The id of a dataset, or its card.

@@ -69,10 +69,7 @@ def reader_for(card: DatasetCard) -> ReaderModule:
 
 
 def format_module(card: DatasetCard, package: str, kind: str) -> ModuleType | None:
-    """The module of the card's format in our `package`, or the plug-in that it names; None where there is none.
-
-    `CardError` where the module, a reader or writer by `kind`, needs a package that is not there.
-    """
+    """The module of the card's format in our `package`, or a plug-in; None where there is none. `kind`: for errors."""
     name = card.reader.format
     module = name if "." in name else f"{package}.{name}"
     try:

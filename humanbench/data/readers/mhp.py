@@ -17,7 +17,6 @@ from humanbench.errors import DataError
 
 OPTIONS = MergedKeypoints
 
-
 JOINTS = 16
 BOX = slice(18, 20)
 """Rows 0-15 are joints, 16-17 corners of the face box, 18-19 corners of the person's box."""

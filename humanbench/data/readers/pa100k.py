@@ -19,7 +19,6 @@ CODING = {0: 0, 1: 1}
 IMAGES = ("release_data/release_data", "data/release_data/release_data", "data", "release_data", "images")
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
 
-
 OPTIONS = AttributeOptions
 
 

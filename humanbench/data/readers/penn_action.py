@@ -18,7 +18,6 @@ from humanbench.leftovers import files_in
 
 OPTIONS = MergedKeypoints
 
-
 TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
 
