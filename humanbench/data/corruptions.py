@@ -133,8 +133,7 @@ def _filtered(pixels: Floats, kernel: Floats) -> Floats:
 
     down, across = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = np.pad(pixels, ((down, down), (across, across), (0, 0)), "symmetric")
-    result: Floats = oaconvolve(padded, (kernel / kernel.sum())[..., None], "valid", axes=(0, 1))
-    return result
+    return oaconvolve(padded, (kernel / kernel.sum())[..., None], "valid", axes=(0, 1))
 
 
 def _blur(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
@@ -191,8 +190,7 @@ def _fog(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     height, width = pixels.shape[:2]
     fog = amount * _resized(_plasma(decay, rng), height, width)
     brightest = float(pixels.max())
-    result: Floats = (pixels + fog[..., None]) * brightest / (brightest + amount)
-    return result
+    return (pixels + fog[..., None]) * brightest / (brightest + amount)
 
 
 def _plasma(decay: float, rng: np.random.Generator) -> Floats:
@@ -246,8 +244,7 @@ def _resolution(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     factor = (0.6, 0.5, 0.4, 0.3, 0.25)[level]
     image = Image.fromarray((pixels * 255).round().astype(np.uint8))
     small = image.resize([max(1, round(side * factor)) for side in image.size], Image.Resampling.BOX)
-    result: Floats = np.asarray(small.resize(image.size, Image.Resampling.BILINEAR), np.float64) / 255
-    return result
+    return np.asarray(small.resize(image.size, Image.Resampling.BILINEAR), np.float64) / 255
 
 
 def _colour(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
