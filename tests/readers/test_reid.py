@@ -17,17 +17,14 @@ from humanbench.cli import main
 from humanbench.data.readers.cuhk03 import extract
 from humanbench.data.readers.files import load_mat
 from humanbench.data.samples import load_samples
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
-from tests import make
+from tests.readers.disk import on_disk, put
 from tests.samples import SAMPLES, needs_samples
 
 
 def touch(folder: Path, *names: str) -> None:
     for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        put(folder / name)
 
 
 def test_market_drops_junk_keeps_distractors_and_passes_over_other_files(tmp_path: Path) -> None:
@@ -201,11 +198,10 @@ def test_cuhk03_new_protocol_counts(tmp_path: Path, split: str, images: int, ide
 
 @needs_samples
 def test_cuhk03_split_files_are_written_like_the_real_ones(tmp_path: Path) -> None:
-    card = load_card("cuhk03")
-    writer_for(card).write(card, tmp_path, make.tables(card, np.random.default_rng(0)), make.save)
+    root, _ = on_disk("cuhk03", tmp_path)
     for boxes in ("detected", "labeled"):
         name = f"cuhk03_new_protocol_config_{boxes}.mat"
-        real, ours = scipy.io.loadmat(SAMPLES / "annotations" / name), scipy.io.loadmat(tmp_path / name)
+        real, ours = scipy.io.loadmat(SAMPLES / "annotations" / name), scipy.io.loadmat(root / name)
         assert set(real) == set(ours)
         for key in ("camId", "filelist", "labels", "query_idx", "gallery_idx", "train_idx"):
             assert (real[key].dtype, real[key].shape[1:]) == (ours[key].dtype, ours[key].shape[1:]), key
