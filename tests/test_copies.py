@@ -71,15 +71,15 @@ def test_each_kind_of_copy_has_a_board_of_its_own() -> None:
     """The first one keeps its address and its entries their ids; the others say what they are."""
     made = [synthetic("a", ""), synthetic("b"), synthetic("c", HARDER), synthetic("d", "mini-2"), made_result("pa100k")]
     entries = entries_of(made, lambda _: ())
-    found = {board.key.slug: board for board in boards(entries)}
-    keyed = {key: sorted(e.backbone for e in board.entries) for key, board in found.items()}
+    by_slug = {board.key.slug: board for board in boards(entries)}
+    keyed = {key: sorted(e.backbone for e in board.entries) for key, board in by_slug.items()}
     assert keyed.pop("mini-partial-synthetic") == ["a", "b"]
     assert keyed.pop("humanbench-v1-partial") == ["mae_vitb"]
     harder, second = sorted(keyed)
     assert harder.startswith("mini-partial-synthetic-mini-1-difficulty-0")
     assert second.startswith("mini-partial-synthetic-mini-2-")
     assert (keyed[harder], keyed[second]) == (["c"], ["d"])
-    assert found[harder].key.labels == ("synthetic", HARDER)
+    assert by_slug[harder].key.labels == ("synthetic", HARDER)
     one, other = entries_of([synthetic()], lambda _: ()), entries_of([synthetic(copy="")], lambda _: ())
     assert one[0].id == other[0].id != entries_of([synthetic(copy=HARDER)], lambda _: ())[0].id
 

@@ -189,7 +189,7 @@ def test_a_server_out_of_breath_is_asked_again_and_not_for_ever(server: Server, 
 
 
 @pytest.mark.parametrize(
-    ("changes", "known", "said"),
+    ("changes", "known", "message"),
     [
         ({}, Sums(sha256="0" * 64), "has the sha256"),
         ({}, Sums(md5="0" * 32), "has the md5"),
@@ -201,11 +201,11 @@ def test_a_server_out_of_breath_is_asked_again_and_not_for_ever(server: Server, 
     ],
 )
 def test_what_is_not_the_file_is_one_sentence_and_never_there(
-    server: Server, tmp_path: Path, changes: dict[str, Any], known: Sums, said: str
+    server: Server, tmp_path: Path, changes: dict[str, Any], known: Sums, message: str
 ) -> None:
     for name, value in changes.items():
         setattr(server.how, name, value)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         fetch(server.address("a.bin"), tmp_path / "a.bin", known)
     assert not (tmp_path / "a.bin").exists()
 
@@ -297,9 +297,9 @@ def test_an_archive_that_could_do_harm_leaves_nothing(
     tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archives, "FLOOR", 1 << 20)
-    name, made, said = HARM[case]
+    name, made, message = HARM[case]
     (tmp_path / name).write_bytes(made())
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         unpack(tmp_path / name, tmp_path / "into")
     assert list((tmp_path / "into").iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "into"])
@@ -439,7 +439,7 @@ def test_every_file_of_a_card_says_where_it_is_known_from(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "said"),
+    ("file", "message"),
     [
         ({"to": "../a", "url": "https://a.b/c"}, "to"),
         ({"to": "/a", "url": "https://a.b/c"}, "to"),
@@ -447,11 +447,11 @@ def test_every_file_of_a_card_says_where_it_is_known_from(name: str) -> None:
         ({"to": "a", "url": "https://a.b/c", "sha256": "abc"}, "sha256"),
     ],
 )
-def test_a_card_with_a_wrong_file_is_one_sentence(file: dict[str, str], said: str, tmp_path: Path) -> None:
+def test_a_card_with_a_wrong_file_is_one_sentence(file: dict[str, str], message: str, tmp_path: Path) -> None:
     from humanbench.cards import parse_card
 
     text = (Path(__file__).resolve().parents[1] / "datasets" / "pa100k.toml").read_text(encoding="utf-8")
     lines = "\n".join(f'{key} = "{value}"' for key, value in file.items())
     (tmp_path / "pa100k.toml").write_text(text.replace("[reader]\n", f"[[access.files]]\n{lines}\n\n[reader]\n"))
-    with pytest.raises(CardError, match=said):
+    with pytest.raises(CardError, match=message):
         parse_card(tmp_path / "pa100k.toml")

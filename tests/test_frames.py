@@ -58,9 +58,9 @@ def test_a_few_labels_outside_are_counted_and_taken(tmp_path: Path) -> None:
     table["keypoints"][9][3] = (-30.0, 80.0, 2)
     table["keypoints"][9][4] = (-30.0, 80.0, 0)  # not labelled
     check_pictures(load_card("aic"), table)
-    found = placement(load_card("aic"), table, some_sizes(table))
-    assert (found.labels, found.outside, found.beyond, found.far, found.first) == (349, 2, 2, 0, "7/1")
-    assert found.text == "2 of 349 labels outside (0.6%), first in 7/1"
+    lying = placement(load_card("aic"), table, some_sizes(table))
+    assert (lying.labels, lying.outside, lying.beyond, lying.far, lying.first) == (349, 2, 2, 0, "7/1")
+    assert lying.text == "2 of 349 labels outside (0.6%), first in 7/1"
 
 
 def test_every_copy_is_looked_at_whatever_the_sampling(tmp_path: Path) -> None:
@@ -168,5 +168,5 @@ def test_real_pictures_and_labels_belong_together(
     (tmp_path / name).symlink_to(SAMPLES / folder)
     table = load_samples(name, split, tmp_path)
     check_pictures(load_card(name), table)
-    found = placement(load_card(name), table, some_sizes(table))
-    assert (found.labels, found.outside) == (labels, outside)
+    lying = placement(load_card(name), table, some_sizes(table))
+    assert (lying.labels, lying.outside) == (labels, outside)

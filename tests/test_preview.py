@@ -95,8 +95,8 @@ class TestDetection:
         return tile_of(contact_sheet(card_of("detection"), pd.DataFrame([row]), 1, 1))
 
     def test_boxes_are_outlined_where_they_are(self, tmp_path: Path) -> None:
-        found = where(self.sheet(tmp_path, ignore=False), canvas.YELLOW)
-        inner = found[40:-40, 40:-40]
+        outline = where(self.sheet(tmp_path, ignore=False), canvas.YELLOW)
+        inner = outline[40:-40, 40:-40]
         rows, columns = np.flatnonzero(inner.any(axis=1)), np.flatnonzero(inner.any(axis=0))
         # 80 pixels on 340: the box from 20 to 60 runs from 85 to 255, or 45 to 215 without the 40 cut off.
         assert [rows[0], rows[-1]] == pytest.approx([45, 215], abs=2)
@@ -196,8 +196,8 @@ def test_every_head_has_a_mark(tmp_path: Path) -> None:
     picture = tile_of(contact_sheet(card_of("counting"), pd.DataFrame([row]), 1, 1))
     marks, count = scipy.ndimage.label(where(picture, canvas.YELLOW))
     assert count == 3
-    found = sorted((x, y) for y, x in scipy.ndimage.center_of_mass(marks > 0, marks, [1, 2, 3]))
-    np.testing.assert_allclose(found, (points + 0.5) * 4.25, atol=1)
+    centres = sorted((x, y) for y, x in scipy.ndimage.center_of_mass(marks > 0, marks, [1, 2, 3]))
+    np.testing.assert_allclose(centres, (points + 0.5) * 4.25, atol=1)
 
 
 def test_attributes_present_and_unknown_are_named(tmp_path: Path) -> None:

@@ -65,12 +65,12 @@ def test_a_broken_picture_gives_the_same_sentence(tmp_path: Path):
     whole = io.BytesIO()
     scene().save(whole, "JPEG")
     path.write_bytes(whole.getvalue()[:-400])
-    said = []
+    messages = []
     for library in ("pillow", "opencv"):
         with pytest.raises(DataError) as error:
             open_raster(str(path), library)
-        said.append(str(error.value))
-    assert said[0] == said[1]
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
     with pytest.raises(DataError, match="there is no such image"):
         open_raster(str(tmp_path / "none.jpg"), "opencv")
 

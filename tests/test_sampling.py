@@ -14,16 +14,16 @@ from humanbench.data.strings import Strings
 
 def test_strings_are_those_of_the_list() -> None:
     texts = ["a/1.jpg", "", "bü/名.jpg", os.fsdecode(b"\xff.jpg"), "\ud800", "z" * 5000]
-    found = Strings(iter(texts))
-    assert list(found) == texts
-    assert found[1:6:2] == texts[1:6:2]
-    assert found[-1] == texts[-1]
-    assert found[np.int64(2)] == texts[2]
-    assert list(pickle.loads(pickle.dumps(found))) == texts
-    assert "a/1.jpg" in found
+    strings = Strings(iter(texts))
+    assert list(strings) == texts
+    assert strings[1:6:2] == texts[1:6:2]
+    assert strings[-1] == texts[-1]
+    assert strings[np.int64(2)] == texts[2]
+    assert list(pickle.loads(pickle.dumps(strings))) == texts
+    assert "a/1.jpg" in strings
     for beyond in (6, -7):
         with pytest.raises(IndexError):
-            found[beyond]
+            strings[beyond]
     assert list(Strings([])) == []
 
 

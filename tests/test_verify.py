@@ -88,8 +88,8 @@ def test_wrong_counts_fail_and_unsure_ones_warn(tmp_path: Path) -> None:
     assert ("samples", "val", "fail") in trouble(report)
     assert ("persons", "val", "warn") in trouble(report)
     assert not report.ok
-    found = row(report, "samples", "val")
-    assert (found.expected, found.found) == (right.samples + 1, right.samples)
+    samples_row = row(report, "samples", "val")
+    assert (samples_row.expected, samples_row.found) == (right.samples + 1, right.samples)
 
 
 def test_truncated_and_foreign_pictures_are_named(tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_truncated_and_foreign_pictures_are_named(tmp_path: Path) -> None:
     assert trouble(report) == [("pictures", "test", "fail")]
     assert str(images[4]) in str(row(report, "pictures", "test").found)
     images[4].write_text("no picture")
-    found = str(row(verify(card, tmp_path, every=4), "pictures", "test").found)
-    assert found.startswith("1 of 3 do not: ")
+    text = str(row(verify(card, tmp_path, every=4), "pictures", "test").found)
+    assert text.startswith("1 of 3 do not: ")
     assert verify(card, tmp_path, every=5).ok  # pictures 0, 5 and 10
 
 

@@ -60,6 +60,11 @@ def object_column(values: Sequence[Any]) -> NDArray[np.object_]:
     return column
 
 
+def detection_row(name: str, image: object, boxes: Floats, ignore: ArrayLike, **more: Any) -> dict[str, Any]:
+    """A row for `detection_table`: the id, the path of the picture, and its boxes; `more` are further columns."""
+    return {"id": name, "image": str(image), "boxes": boxes, "ignore": ignore, **more}
+
+
 def detection_table(rows: Iterable[Mapping[str, Any]], extra: Sequence[str] = ()) -> Table:
     """Rows with `id, image, boxes, ignore`, perhaps `visible`, and the `extra` columns as a sample table."""
     import pandas as pd

@@ -109,17 +109,17 @@ def asked_corruptions(asked: str | Sequence[str] | None) -> tuple[Corruption, ..
     words = asked.split(",") if isinstance(asked, str) else asked
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
         raise HumanbenchError(f"corruptions are a list of names, like ['fog:3', 'noise']; found {asked!r}")
-    found: list[Corruption] = []
+    corruptions: list[Corruption] = []
     for word in filter(None, (word.strip() for word in words)):
         name, colon, severity = word.partition(":")
         names = list(CORRUPTIONS) if name.strip() == "all" else [name]
         if colon:
-            found += [corruption_of(f"{name}:{severity}") for name in names]
+            corruptions += [corruption_of(f"{name}:{severity}") for name in names]
         else:
-            found += [Corruption(name, severity) for name in names for severity in SEVERITIES]
-    if not found:
+            corruptions += [Corruption(name, severity) for name in names for severity in SEVERITIES]
+    if not corruptions:
         raise HumanbenchError(f"no corruption is named; give some of {', '.join(CORRUPTIONS)}, or all")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(corruptions))
 
 
 def _scaled(pixels: Floats) -> float:
@@ -133,8 +133,7 @@ def _filtered(pixels: Floats, kernel: Floats) -> Floats:
 
     down, across = kernel.shape[0] // 2, kernel.shape[1] // 2
     padded = np.pad(pixels, ((down, down), (across, across), (0, 0)), "symmetric")
-    result: Floats = oaconvolve(padded, (kernel / kernel.sum())[..., None], "valid", axes=(0, 1))
-    return result
+    return oaconvolve(padded, (kernel / kernel.sum())[..., None], "valid", axes=(0, 1))
 
 
 def _blur(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
@@ -191,8 +190,7 @@ def _fog(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     height, width = pixels.shape[:2]
     fog = amount * _resized(_plasma(decay, rng), height, width)
     brightest = float(pixels.max())
-    result: Floats = (pixels + fog[..., None]) * brightest / (brightest + amount)
-    return result
+    return (pixels + fog[..., None]) * brightest / (brightest + amount)
 
 
 def _plasma(decay: float, rng: np.random.Generator) -> Floats:
@@ -229,7 +227,7 @@ def _occlusion(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     result, hidden = pixels.copy(), np.zeros((height, width), bool)
     while (left := wanted - int(hidden.sum())) > 0:
         sides = [max(1, round(side * rng.uniform(0.15, 0.4))) for side in (height, width)]
-        top, start = (int(rng.integers(0, side - own + 1)) for side, own in zip((height, width), sides, strict=True))
+        top, start = (int(rng.integers(0, side - part + 1)) for side, part in zip((height, width), sides, strict=True))
         colour = rng.uniform(0, 1, 3)
         fresh = np.zeros_like(hidden)
         fresh[top : top + sides[0], start : start + sides[1]] = True
@@ -246,8 +244,7 @@ def _resolution(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:
     factor = (0.6, 0.5, 0.4, 0.3, 0.25)[level]
     image = Image.fromarray((pixels * 255).round().astype(np.uint8))
     small = image.resize([max(1, round(side * factor)) for side in image.size], Image.Resampling.BOX)
-    result: Floats = np.asarray(small.resize(image.size, Image.Resampling.BILINEAR), np.float64) / 255
-    return result
+    return np.asarray(small.resize(image.size, Image.Resampling.BILINEAR), np.float64) / 255
 
 
 def _colour(pixels: Floats, level: int, rng: np.random.Generator) -> Floats:

@@ -28,7 +28,6 @@ from humanbench.schema import Record
 STATE = ".downloads"
 """Folder under the data root for what is on its way, and for the records of what came."""
 
-
 RECORD = "fetched.json"
 
 
@@ -73,14 +72,10 @@ def files_of(card: DatasetCard, given: Sequence[str] = ()) -> tuple[RemoteFile, 
     """
     if given:
         return tuple(_given(one) for one in given)
-    if card.access.kind != "open":
-        raise DataError(f"{by_hand(card)}. Then: humanbench datasets download {card.id} --from FILE-OR-ADDRESS")
-    if not card.access.files:
-        raise DataError(
-            f"{card.id}: no address of its files is known for certain. {by_hand(card)}. "
-            f"Then: humanbench datasets download {card.id} --from FILE-OR-ADDRESS"
-        )
-    return card.access.files
+    if card.access.kind == "open" and card.access.files:
+        return card.access.files
+    why = f"{card.id}: no address of its files is known for certain. " if card.access.kind == "open" else ""
+    raise DataError(f"{why}{by_hand(card)}. Then: humanbench datasets download {card.id} --from FILE-OR-ADDRESS")
 
 
 def _given(one: str) -> RemoteFile:

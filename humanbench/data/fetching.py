@@ -200,13 +200,13 @@ def _expected(headers: email.message.Message, start: int, goes_on: bool) -> int 
 
 
 def _total(headers: email.message.Message) -> int | None:
-    found = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", headers.get("Content-Range", "").strip())
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"bytes (?:\d+-\d+|\*)/(\d+)", headers.get("Content-Range", "").strip())
+    return int(match[1]) if match else None
 
 
 def _first_byte(headers: email.message.Message) -> int | None:
-    found = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
-    return int(found[1]) if found else None
+    match = re.match(r"bytes (\d+)-", headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
 
 
 def _validator(headers: email.message.Message) -> str:

@@ -71,11 +71,11 @@ def drawn_tables(few: FewLabels, tables: Mapping[str, Table]) -> dict[str, Table
     Raises `DataError` where they are too few to train on: fewer than two units, or a label that all of the tables have
     and the drawn ones have not.
     """
-    found: dict[str, Table] = {}
+    drawn: dict[str, Table] = {}
     for name in dict.fromkeys(str(table.attrs["dataset"]) for table in tables.values()):
-        own = {split: table for split, table in tables.items() if table.attrs["dataset"] == name}
-        found |= _of_dataset(load_card(name), few, own)
-    return {split: found[split] for split in tables}
+        dataset_tables = {split: table for split, table in tables.items() if table.attrs["dataset"] == name}
+        drawn |= _of_dataset(load_card(name), few, dataset_tables)
+    return {split: drawn[split] for split in tables}
 
 
 def unit_names(tables: Mapping[str, Table]) -> list[str]:
@@ -138,27 +138,27 @@ def lists(dataset: str, draw: int, units: Sequence[str], marks: Bools) -> list[l
     `units`: N different names, in sorted order. `marks`: N x L, the labels of each. Lists hold 1 %, 10 % and 25 % of N,
     rounded half up. Without labels the units come in the order of their hashes.
     """
-    hashes = [_hash(dataset, draw, unit) for unit in units]
-    held = sorted(range(len(units)), key=hashes.__getitem__)
-    found: list[list[int]] = []
+    hashes = [(hashlib.sha256(f"{dataset}\n{draw}\n{unit}".encode()).hexdigest(), unit) for unit in units]
+    places = sorted(range(len(units)), key=hashes.__getitem__)
+    drawn: list[list[int]] = []
     for percent in reversed(_PERCENT):
-        held = _part(held, marks, (percent * len(units) + 50) // 100)
-        found.append(held)
-    return found[::-1]
+        places = _part(places, marks, (percent * len(units) + 50) // 100)
+        drawn.append(places)
+    return drawn[::-1]
 
 
 def _part(order: Sequence[int], marks: Bools, size: int) -> list[int]:
     """So many of these units, in their order, with each label in the share that it has among all of them."""
-    places, own = np.array(order, np.int64), marks[np.array(order, np.int64)]
-    count, totals = len(order), own.sum(axis=0, dtype=np.int64)
+    places, labels = np.array(order, np.int64), marks[np.array(order, np.int64)]
+    count, totals = len(order), labels.sum(axis=0, dtype=np.int64)
     weights = _ONE // np.maximum(totals, 1)
     dealt, given = np.zeros_like(totals), np.zeros_like(totals)
     waiting, chosen = np.ones(count, bool), np.zeros(count, bool)
     room = [count - size, size]
     while (left := totals - dealt).any():
         label = int(np.where(left > 0, left, count + 1).argmin())
-        for row in np.flatnonzero(waiting & own[:, label]).tolist():
-            has = own[row]
+        for row in np.flatnonzero(waiting & labels[:, label]).tolist():
+            has = labels[row]
             lacking = int((weights[has] * (dealt[has] * size - given[has] * count)).sum())
             take = int(lacking >= 0) if all(room) else int(room[1] > 0)
             waiting[row], chosen[row] = False, bool(take)
@@ -167,7 +167,3 @@ def _part(order: Sequence[int], marks: Bools, size: int) -> list[int]:
             given += has & bool(take)
     chosen[np.flatnonzero(waiting)[: room[1]]] = True
     return [int(place) for place in places[chosen]]
-
-
-def _hash(dataset: str, draw: int, unit: str) -> tuple[str, str]:
-    return hashlib.sha256(f"{dataset}\n{draw}\n{unit}".encode()).hexdigest(), unit

@@ -113,7 +113,7 @@ def some_sizes(table: Table, known: Mapping[str, Size] | None = None) -> dict[st
     Those that are not there or not readable are no matter of sizes and passed over.
     """
     paths = list(dict.fromkeys(table["image"]))
-    chosen = np.unique(np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).round().astype(int)) if paths else ()
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(LOOKED_AT, len(paths))).round().astype(int))
     sizes = dict(known or {})
     for path in (paths[i] for i in chosen):
         if path not in sizes and Path(path).is_file():

@@ -6,8 +6,6 @@ of the time, and gives other pixels; docs/speed.md says which. Coordinates as in
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
@@ -26,40 +24,7 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom of a part of a picture, between pixels: (0, 0) is the corner of the first one."""
 
 
-class Raster(ABC):
-    """An RGB picture that stays as it is; every method makes a new one."""
-
-    @property
-    @abstractmethod
-    def size(self) -> Size:
-        """Height and width."""
-
-    @abstractmethod
-    def image(self) -> Image.Image:
-        """As Pillow has it."""
-
-    @abstractmethod
-    def pixels(self) -> torch.Tensor:
-        """As a sample's `image`: uint8 3 x H x W."""
-
-    @abstractmethod
-    def mirrored(self) -> Self:
-        """With left and right exchanged."""
-
-    @abstractmethod
-    def cropped(self, top: int, left: int, size: Size) -> Self:
-        """A window; what lies outside the picture is black."""
-
-    @abstractmethod
-    def resized(self, size: Size, interpolation: str, box: Box | None = None) -> Self:
-        """The picture, or a part of it, stretched to `size`."""
-
-    @abstractmethod
-    def warped(self, matrix: Affine, size: Size, interpolation: str) -> Self:
-        """The picture under an affine map, `size` large, without smoothing; black outside."""
-
-
-class PillowRaster(Raster):
+class PillowRaster:
     """By Pillow: resizing smooths where it shrinks."""
 
     def __init__(self, image: Image.Image) -> None:
@@ -67,28 +32,35 @@ class PillowRaster(Raster):
 
     @property
     def size(self) -> Size:
+        """Height and width."""
         return self._image.height, self._image.width
 
     def image(self) -> Image.Image:
+        """As Pillow has it."""
         return self._image
 
     def pixels(self) -> torch.Tensor:
+        """As a sample's `image`: uint8 3 x H x W."""
         return transforms.pixels(self._image)
 
     def mirrored(self) -> Self:
+        """With left and right exchanged."""
         return type(self)(transforms.mirror(self._image))
 
     def cropped(self, top: int, left: int, size: Size) -> Self:
+        """A window; what lies outside the picture is black."""
         return type(self)(transforms.crop(self._image, top, left, size))
 
     def resized(self, size: Size, interpolation: str, box: Box | None = None) -> Self:
+        """The picture, or a part of it, stretched to `size`."""
         return type(self)(transforms.resize(self._image, size, interpolation, box))
 
     def warped(self, matrix: Affine, size: Size, interpolation: str) -> Self:
+        """The picture under an affine map, `size` large, without smoothing; black outside."""
         return type(self)(transforms.warp(self._image, matrix, size, interpolation))
 
 
-class OpenCvRaster(Raster):
+class OpenCvRaster:
     """By OpenCV 5: resizing smooths only where it shrinks (by the mean of areas).
 
     Version 4, with which the paper's code warped, rounds places to 1/32 of a pixel; version 5 does not. It takes the
@@ -140,11 +112,11 @@ class OpenCvRaster(Raster):
         return _cv2().warpAffine(self._array, matrix, shown, flags=_method(interpolation), borderMode=border)
 
 
-def _pillow(path: str) -> Raster:
-    return PillowRaster(open_rgb(path))
+Raster = PillowRaster | OpenCvRaster
+"""An RGB picture that stays as it is: every method makes a new one. Both kinds have the methods of `PillowRaster`."""
 
 
-def _opencv(path: str) -> Raster:
+def _opencv(path: str) -> OpenCvRaster:
     """Decoded by libjpeg-turbo, as Pillow does it; what is no whole JPEG in grey or RGB is left to Pillow."""
     _cv2()
     from simplejpeg import decode_jpeg, decode_jpeg_header
@@ -159,12 +131,9 @@ def _opencv(path: str) -> Raster:
     return OpenCvRaster(np.asarray(open_rgb(path)))
 
 
-OPENERS: Mapping[str, Callable[[str], Raster]] = {"pillow": _pillow, "opencv": _opencv}
-
-
 def open_raster(path: str, library: str) -> Raster:
     """The decoded picture, as stored (no rotation by EXIF); `DataError` as `open_rgb` raises it."""
-    return OPENERS[library](path)
+    return _opencv(path) if library == "opencv" else PillowRaster(open_rgb(path))
 
 
 def check_library(library: str) -> None:

@@ -59,8 +59,8 @@ def procedural_copy(folder: Path) -> str:
 def copy_name(version: int, seed: float = 0, scale: float = 1, difficulty: float = 0) -> str:
     """What a procedural copy is called that is drawn like this."""
     drawn = {"seed": float(seed), "scale": float(scale), "difficulty": float(difficulty)}
-    told = [f"{name} {str(value).removesuffix('.0')}" for name, value in drawn.items() if value != _USUAL[name]]
-    return ", ".join([f"mini-{version}", *told])
+    unusual = [f"{name} {str(value).removesuffix('.0')}" for name, value in drawn.items() if value != _USUAL[name]]
+    return ", ".join([f"mini-{version}", *unusual])
 
 
 def used_splits(card: DatasetCard) -> set[str]:
@@ -91,8 +91,8 @@ def load_samples(
     `attrs` of the table says `dataset`, `split`, `synthetic` (bool) and `subset` (name or None); pose tables also list
     `image_ids`, all images of the split whether or not they hold people, and with a subset `left_out`, the people in
     its images whom it does not name (scoring neither asks for them nor counts who is found there). `remarks` are
-    sentences on what the files hold
-    that a user should know, each also a `DataWarning`: pictures that are not there, labels that are taken as ignored.
+    sentences on what the files hold that a user should know, each also a `DataWarning`: pictures that are not there,
+    labels that are taken as ignored.
 
     Args:
         dataset: The id of a dataset, or its card.
@@ -113,19 +113,19 @@ def load_samples(
     with understood(card, f"split {split!r} under {root}"):
         table = reader_for(card).read(card, split, root)
     _check_columns(card, table)
-    kept = dict(table.attrs)
+    attrs = dict(table.attrs)
     if subset is not None:
         wanted = read_subset(Path(subset), split)
         whole, table = table, _select(card, table, wanted, Path(subset))
-        if "image_ids" in kept:
+        if "image_ids" in attrs:
             chosen = set(table["image_id"])
-            kept["image_ids"] = SharedIds(i for i in kept["image_ids"] if i in chosen or str(i) in wanted)
-            kept["left_out"] = _left_out(whole, table)
+            attrs["image_ids"] = SharedIds(i for i in attrs["image_ids"] if i in chosen or str(i) in wanted)
+            attrs["left_out"] = _left_out(whole, table)
     table = table.reset_index(drop=True)
-    remarks = [*kept.pop("remarks", ()), *_absent(card, split, table, kept.pop("seen", False))]
+    remarks = [*attrs.pop("remarks", ()), *_absent(card, split, table, attrs.pop("seen", False))]
     for remark in remarks:
         warnings.warn(remark, DataWarning, stacklevel=2)
-    table.attrs = kept | {
+    table.attrs = attrs | {
         "remarks": remarks,
         "dataset": card.id,
         "split": split,
@@ -164,22 +164,22 @@ def read_subset(path: Path, split: str) -> set[str]:
     if not path.is_file():
         raise DataError(f"{path}: there is no such subset file")
     try:
-        found = _toml_ids(path, split) if path.suffix == ".toml" else _csv_ids(path, split)
+        ids = _toml_ids(path, split) if path.suffix == ".toml" else _csv_ids(path, split)
     except (ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a readable CSV or TOML subset file ({error})") from error
-    if not found:
+    if not ids:
         raise DataError(f"{path}: names no sample of split {split!r}")
-    return set(found)
+    return set(ids)
 
 
 def _toml_ids(path: Path, split: str) -> list[str]:
-    found = from_toml(path.read_text(encoding="utf-8-sig")).get(split, [])
-    plain = isinstance(found, list) and all(isinstance(i, str | int) and not isinstance(i, bool) for i in found)
+    ids = from_toml(path.read_text(encoding="utf-8-sig")).get(split, [])
+    plain = isinstance(ids, list) and all(isinstance(i, str | int) and not isinstance(i, bool) for i in ids)
     if not plain:
         raise DataError(
-            f'{path}: {split} must be an array of ids, like {split} = ["12", "15"]; found {split} = {_excerpt(found)}'
+            f'{path}: {split} must be an array of ids, like {split} = ["12", "15"]; found {split} = {_excerpt(ids)}'
         )
-    return [str(i) for i in found]
+    return [str(i) for i in ids]
 
 
 def _csv_ids(path: Path, split: str) -> list[str]:
@@ -188,7 +188,7 @@ def _csv_ids(path: Path, split: str) -> list[str]:
         header = next(rows, [])
         if not {"split", "id"} <= set(header):
             raise DataError(f"{path}: a subset CSV has the columns split, id; found {header}{foreign_header(header)}")
-        found = []
+        ids = []
         for row in rows:
             if row and len(row) != len(header):
                 raise DataError(
@@ -196,8 +196,8 @@ def _csv_ids(path: Path, split: str) -> list[str]:
                     'comma stands in quotes, like "a,b"'
                 )
             if row and row[header.index("split")] == split:
-                found.append(row[header.index("id")])
-    return found
+                ids.append(row[header.index("id")])
+    return ids
 
 
 def _excerpt(value: Any) -> str:

@@ -102,8 +102,7 @@ def compose(second: Affine, first: Affine) -> Affine:
 
 def apply(matrix: Affine, points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Points (... x 2) under an affine map."""
-    moved: NDArray[np.float64] = np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
-    return moved
+    return np.asarray(points, np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
 
 def mirroring(width: float) -> Affine:

@@ -99,14 +99,14 @@ def _split_rows(
     card: DatasetCard, split: str, table: Table, counts: Mapping[str, int], every: int, unsure: bool
 ) -> Iterator[Row]:
     yield Row("structure", split, "readable", "readable", "ok")
-    found = measured(card, table)
+    table_counts = measured(card, table)
     doubtful = card.splits[split].unsure if unsure else ()
     if table.attrs.get("conversion"):
         doubtful = tuple(counts)  # the card counts the official files
     for name, expected in counts.items():
-        if name in found:
-            status: Status = "ok" if found[name] == expected else "warn" if name in doubtful else "fail"
-            yield Row(name, split, expected, found[name], status)
+        if name in table_counts:
+            status: Status = "ok" if table_counts[name] == expected else "warn" if name in doubtful else "fail"
+            yield Row(name, split, expected, table_counts[name], status)
     trouble = task_for(card).labels.problem(card, table)
     yield Row("labels", split, "in range", trouble or "in range", "fail" if trouble else "ok")
     for text in () if trouble else task_for(card).labels.peculiarities(card, table):
@@ -132,8 +132,8 @@ def measured(card: DatasetCard, table: Table) -> dict[str, int]:
 def _picture_rows(card: DatasetCard, split: str, table: Table, every: int) -> Iterator[Row]:
     images = list(dict.fromkeys(table["image"]))
     missing = absent(images)
-    found = f"{len(missing)} missing, the first is {missing[0]}" if missing else "all there"
-    yield Row("files", split, "all there", found, "fail" if missing else "ok")
+    text = f"{len(missing)} missing, the first is {missing[0]}" if missing else "all there"
+    yield Row("files", split, "all there", text, "fail" if missing else "ok")
     gone = set(missing)
     chosen = [path for path in images[::every] if path not in gone]
     sizes: dict[str, tuple[int, int]] = {}
@@ -146,8 +146,8 @@ def _picture_rows(card: DatasetCard, split: str, table: Table, every: int) -> It
     known = set(card.reader.options.get("damaged", ()))
     status: Status = "ok" if not broken else "warn" if {Path(p).name for p in broken} <= known else "fail"
     first = next(iter(broken.values()), "")
-    found = f"{len(broken)} of {len(chosen)} do not: {first}" if broken else f"{len(chosen)} decode"
-    yield Row("pictures", split, "all decode" if every == 1 else f"every {every}th decodes", found, status)
+    text = f"{len(broken)} of {len(chosen)} do not: {first}" if broken else f"{len(chosen)} decode"
+    yield Row("pictures", split, "all decode" if every == 1 else f"every {every}th decodes", text, status)
     sampled = table[table["image"].isin(sizes.keys())]
     if "size" in table:
         yield _size_row(split, sampled, sizes)
@@ -202,19 +202,19 @@ def _map_row(card: DatasetCard, split: str, table: Table, sizes: Mapping[str, tu
 
 def _frame_row(card: DatasetCard, split: str, table: Table, sizes: Mapping[str, tuple[int, int]]) -> Row:
     """Labels in their pictures, but for the few of a real dataset; however few pictures are decoded."""
-    found = placement(card, table, some_sizes(table, sizes))
-    status: Status = "fail" if found.trouble else "warn" if found.far else "ok"
-    return Row("frame", split, "labels in the pictures", found.trouble or found.text, status)
+    label_placement = placement(card, table, some_sizes(table, sizes))
+    status: Status = "fail" if label_placement.trouble else "warn" if label_placement.far else "ok"
+    return Row("frame", split, "labels in the pictures", label_placement.trouble or label_placement.text, status)
 
 
 def _boxed_rows(card: DatasetCard, tables: Mapping[str, Table]) -> list[Row]:
     """The paper counts those images of a detection dataset that hold a box, be it one to ignore."""
     if "boxes" not in task_for(card).columns or not card.pretraining or not set(card.pretraining.splits) <= set(tables):
         return []
-    found = sum(len(boxes) > 0 for split in card.pretraining.splits for boxes in tables[split]["boxes"])
+    boxed_images = sum(len(boxes) > 0 for split in card.pretraining.splits for boxes in tables[split]["boxes"])
     expected = card.pretraining.images
     split = "+".join(card.pretraining.splits)
-    return [Row("images with a box", split, expected, found, "ok" if found == expected else "warn")]
+    return [Row("images with a box", split, expected, boxed_images, "ok" if boxed_images == expected else "warn")]
 
 
 def _release(card: DatasetCard, root: Path, digest: str, tables: Mapping[str, Table]) -> tuple[str, list[Row]]:
@@ -241,5 +241,5 @@ def _file_rows(card: DatasetCard, root: Path) -> Iterator[Row]:
         if path is not None:
             digest = file_sha256(path)
             expected: Any = " or ".join(releases.values())
-            found = releases.get(digest, f"another file (sha256 {digest})")
-            yield Row(f"file {name}", "", expected, found, "ok" if digest in releases else "warn")
+            release = releases.get(digest, f"another file (sha256 {digest})")
+            yield Row(f"file {name}", "", expected, release, "ok" if digest in releases else "warn")

@@ -69,9 +69,9 @@ def test_people_and_cameras(copies: Copies, name: str) -> None:
     for split in splits_of(copies, name):
         card, _ = copies.record(name)
         for theirs, ours in pairs_of(copies, name, split):
-            ((got,), (said,)) = theirs, ours
-            assert got["pid"] == said["pid"]
-            assert got["camid"] == (said["camid"] if card.splits[split].cameras else -1)
+            ((got,), (recorded,)) = theirs, ours
+            assert got["pid"] == recorded["pid"]
+            assert got["camid"] == (recorded["camid"] if card.splits[split].cameras else -1)
 
 
 @pytest.mark.parametrize("name", of("attribute"))
@@ -81,9 +81,9 @@ def test_attributes(copies: Copies, name: str) -> None:
         seen = 0
         for theirs, ours in pairs_of(copies, name, split):
             if "bbox" in theirs[0]:
-                boxes, said = stack(theirs, "bbox"), stack(ours, "bbox")
-                order = paired(boxes, said)
-                np.testing.assert_allclose(boxes[order], said, atol=1 + 1e-6)  # two rounded corners
+                boxes, recorded = stack(theirs, "bbox"), stack(ours, "bbox")
+                order = paired(boxes, recorded)
+                np.testing.assert_allclose(boxes[order], recorded, atol=1 + 1e-6)  # two rounded corners
             else:
                 order = np.arange(1)
                 assert len(theirs) == len(ours) == 1
@@ -98,16 +98,16 @@ def test_part_maps(copies: Copies, name: str) -> None:
     for split in splits_of(copies, name):
         card, records = copies.record(name)
         read = load_samples(card, split, copies.root)
-        found = 0
-        for theirs, (said,) in matched(read, records[split]):
+        maps = 0
+        for theirs, (recorded,) in matched(read, records[split]):
             if not theirs:  # a picture without any garment has no polygon in ModaNet's file
                 assert card.reader.format == "modanet"
-                assert not said["label"].any()
+                assert not recorded["label"].any()
                 continue
             (got,) = theirs
-            np.testing.assert_array_equal(load_label(card, got["label"]), said["label"])
-            found += 1
-        assert found == len(read)
+            np.testing.assert_array_equal(load_label(card, got["label"]), recorded["label"])
+            maps += 1
+        assert maps == len(read)
 
 
 @pytest.mark.parametrize("name", of("pose"))
@@ -117,18 +117,18 @@ def test_keypoints_and_boxes(copies: Copies, name: str) -> None:
         kind = card.reader.format
         offsets = []
         for theirs, ours in pairs_of(copies, name, split):
-            read, said = stack(theirs, "keypoints"), stack(ours, "keypoints")
-            order = paired(read[..., :2].reshape(len(read), -1), said[..., :2].reshape(len(said), -1))
+            read, recorded = stack(theirs, "keypoints"), stack(ours, "keypoints")
+            order = paired(read[..., :2].reshape(len(read), -1), recorded[..., :2].reshape(len(recorded), -1))
             read, theirs = read[order], [theirs[i] for i in order]
-            labelled = said[..., 2] > 0
+            labelled = recorded[..., 2] > 0
             if kind == "mhp":  # negative coordinates, here the left half of the first pixel, mean unlabelled
-                labelled &= (said[..., :2] >= 0).all(axis=-1)
-            visible = np.where(labelled, ONE_VISIBILITY.get(kind, said[..., 2]), 0)
+                labelled &= (recorded[..., :2] >= 0).all(axis=-1)
+            visible = np.where(labelled, ONE_VISIBILITY.get(kind, recorded[..., 2]), 0)
             np.testing.assert_array_equal(read[..., 2], visible)
             np.testing.assert_allclose(
-                read[labelled][:, :2], said[labelled][:, :2], atol=KEYPOINT_ROUNDING.get(kind, 1e-6)
+                read[labelled][:, :2], recorded[labelled][:, :2], atol=KEYPOINT_ROUNDING.get(kind, 1e-6)
             )
-            offsets.append(read[labelled][:, :2] - said[labelled][:, :2])
+            offsets.append(read[labelled][:, :2] - recorded[labelled][:, :2])
             _check_boxes(kind, split, theirs, ours)
             assert {(row["image_id"], row["iscrowd"]) for row in theirs} == {(theirs[0]["image_id"], 0)}
         # Rounding is to both sides: no coordinate is shifted by half a pixel or one.
@@ -137,7 +137,7 @@ def test_keypoints_and_boxes(copies: Copies, name: str) -> None:
 
 
 def _check_boxes(kind: str, split: str, theirs: list[Any], ours: list[Any]) -> None:
-    read, said = stack(theirs, "bbox"), stack(ours, "bbox")
+    read, recorded = stack(theirs, "bbox"), stack(ours, "bbox")
     if kind in ("aist_plusplus", "threedpw", "mpi_inf_3dhp"):  # these state no boxes
         np.testing.assert_allclose(read, box_around(stack(ours, "keypoints"), square=kind == "mpi_inf_3dhp"))
     elif kind == "mpii":
@@ -150,7 +150,7 @@ def _check_boxes(kind: str, split: str, theirs: list[Any], ours: list[Any]) -> N
             np.testing.assert_allclose(stack(theirs, "headbox"), stack(ours, "headbox"))
     else:
         atol = {"aic": 2 * WHOLE, "coco_keypoints": 0.006, "halpe": 0.006, "jrdb": 0.006}.get(kind, 1e-6)
-        np.testing.assert_allclose(read, said, atol=atol)
+        np.testing.assert_allclose(read, recorded, atol=atol)
     area = read[:, 2:].prod(axis=1) if kind in BOX_AREA else stack(ours, "area")
     np.testing.assert_allclose(stack(theirs, "area"), area, rtol=1e-6)
 
@@ -167,16 +167,16 @@ def test_boxes(copies: Copies, name: str) -> None:
     for split in splits_of(copies, name):
         card, _ = copies.record(name)
         offsets = []
-        for (got,), (said,) in pairs_of(copies, name, split):
-            ignored = np.asarray(said["ignore"], bool)
+        for (got,), (recorded,) in pairs_of(copies, name, split):
+            ignored = np.asarray(recorded["ignore"], bool)
             # The paper's list for Caltech holds people only.
-            kept = ~ignored if card.reader.options.get("kinds", {}).get(split) == "list" else ignored | True
-            boxes, full, visible = np.asarray(got["boxes"]), said["boxes"][kept], said["visible"][kept]
+            stored = ~ignored if card.reader.options.get("kinds", {}).get(split) == "list" else ignored | True
+            boxes, full, visible = np.asarray(got["boxes"]), recorded["boxes"][stored], recorded["visible"][stored]
             order = paired(boxes, full)
             np.testing.assert_allclose(boxes[order], full, atol=0.006 if name == "coco_person" else WHOLE)
-            np.testing.assert_array_equal(np.asarray(got["ignore"])[order], ignored[kept])
+            np.testing.assert_array_equal(np.asarray(got["ignore"])[order], ignored[stored])
             offsets.append(boxes[order] - full)
-            _check_visible(card, got, order, full, visible, ignored[kept])
+            _check_visible(card, got, order, full, visible, ignored[stored])
         assert np.abs(np.concatenate(offsets).mean(axis=0)).max() < 0.12
 
 
@@ -200,10 +200,10 @@ def _check_visible(
 @pytest.mark.parametrize("name", of("counting"))
 def test_heads(copies: Copies, name: str) -> None:
     for split in splits_of(copies, name):
-        for (got,), (said,) in pairs_of(copies, name, split):
+        for (got,), (recorded,) in pairs_of(copies, name, split):
             points = np.asarray(got["points"])
-            np.testing.assert_allclose(points[paired(points, said["points"])], said["points"], atol=1e-6)
-            assert got["count"] == said["count"] == len(points)
+            np.testing.assert_allclose(points[paired(points, recorded["points"])], recorded["points"], atol=1e-6)
+            assert got["count"] == recorded["count"] == len(points)
 
 
 @pytest.mark.parametrize("name", sorted(cards()))

@@ -26,10 +26,10 @@ pytestmark = pytest.mark.xdist_group("mannequin")
 
 def rows(table: Any) -> dict[str, list[Any]]:
     """Recorded rows by what their picture shows."""
-    found: dict[str, list[Any]] = {}
+    by_picture: dict[str, list[Any]] = {}
     for row in table.to_dict("records"):
-        found.setdefault(content(str(row["image"])), []).append(row)
-    return found
+        by_picture.setdefault(content(str(row["image"])), []).append(row)
+    return by_picture
 
 
 def stored(copies: Copies, name: str, *parts: str) -> Path:
@@ -218,9 +218,9 @@ def test_3dpw(copies: Copies) -> None:
         for frame in range(len(sequence["img_frame_ids"])):
             picture = root / "imageFiles" / sequence["sequence"] / f"image_{frame:05d}.jpg"
             shown = [actor[frame] for actor in sequence["poses2d"] if actor[frame].any()]
-            said = ours.pop(content(str(picture)), [])
-            assert len(shown) == len(said)
-            for there, row in zip(shown, said, strict=True):
+            recorded = ours.pop(content(str(picture)), [])
+            assert len(shown) == len(recorded)
+            for there, row in zip(shown, recorded, strict=True):
                 labelled = row["keypoints"][:, 2] > 0
                 np.testing.assert_allclose(there[:2, labelled].T, row["keypoints"][labelled, :2])
                 np.testing.assert_array_equal(there[2] > 0, labelled)
@@ -267,9 +267,9 @@ def test_mhp_converted_as_the_real_sample_was(copies: Copies) -> None:
     for number in (stored(copies, "mhp_pose", "list", "val.txt")).read_text().split():
         people = scipy.io.loadmat(root / "pose_annos" / f"{number}.mat")
         key = content(str(root / "images" / f"{number}.jpg"))
-        said = ours.pop(key, [])
-        assert bool(said) == (key not in empty)
-        for i, row in enumerate(said):
+        recorded = ours.pop(key, [])
+        assert bool(recorded) == (key not in empty)
+        for i, row in enumerate(recorded):
             converted = _coco_form(people[f"person_{i}"])
             more = {"image_id", "category_id", "id", "iscrowd", "segmentation"}  # put there by the conversion
             assert converted.keys() == real["annotations"][0].keys() - more

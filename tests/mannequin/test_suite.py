@@ -179,7 +179,7 @@ def test_a_failing_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["market1502"], "did you mean market1501"),
         (["no*such"], "no dataset matches"),
@@ -191,10 +191,10 @@ def test_a_failing_writer_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         (["market1501", "--difficulty", "nan"], "nan is not a finite number"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_written(args: list[str], said: str, tmp_path: Path) -> None:
+def test_mistakes_are_told_before_anything_is_written(args: list[str], message: str, tmp_path: Path) -> None:
     result = run(*args, "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
 
@@ -236,19 +236,8 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 def started(out: Path) -> subprocess.Popen[str]:
     """`synthesize` with two workers and minutes of work, once the first pictures are there."""
-    command = [
-        sys.executable,
-        "-c",
-        HEEDING,
-        "-m",
-        "humanbench",
-        "datasets",
-        "synthesize",
-        "shanghaitech_a",
-        "--out",
-        str(out),
-    ]
-    much = ["--scale", "20", "--workers", "2"]
+    command = [sys.executable, "-c", HEEDING, "-m", "humanbench", "datasets", "synthesize", "shanghaitech_a"]
+    much = ["--out", str(out), "--scale", "20", "--workers", "2"]
     process = subprocess.Popen([*command, *much], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(out.glob(".*/*.jpg")):
@@ -260,15 +249,15 @@ def started(out: Path) -> subprocess.Popen[str]:
 
 def children(parent: int) -> set[int]:
     """Ids of the processes that a process has started."""
-    found = set()
+    ids = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:  # ended meanwhile
             continue
         if int(fields[1]) == parent and fields[0] != "Z":
-            found.add(int(stat.parent.name))
-    return found
+            ids.add(int(stat.parent.name))
+    return ids
 
 
 def alive(processes: set[int]) -> set[int]:
@@ -285,9 +274,9 @@ def alive(processes: set[int]) -> set[int]:
 def test_an_interrupt_leaves_nothing_half_written(tmp_path: Path) -> None:
     process = started(tmp_path)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert said.strip() == "humanbench: interrupted"
+    assert stderr.strip() == "humanbench: interrupted"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from humanbench.cards import cards, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import DataError
-from tests.readers.disk import on_disk
+from tests.readers.disk import on_disk, put
 
 
 @pytest.mark.parametrize("name", sorted(n for n, c in cards().items() if c.labels.groups and c.task == "attribute"))
@@ -28,15 +27,13 @@ def test_groups_are_made_of_attributes_in_order(name: str) -> None:
 def wider(data_root: Path, targets: list[dict[str, Any]], folder: str = "Anno") -> Path:
     root = data_root / "hardhc"
     (root / "Image").mkdir(parents=True)
-    (root / folder).mkdir(exist_ok=True)
     images = [
         {"file_name": "val/1--Handshaking/b.jpg", "scene_id": 1, "targets": targets[:1]},
         {"file_name": "train/0--Parade/a.jpg", "scene_id": 0, "targets": targets},
         {"file_name": "train/0--Parade/nobody.jpg", "scene_id": 0, "targets": []},
     ]
-    path = root / folder / "wider_attribute_trainval.json"
-    path.write_text(json.dumps({"images": images, "attribute_id_map": {}, "scene_id_map": {}}))
-    return path
+    content = {"images": images, "attribute_id_map": {}, "scene_id_map": {}}
+    return put(root / folder / "wider_attribute_trainval.json", content)
 
 
 TARGETS = [
@@ -107,8 +104,8 @@ def test_uav_human_codes(tmp_path: Path) -> None:
     table = load_samples("uav_human", "train", tmp_path)
     assert list(table["male"]) == [1, 0, -1]
     names = [a for a in load_card("uav_human").labels.attributes if a != "male"]
-    held = [[a for a in names if row[a] == 1] for _, row in table.iterrows()]
-    assert held == [
+    present = [[a for a in names if row[a] == 1] for _, row in table.iterrows()]
+    assert present == [
         ["backpack none", "hat red", "upper purple", "upper style short", "lower dark brown", "lower style short"],
         ["backpack none", "hat black", "upper pink", "upper style n/a", "lower n/a", "lower style n/a"],
         ["backpack yellow", "hat none", "upper red", "upper style skirt", "lower black", "lower style long"],

@@ -180,8 +180,8 @@ def test_odgt_is_read_alike_with_types_and_without(
         (tmp_path / "a.odgt").write_text(json.dumps(ODGT) + "\n" + json.dumps(record))
         monkeypatch.setattr(odgt, "_typed", typed)
         quick += typed(json.dumps(record)) is not None
-        found = rows(tmp_path / "a.odgt")
+        typed_rows = rows(tmp_path / "a.odgt")
         monkeypatch.setattr(odgt, "_typed", lambda line: None)
-        assert found == rows(tmp_path / "a.odgt")
+        assert typed_rows == rows(tmp_path / "a.odgt")
     assert typed(json.dumps(ODGT)) is not None
     assert quick < len(values)

@@ -68,9 +68,9 @@ def test_a_plug_in_without_options_of_its_own_takes_none(tmp_path: Path, monkeyp
     (tmp_path / "street" / "__init__.py").write_text("", encoding="utf-8")
     (tmp_path / "street_reader.py").rename(tmp_path / "street" / "reader.py")
     check_options(plug_in)
-    told = plug_in.reader.model_copy(update={"options": {"stride": 3}})
+    reader = plug_in.reader.model_copy(update={"options": {"stride": 3}})
     with pytest.raises(CardError, match=r"street\.reader has no option 'stride'"):
-        check_options(plug_in.model_copy(update={"reader": told}))
+        check_options(plug_in.model_copy(update={"reader": reader}))
 
 
 def test_reading_the_cards_imports_neither_pandas_nor_torch() -> None:

@@ -72,9 +72,9 @@ class TestIndexImages:
 
     def test_sparse_values_become_classes(self, tmp_path: Path) -> None:
         save_map(tmp_path / "a.png", [[0, 1, 6, 17], [46, 56, 58, 255]], "P")
-        found = load_label(load_card("human36m_parsing"), str(tmp_path / "a.png"))
+        label = load_label(load_card("human36m_parsing"), str(tmp_path / "a.png"))
         # Positions in the list of stored values: 6 is the fifth, 17 the eighth, 46, 56, 58 the 21st, 24th, 25th.
-        assert found.tolist() == [[0, 1, 4, 7], [20, 23, 24, 255]]
+        assert label.tolist() == [[0, 1, 4, 7], [20, 23, 24, 255]]
 
     @pytest.mark.parametrize("value", [4, 59, 254])
     def test_a_value_between_sparse_ones_is_named(self, tmp_path: Path, value: int) -> None:

@@ -109,15 +109,15 @@ class TestRowsThatNothingUses:
         split = "train" if content["train"][0, 0] == 1 else "test"
         content["bbox"] = content["bbox"][1:]
         scipy.io.savemat(path, content)
-        said = rf"1 of \d clips state another number of boxes .* the first is 0001 \({frames - 1} for {frames} frames\)"
-        with pytest.warns(DataWarning, match=said):
+        text = rf"1 of \d clips state another number of boxes .* the first is 0001 \({frames - 1} for {frames} frames\)"
+        with pytest.warns(DataWarning, match=text):
             load_samples("penn_action", split, tmp_path)
         content["x"], content["y"] = np.zeros_like(content["x"]), np.zeros_like(content["y"])
         content["visibility"] = np.ones_like(content["visibility"])
         scipy.io.savemat(path, content)
-        found = " ".join(str(r.found) for r in verify(load_card("penn_action"), tmp_path).rows if r.check == "labels")
-        assert "have all their joints in one place" in found
-        assert "have most of their joints outside their box" in found
+        texts = " ".join(str(r.found) for r in verify(load_card("penn_action"), tmp_path).rows if r.check == "labels")
+        assert "have all their joints in one place" in texts
+        assert "have most of their joints outside their box" in texts
 
     def test_boxes_of_minus_1_and_swapped_corners_of_mhp_warn(self, tmp_path: Path) -> None:
         root = on_disk("mhp_pose", tmp_path)[0]
@@ -264,7 +264,7 @@ class TestFormsOfFiles:
         assert read_subset(path, "val") == {"a", "12"}
 
     @pytest.mark.parametrize(
-        ("text", "said"),
+        ("text", "message"),
         [
             ("split,id\nval,273272,1a\n", r"part\.csv, line 2: 3 cells under 2 columns; .* in quotes"),
             ("split,id\nval\n", r"part\.csv, line 2: 1 cells under 2 columns"),
@@ -272,10 +272,10 @@ class TestFormsOfFiles:
             ('split,id\nval,"a\n', r"part\.csv: not a readable CSV or TOML subset file"),
         ],
     )
-    def test_a_line_of_a_subset_is_read_whole_or_not_at_all(self, tmp_path: Path, text: str, said: str) -> None:
+    def test_a_line_of_a_subset_is_read_whole_or_not_at_all(self, tmp_path: Path, text: str, message: str) -> None:
         path = tmp_path / "part.csv"
         path.write_text(text, encoding="utf-8")
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(DataError, match=message):
             read_subset(path, "val")
         path.write_text('split,id\nval,"273272,1a"\n\ntest,b\n', encoding="utf-8")
         assert read_subset(path, "val") == {"273272,1a"}

@@ -17,17 +17,14 @@ from humanbench.cli import main
 from humanbench.data.readers.cuhk03 import extract
 from humanbench.data.readers.files import load_mat
 from humanbench.data.samples import load_samples
-from humanbench.data.writers import writer_for
 from humanbench.errors import DataError
-from tests import make
+from tests.readers.disk import on_disk, put
 from tests.samples import SAMPLES, needs_samples
 
 
 def touch(folder: Path, *names: str) -> None:
     for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        put(folder / name)
 
 
 def test_market_drops_junk_keeps_distractors_and_passes_over_other_files(tmp_path: Path) -> None:
@@ -201,11 +198,10 @@ def test_cuhk03_new_protocol_counts(tmp_path: Path, split: str, images: int, ide
 
 @needs_samples
 def test_cuhk03_split_files_are_written_like_the_real_ones(tmp_path: Path) -> None:
-    card = load_card("cuhk03")
-    writer_for(card).write(card, tmp_path, make.tables(card, np.random.default_rng(0)), make.save)
+    root, _ = on_disk("cuhk03", tmp_path)
     for boxes in ("detected", "labeled"):
         name = f"cuhk03_new_protocol_config_{boxes}.mat"
-        real, ours = scipy.io.loadmat(SAMPLES / "annotations" / name), scipy.io.loadmat(tmp_path / name)
+        real, ours = scipy.io.loadmat(SAMPLES / "annotations" / name), scipy.io.loadmat(root / name)
         assert set(real) == set(ours)
         for key in ("camId", "filelist", "labels", "query_idx", "gallery_idx", "train_idx"):
             assert (real[key].dtype, real[key].shape[1:]) == (ours[key].dtype, ours[key].shape[1:]), key
@@ -250,11 +246,11 @@ def test_cuhk03_release_is_extracted_to_the_names_of_the_split_files(tmp_path: P
     done = CliRunner().invoke(main, ["datasets", "extract", "cuhk03", "--data-root", str(tmp_path)])
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(root / "images_detected"), str(root / "images_labeled")]
-    found = {
+    extracted = {
         f"{p.parent.name.removeprefix('images_')}/{p.name}": np.array(Image.open(p)) for p in root.glob("images_*/*")
     }
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    assert extracted.keys() == expected.keys()
+    assert all(np.array_equal(extracted[name], expected[name]) for name in expected)
     with pytest.raises(DataError, match=r"no file .*cuhk03_new_protocol_config_detected\.mat"):
         load_samples("cuhk03", "train", tmp_path)
 

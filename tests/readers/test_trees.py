@@ -68,12 +68,12 @@ def test_msmt17_in_the_form_of_market1501(tmp_path: Path, renamed: bool) -> None
             shutil.copy(path, target / folder / name)
     assert root.is_dir()
     for split, table in before.items():
-        said = pytest.warns(
+        remark = pytest.warns(
             DataWarning, match=r"list_train \(30,248, on which the paper trains\) from those of list_val"
         )
-        with said if split == "train" else contextlib.nullcontext():
-            found = load_samples("msmt17", split, tmp_path / "other")
-        pairs = sorted(zip(found["pid"], found["camid"], strict=True))
+        with remark if split == "train" else contextlib.nullcontext():
+            samples = load_samples("msmt17", split, tmp_path / "other")
+        pairs = sorted(zip(samples["pid"], samples["camid"], strict=True))
         assert pairs == sorted(zip(table["pid"], table["camid"], strict=True))
     counts = [r for r in verify(load_card("msmt17"), tmp_path / "other").rows if r.split == "train"]
     assert {(r.check, r.status) for r in counts} >= {("samples", "warn"), ("remark", "warn")}
@@ -166,8 +166,8 @@ def test_pickled_attributes_of_the_fields_toolchains(
     with pytest.warns(
         DataWarning, match=rf"{name} {split}: the annotations are those of .*dataset\.pkl, a conversion$"
     ):
-        found = load_samples(name, split, tmp_path)
-    same(found.sort_values("id"), before.sort_values("id"), "id", *card.labels.attributes)
+        samples = load_samples(name, split, tmp_path)
+    same(samples.sort_values("id"), before.sort_values("id"), "id", *card.labels.attributes)
 
 
 def test_the_file_of_rap_version_1_is_called_that(tmp_path: Path) -> None:

@@ -82,10 +82,6 @@ def _pattern(part: Callable[[Actor], Cloth], *patterns: str) -> Rule:
     return lambda a: part(a).pattern in patterns
 
 
-def _hat(a: Actor) -> bool:
-    return bool(a.look.hat)
-
-
 def _coat(a: Actor) -> bool:
     return a.look.outer is not None
 
@@ -94,12 +90,8 @@ def _tshirt(a: Actor) -> bool:
     return a.look.outer is None and a.look.sleeve == "short"
 
 
-def _calling(a: Actor) -> bool:
-    return a.pose == "phone"
-
-
-def _moving(a: Actor) -> bool:
-    return a.pose in ("walking", "running")
+def _in_pose(*poses: str) -> Rule:
+    return lambda a: a.pose in poses
 
 
 def _employee(a: Actor) -> bool:
@@ -114,6 +106,9 @@ def _nothing_worn(a: Actor) -> bool:
     return not (a.look.hat or a.look.glasses or a.look.scarf)
 
 
+_calling = _in_pose("phone")
+_moving = _in_pose("walking", "running")
+_hat = _is("hat", "hat", "cap")
 _skirted = _is("lower", "short_skirt", "skirt", "long_skirt", "dress")
 _trousered = _is("lower", "trousers", "jumpsuit")
 _glasses = _is("glasses", True)
@@ -194,14 +189,14 @@ _RULES: dict[str, Rule] = {
     "attachment-HandTrunk": _bags("trolley"),
     "attachment-Other": lambda a: a.look.umbrella is not None,
     "action-Calling": _calling,
-    "action-Talking": lambda a: a.pose == "reaching",
+    "action-Talking": _in_pose("reaching"),
     "action-Gathering": _never,
     "action-Holding": _bags("held"),
     "action-Pushing": _never,
     "action-Pulling": _bags("trolley"),
     "action-CarryingByArm": _bags("shoulder_bag"),
     "action-CarryingByHand": _bags("hand_bag"),
-    "action-Other": lambda a: a.pose in ("running", "reaching"),
+    "action-Other": _in_pose("running", "reaching"),
     # PETA
     "personalLess30": _is("age", "child", "teen"),
     "personalLess45": _is("age", "adult"),

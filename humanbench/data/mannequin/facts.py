@@ -49,14 +49,14 @@ def facts_of(world: DatasetWorld, shot: Shot, scene: Scene) -> SceneFacts:
     light = place(world, shot.where).light
     crop = world.style.shot == "crop"
     people: Sequence[Person] = scene.people[:1] if crop else annotated(scene)
-    about: dict[str, float | int | str] = {"light": _rounded(light.strength + light.ambient)}
+    facts: dict[str, float | int | str] = {"light": _rounded(light.strength + light.ambient)}
     if people:
-        about["distance"] = _rounded(math.fsum(person.distance for person in people) / len(people))
-        about["visible"] = _rounded(math.fsum(person.visible_share for person in people) / len(people))
+        facts["distance"] = _rounded(math.fsum(person.distance for person in people) / len(people))
+        facts["visible"] = _rounded(math.fsum(person.visible_share for person in people) / len(people))
     if crop:
         look = people[0].actor.look
-        about |= {"skin": skin_tone(look.skin), "clothing": _LOWER.get(look.lower, "skirt or dress")}
-    return SceneFacts.model_validate(about)
+        facts |= {"skin": skin_tone(look.skin), "clothing": _LOWER.get(look.lower, "skirt or dress")}
+    return SceneFacts.model_validate(facts)
 
 
 def _rounded(value: float) -> float:
@@ -72,7 +72,7 @@ def write_facts(folder: Path, saved: Iterable[tuple[Path, Path]]) -> None:
     """Write the facts of a copy in `folder`; `saved`: pictures as they were taken, and where the copy has them."""
     placed = {path.relative_to(folder).as_posix(): key.with_suffix(_KEPT) for key, path in saved if path.is_file()}
     lines = [
-        f"{json.dumps(n)}: {kept.read_text(encoding='utf-8')}" for n, kept in sorted(placed.items()) if kept.is_file()
+        f"{json.dumps(n)}: {file.read_text(encoding='utf-8')}" for n, file in sorted(placed.items()) if file.is_file()
     ]
     (folder / FILE).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

@@ -164,8 +164,7 @@ def _capsules(figure: Solids, dressed: list[Dressed], joints: Floats, turn: Floa
     place = feet[:, 0]
 
     def to_camera(points: Floats) -> Floats:
-        seen: Floats = (turn[who] @ points[who, which, :, None])[..., 0] + place[who]
-        return seen
+        return (turn[who] @ points[who, which, :, None])[..., 0] + place[who]
 
     # Rows of body <- camera: (turn @ frame) transposed.
     axes = (turn[who] @ figure.frame[who, which]).transpose(0, 2, 1)

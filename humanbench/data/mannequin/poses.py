@@ -13,7 +13,6 @@ from humanbench.data.mannequin.looks import pick
 Angles = dict[str, float]
 POSES: tuple[str, ...] = ("standing", "walking", "running", "sitting", "reaching", "phone", "dancing")
 
-
 _DEVIATIONS: dict[str, tuple[float, float]] = {  # mean and spread in radians
     "torso_pitch": (0.03, 0.04),
     "torso_roll": (0.0, 0.03),

@@ -143,9 +143,8 @@ def photograph_scene(world: DatasetWorld, where: int, number: int) -> Photograph
     style, rng = world.style, world.rng("scene", number)
     spot = place(world, where)
     count = int(rng.integers(style.people[0], style.people[1] + 1))
-    actors = []
-    for x, z in _spread(rng, spot.camera, style, count):
-        actors.append(_actor(world, rng, draw_look(rng, style), x, z))
+    places = _spread(rng, spot.camera, style, count)
+    actors = [_actor(world, rng, draw_look(rng, style), x, z) for x, z in places]
     width, height = style.frame
     window = np.array([-0.5, -0.5, width, height])
     obstacles = _obstacles(rng, style, spot.camera, actors)

@@ -25,7 +25,7 @@ class Anchor(NamedTuple):
     a: str
     b: str
     f: float
-    frame: str
+    frame: str = "pelvis"
     x: float = 0.0
     y: float = 0.0
     z: float = 0.0
@@ -49,10 +49,6 @@ def _at(joint: str, frame: str, x: float = 0.0, y: float = 0.0, z: float = 0.0) 
     return Anchor(joint, joint, 0.0, frame, x, y, z)
 
 
-def _between(a: str, b: str, f: float, frame: str = "pelvis", x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Anchor:
-    return Anchor(a, b, f, frame, x, y, z)
-
-
 def _trunk() -> list[Shape]:
     shapes = [
         Shape("neck", "neck", _at("thorax", "torso", 0, -0.01), _at("neck", "head", 0, 0.01, 0.004), 0.031, 0.029),
@@ -61,16 +57,16 @@ def _trunk() -> list[Shape]:
     ]
     for side, sign in (("left", 1.0), ("right", -1.0)):
         flank = _at("pelvis", "pelvis", sign * 0.030, 0.065)
-        shoulder = _between(f"{side}_shoulder", "thorax", 0.46, "torso", 0, -0.020)
+        shoulder = Anchor(f"{side}_shoulder", "thorax", 0.46, "torso", 0, -0.020)
         shapes.append(Shape(f"{side}_flank", "torso", shoulder, flank, 0.053, 0.052))
-        breast = _between("thorax", "spine", 0.42, "torso", sign * 0.034, 0, 0.024)
+        breast = Anchor("thorax", "spine", 0.42, "torso", sign * 0.034, 0, 0.024)
         shapes.append(Shape(f"{side}_breast", "torso", breast, breast, 0.033, 0.033))
     return shapes
 
 
 def _limbs(side: str) -> list[Shape]:
     def piece(name: str, region: str, a: str, b: str, f0: float, f1: float, r0: float, r1: float) -> Shape:
-        start, end = _between(a, b, f0), _between(a, b, f1)
+        start, end = Anchor(a, b, f0), Anchor(a, b, f1)
         return Shape(f"{side}_{name}", f"{side}_{region}", start, end, r0, r1)
 
     s, e, w = f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"
@@ -119,23 +115,23 @@ def _extras() -> list[Shape]:
     waist = _at("pelvis", "pelvis", 0, 0.055)
     belt = _at("pelvis", "pelvis", 0, 0.052), _at("pelvis", "pelvis", 0, 0.074)
     scarf_end = _at("thorax", "torso", 0.03, 0, 0.05), _at("spine", "torso", 0.03, 0, 0.060)
-    backpack = _between("thorax", "spine", 0.15, "torso", 0, 0, -0.085), _at("spine", "torso", 0, -0.02, -0.095)
-    held = _between("left_hand", "right_hand", 0.35), _between("left_hand", "right_hand", 0.65)
+    backpack = Anchor("thorax", "spine", 0.15, "torso", 0, 0, -0.085), _at("spine", "torso", 0, -0.02, -0.095)
+    between_hands = Anchor("left_hand", "right_hand", 0.35), Anchor("left_hand", "right_hand", 0.65)
     tip, rim = (_at("head_top", "pelvis", 0.04, up, 0.03) for up in (0.16, 0.05))
     trolley = _at("right_ankle", "pelvis", -0.14, 0.06, -0.16), _at("right_ankle", "pelvis", -0.14, 0.16, -0.17)
     grip = _at("right_ankle", "pelvis", -0.14, 0.2, -0.17)
     seat = _at("pelvis", "pelvis", 0.09, -0.085, 0.04), _at("pelvis", "pelvis", -0.09, -0.085, 0.04)
     floor = Anchor("mid_ankle", "pelvis", 0.25, "pelvis", 0, 0, -0.20)
     shapes = [
-        Shape("skirt_short", "hips", waist, _between("pelvis", "mid_knee", 0.70), 0.074, 0.100, True, spread=0.35),
-        Shape("skirt_knee", "hips", waist, _between("pelvis", "mid_knee", 1.08), 0.074, 0.105, True, spread=0.55),
-        Shape("skirt_long", "hips", waist, _between("pelvis", "mid_ankle", 0.88), 0.074, 0.110, True, spread=0.60),
-        Shape("coat_tail", "hips", waist, _between("pelvis", "mid_knee", 0.85), 0.092, 0.108, True, spread=0.40),
+        Shape("skirt_short", "hips", waist, Anchor("pelvis", "mid_knee", 0.70), 0.074, 0.100, True, spread=0.35),
+        Shape("skirt_knee", "hips", waist, Anchor("pelvis", "mid_knee", 1.08), 0.074, 0.105, True, spread=0.55),
+        Shape("skirt_long", "hips", waist, Anchor("pelvis", "mid_ankle", 0.88), 0.074, 0.110, True, spread=0.60),
+        Shape("coat_tail", "hips", waist, Anchor("pelvis", "mid_knee", 0.85), 0.092, 0.108, True, spread=0.40),
         Shape("belt", "torso", *belt, 0.086, 0.086, True),
         Shape("scarf", "neck", _at("neck", "torso", 0.020, -0.022), _at("neck", "torso", -0.020, -0.022), 0.040, 0.040),
         Shape("scarf_end", "torso", *scarf_end, 0.016, 0.018),
         Shape("backpack", "torso", *backpack, 0.062, 0.070),
-        Shape("held", "hand", *held, 0.055, 0.055),
+        Shape("held", "hand", *between_hands, 0.055, 0.055),
         Shape("canopy", "head", tip, rim, 0.012, 0.27, True),
         Shape("pole", "hand", tip, _at("left_hand", "pelvis"), 0.006, 0.006),
         Shape("trolley", "hand", *trolley, 0.066, 0.066),
@@ -144,9 +140,7 @@ def _extras() -> list[Shape]:
         Shape("seat_leg", "object", _at("pelvis", "pelvis", 0, -0.10, 0.02), floor, 0.020, 0.030),
     ]
     for side, other, sign in (("left", "right", 1.0), ("right", "left", -1.0)):
-        shoulder, across = (
-            _between(f"{of}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030) for of in (side, other)
-        )
+        shoulder, across = (Anchor(f"{of}_shoulder", "thorax", 0.45, "torso", 0, 0.030, 0.030) for of in (side, other))
         hip, hand = f"{side}_hip", f"{side}_hand"
         bag = _at(hip, "pelvis", sign * 0.075, 0.02, 0.01), _at(hip, "pelvis", sign * 0.08, -0.02, 0.0)
         hand_bag = _at(hand, "pelvis", 0, -0.055), _at(hand, "pelvis", 0, -0.085)

@@ -39,10 +39,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from humanbench.data import Table
 from humanbench.errors import AbsentError, CardError, DataError
+from humanbench.leftovers import files_in
 from humanbench.names import shown
 from humanbench.text import nearest
 
@@ -59,15 +61,23 @@ class ReaderModule(Protocol):
 
 def reader_for(card: DatasetCard) -> ReaderModule:
     """The module that reads this card's format: one of ours, or a plug-in named `package.module`."""
+    module = format_module(card, __name__, "reader")
+    if module is None:
+        name, known = card.reader.format, sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
+        raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}")
+    return cast(ReaderModule, module)
+
+
+def format_module(card: DatasetCard, package: str, kind: str) -> ModuleType | None:
+    """The module of the card's format in our `package`, or a plug-in; None where there is none. `kind`: for errors."""
     name = card.reader.format
-    module = name if "." in name else f"{__name__}.{name}"
+    module = name if "." in name else f"{package}.{name}"
     try:
-        return cast(ReaderModule, importlib.import_module(module))
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and error.name != module and not module.startswith(f"{error.name}."):
-            raise CardError(f"{card.id}: the reader {name} needs a package that is not there: {error.name}") from error
-        known = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
-        raise CardError(f"{card.id}: there is no reader called {name!r}{nearest(name, known)}") from error
+            raise CardError(f"{card.id}: the {kind} {name} needs a package that is not there: {error.name}") from error
+        return None
 
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, StopIteration, TypeError, ValueError)
@@ -144,6 +154,14 @@ def need(card: DatasetCard, root: Path, *choices: str) -> Path:
     raise AbsentError(
         f"{card.id}: {wanted} not found under {root}; `humanbench datasets show {card.id}` prints the expected layout"
     )
+
+
+def annotation_files(card: DatasetCard, folder: Path, suffix: str, kind: str = "") -> list[Path]:
+    """The files of this suffix in a folder, in order; a `DataError` where there is none (`kind`: what one is of)."""
+    files = list(files_in(folder, f"*{suffix}"))
+    if not files:
+        raise DataError(f"{card.id}: no {suffix} file {kind}in {folder}")
+    return files
 
 
 def below(folder: Path, names: Iterable[str]) -> list[str]:

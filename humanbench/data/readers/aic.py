@@ -12,7 +12,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import first_present, need
 from humanbench.data.readers.coco_boxes import numbered
-from humanbench.data.readers.coco_keypoints import Keypoints, coco_table
+from humanbench.data.readers.coco_keypoints import CocoKeypointsOptions, coco_table
 from humanbench.data.readers.files import array, converted, load_json
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import SharedIds, person_table
@@ -22,12 +22,10 @@ _VISIBILITY = np.array([np.nan, 2.0, 1.0, 0.0])
 """Official code -> v: 1 visible, 2 labelled but hidden, 3 not labelled (the reverse of COCO's)."""
 
 
-class AicOptions(Keypoints):
-    """`files` in the official form, `converted` in COCO's, and the folders of the pictures."""
+class AicOptions(CocoKeypointsOptions):
+    """`files` in the official form, `converted` in COCO's."""
 
-    files: BySplit[Choices]
     converted: BySplit[Choices]
-    images: BySplit[Choices]
 
 
 OPTIONS = AicOptions

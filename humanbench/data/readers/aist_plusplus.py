@@ -57,11 +57,11 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 
 
 def _cameras(card: DatasetCard, path: Path) -> list[dict[str, Any]]:
-    found = load_json(card, path)
+    cameras = load_json(card, path)
     keys = ("name", "size", "matrix", "rotation", "translation", "distortions")
-    if not isinstance(found, list) or not all(isinstance(c, dict) and set(keys) <= set(c) for c in found):
+    if not isinstance(cameras, list) or not all(isinstance(c, dict) and set(keys) <= set(c) for c in cameras):
         raise DataError(f"{card.id}: {path} is not a list of cameras with {', '.join(keys)}")
-    return found
+    return cameras
 
 
 def _sequence(card: DatasetCard, root: Path, name: str, source: Path, cameras: list[dict[str, Any]]) -> list[Table]:
@@ -114,7 +114,6 @@ def dancers(root: Path, keys: list[str], keypoints: Floats, sizes: list[tuple[in
     return person_table(
         image=[str(root / "images" / f"{keys[i]}.jpg") for i in some],
         image_id=[keys[i] for i in some],
-        annotation_id=[0] * len(some),
         keypoints=keypoints[some],
         bbox=box_around(keypoints[some]),
         image_ids=keys,

@@ -18,7 +18,7 @@ from pydantic import Field
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import below
-from humanbench.data.readers.files import converted, load_pickle
+from humanbench.data.readers.files import converted, expecting, load_pickle
 from humanbench.data.readers.options import ReaderOptions
 from humanbench.errors import DataError
 
@@ -88,17 +88,13 @@ def pickled_table(
     """The split's table of `dataset.pkl`; attributes are matched by name, the id is the file name of the image."""
     path = root / PICKLE
     content = load_pickle(card, path)
-    try:
+    expected = f"image_name, attr_name, label and partition with the indices of {split!r}"
+    with expecting(f"{card.id}: {path}: expected {expected}, found "):
         names = [PurePosixPath(str(name)).name for name in content["image_name"]]
         attributes = [str(name) for name in content["attr_name"]]
         labels, parts = np.asarray(content["label"]), content["partition"][split]
         rows = _rows(parts, partition)
         chosen, stored = [names[row] for row in rows], labels[rows][:, order_of(card, path, attributes)]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path}: expected image_name, attr_name, label and partition with the indices of {split!r}, "
-            f"found {type(error).__name__}: {error}"
-        ) from error
     table = frame(card, chosen, below(images, chosen), binary(card, path, stored, coding))
     return converted(card, split, table, path, whole=True)
 

@@ -16,7 +16,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table, visible_ratios
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import numbered
-from humanbench.data.readers.files import foreign_structure, load_mat, read_lines
+from humanbench.data.readers.files import expecting_structure, load_mat, read_lines
 from humanbench.data.readers.odgt import odgt_rows
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
@@ -115,7 +115,7 @@ def _text_objects(card: DatasetCard, path: Path) -> list[Object]:
     if lines and (version is None or digits(version[1]) not in FIELDS):
         raise DataError(f"{card.id}: {path}, line 1: expected '% bbGt version=3', found {lines[0]!r}")
     count = FIELDS[digits(version[1])] if version else 0
-    found: list[Object] = []
+    objects: list[Object] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -127,8 +127,8 @@ def _text_objects(card: DatasetCard, path: Path) -> list[Object]:
         if len(values) != count - 1:
             raise DataError(f"{card.id}: {path}, line {number}: expected a label and {count - 1} numbers: {line!r}")
         flagged = len(values) > 9 and bool(values[9])
-        found.append((label, values[:4], bool(values[4]), values[5:9], flagged))
-    return found
+        objects.append((label, values[:4], bool(values[4]), values[5:9], flagged))
+    return objects
 
 
 def _video_frames(card: DatasetCard, split: str, root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -147,15 +147,12 @@ def _vbb_objects(card: DatasetCard, path: Path, step: int) -> Iterator[tuple[int
     stored as a single 0 and comes out as four; no flag is set.
     """
     content = load_mat(card, path)
-    try:
+    with expecting_structure(card, path, "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"):
         video = content["A"][0, 0]
         frames = video["objLists"].ravel()
         names = [str(cell[0]) if len(cell) else "" for cell in video["objLbl"].ravel()]
         for frame in range(step - 1, int(np.ravel(video["nFrame"])[0]), step):
             yield frame, [_object(thing, names) for thing in np.ravel(frames[frame]) if frames[frame].dtype.names]
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
-        expected = "a struct A of nFrame, objLists and objLbl as the vbb toolbox saves it"
-        raise foreign_structure(card, path, expected, error) from error
 
 
 def _object(thing: Any, names: list[str]) -> Object:
@@ -179,14 +176,14 @@ _FRAMES = {"text": _text_frames, "video": _video_frames, "list": _list_frames}
 
 
 def _row(card: DatasetCard, objects: list[Object], labels: LabelNames) -> Mapping[str, Any]:
-    kept = [o for o in objects if o[0] in (*labels.person, *labels.ignore)]
-    boxes = box_array([o[1] for o in kept])
-    occluded = np.array([o[2] for o in kept], bool)
+    objects = [o for o in objects if o[0] in (*labels.person, *labels.ignore)]
+    boxes = box_array([o[1] for o in objects])
+    occluded = np.array([o[2] for o in objects], bool)
     return {
         "boxes": boxes,
-        "ignore": [o[0] in labels.ignore or o[4] for o in kept],
-        "visible": _visible(boxes, occluded, box_array([o[3] for o in kept])),
-        "labels": np.array([card.labels.classes.index(o[0]) for o in kept], np.int64),
+        "ignore": [o[0] in labels.ignore or o[4] for o in objects],
+        "visible": _visible(boxes, occluded, box_array([o[3] for o in objects])),
+        "labels": np.array([card.labels.classes.index(o[0]) for o in objects], np.int64),
     }
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from humanbench.arrays import whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
-from humanbench.data.readers.files import load_json, load_mat
+from humanbench.data.readers.files import expecting, load_json, load_mat
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
@@ -71,10 +71,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         if unknown:
             raise DataError(f"{card.id}: {path}, cell {number} ({name}): class {min(unknown)} is not in {list(index)}")
         labels = np.array([index[c] for c in classes.tolist()], np.int64)
-        rows.append(
-            {"id": name, "image": str(pictures / city / name), "boxes": matrix[:, 1:5], "visible": matrix[:, 6:10]}
-            | {"ignore": ~np.isin(labels, people), "labels": labels}
-        )
+        boxes, visible, ignore = matrix[:, 1:5], matrix[:, 6:10], ~np.isin(labels, people)
+        rows.append(detection_row(name, pictures / city / name, boxes, ignore, visible=visible, labels=labels))
     return detection_table(rows, ("labels",))
 
 
@@ -86,33 +84,23 @@ def _from_json(card: DatasetCard, folder: Path, pictures: Path) -> Table:
     rows = []
     for path in files_in(folder, f"*/*{JSON}"):
         content = load_json(card, path)
-        try:
+        expected = f"imgWidth, imgHeight and objects with bbox, bboxVis and a label of {', '.join(index)}"
+        with expecting(f"{card.id}: {path}: expected {expected}; found "):
             labels = np.array([index[thing["label"]] for thing in content["objects"]], np.int64)
             boxes, visible = (box_array([thing[k] for thing in content["objects"]]) for k in ("bbox", "bboxVis"))
             size = (whole_number(content["imgWidth"]), whole_number(content["imgHeight"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{card.id}: {path}: expected imgWidth, imgHeight and objects with bbox, bboxVis and a label of "
-                f"{', '.join(index)}; found {type(error).__name__}: {error}"
-            ) from error
         name = f"{path.name.removesuffix(JSON)}_leftImg8bit.png"
-        rows.append(
-            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes, "visible": visible}
-            | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
-        )
+        picture, ignore = pictures / path.parent.name / name, ~np.isin(labels, people)
+        rows.append(detection_row(name, picture, boxes, ignore, visible=visible, labels=labels, size=size))
     if not rows:
         raise DataError(f"{card.id}: no <city>/<name>{JSON} file under {folder}")
     return detection_table(rows, ("labels", "size"))
 
 
 def _entry(card: DatasetCard, path: Path, number: int, cell: Any) -> tuple[str, str, Any]:
-    try:
+    expected = f"a struct of cityname, im_name and bbs (N x {COLUMNS})"
+    with expecting(f"{card.id}: {path}, cell {number}: expected {expected}, found "):
         entry = cell[0, 0]
         matrix = np.asarray(entry["bbs"], np.float64)
         matrix = matrix.reshape(-1, COLUMNS) if matrix.size else np.zeros((0, COLUMNS))
         return str(entry["cityname"][0]), str(entry["im_name"][0]), matrix
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path}, cell {number}: expected a struct of cityname, im_name and bbs (N x {COLUMNS}), "
-            f"found {type(error).__name__}: {error}"
-        ) from error

@@ -21,7 +21,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.images import listed
 from humanbench.data.readers import first_file, stated_name
-from humanbench.data.readers.files import converted, load_json
+from humanbench.data.readers.files import converted, expecting, load_json
 from humanbench.data.readers.options import Choices, MergedOptions
 from humanbench.errors import DataError
 
@@ -40,18 +40,14 @@ def merged_boxes(card: DatasetCard, options: MergedOptions, split: str, root: Pa
     if path is None:
         return None
     content = load_json(card, path, without="segmentation")
-    try:
+    form = "a COCO-form file of boxes with images, annotations and categories"
+    with expecting(f"{card.id}: {path} is not {form} (", ")"):
         people = {c["id"] for c in content["categories"] if c["name"] in PEOPLE}
         boxes: dict[Any, list[dict[str, Any]]] = defaultdict(list)
         for annotation in content["annotations"]:
             boxes[annotation["image_id"]].append(annotation)
         find = _finder(root, options.merged_images[split])
         rows = [_row(image, boxes.pop(image["id"], []), people, find, name) for image in content["images"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path} is not a COCO-form file of boxes with images, annotations and categories "
-            f"({type(error).__name__}: {error})"
-        ) from error
     if not people:
         raise DataError(f"{card.id}: {path} has no category {' or '.join(PEOPLE[:2])}")
     if boxes:
@@ -84,18 +80,14 @@ def _row(
         visible = box_array([a["vis_bbox"] for a in annotations])
     elif annotations and all("vis_ratio" in a for a in annotations):
         visible = real_numbers([a["vis_ratio"] for a in annotations])
-    size = (
-        (whole_number(image["width"]), whole_number(image["height"]))
-        if "width" in image and "height" in image
-        else None
-    )
+    sized = "width" in image and "height" in image
     return {
         "id": name(stated),
         "image": find(stated),
         "boxes": boxes,
         "ignore": np.array(ignore, bool) | (boxes[:, 2:] <= 0).any(axis=1),
         "visible": visible,
-        "size": size,
+        "size": (whole_number(image["width"]), whole_number(image["height"])) if sized else None,
     }
 
 

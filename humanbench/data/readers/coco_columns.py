@@ -95,8 +95,8 @@ def typed_people(path: Path, person: str) -> CocoPeople | None:
         with path.open("rb") as file:
             content = mmap.mmap(-1, path.stat().st_size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             file.readinto(content)
-        found = msgspec.json.decode(content, type=_File)
-        return _columns(found, content, wanted_categories(found.categories, person))
+        coco_file = msgspec.json.decode(content, type=_File)
+        return _columns(coco_file, content, wanted_categories(coco_file.categories, person))
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         return None
 
@@ -107,9 +107,9 @@ def wanted_categories(categories: list[_Category], person: str) -> set[Any]:
     return set() if len(categories) == 1 else people
 
 
-def _columns(found: _File, content: mmap.mmap, wanted: set[Any]) -> CocoPeople | None:
-    images = {image.id: image for image in found.images}
-    raw = found.annotations
+def _columns(coco_file: _File, content: mmap.mmap, wanted: set[Any]) -> CocoPeople | None:
+    images = {image.id: image for image in coco_file.images}
+    raw = coco_file.annotations
     decode = msgspec.json.Decoder(list[_Person]).decode
     slots = len(decode(b"[" + bytes(raw[0]) + b"]")[0].keypoints) if raw else 0
     image_id: list[Any] = []
@@ -138,11 +138,11 @@ def _columns(found: _File, content: mmap.mmap, wanted: set[Any]) -> CocoPeople |
         if passed - given_back > _PART:  # whoever comes next stands beyond so many bytes
             given_back = passed // mmap.PAGESIZE * mmap.PAGESIZE
             content.madvise(mmap.MADV_DONTNEED, 0, given_back)
-    if len(images) != len(found.images) or not images.keys() >= set(image_id):
+    if len(images) != len(coco_file.images) or not images.keys() >= set(image_id):
         return None
-    kept = slice(start)
-    stated = None if (flags[1, kept] < 0).all() else flags[1, kept].copy()
-    columns = (keypoints[kept], bbox[kept], area[kept])
+    people = slice(start)
+    stated = None if (flags[1, people] < 0).all() else flags[1, people].copy()
+    columns = (keypoints[people], bbox[people], area[people])
     if np.isinf(columns[0]).any() or np.isinf(columns[1]).any() or (np.abs(columns[2]) >= LARGEST).any():
         return None
-    return CocoPeople(images, image_id, annotation_id, *columns, flags[0, kept].copy(), stated)
+    return CocoPeople(images, image_id, annotation_id, *columns, flags[0, people].copy(), stated)

@@ -12,7 +12,7 @@ from humanbench.data import Table
 from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import merged_boxes
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import expecting, load_json
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 
@@ -40,7 +40,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     path = need(card, root, *options.files[split])
     find = picture_finder(card, root, options.images[split])
     content = load_json(card, path)
-    try:
+    form = "a COCO instances file with images, annotations and categories"
+    with expecting(f"{card.id}: {path} is not {form} (", ")"):
         boxes, crowd = _boxes(card, content, path)
         rows = [
             {
@@ -53,11 +54,6 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
             }
             for image in content["images"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{card.id}: {path} is not a COCO instances file with images, annotations and categories "
-            f"({type(error).__name__}: {error})"
-        ) from error
     table = detection_table(rows, ("size",))
     table["image_id"] = [row["image_id"] for row in rows]
     return table
@@ -68,8 +64,8 @@ def _boxes(card: DatasetCard, content: Any, path: Path) -> tuple[dict[int, list[
     wanted = CocoInstancesOptions.of(card).category
     ids = {c["id"] for c in content["categories"] if c["name"] == wanted}
     if not ids:
-        found = ", ".join(str(c["name"]) for c in content["categories"][:5])
-        raise DataError(f"{card.id}: {path} has no category {wanted!r}; it has {found}")
+        names = ", ".join(str(c["name"]) for c in content["categories"][:5])
+        raise DataError(f"{card.id}: {path} has no category {wanted!r}; it has {names}")
     known = {image["id"] for image in content["images"]}
     boxes: dict[int, list[Any]] = defaultdict(list)
     crowd: dict[int, list[bool]] = defaultdict(list)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from humanbench.arrays import Bools, Floats, real_numbers, whole_number
+from humanbench.arrays import Bools, Floats, Ints, real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import first_file, first_present, need
@@ -136,9 +136,7 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
     bbox = np.full((len(people), 4), np.nan)
     stated = [i for i, a in enumerate(people) if "bbox" in a]
     bbox[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)
-    labelled = None
-    if any("num_keypoints" in a for a in people):
-        labelled = np.array(integers(card, path, people, "num_keypoints", [-1] * len(people)), np.int64)
+    counted = any("num_keypoints" in a for a in people)
     return CocoPeople(
         images,
         stored,
@@ -146,8 +144,8 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
         keypoints,
         bbox,
         _areas(card, path, people),
-        np.array(integers(card, path, people, "iscrowd", [0] * len(people)), np.int64),
-        labelled,
+        _integers(card, path, people, "iscrowd", 0),
+        _integers(card, path, people, "num_keypoints", -1) if counted else None,
     )
 
 
@@ -185,8 +183,8 @@ def load_coco(card: DatasetCard, path: Path) -> tuple[dict[Any, Record], list[Re
     """Images by id, and annotations, of a COCO-form file; those of people, where it has other categories too."""
     content = load_json(card, path, without="segmentation")
     for part in ("images", "annotations"):
-        found = content.get(part) if isinstance(content, dict) else None
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise DataError(f"{card.id}: {path} is not a COCO-form file: it has no list {part!r}")
     images = {_entry(card, path, im, "image", "id"): im for im in content["images"]}
     if len(images) != len(content["images"]):
@@ -262,18 +260,16 @@ def _areas(card: DatasetCard, path: Path, people: Sequence[Record]) -> Floats:
     return np.array([a.get("area", np.nan) for a in people], np.float64)
 
 
-def integers(
-    card: DatasetCard, path: Path, annotations: Sequence[Record], key: str, absent: Sequence[int]
-) -> list[int]:
-    """The whole numbers (or booleans) under `key`, those of `absent` where an annotation lacks it.
+def _integers(card: DatasetCard, path: Path, annotations: Sequence[Record], key: str, absent: int) -> Ints:
+    """The whole numbers (or booleans) under `key`, `absent` where an annotation lacks it.
 
     Raises `DataError` naming the annotation for anything else, null too.
     """
-    found = [a.get(key, n) for a, n in zip(annotations, absent, strict=True)]
-    for annotation, value in zip(annotations, found, strict=True):
+    values = [a.get(key, absent) for a in annotations]
+    for annotation, value in zip(annotations, values, strict=True):
         if not (isinstance(value, bool) or _is_number(value)) or value != int(value):
             raise _unfit(card, path, annotation, key, value, "a whole number")
-    return [int(value) for value in found]
+    return np.array([int(value) for value in values], np.int64)
 
 
 def _is_number(value: Any) -> bool:

@@ -12,11 +12,11 @@ import numpy as np
 from humanbench.arrays import real_numbers, whole_number
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import need
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import expecting, load_json
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import files_in
@@ -52,22 +52,16 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     unknown: Counter[str] = Counter()
     for path in files_in(labels_folder, "*/*.json"):
         content = load_json(card, path)
-        try:
+        expected = "imagewidth, imageheight and children with identity, x0, y0, x1, y1"
+        with expecting(f"{card.id}: {path}: expected {expected}; found "):
             objects = [(o["identity"], _box(o)) for o in _nested(content["children"])]
             size = (whole_number(content["imagewidth"]), whole_number(content["imageheight"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{card.id}: {path}: expected imagewidth, imageheight and children with identity, x0, y0, x1, y1; "
-                f"found {type(error).__name__}: {error}"
-            ) from error
         unknown.update(str(identity) for identity, _ in objects if identity is not None and identity not in index)
         labels = np.array([index.get(identity, UNKNOWN) for identity, _ in objects], np.int64)
         name = f"{path.stem}.png"
         boxes = box_array([box for _, box in objects])
-        rows.append(
-            {"id": name, "image": str(pictures / path.parent.name / name), "boxes": boxes}
-            | {"ignore": ~np.isin(labels, people), "labels": labels, "size": size}
-        )
+        picture, ignore = pictures / path.parent.name / name, ~np.isin(labels, people)
+        rows.append(detection_row(name, picture, boxes, ignore, labels=labels, size=size))
     if not rows:
         raise DataError(f"{card.id}: no <city>/<name>.json file under {labels_folder}")
     table = detection_table(rows, ("labels", "size"))

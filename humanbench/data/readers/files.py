@@ -33,19 +33,19 @@ def existing(card: DatasetCard, path: Path) -> Path:
     return path
 
 
-def load_mat(card: DatasetCard, path: Path, **options: Any) -> dict[str, Any]:
+def load_mat(card: DatasetCard, path: Path, names: list[str] | None = None) -> dict[str, Any]:
     """The variables of a MATLAB file by name (without the `__header__` kind).
 
-    MATLAB 5 files are read by `scipy.io.loadmat` with `options` (`squeeze_me`, `struct_as_record`, `variable_names`
-    ...). MATLAB 7.3 files are HDF5: their numeric arrays come as numpy arrays in MATLAB's index order, everything else
-    (cells, structs) as dicts and object arrays of the same; strings are decoded. `options` do not apply to those.
-    Raises `DataError` for an absent, truncated or foreign file.
+    MATLAB 5 files are read by `scipy.io.loadmat`, only the variables of these `names` where they are given. MATLAB 7.3
+    files are HDF5 and read whole: their numeric arrays come as numpy arrays in MATLAB's index order, everything else
+    (cells, structs) as dicts and object arrays of the same; strings are decoded. Raises `DataError` for an absent,
+    truncated or foreign file.
     """
     import scipy.io
 
     try:
         _check_sums(existing(card, path))
-        loaded: dict[str, Any] = scipy.io.loadmat(path, **options)
+        loaded: dict[str, Any] = scipy.io.loadmat(path, variable_names=names)
     except NotImplementedError:
         return _load_hdf5(card, path)
     except MemoryError as error:
@@ -94,17 +94,34 @@ def is_hdf5(path: Path) -> bool:
     return bool(h5py.is_hdf5(path))
 
 
-def foreign_structure(card: DatasetCard, path: Path, expected: str, error: Exception) -> DataError:
-    """The error for a MATLAB file whose variables are not built as the reader needs them.
+_FOREIGN = (AttributeError, LookupError, TypeError, ValueError)
+"""What a reader runs into where values are not of the kinds that it expects."""
+
+
+@contextmanager
+def expecting(before: str, after: str = "") -> Iterator[None]:
+    """Values of other kinds than expected end in a `DataError`: `before`, what the reader ran into, `after`."""
+    try:
+        yield
+    except _FOREIGN as error:
+        raise DataError(f"{before}{type(error).__name__}: {error}{after}") from error
+
+
+@contextmanager
+def expecting_structure(card: DatasetCard, path: Path, expected: str) -> Iterator[None]:
+    """Variables of a MATLAB file that are not built as `expected` end in a `DataError`.
 
     Arrays of structs look different in MATLAB 7.3 files, which nobody distributes here but anybody can save.
     """
-    if is_hdf5(path):
-        return DataError(
-            f"{card.id}: {path} was saved again as MATLAB 7.3, in which {expected} cannot be told; take the file as "
-            "it is distributed, or save it with the option -v7"
-        )
-    return DataError(f"{card.id}: {path}: expected {expected}, found {type(error).__name__}: {error}")
+    try:
+        yield
+    except _FOREIGN as error:
+        if is_hdf5(path):
+            raise DataError(
+                f"{card.id}: {path} was saved again as MATLAB 7.3, in which {expected} cannot be told; take the file "
+                "as it is distributed, or save it with the option -v7"
+            ) from error
+        raise DataError(f"{card.id}: {path}: expected {expected}, found {type(error).__name__}: {error}") from error
 
 
 def load_json(card: DatasetCard, path: Path, without: str = "") -> Any:

@@ -6,12 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import first_present, need
+from humanbench.data.readers import annotation_files, first_present, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
-from humanbench.errors import DataError
-from humanbench.leftovers import files_in
 
 
 class JrdbOptions(MergedKeypoints):
@@ -32,9 +30,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if not (root / name).is_dir() and (merged := merged_table(card, options, split, root)) is not None:
         return merged
     folder = need(card, root, name)
-    files = list(files_in(folder, "*.json"))
-    if not files:
-        raise DataError(f"{card.id}: no .json file of a scene in {folder}")
+    files = annotation_files(card, folder, ".json", "of a scene ")
     images = first_present(root, options.images)
     return join_tables([coco_table(card, path, images, image_key=image_path) for path in files])
 

@@ -71,7 +71,8 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
     labels = _pattern(card, root, where.labels, "labels", options)
     ids = listed_ids(card, root, options, split)
     if ids is None:
-        shared = any(_relative(labels, root) in other.labels for s, other in options.splits.items() if s != split)
+        folder = labels.removeprefix(f"{root.as_posix()}/")
+        shared = any(folder in other.labels for s, other in options.splits.items() if s != split)
         if where.ids and (shared or not where.folder_will_do):
             wanted = " or ".join(where.ids + where.except_ids)
             raise complaint(card, f"no id list: {wanted} not found under {root}", options)
@@ -79,9 +80,9 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
     if not ids:
         raise complaint(card, f"split {split!r} names no image", options)
     images = image_paths(card, options, split, root, ids)
-    found = pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
-    found.attrs["seen"] = True
-    return found
+    samples = pd.DataFrame({"id": ids, "image": images, "label": _filled(card, options, "label map", labels, ids)})
+    samples.attrs["seen"] = True
+    return samples
 
 
 def listed_ids(card: DatasetCard, root: Path, options: LabelMapsOptions, split: str) -> list[str] | None:
@@ -101,10 +102,10 @@ def image_paths(card: DatasetCard, options: LabelMapsOptions, split: str, root: 
     return _filled(card, options, "image", images, ids)
 
 
-def complaint(card: DatasetCard, found: str, options: LabelMapsOptions) -> DataError:
+def complaint(card: DatasetCard, problem: str, options: LabelMapsOptions) -> DataError:
     """The error for something that is not there, with the card's advice."""
     show = f"`humanbench datasets show {card.id}` prints the expected layout"
-    return DataError(". ".join(part for part in (f"{card.id}: {found}", options.advice.rstrip("."), show) if part))
+    return DataError(". ".join(part for part in (f"{card.id}: {problem}", options.advice.rstrip("."), show) if part))
 
 
 def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, options: LabelMapsOptions) -> str:
@@ -114,10 +115,6 @@ def _pattern(card: DatasetCard, root: Path, choices: Iterable[str], what: str, o
             return f"{root.as_posix()}/{choice}"
     wanted = " or ".join(c.partition(ID)[0] for c in choices)
     raise complaint(card, f"no folder of {what}: {wanted} not found under {root}", options)
-
-
-def _relative(pattern: str, root: Path) -> str:
-    return pattern.removeprefix(f"{root.as_posix()}/")
 
 
 def _filled(card: DatasetCard, options: LabelMapsOptions, what: str, pattern: str, ids: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
-from humanbench.data.readers.files import foreign_structure, load_mat
+from humanbench.data.readers.files import expecting_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.data.readers.named_images import images_under
 from humanbench.data.readers.options import BySplit, ReaderOptions
@@ -68,7 +68,7 @@ def _images(card: DatasetCard, root: Path, name: str) -> Path:
 def _people(card: DatasetCard, path: Path, split: str) -> tuple[list[int], np.ndarray]:
     """Identities of a part, and their labels (one row each, columns in the card's order)."""
     content = load_mat(card, path)
-    try:
+    with expecting_structure(card, path, "the structure of market_attribute.mat"):
         record = peel(peel(content["market_attribute"])[split])
         people = [int(text) for text in texts(record["image_index"])]
         age = numbers(record["age"])
@@ -76,8 +76,6 @@ def _people(card: DatasetCard, path: Path, split: str) -> tuple[list[int], np.nd
             [(age == AGES.index(a) + 1) + 1 if a in AGES else numbers(record[a]) for a in card.labels.attributes],
             axis=1,
         )
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise foreign_structure(card, path, "the structure of market_attribute.mat", error) from error
     if len(people) != len(stored) or ((age < 1) | (age > len(AGES))).any():
         raise DataError(f"{card.id}: {path}: {split} has {len(people)} identities and {len(stored)} rows of labels")
     return people, binary(card, path, stored, {1: 0, 2: 1})

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from humanbench.data.boxes import object_column
+
 
 def peel(value: Any) -> Any:
     """Take off wrappers that hold exactly one thing: 1 x 1 cells and structs, one-string arrays.
@@ -24,11 +26,11 @@ def peel(value: Any) -> Any:
 def texts(cells: Any) -> list[str]:
     """The strings of a cell array, in MATLAB's column order; raises ValueError for anything else in a cell."""
     flat = np.asarray(cells).ravel(order="F")
-    found = [peel(cell) for cell in flat]
-    for text in found:
+    strings = [peel(cell) for cell in flat]
+    for text in strings:
         if not isinstance(text, str):
             raise ValueError(f"a cell holds {type(text).__name__}, not text")
-    return found
+    return strings
 
 
 def numbers(value: Any) -> NDArray[np.int64]:
@@ -40,8 +42,5 @@ def numbers(value: Any) -> NDArray[np.int64]:
 
 
 def cells(values: Any) -> NDArray[np.object_]:
-    """A MATLAB cell column (n x 1) of these values, for `scipy.io.savemat`."""
-    column = np.empty((len(values), 1), object)
-    for row, value in enumerate(values):
-        column[row, 0] = value
-    return column
+    """A MATLAB cell column (n x 1) of these values, for `scipy.io.savemat`; its transpose is a row."""
+    return object_column(values).reshape(-1, 1)

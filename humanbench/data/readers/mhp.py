@@ -9,15 +9,13 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import annotation_files, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.files import field, load_mat
 from humanbench.data.readers.people import person_table
 from humanbench.errors import DataError
-from humanbench.leftovers import files_in
 
 OPTIONS = MergedKeypoints
-
 
 JOINTS = 16
 BOX = slice(18, 20)
@@ -32,9 +30,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
         return merged
     folder = need(card, root, f"{split}/pose_annos")
-    files = sorted(files_in(folder, "*.mat"), key=lambda p: (len(p.stem), p.stem))
-    if not files:
-        raise DataError(f"{card.id}: no .mat file in {folder}")
+    files = sorted(annotation_files(card, folder, ".mat"), key=lambda p: (len(p.stem), p.stem))
     people = [(path.stem, number, matrix) for path in files for number, matrix in people_of(card, path)]
     keys = [key for key, *_ in people]
     stored = np.array([matrix for *_, matrix in people]).reshape(-1, 20, 3)
@@ -53,13 +49,13 @@ def people_of(card: DatasetCard, path: Path) -> list[tuple[int, Floats]]:
     """The people of one file in the order of their numbers, as stored; a `DataError` for another shape or code."""
     content = load_mat(card, path)
     names = [n for n in content if n.startswith("person_") and n[7:].isdigit()]
-    found = []
+    people = []
     for name in sorted(names, key=lambda n: int(n[7:])):
         matrix = field(card, path, content, name, (20, 3))
         if not np.isin(matrix[:JOINTS, 2], (0, 1, 2)).all():
             raise DataError(f"{card.id}: {path}: {name} has a visibility other than 0, 1 and 2")
-        found.append((int(name[7:]), matrix))
-    return found
+        people.append((int(name[7:]), matrix))
+    return people
 
 
 def _keypoints(stored: Floats) -> Floats:

@@ -50,7 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
 def _sequence(card: DatasetCard, root: Path, images: Path, subject: str, number: int, nominal: int) -> Table:
     """All cameras of one training sequence, up to the nominal number of frames of its videos."""
     path = need(card, root, f"{subject}/Seq{number}/annot.mat")
-    stored = load_mat(card, path, variable_names=["annot2"]).get("annot2")
+    stored = load_mat(card, path, ["annot2"]).get("annot2")
     options = MpiInf3dhpOptions.of(card)
     cameras = options.cameras
     if not isinstance(stored, np.ndarray) or stored.dtype != object or len(stored) <= max(cameras):
@@ -88,7 +88,6 @@ def _people(images: list[str], keys: list[str], points: Floats, size: tuple[int,
     return person_table(
         image=images,
         image_id=keys,
-        annotation_id=[0] * len(keys),
         keypoints=np.concatenate([points, 2.0 * inside], axis=-1),
         bbox=box_around(np.concatenate([points, stated], axis=-1), square=True),
     )

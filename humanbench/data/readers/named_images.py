@@ -3,8 +3,9 @@
 Options of the card: `folders` names each split's folder (alternatives in order of preference; "." is the root itself);
 `pattern` is a regular expression for the path below the root, with the groups `pid` and, where there are cameras,
 `camera` (one for all splits, or a table of one per split); `cameras` lists the camera names in order, so that `camid`
-is an index into it; `camera` gives the camera of splits whose paths do not tell. Without cameras `camid` is -1. `junk`
-is an identity whose images are left out. `lists` names the two text files that list a split's paths and identities.
+is an index into it; `camera` gives the camera of splits whose paths do not tell. Without cameras `camid` is -1, without
+a pattern `pid` too. `junk` is an identity whose images are left out. `lists` names the two text files that list a
+split's paths and identities.
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from pydantic import Field
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
+from humanbench.data.ranges import UNKNOWN
 from humanbench.data.readers import below, need
 from humanbench.data.readers.files import read_lines
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
 from humanbench.leftovers import is_leftover
 from humanbench.text import digits
-
-UNKNOWN = -1
-"""`camid` where a dataset has no cameras, `pid` where an image has no identity."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -57,9 +56,9 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     names = sorted(prefix + name for name in images_under(folder))
     if not names:
         raise DataError(f"{card.id}: no image ({', '.join(SUFFIXES)}) in {folder}")
-    found = table(card, split, root, names)
-    found.attrs["seen"] = True
-    return found
+    samples = table(card, split, root, names)
+    samples.attrs["seen"] = True
+    return samples
 
 
 def images_under(folder: Path) -> Iterator[str]:
@@ -89,15 +88,15 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> Table:
     match = re.compile(pattern if isinstance(pattern, str) else pattern[split]).fullmatch
     index = {name: number for number, name in enumerate(options.cameras)}
     fixed = index.get(options.camera.get(split, ""), UNKNOWN)
-    kept, pids, cameras = [], [], []
+    ids, pids, cameras = [], [], []
     for name in names:
-        found = match(name)
-        if found is None:
+        name_match = match(name)
+        if name_match is None:
             raise DataError(
                 f"{card.id}: {root / name} tells no identity; images of {split} are named like "
                 f"{example(card, split)} (`humanbench datasets show {card.id}`)"
             )
-        parts = found.groupdict()
+        parts = name_match.groupdict()
         pid = digits(parts["pid"])
         if pid == options.junk:
             continue
@@ -106,10 +105,10 @@ def table(card: DatasetCard, split: str, root: Path, names: list[str]) -> Table:
             raise DataError(
                 f"{card.id}: {root / name} is of camera {parts['camera']}; the cameras are {', '.join(index)}"
             )
-        kept.append(name)
+        ids.append(name)
         pids.append(pid)
         cameras.append(camera)
-    return frame(root, kept, np.array(pids, np.int64), np.array(cameras, np.int64))
+    return frame(root, ids, np.array(pids, np.int64), np.array(cameras, np.int64))
 
 
 def frame(root: Path, names: list[str], pids: np.ndarray, cameras: np.ndarray) -> Table:

@@ -18,7 +18,7 @@ from humanbench.data.boxes import box_array, detection_table
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import merged_boxes, numbered
 from humanbench.data.readers.coco_columns import LARGEST, Count
-from humanbench.data.readers.files import read_lines
+from humanbench.data.readers.files import expecting, read_lines
 from humanbench.data.readers.options import BySplit, Choices, MergedOptions
 from humanbench.documents import from_json
 from humanbench.errors import DataError
@@ -136,7 +136,8 @@ _DECODER = msgspec.json.Decoder(_Record)
 
 
 def _row(record: Any, where: str) -> dict[str, Any]:
-    try:
+    form = "an object with ID and gtboxes, each of them with tag and fbox of four numbers"
+    with expecting(f"{where}: a record is {form} (", ")"):
         people = record["gtboxes"]
         full = box_array([p["fbox"] for p in people])
         visible = box_array([p.get("vbox", ABSENT) for p in people])
@@ -144,11 +145,6 @@ def _row(record: Any, where: str) -> dict[str, Any]:
         ignore = [p["tag"] != "person" or flag(p.get("extra", {}).get("ignore", 0)) for p in people]
         size = (whole_number(record["width"]), whole_number(record["height"])) if "width" in record else None
         name = str(record["ID"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(
-            f"{where}: a record is an object with ID and gtboxes, each of them with tag and fbox of four numbers "
-            f"({type(error).__name__}: {error})"
-        ) from error
     if not len(full) == len(visible) == len(head) == len(people):
         raise DataError(f"{where}: {name} has a box that is not four numbers")
     return {"id": name, "size": size, "boxes": full, "ignore": ignore, "visible": visible, "head": head}

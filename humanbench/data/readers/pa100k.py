@@ -19,7 +19,6 @@ CODING = {0: 0, 1: 1}
 IMAGES = ("release_data/release_data", "data/release_data/release_data", "data", "release_data", "images")
 """Where copies keep the images; the more deeply nested come first, as their parents are named like the others."""
 
-
 OPTIONS = AttributeOptions
 
 
@@ -30,7 +29,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if path.name == PICKLE:
         return pickled_table(card, split, root, images, CODING)
     wanted = ["attributes", f"{split}_images_name", f"{split}_label"]
-    content = load_mat(card, path, variable_names=wanted)
+    content = load_mat(card, path, wanted)
     missing = [name for name in wanted if name not in content]
     if missing:
         raise DataError(f"{card.id}: {path} has no variable {missing[0]}")

@@ -18,7 +18,6 @@ from humanbench.leftovers import files_in
 
 OPTIONS = MergedKeypoints
 
-
 TRAIN = {"train": 1, "test": -1}
 """The flag `train` of a clip."""
 
@@ -68,7 +67,6 @@ def frames_table(root: Path, keys: list[str], keypoints: Floats, boxes: Floats, 
     return person_table(
         image=[str(root / "frames" / f"{key}.jpg") for key in keys],
         image_id=keys,
-        annotation_id=[0] * len(keys),
         keypoints=keypoints,
         bbox=boxes,
         size=sizes,

@@ -27,9 +27,9 @@ def person_table(
     *,
     image: Sequence[str],
     image_id: Sequence[Any],
-    annotation_id: Sequence[Any],
     keypoints: Floats,
     bbox: Floats,
+    annotation_id: Sequence[Any] | None = None,
     area: Floats | None = None,
     iscrowd: Ints | None = None,
     image_ids: Iterable[Any] | None = None,
@@ -37,13 +37,14 @@ def person_table(
 ) -> Table:
     """The sample table of N people.
 
-    `keypoints` N x K x 3 (x, y, v), `bbox` N x 4 [x, y, w, h]; `area` is w * h where the format states none, `iscrowd`
-    0. `image_ids` lists the images of the split in order, those without people too; by default the ones that have
-    people. `more` are further columns.
+    `keypoints` N x K x 3 (x, y, v), `bbox` N x 4 [x, y, w, h]. `annotation_id` is 0 where the format has one person in
+    each picture, `area` w * h where it states none, `iscrowd` 0. `image_ids` lists the images of the split in order,
+    those without people too; by default the ones that have people. `more` are further columns.
     """
     import pandas as pd
 
     people = len(image_id)
+    annotation_id = [0] * people if annotation_id is None else annotation_id
     columns: dict[str, Any] = {
         "id": [f"{i}/{a}" for i, a in zip(image_id, annotation_id, strict=True)],
         "image": list(image),

@@ -10,7 +10,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
-from humanbench.data.readers.files import foreign_structure, load_mat
+from humanbench.data.readers.files import expecting_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 
 CODING = {0: 0, 1: 1}
@@ -42,15 +42,13 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         return pickled_table(card, split, root, images, CODING, PetaOptions.of(card).partition)
     content = load_mat(card, path)
     selected = len(card.labels.attributes)
-    try:
+    with expecting_structure(card, path, "the structure of PETA.mat"):
         record = peel(content["peta"])
         data = np.asarray(record[0])[:, METADATA : METADATA + selected]
         names = texts(record[1])[:selected]
         cell = np.asarray(record[3]).ravel()[PetaOptions.of(card).partition]
         rows = numbers(peel(cell)[PARTS.index(split)]) - 1
         stored = data[rows]
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise foreign_structure(card, path, "the structure of PETA.mat", error) from error
     labels = binary(card, path, stored[:, order_of(card, path, names)], CODING)
     files = [f"{row + 1:05d}.png" for row in rows]
     return frame(card, files, below(images, files), labels)

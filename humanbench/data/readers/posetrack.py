@@ -6,12 +6,10 @@ from pathlib import Path
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import annotation_files, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, coco_table, merged_table
 from humanbench.data.readers.options import BySplit, Choices
 from humanbench.data.readers.people import join_tables
-from humanbench.errors import DataError
-from humanbench.leftovers import files_in
 
 
 class PosetrackOptions(MergedKeypoints):
@@ -30,7 +28,5 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if not official and (merged := merged_table(card, PosetrackOptions.of(card), split, root)) is not None:
         return merged
     folder = need(card, root, *folders)
-    files = list(files_in(folder, "*.json"))
-    if not files:
-        raise DataError(f"{card.id}: no .json file of a video in {folder}")
+    files = annotation_files(card, folder, ".json", "of a video ")
     return join_tables([coco_table(card, path, root) for path in files])

@@ -11,7 +11,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import below, need
 from humanbench.data.readers.attributes import PICKLE, AttributeOptions, binary, frame, order_of, pickled_table
-from humanbench.data.readers.files import foreign_structure, load_mat
+from humanbench.data.readers.files import expecting_structure, load_mat
 from humanbench.data.readers.matlab import numbers, peel, texts
 from humanbench.errors import DataError
 
@@ -40,8 +40,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     images = need(card, root, "RAP_dataset")
     if path.name == PICKLE:
         return pickled_table(card, split, root, images, coding, options.partition)
-    content = load_mat(card, path, variable_names=["RAP_annotation"])
-    try:
+    content = load_mat(card, path, ["RAP_annotation"])
+    with expecting_structure(card, path, "the structure of RAP_annotation.mat"):
         record = peel(content["RAP_annotation"])
         _refuse_version_1(card, path, record)
         names = texts(record["name"])
@@ -50,8 +50,6 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         stored = np.asarray(record["data"])[:, selected]
         rows = partition(record, options.partition, split)
         names, stored = [names[i] for i in rows], stored[rows]
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise foreign_structure(card, path, "the structure of RAP_annotation.mat", error) from error
     labels = binary(card, path, stored[:, order_of(card, path, attributes)], coding)
     return frame(card, names, below(images, names), labels)
 

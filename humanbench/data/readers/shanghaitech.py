@@ -14,7 +14,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import object_column
 from humanbench.data.readers import below, need
-from humanbench.data.readers.files import foreign_structure, load_mat
+from humanbench.data.readers.files import expecting_structure, load_mat
 from humanbench.data.readers.matlab import peel
 from humanbench.data.readers.options import BySplit, Choices, ReaderOptions
 from humanbench.errors import DataError
@@ -49,8 +49,8 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     annotated = _numbers(truth, _TRUTH)
     odd = sorted(numbers ^ annotated)
     if odd or not numbers:
-        found = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
-        raise DataError(f"{card.id}: {found} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
+        problem = f"only one of IMG_{odd[0]}.jpg and GT_IMG_{odd[0]}.mat exists" if odd else "there is no IMG_<n>.jpg"
+        raise DataError(f"{card.id}: {problem} in {folder} ({len(numbers)} images, {len(annotated)} annotations)")
     points = [_points(card, truth / f"GT_IMG_{n}.mat") for n in sorted(numbers)]
     return crowd_table(pictures, sorted(numbers), points)
 
@@ -80,9 +80,7 @@ def _numbers(folder: Path, pattern: re.Pattern[str]) -> set[int]:
 
 def _points(card: DatasetCard, path: Path) -> Floats:
     info: Any = load_mat(card, path).get("image_info")
-    try:
+    with expecting_structure(card, path, "image_info{1}.location with N x 2 numbers"):
         located = peel(info)["location"]
         numbers = np.asarray(located[0, 0] if located.dtype == object else located, np.float64)
         return numbers.reshape(-1, 2) - 1
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise foreign_structure(card, path, "image_info{1}.location with N x 2 numbers", error) from error

@@ -9,12 +9,11 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers import need
+from humanbench.data.readers import annotation_files, need
 from humanbench.data.readers.coco_keypoints import MergedKeypoints, merged_table
 from humanbench.data.readers.files import array, load_pickle
 from humanbench.data.readers.people import box_around, join_tables, person_table
 from humanbench.errors import DataError
-from humanbench.leftovers import files_in
 
 OPTIONS = MergedKeypoints
 
@@ -29,9 +28,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     if not official and (merged := merged_table(card, MergedKeypoints.of(card), split, root)) is not None:
         return merged
     folder = need(card, root, f"sequenceFiles/{split}")
-    files = list(files_in(folder, "*.pkl"))
-    if not files:
-        raise DataError(f"{card.id}: no .pkl file of a sequence in {folder}")
+    files = annotation_files(card, folder, ".pkl", "of a sequence ")
     return join_tables([_sequence(card, path, root) for path in files])
 
 
@@ -46,13 +43,13 @@ def _sequence(card: DatasetCard, path: Path, root: Path) -> Table:
     keypoints = np.stack(actors, axis=1).transpose(0, 1, 3, 2).copy()  # frame, actor, joint, (x, y, confidence)
     keypoints[..., 2] = 2.0 * (keypoints[..., 2] > 0)
     frame, actor = np.nonzero((keypoints[..., 2] > 0).any(axis=2))
-    kept = keypoints[frame, actor]
+    labelled = keypoints[frame, actor]
     names = [f"{content['sequence']}/image_{number:05d}" for number in range(len(keypoints))]
     return person_table(
         image=[str(root / "imageFiles" / f"{names[f]}.jpg") for f in frame],
         image_id=[names[f] for f in frame],
         annotation_id=actor.tolist(),
-        keypoints=kept,
-        bbox=box_around(kept),
+        keypoints=labelled,
+        bbox=box_around(labelled),
         image_ids=names,
     )

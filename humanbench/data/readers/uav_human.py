@@ -41,10 +41,10 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
     groups = card.labels.groups
     codes = np.empty((len(names), len(groups) + 1), np.int64)
     for row, name in enumerate(names):
-        found = CODE.match(name)
-        if found is None:
+        match = CODE.match(name)
+        if match is None:
             raise DataError(f"{card.id}: {folder / name} is not named like P070S01G10B00H10UC102000LC092000A031R0_...")
-        codes[row] = [int(found["gender"]), *(int(found[group]) for group in groups)]
+        codes[row] = [int(match["gender"]), *(int(match[group]) for group in groups)]
     labels = [_coded(card, folder, names, codes[:, 0], GENDER)[:, None]]
     for column, (group, values) in enumerate(groups.items(), 1):
         last = len(values) - 1

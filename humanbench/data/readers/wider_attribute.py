@@ -13,7 +13,7 @@ from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.readers import need
 from humanbench.data.readers.attributes import binary, frame
-from humanbench.data.readers.files import load_json
+from humanbench.data.readers.files import expecting, load_json
 from humanbench.errors import DataError
 
 FILES = {
@@ -65,13 +65,9 @@ def _people(card: DatasetCard, path: Path, picture: dict[str, Any]) -> list[tupl
     wanted = len(card.labels.attributes)
     people = []
     for number, target in enumerate(picture.get("targets", [])):
-        try:
+        lists = "the lists of numbers `bbox` and `attribute`"
+        with expecting(f"{card.id}: {path}: person {number} of {picture['file_name']} needs {lists} (", ")"):
             box, labels = real_numbers(target["bbox"]).tolist(), [whole_number(v) for v in target["attribute"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{card.id}: {path}: person {number} of {picture['file_name']} needs the lists of numbers "
-                f"`bbox` and `attribute` ({type(error).__name__}: {error})"
-            ) from error
         if len(box) != 4 or len(labels) != wanted:
             raise DataError(
                 f"{card.id}: {path}: person {number} of {picture['file_name']} has {len(box)} box values and "

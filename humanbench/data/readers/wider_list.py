@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
@@ -48,18 +47,16 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         raise DataError(f"{card.id}: {folder}: the image {stray[0]} has boxes but is not in {split}_list.txt")
     find = picture_finder(card, root, options.images[split])
     none = box_array([])
-    rows: list[dict[str, Any]] = []
+    rows = []
     for name in listed:
-        own, other = people.get(name, none), regions.get(name, none)
-        rows.append(
-            {"id": name, "image": find(name), "boxes": np.concatenate([own, other])}
-            | {"ignore": np.arange(len(own) + len(other)) >= len(own)}
-        )
+        person_boxes = people.get(name, none)
+        boxes = np.concatenate([person_boxes, regions.get(name, none)])
+        rows.append(detection_row(name, find(name), boxes, np.arange(len(boxes)) >= len(person_boxes)))
     return detection_table(rows)
 
 
 def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
+    boxes: dict[str, Floats] = {}
     for number, line in enumerate(read_lines(card, path), start=1):
         name, *values = line.split() or [""]
         try:
@@ -71,5 +68,5 @@ def _boxes(card: DatasetCard, path: Path) -> dict[str, Floats]:
                 f"{card.id}: {path}, line {number}: expected a name and four numbers (x y w h) per box, "
                 f"found {line[:80]!r}"
             )
-        found[name] = box_array(numbers)
-    return found
+        boxes[name] = box_array(numbers)
+    return boxes

@@ -9,7 +9,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table
+from humanbench.data.boxes import box_array, detection_row, detection_table
 from humanbench.data.readers import need, picture_finder
 from humanbench.data.readers.coco_boxes import last_part, merged_boxes
 from humanbench.data.readers.files import read_lines
@@ -50,7 +50,7 @@ def read(card: DatasetCard, split: str, root: Path) -> Table:
         name = f"{stem}.jpg"
         labels, boxes = _objects(card, folder / f"{name}.txt", index)
         ignore = ~np.isin(labels, people) | (boxes[:, 2:] <= 0).any(axis=1)
-        rows.append({"id": name, "image": find(name), "boxes": boxes, "ignore": ignore, "labels": labels})
+        rows.append(detection_row(name, find(name), boxes, ignore, labels=labels))
     return detection_table(rows, ("labels",))
 
 

@@ -15,13 +15,13 @@ they are written.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from humanbench.data import Table
+from humanbench.data.readers import format_module
 from humanbench.errors import CardError
 
 if TYPE_CHECKING:
@@ -55,14 +55,8 @@ def split_by_split(write: Callable[[DatasetCard, Path, str, Table, Save], Table]
 
 def writer_for(card: DatasetCard) -> WriterModule:
     """The module that writes this card's format: one of ours, or the plug-in that reads it and offers `write` too."""
-    name = card.reader.format
-    module = name if "." in name else f"{__name__}.{name}"
-    try:
-        writer = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name and error.name != module and not module.startswith(f"{error.name}."):
-            raise CardError(f"{card.id}: the writer {name} needs a package that is not there: {error.name}") from error
-        raise CardError(f"{card.id}: the format {name!r} has no writer") from error
-    if not hasattr(writer, "write"):
-        raise CardError(f"{card.id}: the format {name!r} has no writer: the module {module} offers no `write`")
-    return cast(WriterModule, writer)
+    module = format_module(card, __name__, "writer")
+    if module is None or not hasattr(module, "write"):
+        reason = f": the module {module.__name__} offers no `write`" if module else ""
+        raise CardError(f"{card.id}: the format {card.reader.format!r} has no writer{reason}")
+    return cast(WriterModule, module)

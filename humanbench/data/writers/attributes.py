@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,9 @@ def one_hot_codes(card: DatasetCard, table: Table) -> dict[str, Ints]:
     }
 
 
-def from_codes(card: DatasetCard, group: str, codes: Ints) -> NDArray[np.int8]:
-    """The one-hot columns of a group."""
-    return np.eye(len(card.labels.groups[group]), dtype=np.int8)[codes]
+def from_codes(card: DatasetCard, codes: Mapping[str, Ints]) -> NDArray[np.int8]:
+    """The one-hot columns of all groups."""
+    return np.concatenate([np.eye(len(card.labels.groups[g]), dtype=np.int8)[c] for g, c in codes.items()], axis=1)
 
 
 def save_pictures(table: Table, folder: Path, names: Sequence[str], save: Save) -> list[str]:

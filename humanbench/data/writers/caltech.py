@@ -11,6 +11,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.boxes import box_array, detection_table, records, visible_ratios
 from humanbench.data.readers.caltech import CaltechOptions, LabelNames
+from humanbench.data.readers.matlab import cells
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_json, save_mat
 
@@ -119,11 +120,9 @@ def _save_vbb(path: Path, length: int, frames: Mapping[int, Sequence[tuple[str, 
             seen_in.append(frame + 1)
             visible = np.asarray(shown, float)[None] if occluded else np.zeros((1, 4))
             lists[0, frame][0, position] = (len(labels), np.asarray(box, float)[None], int(occluded), 0, visible)
-    names = np.empty((1, len(labels)), object)
-    names[0, :] = labels
     tracks = np.array(seen_in, float)[None]
     video = {"nFrame": length, "objLists": lists, "maxObj": len(labels), "objInit": np.ones_like(tracks)}
-    video |= {"objLbl": names, "objStr": tracks, "objEnd": tracks, "objHide": np.zeros_like(tracks)}
+    video |= {"objLbl": cells(labels).T, "objStr": tracks, "objEnd": tracks, "objHide": np.zeros_like(tracks)}
     video |= {"altered": 0, "log": 0.0, "logLen": 0}
     save_mat(path, {"A": video, "vers": 1.4})
 

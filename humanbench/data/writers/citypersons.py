@@ -9,7 +9,7 @@ import numpy as np
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, class_indices, detection_table, records, visible_boxes
+from humanbench.data.boxes import box_array, class_indices, detection_row, detection_table, records, visible_boxes
 from humanbench.data.readers.citypersons import CitypersonsOptions
 from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_mat
@@ -36,9 +36,7 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
         labels, ignore = class_indices(card, options.person, row)
         visible = np.where(ignore[:, None], boxes, np.round(visible_boxes(boxes, row.get("visible"))))
         cells[0, number] = _struct(city, name, _matrix([card.labels.ids[k] for k in labels], boxes, visible))
-        rows.append(
-            {"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "visible": visible, "labels": labels}
-        )
+        rows.append(detection_row(name, path, boxes, ignore, visible=visible, labels=labels))
     save_mat(root / options.files[split][0], {options.variables[split]: cells})
     return detection_table(rows, ("labels",))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, detection_row, detection_table, records
 from humanbench.data.readers.coco_instances import CocoInstancesOptions
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.coco_keypoints import run_lengths
@@ -34,10 +34,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             boxes = np.round(box_array(row["boxes"]), 2)
             for box, crowd in zip(boxes, row["ignore"], strict=True):
                 annotations.append(_annotation(len(annotations) + 1, image_id, box, bool(crowd), width, height))
-            rows.append(
-                {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"]}
-                | {"size": (width, height), "image_id": image_id}
-            )
+            rows.append(detection_row(name, path, boxes, row["ignore"], size=(width, height), image_id=image_id))
         category = {"supercategory": "person", "id": 1, "name": options.category}
         content = {"info": {}, "licenses": [], "images": images, "annotations": annotations, "categories": [category]}
         save_json(root / options.files[split][0], content)

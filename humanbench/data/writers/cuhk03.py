@@ -9,6 +9,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.cuhk03 import CONFIG, IMAGES, INDEX, boxes_and_part
 from humanbench.data.readers.matlab import cells
+from humanbench.data.readers.named_images import frame
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_mat
 
@@ -39,8 +40,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 cameras.append(view)
                 index[boxes_and_part(split)[1]].append(len(names))
                 ids.append(f"{folder.name}/{name}")
-            out = table.assign(id=ids, image=[str(root / i) for i in ids])[["id", "image", "pid", "camid"]]
-            written[split] = out.reset_index(drop=True)
+            written[split] = frame(root, ids, table["pid"].to_numpy(), table["camid"].to_numpy())
         _write_config(root / CONFIG.format(boxes=boxes), names, labels, cameras, index)
     return written
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, class_indices, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_row, detection_table, records
 from humanbench.data.readers.ecp import EcpOptions
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.files import save_json
@@ -38,10 +38,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             frame = {"tags": [], "imageheight": height, "imagewidth": width, "identity": "frame"}
             frame["children"] = _children([card.labels.classes[k] for k in labels], boxes.astype(int).tolist())
             save_json(folder / f"{stem}.json", frame)
-            rows.append(
-                {"id": path.name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels}
-                | {"size": (width, height)}
-            )
+            rows.append(detection_row(path.name, path, boxes, ignore, labels=labels, size=(width, height)))
         written[split] = detection_table(rows, ("labels", "size"))
     return written
 

@@ -9,6 +9,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.attributes import frame
 from humanbench.data.readers.market_attribute import AGES, ARCHIVE, MarketAttributeOptions
+from humanbench.data.readers.matlab import cells
 from humanbench.data.writers import Save, Tables
 from humanbench.data.writers.attributes import labels_of, save_pictures
 from humanbench.data.writers.files import save_mat
@@ -71,6 +72,4 @@ def _struct(card: DatasetCard, split: str, labels: np.ndarray, first: dict[int, 
         field: (ages if field == "age" else of[field]).astype(np.uint8).reshape(1, -1) + np.uint8(1)
         for field in FIELDS[split]
     }
-    index = np.empty((1, len(pids)), object)
-    index[0, :] = [f"{pid:04d}" for pid in pids]
-    return {**struct, "image_index": index}
+    return {**struct, "image_index": cells([f"{pid:04d}" for pid in pids]).T}

@@ -38,7 +38,6 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
     return person_table(
         image=[str(image) for image in images],
         image_id=keys,
-        annotation_id=[0] * len(keys),
         keypoints=keypoints,
         bbox=box_around(keypoints, square=True),
     )

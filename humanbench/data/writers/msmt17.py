@@ -6,6 +6,7 @@ from pathlib import Path
 
 from humanbench.cards import DatasetCard
 from humanbench.data.readers.msmt17 import FOLDERS, PART
+from humanbench.data.readers.named_images import frame
 from humanbench.data.writers import Save, Tables
 
 
@@ -23,6 +24,5 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
             ids.append(f"{folder}/{name}")
             lines.append(f"{name} {pid}\n")
         (root / f"list_{split}.txt").write_text("".join(lines), encoding="utf-8")
-        out = table.assign(id=ids, image=[str(root / i) for i in ids])[["id", "image", "pid", "camid"]]
-        written[split] = out.reset_index(drop=True)
+        written[split] = frame(root, ids, table["pid"].to_numpy(), table["camid"].to_numpy())
     return written

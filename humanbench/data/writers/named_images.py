@@ -8,7 +8,8 @@ import pandas as pd
 
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.readers.named_images import UNKNOWN, NamedImagesOptions, path_for
+from humanbench.data.ranges import UNKNOWN
+from humanbench.data.readers.named_images import NamedImagesOptions, path_for
 from humanbench.data.writers import Save, split_by_split
 
 

@@ -11,9 +11,12 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table, records, visible_boxes
+from humanbench.data.boxes import box_array, detection_row, detection_table, records, visible_boxes
 from humanbench.data.readers.odgt import OdgtOptions
 from humanbench.data.writers import Save, split_by_split
+
+FIRST = 273271
+"""What opens the ids of the official files, before a comma and a hexadecimal word; here another one for each split."""
 
 
 @split_by_split
@@ -28,22 +31,14 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
         boxes = np.round(box_array(row["boxes"]))
         visible = np.round(visible_boxes(boxes, row.get("visible")))
         head = np.round(box_array(row["head"])) if row.get("head") is not None else _heads(boxes)
-        name = f"{split_number(card, split)},{number:015x}"  # official ids: a number, a comma, a hexadecimal word
+        name = f"{FIRST + list(card.splits).index(split)},{number:015x}"
         path = root / options.images[split][0] / f"{name}.jpg"
         save(row["image"], path)
         people = [_person(i, *parts) for i, parts in enumerate(zip(boxes, visible, head, row["ignore"], strict=True))]
         lines.append(json.dumps({"ID": name, "gtboxes": people}))
-        rows.append(
-            {"id": name, "image": str(path), "boxes": boxes, "ignore": row["ignore"], "visible": visible}
-            | {"head": head}
-        )
+        rows.append(detection_row(name, path, boxes, row["ignore"], visible=visible, head=head))
     (root / options.files[split][0]).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return detection_table(rows, ("head",))
-
-
-def split_number(card: DatasetCard, split: str) -> int:
-    """A number that keeps ids of different splits apart."""
-    return 273271 + list(card.splits).index(split)  # 273271 opens the ids of the official files
 
 
 def _heads(boxes: Floats) -> Floats:

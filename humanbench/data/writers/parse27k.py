@@ -68,8 +68,7 @@ def _write_split(
         ids.append(str(person))
         paths.append(str(frames[image][1]))
         boxes.append([float(x0), float(y0), float(x1 - x0), float(y1 - y0)])
-    labels = np.concatenate([from_codes(card, group, c) for group, c in codes.items()], axis=1)
-    return frame(card, ids, paths, labels, bbox=boxes)
+    return frame(card, ids, paths, from_codes(card, codes), bbox=boxes)
 
 
 def _stored(codes: dict[str, np.ndarray]) -> list[np.ndarray]:

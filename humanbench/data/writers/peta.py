@@ -41,9 +41,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     data = np.zeros((count, METADATA + ATTRIBUTES))
     data[:, 0] = np.arange(1, count + 1)
     data[:, METADATA : METADATA + len(card.labels.attributes)] = np.concatenate(blocks)
-    partitions = np.empty((PARTITIONS, 1), object)
-    for k in range(PARTITIONS):
-        partitions[k, 0] = {f"{part}_index": index[part] for part in PARTS}
+    partitions = cells([{f"{part}_index": index[part] for part in PARTS}] * PARTITIONS)
     selected = np.arange(1.0, len(card.labels.attributes) + 1).reshape(-1, 1)
     content = {"data": data, "attribute": cells(names), "selected": selected, "partition": partitions}
     save_mat(root / "PETA.mat", {"peta": content})

@@ -53,13 +53,11 @@ def _annotation(
     attributes = [f"unselected-{i + 1}" for i in range(ATTRIBUTES)]
     for column, name in zip(selected, card.labels.attributes, strict=True):
         attributes[column] = stored_name.get(name, name)
-    partitions = np.empty((1, PARTITIONS), object)
-    for k in range(PARTITIONS):
-        partitions[0, k] = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
+    partition = {f"{split}_index": rows.reshape(1, -1) for split, rows in index.items()}
     return {
         "name": cells(names),
         "attribute": cells(attributes),
         "data": data,
         "selected_attribute": (selected + 1).reshape(1, -1),
-        "partition_attribute": partitions,
+        "partition_attribute": cells([partition] * PARTITIONS).T,
     }

@@ -10,6 +10,7 @@ import numpy as np
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
 from humanbench.data.boxes import records
+from humanbench.data.readers.matlab import cells
 from humanbench.data.readers.shanghaitech import ShanghaitechOptions, crowd_table
 from humanbench.data.writers import Save, split_by_split
 from humanbench.data.writers.files import save_mat
@@ -33,6 +34,4 @@ def _info(located: Any) -> Any:
     """A 1 x 1 cell holding a 1 x 1 struct: location (N x 2 double) and number (1 x 1, in MATLAB's smallest type)."""
     record = np.empty((1, 1), [("location", object), ("number", object)])
     record[0, 0] = (located, np.array([[len(located)]], np.uint8 if len(located) < 256 else np.uint16))
-    cell = np.empty((1, 1), object)
-    cell[0, 0] = record
-    return cell
+    return cells([record])

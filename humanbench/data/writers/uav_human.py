@@ -28,5 +28,5 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
         for i in range(len(table))
     ]
     paths = save_pictures(table, root / split, names, save)
-    labels = np.concatenate([male[:, None], *(from_codes(card, g, c) for g, c in codes.items())], axis=1)
+    labels = np.concatenate([male[:, None], from_codes(card, codes)], axis=1)
     return frame(card, names, paths, labels).sort_values("id").reset_index(drop=True)

@@ -9,7 +9,7 @@ import numpy as np
 from humanbench.arrays import Floats
 from humanbench.cards import DatasetCard
 from humanbench.data import Table
-from humanbench.data.boxes import box_array, detection_table, records
+from humanbench.data.boxes import box_array, detection_row, detection_table, records
 from humanbench.data.readers.wider_list import WiderListOptions
 from humanbench.data.writers import Save, split_by_split
 
@@ -35,10 +35,8 @@ def write(card: DatasetCard, root: Path, split: str, table: Table, save: Save) -
         files["bbox"].append(_line(name, people))
         if len(ignored):
             files["ignore"].append(_line(name, ignored))
-        rows.append(
-            {"id": name, "image": str(path), "boxes": np.concatenate([people, ignored])}
-            | {"ignore": np.arange(len(boxes)) >= len(people)}
-        )
+        ordered = np.concatenate([people, ignored])
+        rows.append(detection_row(name, path, ordered, np.arange(len(boxes)) >= len(people)))
     for kind, lines in files.items():
         text = "".join(f"{line}\n" for line in lines)
         (annotations / f"{split}_{kind}.txt").write_text(text, encoding="utf-8")

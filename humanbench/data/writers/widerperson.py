@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from humanbench.cards import DatasetCard
-from humanbench.data.boxes import box_array, class_indices, detection_table, records
+from humanbench.data.boxes import box_array, class_indices, detection_row, detection_table, records
 from humanbench.data.readers.widerperson import WiderpersonOptions
 from humanbench.data.writers import Save, Tables
 
@@ -19,7 +18,6 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
     annotations = root / options.annotations
     annotations.mkdir(parents=True, exist_ok=True)
     written, number = {}, 0
-    rows: list[dict[str, Any]]
     for split, table in tables.items():
         rows = []
         for row in records(table):
@@ -35,7 +33,7 @@ def write(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
                 " ".join(map(str, (card.labels.ids[k], *box))) for k, box in zip(labels, corners.tolist(), strict=True)
             ]
             (annotations / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            rows.append({"id": name, "image": str(path), "boxes": boxes, "ignore": ignore, "labels": labels})
+            rows.append(detection_row(name, path, boxes, ignore, labels=labels))
         stems = "".join(f"{Path(r['id']).stem}\n" for r in rows)
         (root / options.lists[split]).write_text(stems, encoding="utf-8")
         written[split] = detection_table(rows, ("labels",))
