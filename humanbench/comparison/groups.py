@@ -44,17 +44,17 @@ def run_subgroups(
     Raises `HumanbenchError` where a dataset is none of the run's.
     """
     check_least(least)
-    found = read_run(run)
+    stored_run = read_run(run)
     ground = Ground(data_root, subset)
-    for key, cell in found.of(datasets).items():
+    for key, cell in stored_run.of(datasets).items():
         if cell.failed:
             continue
-        told = key.dataset
+        label = key.dataset
         try:
             card, tables = ground_truth(cell, ground)
             for entry in cell.entries:
-                told = f"{key.dataset}, {_words(entry.result)}"
-                path = scored_predictions(entry, found.name)
+                label = f"{key.dataset}, {_words(entry.result)}"
+                path = scored_predictions(entry, stored_run.name)
                 scored = scored_against(card, tables, path)
                 report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
                 write_text(entry.folder / FOLDER / f"{_name(entry.result)}.json", report.to_json() + "\n")
@@ -62,7 +62,7 @@ def run_subgroups(
         except CardError as reason:
             yield str(reason)
         except HumanbenchError as reason:
-            yield f"{told}: {reason}"
+            yield f"{label}: {reason}"
 
 
 def _words(result: Result) -> str:

@@ -98,13 +98,13 @@ def _leftovers(left: Mapping[CellKey, CellRuns], right: Mapping[CellKey, CellRun
 
 
 def _differences(one: CellKey, other: CellKey) -> list[str]:
-    found = []
+    differences = []
     for name in (field.name for field in fields(CellKey)):
         a, b = getattr(one, name), getattr(other, name)
         if a != b:
             none = {"subset": "all of it", "condition": "the usual"}.get(name, "none")
-            found.append(f"{name} ({a or none} against {b or none})")
-    return found
+            differences.append(f"{name} ({a or none} against {b or none})")
+    return differences
 
 
 def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:

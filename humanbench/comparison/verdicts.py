@@ -123,8 +123,8 @@ def _judged(one: DrawnCell, p: float, corrected: float, cells: int, margin: floa
     gain = one.difference if way.higher_is_better else -one.difference
     wanted = MARGIN.get(way.unit, MARGIN_ELSE) if margin is None else margin
     least = wanted if way.unit == "%" else wanted / 100 * abs(one.base)
-    found = judgement(gain, one.at(LEVEL), p, corrected, least, one.least(level_of(cells)), math.hypot(*one.sds))
-    return Judged(**vars(found), difference=one.difference, seed_sd=one.noise.sd)
+    outcome = judgement(gain, one.at(LEVEL), p, corrected, least, one.least(level_of(cells)), math.hypot(*one.sds))
+    return Judged(**vars(outcome), difference=one.difference, seed_sd=one.noise.sd)
 
 
 def judgement(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 from humanbench.errors import HumanbenchError
-from humanbench.results.stored import StoredResult, read_stored
+from humanbench.results.stored import read_stored
 from humanbench.text import nearest
 
 Form = Literal["model-card", "latex", "markdown", "csv"]
@@ -41,7 +40,10 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
         if given is not None and given not in known:
             raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
-    entries = _kept(read_stored(runs), only)
+    stored = read_stored(runs)
+    entries = [entry for entry in stored if only is None or entry.result.synthetic == (only == "synthetic")]
+    if not entries:
+        raise HumanbenchError(f"none of {len(stored)} results is {only}")
     if form in _ONE_TABLE and len({entry.result.synthetic for entry in entries}) > 1:
         raise HumanbenchError(
             f"these runs hold real and synthetic results, which do not go into one {form}: choose with --only real or "
@@ -51,10 +53,3 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     writer = getattr(importlib.import_module(module), function)
     text: str = writer(entries, name) if form == "model-card" else writer(entries)
     return text
-
-
-def _kept(entries: Sequence[StoredResult], only: str | None) -> list[StoredResult]:
-    kept = [entry for entry in entries if only is None or entry.result.synthetic == (only == "synthetic")]
-    if not kept:
-        raise HumanbenchError(f"none of {len(entries)} results is {only}")
-    return kept

@@ -86,9 +86,9 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
 def _about(cell: CellRuns, number: CellNumber) -> dict[str, Any]:
     """What is known of a number: on what it was measured, how certain it is."""
     results = cell.results
-    about: dict[str, Any] = {"n": number.n, "unit": results[0].unit, "seeds": [result.seed for result in results]}
+    arguments: dict[str, Any] = {"n": number.n, "unit": results[0].unit, "seeds": [result.seed for result in results]}
     if number.seeds > 1:
-        about["standard_deviation"] = round(statistics.stdev(number.trained.base), 4)
+        arguments["standard_deviation"] = round(statistics.stdev(number.trained.base), 4)
     if math.isfinite(number.low):
-        about["interval_95"] = [round(number.low, 4), round(number.high, 4)]
-    return about
+        arguments["interval_95"] = [round(number.low, 4), round(number.high, 4)]
+    return arguments

@@ -84,10 +84,10 @@ def lists_by(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
     >>> lists_by([("b", 1), ("a", 2), ("b", 3)])
     {'b': [1, 3], 'a': [2]}
     """
-    found: dict[Key, list[Item]] = {}
+    lists: dict[Key, list[Item]] = {}
     for key, item in pairs:
-        found.setdefault(key, []).append(item)
-    return found
+        lists.setdefault(key, []).append(item)
+    return lists
 
 
 def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
@@ -172,8 +172,8 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
 
 
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
-    found = [result.metrics.get(metric or result.main) for result in cell]
-    values = [one.value for one in found if one is not None and math.isfinite(one.value)]
+    metrics = [result.metrics.get(metric or result.main) for result in cell]
+    values = [one.value for one in metrics if one is not None and math.isfinite(one.value)]
     if not values or len(values) < len(cell):
         return None
     return trained_values(cell[0], metric or cell[0].main, tuple(values))
@@ -237,6 +237,6 @@ def interval_text(number: CellNumber) -> str:
 
 def labels(result: Result) -> list[str]:
     """What a reader must know before the numbers of a cell."""
-    told = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
-    told += [f"subset {result.subset}"] * (result.subset is not None)
-    return told + [result.condition] * bool(result.condition)
+    words = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
+    words += [f"subset {result.subset}"] * (result.subset is not None)
+    return words + [result.condition] * bool(result.condition)

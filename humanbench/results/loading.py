@@ -73,9 +73,9 @@ class Results(ShowsTables, Sequence[Result]):
         from humanbench.results.conditions import by_fraction
 
         rows = []
-        for about, cells in self._over_conditions():
-            numbers = by_fraction(about["main"], [one for one in cells if one[0].corruption is None])
-            rows += [about | vars(number) for number in numbers.values()]
+        for row, cells in self._over_conditions():
+            numbers = by_fraction(row["main"], [one for one in cells if one[0].corruption is None])
+            rows += [row | vars(number) for number in numbers.values()]
         return pd.DataFrame(rows, columns=[*_ABOUT, "fraction", "value", "low", "high", "draws"])
 
     def robustness(self) -> pd.DataFrame:
@@ -91,16 +91,16 @@ class Results(ShowsTables, Sequence[Result]):
         from humanbench.results.conditions import robustness
 
         rows = []
-        for about, cells in self._over_conditions():
-            found = robustness(about["main"], cells)
-            if found is None:
+        for row, cells in self._over_conditions():
+            by_corruption = robustness(row["main"], cells)
+            if by_corruption is None:
                 continue
-            for name, mean in {**found.means, "all": found.mean}.items():
-                count = len(found.values[name]) if name in found.values else found.tested
-                low, high = found.interval(None if name == "all" else name)
-                numbers = {"plain": found.plain, "mean": mean, "low": low, "high": high}
-                numbers |= {"drop": found.drop(mean), "severities": count}
-                rows.append(about | {"corruption": name} | numbers)
+            for name, mean in {**by_corruption.means, "all": by_corruption.mean}.items():
+                count = len(by_corruption.values[name]) if name in by_corruption.values else by_corruption.tested
+                low, high = by_corruption.interval(None if name == "all" else name)
+                numbers = {"plain": by_corruption.plain, "mean": mean, "low": low, "high": high}
+                numbers |= {"drop": by_corruption.drop(mean), "severities": count}
+                rows.append(row | {"corruption": name} | numbers)
         return pd.DataFrame(rows, columns=[*_ABOUT, "corruption", "plain", "mean", "low", "high", "drop", "severities"])
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
@@ -204,8 +204,8 @@ def load_results(*paths: str | os.PathLike[str]) -> Results:
     """
     files: list[Path] = []
     for path in (Path(p) for p in paths):
-        found = result_files(path) if path.is_dir() else [path] if path.is_file() else []
-        if not found:
+        files_here = result_files(path) if path.is_dir() else [path] if path.is_file() else []
+        if not files_here:
             raise ResultError(f"{path}: no results here (a run folder of `humanbench eval` holds {FOLDER}/*.json)")
-        files += found
+        files += files_here
     return Results(latest(read_result(file) for file in files).values(), Path(paths[0]) if len(paths) == 1 else None)

@@ -66,16 +66,16 @@ def heads_to_heads(ranked: Ranked, around: int = 5) -> dict[str, list[HeadToHead
         shared += there[:, None] & there[None, :]
         better += column.surely_better()
     order = [int(i) for i in ranked.ranking.order]
-    found: dict[str, list[HeadToHead]] = {}
+    neighbours: dict[str, list[HeadToHead]] = {}
     for place, i in enumerate(order):
         beside = [j for j in order[max(0, place - around) : place + around + 1] if j != i and shared[i, j]]
-        found[ranked.entries[i].id] = [
+        neighbours[ranked.entries[i].id] = [
             HeadToHead(
                 ranked.entries[j], int(ranked.ranking.rank[j]), int(better[i, j]), int(better[j, i]), int(shared[i, j])
             )
             for j in beside
         ]
-    return found
+    return neighbours
 
 
 @dataclass(frozen=True)
@@ -184,8 +184,8 @@ class EntryPairs:
 
     def between(self, first: int, second: int) -> list[EntryDifference]:
         """The differences of two entries, by their places in `ranked.entries`, where either has a value."""
-        found = (self._difference(column, first, second) for column in range(len(self.ranked.columns)))
-        return [one for one in found if one.first is not None or one.second is not None]
+        differences = (self._difference(column, first, second) for column in range(len(self.ranked.columns)))
+        return [one for one in differences if one.first is not None or one.second is not None]
 
     def _difference(self, column: int, first: int, second: int) -> EntryDifference:
         name = self.ranked.columns[column]

@@ -50,8 +50,8 @@ def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
 
 def pareto_costs(entries: Sequence[BoardEntry]) -> list[CostColumn]:
     """Parameters and latency, where at least two entries have them."""
-    found = [_PARAMETERS, *_latency(entries)]
-    return [cost for cost in found if sum(math.isfinite(cost.of(entry)) for entry in entries) >= 2]
+    costs = [_PARAMETERS, *_latency(entries)]
+    return [cost for cost in costs if sum(math.isfinite(cost.of(entry)) for entry in entries) >= 2]
 
 
 def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[CostColumn]:
@@ -61,17 +61,17 @@ def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[C
 def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
     if (place := _common_speed(entries, f"{batch}_")) is None:
         return []
-    head, about = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
+    head, description = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
     if batch > 1:
-        head, about = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
-    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
+        head, description = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
+    return [CostColumn(head, "ms", description, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
 
 
 def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
     if (place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_")) is None:
         return []
-    about = f"peak of the forward, with weights ({_how(place)})"
-    return [CostColumn(f"Memory at {batch}", "MB", about, lambda e: e.memory.get(place, math.nan) / 1e6)]
+    description = f"peak of the forward, with weights ({_how(place)})"
+    return [CostColumn(f"Memory at {batch}", "MB", description, lambda e: e.memory.get(place, math.nan) / 1e6)]
 
 
 def _digits(value: float) -> str:
@@ -116,7 +116,7 @@ _MOST = 300
 
 def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> list[tuple[Markup, str]]:
     """Charts of mean rank against each cost in which entries are known to differ, with the cost's name."""
-    found = []
+    trades = []
     chosen: list[tuple[str, str, Callable[[BoardEntry], float]]]
     chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
@@ -132,8 +132,8 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
             title = f"Mean rank and {text}"
             axis = "images per second" if name == "speed" else text.partition(" of ")[0]
             chart = scatter(f"{name}-{key}", title, points[:_MOST], axis, "mean rank", up=False, more=name == "speed")
-            found.append((chart, text))
-    return found
+            trades.append((chart, text))
+    return trades
 
 
 def speed_text(entry: BoardEntry) -> str:

@@ -54,8 +54,9 @@ class TaskFailures:
             {"sample": sample, "text": text, "pictures": pictures}
             for (sample, text), pictures in zip(self.units, paths, strict=True)
         ]
-        about = {"id": self.card.id, "name": self.card.name, "task": self.card.task, "layout": self.layout}
-        return {**about, "first": shown(self.first), "second": shown(self.second), "units": units}
+        names = {"first": shown(self.first), "second": shown(self.second)}
+        card = {"id": self.card.id, "name": self.card.name, "task": self.card.task}
+        return {**card, **names, "layout": self.layout, "units": units}
 
 
 def failures_of(

@@ -58,31 +58,31 @@ def write_failures(
     first, other = read_run(run), read_run(second) if second is not None else None
     cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
-    found = list(_found(cells, other, ground, count, noted))
+    drawn_cells = list(_drawn_cells(cells, other, ground, count, noted))
     notes = folded_notes(noted)
-    if not found:
+    if not drawn_cells:
         raise HumanbenchError(f"nothing of {first.name} can be drawn: {'; '.join(notes) or 'it has no results'}")
-    if other is not None and not any(beside_it for *_, beside_it in found):
+    if other is not None and not any(beside_it for *_, beside_it in drawn_cells):
         raise HumanbenchError(
             f"nothing of {other.name} can stand beside {first.name}: {'; '.join(notes)}; take another --second, or none"
         )
-    _write(out, first, other, found, notes)
-    return LocalFailures(out / "index.html", len(found), tuple(notes))
+    _write(out, first, other, drawn_cells, notes)
+    return LocalFailures(out / "index.html", len(drawn_cells), tuple(notes))
 
 
-_Found = tuple[CellKey, CellRuns, TaskFailures, bool]
+_DrawnCell = tuple[CellKey, CellRuns, TaskFailures, bool]
 """A cell, its worst units, and whether those of the second run stand beside them."""
 
 
 def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
     """Cells and what is said of them, each thing once with all cells that it is said of."""
-    about = lists_by((note, name) for name, note in notes)
-    return [f"{'; '.join(names)}: {note}" for note, names in about.items()]
+    names_by_note = lists_by((note, name) for name, note in notes)
+    return [f"{'; '.join(names)}: {note}" for note, names in names_by_note.items()]
 
 
-def _found(
+def _drawn_cells(
     cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
-) -> Iterator[_Found]:
+) -> Iterator[_DrawnCell]:
     for key, cell in track(list(cells.items()), "looking for the worst"):
         name = f"{key.dataset}, {_kind(key)}"
         try:
@@ -123,10 +123,9 @@ def _kind(key: CellKey) -> str:
 def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
     """The second run's predictions for the cell: of the same regime where it has that, else of another that was tested
     on the same pictures."""
-    here = [(known, found) for known, found in other.cells.items() if known.dataset == key.dataset]
-    here = [one for one in here if one[1].first.result.corruption == cell.first.result.corruption]
-    alike = [found for known, found in here if known == key] + [found for known, found in here if known != key]
-    its = next((found for found in alike if not found.problem), None)
+    on_it = [one for one in other.cells.values() if one.key.dataset == key.dataset and not one.problem]
+    alike = [one for one in on_it if one.first.result.corruption == cell.first.result.corruption]
+    its = next((one for one in alike if one.key == key), alike[0] if alike else None)
     if its is None:
         raise HumanbenchError(f"{other.name} has no result on it" + (f" with {key.condition}" if key.condition else ""))
     if labels_of(its.first.result) != labels_of(cell.first.result):
@@ -135,14 +134,14 @@ def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[st
     return guess
 
 
-def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], notes: Sequence[str]) -> None:
+def _write(out: Path, first: Run, other: Run | None, drawn_cells: Sequence[_DrawnCell], notes: Sequence[str]) -> None:
     tasks = []
     with beside(out) as place:
         folder = place / "failures"
         (folder / "pictures").mkdir(parents=True)
         shutil.copytree(shipped("leaderboard") / "static", folder / "static")
         (folder / MARK).touch()
-        for number, (key, _, worst, _) in enumerate(found):
+        for number, (key, _, worst, _) in enumerate(drawn_cells):
             where = f"pictures/{number + 1}-{key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
@@ -153,7 +152,7 @@ def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], no
             .render(
                 name=", ".join(map(shown, first.backbones)),
                 second=", ".join(map(shown, other.backbones)) if other is not None else "",
-                synthetic=all(cell.first.result.synthetic for _, cell, _, _ in found),
+                synthetic=all(cell.first.result.synthetic for _, cell, _, _ in drawn_cells),
                 notes=[shown(note, 300) for note in notes],
                 tasks=tasks,
             )

@@ -27,7 +27,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
     """A row per entry and dataset."""
     for entry in entries:
         key = entry.board
-        about = {
+        entry_fields = {
             "entry": entry.id,
             "backbone": shown(entry.backbone),
             "checkpoint": shown(entry.checkpoint or "", 120),
@@ -42,13 +42,13 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             **speed_fields(entry),
         }
         for score in entry.scores.values():
-            own = {
+            score_fields = {
                 **{name: getattr(score, name) for name in ("evidence", "dataset", "scenario", "metric")},
                 **{name: _finite(getattr(score, name)) for name in ("value", "low", "high")},
                 "n": score.number.n,
                 "seeds": score.number.seeds,
             }
-            row = about | own
+            row = entry_fields | score_fields
             yield {name: row[name] for name in COLUMNS}
 
 
@@ -99,7 +99,7 @@ def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
 
 def entry_json(entry: BoardEntry) -> str:
     """An entry with everything its results say, but for the course of the training, as one JSON document."""
-    about = {
+    head = {
         "entry": entry.id,
         "withdrawn": entry.withdrawn,
         "submission": entry.submission,
@@ -107,7 +107,7 @@ def entry_json(entry: BoardEntry) -> str:
         "evidence": {name: score.evidence for name, score in entry.scores.items()},
     }
     results = ",\n".join(result.model_dump_json(exclude={"history"}) for result in entry.results)
-    return json_of(about).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
+    return json_of(head).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
 
 
 def _finite(value: float) -> float | None:

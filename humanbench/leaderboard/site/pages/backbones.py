@@ -110,8 +110,8 @@ def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, 
     """By what is the same in all else, the entries with a part of the labels or with corrupted pictures: condition and
     id. There may be dozens, and two pages set their numbers side by side."""
     boards = [(entry.board, entry.id) for entry in entries if entry.board.condition]
-    found = lists_by((_place(replace(board, condition="")), (board.condition, name)) for board, name in boards)
-    return list(found.items())
+    by_board = lists_by((_place(replace(board, condition="")), (board.condition, name)) for board, name in boards)
+    return list(by_board.items())
 
 
 def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:

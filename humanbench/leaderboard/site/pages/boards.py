@@ -70,7 +70,7 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
     made = []
     for one in ranked:
         table = tables.ranked_table(one, columns, "../")
-        kept = table["columns"]
+        used_columns = table["columns"]
         rows = [_anchored(row, one.evidence, anchors) for row in table["rows"]]
         anchors |= {row.anchor for row in rows}
         first = dot_charts.entry_lines([one.entries[i] for i in one.ranking.order[: dot_charts.SHOWN]])
@@ -80,9 +80,9 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
                 "table": f"{slug}-{one.evidence}",
                 "rows": rows,
                 "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
-                **dot_charts.charts_of(f"dots-{one.evidence}", kept, first, "../", published),
+                **dot_charts.charts_of(f"dots-{one.evidence}", used_columns, first, "../", published),
                 "trades": trade_offs(one, one.evidence, "../"),
-                "paretos": pareto_lists(one, kept, "../"),
+                "paretos": pareto_lists(one, used_columns, "../"),
                 "cost_table": cost_table(one, "../"),
             }
         )

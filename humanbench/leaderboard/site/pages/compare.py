@@ -60,10 +60,10 @@ def _first(one: Ranked) -> list[int]:
 
 
 def _paths(one: Ranked) -> dict[tuple[str, str], str]:
-    found = {}
+    paths = {}
     for a, b in combinations([one.entries[i] for i in _first(one)], 2):
-        found[a.id, b.id] = found[b.id, a.id] = pair_path(a, b)
-    return found
+        paths[a.id, b.id] = paths[b.id, a.id] = pair_path(a, b)
+    return paths
 
 
 def table_name(board: Board, one: Ranked) -> str:
@@ -79,8 +79,8 @@ def compare(content: Content) -> Iterable[Page]:
     for board, one in _tables(content):
         pairs, costs = content.pairs(one), cost_columns(one.entries)
         first = _first(one)
-        found = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
-        for (a, b), differences in found.items():
+        by_pair = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
+        for (a, b), differences in by_pair.items():
             networks = one.entries[a].network, one.entries[b].network
             path = pair_path(one.entries[a], one.entries[b])
             if path in written:  # an entry with both kinds of evidence
@@ -89,7 +89,7 @@ def compare(content: Content) -> Iterable[Page]:
             for key in (networks, networks[::-1]):
                 elsewhere.setdefault(key, []).append((path, table_title(board, one)))
             made.append((path, _pair(board, one, a, b, differences, costs), networks))
-        listed.append(_matrix(board, one, first, found))
+        listed.append(_matrix(board, one, first, by_pair))
     yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
     for path, context, networks in made:
         also = [(f"../{link}", text) for link, text in elsewhere[networks] if link != path]
@@ -103,7 +103,7 @@ def table_title(board: Board, one: Ranked) -> str:
 
 
 def _matrix(
-    board: Board, one: Ranked, first: Sequence[int], found: dict[tuple[int, int], list[EntryDifference]]
+    board: Board, one: Ranked, first: Sequence[int], by_pair: dict[tuple[int, int], list[EntryDifference]]
 ) -> dict[str, Any]:
     """Who is better on how many datasets: a row and a column for each of the first entries."""
     paths = _paths(one)
@@ -114,8 +114,8 @@ def _matrix(
             if a == b:
                 cells.append(("", "", ""))
                 continue
-            same_order = (a, b) in found
-            better, worse, still = counts(found[(a, b) if same_order else (b, a)])
+            same_order = (a, b) in by_pair
+            better, worse, still = counts(by_pair[(a, b) if same_order else (b, a)])
             if same_order:  # the difference is the second minus the first
                 better, worse = worse, better
             text = f"better on {better}, worse on {worse}, not told apart on {still}"
@@ -184,8 +184,8 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
             cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
-            about = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
-            of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
+            rank_and_costs = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
+            of_entry.setdefault(entry.id, {})[name] = {"about": rank_and_costs, "cells": cells}
         listed.append(_listed(board, one, name, pairs, costs))
     known = {}
     for c in columns_of(sorted(datasets)):
@@ -207,13 +207,13 @@ def _numbers(one: Ranked, pairs: EntryPairs, column: int) -> dict[int, list[Any]
     of `humanbench.results.apart` at 95 %, and the factor of its units at the level of the ranks."""
     ranks, usual = one.ranking.columns[column], pairs.usual[column]
     terms, corrected = usual.terms(), ranks.numbers.terms()
-    found = {}
+    by_row = {}
     for i, entry in enumerate(one.entries):
         if ranks.rank[i]:
             score, at = entry.scores[one.columns[column]], int(ranks.places[i])
             numbers = [score.number.half, *terms[at], corrected[at][3]]
-            found[i] = [ground(score), *(value if math.isfinite(value) else None for value in numbers)]
-    return found
+            by_row[i] = [ground(score), *(value if math.isfinite(value) else None for value in numbers)]
+    return by_row
 
 
 def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequence[CostColumn]) -> dict[str, Any]:

@@ -144,10 +144,10 @@ def _chart(key: str, title: str, values: Sequence[_Value], card: DatasetCard) ->
         charts.DotRow(name, text, [charts.Dot(f"{name}: {text}", value, a, b)], start, end, link)
         for name, value, a, b, text, link in values
     ]
-    about = (
+    description = (
         f"Dot chart of {len(rows)} values of {main_metric(card.id)} with their intervals; the numbers are in the table."
     )
-    return charts.dots(key, title, rows, about, scale=True)
+    return charts.dots(key, title, rows, description, scale=True)
 
 
 def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:

@@ -54,11 +54,11 @@ def samples(shown: TaskSamples) -> dict[str, Any]:
 
 
 def _by_entry(content: Content) -> dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]]:
-    found: dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]] = {}
+    by_entry: dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]] = {}
     for one in content.samples.values():
         for entry, second, failures in one.failures:
-            found.setdefault(entry.id, (entry, []))[1].append((failures, second))
-    return found
+            by_entry.setdefault(entry.id, (entry, []))[1].append((failures, second))
+    return by_entry
 
 
 def failing(content: Content) -> set[str]:

@@ -68,11 +68,11 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
 
 def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     """By entry the others beside it on its board; of several kinds of evidence the first. None of large boards."""
-    found: dict[str, list[HeadToHead]] = {}
+    neighbours: dict[str, list[HeadToHead]] = {}
     for _, ranked in content.ranked:
         if len(ranked.entries) <= _MOST_COMPARED:
-            found = heads_to_heads(ranked) | found
-    return found
+            neighbours = heads_to_heads(ranked) | neighbours
+    return neighbours
 
 
 @dataclass(frozen=True)
@@ -83,13 +83,13 @@ class _Ends:
 
     @classmethod
     def of(cls, ranked: list[Ranked]) -> _Ends:
-        found: dict[str, tuple[float, float]] = {}
+        ends: dict[str, tuple[float, float]] = {}
         for name in columns_of_results({name for one in ranked for name in one.columns}):
             values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
             if values:
                 ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
-                found[name] = (ordered[0], ordered[-1])
-        return cls(found)
+                ends[name] = (ordered[0], ordered[-1])
+        return cls(ends)
 
     @cached_property
     def lines(self) -> list[dot_charts.Line]:
@@ -163,16 +163,16 @@ def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, 
         score, rows = entry.scores[column.id], dict[str, dict[str, tuple[str, str]]]()
         families: dict[str, str] = {}
         for metric in score.results[0].metrics:
-            if (found := part_of(metric)) is None:
+            if (family_and_part := part_of(metric)) is None:
                 continue
-            family, _ = found
+            family, _ = family_and_part
             families[family] = f"{family} {direction(metric).arrow}"
             rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
         if rows:
             what = PARTS[next(iter(families))]
             numbers = [(name, [of.get(family, ("–", "")) for family in families]) for name, of in rows.items()]
-            about = {"dataset": column.id, "name": column.name, "what": what, "families": list(families.values())}
-            yield {**about, "rows": numbers}
+            head = {"dataset": column.id, "name": column.name, "what": what, "families": list(families.values())}
+            yield {**head, "rows": numbers}
 
 
 def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
@@ -347,12 +347,12 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
     key = entry.board
     groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for result in entry.results:
-        own = _overrides(result.provenance.command) if result.provenance else ()
-        names = groups.setdefault((result.seed, own), [])
+        overrides = _overrides(result.provenance.command) if result.provenance else ()
+        names = groups.setdefault((result.seed, overrides), [])
         names += [shown(result.dataset, 40)] if result.dataset not in names else []
     again = entry.submission and not entry.withdrawn and not key.not_shipped
     commands = [f"humanbench leaderboard rerun {entry.id}"] if again else []
-    for (seed, own), datasets in sorted(groups.items()):
+    for (seed, overrides), datasets in sorted(groups.items()):
         words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
         words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
         words += ["--protocol", shown(key.regime, 30), "--datasets", ",".join(datasets)]
@@ -362,7 +362,7 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         words += ["--fraction", f"{cell.fraction:g}", "--draw", str(cell.draw)] if cell.fraction is not None else []
         words += ["--corrupt", cell.corruption] if cell.corruption is not None else []
         words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
-        commands.append(shlex.join([*words, *own, "--seed", str(seed)]))
+        commands.append(shlex.join([*words, *overrides, "--seed", str(seed)]))
     return commands
 
 
@@ -380,5 +380,5 @@ def _overrides(command: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     pairs = [(option, value) for option, value in pairwise(words) if option in _OWN]
-    kept = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
-    return tuple(word for pair in kept for word in pair)
+    settings = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
+    return tuple(word for pair in settings for word in pair)

@@ -78,22 +78,22 @@ class Content:
 
     def dataset_ranks(self) -> dict[str, dict[str, str]]:
         """By entry and dataset, the rank with its interval."""
-        found: dict[str, dict[str, str]] = {}
+        by_entry: dict[str, dict[str, str]] = {}
         for _, one in self.ranked:
             for column, ranks in zip(one.columns, one.ranking.columns, strict=True):
                 of = int((ranks.rank > 0).sum())
                 for entry, rank, low, high in zip(one.entries, ranks.rank, ranks.low, ranks.high, strict=True):
                     if rank:
-                        found.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
-        return found
+                        by_entry.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
+        return by_entry
 
     def overall_ranks(self) -> dict[str, str]:
         """By entry the rank on its board; of several kinds of evidence the first, which is the better one."""
-        found: dict[str, str] = {}
+        ranks: dict[str, str] = {}
         for _, one in self.ranked:
             for row, entry in enumerate(one.entries):
-                found.setdefault(entry.id, overall_rank(one, row))
-        return found
+                ranks.setdefault(entry.id, overall_rank(one, row))
+        return ranks
 
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:
