@@ -114,14 +114,12 @@ def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> li
 
 def _report(base: Run, new: Run, drawn_pairs: list[DrawnPair], margin: float | None, resamples: int) -> Comparison:
     drawn = draw([_measured(pair, known, rng) for pair, known, rng in drawn_pairs if known is not None])
-    judged = iter(zip(drawn, judge(drawn, margin), strict=True))
-    cells, known_draws = [], []
+    judged = iter(judge(drawn, margin))
+    cells = []
     for pair, known, _ in drawn_pairs:
         there = (("base", base, pair.base), ("new", new, pair.new))
         sides = {name: run.numbers.get(cell.key) for name, run, cell in there if cell is not None}
-        one, verdict = next(judged) if known is not None else (None, None)
-        cells.append(_cell(pair, sides, known, verdict))
-        known_draws.append(one)
+        cells.append(_cell(pair, sides, known, next(judged) if known is not None else None))
     return Comparison(
         base=base.name,
         new=new.name,
@@ -131,17 +129,17 @@ def _report(base: Run, new: Run, drawn_pairs: list[DrawnPair], margin: float | N
         resamples=resamples,
         humanbench=__version__,
         cells=tuple(cells),
-        together=tuple(_together(cells, known_draws, margin)),
+        together=tuple(_together([cell for cell in cells if cell.comparable], drawn, margin)),
         averages=tuple(averages(cells)),
         costs=tuple(_costs(pair for pair, known, _ in drawn_pairs if known is not None)),
     )
 
 
-def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: float | None) -> Iterator[TogetherReport]:
+def _together(cells: list[CellReport], drawn: list[DrawnCell], margin: float | None) -> Iterator[TogetherReport]:
     """Each board as a whole, and its tasks where it has several."""
-    known = [(cell, one) for cell, one in zip(cells, drawn, strict=True) if one is not None]
     groups: dict[tuple[str, str], list[DrawnCell]] = {}
-    for board, members in lists_by((cell.board, (cell.task, one)) for cell, one in known).items():
+    placed = ((cell.board, (cell.task, one)) for cell, one in zip(cells, drawn, strict=True))
+    for board, members in lists_by(placed).items():
         tasks = lists_by(members)
         groups[board, OVERALL] = [one for of_task in tasks.values() for one in of_task]
         if len(tasks) > 1:

@@ -6,6 +6,7 @@ import math
 import os
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ class Results(ShowsTables, Sequence[Result]):
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""
         firsts = [(cell[0], number) for cell, number in self.cells()]
-        rows = lists_by(((*_about(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
+        rows = lists_by(((*attrgetter(*_ABOUT)(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
         return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
@@ -129,10 +130,6 @@ class Results(ShowsTables, Sequence[Result]):
         rows += [(*_named(result), f"failed: {result.reason}", "", "", "") for result in self.failed]
         head = ("dataset", "backbone", "regime", "metric", "value", "95 % interval", "seeds")
         return [ShownTable(head, rows, left=4)] if rows else []
-
-
-def _about(result: Result) -> tuple[Any, ...]:
-    return tuple(getattr(result, name) for name in _ABOUT)
 
 
 def _named(result: Result) -> tuple[str, str, str]:

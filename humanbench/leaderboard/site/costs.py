@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -59,7 +59,7 @@ def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[C
 
 
 def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
-    if (place := _common_speed(entries, f"{batch}_")) is None:
+    if (place := _common([entry.speeds for entry in entries], f"{batch}_")) is None:
         return []
     head, description = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
     if batch > 1:
@@ -68,7 +68,7 @@ def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
 
 
 def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
-    if (place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_")) is None:
+    if (place := _common([entry.memory for entry in entries], f"{batch}_")) is None:
         return []
     description = f"peak of the forward, with weights ({_how(place)})"
     return [CostColumn(f"Memory at {batch}", "MB", description, lambda e: e.memory.get(place, math.nan) / 1e6)]
@@ -120,7 +120,7 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
     chosen: list[tuple[str, str, Callable[[BoardEntry], float]]]
     chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
-    if place := _common_speed(ranked.entries, "32_"):
+    if place := _common([entry.speeds for entry in ranked.entries], "32_"):
         chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
         every = [
@@ -189,11 +189,8 @@ def _how(place: tuple[str, str]) -> str:
     return f"batch {shown(size, 10)}, {shown(precision, 10)}, {shown(place[0], 60)}"
 
 
-def _common_speed(entries: Sequence[BoardEntry], batch: str) -> tuple[str, str] | None:
+def _common(measures: Iterable[Mapping[tuple[str, str], float]], batch: str) -> tuple[str, str] | None:
     """The one device and precision, of no processor, in which most entries were measured at this batch."""
-    return _common(Counter(key for entry in entries for key in entry.speeds), batch)
-
-
-def _common(counts: Mapping[tuple[str, str], int], batch: str) -> tuple[str, str] | None:
+    counts = Counter(chain.from_iterable(measures))
     keys = [key for key in counts if key[1].startswith(batch) and not key[0].startswith("cpu")]
     return min(keys, key=lambda key: (-counts[key], key), default=None)

@@ -11,7 +11,6 @@ from typing import Any
 
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
-from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.site.costs import SPEED_FIELDS, speed_fields
 from humanbench.names import shown, spreadsheet
 
@@ -35,7 +34,6 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "pretrained_on": entry.pretraining,
             **{name: shown(getattr(key, name)) for name in ("suite", "regime", "variant", "subset")},
             **{name: getattr(key, name) for name in ("recipe", "synthetic", "condition")},
-            "procedural": shown(key.copy),
             "withdrawn": shown(entry.withdrawn, 200),
             "date": entry.date,
             **{name: _finite(getattr(entry, name)) for name in _OF_ENTRY},
@@ -48,8 +46,8 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
                 "n": score.number.n,
                 "seeds": score.number.seeds,
             }
-            row = entry_fields | score_fields
-            yield {name: row[name] for name in COLUMNS}
+            fields = entry_fields | score_fields
+            yield {name: fields[name] for name in COLUMNS}
 
 
 def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
@@ -89,12 +87,6 @@ def board_csv(ranked: Ranked) -> str:
             row[name] = _finite(score.value) if score else None
         rows.append(row)
     return csv_of(rows, ["rank", "rank_low", "rank_high", "mean_rank", "entry", "backbone", *ranked.columns])
-
-
-def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
-    """The paper's numbers, as in its table."""
-    names = ("method", "backbone", "regime", "dataset", "metric", "higher_is_better", "value")
-    return [{name: getattr(one, name) for name in names} for one in numbers]
 
 
 def entry_json(entry: BoardEntry) -> str:

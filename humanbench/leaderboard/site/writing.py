@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -134,7 +133,8 @@ def _pages(folder: Path, content: Content) -> list[Callable[[], None]]:
 
     def write(group: Callable[[], Iterable[Page]]) -> None:
         for page in group():
-            _write(folder / page.path, environment.get_template(page.template).render(_context(page)))
+            context = {**page.context, "title": page.title, "here": page.here, "root": page.root}
+            _write(folder / page.path, environment.get_template(page.template).render(context))
 
     def write_feed() -> None:
         updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
@@ -160,16 +160,13 @@ def templates() -> Environment:
     return environment
 
 
-def _context(page: Page) -> dict[str, Any]:
-    return {**page.context, "title": page.title, "here": page.here, "root": page.root}
-
-
 def _write_data(folder: Path, content: Content) -> None:
     rows = list(rawdata.rows_of(content.entries))
     _write(folder / "data/results.csv", rawdata.csv_of(rows))
     _write(folder / "data/results.json", rawdata.json_of(rows))
-    published = rawdata.published_records(load_published())
-    _write(folder / "data/published.csv", rawdata.csv_of(published, list(published[0])))
+    names = ("method", "backbone", "regime", "dataset", "metric", "higher_is_better", "value")
+    published = [{name: getattr(number, name) for name in names} for number in load_published()]
+    _write(folder / "data/published.csv", rawdata.csv_of(published, names))
     _write(folder / "data/published.json", rawdata.json_of(published))
     for entry in content.entries:
         _write(folder / f"data/entries/{entry.id}.json", rawdata.entry_json(entry))
