@@ -54,9 +54,8 @@ class TaskFailures:
             {"sample": sample, "text": text, "pictures": pictures}
             for (sample, text), pictures in zip(self.units, paths, strict=True)
         ]
-        names = {"first": shown(self.first), "second": shown(self.second)}
-        card = {"id": self.card.id, "name": self.card.name, "task": self.card.task}
-        return {**card, **names, "layout": self.layout, "units": units}
+        dataset = {"id": self.card.id, "name": self.card.name, "task": self.card.task, "layout": self.layout}
+        return {**dataset, "second": shown(self.second), "units": units}
 
 
 def failures_of(

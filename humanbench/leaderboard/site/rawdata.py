@@ -53,13 +53,10 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
 def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
     """CSV whose texts no spreadsheet takes for formulas; absent values are empty."""
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    names = list(columns)
-    writer.writerow(names)
-    writer.writerows(
-        [spreadsheet(value) if isinstance(value, str) else value for value in (row[name] for name in names)]
-        for row in rows
-    )
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: spreadsheet(v) if isinstance(v, str) else v for name, v in row.items()})
     return file.getvalue()
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -133,8 +134,7 @@ def _pages(folder: Path, content: Content) -> list[Callable[[], None]]:
 
     def write(group: Callable[[], Iterable[Page]]) -> None:
         for page in group():
-            context = {**page.context, "title": page.title, "here": page.here, "root": page.root}
-            _write(folder / page.path, environment.get_template(page.template).render(context))
+            _write(folder / page.path, environment.get_template(page.template).render(_context(page)))
 
     def write_feed() -> None:
         updated = content.events[0].stamp if content.events else "2023-06-18T00:00:00Z"
@@ -158,6 +158,10 @@ def templates() -> Environment:
     environment.globals["version"] = __version__
     environment.globals["navigation"] = NAVIGATION
     return environment
+
+
+def _context(page: Page) -> dict[str, Any]:
+    return {**page.context, "title": page.title, "here": page.here, "root": page.root}
 
 
 def _write_data(folder: Path, content: Content) -> None:

@@ -43,7 +43,6 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
         ],
         "tables": _tables(ranked, columns, not board.key.synthetic, slug),
         "evidence_text": {name: f"Numbers {text}." for name, text in EVIDENCE_TEXT.items()},
-        "rankings": ranked,
     }
     return Page(f"boards/{place}.html", "board.html.j2", title, "", context)
 

@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import Any
 
 from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
-from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, heading
@@ -40,11 +39,6 @@ SIDES = {
 is clear of zero."""
 
 
-def pair_path(first: BoardEntry, second: BoardEntry) -> str:
-    """Where the page of two entries lies, the one that is ahead first."""
-    return f"compare/{first.id}--{second.id}.html"
-
-
 def pair_pages(content: Content) -> dict[tuple[str, str], str]:
     """The pages that are there, by the ids of their entries in either order."""
     return {key: path for _, one in _tables(content) for key, path in _paths(one).items()}
@@ -60,9 +54,10 @@ def _first(one: Ranked) -> list[int]:
 
 
 def _paths(one: Ranked) -> dict[tuple[str, str], str]:
+    """Where pages of two entries lie, by their ids in either order; in its name the one that is ahead is first."""
     paths = {}
-    for a, b in combinations([one.entries[i] for i in _first(one)], 2):
-        paths[a.id, b.id] = paths[b.id, a.id] = pair_path(a, b)
+    for a, b in combinations([one.entries[i].id for i in _first(one)], 2):
+        paths[a, b] = paths[b, a] = f"compare/{a}--{b}.html"
     return paths
 
 
@@ -78,11 +73,11 @@ def compare(content: Content) -> Iterable[Page]:
     written: set[str] = set()
     for board, one in _tables(content):
         pairs, costs = content.pairs(one), cost_columns(one.entries)
-        first = _first(one)
+        first, paths = _first(one), _paths(one)
         by_pair = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
         for (a, b), differences in by_pair.items():
             networks = one.entries[a].network, one.entries[b].network
-            path = pair_path(one.entries[a], one.entries[b])
+            path = paths[one.entries[a].id, one.entries[b].id]
             if path in written:  # an entry with both kinds of evidence
                 continue
             written.add(path)
@@ -90,7 +85,7 @@ def compare(content: Content) -> Iterable[Page]:
                 elsewhere.setdefault(key, []).append((path, table_title(board, one)))
             made.append((path, _pair(board, one, a, b, differences, costs), networks))
         listed.append(_matrix(board, one, first, by_pair))
-    yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
+    yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed})
     for path, context, networks in made:
         also = [(f"../{link}", text) for link, text in elsewhere[networks] if link != path]
         title = f"{context['names'][0]} and {context['names'][1]}"
@@ -139,7 +134,6 @@ def _pair(
     return {
         "names": [entry.name for entry in entries],
         "links": [f"../entries/{entry.id}.html" for entry in entries],
-        "query": f"?a={entries[0].id}&b={entries[1].id}",
         "board": (f"../boards/{board.key.slug}.html", board_title(board)),
         "labels_of": (*board.key.labels, one.evidence),
         "counts": (better, worse, still),

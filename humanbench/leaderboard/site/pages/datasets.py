@@ -40,18 +40,21 @@ def overview() -> Page:
     for task in tasks():
         members = [card for card in cards().values() if card.task == task.name]
         members.sort(key=lambda card: (card.evaluation is None, card.id))
-        groups.append((task.name, task.question, [_dataset_line(card) for card in members]))
+        groups.append((task.name, task.question, [_line(card) for card in members]))
     context = {"evaluated": len(evaluated()), "total": len(cards()), "groups": groups}
     return Page("datasets.html", "datasets.html.j2", "Datasets and tasks", "datasets", context)
 
 
-def _dataset_line(card: DatasetCard) -> dict[str, Any]:
+def _line(card: DatasetCard) -> dict[str, Any]:
+    """What lists of datasets say of one."""
     roles = ["evaluated"] * (card.evaluation is not None) + ["pretraining"] * (card.pretraining is not None)
+    counts = [card.splits[name].samples for name in card.evaluation.test] if card.evaluation else []
     return {
         "id": card.id,
         "name": card.name,
         "role": ", ".join(roles),
         "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}" if card.evaluation else "",
+        "samples": " + ".join(f"{n:,}" if n is not None else "?" for n in counts),
         "licence": card.licence,
         "access": card.access.kind,
     }
@@ -183,7 +186,7 @@ def task(content: Content, task: Task) -> Page:
         "task": task.name,
         "name": task.title,
         "about": task.question,
-        "datasets": [_task_line(load_card(n)) for n in names],
+        "datasets": [_line(load_card(n)) for n in names],
         "columns": published,
         "spans": tables.task_spans(published),
         "published_rows": tables.published_table(keep, published),
@@ -203,16 +206,4 @@ def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dic
         "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
         "rows": [replace(row, anchor=prefix + row.anchor) for row in table["rows"]],
         "more": max(0, len(ranked.entries) - LISTED),
-    }
-
-
-def _task_line(card: DatasetCard) -> dict[str, Any]:
-    assert card.evaluation is not None
-    counts = [card.splits[name].samples for name in card.evaluation.test]
-    return {
-        "id": card.id,
-        "name": card.name,
-        "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}",
-        "samples": " + ".join(f"{n:,}" if n is not None else "?" for n in counts),
-        "access": card.access.kind,
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -49,14 +48,14 @@ _TOGETHER = 50
 def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
-    best = {key: _Ends.of(content.rankings(board)) for key, board in place.items()}
+    ends = {key: _best_and_last(content.rankings(board)) for key, board in place.items()}
     ranks = content.dataset_ranks()
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
 
     def page_of(entry: BoardEntry) -> Page:
         board = place.get(entry.board) if entry.scores else None
         beside = len(content.networks.get(entry.network, ())) > 1
-        page = _entry(entry, board, best.get(entry.board, _Ends({})), ranks.get(entry.id, {}), beside)
+        page = _entry(entry, board, ends.get(entry.board, []), ranks.get(entry.id, {}), beside)
         page.context["failing"] = entry.id in fails
         page.context["subgroups"] = list(_subgroups(entry, content))
         page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
@@ -75,32 +74,20 @@ def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     return neighbours
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """By dataset, the best and the worst value of a board."""
-
-    values: Mapping[str, tuple[float, float]]
-
-    @classmethod
-    def of(cls, ranked: list[Ranked]) -> _Ends:
-        ends: dict[str, tuple[float, float]] = {}
-        for name in columns_of_results({name for one in ranked for name in one.columns}):
-            values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
-            if values:
-                ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
-                ends[name] = (ordered[0], ordered[-1])
-        return cls(ends)
-
-    @cached_property
-    def lines(self) -> list[dot_charts.Line]:
-        """Both for the charts of any entry, which show the datasets that the entry has a value on."""
-        return [
-            dot_charts.Line(text, {name: (ends[i], math.nan, math.nan) for name, ends in self.values.items()})
-            for i, text in enumerate(("best of the board", "last of the board"))
-        ]
+def _best_and_last(ranked: list[Ranked]) -> list[dot_charts.Line]:
+    """The best and the worst value of a board on every dataset, for the charts of any of its entries, which show the
+    datasets that the entry has a value on."""
+    best, last = dict[str, tuple[float, float, float]](), dict[str, tuple[float, float, float]]()
+    for name in columns_of_results({name for one in ranked for name in one.columns}):
+        values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
+        values.sort(reverse=direction(main_metric(name)).higher_is_better)
+        best[name], last[name] = (values[0], math.nan, math.nan), (values[-1], math.nan, math.nan)
+    return [dot_charts.Line("best of the board", best), dot_charts.Line("last of the board", last)]
 
 
-def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str, str], beside: bool) -> Page:
+def _entry(
+    entry: BoardEntry, board: Board | None, ends: list[dot_charts.Line], ranks: dict[str, str], beside: bool
+) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
     columns = columns_of(columns_of_results(set(entry.scores)))
@@ -116,7 +103,7 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
         "parts": list(_parts(entry, columns)),
         "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
-        **dot_charts.charts_of("dots", columns, _against_board(entry, best), "../", not entry.board.synthetic),
+        **dot_charts.charts_of("dots", columns, _against_board(entry, ends), "../", not entry.board.synthetic),
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
         "cells": tables.filled(_CELL, [_cell(r) for r in results]),
@@ -125,12 +112,10 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
 
 
-def _against_board(entry: BoardEntry, best: _Ends) -> list[dot_charts.Line]:
+def _against_board(entry: BoardEntry, ends: list[dot_charts.Line]) -> list[dot_charts.Line]:
     """The entry, the best and the worst of its board, where there is any other."""
-    there = [best.values[name] for name in entry.scores if name in best.values]
-    if all(first == last for first, last in there):
-        return []
-    return [*dot_charts.entry_lines([entry]), *best.lines]
+    values = [{line.values[name][0] for line in ends if name in line.values} for name in entry.scores]
+    return [*dot_charts.entry_lines([entry]), *ends] if any(len(both) > 1 for both in values) else []
 
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
