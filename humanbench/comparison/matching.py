@@ -10,7 +10,7 @@ from functools import cached_property
 from humanbench.errors import HumanbenchError
 from humanbench.names import mark
 from humanbench.results import Result
-from humanbench.results.cells import CellKey, CellNumber, CellRuns, cell_numbers, grouped
+from humanbench.results.cells import CellKey, CellNumber, CellRuns, grouped, numbers_of
 from humanbench.results.shipped import recipe_mark, same_recipe
 from humanbench.results.stored import labels_of, read_stored
 
@@ -33,9 +33,7 @@ class Run:
     @cached_property
     def numbers(self) -> Mapping[CellKey, CellNumber | None]:
         """The number of each cell that has one, with its interval."""
-        usable = [cell for cell in self.cells.values() if not cell.problem]
-        numbers = cell_numbers(cell.results for cell in usable)
-        return {cell.key: number for cell, number in zip(usable, numbers, strict=True)}
+        return numbers_of([cell for cell in self.cells.values() if not cell.problem])
 
     def of(self, datasets: Sequence[str]) -> dict[CellKey, CellRuns]:
         """The cells of these datasets, all without any; `HumanbenchError` where one is none of the run's."""

@@ -134,7 +134,9 @@ def judgement(
 
     `significant` is the least difference that would have been.
     """
-    verdict = _verdict(gain, corrected)
+    verdict: Verdict = "better" if gain > 0 else "worse"
+    if not corrected < LEVEL or gain == 0:  # `nan` establishes nothing
+        verdict = "no difference"
     low, high = np.nanquantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
     return Judgement(
         low=float(low),
@@ -147,13 +149,6 @@ def judgement(
         verdict=verdict,
         regression=verdict == "worse" and -gain > margin,
     )
-
-
-def _verdict(gain: float, corrected: float) -> Verdict:
-    """What a gain (positive: better) and its corrected p-value come to; `nan` establishes nothing."""
-    if not corrected < LEVEL or gain == 0:
-        return "no difference"
-    return "better" if gain > 0 else "worse"
 
 
 def _seed_errors(cell: Measured, noise: Noise) -> Floats:

@@ -12,7 +12,7 @@ from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
 from humanbench.export.boards import cells_by_row
 from humanbench.names import shown
-from humanbench.results.cells import CellNumber, CellRuns, cell_numbers
+from humanbench.results.cells import CellNumber, CellRuns, numbers_of
 from humanbench.results.stored import StoredResult, labels_of
 from humanbench.tasks.registry import task_for
 
@@ -46,12 +46,10 @@ def _row(cells: Sequence[CellRuns], regime: str) -> Iterator[EvalResult]:
     """The evaluations of a row: of each finished cell the metrics that its card reports, the main one first."""
     done = [cell for cell in cells if not cell.failed]
     reported = {cell.key: _reported(cell) for cell in done}
-    numbers = {
-        name: cell_numbers([cell.results for cell in done], name) for names in reported.values() for name in names
-    }
-    for index, cell in enumerate(done):
+    numbers = {name: numbers_of(done, name) for names in reported.values() for name in names}
+    for cell in done:
         for name in reported[cell.key]:
-            if (number := numbers[name][index]) is not None:
+            if (number := numbers[name][cell.key]) is not None:
                 yield _evaluation(cell, regime, name, number)
 
 

@@ -15,7 +15,7 @@ Both are independent, so the interval reaches to the root of the sum of their sq
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -169,6 +169,12 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
     rows = lists_by((row_of(cell[0]), t) for cell in listed if (t := _trained(cell, None)) is not None)
     sums = {row: spread_sums(members) for row, members in rows.items()}
     return [_number(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
+
+
+def numbers_of(cells: Collection[CellRuns], metric: str | None = None) -> dict[CellKey, CellNumber | None]:
+    """`cell_numbers` by key."""
+    numbers = cell_numbers((cell.results for cell in cells), metric)
+    return {cell.key: number for cell, number in zip(cells, numbers, strict=True)}
 
 
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:

@@ -70,11 +70,6 @@ def fraction_text(fraction: float) -> str:
     return f"{100 * fraction:g} %"
 
 
-def few(fractions: Mapping[float, FractionNumber]) -> bool:
-    """Whether there is any fraction beside all labels."""
-    return any(fraction != ALL for fraction in fractions)
-
-
 @dataclass(frozen=True)
 class Robustness:
     """A row's numbers on a dataset: `plain` on pictures as they are (`nan` where not tested), `values` by corruption

@@ -39,6 +39,11 @@ class Ranked:
         """What the table shows."""
         return self.entries[row].scores.get(column)
 
+    @cached_property
+    def pairs(self) -> EntryPairs:
+        """The differences between any two entries."""
+        return EntryPairs(self)
+
 
 @dataclass(frozen=True)
 class HeadToHead:
@@ -179,7 +184,9 @@ class EntryPairs:
 
     def __init__(self, ranked: Ranked) -> None:
         self.ranked = ranked
-        self.usual = [_usual(ranked, name) for name in ranked.columns]
+        scores = [[ranked.score(row, name) for row in range(len(ranked.entries))] for name in ranked.columns]
+        numbers = [[s.number for s in column if s is not None and np.isfinite(s.value)] for column in scores]
+        self.usual = [ColumnNumbers(of_column, 1) for of_column in numbers]
         """By column the numbers at the level of a single 95 % interval; those of the ranks are corrected."""
 
     def between(self, first: int, second: int) -> list[EntryDifference]:
@@ -210,11 +217,6 @@ class EntryPairs:
 def ground(score: Score) -> str:
     """What a score must have in common with another for their difference to mean something."""
     return ground_of(score.results[0])
-
-
-def _usual(ranked: Ranked, column: str) -> ColumnNumbers:
-    scores: Sequence[Score | None] = [entry.scores.get(column) for entry in ranked.entries]
-    return ColumnNumbers([s.number for s in scores if s is not None and np.isfinite(s.value)], 1)
 
 
 def counts(differences: Sequence[EntryDifference]) -> tuple[int, int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from humanbench.comparison.matching import Run, read_run
 from humanbench.data.corruptions import CorruptedAsOpened, corruption_of
 from humanbench.data.images import opened_through
 from humanbench.errors import HumanbenchError
-from humanbench.files import beside
 from humanbench.leaderboard.site.failures import WORST, TaskFailures, failures_of
-from humanbench.leaderboard.site.writing import templates
+from humanbench.leaderboard.site.writing import replaceable, replacing_folder, templates
 from humanbench.names import shown
-from humanbench.paths import shipped
 from humanbench.progress import track
 from humanbench.results.cells import CellKey, CellRuns, lists_by
 from humanbench.results.stored import labels_of
@@ -52,9 +49,7 @@ def write_failures(
     Beside them stand the labels, and what the run `second` predicts where it has the same cell on the same labels.
     Raises `HumanbenchError` where `out` holds something else, a dataset is none of the run's, or nothing can be drawn.
     """
-    out = out.expanduser().absolute()
-    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
-        raise HumanbenchError(f"{out}: holds something that is not of this command; give --out an empty or new folder")
+    out = replaceable(out, MARK, "of this command")
     first, other = read_run(run), read_run(second) if second is not None else None
     cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
@@ -70,7 +65,7 @@ def write_failures(
     return LocalFailures(out / "index.html", len(drawn_cells), tuple(notes))
 
 
-_DrawnCell = tuple[CellKey, CellRuns, TaskFailures, bool]
+_DrawnCell = tuple[CellRuns, TaskFailures, bool]
 """A cell, its worst units, and whether those of the second run stand beside them."""
 
 
@@ -105,7 +100,7 @@ def _drawn_cells(
         if worst is None:
             notes.append((name, "nothing is wrong there, or the task draws no predictions"))
         else:
-            yield key, cell, worst, beside_it is not None
+            yield cell, worst, beside_it is not None
 
 
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
@@ -136,28 +131,23 @@ def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[st
 
 def _write(out: Path, first: Run, other: Run | None, drawn_cells: Sequence[_DrawnCell], notes: Sequence[str]) -> None:
     tasks = []
-    with beside(out) as place:
-        folder = place / "failures"
-        (folder / "pictures").mkdir(parents=True)
-        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+    with replacing_folder(out) as folder:
+        (folder / "pictures").mkdir()
         (folder / MARK).touch()
-        for number, (key, _, worst, _) in enumerate(drawn_cells):
-            where = f"pictures/{number + 1}-{key.dataset}"
+        for number, (cell, worst, _) in enumerate(drawn_cells, 1):
+            where = f"pictures/{number}-{cell.key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
-            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(_kind(key), 60)})
+            tasks.append({**worst.listed(where), "key": f"cell-{number}", "regime": shown(_kind(cell.key), 60)})
         text = (
             templates()
             .get_template("failures_local.html.j2")
             .render(
                 name=", ".join(map(shown, first.backbones)),
                 second=", ".join(map(shown, other.backbones)) if other is not None else "",
-                synthetic=all(cell.first.result.synthetic for _, cell, _, _ in drawn_cells),
+                synthetic=all(cell.first.result.synthetic for cell, _, _ in drawn_cells),
                 notes=[shown(note, 300) for note in notes],
                 tasks=tasks,
             )
         )
         (folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
-        if out.exists():
-            out.rename(place / "before")
-        folder.rename(out)

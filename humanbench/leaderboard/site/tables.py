@@ -325,16 +325,15 @@ class ParetoList:
 
 def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> list[ParetoList]:
     """By parameters and by latency, of the entries of a ranking of which these are known, where these are several."""
-    return [_list(ranked, columns, root, cost) for cost in pareto_costs(ranked.entries)]
-
-
-def _list(ranked: Ranked, columns: Sequence[TableColumn], root: str, cost: CostColumn) -> ParetoList:
-    costs = [cost.of(entry) for entry in ranked.entries]
-    known = [i for i, value in enumerate(costs) if math.isfinite(value)]
-    places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
-    best = [known[k] for k in reversed(front(places))]
-    rows = rows_of(best[:MOST], ranked, columns, root, [cost])
-    return ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), max(0, len(best) - MOST))
+    lists = []
+    for cost in pareto_costs(ranked.entries):
+        costs = [cost.of(entry) for entry in ranked.entries]
+        known = [i for i, value in enumerate(costs) if math.isfinite(value)]
+        places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
+        best = [known[k] for k in reversed(front(places))]
+        rows, more = rows_of(best[:MOST], ranked, columns, root, [cost]), max(0, len(best) - MOST)
+        lists.append(ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), more))
+    return lists
 
 
 @dataclass(frozen=True)

@@ -79,23 +79,36 @@ def build_site(
     `samples` are drawn predictions by task, `groups` metrics by group by the SHA-256 of the predictions. Raises
     `SiteError` where `out` holds something that is not an earlier site.
     """
-    out = out.expanduser().absolute()
-    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
-        raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
+    out = replaceable(out, MARK, "a leaderboard")
     content, state = _since(out, Content(boards(entries), entries, events, samples or {}, groups or {}))
-    with uncollected(), beside(out) as place:
-        folder = place / "site"
-        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+    with uncollected(), replacing_folder(out) as folder:
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
         others = (partial(_write_data, folder, content), partial(_write_samples, folder, content))
         do_all([*_pages(folder, content), *others], two=len(entries) >= _MANY)
         _write(folder / changes.STATE, state.to_json())
         count = sum(1 for _ in folder.rglob("*.html"))
+    out.chmod(0o755)
+    return Site(out, count, len(entries))
+
+
+def replaceable(out: Path, mark: str, what: str) -> Path:
+    """The folder to write, if it is new or empty or bears this mark; else `SiteError` says that it is not `what`."""
+    out = out.expanduser().absolute()
+    if out.exists() and not (out.is_dir() and ((out / mark).is_file() or not any(out.iterdir()))):
+        raise SiteError(f"{out}: holds something that is not {what}; give --out an empty or new folder")
+    return out
+
+
+@contextmanager
+def replacing_folder(out: Path) -> Iterator[Path]:
+    """A new folder with the style sheets and scripts of all pages, which takes the place of `out` after the block."""
+    with beside(out) as place:
+        folder = place / "new"
+        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+        yield folder
         if out.exists():
             out.rename(place / "before")
         folder.rename(out)
-    out.chmod(0o755)
-    return Site(out, count, len(entries))
 
 
 def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:

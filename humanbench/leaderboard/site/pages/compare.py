@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
+from humanbench.leaderboard.model.boards import Board, EntryDifference, Ranked, counts, ground
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, heading
@@ -72,9 +72,9 @@ def compare(content: Content) -> Iterable[Page]:
     listed, made = [], []
     written: set[str] = set()
     for board, one in _tables(content):
-        pairs, costs = content.pairs(one), cost_columns(one.entries)
+        costs = cost_columns(one.entries)
         first, paths = _first(one), _paths(one)
-        by_pair = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
+        by_pair = {(a, b): one.pairs.between(a, b) for a, b in combinations(first, 2)}
         for (a, b), differences in by_pair.items():
             networks = one.entries[a].network, one.entries[b].network
             path = paths[one.entries[a].id, one.entries[b].id]
@@ -173,14 +173,13 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
     datasets: set[str] = set()
     for board, one in content.ranked:
         name, costs = table_name(board, one), cost_columns(one.entries)
-        pairs = content.pairs(one)
-        scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
+        scores = [_numbers(one, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
             cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
             rank_and_costs = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
             of_entry.setdefault(entry.id, {})[name] = {"about": rank_and_costs, "cells": cells}
-        listed.append(_listed(board, one, name, pairs, costs))
+        listed.append(_listed(board, one, name, costs))
     known = {}
     for c in columns_of(sorted(datasets)):
         known[c.id] = {"short": c.short, "name": c.name, "task": c.task, "hue": hue(c.task)}
@@ -196,10 +195,10 @@ def _script(value: Any) -> str:
     return json_of(value).rstrip("\n").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _numbers(one: Ranked, pairs: EntryPairs, column: int) -> dict[int, list[Any]]:
+def _numbers(one: Ranked, column: int) -> dict[int, list[Any]]:
     """By entry what its cell's difference with any other is reckoned from: the ground, half of the interval, the terms
     of `humanbench.results.apart` at 95 %, and the factor of its units at the level of the ranks."""
-    ranks, usual = one.ranking.columns[column], pairs.usual[column]
+    ranks, usual = one.ranking.columns[column], one.pairs.usual[column]
     terms, corrected = usual.terms(), ranks.numbers.terms()
     by_row = {}
     for i, entry in enumerate(one.entries):
@@ -210,10 +209,10 @@ def _numbers(one: Ranked, pairs: EntryPairs, column: int) -> dict[int, list[Any]
     return by_row
 
 
-def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequence[CostColumn]) -> dict[str, Any]:
+def _listed(board: Board, one: Ranked, name: str, costs: Sequence[CostColumn]) -> dict[str, Any]:
     quantiles = [
         max((of.quantiles() for of in columns), key=len)
-        for columns in (pairs.usual, [column.numbers for column in one.ranking.columns])
+        for columns in (one.pairs.usual, [column.numbers for column in one.ranking.columns])
     ]
     return {
         "name": name,

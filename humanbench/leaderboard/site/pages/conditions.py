@@ -19,7 +19,7 @@ from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results import Result
 from humanbench.results.cells import CellNumber, lists_by
 from humanbench.results.columns import columns_of_results
-from humanbench.results.conditions import ALL, FractionNumber, Robustness, by_fraction, few, fraction_text, robustness
+from humanbench.results.conditions import ALL, FractionNumber, Robustness, by_fraction, fraction_text, robustness
 
 Measured = tuple[Result, CellNumber]
 """A result of a cell, and the cell's number over its seeds."""
@@ -88,7 +88,7 @@ def condition_pages(content: Content) -> list[tuple[str, str, str]]:
 
 def _fractions(metric: str, cells: list[Measured]) -> dict[float, FractionNumber] | None:
     fractions = by_fraction(metric, cells)
-    return fractions if few(fractions) else None
+    return fractions if fractions.keys() - {ALL} else None
 
 
 def _few_group(position: int, columns: list[TableColumn], rows: Rows[dict[float, FractionNumber]]) -> dict[str, Any]:

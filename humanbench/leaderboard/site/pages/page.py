@@ -9,7 +9,7 @@ from typing import Any
 
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.boards import Board, EntryPairs, Ranked
+from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
@@ -48,7 +48,6 @@ class Content:
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
     groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
     _rankings: dict[tuple[str, str | None], list[Ranked]] = field(default_factory=dict, init=False, repr=False)
-    _pairs: dict[int, EntryPairs] = field(default_factory=dict, init=False, repr=False)
 
     def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
         """The rankings of a board, over all scenarios or one; each is computed once."""
@@ -63,13 +62,6 @@ class Content:
     def usual(self) -> list[Board]:
         """The boards of what was trained on all labels and tested on the pictures as they are."""
         return [board for board in self.boards if not board.key.condition]
-
-    def pairs(self, ranked: Ranked) -> EntryPairs:
-        """Differences between any two entries of one of the rankings."""
-        known = self._pairs.get(id(ranked))
-        if known is None or known.ranked is not ranked:
-            known = self._pairs[id(ranked)] = EntryPairs(ranked)
-        return known
 
     @property
     def ranked(self) -> list[tuple[Board, Ranked]]:
