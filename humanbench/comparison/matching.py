@@ -109,10 +109,9 @@ def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:
     for cell, name in ((base, "BASE"), (new, "NEW")):
         if cell.problem:
             return Pair(key, base, new, f"{name} {cell.problem}")
-    problems = list(incompatible(base.first.result, new.first.result))
-    if problems:
-        return Pair(key, base, new, "; ".join(problems))
     a, b = base.first.result, new.first.result
+    if problems := list(incompatible(a, b)):
+        return Pair(key, base, new, "; ".join(problems))
     notes = []
     if a.cell.data_sha256 != b.cell.data_sha256:
         notes.append("the labels are the same, files of pictures differ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from typing import Literal, get_args
 
@@ -17,13 +16,6 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PathLike = str | os.PathLike[str]
 
-_WRITER = {
-    "model-card": "humanbench.export.model_card:model_card",
-    "latex": "humanbench.export.latex:latex",
-    "markdown": "humanbench.export.markdown:markdown",
-    "csv": "humanbench.export.table:csv_table",
-}
-
 _ONE_TABLE = ("model-card", "csv")
 """Forms that hold everything in one place, and so cannot hold synthetic and real numbers."""
 
@@ -37,6 +29,11 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     Raises `ResultError` for what is no run, `HumanbenchError` for an unknown form and for results that do not go
     together: synthetic and real ones where there is one table, or two of one cell and seed.
     """
+    from humanbench.export.latex import latex
+    from humanbench.export.markdown import markdown
+    from humanbench.export.model_card import model_card
+    from humanbench.export.table import csv_table
+
     for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
         if given is not None and given not in known:
             raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
@@ -49,7 +46,6 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
             f"these runs hold real and synthetic results, which do not go into one {form}: choose with --only real or "
             "--only synthetic"
         )
-    module, function = _WRITER[form].split(":")
-    writer = getattr(importlib.import_module(module), function)
-    text: str = writer(entries, name) if form == "model-card" else writer(entries)
-    return text
+    if form == "model-card":
+        return model_card(entries, name)
+    return {"latex": latex, "markdown": markdown, "csv": csv_table}[form](entries)

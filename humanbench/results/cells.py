@@ -100,17 +100,15 @@ def _cell(key: CellKey, entries: list[StoredResult]) -> CellRuns:
     done = [entry for entry in entries if entry.result.status == "done"]
     if not done:
         return CellRuns(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
+    problem, seeds = "", [entry.result.seed for entry in done]
     if differing := _differing(done):
-        return CellRuns(key, tuple(done), f"holds results of it that differ in {differing}; name one results file")
-    seeds = [entry.result.seed for entry in done]
-    if len(set(seeds)) < len(seeds):
+        problem = f"holds results of it that differ in {differing}; name one results file"
+    elif len(set(seeds)) < len(seeds):
         twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-        return CellRuns(
-            key, tuple(done), f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
-        )
-    if not all(math.isfinite(entry.result.value) for entry in done):
-        return CellRuns(key, tuple(done), f"has no finite {done[0].result.main}")
-    return CellRuns(key, tuple(done))
+        problem = f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
+    elif not all(math.isfinite(entry.result.value) for entry in done):
+        problem = f"has no finite {done[0].result.main}"
+    return CellRuns(key, tuple(done), problem)
 
 
 def _differing(entries: list[StoredResult]) -> str:

@@ -152,10 +152,8 @@ def _row(result: Result) -> dict[str, Any]:
         for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
     }
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
-    row |= {"synthetic": result.synthetic, "procedural": result.procedural}
-    row |= {"subset": result.subset, "condition": result.condition}
-    row |= {"reason": result.reason, "cell": result.cell.id}
-    row |= costs_of(result)
+    row |= {name: getattr(result, name) for name in ("synthetic", "procedural", "subset", "condition", "reason")}
+    row |= {"cell": result.cell.id, **costs_of(result)}
     return row | {name: metric.value for name, metric in result.metrics.items()}
 
 

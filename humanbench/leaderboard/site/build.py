@@ -60,8 +60,7 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
         folder = Path(run) if Path(run).is_dir() else Path(run).parent.parent
         results += loaded
         folders |= {r.cell.id: folder for r in loaded}
-        record = recorded(folder)
-        if record is not None:
+        if (record := recorded(folder)) is not None:
             records[record.weights_sha256] = record
 
     def seen(result: Result) -> tuple[str, ...] | None:

@@ -164,17 +164,16 @@ def speed_fields(entry: BoardEntry) -> dict[str, Any]:
 
     Empty where nothing was measured; of several devices the first by name.
     """
-    fields: dict[str, Any] = dict.fromkeys(SPEED_FIELDS)
-    keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
-    for device, precision in sorted(keys)[:1]:
-        (one, many), memory, joules = (
-            [known.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
-            for known in (entry.speeds, entry.memory, entry.joules)
-        )
-        numbers = (many, 1000 / one, *memory, *joules)
-        known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
-        fields = dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
-    return fields
+    if not entry.speeds:
+        return dict.fromkeys(SPEED_FIELDS)
+    device, precision = min((device, measure.partition("_")[2]) for device, measure in entry.speeds)
+    (one, many), memory, joules = (
+        [measures.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
+        for measures in (entry.speeds, entry.memory, entry.joules)
+    )
+    numbers = (many, 1000 / one, *memory, *joules)
+    known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
+    return dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
 
 
 SPEED_FIELDS = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,22 +51,17 @@ def write_failures(
     """
     out = replaceable(out, MARK, "of this command")
     first, other = read_run(run), read_run(second) if second is not None else None
-    cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
-    drawn_cells = list(_drawn_cells(cells, other, ground, count, noted))
+    drawn_cells = list(_drawn_cells(first.of(datasets).values(), other, ground, count, noted))
     notes = folded_notes(noted)
     if not drawn_cells:
         raise HumanbenchError(f"nothing of {first.name} can be drawn: {'; '.join(notes) or 'it has no results'}")
-    if other is not None and not any(beside_it for *_, beside_it in drawn_cells):
+    if other is not None and not any(worst.second for _, worst in drawn_cells):
         raise HumanbenchError(
             f"nothing of {other.name} can stand beside {first.name}: {'; '.join(notes)}; take another --second, or none"
         )
     _write(out, first, other, drawn_cells, notes)
     return LocalFailures(out / "index.html", len(drawn_cells), tuple(notes))
-
-
-_DrawnCell = tuple[CellRuns, TaskFailures, bool]
-"""A cell, its worst units, and whether those of the second run stand beside them."""
 
 
 def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
@@ -76,10 +71,11 @@ def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _drawn_cells(
-    cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
-) -> Iterator[_DrawnCell]:
-    for key, cell in track(list(cells.items()), "looking for the worst"):
-        name = f"{key.dataset}, {_kind(key)}"
+    cells: Collection[CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
+) -> Iterator[tuple[CellRuns, TaskFailures]]:
+    """Each cell of which something is wrong with its worst units; of the others `notes` takes why not."""
+    for cell in track(cells, "looking for the worst"):
+        name = f"{cell.key.dataset}, {_kind(cell.key)}"
         try:
             if cell.problem:
                 raise HumanbenchError(f"the run {cell.problem}")
@@ -87,7 +83,7 @@ def _drawn_cells(
             beside_it = None
             if other is not None:
                 try:
-                    beside_it = _other(key, cell, other, ground)
+                    beside_it = _other(cell, other, ground)
                 except HumanbenchError as error:
                     notes.append((name, f"nothing stands beside it: {error}"))
             corruption = cell.first.result.corruption
@@ -100,7 +96,7 @@ def _drawn_cells(
         if worst is None:
             notes.append((name, "nothing is wrong there, or the task draws no predictions"))
         else:
-            yield cell, worst, beside_it is not None
+            yield cell, worst
 
 
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
@@ -115,26 +111,29 @@ def _kind(key: CellKey) -> str:
     return ", ".join(filter(None, (key.regime, key.variant, key.condition)))
 
 
-def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
+def _other(cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
     """The second run's predictions for the cell: of the same regime where it has that, else of another that was tested
     on the same pictures."""
-    on_it = [one for one in other.cells.values() if one.key.dataset == key.dataset and not one.problem]
+    on_it = [one for one in other.cells.values() if one.key.dataset == cell.key.dataset and not one.problem]
     alike = [one for one in on_it if one.first.result.corruption == cell.first.result.corruption]
-    its = next((one for one in alike if one.key == key), alike[0] if alike else None)
+    its = next((one for one in alike if one.key == cell.key), alike[0] if alike else None)
     if its is None:
-        raise HumanbenchError(f"{other.name} has no result on it" + (f" with {key.condition}" if key.condition else ""))
+        condition = f" with {cell.key.condition}" if cell.key.condition else ""
+        raise HumanbenchError(f"{other.name} has no result on it{condition}")
     if labels_of(its.first.result) != labels_of(cell.first.result):
         raise HumanbenchError(f"{other.name} was tested on other labels of it")
     guess, _, _ = _guess(its, ground, other.name)
     return guess
 
 
-def _write(out: Path, first: Run, other: Run | None, drawn_cells: Sequence[_DrawnCell], notes: Sequence[str]) -> None:
+def _write(
+    out: Path, first: Run, other: Run | None, drawn_cells: Sequence[tuple[CellRuns, TaskFailures]], notes: Sequence[str]
+) -> None:
     tasks = []
     with replacing_folder(out) as folder:
         (folder / "pictures").mkdir()
         (folder / MARK).touch()
-        for number, (cell, worst, _) in enumerate(drawn_cells, 1):
+        for number, (cell, worst) in enumerate(drawn_cells, 1):
             where = f"pictures/{number}-{cell.key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
@@ -145,7 +144,7 @@ def _write(out: Path, first: Run, other: Run | None, drawn_cells: Sequence[_Draw
             .render(
                 name=", ".join(map(shown, first.backbones)),
                 second=", ".join(map(shown, other.backbones)) if other is not None else "",
-                synthetic=all(cell.first.result.synthetic for cell, _, _ in drawn_cells),
+                synthetic=all(cell.first.result.synthetic for cell, _ in drawn_cells),
                 notes=[shown(note, 300) for note in notes],
                 tasks=tasks,
             )

@@ -260,8 +260,8 @@ def load_store(store: Path) -> list[Accepted]:
     for one in accepted:
         if one.problem and not one.withdrawn and one.manifest is None:
             raise StoreError(f"{one.problem}; put back what was accepted, or withdraw {one.id}")
-    if strays := _strays(store, events):
-        raise StoreError(_unaccepted(store, strays))
+    if unaccepted := _unaccepted(store, events):
+        raise StoreError(unaccepted)
     return accepted
 
 
@@ -278,8 +278,8 @@ def verify_store(store: Path) -> list[str]:
     ]
     hashes = FileHashes(remember=False)
     wrong += [one.problem for one in _loaded(store, events, hashes) if one.problem]
-    strays = _strays(store, events)
-    return [*wrong, _unaccepted(store, strays)] if strays else wrong
+    unaccepted = _unaccepted(store, events)
+    return [*wrong, unaccepted] if unaccepted else wrong
 
 
 def _recover(store: Path) -> list[LogEvent]:
@@ -289,8 +289,8 @@ def _recover(store: Path) -> list[LogEvent]:
     as an acceptance that was cut off cannot be one.
     """
     events, torn = read_events(store)
-    if strays := _strays(store, events):
-        raise StoreError(_unaccepted(store, strays))
+    if unaccepted := _unaccepted(store, events):
+        raise StoreError(unaccepted)
     for place in _staged(store):
         if not _is_folder(place) and not _is_nothing(place):
             raise StoreError(_no_acceptance(place))
@@ -328,8 +328,14 @@ def _no_acceptance(place: Path) -> str:
     return f"{place}: is no folder, so no acceptance of humanbench's that was cut off; remove it"
 
 
-def _unaccepted(store: Path, names: Sequence[str]) -> str:
-    """What to do about folders that no line of the log accepts: more often the log is damaged than they are strange."""
+def _unaccepted(store: Path, events: Sequence[LogEvent]) -> str:
+    """What to do about folders that no line of the log accepts: more often the log is damaged than they are strange.
+    Empty where there are none."""
+    known = {event.submission for event in events}
+    places = [p for p in sorted(store.iterdir()) if p.is_dir() or p.is_symlink()] if store.is_dir() else []
+    names = [place.name for place in places if place.name not in known and place.name[0] != "."]
+    if not names:
+        return ""
     named = ", ".join(repr(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     what, them, were = ("folders", "them", "were") if len(names) > 1 else ("folder", "it", "was")
@@ -337,13 +343,6 @@ def _unaccepted(store: Path, names: Sequence[str]) -> str:
         f"{store}: {what} {named}{more} {were} never accepted by a line of {LOG}, which may be damaged or lost: "
         f"{FROM_A_COPY}; or move {them} away if no copy of it ever accepted {them}"
     )
-
-
-def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
-    """Names of folders that nobody accepted."""
-    known = {event.submission for event in events}
-    places = sorted(store.iterdir()) if store.is_dir() else []
-    return [p.name for p in places if p.name not in known and p.name[0] != "." and (p.is_dir() or p.is_symlink())]
 
 
 def _loaded(
