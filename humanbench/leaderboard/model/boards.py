@@ -96,6 +96,11 @@ class Board:
         """Columns that were ranked already: those of a whole board and of its parts are the same."""
         return {} if self.part_of is None else self.part_of.known_columns
 
+    @cached_property
+    def _rankings(self) -> dict[str | None, list[Ranked]]:
+        """By scenario those that were made."""
+        return {}
+
     def scenarios(self) -> list[str]:
         """Those that occur, in the usual order."""
         there = {score.scenario for entry in self.entries for score in entry.scores.values()}
@@ -118,14 +123,17 @@ class Board:
         return Board(self.key, tuple(reduced), self.part_of or self)
 
     def ranked(self, scenario: str | None = None) -> list[Ranked]:
-        """A ranking per evidence, of all cells or of those of a scenario; empty ones are left out."""
-        tables = []
-        for evidence in EVIDENCE:
-            chosen = [_only(entry, evidence, scenario) for entry in self.entries]
-            chosen = [entry for entry in chosen if entry.scores]
-            if chosen:
-                tables.append(_rank(chosen, evidence, self))
-        return tables
+        """A ranking per evidence, of all cells or of those of a scenario; empty ones are left out. Made once."""
+        if scenario is not None and self.scenarios() == [scenario]:
+            return self.ranked()
+        if scenario not in self._rankings:
+            tables = []
+            for evidence in EVIDENCE:
+                narrowed = [_only(entry, evidence, scenario) for entry in self.entries]
+                if chosen := [entry for entry in narrowed if entry.scores]:
+                    tables.append(_rank(chosen, evidence, self))
+            self._rankings[scenario] = tables
+        return self._rankings[scenario]
 
 
 def _rank(entries: Sequence[BoardEntry], evidence: Evidence, board: Board) -> Ranked:

@@ -192,7 +192,7 @@ def _write_data(folder: Path, content: Content) -> None:
     for board in content.boards:
         for scenario in (None, *board.scenarios()):
             name = board.key.slug if scenario is None else f"{board.key.slug}-{scenario}"
-            for one in content.rankings(board, scenario):
+            for one in board.ranked(scenario):
                 _write(folder / f"data/boards/{name}-{one.evidence}.csv", rawdata.board_csv(one))
 
 

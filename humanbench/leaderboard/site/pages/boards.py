@@ -24,7 +24,7 @@ def boards(content: Content) -> Iterable[Page]:
 
 def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
-    ranked = content.rankings(board, scenario)
+    ranked = board.ranked(scenario)
     # The benchmark's columns and what else there are results of, over all scenarios; of one scenario, those it has.
     used = columns_of_results({name for one in ranked for name in one.columns})
     columns = content.columns(board) if scenario is None else columns_of(used)

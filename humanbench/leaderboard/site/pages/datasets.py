@@ -69,7 +69,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
     ]
     printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
-    usual = [(board, one) for board in content.usual for one in content.rankings(board)]
+    usual = [(board, one) for board in content.usual for one in board.ranked()]
     context = {
         "card": card,
         "arrow": arrow,

@@ -48,7 +48,7 @@ _TOGETHER = 50
 def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
-    ends = {key: _best_and_last(content.rankings(board)) for key, board in place.items()}
+    ends = {key: _best_and_last(board.ranked()) for key, board in place.items()}
     ranks = content.dataset_ranks()
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
 

@@ -32,7 +32,7 @@ CHANGES = 300
 def index(content: Content) -> Page:
     """The first page: what the benchmark is, the boards, the paper's numbers, the best of each board."""
     columns = content.columns()
-    listed = [(board, content.rankings(board)) for board in content.usual]
+    listed = [(board, board.ranked()) for board in content.usual]
     context = {
         "facts": [
             (len(benchmark_columns()), "datasets", "datasets.html"),

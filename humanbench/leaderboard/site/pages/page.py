@@ -47,16 +47,6 @@ class Content:
     events: Sequence[Event]
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
     groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
-    _rankings: dict[tuple[str, str | None], list[Ranked]] = field(default_factory=dict, init=False, repr=False)
-
-    def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
-        """The rankings of a board, over all scenarios or one; each is computed once."""
-        known = self._rankings.get((board.key.slug, scenario))
-        if known is None:
-            whole = scenario is not None and board.scenarios() == [scenario]
-            known = self.rankings(board) if whole else board.ranked(scenario)
-            self._rankings[board.key.slug, scenario] = known
-        return known
 
     @property
     def usual(self) -> list[Board]:
@@ -66,7 +56,7 @@ class Content:
     @property
     def ranked(self) -> list[tuple[Board, Ranked]]:
         """Every table of every board, over all scenarios."""
-        return [(board, one) for board in self.boards for one in self.rankings(board)]
+        return [(board, one) for board in self.boards for one in board.ranked()]
 
     def dataset_ranks(self) -> dict[str, dict[str, str]]:
         """By entry and dataset, the rank with its interval."""
