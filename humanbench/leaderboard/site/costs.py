@@ -123,11 +123,11 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
     if place := _common([entry.speeds for entry in ranked.entries], "32_"):
         chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
-        every = [
+        points = [
             Point(entry.name, of(entry), float(mean), link=f"{root}entries/{entry.id}.html")
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
+            if math.isfinite(of(entry))
         ]
-        points = [point for point in every if math.isfinite(point.x)]
         if len({point.x for point in points}) >= 2:
             title = f"Mean rank and {text}"
             axis = "images per second" if name == "speed" else text.partition(" of ")[0]

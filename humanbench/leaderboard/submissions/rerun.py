@@ -84,19 +84,19 @@ def rerun(
         raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
     suite: Suite = "mini" if key.suite == "mini" else "humanbench-v1"
     done = [result for score in entry.scores.values() for result in score.results]
-    first = done[0].cell if done else None
     cells: list[Again] = []
     for seed in sorted({result.seed for result in done}):
         before = {result.dataset: result for result in done if result.seed == seed}
+        condition = done[0].cell  # one for all cells of an entry
         results = evaluate(
             backbone,
             key.regime,
             list(before),
             suite=suite,
             variant=key.variant or None,
-            fraction=first.fraction if first else None,
-            draw=first.draw or 0 if first else 0,
-            corrupt=first.corruption if first else None,
+            fraction=condition.fraction,
+            draw=condition.draw or 0,
+            corrupt=condition.corruption,
             seed=seed,
             checkpoint=where,
             data_root=data_root,

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from humanbench.by_group import table
+from humanbench.by_group import SubgroupReport, table
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import BoardEntry, Score
@@ -54,11 +54,8 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
 
     def page_of(entry: BoardEntry) -> Page:
         board = place.get(entry.board) if entry.scores else None
-        beside = len(content.networks.get(entry.network, ())) > 1
-        page = _entry(entry, board, ends.get(entry.board, []), ranks.get(entry.id, {}), beside)
-        page.context["failing"] = entry.id in fails
-        page.context["subgroups"] = list(_subgroups(entry, content))
-        page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
+        page = _entry(entry, board, ends.get(entry.board, []), ranks.get(entry.id, {}), content)
+        page.context.update(failing=entry.id in fails, neighbours=beside_it.get(entry.id, []), pages=pages)
         return page
 
     groups = range(0, len(content.entries), _TOGETHER)
@@ -86,10 +83,11 @@ def _best_and_last(ranked: list[Ranked]) -> list[dot_charts.Line]:
 
 
 def _entry(
-    entry: BoardEntry, board: Board | None, ends: list[dot_charts.Line], ranks: dict[str, str], beside: bool
+    entry: BoardEntry, board: Board | None, ends: list[dot_charts.Line], ranks: dict[str, str], content: Content
 ) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
+    beside = len(content.networks.get(entry.network, ())) > 1
     columns = columns_of(columns_of_results(set(entry.scores)))
     context = {
         "entry": entry,
@@ -101,6 +99,7 @@ def _entry(
         "groups": _groups(entry, columns, ranks),
         "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
         "parts": list(_parts(entry, columns)),
+        "subgroups": list(_subgroups(entry, columns, content.groups)),
         "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
         **dot_charts.charts_of("dots", columns, _against_board(entry, ends), "../", not entry.board.synthetic),
@@ -148,11 +147,10 @@ def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, 
         score, rows = entry.scores[column.id], dict[str, dict[str, tuple[str, str]]]()
         families: dict[str, str] = {}
         for metric in score.results[0].metrics:
-            if (family_and_part := part_of(metric)) is None:
-                continue
-            family, _ = family_and_part
-            families[family] = f"{family} {direction(metric).arrow}"
-            rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
+            if (family_and_part := part_of(metric)) is not None:
+                family = family_and_part[0]
+                families[family] = f"{family} {direction(metric).arrow}"
+                rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
         if rows:
             what = PARTS[next(iter(families))]
             numbers = [(name, [of.get(family, ("–", "")) for family in families]) for name, of in rows.items()]
@@ -167,11 +165,13 @@ def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
     return number(value), tables.interval_text(low, high)
 
 
-def _subgroups(entry: BoardEntry, content: Content) -> Iterator[dict[str, Any]]:
+def _subgroups(
+    entry: BoardEntry, columns: list[TableColumn], groups: Mapping[str, SubgroupReport]
+) -> Iterator[dict[str, Any]]:
     """By dataset the tables of the first seed of which there are metrics by group."""
-    for column in columns_of(columns_of_results(set(entry.scores))):
+    for column in columns:
         hashes = [r.provenance.predictions_sha256 for r in entry.scores[column.id].results if r.provenance]
-        report = next((content.groups[sha] for sha in hashes if sha in content.groups), None)
+        report = next((groups[sha] for sha in hashes if sha in groups), None)
         if report is None or report.main != entry.scores[column.id].metric:
             continue
         made = []
