@@ -114,7 +114,7 @@ _MOST = 300
 """Dots of a chart."""
 
 
-def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> list[tuple[Markup, str]]:
+def trade_offs(ranked: Ranked, key: str, most: int | None = None) -> list[tuple[Markup, str]]:
     """Charts of mean rank against each cost in which entries are known to differ, with the cost's name."""
     trades = []
     chosen: list[tuple[str, str, Callable[[BoardEntry], float]]]
@@ -124,7 +124,7 @@ def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> 
         chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
         points = [
-            Point(entry.name, of(entry), float(mean), link=f"{root}entries/{entry.id}.html")
+            Point(entry.name, of(entry), float(mean), link=f"../entries/{entry.id}.html")
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
             if math.isfinite(of(entry))
         ]

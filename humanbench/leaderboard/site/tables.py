@@ -323,7 +323,7 @@ class ParetoList:
     more: int
 
 
-def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> list[ParetoList]:
+def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn]) -> list[ParetoList]:
     """By parameters and by latency, of the entries of a ranking of which these are known, where these are several."""
     lists = []
     for cost in pareto_costs(ranked.entries):
@@ -331,7 +331,7 @@ def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> l
         known = [i for i, value in enumerate(costs) if math.isfinite(value)]
         places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
         best = [known[k] for k in reversed(front(places))]
-        rows, more = rows_of(best[:MOST], ranked, columns, root, [cost]), max(0, len(best) - MOST)
+        rows, more = rows_of(best[:MOST], ranked, columns, "../", [cost]), max(0, len(best) - MOST)
         lists.append(ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), more))
     return lists
 
@@ -345,7 +345,8 @@ class CostTable:
     more: int
 
 
-def cost_table(ranked: Ranked, root: str) -> CostTable:
+def cost_table(ranked: Ranked) -> CostTable:
     """Of the first entries of a ranking."""
     columns, order = all_cost_columns(ranked.entries), [int(i) for i in ranked.ranking.order]
-    return CostTable(tuple(columns), tuple(rows_of(order[:MOST], ranked, [], root, columns)), max(0, len(order) - MOST))
+    rows = rows_of(order[:MOST], ranked, [], "../", columns)
+    return CostTable(tuple(columns), tuple(rows), max(0, len(order) - MOST))

@@ -80,9 +80,9 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
                 "rows": rows,
                 "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
                 **dot_charts.charts_of(f"dots-{one.evidence}", used_columns, first, "../", published),
-                "trades": trade_offs(one, one.evidence, "../"),
-                "paretos": pareto_lists(one, used_columns, "../"),
-                "cost_table": cost_table(one, "../"),
+                "trades": trade_offs(one, one.evidence),
+                "paretos": pareto_lists(one, used_columns),
+                "cost_table": cost_table(one),
             }
         )
     return made

@@ -202,8 +202,8 @@ def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dic
     return {
         **heading(board, ranked.evidence),
         **table,
-        "paretos": pareto_lists(ranked, table["columns"], "../"),
-        "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
+        "paretos": pareto_lists(ranked, table["columns"]),
+        "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", 2),
         "rows": [replace(row, anchor=prefix + row.anchor) for row in table["rows"]],
         "more": max(0, len(ranked.entries) - LISTED),
     }
