@@ -77,11 +77,11 @@ def compare(
     matched = pairs(first, second)
     resamples = resamples_for(sum(not pair.problem for pair in matched))
     ground = Ground(data_root, subset)
-    found = _draws(matched, ground, seed, resamples)
-    report = _report(first, second, found, margin, resamples)
+    drawn_pairs = _draws(matched, ground, seed, resamples)
+    report = _report(first, second, drawn_pairs, margin, resamples)
     if not groups:
         return report
-    changes, absent = _by_groups([pair for pair, known, _ in found if known is not None], ground, seed)
+    changes, absent = _by_groups([pair for pair, known, _ in drawn_pairs if known is not None], ground, seed)
     return report.model_copy(update={"groups": tuple(changes), "groups_absent": tuple(absent)})
 
 
@@ -95,33 +95,31 @@ def _by_groups(compared: list[Pair], ground: Ground, seed: int) -> tuple[list[Gr
     return changes, list(dict.fromkeys(absent))
 
 
-Found = tuple[Pair, DifferenceDraws | None, np.random.Generator]
+DrawnPair = tuple[Pair, DifferenceDraws | None, np.random.Generator]
 
 
-def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> list[Found]:
-    found: list[Found] = []
+def _draws(matched: list[Pair], ground: Ground, seed: int, resamples: int) -> list[DrawnPair]:
+    drawn_pairs: list[DrawnPair] = []
     for pair in track(matched, "comparing cells"):
         rng = np.random.default_rng([seed, int(hashlib.sha256(repr(pair.key).encode()).hexdigest()[:8], 16)])
         if pair.problem:
-            found.append((pair, None, rng))
+            drawn_pairs.append((pair, None, rng))
             continue
         try:
-            found.append((pair, difference_draws(pair, ground, rng, resamples), rng))
+            drawn_pairs.append((pair, difference_draws(pair, ground, rng, resamples), rng))
         except NotComparable as problem:
-            found.append((replace(pair, problem=str(problem)), None, rng))
-    return found
+            drawn_pairs.append((replace(pair, problem=str(problem)), None, rng))
+    return drawn_pairs
 
 
-def _report(base: Run, new: Run, found: list[Found], margin: float | None, resamples: int) -> Comparison:
-    drawn = draw([_measured(pair, known, rng) for pair, known, rng in found if known is not None])
-    judged = iter(zip(drawn, judge(drawn, margin), strict=True))
-    cells, known_draws = [], []
-    for pair, known, _ in found:
+def _report(base: Run, new: Run, drawn_pairs: list[DrawnPair], margin: float | None, resamples: int) -> Comparison:
+    drawn = draw([_measured(pair, known, rng) for pair, known, rng in drawn_pairs if known is not None])
+    judged = iter(judge(drawn, margin))
+    cells = []
+    for pair, known, _ in drawn_pairs:
         there = (("base", base, pair.base), ("new", new, pair.new))
         sides = {name: run.numbers.get(cell.key) for name, run, cell in there if cell is not None}
-        one, verdict = next(judged) if known is not None else (None, None)
-        cells.append(_cell(pair, sides, known, verdict))
-        known_draws.append(one)
+        cells.append(_cell(pair, sides, known, next(judged) if known is not None else None))
     return Comparison(
         base=base.name,
         new=new.name,
@@ -131,17 +129,17 @@ def _report(base: Run, new: Run, found: list[Found], margin: float | None, resam
         resamples=resamples,
         humanbench=__version__,
         cells=tuple(cells),
-        together=tuple(_together(cells, known_draws, margin)),
+        together=tuple(_together([cell for cell in cells if cell.comparable], drawn, margin)),
         averages=tuple(averages(cells)),
-        costs=tuple(_costs(pair for pair, known, _ in found if known is not None)),
+        costs=tuple(_costs(pair for pair, known, _ in drawn_pairs if known is not None)),
     )
 
 
-def _together(cells: list[CellReport], drawn: list[DrawnCell | None], margin: float | None) -> Iterator[TogetherReport]:
+def _together(cells: list[CellReport], drawn: list[DrawnCell], margin: float | None) -> Iterator[TogetherReport]:
     """Each board as a whole, and its tasks where it has several."""
-    known = [(cell, one) for cell, one in zip(cells, drawn, strict=True) if one is not None]
     groups: dict[tuple[str, str], list[DrawnCell]] = {}
-    for board, members in lists_by((cell.board, (cell.task, one)) for cell, one in known).items():
+    placed = ((cell.board, (cell.task, one)) for cell, one in zip(cells, drawn, strict=True))
+    for board, members in lists_by(placed).items():
         tasks = lists_by(members)
         groups[board, OVERALL] = [one for of_task in tasks.values() for one in of_task]
         if len(tasks) > 1:
@@ -155,15 +153,15 @@ def _costs(pairs: Iterable[Pair]) -> Iterator[CostReport]:
 
     What is measured on a device counts where both name the same one, as fast as it was at that hour.
     """
-    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    by_cost: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for pair in pairs:
         results = [cell.first.result for cell in pair.both]
         base, new = map(costs_of, results)
         names = (*_SIDE_BY_SIDE, *_OF_A_DEVICE) if _one_device(*results) else _SIDE_BY_SIDE
         for name in names:
             if (a := base[name]) is not None and (b := new[name]) is not None:
-                found.setdefault((board_of(results[0]), name), []).append((a, b))
-    for (board, name), values in found.items():
+                by_cost.setdefault((board_of(results[0]), name), []).append((a, b))
+    for (board, name), values in by_cost.items():
         a, b = (statistics.median(side) for side in zip(*values, strict=True))
         if a or b:
             yield CostReport(board=board, cost=name, cells=len(values), base=a, new=b)
@@ -193,14 +191,14 @@ def _cell(
     assert shown is not None
     result = shown.first.result
     kind = ("suite", "regime", "variant", "subset", "condition", "synthetic", "other_copy")
-    about = {name: getattr(result, name) for name in ("dataset", "task", "scenario", *kind)}
+    fields = {name: getattr(result, name) for name in ("dataset", "task", "scenario", *kind)}
     metric = next((c.first.result.main for c in (pair.new, pair.base) if c and c.first.result.main), "")
     numbers: dict[str, Any] = {"metric": metric, "notes": pair.notes}
     for name, one in sides.items():
         if one is not None:
             numbers |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_seeds": one.seeds}
     if known is None or judged is None:
-        return CellReport(**about, **numbers, verdict="not comparable", problem=pair.problem)
+        return CellReport(**fields, **numbers, verdict="not comparable", problem=pair.problem)
     numbers |= vars(judged)
     numbers |= {"method": known.method, "n": known.n, "unit": known.unit, "notes": (*pair.notes, *known.notes)}
-    return CellReport(**about, **numbers)
+    return CellReport(**fields, **numbers)

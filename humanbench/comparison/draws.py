@@ -66,14 +66,14 @@ def difference_draws(pair: Pair, ground: Ground, rng: np.random.Generator, resam
     """
     base, new = pair.both
     try:
-        found = _paired(base, new, ground, rng, resamples)
+        drawn = _paired(base, new, ground, rng, resamples)
     except NotHere as reason:
-        found = _unpaired(base, new, rng, resamples, str(reason))
-    if found.n < 2:
-        raise NotComparable(f"a single {found.unit} was tested: nothing says how certain its number is")
-    if np.isnan(found.draws).all():
+        drawn = _unpaired(base, new, rng, resamples, str(reason))
+    if drawn.n < 2:
+        raise NotComparable(f"a single {drawn.unit} was tested: nothing says how certain its number is")
+    if np.isnan(drawn.draws).all():
         raise NotComparable(f"{base.first.result.main} is undefined in every resample")
-    return found
+    return drawn
 
 
 def scores_of(cell: CellRuns, ground: Ground, name: str = "the run") -> list[Scores]:

@@ -49,18 +49,18 @@ _AVERAGES = ("scenario", "cells", "mean rank BASE", "mean rank NEW", "mean relat
 
 def headline(report: ComparisonRecord) -> str:
     """The outcome in one sentence."""
-    compared, found, together = len(report.comparable), report.regressions, report.together_regressions
+    compared, regressions, together = len(report.comparable), report.regressions, report.together_regressions
     verdicts = [cell.verdict for cell in report.cells]
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("better", "worse", "no difference", "not comparable"))
     if not compared:
         return f"None of {_number_of(len(verdicts), 'cell')} can be compared."
     groups = [f"{group.group} {signed(group.change)} % over {_number_of(group.cells, 'cell')}" for group in together]
     worse = f" Worse together: {', '.join(groups)}." if groups else ""
-    if not found:
+    if not regressions:
         first = "No regression of a single cell" if groups else "No regression"
         return f"{first} in {_number_of(compared, 'cell')} ({counts}).{worse}"
-    named = ", ".join(f"{cell.dataset} {cell.metric} {signed(cell.difference)}" for cell in found)
-    return f"{_number_of(len(found), 'regression')} in {_number_of(compared, 'cell')}: {named} ({counts}).{worse}"
+    named = ", ".join(f"{cell.dataset} {cell.metric} {signed(cell.difference)}" for cell in regressions)
+    return f"{_number_of(len(regressions), 'regression')} in {_number_of(compared, 'cell')}: {named} ({counts}).{worse}"
 
 
 def _number_of(count: int, thing: str) -> str:
@@ -96,14 +96,14 @@ def together_row(group: TogetherReport) -> tuple[str, ...]:
 def folded_cells(cells: Sequence[CellReport]) -> list[list[CellReport]]:
     """Each cell alone; from FOLDED on, those that cannot be compared for one reason together, at the first's place."""
     alike = lists_by((cell.problem, cell) for cell in cells if not cell.comparable)
-    found: list[list[CellReport]] = []
+    folded: list[list[CellReport]] = []
     for cell in cells:
         same = alike.get(cell.problem, []) if not cell.comparable else []
         if len(same) < FOLDED:
-            found.append([cell])
+            folded.append([cell])
         elif cell is same[0]:
-            found.append(same)
-    return found
+            folded.append(same)
+    return folded
 
 
 def folded_rows(cells: Sequence[CellReport]) -> list[tuple[tuple[str, ...], Verdict]]:
@@ -193,8 +193,8 @@ GROUPS_SAY = (
 
 def notes(report: ComparisonRecord) -> list[str]:
     """What was noted of cells, each said once with the cells it is about."""
-    about = lists_by((note, cell.dataset) for cell in report.cells for note in cell.notes)
-    return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in about.items()]
+    names_by_note = lists_by((note, cell.dataset) for cell in report.cells for note in cell.notes)
+    return [f"{', '.join(dict.fromkeys(names))}: {note}" for note, names in names_by_note.items()]
 
 
 def sides(report: ComparisonRecord) -> tuple[str, str]:
@@ -208,13 +208,13 @@ def markdown(report: ComparisonRecord) -> str:
     base, new = (f"<code>{escaped(text)}</code>" for text in sides(report))
     parts = [f"{MARKER}\n### humanbench compare", f"{escaped(headline(report))}", f"BASE {base}\nNEW {new}"]
     for board, cells in boards(report.cells).items():
-        own = [average for average in report.averages if average.board == board]
+        averages = [average for average in report.averages if average.board == board]
         parts += [f"**{escaped(board)}**", table(CELLS, (row for row, _ in folded_rows(cells)), "llrrrrrrl")]
         together = [group for group in report.together if group.board == board]
         if together:
             parts.append(table(TOGETHER, map(together_row, together), "lrrrrrl"))
-        if own:
-            parts.append(table(_AVERAGES, map(average_row, own), "lrrrr"))
+        if averages:
+            parts.append(table(_AVERAGES, map(average_row, averages), "lrrrr"))
         if costs := cost_rows(report, board):
             parts.append(f"<details><summary>Cost</summary>\n\n{table(COSTS, costs, 'lrrr')}\n\n</details>")
         for grouping in report.groups:
@@ -271,7 +271,7 @@ def rows_of(head: Sequence[str], rows: Iterable[Sequence[str]], alignment: str) 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, links, mentions or line breaks."""
     flat = html.escape(_printable(text), quote=False)
-    return re.sub(r"([\\`*_\[\]|~#@!])", lambda found: f"&#{ord(found[0])};", flat)
+    return re.sub(r"([\\`*_\[\]|~#@!])", lambda match: f"&#{ord(match[0])};", flat)
 
 
 def _printable(text: str) -> str:
@@ -318,10 +318,10 @@ def junit(report: ComparisonRecord) -> str:
 
 def _case(suite: ET.Element, board: str, name: str, row: Iterable[tuple[str, str]], regression: bool) -> ET.Element:
     case = ET.SubElement(suite, "testcase", classname=_printable(board), name=_printable(name))
-    said = _printable(", ".join(f"{column} {text}" for column, text in row if text))
+    message = _printable(", ".join(f"{column} {text}" for column, text in row if text))
     if regression:
-        ET.SubElement(case, "failure", message=said)
-    ET.SubElement(case, "system-out").text = said
+        ET.SubElement(case, "failure", message=message)
+    ET.SubElement(case, "system-out").text = message
     return case
 
 

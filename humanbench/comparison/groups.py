@@ -44,17 +44,17 @@ def run_subgroups(
     Raises `HumanbenchError` where a dataset is none of the run's.
     """
     check_least(least)
-    found = read_run(run)
+    stored_run = read_run(run)
     ground = Ground(data_root, subset)
-    for key, cell in found.of(datasets).items():
+    for key, cell in stored_run.of(datasets).items():
         if cell.failed:
             continue
-        told = key.dataset
+        label = key.dataset
         try:
             card, tables = ground_truth(cell, ground)
             for entry in cell.entries:
-                told = f"{key.dataset}, {_words(entry.result)}"
-                path = scored_predictions(entry, found.name)
+                label = f"{key.dataset}, {_words(entry.result)}"
+                path = scored_predictions(entry, stored_run.name)
                 scored = scored_against(card, tables, path)
                 report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
                 write_text(entry.folder / FOLDER / f"{_name(entry.result)}.json", report.to_json() + "\n")
@@ -62,7 +62,7 @@ def run_subgroups(
         except CardError as reason:
             yield str(reason)
         except HumanbenchError as reason:
-            yield f"{told}: {reason}"
+            yield f"{label}: {reason}"
 
 
 def _words(result: Result) -> str:
@@ -162,9 +162,7 @@ def _changes(grouping: Grouping, shown: Sequence[int], whole: Floats, drawn: Flo
             yield GroupChange(name=group.name, n=group.n)
             continue
         at = shown.index(number)
-        low, high = _ends(drawn[:, 1, at] - drawn[:, 0, at])
-        base, new = whole[:, at].tolist()
-        yield GroupChange(name=group.name, n=group.n, base=base, new=new, difference=new - base, low=low, high=high)
+        yield GroupChange(name=group.name, n=group.n, **_change(whole[:, at], drawn[:, :, at]))
 
 
 def _gap(names: Sequence[str], whole: Floats, drawn: Floats) -> GapChange | None:
@@ -172,17 +170,14 @@ def _gap(names: Sequence[str], whole: Floats, drawn: Floats) -> GapChange | None
     if (furthest := furthest_apart(whole.mean(axis=0))) is None:
         return None
     worst, best = furthest
-    base, new = (whole[:, best] - whole[:, worst]).tolist()
-    gaps = drawn[:, :, best] - drawn[:, :, worst]
-    low, high = _ends(gaps[:, 1] - gaps[:, 0])
-    return GapChange(
-        best=names[best], worst=names[worst], base=base, new=new, difference=new - base, low=low, high=high
-    )
+    gap = _change(whole[:, best] - whole[:, worst], drawn[:, :, best] - drawn[:, :, worst])
+    return GapChange(best=names[best], worst=names[worst], **gap)
 
 
-def _ends(drawn: Floats) -> tuple[float, float]:
-    defined = drawn[np.isfinite(drawn)]
-    if len(defined) < 2:
-        return math.nan, math.nan
-    low, high = np.quantile(defined, [TAIL, 1 - TAIL])
-    return float(low), float(high)
+def _change(whole: Floats, drawn: Floats) -> dict[str, float]:
+    """Both sides' value (BASE, NEW) and the difference, with its interval from draws x sides."""
+    base, new = whole.tolist()
+    differences = drawn[:, 1] - drawn[:, 0]
+    defined = differences[np.isfinite(differences)]
+    low, high = np.quantile(defined, [TAIL, 1 - TAIL]).tolist() if len(defined) > 1 else (math.nan, math.nan)
+    return {"base": base, "new": new, "difference": new - base, "low": low, "high": high}

@@ -10,7 +10,7 @@ from functools import cached_property
 from humanbench.errors import HumanbenchError
 from humanbench.names import mark
 from humanbench.results import Result
-from humanbench.results.cells import CellKey, CellNumber, CellRuns, cell_numbers, grouped
+from humanbench.results.cells import CellKey, CellNumber, CellRuns, grouped, numbers_of
 from humanbench.results.shipped import recipe_mark, same_recipe
 from humanbench.results.stored import labels_of, read_stored
 
@@ -33,9 +33,7 @@ class Run:
     @cached_property
     def numbers(self) -> Mapping[CellKey, CellNumber | None]:
         """The number of each cell that has one, with its interval."""
-        usable = [cell for cell in self.cells.values() if not cell.problem]
-        numbers = cell_numbers(cell.results for cell in usable)
-        return {cell.key: number for cell, number in zip(usable, numbers, strict=True)}
+        return numbers_of([cell for cell in self.cells.values() if not cell.problem])
 
     def of(self, datasets: Sequence[str]) -> dict[CellKey, CellRuns]:
         """The cells of these datasets, all without any; `HumanbenchError` where one is none of the run's."""
@@ -98,23 +96,22 @@ def _leftovers(left: Mapping[CellKey, CellRuns], right: Mapping[CellKey, CellRun
 
 
 def _differences(one: CellKey, other: CellKey) -> list[str]:
-    found = []
+    differences = []
     for name in (field.name for field in fields(CellKey)):
         a, b = getattr(one, name), getattr(other, name)
         if a != b:
             none = {"subset": "all of it", "condition": "the usual"}.get(name, "none")
-            found.append(f"{name} ({a or none} against {b or none})")
-    return found
+            differences.append(f"{name} ({a or none} against {b or none})")
+    return differences
 
 
 def _checked(key: CellKey, base: CellRuns, new: CellRuns) -> Pair:
     for cell, name in ((base, "BASE"), (new, "NEW")):
         if cell.problem:
             return Pair(key, base, new, f"{name} {cell.problem}")
-    problems = list(incompatible(base.first.result, new.first.result))
-    if problems:
-        return Pair(key, base, new, "; ".join(problems))
     a, b = base.first.result, new.first.result
+    if problems := list(incompatible(a, b)):
+        return Pair(key, base, new, "; ".join(problems))
     notes = []
     if a.cell.data_sha256 != b.cell.data_sha256:
         notes.append("the labels are the same, files of pictures differ")

@@ -83,8 +83,8 @@ class _Mean:
 
 
 def _judged(mean: _Mean, level: float, p: float, corrected: float, margin: float) -> Together:
-    found = judgement(mean.change, mean.draws(LEVEL), p, corrected, margin, mean.least(level), mean.sd)
-    return Together(**vars(found), cells=len(mean.cells), change=mean.change)
+    outcome = judgement(mean.change, mean.draws(LEVEL), p, corrected, margin, mean.least(level), mean.sd)
+    return Together(**vars(outcome), cells=len(mean.cells), change=mean.change)
 
 
 def _counts(one: DrawnCell) -> bool:

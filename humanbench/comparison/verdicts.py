@@ -123,8 +123,8 @@ def _judged(one: DrawnCell, p: float, corrected: float, cells: int, margin: floa
     gain = one.difference if way.higher_is_better else -one.difference
     wanted = MARGIN.get(way.unit, MARGIN_ELSE) if margin is None else margin
     least = wanted if way.unit == "%" else wanted / 100 * abs(one.base)
-    found = judgement(gain, one.at(LEVEL), p, corrected, least, one.least(level_of(cells)), math.hypot(*one.sds))
-    return Judged(**vars(found), difference=one.difference, seed_sd=one.noise.sd)
+    outcome = judgement(gain, one.at(LEVEL), p, corrected, least, one.least(level_of(cells)), math.hypot(*one.sds))
+    return Judged(**vars(outcome), difference=one.difference, seed_sd=one.noise.sd)
 
 
 def judgement(
@@ -134,7 +134,9 @@ def judgement(
 
     `significant` is the least difference that would have been.
     """
-    verdict = _verdict(gain, corrected)
+    verdict: Verdict = "better" if gain > 0 else "worse"
+    if not corrected < LEVEL or gain == 0:  # `nan` establishes nothing
+        verdict = "no difference"
     low, high = np.nanquantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
     return Judgement(
         low=float(low),
@@ -147,13 +149,6 @@ def judgement(
         verdict=verdict,
         regression=verdict == "worse" and -gain > margin,
     )
-
-
-def _verdict(gain: float, corrected: float) -> Verdict:
-    """What a gain (positive: better) and its corrected p-value come to; `nan` establishes nothing."""
-    if not corrected < LEVEL or gain == 0:
-        return "no difference"
-    return "better" if gain > 0 else "worse"
 
 
 def _seed_errors(cell: Measured, noise: Noise) -> Floats:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-from collections.abc import Sequence
 from typing import Literal, get_args
 
 from humanbench.errors import HumanbenchError
-from humanbench.results.stored import StoredResult, read_stored
+from humanbench.results.stored import read_stored
 from humanbench.text import nearest
 
 Form = Literal["model-card", "latex", "markdown", "csv"]
@@ -17,13 +15,6 @@ Kind = Literal["real", "synthetic"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 PathLike = str | os.PathLike[str]
-
-_WRITER = {
-    "model-card": "humanbench.export.model_card:model_card",
-    "latex": "humanbench.export.latex:latex",
-    "markdown": "humanbench.export.markdown:markdown",
-    "csv": "humanbench.export.table:csv_table",
-}
 
 _ONE_TABLE = ("model-card", "csv")
 """Forms that hold everything in one place, and so cannot hold synthetic and real numbers."""
@@ -38,23 +29,23 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     Raises `ResultError` for what is no run, `HumanbenchError` for an unknown form and for results that do not go
     together: synthetic and real ones where there is one table, or two of one cell and seed.
     """
+    from humanbench.export.latex import latex
+    from humanbench.export.markdown import markdown
+    from humanbench.export.model_card import model_card
+    from humanbench.export.table import csv_table
+
     for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
         if given is not None and given not in known:
             raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
-    entries = _kept(read_stored(runs), only)
+    stored = read_stored(runs)
+    entries = [entry for entry in stored if only is None or entry.result.synthetic == (only == "synthetic")]
+    if not entries:
+        raise HumanbenchError(f"none of {len(stored)} results is {only}")
     if form in _ONE_TABLE and len({entry.result.synthetic for entry in entries}) > 1:
         raise HumanbenchError(
             f"these runs hold real and synthetic results, which do not go into one {form}: choose with --only real or "
             "--only synthetic"
         )
-    module, function = _WRITER[form].split(":")
-    writer = getattr(importlib.import_module(module), function)
-    text: str = writer(entries, name) if form == "model-card" else writer(entries)
-    return text
-
-
-def _kept(entries: Sequence[StoredResult], only: str | None) -> list[StoredResult]:
-    kept = [entry for entry in entries if only is None or entry.result.synthetic == (only == "synthetic")]
-    if not kept:
-        raise HumanbenchError(f"none of {len(entries)} results is {only}")
-    return kept
+    if form == "model-card":
+        return model_card(entries, name)
+    return {"latex": latex, "markdown": markdown, "csv": csv_table}[form](entries)

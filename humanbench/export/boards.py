@@ -13,7 +13,7 @@ from humanbench.errors import HumanbenchError
 from humanbench.metrics.directions import Direction, direction
 from humanbench.names import shown
 from humanbench.regimes import REGIMES
-from humanbench.results.cells import CellNumber, CellRuns, cell_numbers, grouped, lists_by
+from humanbench.results.cells import CellNumber, CellRuns, grouped, lists_by, numbers_of
 from humanbench.results.columns import benchmark_columns, short_name
 from humanbench.results.stored import StoredResult
 from humanbench.tasks.registry import task_names
@@ -124,7 +124,10 @@ def cells_by_row(entries: Iterable[StoredResult]) -> dict[tuple[str, str], list[
     for key, members in groups.items():
         variant = f", {shown(key[4])}" if key[4] else ""
         label = (names[key], (REGIMES[key[3]].title if key[3] in REGIMES else shown(key[3])) + variant)
-        rows[label] = [_checked(cell) for cell in grouped(members).values()]
+        rows[label] = list(grouped(members).values())
+        for cell in rows[label]:
+            if cell.problem and not cell.failed:
+                raise HumanbenchError(f"{cell.first.folder} {cell.problem} ({cell.key.dataset}, {cell.key.regime})")
     return rows
 
 
@@ -134,18 +137,13 @@ def _precise(key: tuple[str, str, str, str, str]) -> str:
     return f"{shown(key[0])} ({checkpoint}{key[2][:8]})"
 
 
-def _checked(cell: CellRuns) -> CellRuns:
-    if cell.problem and not cell.failed:
-        raise HumanbenchError(f"{cell.first.folder} {cell.problem} ({cell.key.dataset}, {cell.key.regime})")
-    return cell
-
-
 def _board(
     suite: str, synthetic: bool, copy: str, subset: str, condition: str, entries: Sequence[StoredResult]
 ) -> PaperTable:
-    rows = tuple(
-        PaperRow(backbone, regime, _numbers(cells)) for (backbone, regime), cells in cells_by_row(entries).items()
-    )
+    rows = []
+    for (backbone, regime), cells in cells_by_row(entries).items():
+        numbers = {key.dataset: number for key, number in numbers_of(cells).items()}
+        rows.append(PaperRow(backbone, regime, numbers))
     metrics = {e.result.dataset: e.result.main for e in entries if e.result.main}
     failed = [load_card(e.result.dataset) for e in entries if e.result.dataset not in metrics]
     metrics |= {card.id: card.evaluation.main for card in failed if card.evaluation}
@@ -155,7 +153,7 @@ def _board(
         tuple(PaperColumn(card, metrics[card.id]) for task in tasks for card in cards if card.task == task)
         for tasks in halves()
     )
-    return PaperTable(suite, synthetic, copy, subset, condition, rows, tuple(block for block in blocks if block))
+    return PaperTable(suite, synthetic, copy, subset, condition, tuple(rows), tuple(block for block in blocks if block))
 
 
 def halves() -> list[list[str]]:
@@ -163,9 +161,3 @@ def halves() -> list[list[str]]:
     *upper, last = benchmark()["table"]
     known = {task for tasks in (*upper, last) for task in tasks}
     return [*upper, [*last, *(task for task in task_names() if task not in known)]]
-
-
-def _numbers(cells: Sequence[CellRuns]) -> dict[str, CellNumber | None]:
-    """By dataset, the number of a row's cells; None for one that failed."""
-    numbers = cell_numbers(cell.results for cell in cells)
-    return {cell.key.dataset: number for cell, number in zip(cells, numbers, strict=True)}

@@ -33,7 +33,7 @@ def escape(text: str) -> str:
     >>> escape("vit_b 50% \\input{x}")
     'vit\\_b 50\\% \\textbackslash{}input\\{x\\}'
     """
-    return re.sub(r"[\\~^<>|&%$#_{}]", lambda found: _SPECIAL[found[0]], text)
+    return re.sub(r"[\\~^<>|&%$#_{}]", lambda match: _SPECIAL[match[0]], text)
 
 
 def _board(board: PaperTable) -> str:

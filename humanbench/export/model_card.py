@@ -12,7 +12,7 @@ from humanbench.cards import load_card
 from humanbench.errors import HumanbenchError
 from humanbench.export.boards import cells_by_row
 from humanbench.names import shown
-from humanbench.results.cells import CellNumber, CellRuns, cell_numbers
+from humanbench.results.cells import CellNumber, CellRuns, numbers_of
 from humanbench.results.stored import StoredResult, labels_of
 from humanbench.tasks.registry import task_for
 
@@ -46,12 +46,10 @@ def _row(cells: Sequence[CellRuns], regime: str) -> Iterator[EvalResult]:
     """The evaluations of a row: of each finished cell the metrics that its card reports, the main one first."""
     done = [cell for cell in cells if not cell.failed]
     reported = {cell.key: _reported(cell) for cell in done}
-    numbers = {
-        name: cell_numbers([cell.results for cell in done], name) for names in reported.values() for name in names
-    }
-    for index, cell in enumerate(done):
+    numbers = {name: numbers_of(done, name) for names in reported.values() for name in names}
+    for cell in done:
         for name in reported[cell.key]:
-            if (number := numbers[name][index]) is not None:
+            if (number := numbers[name][cell.key]) is not None:
                 yield _evaluation(cell, regime, name, number)
 
 
@@ -86,9 +84,9 @@ def _evaluation(cell: CellRuns, regime: str, metric: str, number: CellNumber) ->
 def _about(cell: CellRuns, number: CellNumber) -> dict[str, Any]:
     """What is known of a number: on what it was measured, how certain it is."""
     results = cell.results
-    about: dict[str, Any] = {"n": number.n, "unit": results[0].unit, "seeds": [result.seed for result in results]}
+    arguments: dict[str, Any] = {"n": number.n, "unit": results[0].unit, "seeds": [result.seed for result in results]}
     if number.seeds > 1:
-        about["standard_deviation"] = round(statistics.stdev(number.trained.base), 4)
+        arguments["standard_deviation"] = round(statistics.stdev(number.trained.base), 4)
     if math.isfinite(number.low):
-        about["interval_95"] = [round(number.low, 4), round(number.high, 4)]
-    return about
+        arguments["interval_95"] = [round(number.low, 4), round(number.high, 4)]
+    return arguments

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from humanbench.by_group import SubgroupReport
+from humanbench.by_group import Gap, GroupValue, SubgroupReport
 from humanbench.comparison.groups import stored_subgroups
 from humanbench.errors import DataWarning
 from humanbench.metrics.directions import direction
@@ -18,6 +18,7 @@ from humanbench.results import Result
 from humanbench.results.columns import part_name
 from humanbench.results.loading import COSTS, costs_of
 from humanbench.results.stored import StoredResult
+from humanbench.scoring import Metric
 
 _ABOUT = ("backbone", "checkpoint", "suite", "regime", "variant", "dataset", "task", "scenario", "seed", "status")
 _MORE = ("synthetic", "procedural", "subset", "fraction", "draw", "corruption", "split")
@@ -48,49 +49,49 @@ def csv_table(entries: Iterable[StoredResult]) -> str:
 
 def _groups(entries: Sequence[StoredResult]) -> dict[tuple[Path, str], SubgroupReport]:
     """What lies in the run folders, by folder and predictions."""
-    found: dict[tuple[Path, str], SubgroupReport] = {}
+    reports: dict[tuple[Path, str], SubgroupReport] = {}
     for folder in dict.fromkeys(entry.folder for entry in entries):
         for report in stored_subgroups(folder, [entry.result for entry in entries if entry.folder == folder]):
             if isinstance(report, str):
                 warnings.warn(report, DataWarning, stacklevel=4)
             else:
-                found[folder, report.predictions_sha256] = report
-    return found
+                reports[folder, report.predictions_sha256] = report
+    return reports
 
 
-def _group_rows(about: dict[str, object], report: SubgroupReport) -> Iterator[dict[str, object]]:
+def _group_rows(row: dict[str, object], report: SubgroupReport) -> Iterator[dict[str, object]]:
     way = direction(report.main).higher_is_better
     for grouping in report.groupings:
-        named = about | {"main": "false", "unit": grouping.members, "grouping": grouping.name}
+        named = row | {"main": "false", "unit": grouping.members, "grouping": grouping.name}
         for group in grouping.groups:
-            numbers = _shown({"value": group.value, "low": group.low, "high": group.high})
-            own = {"metric": report.main, "higher_is_better": str(way).lower(), "n": group.n, "part": group.name}
-            yield named | numbers | own
+            part = {"metric": report.main, "higher_is_better": str(way).lower(), "n": group.n, "part": group.name}
+            yield named | _interval(group) | part
         if (gap := grouping.gap) is not None:
-            numbers = _shown({"value": gap.value, "low": gap.low, "high": gap.high})
             members = sum(group.n for group in grouping.groups if group.name in (gap.best, gap.worst))
-            own = {"metric": f"largest gap of {report.main}", "higher_is_better": "false", "n": members}
-            yield named | numbers | own | {"part": f"{gap.best} − {gap.worst}"}
+            part = {"metric": f"largest gap of {report.main}", "higher_is_better": "false", "n": members}
+            yield named | _interval(gap) | part | {"part": f"{gap.best} − {gap.worst}"}
 
 
-def _shown(numbers: dict[str, float]) -> dict[str, object]:
-    return {key: "" if math.isnan(value) else value for key, value in numbers.items()}
+def _interval(number: Metric | GroupValue | Gap) -> dict[str, object]:
+    """The value with the ends of its interval; empty texts for what is not known."""
+    ends = {"value": number.value, "low": number.low, "high": number.high}
+    return {name: "" if math.isnan(end) else end for name, end in ends.items()}
 
 
 def _rows(result: Result) -> Iterable[dict[str, object]]:
-    about: dict[str, object] = {name: _text(getattr(result, name)) for name in (*_ABOUT, *_MORE)}
-    about |= {"unit": result.unit, "cell": result.cell.id, "reason": _text(result.reason)}
+    row: dict[str, object] = {name: _text(getattr(result, name)) for name in (*_ABOUT, *_MORE)}
+    row |= {"unit": result.unit, "cell": result.cell.id, "reason": _text(result.reason)}
     if result.status == "done":
-        about |= {name: _text(value) for name, value in costs_of(result).items()}
-        about["device"] = _text(result.provenance.device if result.provenance else None)
+        row |= {name: _text(value) for name, value in costs_of(result).items()}
+        row["device"] = _text(result.provenance.device if result.provenance else None)
     if not result.metrics:
-        yield about
+        yield row
     for name, metric in result.metrics.items():
-        shown = _shown({"value": metric.value, "low": metric.low, "high": metric.high})
         way = str(direction(name).higher_is_better).lower()
         part = _text(part_name(result.dataset, name))
         main = str(name == result.main).lower()
-        yield about | shown | {"metric": name, "main": main, "higher_is_better": way, "n": metric.n, "part": part}
+        texts = {"metric": name, "main": main, "higher_is_better": way, "part": part}
+        yield row | _interval(metric) | texts | {"n": metric.n}
 
 
 def _text(value: object) -> object:

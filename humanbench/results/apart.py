@@ -93,8 +93,8 @@ class ColumnNumbers:
         with np.errstate(over="ignore", invalid="ignore"):
             units = np.maximum(self._units[less], self._units[more])
             reach = units * units * (self.above[less] ** 2 + self.below[more] ** 2)
-            found: Floats = np.sqrt(reach + self._seed_reach(less, more))
-        return np.where(np.isnan(found), np.inf, found)
+            least: Floats = np.sqrt(reach + self._seed_reach(less, more))
+        return np.where(np.isnan(least), np.inf, least)
 
     def surely_above(self, more: Ints, less: Ints) -> Bools:
         """Whether cells `more` lie above cells `less` beyond doubt (indices that broadcast)."""
@@ -106,13 +106,13 @@ class ColumnNumbers:
         """A cell for each run of cells in this order, with none of their least differences larger than its (`wide`),
         or none smaller: `least` grows with all that it reckons with but the degrees of freedom. It has no values."""
         grows, shrinks = (np.maximum, np.minimum) if wide else (np.fmin, np.fmax)  # nan: an interval not known
-        found = copy(self)
-        found.values = np.full(len(starts), math.nan)
+        bounds = copy(self)
+        bounds.values = np.full(len(starts), math.nan)
         for name in ("below", "above", "_units", "_seeds", "_assumed", "_squares", "_ratios", "_trained"):
-            setattr(found, name, grows.reduceat(getattr(self, name)[order], starts))
+            setattr(bounds, name, grows.reduceat(getattr(self, name)[order], starts))
         for name in ("_freedom", "_row_freedom"):
-            setattr(found, name, shrinks.reduceat(getattr(self, name)[order], starts))
-        return found
+            setattr(bounds, name, shrinks.reduceat(getattr(self, name)[order], starts))
+        return bounds
 
     def _seed_reach(self, a: Ints, b: Ints) -> Floats:
         """What training seeds add to the square of the least difference."""

@@ -15,7 +15,7 @@ Both are independent, so the interval reaches to the root of the sum of their sq
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -84,10 +84,10 @@ def lists_by(pairs: Iterable[tuple[Key, Item]]) -> dict[Key, list[Item]]:
     >>> lists_by([("b", 1), ("a", 2), ("b", 3)])
     {'b': [1, 3], 'a': [2]}
     """
-    found: dict[Key, list[Item]] = {}
+    lists: dict[Key, list[Item]] = {}
     for key, item in pairs:
-        found.setdefault(key, []).append(item)
-    return found
+        lists.setdefault(key, []).append(item)
+    return lists
 
 
 def grouped(entries: Iterable[StoredResult]) -> dict[CellKey, CellRuns]:
@@ -100,17 +100,15 @@ def _cell(key: CellKey, entries: list[StoredResult]) -> CellRuns:
     done = [entry for entry in entries if entry.result.status == "done"]
     if not done:
         return CellRuns(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
+    problem, seeds = "", [entry.result.seed for entry in done]
     if differing := _differing(done):
-        return CellRuns(key, tuple(done), f"holds results of it that differ in {differing}; name one results file")
-    seeds = [entry.result.seed for entry in done]
-    if len(set(seeds)) < len(seeds):
+        problem = f"holds results of it that differ in {differing}; name one results file"
+    elif len(set(seeds)) < len(seeds):
         twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-        return CellRuns(
-            key, tuple(done), f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
-        )
-    if not all(math.isfinite(entry.result.value) for entry in done):
-        return CellRuns(key, tuple(done), f"has no finite {done[0].result.main}")
-    return CellRuns(key, tuple(done))
+        problem = f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
+    elif not all(math.isfinite(entry.result.value) for entry in done):
+        problem = f"has no finite {done[0].result.main}"
+    return CellRuns(key, tuple(done), problem)
 
 
 def _differing(entries: list[StoredResult]) -> str:
@@ -171,9 +169,15 @@ def cell_numbers(cells: Iterable[Sequence[Result]], metric: str | None = None) -
     return [_number(cell, metric, *sums.get(row_of(cell[0]), (0.0, 0))) if cell else None for cell in listed]
 
 
+def numbers_of(cells: Collection[CellRuns], metric: str | None = None) -> dict[CellKey, CellNumber | None]:
+    """`cell_numbers` by key."""
+    numbers = cell_numbers((cell.results for cell in cells), metric)
+    return {cell.key: number for cell, number in zip(cells, numbers, strict=True)}
+
+
 def _trained(cell: Sequence[Result], metric: str | None) -> Trained | None:
-    found = [result.metrics.get(metric or result.main) for result in cell]
-    values = [one.value for one in found if one is not None and math.isfinite(one.value)]
+    metrics = [result.metrics.get(metric or result.main) for result in cell]
+    values = [one.value for one in metrics if one is not None and math.isfinite(one.value)]
     if not values or len(values) < len(cell):
         return None
     return trained_values(cell[0], metric or cell[0].main, tuple(values))
@@ -237,6 +241,6 @@ def interval_text(number: CellNumber) -> str:
 
 def labels(result: Result) -> list[str]:
     """What a reader must know before the numbers of a cell."""
-    told = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
-    told += [f"subset {result.subset}"] * (result.subset is not None)
-    return told + [result.condition] * bool(result.condition)
+    words = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
+    words += [f"subset {result.subset}"] * (result.subset is not None)
+    return words + [result.condition] * bool(result.condition)

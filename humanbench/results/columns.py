@@ -57,9 +57,9 @@ def part_name(dataset: str, metric: str) -> str:
     >>> part_name("lip", "IoU 1"), part_name("pa100k", "mA Hat"), part_name("lip", "mIoU")
     ('hat', 'Hat', '')
     """
-    if (found := part_of(metric)) is None:
+    if (family_and_part := part_of(metric)) is None:
         return ""
-    family, part = found
+    family, part = family_and_part
     if PARTS[family] == "classes" and part.isdecimal():
         classes = load_card(dataset).labels.classes
         return classes[int(part)] if int(part) < len(classes) else f"class {part}"

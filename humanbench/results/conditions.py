@@ -16,7 +16,7 @@ from functools import cached_property
 
 from humanbench.data.corruptions import CORRUPTIONS, corruption_of
 from humanbench.metrics.directions import direction
-from humanbench.results.cells import CellNumber, interval_around, t_quantile
+from humanbench.results.cells import CellNumber, interval_around, lists_by, t_quantile
 from humanbench.results.record import Result
 
 ALL = 1.0
@@ -61,18 +61,13 @@ def by_fraction(metric: str, cells: Iterable[tuple[Result, CellNumber]]) -> dict
     draws: dict[tuple[float, int], CellNumber] = {}
     for result, number in cells:
         draws.setdefault((ALL if result.fraction is None else result.fraction, result.draw or 0), number)
-    fractions = sorted({fraction for fraction, _ in draws})
-    return {f: over_draws(f, metric, [n for (own, _), n in draws.items() if own == f]) for f in fractions}
+    numbers = lists_by((fraction, number) for (fraction, _), number in draws.items())
+    return {fraction: over_draws(fraction, metric, numbers[fraction]) for fraction in sorted(numbers)}
 
 
 def fraction_text(fraction: float) -> str:
     """`10 %`."""
     return f"{100 * fraction:g} %"
-
-
-def few(fractions: Mapping[float, FractionNumber]) -> bool:
-    """Whether there is any fraction beside all labels."""
-    return any(fraction != ALL for fraction in fractions)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,6 @@ class Results(ShowsTables, Sequence[Result]):
     def __len__(self) -> int:
         return len(self._results)
 
-    def __iter__(self) -> Iterator[Result]:
-        return iter(self._results)
-
     @property
     def failed(self) -> list[Result]:
         """Results of cells that failed."""
@@ -73,9 +71,9 @@ class Results(ShowsTables, Sequence[Result]):
         from humanbench.results.conditions import by_fraction
 
         rows = []
-        for about, cells in self._over_conditions():
-            numbers = by_fraction(about["main"], [one for one in cells if one[0].corruption is None])
-            rows += [about | vars(number) for number in numbers.values()]
+        for row, cells in self._over_conditions():
+            numbers = by_fraction(row["main"], [one for one in cells if one[0].corruption is None])
+            rows += [row | vars(number) for number in numbers.values()]
         return pd.DataFrame(rows, columns=[*_ABOUT, "fraction", "value", "low", "high", "draws"])
 
     def robustness(self) -> pd.DataFrame:
@@ -91,22 +89,22 @@ class Results(ShowsTables, Sequence[Result]):
         from humanbench.results.conditions import robustness
 
         rows = []
-        for about, cells in self._over_conditions():
-            found = robustness(about["main"], cells)
-            if found is None:
+        for row, cells in self._over_conditions():
+            by_corruption = robustness(row["main"], cells)
+            if by_corruption is None:
                 continue
-            for name, mean in {**found.means, "all": found.mean}.items():
-                count = len(found.values[name]) if name in found.values else found.tested
-                low, high = found.interval(None if name == "all" else name)
-                numbers = {"plain": found.plain, "mean": mean, "low": low, "high": high}
-                numbers |= {"drop": found.drop(mean), "severities": count}
-                rows.append(about | {"corruption": name} | numbers)
+            for name, mean in {**by_corruption.means, "all": by_corruption.mean}.items():
+                count = len(by_corruption.values[name]) if name in by_corruption.values else by_corruption.tested
+                low, high = by_corruption.interval(None if name == "all" else name)
+                numbers = {"plain": by_corruption.plain, "mean": mean, "low": low, "high": high}
+                numbers |= {"drop": by_corruption.drop(mean), "severities": count}
+                rows.append(row | {"corruption": name} | numbers)
         return pd.DataFrame(rows, columns=[*_ABOUT, "corruption", "plain", "mean", "low", "high", "drop", "severities"])
 
     def _over_conditions(self) -> list[tuple[dict[str, Any], list[tuple[Result, CellNumber]]]]:
         """Of each row and dataset what it is, and its cells under all conditions."""
         firsts = [(cell[0], number) for cell, number in self.cells()]
-        rows = lists_by(((*_about(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
+        rows = lists_by(((*attrgetter(*_ABOUT)(one[0]), one[0].cell.weights_sha256), one) for one in firsts)
         return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
@@ -129,10 +127,6 @@ class Results(ShowsTables, Sequence[Result]):
         rows += [(*_named(result), f"failed: {result.reason}", "", "", "") for result in self.failed]
         head = ("dataset", "backbone", "regime", "metric", "value", "95 % interval", "seeds")
         return [ShownTable(head, rows, left=4)] if rows else []
-
-
-def _about(result: Result) -> tuple[Any, ...]:
-    return tuple(getattr(result, name) for name in _ABOUT)
 
 
 def _named(result: Result) -> tuple[str, str, str]:
@@ -158,10 +152,8 @@ def _row(result: Result) -> dict[str, Any]:
         for name in ("dataset", "task", "scenario", "backbone", "regime", "suite", "variant", "seed", "status", "main")
     }
     row |= {"value": result.value, "low": best.low if best else None, "high": best.high if best else None}
-    row |= {"synthetic": result.synthetic, "procedural": result.procedural}
-    row |= {"subset": result.subset, "condition": result.condition}
-    row |= {"reason": result.reason, "cell": result.cell.id}
-    row |= costs_of(result)
+    row |= {name: getattr(result, name) for name in ("synthetic", "procedural", "subset", "condition", "reason")}
+    row |= {"cell": result.cell.id, **costs_of(result)}
     return row | {name: metric.value for name, metric in result.metrics.items()}
 
 
@@ -204,8 +196,8 @@ def load_results(*paths: str | os.PathLike[str]) -> Results:
     """
     files: list[Path] = []
     for path in (Path(p) for p in paths):
-        found = result_files(path) if path.is_dir() else [path] if path.is_file() else []
-        if not found:
+        files_here = result_files(path) if path.is_dir() else [path] if path.is_file() else []
+        if not files_here:
             raise ResultError(f"{path}: no results here (a run folder of `humanbench eval` holds {FOLDER}/*.json)")
-        files += found
+        files += files_here
     return Results(latest(read_result(file) for file in files).values(), Path(paths[0]) if len(paths) == 1 else None)

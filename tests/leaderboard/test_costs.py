@@ -43,7 +43,7 @@ def board_of(results: list[Result]) -> Board:
 
 def test_lists_hold_whom_no_other_beats_at_its_cost() -> None:
     (ranked,) = board_of([made(name) for name in ROWS]).ranked()
-    parameters, latency = pareto_lists(ranked, columns_of(["lip"]), "../")
+    parameters, latency = pareto_lists(ranked, columns_of(["lip"]))
     assert [(row.backbone, row.costs) for row in parameters.rows] == [
         ("small", ("10.0",)), ("twin", ("10.0",)), ("middle", ("40.0",)), ("large", ("300.0",)),
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def test_storage_memory_and_energy_stand_where_they_may(tmp_path: Path) -> None:
     (ranked,) = board_of(results).ranked()
     heads = [column.head for column in all_cost_columns(ranked.entries)]
     assert heads == ["Params", "Trained", "Backbone", "Added", "GFLOPs", "Latency", "Memory at 1", "Memory at 32"]
-    rows = {row.backbone: row.costs for row in cost_table(ranked, "../").rows}
+    rows = {row.backbone: row.costs for row in cost_table(ranked).rows}
     assert rows["small"] == ("10.0", "0.0", "340.0", "2.5", "20.0", "4.0", "400.0", "1500")
     assert rows["middle"] == ("40.0", "0.0", "–", "–", "24.0", "5.0", "–", "–")
     assert rows["unknown"][5:] == ("–", "–", "–")

@@ -39,6 +39,11 @@ class Ranked:
         """What the table shows."""
         return self.entries[row].scores.get(column)
 
+    @cached_property
+    def pairs(self) -> EntryPairs:
+        """The differences between any two entries."""
+        return EntryPairs(self)
+
 
 @dataclass(frozen=True)
 class HeadToHead:
@@ -66,16 +71,16 @@ def heads_to_heads(ranked: Ranked, around: int = 5) -> dict[str, list[HeadToHead
         shared += there[:, None] & there[None, :]
         better += column.surely_better()
     order = [int(i) for i in ranked.ranking.order]
-    found: dict[str, list[HeadToHead]] = {}
+    neighbours: dict[str, list[HeadToHead]] = {}
     for place, i in enumerate(order):
         beside = [j for j in order[max(0, place - around) : place + around + 1] if j != i and shared[i, j]]
-        found[ranked.entries[i].id] = [
+        neighbours[ranked.entries[i].id] = [
             HeadToHead(
                 ranked.entries[j], int(ranked.ranking.rank[j]), int(better[i, j]), int(better[j, i]), int(shared[i, j])
             )
             for j in beside
         ]
-    return found
+    return neighbours
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ class Board:
     def known_columns(self) -> KnownColumns:
         """Columns that were ranked already: those of a whole board and of its parts are the same."""
         return {} if self.part_of is None else self.part_of.known_columns
+
+    @cached_property
+    def _rankings(self) -> dict[str | None, list[Ranked]]:
+        """By scenario those that were made."""
+        return {}
 
     def scenarios(self) -> list[str]:
         """Those that occur, in the usual order."""
@@ -113,14 +123,17 @@ class Board:
         return Board(self.key, tuple(reduced), self.part_of or self)
 
     def ranked(self, scenario: str | None = None) -> list[Ranked]:
-        """A ranking per evidence, of all cells or of those of a scenario; empty ones are left out."""
-        tables = []
-        for evidence in EVIDENCE:
-            chosen = [_only(entry, evidence, scenario) for entry in self.entries]
-            chosen = [entry for entry in chosen if entry.scores]
-            if chosen:
-                tables.append(_rank(chosen, evidence, self))
-        return tables
+        """A ranking per evidence, of all cells or of those of a scenario; empty ones are left out. Made once."""
+        if scenario is not None and self.scenarios() == [scenario]:
+            return self.ranked()
+        if scenario not in self._rankings:
+            tables = []
+            for evidence in EVIDENCE:
+                narrowed = [_only(entry, evidence, scenario) for entry in self.entries]
+                if chosen := [entry for entry in narrowed if entry.scores]:
+                    tables.append(_rank(chosen, evidence, self))
+            self._rankings[scenario] = tables
+        return self._rankings[scenario]
 
 
 def _rank(entries: Sequence[BoardEntry], evidence: Evidence, board: Board) -> Ranked:
@@ -179,13 +192,15 @@ class EntryPairs:
 
     def __init__(self, ranked: Ranked) -> None:
         self.ranked = ranked
-        self.usual = [_usual(ranked, name) for name in ranked.columns]
+        scores = [[ranked.score(row, name) for row in range(len(ranked.entries))] for name in ranked.columns]
+        numbers = [[s.number for s in column if s is not None and np.isfinite(s.value)] for column in scores]
+        self.usual = [ColumnNumbers(of_column, 1) for of_column in numbers]
         """By column the numbers at the level of a single 95 % interval; those of the ranks are corrected."""
 
     def between(self, first: int, second: int) -> list[EntryDifference]:
         """The differences of two entries, by their places in `ranked.entries`, where either has a value."""
-        found = (self._difference(column, first, second) for column in range(len(self.ranked.columns)))
-        return [one for one in found if one.first is not None or one.second is not None]
+        differences = (self._difference(column, first, second) for column in range(len(self.ranked.columns)))
+        return [one for one in differences if one.first is not None or one.second is not None]
 
     def _difference(self, column: int, first: int, second: int) -> EntryDifference:
         name = self.ranked.columns[column]
@@ -210,11 +225,6 @@ class EntryPairs:
 def ground(score: Score) -> str:
     """What a score must have in common with another for their difference to mean something."""
     return ground_of(score.results[0])
-
-
-def _usual(ranked: Ranked, column: str) -> ColumnNumbers:
-    scores: Sequence[Score | None] = [entry.scores.get(column) for entry in ranked.entries]
-    return ColumnNumbers([s.number for s in scores if s is not None and np.isfinite(s.value)], 1)
 
 
 def counts(differences: Sequence[EntryDifference]) -> tuple[int, int, int]:

@@ -221,13 +221,13 @@ class BoardEntry:
 
     def _measured(self, of: Callable[[Provenance], Mapping[str, float]]) -> dict[tuple[str, str], float]:
         known = [result.provenance for result in self.results if result.provenance]
-        found = lists_by(
+        measures = lists_by(
             ((provenance.device, name.removeprefix(FORWARD)), value)
             for provenance in known
             for name, value in of(provenance).items()
             if name.startswith(FORWARD) and value
         )
-        return {key: _median(values) for key, values in sorted(found.items())}
+        return {key: _median(values) for key, values in sorted(measures.items())}
 
     @property
     def pretraining(self) -> str:
@@ -235,9 +235,10 @@ class BoardEntry:
 
 
 def entries_of(
-    results: Iterable[Result], pretraining: Pretraining, evidence: Mapping[str, Evidence] | None = None, **about: str
+    results: Iterable[Result], pretraining: Pretraining, evidence: Mapping[str, Evidence] | None = None, **origin: str
 ) -> list[BoardEntry]:
-    """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `about` are further fields."""
+    """Results as entries; `evidence` by cell id, `claimed` where it says nothing. `origin`: of which submission
+    they are, whose and of which day."""
     groups = lists_by((_entry_key(result), result) for result in results)
     scores = _scores(groups, evidence or {})
     networks = Counter(key[:4] for key in groups)
@@ -245,12 +246,12 @@ def entries_of(
     for key, members in groups.items():
         backbone, checkpoint, weights, board, network = key
         several = networks[key[:4]] > 1
-        parts: tuple[Any, ...] = (backbone, checkpoint, weights, board, about.get("submission", ""))
+        parts: tuple[Any, ...] = (backbone, checkpoint, weights, board, origin.get("submission", ""))
         parts += (board.condition,) if board.condition else ()
         parts += (board.copy,) if board.copy else ()
         identity = repr((*parts, network) if several else parts)
         dates = [r.provenance.started[:10] for r in members if r.provenance]
-        fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | about
+        fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | origin
         name = f"{slug(backbone, 40)}-{slug(board.regime, 12)}-{mark(identity)}"
         seen, others = pretraining(members[0]), tuple(result for result in members if not _has_score(result))
         entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores[key], others, **fields))
@@ -324,8 +325,8 @@ def seen_by(result: Result) -> tuple[str, ...] | None:
     says, and an unseen task that they saw no dataset of people.
     """
     listed = of_card(result.backbone)
-    own = result.dataset in cards() and listed is not None and result.checkpoint is None
-    if own and scenario(load_card(result.dataset), listed) == result.scenario:
+    weights_of_card = result.dataset in cards() and listed is not None and result.checkpoint is None
+    if weights_of_card and scenario(load_card(result.dataset), listed) == result.scenario:
         return listed
     return () if result.scenario == "unseen-task" else None
 
@@ -337,5 +338,5 @@ def of_card(backbone: str) -> tuple[str, ...] | None:
 
 
 def _median(values: Iterable[float]) -> float:
-    kept = list(values)
-    return float(statistics.median(kept)) if kept else math.nan
+    numbers = list(values)
+    return float(statistics.median(numbers)) if numbers else math.nan

@@ -38,10 +38,10 @@ class Event:
 
 def events_of(entries: Iterable[BoardEntry], withdrawn: Iterable[tuple[str, BoardEntry]] = ()) -> list[Event]:
     """An event per entry, one more per withdrawal (date and entry), and the paper's."""
-    found = [_event(entry.date, entry, "entered", f"{entry.board.regime}, {_what(entry)}") for entry in entries]
-    found += [_event(date, entry, "withdrawn", shown(entry.withdrawn, 200)) for date, entry in withdrawn]
-    found.append(Event(PUBLISHED, "published", "The paper’s table 3", "150 published numbers", "published.html"))
-    return sorted(found, key=lambda event: (event.date, event.anchor), reverse=True)
+    events = [_event(entry.date, entry, "entered", f"{entry.board.regime}, {_what(entry)}") for entry in entries]
+    events += [_event(date, entry, "withdrawn", shown(entry.withdrawn, 200)) for date, entry in withdrawn]
+    events.append(Event(PUBLISHED, "published", "The paper’s table 3", "150 published numbers", "published.html"))
+    return sorted(events, key=lambda event: (event.date, event.anchor), reverse=True)
 
 
 def day(text: str) -> str:
@@ -67,4 +67,4 @@ _MONTHS = (
 def by_month(events: Iterable[Event]) -> list[tuple[str, str, list[Event]]]:
     """Events under the month they are of: its address, its name, and the events, in the order given."""
     months = lists_by((event.date[:7], event) for event in events)
-    return [(key, f"{_MONTHS[(int(key[5:]) - 1) % 12]} {key[:4]}", found) for key, found in months.items()]
+    return [(key, f"{_MONTHS[(int(key[5:]) - 1) % 12]} {key[:4]}", in_month) for key, in_month in months.items()]

@@ -40,13 +40,10 @@ class Published:
         return self.method, self.backbone, self.regime
 
 
+@lru_cache(maxsize=4)
 def load_published(path: Path | None = None) -> tuple[Published, ...]:
     """All numbers, in the order of the file (the paper's); `HumanbenchError` for a file that is none of this kind."""
-    return _read(path or shipped("baselines") / "published" / f"{NAME}.csv")
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path) -> tuple[Published, ...]:
+    path = path or shipped("baselines") / "published" / f"{NAME}.csv"
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     try:

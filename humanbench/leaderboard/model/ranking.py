@@ -60,11 +60,11 @@ class ColumnRanks:
     def surely_better(self) -> Bools:
         """E x E: whether an entry (row) is told apart from another (column) and better; False without a value."""
         there = np.flatnonzero(self.rank)
-        found = np.zeros((len(self.rank), len(self.rank)), bool)
+        better = np.zeros((len(self.rank), len(self.rank)), bool)
         if len(there):
             at = self.places[there]
-            found[np.ix_(there, there)] = _surely(self.numbers, self.higher, at[:, None], at[None, :])
-        return found
+            better[np.ix_(there, there)] = _surely(self.numbers, self.higher, at[:, None], at[None, :])
+        return better
 
 
 @dataclass(frozen=True)

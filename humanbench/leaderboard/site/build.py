@@ -37,10 +37,10 @@ class Gathered:
 
     def without(self, entries: Mapping[str, str]) -> Gathered:
         """All but these entries (id and reason)."""
-        kept = [entry for entry in self.entries if entry.id not in entries]
+        faultless = [entry for entry in self.entries if entry.id not in entries]
         withdrawn = [(day, entry) for day, entry in self.withdrawn if entry.id not in entries]
-        said = (*self.left_out, *(f"{name}: {reason}; it is left out" for name, reason in entries.items()))
-        return Gathered(kept, withdrawn, self.folders, said)
+        left_out = (*self.left_out, *(f"{name}: {reason}; it is left out" for name, reason in entries.items()))
+        return Gathered(faultless, withdrawn, self.folders, left_out)
 
 
 def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) -> Gathered:
@@ -60,16 +60,15 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
         folder = Path(run) if Path(run).is_dir() else Path(run).parent.parent
         results += loaded
         folders |= {r.cell.id: folder for r in loaded}
-        record = recorded(folder)
-        if record is not None:
+        if (record := recorded(folder)) is not None:
             records[record.weights_sha256] = record
 
     def seen(result: Result) -> tuple[str, ...] | None:
         weights = result.cell.weights_sha256
         return records[weights].pretrained_on if weights in records else seen_by(result)
 
-    own = [_with_record(entry, records) for entry in entries_of(latest(results).values(), seen)]
-    entries = [entry for _, entry in submitted] + own
+    of_runs = [_with_record(entry, records) for entry in entries_of(latest(results).values(), seen)]
+    entries = [entry for _, entry in submitted] + of_runs
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
     left_out = tuple(f"{one.problem}; it is left out" for one in accepted if one.problem)
     return Gathered(entries, withdrawn, folders, left_out)
@@ -108,7 +107,7 @@ def _built(gathered: Gathered, out: Path, data_root: Path | None) -> Site:
     samples = samples_of(gathered.entries, gathered.folders, data_root)
     folders = dict.fromkeys(gathered.folders.values())
     results = [result for entry in gathered.entries for result in entry.results]
-    stored = [found for folder in folders for found in stored_subgroups(folder, results)]
+    stored = [report for folder in folders for report in stored_subgroups(folder, results)]
     groups = {report.predictions_sha256: report for report in stored if not isinstance(report, str)}
     site = build_site(out, gathered.entries, gathered.events, samples, groups)
     damaged = [text for text in stored if isinstance(text, str)]

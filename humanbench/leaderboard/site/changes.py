@@ -111,11 +111,11 @@ def with_events(before: SiteState | None, now: SiteState, day: str) -> SiteState
     """The state with the events of earlier builds and what is new since."""
     if before is None:
         return now
-    found = list(_changes(before, now))
+    changes = list(_changes(before, now))
     start = 1 + max((int(event.anchor.split("-")[1]) for event in before.events), default=0)
     new = [
         Event(date=day, anchor=f"build-{start}-{place}", title=title, text=text, link=link)
-        for place, (title, text, link) in enumerate(found)
+        for place, (title, text, link) in enumerate(changes)
     ]
     return now.model_copy(update={"events": (*new, *before.events)[:KEPT]})
 

@@ -62,13 +62,13 @@ class Point:
     link: str = ""
 
 
-def _svg(height: float, key: str, title: str, body: Iterable[str], about: str, kind: str) -> Markup:
+def _svg(height: float, key: str, title: str, body: Iterable[str], description: str, kind: str) -> Markup:
     content = "".join(body)
     role = "group" if "<a " in content else "img"  # what is in a picture can be reached by no key
     return Markup(
         f'<svg class="chart {kind}" width="100%" height="{height:g}" role="{role}" '
         f'aria-labelledby="{key}-t {key}-d"><title id="{key}-t">{escape(title)}</title>'
-        f'<desc id="{key}-d">{escape(about)}</desc>{content}</svg>'
+        f'<desc id="{key}-d">{escape(description)}</desc>{content}</svg>'
     )
 
 
@@ -120,7 +120,7 @@ _HIT = 26.0
 """What a finger can touch."""
 
 
-def dots(key: str, title: str, rows: Sequence[DotRow], about: str, scale: bool = False) -> Markup:
+def dots(key: str, title: str, rows: Sequence[DotRow], description: str, scale: bool = False) -> Markup:
     """A line per row with its dots and their intervals, the name and a text above it.
 
     The dots of a row stand below one another, in the order of their series. `scale`: with numbers under the last line,
@@ -138,7 +138,7 @@ def dots(key: str, title: str, rows: Sequence[DotRow], about: str, scale: bool =
             anchor = "start" if x < 4 else "end" if x > 96 else "middle"
             body.append(f'<text class="tick" x="{x:.2f}%" y="{y + 8:g}" text-anchor="{anchor}">{tick:g}</text>')
         y += 14
-    return _svg(y + 2, key, title, body, about, "dots") if rows else Markup("")
+    return _svg(y + 2, key, title, body, description, "dots") if rows else Markup("")
 
 
 def _row_ticks(row: DotRow) -> list[float]:
@@ -237,24 +237,25 @@ def scatter(
 
     The better side is up (`up` says whether that is more); `more`: whether more of x is better.
     """
-    kept = [p for p in points if _drawable(p.x) and _drawable(p.y) and p.x > 0]
-    if not kept:
+    drawable = [p for p in points if _drawable(p.x) and _drawable(p.y) and p.x > 0]
+    if not drawable:
         return Markup("")
-    xs, ys = [math.log10(p.x) for p in kept], [p.y for p in kept]
+    xs, ys = [math.log10(p.x) for p in drawable], [p.y for p in drawable]
     ends = _padded(xs)
     place, body = _plane(ends, _padded(ys), _log_ticks(*ends), (x_label, y_label), up)
     places = [place(px, py) for px, py in zip(xs, ys, strict=True)]
     best = front([(x if more else -x, y if up else -y) for x, y in zip(xs, ys, strict=True)])
     body += [_line("pareto", places[a], places[b]) for a, b in pairwise(best)]
-    labelled = range(len(kept)) if len(kept) <= _LABELLED else best[:_LABELLED]
-    labels = _labels([(i, kept[i].name, places[i]) for i in labelled])
-    for i, (point, (x, y)) in enumerate(zip(kept, places, strict=True)):
+    labelled = range(len(drawable)) if len(drawable) <= _LABELLED else best[:_LABELLED]
+    labels = _labels([(i, drawable[i].name, places[i]) for i in labelled])
+    for i, (point, (x, y)) in enumerate(zip(drawable, places, strict=True)):
         edge = " edge" if i in best else ""
         hit = _at(x, y, f'<circle class="hit" r="{_HIT / 2:g}"/>') if point.link else ""
         dot = f'<g class="s0{edge}">{_marked(0, x, y, 5)}</g>'
         body.append(_named(f"{hit}{dot}{labels.get(i, '')}", point.name, point.link))
-    about = f"Scatter chart of {len(kept)} entries: {y_label} against {x_label}; the numbers are in the table."
-    return _svg(_HEIGHT, key, title, body, about, "scatter")
+    axes = f"{y_label} against {x_label}"
+    description = f"Scatter chart of {len(drawable)} entries: {axes}; the numbers are in the table."
+    return _svg(_HEIGHT, key, title, body, description, "scatter")
 
 
 @dataclass(frozen=True)
@@ -272,12 +273,12 @@ def courses(
 
     Empty where no line has two values.
     """
-    kept = [[p for p in line.points if _drawable(p[1])] for line in lines]
-    if not any(len(points) > 1 for points in kept):
+    drawable = [[p for p in line.points if _drawable(p[1])] for line in lines]
+    if not any(len(points) > 1 for points in drawable):
         return Markup("")
-    every = [value for points in kept for p in points for value in p[1:] if _drawable(value)]
+    every = [value for points in drawable for p in points for value in p[1:] if _drawable(value)]
     place, body = _plane(_padded([x for x, _ in x_ticks]), _padded(every), x_ticks, (x_label, y_label))
-    for number, (line, points) in enumerate(zip(lines, kept, strict=True)):
+    for number, (line, points) in enumerate(zip(lines, drawable, strict=True)):
         aside = (number - (len(lines) - 1) / 2) * 0.8  # so that intervals at one x do not cover each other
         drawn = []
         for x, value, low, high in points:
@@ -290,8 +291,8 @@ def courses(
         drawn = [_line("stroke", *pair) for pair in pairwise(way)] + drawn
         body.append(f'<g class="s{number % SERIES}">{"".join(drawn)}</g>')
     names = ", ".join(line.name for line in lines)
-    about = f"Lines of {y_label} over {x_label} for {names}; the numbers are in the table."
-    return _svg(_HEIGHT, key, title, body, about, "scatter")
+    description = f"Lines of {y_label} over {x_label} for {names}; the numbers are in the table."
+    return _svg(_HEIGHT, key, title, body, description, "scatter")
 
 
 _CURVE = 60
@@ -302,18 +303,18 @@ def curve(key: str, title: str, values: Sequence[float]) -> Markup:
     """A line of values from the first to the last, over a scale of their own, with both as numbers; empty for fewer
     than two."""
     step = max(1, math.ceil(len(values) / _CURVE))
-    kept = [value for value in [*values[:-1][::step], *values[-1:]] if _drawable(value)]
-    if len(kept) < 2:
+    shown = [value for value in [*values[:-1][::step], *values[-1:]] if _drawable(value)]
+    if len(shown) < 2:
         return Markup("")
-    low, high = min(kept), max(kept)
-    places = [(100 * i / (len(kept) - 1), 50 - 44 * (value - low) / (high - low or 1)) for i, value in enumerate(kept)]
+    low, high = min(shown), max(shown)
+    places = [(100 * i / (len(shown) - 1), 50 - 44 * (v - low) / (high - low or 1)) for i, v in enumerate(shown)]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     frame = '<svg class="line" x="0" y="0" width="100%" height="54" viewBox="0 0 100 54" preserveAspectRatio="none">'
     body = [f'{frame}<polyline class="curve" points="{line}"/></svg>']
-    body.append(f'<text class="tick" x="0" y="68">{kept[0]:.3g}</text>')
-    body.append(f'<text class="tick" x="100%" y="68" text-anchor="end">{kept[-1]:.3g}</text>')
-    about = f"{len(values)} epochs, from {kept[0]:.3g} to {kept[-1]:.3g}, the least {low:.3g}."
-    return _svg(72, key, title, body, about, "course")
+    body.append(f'<text class="tick" x="0" y="68">{shown[0]:.3g}</text>')
+    body.append(f'<text class="tick" x="100%" y="68" text-anchor="end">{shown[-1]:.3g}</text>')
+    description = f"{len(values)} epochs, from {shown[0]:.3g} to {shown[-1]:.3g}, the least {low:.3g}."
+    return _svg(72, key, title, body, description, "course")
 
 
 _PLOT = 200.0
@@ -327,10 +328,10 @@ def reliability(
 
     `points` are (predicted, observed, cases); a dot's area grows with the share of cases. Empty without a point.
     """
-    kept = [(x, y, n) for x, y, n in points if _drawable(x) and _drawable(y) and n > 0]
-    if not kept:
+    drawable = [(x, y, n) for x, y, n in points if _drawable(x) and _drawable(y) and n > 0]
+    if not drawable:
         return Markup("")
-    top, floor, total = 8.0, _PLOT - 32, sum(n for _, _, n in kept)
+    top, floor, total = 8.0, _PLOT - 32, sum(n for _, _, n in drawable)
 
     def place(x: float, y: float) -> tuple[float, float]:
         return _LEFT + (_RIGHT - _LEFT) * x / 100, floor - (floor - top) * y / 100
@@ -341,12 +342,12 @@ def reliability(
         body.append(_line("grid", (_LEFT, y), (_RIGHT, y)))
         body.append(f'<text class="tick" x="{_LEFT - 1.5:g}%" y="{y + 4:.1f}" text-anchor="end">{tick}</text>')
         body.append(f'<text class="tick" x="{x:.2f}%" y="{floor + 13:g}" text-anchor="middle">{tick}</text>')
-    dots = [_marked(0, *place(x, y), 2 + 6 * math.sqrt(n / total)) for x, y, n in kept]
+    dots = [_marked(0, *place(x, y), 2 + 6 * math.sqrt(n / total)) for x, y, n in drawable]
     body.append(f'<g class="s0">{"".join(dots)}</g>')
     body.append(f'<text class="name" x="{_RIGHT:g}%" y="{_PLOT - 4:g}" text-anchor="end">{escape(predicted)}</text>')
-    texts = "; ".join(f"{x:.0f} predicted, {y:.0f} observed, {n} cases" for x, y, n in kept)
-    about = f"{observed} against {predicted}, in percent: {texts}."
-    return _svg(_PLOT, key, title, body, about, "reliability")
+    texts = "; ".join(f"{x:.0f} predicted, {y:.0f} observed, {n} cases" for x, y, n in drawable)
+    description = f"{observed} against {predicted}, in percent: {texts}."
+    return _svg(_PLOT, key, title, body, description, "reliability")
 
 
 def front(places: Sequence[tuple[float, float]]) -> list[int]:
@@ -357,11 +358,11 @@ def front(places: Sequence[tuple[float, float]]) -> list[int]:
     [0, 5, 1, 3]
     """
     order = sorted(range(len(places)), key=lambda i: (-places[i][0], -places[i][1]))
-    found: list[int] = []
+    unbeaten: list[int] = []
     for i in order:
-        if not found or places[i][1] > places[found[-1]][1] or places[i] == places[found[-1]]:
-            found.append(i)
-    return found[::-1]
+        if not unbeaten or places[i][1] > places[unbeaten[-1]][1] or places[i] == places[unbeaten[-1]]:
+            unbeaten.append(i)
+    return unbeaten[::-1]
 
 
 def _line(kind: str, start: tuple[float, float], end: tuple[float, float]) -> str:

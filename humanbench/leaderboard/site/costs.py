@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -50,8 +50,8 @@ def all_cost_columns(entries: Sequence[BoardEntry]) -> list[CostColumn]:
 
 def pareto_costs(entries: Sequence[BoardEntry]) -> list[CostColumn]:
     """Parameters and latency, where at least two entries have them."""
-    found = [_PARAMETERS, *_latency(entries)]
-    return [cost for cost in found if sum(math.isfinite(cost.of(entry)) for entry in entries) >= 2]
+    costs = [_PARAMETERS, *_latency(entries)]
+    return [cost for cost in costs if sum(math.isfinite(cost.of(entry)) for entry in entries) >= 2]
 
 
 def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[CostColumn]:
@@ -59,19 +59,19 @@ def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[C
 
 
 def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
-    if (place := _common_speed(entries, f"{batch}_")) is None:
+    if (place := _common([entry.speeds for entry in entries], f"{batch}_")) is None:
         return []
-    head, about = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
+    head, description = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
     if batch > 1:
-        head, about = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
-    return [CostColumn(head, "ms", about, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
+        head, description = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
+    return [CostColumn(head, "ms", description, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
 
 
 def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
-    if (place := _common(Counter(key for entry in entries for key in entry.memory), f"{batch}_")) is None:
+    if (place := _common([entry.memory for entry in entries], f"{batch}_")) is None:
         return []
-    about = f"peak of the forward, with weights ({_how(place)})"
-    return [CostColumn(f"Memory at {batch}", "MB", about, lambda e: e.memory.get(place, math.nan) / 1e6)]
+    description = f"peak of the forward, with weights ({_how(place)})"
+    return [CostColumn(f"Memory at {batch}", "MB", description, lambda e: e.memory.get(place, math.nan) / 1e6)]
 
 
 def _digits(value: float) -> str:
@@ -114,26 +114,26 @@ _MOST = 300
 """Dots of a chart."""
 
 
-def trade_offs(ranked: Ranked, key: str, root: str, most: int | None = None) -> list[tuple[Markup, str]]:
+def trade_offs(ranked: Ranked, key: str, most: int | None = None) -> list[tuple[Markup, str]]:
     """Charts of mean rank against each cost in which entries are known to differ, with the cost's name."""
-    found = []
+    trades = []
     chosen: list[tuple[str, str, Callable[[BoardEntry], float]]]
     chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
-    if place := _common_speed(ranked.entries, "32_"):
+    if place := _common([entry.speeds for entry in ranked.entries], "32_"):
         chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
     for name, text, of in chosen[:most]:
-        every = [
-            Point(entry.name, of(entry), float(mean), link=f"{root}entries/{entry.id}.html")
+        points = [
+            Point(entry.name, of(entry), float(mean), link=f"../entries/{entry.id}.html")
             for entry, mean in zip(ranked.entries, ranked.ranking.mean_rank, strict=True)
+            if math.isfinite(of(entry))
         ]
-        points = [point for point in every if math.isfinite(point.x)]
         if len({point.x for point in points}) >= 2:
             title = f"Mean rank and {text}"
             axis = "images per second" if name == "speed" else text.partition(" of ")[0]
             chart = scatter(f"{name}-{key}", title, points[:_MOST], axis, "mean rank", up=False, more=name == "speed")
-            found.append((chart, text))
-    return found
+            trades.append((chart, text))
+    return trades
 
 
 def speed_text(entry: BoardEntry) -> str:
@@ -164,17 +164,16 @@ def speed_fields(entry: BoardEntry) -> dict[str, Any]:
 
     Empty where nothing was measured; of several devices the first by name.
     """
-    fields: dict[str, Any] = dict.fromkeys(SPEED_FIELDS)
-    keys = {(device, measure.partition("_")[2]) for device, measure in entry.speeds}
-    for device, precision in sorted(keys)[:1]:
-        (one, many), memory, joules = (
-            [known.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
-            for known in (entry.speeds, entry.memory, entry.joules)
-        )
-        numbers = (many, 1000 / one, *memory, *joules)
-        known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
-        fields = dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
-    return fields
+    if not entry.speeds:
+        return dict.fromkeys(SPEED_FIELDS)
+    device, precision = min((device, measure.partition("_")[2]) for device, measure in entry.speeds)
+    (one, many), memory, joules = (
+        [measures.get((device, f"{batch}_{precision}"), math.nan) for batch in (1, 32)]
+        for measures in (entry.speeds, entry.memory, entry.joules)
+    )
+    numbers = (many, 1000 / one, *memory, *joules)
+    known = (round(value, 4) if math.isfinite(value) else None for value in numbers)
+    return dict(zip(SPEED_FIELDS, (*known, shown(precision, 10), shown(device, 60)), strict=True))
 
 
 SPEED_FIELDS = (
@@ -189,11 +188,8 @@ def _how(place: tuple[str, str]) -> str:
     return f"batch {shown(size, 10)}, {shown(precision, 10)}, {shown(place[0], 60)}"
 
 
-def _common_speed(entries: Sequence[BoardEntry], batch: str) -> tuple[str, str] | None:
+def _common(measures: Iterable[Mapping[tuple[str, str], float]], batch: str) -> tuple[str, str] | None:
     """The one device and precision, of no processor, in which most entries were measured at this batch."""
-    return _common(Counter(key for entry in entries for key in entry.speeds), batch)
-
-
-def _common(counts: Mapping[tuple[str, str], int], batch: str) -> tuple[str, str] | None:
+    counts = Counter(chain.from_iterable(measures))
     keys = [key for key in counts if key[1].startswith(batch) and not key[0].startswith("cpu")]
     return min(keys, key=lambda key: (-counts[key], key), default=None)

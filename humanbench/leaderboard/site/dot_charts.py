@@ -48,8 +48,8 @@ def charts_of(
     made = []
     for task, members in lists_by((column.task, column) for column in here).items():
         rows = [_row(column, lines, root, published) for column in members]
-        about = f"Dot chart of {', '.join(names)} on {len(rows)} datasets; the numbers are in the table."
-        made.append((task, dots(f"{key}-{task}", task, rows, about)))
+        description = f"Dot chart of {', '.join(names)} on {len(rows)} datasets; the numbers are in the table."
+        made.append((task, dots(f"{key}-{task}", task, rows, description)))
     best = "the best value that is known, published ones too" if published else "the best value that is shown"
     text = f"Each line runs from chance, left, to {best}, right: a distance is a share of what there is to gain."
     return {"dots": made, "dots_about": text, "dot_names": names}
@@ -84,11 +84,11 @@ def scale_of(
 
 @lru_cache(maxsize=1)
 def _best_published() -> dict[str, float]:
-    found: dict[str, float] = {}
+    best: dict[str, float] = {}
     for one in load_published():
         choose = max if one.higher_is_better else min
-        found[one.dataset] = choose(one.value, found.get(one.dataset, one.value))
-    return found
+        best[one.dataset] = choose(one.value, best.get(one.dataset, one.value))
+    return best
 
 
 def entry_lines(entries: Sequence[BoardEntry]) -> list[Line]:
@@ -108,7 +108,7 @@ def published_lines(
     return [
         Line(
             f"{key[0]}" if key[2] == "published" else f"{key[0]} {key[1]}, {regime_short(key[2])}",
-            {name: (found.value, math.nan, math.nan) for name, found in rows[key].items()},
+            {name: (printed.value, math.nan, math.nan) for name, printed in rows[key].items()},
         )
         for key in best.values()
     ]

@@ -34,7 +34,6 @@ class TaskFailures:
     """
 
     card: DatasetCard
-    first: str
     second: str
     units: tuple[tuple[DrawnSample, str], ...]
 
@@ -54,8 +53,8 @@ class TaskFailures:
             {"sample": sample, "text": text, "pictures": pictures}
             for (sample, text), pictures in zip(self.units, paths, strict=True)
         ]
-        about = {"id": self.card.id, "name": self.card.name, "task": self.card.task, "layout": self.layout}
-        return {**about, "first": shown(self.first), "second": shown(self.second), "units": units}
+        dataset = {"id": self.card.id, "name": self.card.name, "task": self.card.task, "layout": self.layout}
+        return {**dataset, "second": shown(self.second), "units": units}
 
 
 def failures_of(
@@ -75,4 +74,4 @@ def failures_of(
     guesses = [first] if second is None else [first, second]
     samples = islice(task.drawing.drawn(card, tables, guesses, list(worst)), count)
     units = tuple((sample, scores.errors.text(worst[sample.position])) for sample in samples)
-    return TaskFailures(card, first[0], second[0] if second else "", units) if units else None
+    return TaskFailures(card, second[0] if second else "", units) if units else None

@@ -30,12 +30,12 @@ def problems(site: Path) -> list[str]:
     """What is wrong with the pages and the feed of a site, each with its file; empty if nothing is."""
     site = site.resolve()
     pages = {path: _Document(path) for path in track(sorted(site.rglob("*.html")), text="checking pages")}
-    found = [f"{p.relative_to(site)}: {text}" for p, page in pages.items() for text in page.problems()]
+    faults = [f"{p.relative_to(site)}: {text}" for p, page in pages.items() for text in page.problems()]
     for path, page in pages.items():
         for element, link in page.links:
             if wrong := _wrong_link(site, path, link, pages):
-                found.append(f"{path.relative_to(site)}: <{element}> leads to {link!r}, {wrong}")
-    return found + list(_feed(site, pages))
+                faults.append(f"{path.relative_to(site)}: <{element}> leads to {link!r}, {wrong}")
+    return faults + list(_feed(site, pages))
 
 
 class _Document:

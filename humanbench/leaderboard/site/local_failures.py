@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,9 @@ from humanbench.comparison.matching import Run, read_run
 from humanbench.data.corruptions import CorruptedAsOpened, corruption_of
 from humanbench.data.images import opened_through
 from humanbench.errors import HumanbenchError
-from humanbench.files import beside
 from humanbench.leaderboard.site.failures import WORST, TaskFailures, failures_of
-from humanbench.leaderboard.site.writing import templates
+from humanbench.leaderboard.site.writing import replaceable, replacing_folder, templates
 from humanbench.names import shown
-from humanbench.paths import shipped
 from humanbench.progress import track
 from humanbench.results.cells import CellKey, CellRuns, lists_by
 from humanbench.results.stored import labels_of
@@ -52,39 +49,33 @@ def write_failures(
     Beside them stand the labels, and what the run `second` predicts where it has the same cell on the same labels.
     Raises `HumanbenchError` where `out` holds something else, a dataset is none of the run's, or nothing can be drawn.
     """
-    out = out.expanduser().absolute()
-    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
-        raise HumanbenchError(f"{out}: holds something that is not of this command; give --out an empty or new folder")
+    out = replaceable(out, MARK, "of this command")
     first, other = read_run(run), read_run(second) if second is not None else None
-    cells = first.of(datasets)
     ground, noted = Ground(data_root, subset), list[tuple[str, str]]()
-    found = list(_found(cells, other, ground, count, noted))
+    drawn_cells = list(_drawn_cells(first.of(datasets).values(), other, ground, count, noted))
     notes = folded_notes(noted)
-    if not found:
+    if not drawn_cells:
         raise HumanbenchError(f"nothing of {first.name} can be drawn: {'; '.join(notes) or 'it has no results'}")
-    if other is not None and not any(beside_it for *_, beside_it in found):
+    if other is not None and not any(worst.second for _, worst in drawn_cells):
         raise HumanbenchError(
             f"nothing of {other.name} can stand beside {first.name}: {'; '.join(notes)}; take another --second, or none"
         )
-    _write(out, first, other, found, notes)
-    return LocalFailures(out / "index.html", len(found), tuple(notes))
-
-
-_Found = tuple[CellKey, CellRuns, TaskFailures, bool]
-"""A cell, its worst units, and whether those of the second run stand beside them."""
+    _write(out, first, other, drawn_cells, notes)
+    return LocalFailures(out / "index.html", len(drawn_cells), tuple(notes))
 
 
 def folded_notes(notes: Sequence[tuple[str, str]]) -> list[str]:
     """Cells and what is said of them, each thing once with all cells that it is said of."""
-    about = lists_by((note, name) for name, note in notes)
-    return [f"{'; '.join(names)}: {note}" for note, names in about.items()]
+    names_by_note = lists_by((note, name) for name, note in notes)
+    return [f"{'; '.join(names)}: {note}" for note, names in names_by_note.items()]
 
 
-def _found(
-    cells: dict[CellKey, CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
-) -> Iterator[_Found]:
-    for key, cell in track(list(cells.items()), "looking for the worst"):
-        name = f"{key.dataset}, {_kind(key)}"
+def _drawn_cells(
+    cells: Collection[CellRuns], other: Run | None, ground: Ground, count: int, notes: list[tuple[str, str]]
+) -> Iterator[tuple[CellRuns, TaskFailures]]:
+    """Each cell of which something is wrong with its worst units; of the others `notes` takes why not."""
+    for cell in track(cells, "looking for the worst"):
+        name = f"{cell.key.dataset}, {_kind(cell.key)}"
         try:
             if cell.problem:
                 raise HumanbenchError(f"the run {cell.problem}")
@@ -92,7 +83,7 @@ def _found(
             beside_it = None
             if other is not None:
                 try:
-                    beside_it = _other(key, cell, other, ground)
+                    beside_it = _other(cell, other, ground)
                 except HumanbenchError as error:
                     notes.append((name, f"nothing stands beside it: {error}"))
             corruption = cell.first.result.corruption
@@ -105,7 +96,7 @@ def _found(
         if worst is None:
             notes.append((name, "nothing is wrong there, or the task draws no predictions"))
         else:
-            yield key, cell, worst, beside_it is not None
+            yield cell, worst
 
 
 def _guess(cell: CellRuns, ground: Ground, name: str) -> tuple[tuple[str, Any], Any, Any]:
@@ -120,45 +111,42 @@ def _kind(key: CellKey) -> str:
     return ", ".join(filter(None, (key.regime, key.variant, key.condition)))
 
 
-def _other(key: CellKey, cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
+def _other(cell: CellRuns, other: Run, ground: Ground) -> tuple[str, Any]:
     """The second run's predictions for the cell: of the same regime where it has that, else of another that was tested
     on the same pictures."""
-    here = [(known, found) for known, found in other.cells.items() if known.dataset == key.dataset]
-    here = [one for one in here if one[1].first.result.corruption == cell.first.result.corruption]
-    alike = [found for known, found in here if known == key] + [found for known, found in here if known != key]
-    its = next((found for found in alike if not found.problem), None)
+    on_it = [one for one in other.cells.values() if one.key.dataset == cell.key.dataset and not one.problem]
+    alike = [one for one in on_it if one.first.result.corruption == cell.first.result.corruption]
+    its = next((one for one in alike if one.key == cell.key), alike[0] if alike else None)
     if its is None:
-        raise HumanbenchError(f"{other.name} has no result on it" + (f" with {key.condition}" if key.condition else ""))
+        condition = f" with {cell.key.condition}" if cell.key.condition else ""
+        raise HumanbenchError(f"{other.name} has no result on it{condition}")
     if labels_of(its.first.result) != labels_of(cell.first.result):
         raise HumanbenchError(f"{other.name} was tested on other labels of it")
     guess, _, _ = _guess(its, ground, other.name)
     return guess
 
 
-def _write(out: Path, first: Run, other: Run | None, found: Sequence[_Found], notes: Sequence[str]) -> None:
+def _write(
+    out: Path, first: Run, other: Run | None, drawn_cells: Sequence[tuple[CellRuns, TaskFailures]], notes: Sequence[str]
+) -> None:
     tasks = []
-    with beside(out) as place:
-        folder = place / "failures"
-        (folder / "pictures").mkdir(parents=True)
-        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+    with replacing_folder(out) as folder:
+        (folder / "pictures").mkdir()
         (folder / MARK).touch()
-        for number, (key, _, worst, _) in enumerate(found):
-            where = f"pictures/{number + 1}-{key.dataset}"
+        for number, (cell, worst) in enumerate(drawn_cells, 1):
+            where = f"pictures/{number}-{cell.key.dataset}"
             for path, picture in worst.files(where):
                 (folder / path).write_bytes(picture.data)
-            tasks.append({**worst.listed(where), "key": f"cell-{number + 1}", "regime": shown(_kind(key), 60)})
+            tasks.append({**worst.listed(where), "key": f"cell-{number}", "regime": shown(_kind(cell.key), 60)})
         text = (
             templates()
             .get_template("failures_local.html.j2")
             .render(
                 name=", ".join(map(shown, first.backbones)),
                 second=", ".join(map(shown, other.backbones)) if other is not None else "",
-                synthetic=all(cell.first.result.synthetic for _, cell, _, _ in found),
+                synthetic=all(cell.first.result.synthetic for cell, _ in drawn_cells),
                 notes=[shown(note, 300) for note in notes],
                 tasks=tasks,
             )
         )
         (folder / "index.html").write_text(text, encoding="utf-8", newline="\n")
-        if out.exists():
-            out.rename(place / "before")
-        folder.rename(out)

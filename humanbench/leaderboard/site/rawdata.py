@@ -11,7 +11,6 @@ from typing import Any
 
 from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
-from humanbench.leaderboard.model.published import Published
 from humanbench.leaderboard.site.costs import SPEED_FIELDS, speed_fields
 from humanbench.names import shown, spreadsheet
 
@@ -27,7 +26,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
     """A row per entry and dataset."""
     for entry in entries:
         key = entry.board
-        about = {
+        entry_fields = {
             "entry": entry.id,
             "backbone": shown(entry.backbone),
             "checkpoint": shown(entry.checkpoint or "", 120),
@@ -35,33 +34,29 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "pretrained_on": entry.pretraining,
             **{name: shown(getattr(key, name)) for name in ("suite", "regime", "variant", "subset")},
             **{name: getattr(key, name) for name in ("recipe", "synthetic", "condition")},
-            "procedural": shown(key.copy),
             "withdrawn": shown(entry.withdrawn, 200),
             "date": entry.date,
             **{name: _finite(getattr(entry, name)) for name in _OF_ENTRY},
             **speed_fields(entry),
         }
         for score in entry.scores.values():
-            own = {
+            score_fields = {
                 **{name: getattr(score, name) for name in ("evidence", "dataset", "scenario", "metric")},
                 **{name: _finite(getattr(score, name)) for name in ("value", "low", "high")},
                 "n": score.number.n,
                 "seeds": score.number.seeds,
             }
-            row = about | own
-            yield {name: row[name] for name in COLUMNS}
+            fields = entry_fields | score_fields
+            yield {name: fields[name] for name in COLUMNS}
 
 
 def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
     """CSV whose texts no spreadsheet takes for formulas; absent values are empty."""
     file = io.StringIO(newline="")
-    writer = csv.writer(file, lineterminator="\n")
-    names = list(columns)
-    writer.writerow(names)
-    writer.writerows(
-        [spreadsheet(value) if isinstance(value, str) else value for value in (row[name] for name in names)]
-        for row in rows
-    )
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: spreadsheet(v) if isinstance(v, str) else v for name, v in row.items()})
     return file.getvalue()
 
 
@@ -91,15 +86,9 @@ def board_csv(ranked: Ranked) -> str:
     return csv_of(rows, ["rank", "rank_low", "rank_high", "mean_rank", "entry", "backbone", *ranked.columns])
 
 
-def published_records(numbers: Iterable[Published]) -> list[dict[str, Any]]:
-    """The paper's numbers, as in its table."""
-    names = ("method", "backbone", "regime", "dataset", "metric", "higher_is_better", "value")
-    return [{name: getattr(one, name) for name in names} for one in numbers]
-
-
 def entry_json(entry: BoardEntry) -> str:
     """An entry with everything its results say, but for the course of the training, as one JSON document."""
-    about = {
+    head = {
         "entry": entry.id,
         "withdrawn": entry.withdrawn,
         "submission": entry.submission,
@@ -107,7 +96,7 @@ def entry_json(entry: BoardEntry) -> str:
         "evidence": {name: score.evidence for name, score in entry.scores.items()},
     }
     results = ",\n".join(result.model_dump_json(exclude={"history"}) for result in entry.results)
-    return json_of(about).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
+    return json_of(head).rstrip().removesuffix("}") + f',"results":[\n{results}\n]}}\n'
 
 
 def _finite(value: float) -> float | None:

@@ -55,16 +55,16 @@ def samples_of(
     from humanbench.suites import embedded_root
 
     root = embedded_root() if data_root is None else data_root
-    found: dict[str, TaskSamples] = {}
+    samples: dict[str, TaskSamples] = {}
     datasets = columns_with({name for entry in entries for name in entry.scores})
     for task in task_names():
         names = [name for name in datasets if load_card(name).task == task]
         by_dataset = [(name, _candidates(entries, name, folders, root)) for name in names]
         for name, candidates in sorted(by_dataset, key=lambda pair: -len(pair[1])):
             if candidates and (shown := _shown(load_card(name), candidates, folders, root)) is not None:
-                found[task] = shown
+                samples[task] = shown
                 break
-    return found
+    return samples
 
 
 def _candidates(
@@ -73,7 +73,7 @@ def _candidates(
     """Entries with the result to show (that of the first seed), the best entry first: on the procedural copy that lies
     there, so none where there is no data or it is real."""
     copy = procedural_copy(dataset_folder(load_card(dataset), root))
-    found = []
+    candidates = []
     for entry in entries:
         score = entry.scores.get(dataset)
         key = entry.board
@@ -81,9 +81,9 @@ def _candidates(
             continue
         at_hand = [r for r in score.results if r.copy_of_data == copy and r.cell.id in folders and r.predictions]
         if at_hand:
-            found.append((entry, at_hand[0], score))
-    sign = -1 if found and direction(found[0][2].metric).higher_is_better else 1
-    return [(entry, result) for entry, result, score in sorted(found, key=lambda f: sign * f[2].value)]
+            candidates.append((entry, at_hand[0], score))
+    sign = -1 if candidates and direction(candidates[0][2].metric).higher_is_better else 1
+    return [(entry, result) for entry, result, score in sorted(candidates, key=lambda f: sign * f[2].value)]
 
 
 def _shown(
@@ -110,11 +110,11 @@ def _failures(
     for entry, guess in shown:
         other = next(((one, its) for one, its in shown if one is not entry), None)
         try:
-            found = failures_of(card, tables, guess, other[1] if other else None)
+            failures = failures_of(card, tables, guess, other[1] if other else None)
         except Exception:  # whatever a file holds, the site is written; see `samples_of`
             continue
-        if found is not None:
-            yield entry, other[0] if other else None, found
+        if failures is not None:
+            yield entry, other[0] if other else None, failures
 
 
 def _drawn(card: DatasetCard, tables: Mapping[str, Any], guesses: Sequence[Guess]) -> list[DrawnSample]:

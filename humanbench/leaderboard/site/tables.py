@@ -101,8 +101,8 @@ def _columns(names: tuple[str, ...]) -> tuple[TableColumn, ...]:
             metric = main_metric(card.id)
             way = direction(metric)
             better = "higher is better" if way.higher_is_better else "lower is better"
-            about = (card.id, short_name(card), card.name, task, metric, way.arrow, better)
-            columns.append(TableColumn(*about, scenario(card, seen), number == 0))
+            texts = (card.id, short_name(card), card.name, task, metric, way.arrow, better)
+            columns.append(TableColumn(*texts, scenario(card, seen), number == 0))
     return tuple(columns)
 
 
@@ -147,15 +147,15 @@ def ranked_table(
     """What templates need of a ranking: the columns in which any entry has a value, the others, costs, and rows in the
     order of the ranking. `root` leads from the page to the site's top, `best_of` keeps the first."""
     there = {name for name in ranked.columns if any(name in entry.scores for entry in ranked.entries)}
-    kept = columns_of([column.id for column in columns if column.id in there])
+    used_columns = columns_of([column.id for column in columns if column.id in there])
     costs = cost_columns(ranked.entries)
     return {
         "evidence": ranked.evidence,
-        "columns": kept,
-        "spans": task_spans(kept),
+        "columns": used_columns,
+        "spans": task_spans(used_columns),
         "empty": [column for column in columns if column.id not in there],
         "costs": costs,
-        "rows": rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, kept, root, costs),
+        "rows": rows_of([int(i) for i in ranked.ranking.order[:best_of]], ranked, used_columns, root, costs),
     }
 
 
@@ -264,13 +264,13 @@ def _published_cell(
     rows: dict[tuple[str, str, str], dict[str, Published]], numbers: dict[str, Published], column: TableColumn
 ) -> TableCell:
     """Equal values share a place: the paper's colours call a tie a win."""
-    found = numbers.get(column.id)
-    if found is None:
+    printed = numbers.get(column.id)
+    if printed is None:
         return _EMPTY
     others = {row[column.id].value for row in rows.values() if column.id in row}
-    place = sorted(others, reverse=found.higher_is_better).index(found.value)
+    place = sorted(others, reverse=printed.higher_is_better).index(printed.value)
     mark = ("best", "second")[place] if place < 2 else ""
-    return TableCell(found.text, mark=mark, note=found.metric if found.metric != column.metric else "")
+    return TableCell(printed.text, mark=mark, note=printed.metric if printed.metric != column.metric else "")
 
 
 _CARDS = {"MAE": "mae_vitb", "CLIP": "clip_vitb", "PATH": "path_vitb"}
@@ -299,11 +299,11 @@ FILTERS = {
 
 def filters_of(rows: Sequence[TableRow], names: Sequence[str]) -> list[tuple[str, str, list[str]]]:
     """Name, label and values of the filters of a table: at most 200 values each, dates from the newest."""
-    found = []
+    filters = []
     for name in names:
         values = list(dict.fromkeys(getattr(row, name) for row in rows if getattr(row, name)))
-        found.append((name, FILTERS[name], sorted(values, reverse=True)[:200] if name == "date" else values[:200]))
-    return found
+        filters.append((name, FILTERS[name], sorted(values, reverse=True)[:200] if name == "date" else values[:200]))
+    return filters
 
 
 MOST = 100
@@ -323,18 +323,17 @@ class ParetoList:
     more: int
 
 
-def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn], root: str) -> list[ParetoList]:
+def pareto_lists(ranked: Ranked, columns: Sequence[TableColumn]) -> list[ParetoList]:
     """By parameters and by latency, of the entries of a ranking of which these are known, where these are several."""
-    return [_list(ranked, columns, root, cost) for cost in pareto_costs(ranked.entries)]
-
-
-def _list(ranked: Ranked, columns: Sequence[TableColumn], root: str, cost: CostColumn) -> ParetoList:
-    costs = [cost.of(entry) for entry in ranked.entries]
-    known = [i for i, value in enumerate(costs) if math.isfinite(value)]
-    places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
-    best = [known[k] for k in reversed(front(places))]
-    rows = rows_of(best[:MOST], ranked, columns, root, [cost])
-    return ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), max(0, len(best) - MOST))
+    lists = []
+    for cost in pareto_costs(ranked.entries):
+        costs = [cost.of(entry) for entry in ranked.entries]
+        known = [i for i, value in enumerate(costs) if math.isfinite(value)]
+        places = [(-costs[i], -float(ranked.ranking.mean_rank[i])) for i in known]
+        best = [known[k] for k in reversed(front(places))]
+        rows, more = rows_of(best[:MOST], ranked, columns, "../", [cost]), max(0, len(best) - MOST)
+        lists.append(ParetoList(cost, tuple(columns), tuple(rows), len(known), len(costs) - len(known), more))
+    return lists
 
 
 @dataclass(frozen=True)
@@ -346,7 +345,8 @@ class CostTable:
     more: int
 
 
-def cost_table(ranked: Ranked, root: str) -> CostTable:
+def cost_table(ranked: Ranked) -> CostTable:
     """Of the first entries of a ranking."""
     columns, order = all_cost_columns(ranked.entries), [int(i) for i in ranked.ranking.order]
-    return CostTable(tuple(columns), tuple(rows_of(order[:MOST], ranked, [], root, columns)), max(0, len(order) - MOST))
+    rows = rows_of(order[:MOST], ranked, [], "../", columns)
+    return CostTable(tuple(columns), tuple(rows), max(0, len(order) - MOST))

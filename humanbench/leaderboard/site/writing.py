@@ -79,23 +79,36 @@ def build_site(
     `samples` are drawn predictions by task, `groups` metrics by group by the SHA-256 of the predictions. Raises
     `SiteError` where `out` holds something that is not an earlier site.
     """
-    out = out.expanduser().absolute()
-    if out.exists() and not (out.is_dir() and ((out / MARK).is_file() or not any(out.iterdir()))):
-        raise SiteError(f"{out}: holds something that is not a leaderboard; give --out an empty or new folder")
+    out = replaceable(out, MARK, "a leaderboard")
     content, state = _since(out, Content(boards(entries), entries, events, samples or {}, groups or {}))
-    with uncollected(), beside(out) as place:
-        folder = place / "site"
-        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+    with uncollected(), replacing_folder(out) as folder:
         (folder / MARK).write_text(f"{__version__}\n", encoding="utf-8")
         others = (partial(_write_data, folder, content), partial(_write_samples, folder, content))
         do_all([*_pages(folder, content), *others], two=len(entries) >= _MANY)
         _write(folder / changes.STATE, state.to_json())
         count = sum(1 for _ in folder.rglob("*.html"))
+    out.chmod(0o755)
+    return Site(out, count, len(entries))
+
+
+def replaceable(out: Path, mark: str, what: str) -> Path:
+    """The folder to write, if it is new or empty or bears this mark; else `SiteError` says that it is not `what`."""
+    out = out.expanduser().absolute()
+    if out.exists() and not (out.is_dir() and ((out / mark).is_file() or not any(out.iterdir()))):
+        raise SiteError(f"{out}: holds something that is not {what}; give --out an empty or new folder")
+    return out
+
+
+@contextmanager
+def replacing_folder(out: Path) -> Iterator[Path]:
+    """A new folder with the style sheets and scripts of all pages, which takes the place of `out` after the block."""
+    with beside(out) as place:
+        folder = place / "new"
+        shutil.copytree(shipped("leaderboard") / "static", folder / "static")
+        yield folder
         if out.exists():
             out.rename(place / "before")
         folder.rename(out)
-    out.chmod(0o755)
-    return Site(out, count, len(entries))
 
 
 def _since(out: Path, content: Content) -> tuple[Content, changes.SiteState]:
@@ -168,8 +181,9 @@ def _write_data(folder: Path, content: Content) -> None:
     rows = list(rawdata.rows_of(content.entries))
     _write(folder / "data/results.csv", rawdata.csv_of(rows))
     _write(folder / "data/results.json", rawdata.json_of(rows))
-    published = rawdata.published_records(load_published())
-    _write(folder / "data/published.csv", rawdata.csv_of(published, list(published[0])))
+    names = ("method", "backbone", "regime", "dataset", "metric", "higher_is_better", "value")
+    published = [{name: getattr(number, name) for name in names} for number in load_published()]
+    _write(folder / "data/published.csv", rawdata.csv_of(published, names))
     _write(folder / "data/published.json", rawdata.json_of(published))
     for entry in content.entries:
         _write(folder / f"data/entries/{entry.id}.json", rawdata.entry_json(entry))
@@ -178,7 +192,7 @@ def _write_data(folder: Path, content: Content) -> None:
     for board in content.boards:
         for scenario in (None, *board.scenarios()):
             name = board.key.slug if scenario is None else f"{board.key.slug}-{scenario}"
-            for one in content.rankings(board, scenario):
+            for one in board.ranked(scenario):
                 _write(folder / f"data/boards/{name}-{one.evidence}.csv", rawdata.board_csv(one))
 
 

@@ -76,15 +76,15 @@ def _check_folder(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             member = Path(place) / name
-            about = member.lstat()
+            status = member.lstat()
             shown = member.relative_to(folder).as_posix()
-            if stat.S_ISLNK(about.st_mode):
+            if stat.S_ISLNK(status.st_mode):
                 raise SubmissionError(f"{folder}: {shown!r} is a link; refused")
             if is_leftover(shown):
                 continue
-            if stat.S_ISREG(about.st_mode):
-                members.append((shown, about.st_size))
-            elif not stat.S_ISDIR(about.st_mode):
+            if stat.S_ISREG(status.st_mode):
+                members.append((shown, status.st_size))
+            elif not stat.S_ISDIR(status.st_mode):
                 raise SubmissionError(f"{folder}: {shown!r} is neither a file nor a folder; refused")
     _check_members(folder, members)
 

@@ -106,10 +106,10 @@ def submission_id(name: str, manifest_sha256: str) -> str:
 
 def _of_record(result: Result, record: BackboneRecord) -> Result:
     """The result under the record's name, in the scenario that what the backbone has seen makes it."""
-    about: dict[str, Any] = {"backbone": record.name, "checkpoint": record.checkpoint}
+    fields: dict[str, Any] = {"backbone": record.name, "checkpoint": record.checkpoint}
     if (card := find_card(result.dataset)) is not None:
-        about["scenario"] = scenario(card, record.pretrained_on)
-    return result.model_copy(update=about)
+        fields["scenario"] = scenario(card, record.pretrained_on)
+    return result.model_copy(update=fields)
 
 
 def with_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
@@ -142,10 +142,12 @@ def with_later_card(record: BackboneRecord, name: str) -> BackboneRecord:
 
 def _backbone(run: Path, results: list[Result]) -> BackboneRecord:
     first = results[0]
-    found = {(r.backbone, r.checkpoint, r.cell.weights_sha256) for r in results}
-    if len(found) > 1:
+    weights = {(r.backbone, r.checkpoint, r.cell.weights_sha256) for r in results}
+    if len(weights) > 1:
         names = ", ".join(sorted({r.backbone for r in results}))
-        raise HumanbenchError(f"{run}: holds results of {len(found)} sets of weights ({names}); submit one run of each")
+        raise HumanbenchError(
+            f"{run}: holds results of {len(weights)} sets of weights ({names}); submit one run of each"
+        )
     networks = {r.cell.architecture for r in results if r.variant != DIRECT}
     if len(networks) > 1:
         raise HumanbenchError(
@@ -153,7 +155,7 @@ def _backbone(run: Path, results: list[Result]) -> BackboneRecord:
             "submit one run of each"
         )
     record = recorded(run)
-    if record is None or (record.name, record.checkpoint, record.weights_sha256) not in found:
+    if record is None or (record.name, record.checkpoint, record.weights_sha256) not in weights:
         record = BackboneRecord(
             name=first.backbone,
             checkpoint=first.checkpoint,

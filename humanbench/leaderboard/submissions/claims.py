@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ from humanbench.cards import DatasetCard, find_card, load_card, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import content_sha256, document_sha256, key
 from humanbench.leaderboard.submissions.archive import SubmissionError
-from humanbench.leaderboard.submissions.manifest import BackboneRecord, read_document, validated
+from humanbench.leaderboard.submissions.manifest import BackboneRecord, Model, read_document, validated
 from humanbench.metrics.directions import direction
 from humanbench.names import shown
 from humanbench.recipes import DIRECT, Recipe
@@ -27,8 +27,6 @@ from humanbench.schema import Record
 from humanbench.scoring import Metric
 from humanbench.suites import SUITES
 from humanbench.tasks.registry import task_for
-
-Document = TypeVar("Document", bound=Record)
 
 _LONGEST = 400
 """Characters of a text in a result, but for the command, the reason and the notes of a metric."""
@@ -101,18 +99,19 @@ def between_results(results: Sequence[Result]) -> Iterator[str]:
             yield f"{name}: its cell is there twice"
         if result.predictions in paths:
             yield f"{name}: its predictions {result.predictions!r} are also those of another result"
-        same = predictions.get(_predictions_of_training(result))
-        if same is not None:
+        content = _predictions_of_training(result)
+        if (same := predictions.get(content)) is not None:
             yield f"{name}: has the very predictions of seed {same.seed}, and no two trainings make the same"
         cells.add(result.cell.id)
-        paths |= {result.predictions} if result.predictions else set()
-        if content := _predictions_of_training(result):
+        if result.predictions:
+            paths.add(result.predictions)
+        if content:
             predictions[content] = result
 
 
 def _predictions_of_training(result: Result) -> str:
     """The hash of predictions that a training made; empty without a training, where seeds change nothing."""
-    trained = result.regime in REGIMES and REGIMES[result.regime].fits and result.provenance is not None
+    trained = result.regime in REGIMES and REGIMES[result.regime].fits
     return result.provenance.predictions_sha256 if trained and result.provenance is not None else ""
 
 
@@ -263,7 +262,7 @@ def artefact(result: Result) -> str:
     return Path(result.predictions).name.removesuffix(suffix)
 
 
-def _document(path: Path, what: str, model: type[Document]) -> tuple[Document | None, list[str]]:
+def _document(path: Path, what: str, model: type[Model]) -> tuple[Model | None, list[str]]:
     """A document that belongs to a result, or None and what is wrong with it."""
     if not path.is_file():
         return None, [f"its {what} {path.parent.name}/{path.name} is not there"]

@@ -22,10 +22,10 @@ class PushError(HumanbenchError):
 
 def repository(place: str) -> str:
     """`ORG/REPO` of `hf:ORG/REPO`; `PushError` for anything else."""
-    found = _PLACE.fullmatch(place)
-    if found is None:
+    match = _PLACE.fullmatch(place)
+    if match is None:
         raise PushError(f"--push takes hf:ORG/REPO, a dataset repository of the hub; found {place!r}")
-    return found[1]
+    return match[1]
 
 
 def push(folder: Path, place: str) -> str:

@@ -116,15 +116,15 @@ def mend_log(store: Path) -> None:
     """Give the last line its end if that is all it lacks, else take off what is there of it, and say so."""
     path = store / LOG
     content = path.read_bytes()
-    kept = content[: content.rfind(b"\n") + 1]
-    before = hashlib.sha256(kept.splitlines()[-1]).hexdigest() if kept else ""
+    complete_lines = content[: content.rfind(b"\n") + 1]
+    before = hashlib.sha256(complete_lines.splitlines()[-1]).hexdigest() if complete_lines else ""
     try:
-        LogEvent.model_validate_json(content[len(kept) :], strict=True)
-        whole = f'"previous": "{before}"'.encode() in content[len(kept) :]
+        LogEvent.model_validate_json(content[len(complete_lines) :], strict=True)
+        whole = f'"previous": "{before}"'.encode() in content[len(complete_lines) :]
     except ValidationError:
         whole = False
     if not whole:
-        text = shown(content[len(kept) :].strip(b"\0").decode("utf-8", "replace"), 160)
+        text = shown(content[len(complete_lines) :].strip(b"\0").decode("utf-8", "replace"), 160)
         what = (
             "a withdrawal that was not made; withdraw again" if '"withdrawn"' in text else "what it began was not made"
         )
@@ -136,6 +136,6 @@ def mend_log(store: Path) -> None:
             file.seek(0, os.SEEK_END)
             file.write(b"\n")
         else:
-            file.truncate(len(kept))
+            file.truncate(len(complete_lines))
         file.flush()
         os.fsync(file.fileno())

@@ -68,7 +68,7 @@ def regular(path: Path) -> Path:
 def read_document(path: Path) -> dict[str, Any]:
     """A JSON object without NaN, infinities or keys that occur twice; `SubmissionError` for anything else."""
     try:
-        found = json.loads(
+        document = json.loads(
             regular(path).read_bytes().decode("utf-8"),
             parse_constant=_no_constant,
             parse_float=_finite,
@@ -78,9 +78,9 @@ def read_document(path: Path) -> dict[str, Any]:
         raise SubmissionError(f"{path.name}: not a proper JSON file ({_short(error)})") from error
     except OSError as error:
         raise SubmissionError(f"{path.name}: {error.strerror or error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise SubmissionError(f"{path.name}: a JSON object was expected")
-    return found
+    return document
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -130,10 +130,10 @@ def _finite(text: str) -> float:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ValueError("a key occurs twice in one object")
-    return found
+    return members
 
 
 def _short(error: Exception) -> str:

@@ -84,19 +84,19 @@ def rerun(
         raise HumanbenchError(f"{entry.id}: the weights here are not the entry's (their SHA-256 differ)")
     suite: Suite = "mini" if key.suite == "mini" else "humanbench-v1"
     done = [result for score in entry.scores.values() for result in score.results]
-    first = done[0].cell if done else None
-    found: list[Again] = []
+    cells: list[Again] = []
     for seed in sorted({result.seed for result in done}):
         before = {result.dataset: result for result in done if result.seed == seed}
+        condition = done[0].cell  # one for all cells of an entry
         results = evaluate(
             backbone,
             key.regime,
             list(before),
             suite=suite,
             variant=key.variant or None,
-            fraction=first.fraction if first else None,
-            draw=first.draw or 0 if first else 0,
-            corrupt=first.corruption if first else None,
+            fraction=condition.fraction,
+            draw=condition.draw or 0,
+            corrupt=condition.corruption,
             seed=seed,
             checkpoint=where,
             data_root=data_root,
@@ -104,8 +104,8 @@ def rerun(
             device=device,
             command=f"humanbench leaderboard rerun {entry.id}",
         )
-        found += [_again(before[result.dataset], result) for result in results]
-    return found
+        cells += [_again(before[result.dataset], result) for result in results]
+    return cells
 
 
 def strange_places(entry: BoardEntry, checkpoint: str | os.PathLike[str] | None = None) -> list[str]:
@@ -183,8 +183,8 @@ def _check_architecture(entry: BoardEntry, backbone: Backbone) -> None:
 
 
 def _again(before: Result, now: Result) -> Again:
-    about = (before.dataset, before.seed, before.main, before.value, now.value)
-    if now.status != "done":
-        return Again(*about, False, now.reason)
-    old, new = before.metrics[before.main], now.metrics[now.main]
-    return Again(*about, old.low <= new.high and new.low <= old.high)
+    agrees, note = False, now.reason
+    if now.status == "done":
+        old, new = before.metrics[before.main], now.metrics[now.main]
+        agrees, note = old.low <= new.high and new.low <= old.high, ""
+    return Again(before.dataset, before.seed, before.main, before.value, now.value, agrees, note)

@@ -85,8 +85,8 @@ class SubmissionReport:
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         cells = [_as_json(cell) | {"differences": [_as_json(d) for d in cell.differences]} for cell in self.cells]
-        about = {"source": self.source, "name": self.name, "submitter": self.submitter}
-        return {**about, "accepted": self.ok, "problems": self.problems, "cells": cells}
+        names = {"source": self.source, "name": self.name, "submitter": self.submitter}
+        return {**names, "accepted": self.ok, "problems": self.problems, "cells": cells}
 
 
 def check_submission(path: Path, data_root: os.PathLike[str] | None = None) -> SubmissionReport:
@@ -176,8 +176,8 @@ def _verdict(
     reason: str = "",
     differences: tuple[Difference, ...] = (),
 ) -> CellVerdict:
-    about = (result.cell.id, result.dataset, result.regime, result.seed, verdict, result.main, result.value)
-    return CellVerdict(*about, recomputed, shown(reason, 600), differences)
+    claim = (result.cell.id, result.dataset, result.regime, result.seed, verdict, result.main, result.value)
+    return CellVerdict(*claim, recomputed, shown(reason, 600), differences)
 
 
 def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str]:
@@ -198,7 +198,7 @@ def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str
 
 def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
     """What differs. A report may lack what an earlier version did not compute, but nothing that its card reports."""
-    found = []
+    differences = []
     evaluation = load_card(result.dataset).evaluation
     wanted = [name for name in (evaluation.report if evaluation else ()) if name in recomputed.metrics]
     absent = Metric(value=math.nan, low=math.nan, high=math.nan, n=0)
@@ -207,7 +207,7 @@ def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
         for part in ("value", "low", "high", "n"):
             a, b = float(getattr(claimed, part)), float(getattr(again, part))
             if not _equal(a, b):
-                found.append(Difference(name, part, a, b))
+                differences.append(Difference(name, part, a, b))
     texts = (("main metric", result.main, recomputed.main), ("unit", result.unit, recomputed.unit))
     for name, text, right in texts:
         if text != right:
@@ -221,7 +221,7 @@ def _differences(result: Result, recomputed: ScoreReport) -> list[Difference]:
     if result.synthetic != recomputed.synthetic:
         kinds = {True: "synthetic", False: "not synthetic"}
         raise HumanbenchError(f"it is said to be {kinds[result.synthetic]}, the data is {kinds[recomputed.synthetic]}")
-    return found
+    return differences
 
 
 def _same_curves(result: Result, recomputed: ScoreReport) -> bool:
@@ -254,10 +254,10 @@ def same_labels(result: Result, root: os.PathLike[str]) -> bool:
     if fingerprint(card, tables) == wanted:
         return True
     try:  # what was trained on counts too, or what neighbours were looked for in
-        own = {split: load_samples(card, split, root) for split in card.evaluation.train}
+        train_tables = {split: load_samples(card, split, root) for split in card.evaluation.train}
     except HumanbenchError:
         return False
-    return fingerprint(card, {**tables, **own}) == wanted
+    return fingerprint(card, {**tables, **train_tables}) == wanted
 
 
 def _hint(result: Result, root: os.PathLike[str]) -> str:

@@ -83,10 +83,10 @@ class Accepted:
         if self.manifest is None or self.backbone is None or self.problem:
             return []
         seen = self.backbone.pretrained_on
-        about = {"submission": self.id, "submitter": self.manifest.submitter, "date": self.date}
-        found = entries_of(self.results, lambda _: seen, self.evidence, **about)
+        origin = {"submission": self.id, "submitter": self.manifest.submitter, "date": self.date}
+        entries = entries_of(self.results, lambda _: seen, self.evidence, **origin)
         record = self.backbone.model_dump(mode="json")
-        return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in found]
+        return [replace(entry, withdrawn=self.withdrawn, record=record) for entry in entries]
 
 
 def load_accepted(folder: Path, event: LogEvent, hashes: FileHashes | None) -> Accepted:
@@ -130,10 +130,10 @@ def _changed(folder: Path, manifest: Manifest, hashes: FileHashes) -> str:
     if more := sorted(there - wanted):
         return f"{more[0]!r} was put there after it was accepted"
     try:
-        found = hashes(folder / name for name in manifest.files)
+        sha256_by_file = hashes(folder / name for name in manifest.files)
     except DataError as error:
         return f"what was accepted is damaged or gone ({error})"
-    wrong = [name for name, entry in manifest.files.items() if found[str(folder / name)] != entry.sha256]
+    wrong = [name for name, entry in manifest.files.items() if sha256_by_file[str(folder / name)] != entry.sha256]
     return f"{wrong[0]} was changed after it was accepted" if wrong else ""
 
 
@@ -182,8 +182,8 @@ def add(folder: Path, report: SubmissionReport, store: Path) -> str:
             synced(staged)
             evidence = {cell.cell: cell.verdict for cell in report.cells if cell.verdict != "rejected"}
             more = frozenset().union(*map(contents, report.results)) - evidence.keys()
-            about = {"manifest_sha256": report.manifest_sha256, "evidence": evidence, "contents": tuple(sorted(more))}
-            append_event(store, {"event": "accepted", "submission": name, "date": _today(), **about})
+            fields = {"manifest_sha256": report.manifest_sha256, "evidence": evidence, "contents": tuple(sorted(more))}
+            append_event(store, {"event": "accepted", "submission": name, "date": _today(), **fields})
         except BaseException:
             _recover(store)
             raise
@@ -197,11 +197,11 @@ def copied(results: Sequence[Result], accepted: Sequence[Accepted]) -> str:
         known = contents(result)
         owner = next((one for one in accepted if known & one.contents), None)
         if owner is not None:
-            about = f"{result.dataset}, {result.regime}, seed {result.seed}"
+            cell = f"{result.dataset}, {result.regime}, seed {result.seed}"
             state = f", which was withdrawn on {owner.withdrawn_on} ({owner.withdrawn})" if owner.withdrawn else ""
             what = "this cell" if result.cell.id in owner.contents else "these predictions"
             return (
-                f"{about}: {what} came in with {owner.id}{state}; what was accepted or withdrawn does not come in "
+                f"{cell}: {what} came in with {owner.id}{state}; what was accepted or withdrawn does not come in "
                 "again under another name (submit a run that holds new cells alone)"
             )
     return ""
@@ -256,13 +256,13 @@ def load_store(store: Path) -> list[Accepted]:
         except OSError as error:
             if error.errno != errno.EROFS:
                 raise
-    found = _loaded(store, events, FileHashes())
-    for one in found:
+    accepted = _loaded(store, events, FileHashes())
+    for one in accepted:
         if one.problem and not one.withdrawn and one.manifest is None:
             raise StoreError(f"{one.problem}; put back what was accepted, or withdraw {one.id}")
-    if strays := _strays(store, events):
-        raise StoreError(_unaccepted(store, strays))
-    return found
+    if unaccepted := _unaccepted(store, events):
+        raise StoreError(unaccepted)
+    return accepted
 
 
 def verify_store(store: Path) -> list[str]:
@@ -278,8 +278,8 @@ def verify_store(store: Path) -> list[str]:
     ]
     hashes = FileHashes(remember=False)
     wrong += [one.problem for one in _loaded(store, events, hashes) if one.problem]
-    strays = _strays(store, events)
-    return [*wrong, _unaccepted(store, strays)] if strays else wrong
+    unaccepted = _unaccepted(store, events)
+    return [*wrong, unaccepted] if unaccepted else wrong
 
 
 def _recover(store: Path) -> list[LogEvent]:
@@ -289,8 +289,8 @@ def _recover(store: Path) -> list[LogEvent]:
     as an acceptance that was cut off cannot be one.
     """
     events, torn = read_events(store)
-    if strays := _strays(store, events):
-        raise StoreError(_unaccepted(store, strays))
+    if unaccepted := _unaccepted(store, events):
+        raise StoreError(unaccepted)
     for place in _staged(store):
         if not _is_folder(place) and not _is_nothing(place):
             raise StoreError(_no_acceptance(place))
@@ -328,8 +328,14 @@ def _no_acceptance(place: Path) -> str:
     return f"{place}: is no folder, so no acceptance of humanbench's that was cut off; remove it"
 
 
-def _unaccepted(store: Path, names: Sequence[str]) -> str:
-    """What to do about folders that no line of the log accepts: more often the log is damaged than they are strange."""
+def _unaccepted(store: Path, events: Sequence[LogEvent]) -> str:
+    """What to do about folders that no line of the log accepts: more often the log is damaged than they are strange.
+    Empty where there are none."""
+    known = {event.submission for event in events}
+    places = [p for p in sorted(store.iterdir()) if p.is_dir() or p.is_symlink()] if store.is_dir() else []
+    names = [place.name for place in places if place.name not in known and place.name[0] != "."]
+    if not names:
+        return ""
     named = ", ".join(repr(name) for name in names[:_MOST_NAMED])
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     what, them, were = ("folders", "them", "were") if len(names) > 1 else ("folder", "it", "was")
@@ -337,13 +343,6 @@ def _unaccepted(store: Path, names: Sequence[str]) -> str:
         f"{store}: {what} {named}{more} {were} never accepted by a line of {LOG}, which may be damaged or lost: "
         f"{FROM_A_COPY}; or move {them} away if no copy of it ever accepted {them}"
     )
-
-
-def _strays(store: Path, events: Sequence[LogEvent]) -> list[str]:
-    """Names of folders that nobody accepted."""
-    known = {event.submission for event in events}
-    places = sorted(store.iterdir()) if store.is_dir() else []
-    return [p.name for p in places if p.name not in known and p.name[0] != "." and (p.is_dir() or p.is_symlink())]
 
 
 def _loaded(
@@ -354,19 +353,19 @@ def _loaded(
     `contents_alone`: only as far as its copies are known by it, from the log where its line says that. So an acceptance
     does not read all that came before it.
     """
-    found: dict[str, Accepted] = {}
+    accepted: dict[str, Accepted] = {}
     for event in events:
         name = event.submission
         if event.event == "withdrawn":
-            found[name] = replace(found[name], withdrawn=event.reason, withdrawn_on=event.date)
+            accepted[name] = replace(accepted[name], withdrawn=event.reason, withdrawn_on=event.date)
         elif contents_alone and event.contents is not None:
             names = frozenset((*event.evidence, *event.contents))
-            found[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
+            accepted[name] = Accepted(name, event.date, None, None, (), event.evidence, contents=names)
         else:
             place = store / name
             staged = store / f".{name}{_STAGED}"  # where nobody may write, one that was cut off stays there
-            found[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
-    return list(found.values())
+            accepted[name] = load_accepted(place if place.exists() or not staged.is_dir() else staged, event, hashes)
+    return list(accepted.values())
 
 
 @contextmanager

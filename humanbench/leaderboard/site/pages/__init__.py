@@ -27,7 +27,7 @@ def pages(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """Every page of the site, in groups that are independent of each other: what all need was computed here."""
     for board in content.boards:
         for scenario in (None, *board.scenarios()):
-            content.rankings(board, scenario)
+            board.ranked(scenario)
     groups: list[Callable[[], Iterable[Page]]] = [
         *(partial(_one, datasets.task, content, task) for task in tasks()),
         *(partial(_one, datasets.dataset, content, card) for card in cards().values()),

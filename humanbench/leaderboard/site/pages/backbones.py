@@ -77,7 +77,7 @@ def _place(key: BoardKey) -> str:
 def _backbone(
     name: str, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str], links: Sequence[tuple[str, str, str]]
 ) -> Page:
-    groups = lists_by((_kind(entry.board), entry) for entry in entries if not entry.board.condition)
+    groups = lists_by((replace(entry.board, regime=""), entry) for entry in entries if not entry.board.condition)
     first = entries[0]
     context = {
         "name": first.name,
@@ -101,17 +101,11 @@ def _about(entry: BoardEntry) -> str:
     return " · ".join(text for text in known if text)
 
 
-def _kind(key: BoardKey) -> tuple[Any, ...]:
-    """What must be the same for numbers to stand side by side: all but what is finetuned."""
-    return key.suite, key.variant, key.recipe, key.synthetic, key.copy, key.subset
-
-
 def _by_board(entries: Iterable[BoardEntry]) -> list[tuple[str, list[tuple[str, str]]]]:
     """By what is the same in all else, the entries with a part of the labels or with corrupted pictures: condition and
     id. There may be dozens, and two pages set their numbers side by side."""
     boards = [(entry.board, entry.id) for entry in entries if entry.board.condition]
-    found = lists_by((_place(replace(board, condition="")), (board.condition, name)) for board, name in boards)
-    return list(found.items())
+    return list(lists_by((_place(replace(key, condition="")), (key.condition, name)) for key, name in boards).items())
 
 
 def _group(number_: int, entries: list[BoardEntry], ranks: Ranks, overall: dict[str, str]) -> dict[str, Any]:

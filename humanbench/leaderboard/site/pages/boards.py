@@ -24,7 +24,7 @@ def boards(content: Content) -> Iterable[Page]:
 
 def _board(content: Content, board: Board, scenario: str | None) -> Page:
     slug = board.key.slug
-    ranked = content.rankings(board, scenario)
+    ranked = board.ranked(scenario)
     # The benchmark's columns and what else there are results of, over all scenarios; of one scenario, those it has.
     used = columns_of_results({name for one in ranked for name in one.columns})
     columns = content.columns(board) if scenario is None else columns_of(used)
@@ -43,7 +43,6 @@ def _board(content: Content, board: Board, scenario: str | None) -> Page:
         ],
         "tables": _tables(ranked, columns, not board.key.synthetic, slug),
         "evidence_text": {name: f"Numbers {text}." for name, text in EVIDENCE_TEXT.items()},
-        "rankings": ranked,
     }
     return Page(f"boards/{place}.html", "board.html.j2", title, "", context)
 
@@ -70,7 +69,7 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
     made = []
     for one in ranked:
         table = tables.ranked_table(one, columns, "../")
-        kept = table["columns"]
+        used_columns = table["columns"]
         rows = [_anchored(row, one.evidence, anchors) for row in table["rows"]]
         anchors |= {row.anchor for row in rows}
         first = dot_charts.entry_lines([one.entries[i] for i in one.ranking.order[: dot_charts.SHOWN]])
@@ -80,10 +79,10 @@ def _tables(ranked: list[Ranked], columns: list[TableColumn], published: bool, s
                 "table": f"{slug}-{one.evidence}",
                 "rows": rows,
                 "options": tables.filters_of(rows, ("backbone", "size", "licence", "pretraining", "date")),
-                **dot_charts.charts_of(f"dots-{one.evidence}", kept, first, "../", published),
-                "trades": trade_offs(one, one.evidence, "../"),
-                "paretos": pareto_lists(one, kept, "../"),
-                "cost_table": cost_table(one, "../"),
+                **dot_charts.charts_of(f"dots-{one.evidence}", used_columns, first, "../", published),
+                "trades": trade_offs(one, one.evidence),
+                "paretos": pareto_lists(one, used_columns),
+                "cost_table": cost_table(one),
             }
         )
     return made

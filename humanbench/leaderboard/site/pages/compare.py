@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-from humanbench.leaderboard.model.boards import Board, EntryDifference, EntryPairs, Ranked, counts, ground
-from humanbench.leaderboard.model.entries import BoardEntry
+from humanbench.leaderboard.model.boards import Board, EntryDifference, Ranked, counts, ground
 from humanbench.leaderboard.site.costs import CostColumn, cost_columns
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.pages.words import board_title, heading
@@ -40,11 +39,6 @@ SIDES = {
 is clear of zero."""
 
 
-def pair_path(first: BoardEntry, second: BoardEntry) -> str:
-    """Where the page of two entries lies, the one that is ahead first."""
-    return f"compare/{first.id}--{second.id}.html"
-
-
 def pair_pages(content: Content) -> dict[tuple[str, str], str]:
     """The pages that are there, by the ids of their entries in either order."""
     return {key: path for _, one in _tables(content) for key, path in _paths(one).items()}
@@ -60,10 +54,11 @@ def _first(one: Ranked) -> list[int]:
 
 
 def _paths(one: Ranked) -> dict[tuple[str, str], str]:
-    found = {}
-    for a, b in combinations([one.entries[i] for i in _first(one)], 2):
-        found[a.id, b.id] = found[b.id, a.id] = pair_path(a, b)
-    return found
+    """Where pages of two entries lie, by their ids in either order; in its name the one that is ahead is first."""
+    paths = {}
+    for a, b in combinations([one.entries[i].id for i in _first(one)], 2):
+        paths[a, b] = paths[b, a] = f"compare/{a}--{b}.html"
+    return paths
 
 
 def table_name(board: Board, one: Ranked) -> str:
@@ -77,20 +72,20 @@ def compare(content: Content) -> Iterable[Page]:
     listed, made = [], []
     written: set[str] = set()
     for board, one in _tables(content):
-        pairs, costs = content.pairs(one), cost_columns(one.entries)
-        first = _first(one)
-        found = {(a, b): pairs.between(a, b) for a, b in combinations(first, 2)}
-        for (a, b), differences in found.items():
+        costs = cost_columns(one.entries)
+        first, paths = _first(one), _paths(one)
+        by_pair = {(a, b): one.pairs.between(a, b) for a, b in combinations(first, 2)}
+        for (a, b), differences in by_pair.items():
             networks = one.entries[a].network, one.entries[b].network
-            path = pair_path(one.entries[a], one.entries[b])
+            path = paths[one.entries[a].id, one.entries[b].id]
             if path in written:  # an entry with both kinds of evidence
                 continue
             written.add(path)
             for key in (networks, networks[::-1]):
                 elsewhere.setdefault(key, []).append((path, table_title(board, one)))
             made.append((path, _pair(board, one, a, b, differences, costs), networks))
-        listed.append(_matrix(board, one, first, found))
-    yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed, "paired": PAIRED})
+        listed.append(_matrix(board, one, first, by_pair))
+    yield Page("compare.html", "compare.html.j2", "Compare two", "compare", {"tables": listed})
     for path, context, networks in made:
         also = [(f"../{link}", text) for link, text in elsewhere[networks] if link != path]
         title = f"{context['names'][0]} and {context['names'][1]}"
@@ -103,7 +98,7 @@ def table_title(board: Board, one: Ranked) -> str:
 
 
 def _matrix(
-    board: Board, one: Ranked, first: Sequence[int], found: dict[tuple[int, int], list[EntryDifference]]
+    board: Board, one: Ranked, first: Sequence[int], by_pair: dict[tuple[int, int], list[EntryDifference]]
 ) -> dict[str, Any]:
     """Who is better on how many datasets: a row and a column for each of the first entries."""
     paths = _paths(one)
@@ -114,8 +109,8 @@ def _matrix(
             if a == b:
                 cells.append(("", "", ""))
                 continue
-            same_order = (a, b) in found
-            better, worse, still = counts(found[(a, b) if same_order else (b, a)])
+            same_order = (a, b) in by_pair
+            better, worse, still = counts(by_pair[(a, b) if same_order else (b, a)])
             if same_order:  # the difference is the second minus the first
                 better, worse = worse, better
             text = f"better on {better}, worse on {worse}, not told apart on {still}"
@@ -139,7 +134,6 @@ def _pair(
     return {
         "names": [entry.name for entry in entries],
         "links": [f"../entries/{entry.id}.html" for entry in entries],
-        "query": f"?a={entries[0].id}&b={entries[1].id}",
         "board": (f"../boards/{board.key.slug}.html", board_title(board)),
         "labels_of": (*board.key.labels, one.evidence),
         "counts": (better, worse, still),
@@ -179,14 +173,13 @@ def compare_files(content: Content) -> Iterator[tuple[str, str]]:
     datasets: set[str] = set()
     for board, one in content.ranked:
         name, costs = table_name(board, one), cost_columns(one.entries)
-        pairs = content.pairs(one)
-        scores = [_numbers(one, pairs, column) for column in range(len(one.columns))]
+        scores = [_numbers(one, column) for column in range(len(one.columns))]
         datasets |= set(one.columns)
         for i, entry in enumerate(one.entries):
             cells = {dataset: of[i] for dataset, of in zip(one.columns, scores, strict=True) if i in of}
-            about = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
-            of_entry.setdefault(entry.id, {})[name] = {"about": about, "cells": cells}
-        listed.append(_listed(board, one, name, pairs, costs))
+            rank_and_costs = [overall_rank(one, i), *(cost.text(entry) for cost in costs)]
+            of_entry.setdefault(entry.id, {})[name] = {"about": rank_and_costs, "cells": cells}
+        listed.append(_listed(board, one, name, costs))
     known = {}
     for c in columns_of(sorted(datasets)):
         known[c.id] = {"short": c.short, "name": c.name, "task": c.task, "hue": hue(c.task)}
@@ -202,24 +195,24 @@ def _script(value: Any) -> str:
     return json_of(value).rstrip("\n").replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _numbers(one: Ranked, pairs: EntryPairs, column: int) -> dict[int, list[Any]]:
+def _numbers(one: Ranked, column: int) -> dict[int, list[Any]]:
     """By entry what its cell's difference with any other is reckoned from: the ground, half of the interval, the terms
     of `humanbench.results.apart` at 95 %, and the factor of its units at the level of the ranks."""
-    ranks, usual = one.ranking.columns[column], pairs.usual[column]
+    ranks, usual = one.ranking.columns[column], one.pairs.usual[column]
     terms, corrected = usual.terms(), ranks.numbers.terms()
-    found = {}
+    by_row = {}
     for i, entry in enumerate(one.entries):
         if ranks.rank[i]:
             score, at = entry.scores[one.columns[column]], int(ranks.places[i])
             numbers = [score.number.half, *terms[at], corrected[at][3]]
-            found[i] = [ground(score), *(value if math.isfinite(value) else None for value in numbers)]
-    return found
+            by_row[i] = [ground(score), *(value if math.isfinite(value) else None for value in numbers)]
+    return by_row
 
 
-def _listed(board: Board, one: Ranked, name: str, pairs: EntryPairs, costs: Sequence[CostColumn]) -> dict[str, Any]:
+def _listed(board: Board, one: Ranked, name: str, costs: Sequence[CostColumn]) -> dict[str, Any]:
     quantiles = [
         max((of.quantiles() for of in columns), key=len)
-        for columns in (pairs.usual, [column.numbers for column in one.ranking.columns])
+        for columns in (one.pairs.usual, [column.numbers for column in one.ranking.columns])
     ]
     return {
         "name": name,

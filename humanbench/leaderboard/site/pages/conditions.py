@@ -19,7 +19,7 @@ from humanbench.leaderboard.site.tables import TableColumn, columns_of, number
 from humanbench.results import Result
 from humanbench.results.cells import CellNumber, lists_by
 from humanbench.results.columns import columns_of_results
-from humanbench.results.conditions import ALL, FractionNumber, Robustness, by_fraction, few, fraction_text, robustness
+from humanbench.results.conditions import ALL, FractionNumber, Robustness, by_fraction, fraction_text, robustness
 
 Measured = tuple[Result, CellNumber]
 """A result of a cell, and the cell's number over its seeds."""
@@ -61,23 +61,23 @@ class ConditionPage(Generic[Numbers]):
         """Boards that differ in their condition alone: their common key, those with one, and the rows of all."""
         known = [board for board in content.boards if not board.key.condition or self._has(board)]
         for key, boards in lists_by((replace(board.key, condition=""), board) for board in known).items():
-            if own := [board for board in boards if board.key.condition]:
+            if with_condition := [board for board in boards if board.key.condition]:
                 networks = lists_by(((e.network, e.submission), e) for board in boards for e in board.entries)
                 rows = [(entries[0], self._by_dataset(entries)) for entries in networks.values()]
-                yield key, own, [(entry, numbers) for entry, numbers in rows if numbers]
+                yield key, with_condition, [(entry, numbers) for entry, numbers in rows if numbers]
 
     def _has(self, board: Board) -> bool:
         return all(self.belongs(result) for entry in board.entries for result in entry.results)
 
     def _by_dataset(self, entries: list[BoardEntry]) -> dict[str, Numbers]:
         """Of the entries of a network, without datasets of which nothing is made."""
-        found: dict[str, Numbers] = {}
+        by_dataset: dict[str, Numbers] = {}
         for name in columns_of_results({name for entry in entries for name in entry.scores}):
             scores = [entry.scores[name] for entry in entries if name in entry.scores]
             one = self.numbers(scores[0].metric, [(score.results[0], score.number) for score in scores])
             if one is not None:
-                found[name] = one
-        return found
+                by_dataset[name] = one
+        return by_dataset
 
 
 def condition_pages(content: Content) -> list[tuple[str, str, str]]:
@@ -87,8 +87,8 @@ def condition_pages(content: Content) -> list[tuple[str, str, str]]:
 
 
 def _fractions(metric: str, cells: list[Measured]) -> dict[float, FractionNumber] | None:
-    found = by_fraction(metric, cells)
-    return found if few(found) else None
+    fractions = by_fraction(metric, cells)
+    return fractions if fractions.keys() - {ALL} else None
 
 
 def _few_group(position: int, columns: list[TableColumn], rows: Rows[dict[float, FractionNumber]]) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def _corrupted_group(position: int, columns: list[TableColumn], rows: Rows[Robus
 
 def _drop(numbers: dict[str, Robustness], columns: list[TableColumn], task: str) -> str:
     """The mean relative drop over a task's datasets."""
-    own = [numbers[column.id] for column in columns if column.task == task and column.id in numbers]
-    drops = [drop for one in own if math.isfinite(drop := one.drop(one.mean))]
+    of_task = [numbers[column.id] for column in columns if column.task == task and column.id in numbers]
+    drops = [drop for one in of_task if math.isfinite(drop := one.drop(one.mean))]
     return f"{number(statistics.fmean(drops))} %" if drops else "–"
 
 

@@ -40,18 +40,21 @@ def overview() -> Page:
     for task in tasks():
         members = [card for card in cards().values() if card.task == task.name]
         members.sort(key=lambda card: (card.evaluation is None, card.id))
-        groups.append((task.name, task.question, [_dataset_line(card) for card in members]))
+        groups.append((task.name, task.question, [_line(card) for card in members]))
     context = {"evaluated": len(evaluated()), "total": len(cards()), "groups": groups}
     return Page("datasets.html", "datasets.html.j2", "Datasets and tasks", "datasets", context)
 
 
-def _dataset_line(card: DatasetCard) -> dict[str, Any]:
+def _line(card: DatasetCard) -> dict[str, Any]:
+    """What lists of datasets say of one."""
     roles = ["evaluated"] * (card.evaluation is not None) + ["pretraining"] * (card.pretraining is not None)
+    counts = [card.splits[name].samples for name in card.evaluation.test] if card.evaluation else []
     return {
         "id": card.id,
         "name": card.name,
         "role": ", ".join(roles),
         "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}" if card.evaluation else "",
+        "samples": " + ".join(f"{n:,}" if n is not None else "?" for n in counts),
         "licence": card.licence,
         "access": card.access.kind,
     }
@@ -66,7 +69,7 @@ def dataset(content: Content, card: DatasetCard) -> Page:
     ]
     printed = [(f"{name}, {regime}", float(v), math.nan, math.nan, v, "") for name, _, regime, v in published]
     arrow = direction(card.evaluation.main).arrow if card.evaluation else ""
-    usual = [(board, one) for board in content.usual for one in content.rankings(board)]
+    usual = [(board, one) for board in content.usual for one in board.ranked()]
     context = {
         "card": card,
         "arrow": arrow,
@@ -144,10 +147,10 @@ def _chart(key: str, title: str, values: Sequence[_Value], card: DatasetCard) ->
         charts.DotRow(name, text, [charts.Dot(f"{name}: {text}", value, a, b)], start, end, link)
         for name, value, a, b, text, link in values
     ]
-    about = (
+    description = (
         f"Dot chart of {len(rows)} values of {main_metric(card.id)} with their intervals; the numbers are in the table."
     )
-    return charts.dots(key, title, rows, about, scale=True)
+    return charts.dots(key, title, rows, description, scale=True)
 
 
 def _against(ranks: ColumnRanks, row: int, next_row: int, score: Score, after: Score) -> str:
@@ -183,7 +186,7 @@ def task(content: Content, task: Task) -> Page:
         "task": task.name,
         "name": task.title,
         "about": task.question,
-        "datasets": [_task_line(load_card(n)) for n in names],
+        "datasets": [_line(load_card(n)) for n in names],
         "columns": published,
         "spans": tables.task_spans(published),
         "published_rows": tables.published_table(keep, published),
@@ -199,20 +202,8 @@ def _task_table(board: Board, ranked: Ranked, columns: list[TableColumn]) -> dic
     return {
         **heading(board, ranked.evidence),
         **table,
-        "paretos": pareto_lists(ranked, table["columns"], "../"),
-        "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", "../", 2),
+        "paretos": pareto_lists(ranked, table["columns"]),
+        "trades": trade_offs(ranked, f"{board.key.slug}-{ranked.evidence}", 2),
         "rows": [replace(row, anchor=prefix + row.anchor) for row in table["rows"]],
         "more": max(0, len(ranked.entries) - LISTED),
-    }
-
-
-def _task_line(card: DatasetCard) -> dict[str, Any]:
-    assert card.evaluation is not None
-    counts = [card.splits[name].samples for name in card.evaluation.test]
-    return {
-        "id": card.id,
-        "name": card.name,
-        "metric": f"{card.evaluation.main} {direction(card.evaluation.main).arrow}",
-        "samples": " + ".join(f"{n:,}" if n is not None else "?" for n in counts),
-        "access": card.access.kind,
     }

@@ -10,6 +10,7 @@ from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.failures import TaskFailures, picture_paths
 from humanbench.leaderboard.site.pages.page import Content, Page
 from humanbench.leaderboard.site.sample_selection import TaskSamples, label
+from humanbench.results.cells import lists_by
 from humanbench.tasks.drawn import DrawnPicture
 
 
@@ -17,8 +18,7 @@ def picture_files(content: Content) -> Iterator[tuple[str, DrawnPicture]]:
     """All pictures with their places from the site's top."""
     for shown in content.samples.values():
         yield from chain.from_iterable(_paths(shown))
-    for entry, parts in _by_entry(content).values():
-        for failures, _ in parts:
+        for entry, _, failures in shown.failures:
             yield from failures.files(_place(entry, failures))
 
 
@@ -47,23 +47,15 @@ def samples(shown: TaskSamples) -> dict[str, Any]:
         "failing": [(label(entry), f"failures/{entry.id}.html#{shown.card.task}") for entry, _, _ in shown.failures],
         "layout": shown.drawing.layout,
         "list": [
-            {name: getattr(sample, name) for name in ("name", "heads", "rows", "legend")} | {"pictures": pictures}
+            {name: getattr(sample, name) for name in ("heads", "rows", "legend")} | {"pictures": pictures}
             for sample, pictures in zip(shown.samples, _paths(shown), strict=True)
         ],
     }
 
 
-def _by_entry(content: Content) -> dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]]:
-    found: dict[str, tuple[BoardEntry, list[tuple[TaskFailures, BoardEntry | None]]]] = {}
-    for one in content.samples.values():
-        for entry, second, failures in one.failures:
-            found.setdefault(entry.id, (entry, []))[1].append((failures, second))
-    return found
-
-
 def failing(content: Content) -> set[str]:
     """The entries that have a page of where they fail."""
-    return set(_by_entry(content))
+    return {entry.id for shown in content.samples.values() for entry, _, _ in shown.failures}
 
 
 def _place(entry: BoardEntry, failures: TaskFailures) -> str:
@@ -72,10 +64,11 @@ def _place(entry: BoardEntry, failures: TaskFailures) -> str:
 
 def failures(content: Content) -> Iterable[Page]:
     """A page per entry."""
-    for entry, parts in _by_entry(content).values():
-        listed: list[dict[str, Any]] = []
-        for one, second in parts:
+    parts = [part for shown in content.samples.values() for part in shown.failures]
+    for of_entry in lists_by((part[0].id, part) for part in parts).values():
+        tasks = []
+        for entry, second, one in of_entry:
             link = f"../entries/{second.id}.html" if second is not None else ""
-            listed.append({**one.listed(_place(entry, one)), "link": link})
-        context = {"entry": entry, "tasks": listed}
+            tasks.append({**one.listed(_place(entry, one)), "link": link})
+        context = {"entry": entry, "tasks": tasks}
         yield Page(f"failures/{entry.id}.html", "failures.html.j2", f"Where {entry.name} fails", "", context)

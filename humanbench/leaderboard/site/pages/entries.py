@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
 
-from humanbench.by_group import table
+from humanbench.by_group import SubgroupReport, table
 from humanbench.cards import load_card
 from humanbench.leaderboard.model.boards import Board, HeadToHead, Ranked, heads_to_heads
 from humanbench.leaderboard.model.entries import BoardEntry, Score
@@ -49,17 +48,14 @@ _TOGETHER = 50
 def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
     """All entries, withdrawn ones too, in groups."""
     place = {board.key: board for board in content.boards}
-    best = {key: _Ends.of(content.rankings(board)) for key, board in place.items()}
+    ends = {key: _best_and_last(board.ranked()) for key, board in place.items()}
     ranks = content.dataset_ranks()
     beside_it, pages, fails = _neighbours(content), pair_pages(content), failing(content)
 
     def page_of(entry: BoardEntry) -> Page:
         board = place.get(entry.board) if entry.scores else None
-        beside = len(content.networks.get(entry.network, ())) > 1
-        page = _entry(entry, board, best.get(entry.board, _Ends({})), ranks.get(entry.id, {}), beside)
-        page.context["failing"] = entry.id in fails
-        page.context["subgroups"] = list(_subgroups(entry, content))
-        page.context.update(neighbours=beside_it.get(entry.id, []), pages=pages)
+        page = _entry(entry, board, ends.get(entry.board, []), ranks.get(entry.id, {}), content)
+        page.context.update(failing=entry.id in fails, neighbours=beside_it.get(entry.id, []), pages=pages)
         return page
 
     groups = range(0, len(content.entries), _TOGETHER)
@@ -68,41 +64,30 @@ def entries(content: Content) -> list[Callable[[], Iterable[Page]]]:
 
 def _neighbours(content: Content) -> dict[str, list[HeadToHead]]:
     """By entry the others beside it on its board; of several kinds of evidence the first. None of large boards."""
-    found: dict[str, list[HeadToHead]] = {}
+    neighbours: dict[str, list[HeadToHead]] = {}
     for _, ranked in content.ranked:
         if len(ranked.entries) <= _MOST_COMPARED:
-            found = heads_to_heads(ranked) | found
-    return found
+            neighbours = heads_to_heads(ranked) | neighbours
+    return neighbours
 
 
-@dataclass(frozen=True)
-class _Ends:
-    """By dataset, the best and the worst value of a board."""
-
-    values: Mapping[str, tuple[float, float]]
-
-    @classmethod
-    def of(cls, ranked: list[Ranked]) -> _Ends:
-        found: dict[str, tuple[float, float]] = {}
-        for name in columns_of_results({name for one in ranked for name in one.columns}):
-            values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
-            if values:
-                ordered = sorted(values, reverse=direction(main_metric(name)).higher_is_better)
-                found[name] = (ordered[0], ordered[-1])
-        return cls(found)
-
-    @cached_property
-    def lines(self) -> list[dot_charts.Line]:
-        """Both for the charts of any entry, which show the datasets that the entry has a value on."""
-        return [
-            dot_charts.Line(text, {name: (ends[i], math.nan, math.nan) for name, ends in self.values.items()})
-            for i, text in enumerate(("best of the board", "last of the board"))
-        ]
+def _best_and_last(ranked: list[Ranked]) -> list[dot_charts.Line]:
+    """The best and the worst value of a board on every dataset, for the charts of any of its entries, which show the
+    datasets that the entry has a value on."""
+    best, last = dict[str, tuple[float, float, float]](), dict[str, tuple[float, float, float]]()
+    for name in columns_of_results({name for one in ranked for name in one.columns}):
+        values = [e.scores[name].value for one in ranked for e in one.entries if name in e.scores]
+        values.sort(reverse=direction(main_metric(name)).higher_is_better)
+        best[name], last[name] = (values[0], math.nan, math.nan), (values[-1], math.nan, math.nan)
+    return [dot_charts.Line("best of the board", best), dot_charts.Line("last of the board", last)]
 
 
-def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str, str], beside: bool) -> Page:
+def _entry(
+    entry: BoardEntry, board: Board | None, ends: list[dot_charts.Line], ranks: dict[str, str], content: Content
+) -> Page:
     results = entry.results
     provenance = next((r.provenance for r in results if r.provenance), None)
+    beside = len(content.networks.get(entry.network, ())) > 1
     columns = columns_of(columns_of_results(set(entry.scores)))
     context = {
         "entry": entry,
@@ -114,9 +99,10 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
         "groups": _groups(entry, columns, ranks),
         "failures": [(shown(r.dataset, 40), shown(r.reason or "no value to show", 300)) for r in entry.others],
         "parts": list(_parts(entry, columns)),
+        "subgroups": list(_subgroups(entry, columns, content.groups)),
         "calibrations": list(_calibrations(entry, columns)),
         "curves": list(_curves(entry, columns)),
-        **dot_charts.charts_of("dots", columns, _against_board(entry, best), "../", not entry.board.synthetic),
+        **dot_charts.charts_of("dots", columns, _against_board(entry, ends), "../", not entry.board.synthetic),
         "commands": rerun_commands(entry),
         "recorded": list(dict.fromkeys(shown(r.provenance.command, 1000) for r in results if r.provenance)),
         "cells": tables.filled(_CELL, [_cell(r) for r in results]),
@@ -125,12 +111,10 @@ def _entry(entry: BoardEntry, board: Board | None, best: _Ends, ranks: dict[str,
     return Page(f"entries/{entry.id}.html", "entry.html.j2", entry.name, "", context)
 
 
-def _against_board(entry: BoardEntry, best: _Ends) -> list[dot_charts.Line]:
+def _against_board(entry: BoardEntry, ends: list[dot_charts.Line]) -> list[dot_charts.Line]:
     """The entry, the best and the worst of its board, where there is any other."""
-    there = [best.values[name] for name in entry.scores if name in best.values]
-    if all(first == last for first, last in there):
-        return []
-    return [*dot_charts.entry_lines([entry]), *best.lines]
+    values = [{line.values[name][0] for line in ends if name in line.values} for name in entry.scores]
+    return [*dot_charts.entry_lines([entry]), *ends] if any(len(both) > 1 for both in values) else []
 
 
 def _entry_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
@@ -163,16 +147,15 @@ def _parts(entry: BoardEntry, columns: list[TableColumn]) -> Iterator[dict[str, 
         score, rows = entry.scores[column.id], dict[str, dict[str, tuple[str, str]]]()
         families: dict[str, str] = {}
         for metric in score.results[0].metrics:
-            if (found := part_of(metric)) is None:
-                continue
-            family, _ = found
-            families[family] = f"{family} {direction(metric).arrow}"
-            rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
+            if (family_and_part := part_of(metric)) is not None:
+                family = family_and_part[0]
+                families[family] = f"{family} {direction(metric).arrow}"
+                rows.setdefault(part_name(column.id, metric), {})[family] = _part_number(score.results, metric)
         if rows:
             what = PARTS[next(iter(families))]
             numbers = [(name, [of.get(family, ("–", "")) for family in families]) for name, of in rows.items()]
-            about = {"dataset": column.id, "name": column.name, "what": what, "families": list(families.values())}
-            yield {**about, "rows": numbers}
+            head = {"dataset": column.id, "name": column.name, "what": what, "families": list(families.values())}
+            yield {**head, "rows": numbers}
 
 
 def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
@@ -182,11 +165,13 @@ def _part_number(results: Sequence[Result], metric: str) -> tuple[str, str]:
     return number(value), tables.interval_text(low, high)
 
 
-def _subgroups(entry: BoardEntry, content: Content) -> Iterator[dict[str, Any]]:
+def _subgroups(
+    entry: BoardEntry, columns: list[TableColumn], groups: Mapping[str, SubgroupReport]
+) -> Iterator[dict[str, Any]]:
     """By dataset the tables of the first seed of which there are metrics by group."""
-    for column in columns_of(columns_of_results(set(entry.scores))):
+    for column in columns:
         hashes = [r.provenance.predictions_sha256 for r in entry.scores[column.id].results if r.provenance]
-        report = next((content.groups[sha] for sha in hashes if sha in content.groups), None)
+        report = next((groups[sha] for sha in hashes if sha in groups), None)
         if report is None or report.main != entry.scores[column.id].metric:
             continue
         made = []
@@ -347,12 +332,12 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
     key = entry.board
     groups: dict[tuple[int, tuple[str, ...]], list[str]] = {}
     for result in entry.results:
-        own = _overrides(result.provenance.command) if result.provenance else ()
-        names = groups.setdefault((result.seed, own), [])
+        overrides = _overrides(result.provenance.command) if result.provenance else ()
+        names = groups.setdefault((result.seed, overrides), [])
         names += [shown(result.dataset, 40)] if result.dataset not in names else []
     again = entry.submission and not entry.withdrawn and not key.not_shipped
     commands = [f"humanbench leaderboard rerun {entry.id}"] if again else []
-    for (seed, own), datasets in sorted(groups.items()):
+    for (seed, overrides), datasets in sorted(groups.items()):
         words = ["humanbench", "eval", "--backbone", shown(entry.backbone, 200)]
         words += ["--checkpoint", shown(entry.checkpoint, 300)] if entry.checkpoint else []
         words += ["--protocol", shown(key.regime, 30), "--datasets", ",".join(datasets)]
@@ -362,7 +347,7 @@ def rerun_commands(entry: BoardEntry) -> list[str]:
         words += ["--fraction", f"{cell.fraction:g}", "--draw", str(cell.draw)] if cell.fraction is not None else []
         words += ["--corrupt", cell.corruption] if cell.corruption is not None else []
         words += ["--subset", f"{shown(key.subset, 60)}.csv"] if key.subset else []
-        commands.append(shlex.join([*words, *own, "--seed", str(seed)]))
+        commands.append(shlex.join([*words, *overrides, "--seed", str(seed)]))
     return commands
 
 
@@ -380,5 +365,5 @@ def _overrides(command: str) -> tuple[str, ...]:
     except ValueError:
         return ()
     pairs = [(option, value) for option, value in pairwise(words) if option in _OWN]
-    kept = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
-    return tuple(word for pair in kept for word in pair)
+    settings = [(option, shown(value, 80)) for option, value in pairs if not value.startswith("datasets.")]
+    return tuple(word for pair in settings for word in pair)

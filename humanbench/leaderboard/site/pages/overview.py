@@ -32,7 +32,7 @@ CHANGES = 300
 def index(content: Content) -> Page:
     """The first page: what the benchmark is, the boards, the paper's numbers, the best of each board."""
     columns = content.columns()
-    listed = [(board, content.rankings(board)) for board in content.usual]
+    listed = [(board, board.ranked()) for board in content.usual]
     context = {
         "facts": [
             (len(benchmark_columns()), "datasets", "datasets.html"),
@@ -60,20 +60,21 @@ def _task(content: Content, task: Task) -> tuple[str, str, str, str, str]:
 
 def published(content: Content) -> Page:
     """The paper's table with notes and charts."""
-    context = {**_published(content.columns()), "source": SOURCE}
+    columns = content.columns()
+    lines = dot_charts.published_lines(published_rows(), columns)
+    charts = dot_charts.charts_of("dots", columns, lines, "", True)
+    context = {**_published(columns), **charts, "source": SOURCE}
     return Page("published.html", "published.html.j2", "Published numbers", "published", context)
 
 
 def _published(columns: list[TableColumn]) -> dict[str, Any]:
     rows = tables.published_table(published_rows(), columns)
-    lines = dot_charts.published_lines(published_rows(), columns)
     return {
         "columns": columns,
         "spans": tables.task_spans(columns),
         "published_rows": rows,
         "published_options": tables.filters_of(rows, ("backbone", "regime", "pretraining")),
         "scenarios": list(dict.fromkeys(column.scenario for column in columns)),
-        **dot_charts.charts_of("dots", columns, lines, "", True),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from humanbench.by_group import SubgroupReport
 from humanbench.cards import load_card
-from humanbench.leaderboard.model.boards import Board, EntryPairs, Ranked
+from humanbench.leaderboard.model.boards import Board, Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.model.events import Event
 from humanbench.leaderboard.site.sample_selection import TaskSamples
@@ -47,53 +47,35 @@ class Content:
     events: Sequence[Event]
     samples: Mapping[str, TaskSamples] = field(default_factory=dict)
     groups: Mapping[str, SubgroupReport] = field(default_factory=dict)
-    _rankings: dict[tuple[str, str | None], list[Ranked]] = field(default_factory=dict, init=False, repr=False)
-    _pairs: dict[int, EntryPairs] = field(default_factory=dict, init=False, repr=False)
-
-    def rankings(self, board: Board, scenario: str | None = None) -> list[Ranked]:
-        """The rankings of a board, over all scenarios or one; each is computed once."""
-        known = self._rankings.get((board.key.slug, scenario))
-        if known is None:
-            whole = scenario is not None and board.scenarios() == [scenario]
-            known = self.rankings(board) if whole else board.ranked(scenario)
-            self._rankings[board.key.slug, scenario] = known
-        return known
 
     @property
     def usual(self) -> list[Board]:
         """The boards of what was trained on all labels and tested on the pictures as they are."""
         return [board for board in self.boards if not board.key.condition]
 
-    def pairs(self, ranked: Ranked) -> EntryPairs:
-        """Differences between any two entries of one of the rankings."""
-        known = self._pairs.get(id(ranked))
-        if known is None or known.ranked is not ranked:
-            known = self._pairs[id(ranked)] = EntryPairs(ranked)
-        return known
-
     @property
     def ranked(self) -> list[tuple[Board, Ranked]]:
         """Every table of every board, over all scenarios."""
-        return [(board, one) for board in self.boards for one in self.rankings(board)]
+        return [(board, one) for board in self.boards for one in board.ranked()]
 
     def dataset_ranks(self) -> dict[str, dict[str, str]]:
         """By entry and dataset, the rank with its interval."""
-        found: dict[str, dict[str, str]] = {}
+        by_entry: dict[str, dict[str, str]] = {}
         for _, one in self.ranked:
             for column, ranks in zip(one.columns, one.ranking.columns, strict=True):
                 of = int((ranks.rank > 0).sum())
                 for entry, rank, low, high in zip(one.entries, ranks.rank, ranks.low, ranks.high, strict=True):
                     if rank:
-                        found.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
-        return found
+                        by_entry.setdefault(entry.id, {})[column] = rank_text(rank, low, high, of)
+        return by_entry
 
     def overall_ranks(self) -> dict[str, str]:
         """By entry the rank on its board; of several kinds of evidence the first, which is the better one."""
-        found: dict[str, str] = {}
+        ranks: dict[str, str] = {}
         for _, one in self.ranked:
             for row, entry in enumerate(one.entries):
-                found.setdefault(entry.id, overall_rank(one, row))
-        return found
+                ranks.setdefault(entry.id, overall_rank(one, row))
+        return ranks
 
     @cached_property
     def networks(self) -> dict[str, list[BoardEntry]]:
