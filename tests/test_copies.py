@@ -12,6 +12,7 @@ from humanbench.comparison.report import board_of
 from humanbench.data.samples import MARKER, procedural_copy
 from humanbench.leaderboard.model.boards import boards
 from humanbench.leaderboard.model.entries import entries_of
+from humanbench.leaderboard.site.rawdata import COLUMNS, rows_of
 from humanbench.paths import shipped
 from humanbench.results import Result, load_results
 from humanbench.results.cells import labels
@@ -82,6 +83,14 @@ def test_each_kind_of_copy_has_a_board_of_its_own() -> None:
     assert by_slug[harder].key.labels == ("synthetic", HARDER)
     one, other = entries_of([synthetic()], lambda _: ()), entries_of([synthetic(copy="")], lambda _: ())
     assert one[0].id == other[0].id != entries_of([synthetic(copy=HARDER)], lambda _: ())[0].id
+
+
+def test_raw_data_of_a_site_name_the_copy() -> None:
+    made = [synthetic("a", ""), synthetic("b"), synthetic("c", HARDER), synthetic("d", "mini-2"), made_result("pa100k")]
+    rows = list(rows_of(entries_of(made, lambda _: ())))
+    copies = {"a": "mini-1", "b": "mini-1", "c": HARDER, "d": "mini-2", "mae_vitb": ""}
+    assert {row["backbone"]: row["procedural"] for row in rows} == copies
+    assert list(rows[0]) == list(COLUMNS)
 
 
 def test_labels_name_a_copy_that_is_not_the_first() -> None:

@@ -13,11 +13,12 @@ from humanbench.leaderboard.model.boards import Ranked
 from humanbench.leaderboard.model.entries import BoardEntry
 from humanbench.leaderboard.site.costs import SPEED_FIELDS, speed_fields
 from humanbench.names import shown, spreadsheet
+from humanbench.results.record import FIRST_COPY
 
 _OF_ENTRY = ("parameters", "trained", "backbone_bytes", "added_bytes", "gflops")
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
-    "synthetic", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
+    "synthetic", "procedural", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
     "low", "high", "n", "seeds", *_OF_ENTRY, *SPEED_FIELDS,
 )  # fmt: skip
 
@@ -34,6 +35,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
             "pretrained_on": entry.pretraining,
             **{name: shown(getattr(key, name)) for name in ("suite", "regime", "variant", "subset")},
             **{name: getattr(key, name) for name in ("recipe", "synthetic", "condition")},
+            "procedural": shown(key.copy or (FIRST_COPY if key.synthetic else "")),
             "withdrawn": shown(entry.withdrawn, 200),
             "date": entry.date,
             **{name: _finite(getattr(entry, name)) for name in _OF_ENTRY},
@@ -47,7 +49,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
                 "seeds": score.number.seeds,
             }
             fields = entry_fields | score_fields
-            yield {name: fields[name] for name in COLUMNS}
+            yield {name: fields.pop(name) for name in COLUMNS} | fields
 
 
 def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
