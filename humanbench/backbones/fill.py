@@ -133,9 +133,9 @@ def _check_kind(name: str, value: Tensor, source: str) -> None:
 
 def _check_kinds(tensors: Tensors, trunk: TransformersTrunk, source: str) -> None:
     """`BackboneError` for whole numbers and quantised weights, before a library makes floating point of them."""
-    own = [name.rpartition(".")[2] for name, value in trunk.named_buffers() if not value.is_floating_point()]
+    integers = [name.rpartition(".")[2] for name, value in trunk.named_buffers() if not value.is_floating_point()]
     for name, value in tensors.items():
-        if not name.endswith((*_INDEX_BUFFERS, *own)) and aside(name) is None:
+        if not name.endswith((*_INDEX_BUFFERS, *integers)) and aside(name) is None:
             _check_kind(name, value, source)
 
 
@@ -346,9 +346,9 @@ def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors:
 
 def _patches_differ(trunk: nn.Module, tensors: Tensors) -> bool:
     """Whether the file's patches have another size than the network's, which timm would resample without a word."""
-    own = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
-    theirs = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
-    return len(own) == len(theirs) == 1 and own[0][2:] != theirs[0][2:]
+    of_trunk = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
+    of_file = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
+    return len(of_trunk) == len(of_file) == 1 and of_trunk[0][2:] != of_file[0][2:]
 
 
 def _check_nothing_lost(trunk: nn.Module, tensors: Tensors) -> None:

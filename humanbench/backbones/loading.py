@@ -164,12 +164,12 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
         path, source, revision = _given(given)
         sha256 = file_sha256(path) if path.is_file() else ""
         place = next((p for p in spec.places if p.sha256 and p.sha256 == sha256), None)
-        own = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
+        of_name = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
     elif spec.places:
         path, revision, place = sources.fetch_first(spec.places, spec.name)
         revision = spec.revision or revision
         source = place.file if place.beside and spec.card is None else place.where()  # a folder's own has no card
-        sha256, own = file_sha256(path), True
+        sha256, of_name = file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
@@ -186,7 +186,16 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     network, pixels = read_header(content.metadata, source)
     beside = _beside(path, source, given is not None)
     return _LoadedFile(
-        source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
+        source,
+        path,
+        sha256,
+        translation,
+        of_name,
+        content.container,
+        revision,
+        pixels or beside.pixels,
+        beside,
+        network,
     )
 
 

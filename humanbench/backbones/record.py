@@ -78,8 +78,10 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
     except (KeyError, TypeError, ValidationError) as error:
         raise BackboneError(f"{record.get('name')}: its record does not say what builds the network") from error
     check_builder(architecture, str(record.get("name")))
-    own = backbone_cards().get(card.id) if card is not None else None
-    places = () if card is None else tuple(p for p in (own or card).weights if own is not None or not p.beside)
+    installed = backbone_cards().get(card.id) if card is not None else None
+    places = (
+        () if card is None else (installed.weights if installed else tuple(p for p in card.weights if not p.beside))
+    )
     given = checkpoint if checkpoint is not None else record.get("checkpoint")
     load = network.get("load")
     if load is not None and given is None and not places:

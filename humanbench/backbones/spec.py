@@ -242,8 +242,8 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     size = arguments.get("img_size")
     config = timm.get_pretrained_cfg(network)
-    own = None if config is None else list(config.input_size[1:])
-    if size is None or own == (size if isinstance(size, list) else [size, size]):
+    timm_size = None if config is None else list(config.input_size[1:])
+    if size is None or timm_size == (size if isinstance(size, list) else [size, size]):
         return {}
     try:
         timm_skeleton(network, {"img_size": size})

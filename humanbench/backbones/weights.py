@@ -32,17 +32,17 @@ INDEX = ".index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def read_checkpoint(path: Path, prefix: str = "", own: Names = no_names) -> FileNetwork:
+def read_checkpoint(path: Path, prefix: str = "", wanted_names: Names = no_names) -> FileNetwork:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
-    `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
-    (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated, or
-    holds pickled code.
+    `prefix` chooses between several networks, `wanted_names` are those of the one that is wanted where they are
+    known (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated,
+    or holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
     with one_sentence(str(path)):
-        return _read(path, prefix, own)
+        return _read(path, prefix, wanted_names)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def one_sentence(source: str) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, prefix: str, own: Names) -> FileNetwork:
+def _read(path: Path, prefix: str, wanted_names: Names) -> FileNetwork:
     _check_beginning(path)
     if zipfile.is_zipfile(path):
         _check_archive(path)
@@ -78,7 +78,7 @@ def _read(path: Path, prefix: str, own: Names) -> FileNetwork:
         )
     else:
         content, metadata = read_pickle(path), {}
-    network = select_network(content, str(path), prefix, own)
+    network = select_network(content, str(path), prefix, wanted_names)
     _check_kinds(network.tensors, path)
     return replace(network, metadata=metadata)
 
@@ -137,8 +137,8 @@ def _read_parts(path: Path) -> dict[str, Tensor]:
         raise BackboneError(f"{path}: {len(absent)} of its {len(parts)} parts are not beside it ({absent[0]} ...)")
     tensors: dict[str, Tensor] = {}
     for name, part in parts.items():
-        held = read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
-        tensors |= {key: value for key, value in held.items() if places.get(key, name) == name}
+        part_tensors = read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
+        tensors |= {key: value for key, value in part_tensors.items() if places.get(key, name) == name}
     lost = [name for name in places if name not in tensors]
     if lost:
         raise BackboneError(f"{path}: lists {lost[0]}, which is in none of its parts")

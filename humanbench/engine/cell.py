@@ -82,9 +82,9 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             if accelerator.is_main_process:  # a run that was killed after the result was written left it
                 context.folder.place("checkpoints", artefact_name(spec, key), ".pt").unlink(missing_ok=True)
             context.log.info(f"  done before: {headline(before)}")
-            kept = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
-            if not context.weights and kept.is_file():
-                context.log.info(f"  its weights were kept then and stay: {kept} (remove them by hand)")
+            weights_file = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
+            if not context.weights and weights_file.is_file():
+                context.log.info(f"  its weights were kept then and stay: {weights_file} (remove them by hand)")
             return _as_it_is_called_now(context, accelerator, spec, before)
         cell = prepare(context, spec, tables, key)
         computing = True
@@ -129,9 +129,9 @@ def headline(result: Result) -> str:
     if result.status == "failed":
         return f"failed: {result.reason}"
     best = result.metrics[result.main]
-    told = labels(result)
+    remarks = labels(result)
     value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f} over test units)"
-    return value + (f" [{', '.join(told)}]" if told else "")
+    return value + (f" [{', '.join(remarks)}]" if remarks else "")
 
 
 def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Result:

@@ -139,13 +139,13 @@ def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flat({"optim": {"lr": 0.1, "betas": (0.9, 0.99)}, "task": "reid"})
     {'optim.lr': 0.1, 'optim.betas': '(0.9, 0.99)', 'task': 'reid'}
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in document.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
+            values |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return found
+            values[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return values
 
 
 def _table(rows: Sequence[Mapping[str, float]]) -> str:

@@ -77,22 +77,22 @@ def chosen_weights(run: PathLike, cell: str) -> FinetunedWeights:
     """
     listed = finetuned_weights(run)
     exact = [one for one in listed if one.name == cell]
-    found = exact or [one for one in listed if one.result.dataset == cell]
-    found = found or [one for one in listed if one.name.startswith(f"{cell}-")]
-    kept = [one for one in found if one.file is not None]
-    if not found:
+    candidates = exact or [one for one in listed if one.result.dataset == cell]
+    candidates = candidates or [one for one in listed if one.name.startswith(f"{cell}-")]
+    with_weights = [one for one in candidates if one.file is not None]
+    if not candidates:
         names = list(dict.fromkeys(name for one in listed for name in (one.result.dataset, one.name)))
         raise HumanbenchError(
             f"{run}: no finished cell of {cell}{nearest(cell, names)} (`humanbench weights {run}` lists them)"
         )
-    if len(kept) > 1:
+    if len(with_weights) > 1:
         raise HumanbenchError(
-            f"{run}: {len(kept)} cells are of {cell}: {', '.join(one.name for one in kept)}; name one"
+            f"{run}: {len(with_weights)} cells are of {cell}: {', '.join(one.name for one in with_weights)}; name one"
         )
-    if not kept:
-        why = "nothing was finetuned" if found[0].result.epochs == 0 else "its weights are not in the run folder"
-        raise HumanbenchError(f"{run}: {found[0].name}: {why}, so there is nothing to load")
-    return kept[0]
+    if not with_weights:
+        why = "nothing was finetuned" if candidates[0].result.epochs == 0 else "its weights are not in the run folder"
+        raise HumanbenchError(f"{run}: {candidates[0].name}: {why}, so there is nothing to load")
+    return with_weights[0]
 
 
 @dataclass(frozen=True)

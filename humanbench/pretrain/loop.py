@@ -93,7 +93,7 @@ class PretrainLoop:
         self._optimiser = _optimiser(network, recipe, set(self._units))
         self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
-        self._told_ruling = False
+        self._ruling_logged = False
         self.state = TrainState()
 
     def run(self) -> TrainState:
@@ -219,9 +219,9 @@ class PretrainLoop:
         if self.process.processes > 1:
             torch.distributed.all_reduce(self._pulls.squares)
         names, parts = [data.name for data in self.entries], shares(self._pulls.squares)
-        if (told := ruling(names, parts)) and not self._told_ruling:
-            self._told_ruling = True
-            self._log.info(f"  {told}")
+        if (sentence := ruling(names, parts)) and not self._ruling_logged:
+            self._ruling_logged = True
+            self._log.info(f"  {sentence}")
         return {f"gradient/{name}": round(part, 4) for name, part in zip(names, parts, strict=True)}
 
     def _broken(self) -> list[str]:
