@@ -131,21 +131,17 @@ class Choice:
 def load_spec(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
     """The backbone of a name, from the checkpoint `given` or its own weights; raises what `load_backbone` raises."""
     with one_sentence(given or spec.name):
-        return _loaded(spec, given, choice)
-
-
-def _loaded(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
-    if spec.timm:
-        check_timm(spec.timm, spec.name)  # before its weights are fetched
-    file = None if choice.random else _file(spec, given, choice)
-    if file is not None:
-        spec, file = _told_by_file(spec, file)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(choice.seed)
-        network, guesses = _architecture(spec, file, choice.arguments)
-        trunk = build(network)
-    label = "" if file is None or file.own else file_label(file.source)
-    return _assemble(spec, file, network, trunk, choice.pixels, guesses, row_name(spec, label, choice.random))
+        if spec.timm:
+            check_timm(spec.timm, spec.name)  # before its weights are fetched
+        file = None if choice.random else _file(spec, given, choice)
+        if file is not None:
+            spec, file = _told_by_file(spec, file)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(choice.seed)
+            network, guesses = _architecture(spec, file, choice.arguments)
+            trunk = build(network)
+        label = "" if file is None or file.own else file_label(file.source)
+        return _assemble(spec, file, network, trunk, choice.pixels, guesses, row_name(spec, label, choice.random))
 
 
 def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) -> None:
@@ -184,19 +180,9 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     translation = translate(tensors)
     translation = replace(translation, left_over={**content.left_over, **translation.left_over})
     network, pixels = read_header(content.metadata, source)
-    beside = _beside(path, source, given is not None)
-    return _LoadedFile(
-        source,
-        path,
-        sha256,
-        translation,
-        of_name,
-        content.container,
-        revision,
-        pixels or beside.pixels,
-        beside,
-        network,
-    )
+    beside = _beside(path, source) if given is not None else BesideFile()
+    pixels = pixels or beside.pixels
+    return _LoadedFile(source, path, sha256, translation, of_name, content.container, revision, pixels, beside, network)
 
 
 def _given(text: str) -> tuple[Path, str, str]:
@@ -214,10 +200,8 @@ def _given(text: str) -> tuple[Path, str, str]:
     return path, text, ""
 
 
-def _beside(path: Path, source: str, given: bool) -> BesideFile:
-    """What the configuration files in the checkpoint's folder or repository say, if the file was asked for."""
-    if not given:
-        return BesideFile()
+def _beside(path: Path, source: str) -> BesideFile:
+    """What the configuration files in the checkpoint's folder or repository say."""
     if source.startswith(sources.HUB) and not (path.parent / "config.json").is_file():
         repository, _ = sources.split_hub(source)
         try:
@@ -317,9 +301,9 @@ def _lacks_class_token(name: str, arguments: dict[str, Any], file: _LoadedFile) 
 
 def build(network: Architecture) -> nn.Module:
     """The network of an architecture, without weights."""
-    return (
-        build_timm(network.timm, network.arguments) if network.timm else build_with(network.builder, network.arguments)
-    )
+    if network.timm:
+        return build_timm(network.timm, network.arguments)
+    return build_with(network.builder, network.arguments)
 
 
 def _assemble(

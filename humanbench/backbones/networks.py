@@ -13,10 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
+from humanbench.backbones.translation import Tensors
 from humanbench.errors import BackboneError
 from humanbench.text import nearest
-
-Tensors = dict[str, Tensor]
 
 CONTAINERS = ("state_dict", "model", "teacher", "model_state_dict", "model_ema", "state_dict_ema", "params", "module")
 """Keys under which training code keeps the weights, in the order in which they are looked for."""

@@ -7,10 +7,8 @@ from math import isqrt
 
 from torch import Tensor
 
-from humanbench.backbones.grouped_forward.vit import resize_positions
+from humanbench.backbones.grouped_forward.vit import Grid, resize_positions
 from humanbench.errors import BackboneError
-
-Grid = tuple[int, int]
 
 _ASPECTS = ((4, 3), (3, 2), (2, 1))
 """Rectangles that networks for people are trained with, upright or lying: 256x192, 384x256, 256x128 ..."""

@@ -292,8 +292,7 @@ def _loaded(request: Request) -> Backbone:
         return request.backbone
     from humanbench.backbones import load_backbone
 
-    checkpoint = os.fspath(request.checkpoint) if request.checkpoint is not None else None
-    loaded: Backbone = load_backbone(request.backbone, checkpoint, **(request.architecture or {}))
+    loaded: Backbone = load_backbone(request.backbone, request.checkpoint, **(request.architecture or {}))
     return loaded
 
 

@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from humanbench.backbones.translation import Tensors
 from humanbench.backbones.weights import read_pickle
 from humanbench.errors import BackboneError
 from humanbench.files import write_bytes, write_text, write_whole
@@ -31,7 +32,6 @@ FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
 WEIGHTS = "backbone.safetensors"
 CARD = "card.toml"
 
-Tensors = dict[str, Tensor]
 Moments = dict[str, dict[str, Any]]
 
 
