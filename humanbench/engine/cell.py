@@ -142,9 +142,8 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
     cell.model.to(accelerator.device)
     if cell.recipe.train.compile:
         cell.model.compile_backbone()
-    stores = CellStores(context, accelerator, cell)
     with closing(_follower(context, accelerator, cell)) as follower:
-        result = _followed(context, accelerator, cell, stores, follower, started)
+        result = _followed(context, accelerator, cell, follower, started)
         if result is not None:
             follower.metrics(result.iterations, {f"test/{n}": m.value for n, m in result.metrics.items()})
     return Result.model_validate_json(gathered(accelerator, "" if result is None else result.to_json())[0])
@@ -159,14 +158,10 @@ def _follower(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
 
 
 def _followed(
-    context: RunContext,
-    accelerator: Accelerator,
-    cell: PreparedCell,
-    stores: CellStores,
-    follower: Follower,
-    started: str,
+    context: RunContext, accelerator: Accelerator, cell: PreparedCell, follower: Follower, started: str
 ) -> Result | None:
     """Fit, predict, write, score, record; the result on the first process."""
+    stores = CellStores(context, accelerator, cell)
     if cell.recipe.fits and cell.spec.corruption is not None:
         progress = _restored(context, cell)
     elif cell.recipe.fits:
@@ -175,25 +170,24 @@ def _followed(
         progress = _remember_training_features(context, accelerator, cell)
     predicted, cost, forward = _predict(context, accelerator, cell, stores)
 
-    if accelerator.is_main_process:
-        path = _write_predictions(context, cell, predicted)
-        before = time.perf_counter()
-        report = score(cell.card, path, context.data_root, subset=context.subset)
-        seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
-        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second}
-        speeds |= forward.images_per_second
-        provenance = _provenance(context, accelerator, cell, started) | {
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
-            "peak_memory": forward.peak_memory,
-            "joules_per_image": {name: float(f"{value:.4g}") for name, value in forward.joules_per_image.items()},
-            "predictions_sha256": report.predictions_sha256,
-            "cache": stores.notes,
-        }
-        result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
-        _record_success(context, cell, result)
-        return result
-    return None
+    if not accelerator.is_main_process:
+        return None
+    path = _write_predictions(context, cell, predicted)
+    before = time.perf_counter()
+    report = score(cell.card, path, context.data_root, subset=context.subset)
+    seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
+    speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second} | forward.images_per_second
+    provenance = _provenance(context, accelerator, cell, started) | {
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
+        "peak_memory": forward.peak_memory,
+        "joules_per_image": {name: float(f"{value:.4g}") for name, value in forward.joules_per_image.items()},
+        "predictions_sha256": report.predictions_sha256,
+        "cache": stores.notes,
+    }
+    result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
+    _record_success(context, cell, result)
+    return result
 
 
 def _describe(context: RunContext, cell: PreparedCell) -> None:
@@ -266,10 +260,8 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
         data = test_data(context, cell.spec, cell.tables.drawn, cell.model)
-        known = predict(
-            accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
-        ).decoded
-        head.set_reference_features(gathered(accelerator, known)[0])  # type: ignore[operator]
+        known = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, None, context.workers)
+        head.set_reference_features(gathered(accelerator, known.decoded)[0])  # type: ignore[operator]
     return Progress()
 
 

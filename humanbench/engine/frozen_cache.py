@@ -162,8 +162,7 @@ class FrozenCache:
         draws = [[(request.draw, index) for index in batch] for batch in batches]
         parts = loaded(
             request.data, draws, partial(_parted, self._cell.task.collate), self._context.workers,
-            self._accelerator.device.type == "cuda", largest=max((len(batch) for batch in draws), default=0),
-            rank=self._rank, say=self._context.log.info,
+            self._accelerator.device.type == "cuda", rank=self._rank, say=self._context.log.info,
         )  # fmt: skip
         pending = _Pending(folder, self._rank, request)
         size: Size | None = None

@@ -116,7 +116,7 @@ def test_workers_are_as_many_as_find_room_for_their_batches(
 
 def read(data: Pictures, workers: int = 2) -> list[Any]:
     draws = [[(0, index) for index in batch] for batch in data.batches(2, 0, 0)]
-    return list(loaded(data, draws, stacked, workers, False, largest=2, rank=Rank()))
+    return list(loaded(data, draws, stacked, workers, False, rank=Rank(), say=print))
 
 
 def test_with_little_shared_memory_batches_come_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
