@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
@@ -38,15 +39,18 @@ def predict(
     log: RunLog,
     store: Store | None = None,
     workers: int = 0,
+    part: range | None = None,
 ) -> Predicted:
-    """Predictions for all of `data`, from the trunk outputs in `store` if there is one.
+    """Predictions for all of `data`, or this part of it, from the trunk outputs in `store` if there is one.
 
     Whole batches go to processes in turn, so a batch holds the same samples for any number of processes.
     """
     started = time.perf_counter()
     model.to(accelerator.device).eval()
     views = list(task.test_views(recipe))
-    batches = batches_of_rank(ordered_batches(len(data), recipe), rank_of(accelerator))
+    part = range(len(data)) if part is None else part
+    ordered = [[part[place] for place in places] for places in ordered_batches(len(part), recipe)]
+    batches = batches_of_rank(ordered, rank_of(accelerator))
     mine: list[tuple[int, Any]] = []
     source: Iterator[dict[str, Batch]]
     if store is not None:
@@ -60,10 +64,9 @@ def predict(
         for indices, seen_by_view in zip(batches, source, strict=True):
             mine += zip(indices, _decoded(accelerator, model, seen_by_view, views), strict=True)
             advance(len(indices))
-    parts = gathered_at_first(accelerator, mine)
-    ordered = sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])
+    pairs = sorted((pair for of_rank in gathered_at_first(accelerator, mine) for pair in of_rank), key=itemgetter(0))
     seconds = time.perf_counter() - started
-    return Predicted([one for _, one in ordered], len(data) / seconds if seconds else 0.0, seconds)
+    return Predicted([one for _, one in pairs], len(part) / seconds if seconds else 0.0, seconds)
 
 
 @torch.no_grad()

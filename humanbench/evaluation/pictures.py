@@ -34,7 +34,7 @@ from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.base import Tables
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import FolderPicture, Sample, TaskDataset, training_of
+from humanbench.tasks.training import FolderPicture, training_of
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 PORTION = 256
@@ -148,11 +148,11 @@ def decoded_of(
     starts = range(0, len(data), PORTION)
     with tf32(recipe.train.amp == "tf32"), (log or silent).bar("predict", len(starts)) as advance:
         for number, start in enumerate(starts):
-            portion = _Portion(data, start, min(start + PORTION, len(data)))
+            portion = range(start, min(start + PORTION, len(data)))
             place = None if parts is None else parts / f"{number:05d}.safetensors"
             predicted = _stored(place, len(portion), task.decoded)
             if predicted is None:
-                predicted = predict(accelerator, network, task, portion, recipe, silent, workers=readers).decoded
+                predicted = predict(accelerator, network, task, data, recipe, silent, None, readers, portion).decoded
                 if place is not None:
                     write_bytes(place, packed(predicted))
             decoded += predicted
@@ -169,25 +169,6 @@ def _stored(place: Path | None, count: int, kind: type | None) -> list[Any] | No
     except Exception:  # whatever a damaged file makes safetensors and JSON say: it is computed again
         return None
     return values if len(values) == count else None
-
-
-class _Portion(TaskDataset):
-    """Consecutive samples of a data set."""
-
-    def __init__(self, data: TaskDataset, start: int, stop: int) -> None:
-        self._data, self._start, self._stop = data, start, stop
-
-    def __len__(self) -> int:
-        return self._stop - self._start
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._data[self._start + index]
-
-    def set_epoch(self, epoch: int) -> None:
-        self._data.set_epoch(epoch)
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        return [range(i, min(i + batch_size, len(self))) for i in range(0, len(self), batch_size)]
 
 
 def packed(values: Sequence[Any]) -> bytes:
