@@ -74,7 +74,8 @@ def fill(
     adapted = _adapted(trunk, state, translation, arguments, source)
     given = adapted.tensors
     fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
-    required = _required(trunk)
+    statistics = [name for name, _ in trunk.named_buffers() if name.endswith(("running_mean", "running_var"))]
+    required = [name for name, _ in trunk.named_parameters()] + statistics
     missing = [name for name in required if name not in fitting]
     random_token = arguments.get("class_token") is True and "cls_token" not in given
     if random_token and "cls_token" in missing and isinstance(trunk, VisionTransformer):
@@ -100,18 +101,11 @@ def fill(
     )
 
 
-def _required(trunk: nn.Module) -> list[str]:
-    """Parameters and running statistics."""
-    statistics = [name for name, _ in trunk.named_buffers() if name.endswith(("running_mean", "running_var"))]
-    return [name for name, _ in trunk.named_parameters()] + statistics
-
-
 def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
     """`BackboneError` for weights that are not finite, for whole numbers, and for quantised ones, whose scales are
     not applied."""
     for name in required:
-        value = fitting.get(name)
-        if value is None:
+        if (value := fitting.get(name)) is None:
             continue
         _check_kind(name, value, source)
         bad = int((~torch.isfinite(value.to(torch.float32))).sum())

@@ -18,23 +18,19 @@ if TYPE_CHECKING:
 
 
 def record_of(backbone: Backbone, checkpoint: str | None, pretrained_on: Iterable[str] | None) -> dict[str, Any]:
-    """The content of `backbone.json`: the weights, what they have seen, the card, and all that makes the network."""
+    """The content of `backbone.json`: the weights, what they have seen, the card, and all that makes the network:
+    architecture with its arguments, preprocessing with where each value comes from, and the load report."""
     return {
         "name": backbone.name,
         "checkpoint": checkpoint,
         "weights_sha256": backbone.weights_sha256,
         "pretrained_on": None if pretrained_on is None else list(pretrained_on),
         "card": portable_card(backbone.card, checkpoint),
-        "network": _network(backbone),
-    }
-
-
-def _network(backbone: Backbone) -> dict[str, Any]:
-    """Architecture with its arguments, preprocessing with where each value comes from, and the load report."""
-    return {
-        "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
-        "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
-        "load": None if backbone.report is None else backbone.report.as_dict(),
+        "network": {
+            "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
+            "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
+            "load": None if backbone.report is None else backbone.report.as_dict(),
+        },
     }
 
 

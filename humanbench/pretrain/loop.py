@@ -250,7 +250,9 @@ class PretrainLoop:
     def _unit_state(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         module = self.network.unit(name)
         weights = {key: tensor.detach().cpu() for key, tensor in module.state_dict().items()}
-        return weights, {key: _cpu(self._optimiser.state.get(p, {})) for key, p in module.named_parameters()}
+        return weights, {
+            key: send_to_device(self._optimiser.state.get(p, {}), "cpu") for key, p in module.named_parameters()
+        }
 
     def moments(self) -> dict[str, dict[str, Any]]:
         """State of the optimiser by unit and parameter (on the first process that of all units)."""
@@ -315,10 +317,6 @@ def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tor
 
 def _same(batch: Any) -> Any:
     return batch
-
-
-def _cpu(state: Any) -> dict[str, Any]:
-    return {key: value.detach().cpu() if isinstance(value, Tensor) else value for key, value in state.items()}
 
 
 def _placed(state: dict[str, Any], device: torch.device) -> dict[str, Any]:
