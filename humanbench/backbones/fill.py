@@ -17,9 +17,10 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.backbones.infer import check_class_token, position_prefixes
 from humanbench.backbones.networks import Names, no_names
-from humanbench.backbones.positions import position_layout, resized
+from humanbench.backbones.positions import position_layout
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
 from humanbench.backbones.transformers_config import check_no_map_norms
@@ -198,7 +199,8 @@ def _fit_positions(trunk: VisionTransformer, adapted: Adapted, arguments: Mappin
     layout = position_layout(stored.shape[1], position_prefixes(given), grid, source)
     if layout.guess:
         adapted.guesses.append(layout.guess)
-    first, cells = resized(stored, layout, grid)
+    first, cells = stored[:, : layout.prefix], stored[:, layout.prefix :]
+    cells = resize_positions(cells.reshape(1, *layout.grid, -1), grid).flatten(1, 2)
     if layout.grid != grid:
         (rows, columns), (height, width) = layout.grid, grid
         adapted.notes.append(

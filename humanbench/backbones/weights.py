@@ -42,7 +42,25 @@ def read_checkpoint(path: Path, prefix: str = "", wanted_names: Names = no_names
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
     with one_sentence(str(path)):
-        return _read(path, prefix, wanted_names)
+        _check_beginning(path)
+        if zipfile.is_zipfile(path):
+            _check_archive(path)
+        if path.name.lower().endswith(INDEX):
+            content, metadata = _read_parts(path), dict[str, str]()
+        elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
+            content, metadata = _read_safetensors(path)
+        elif is_torchscript(path):
+            content, metadata = read_torchscript(path), {}
+        elif is_exported(path):
+            raise BackboneError(
+                f"{path}: is a program of torch.export, whose weights have no names here; give the file that it was "
+                "made from (.pth, .safetensors), or its TorchScript"
+            )
+        else:
+            content, metadata = read_pickle(path), {}
+        network = select_network(content, str(path), prefix, wanted_names)
+        _check_kinds(network.tensors, path)
+        return replace(network, metadata=metadata)
 
 
 @contextmanager
@@ -59,28 +77,6 @@ def one_sentence(source: str) -> Iterator[None]:
         raise BackboneError(
             f"{source}: holds no network that can be used ({type(error).__name__}: {reason})"
         ) from error
-
-
-def _read(path: Path, prefix: str, wanted_names: Names) -> FileNetwork:
-    _check_beginning(path)
-    if zipfile.is_zipfile(path):
-        _check_archive(path)
-    if path.name.lower().endswith(INDEX):
-        content, metadata = _read_parts(path), dict[str, str]()
-    elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
-        content, metadata = _read_safetensors(path)
-    elif is_torchscript(path):
-        content, metadata = read_torchscript(path), {}
-    elif is_exported(path):
-        raise BackboneError(
-            f"{path}: is a program of torch.export, whose weights have no names here; give the file that it was made "
-            "from (.pth, .safetensors), or its TorchScript"
-        )
-    else:
-        content, metadata = read_pickle(path), {}
-    network = select_network(content, str(path), prefix, wanted_names)
-    _check_kinds(network.tensors, path)
-    return replace(network, metadata=metadata)
 
 
 _SLACK = 64 << 20

@@ -59,15 +59,11 @@ def finetuned_weights(run: PathLike) -> list[FinetunedWeights]:
     done = [r for r in latest(read_result(file) for file in files).values() if r.predictions is not None]
     listed = []
     for result in done:
-        name = _name(result)
+        suffix = task_for(load_card(result.dataset)).predictions.suffix
+        name = Path(result.predictions or "").name.removesuffix(suffix)
         file = folder / "weights" / f"{name}{SUFFIX}"
         listed.append(FinetunedWeights(name, result, file if file.is_file() else None))
     return listed
-
-
-def _name(result: Result) -> str:
-    suffix = task_for(load_card(result.dataset)).predictions.suffix
-    return Path(result.predictions or "").name.removesuffix(suffix)
 
 
 def chosen_weights(run: PathLike, cell: str) -> FinetunedWeights:
@@ -261,22 +257,16 @@ def _check_backbone(backbone: Backbone, result: Result, run: PathLike) -> None:
 
 def _fitting(base: Backbone, spec: CellSpec, tensors: dict[str, Tensor], file: Path) -> Finetune:
     """The network whose head has the shapes of the weights: for as many people as it was trained to tell apart."""
-    from humanbench.engine.prepared import network_of
+    from humanbench.engine.prepared import blank_table, network_of
 
-    network = network_of(base, spec, _tables(spec.card, 2))
+    network = network_of(base, spec, {"train": blank_table(spec.card, "train", 2, 2)})
     others = set(_other_sizes(network, tensors))
     if len(others) == 1:
         (people,) = others
-        network = network_of(base, spec, _tables(spec.card, people))
+        network = network_of(base, spec, {"train": blank_table(spec.card, "train", people, people)})
     if rest := list(_other_sizes(network, tensors)):
         raise HumanbenchError(f"{file}: {len(rest)} of its tensors are of another size than the network's")
     return network
-
-
-def _tables(card: DatasetCard, people: int) -> dict[str, Any]:
-    from humanbench.engine.prepared import blank_table
-
-    return {"train": blank_table(card, "train", people, people)}
 
 
 def _other_sizes(network: Finetune, tensors: dict[str, Tensor]) -> Iterator[int]:
