@@ -30,6 +30,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
 from humanbench.engine.finetune import CellError, load_trainable_state, storage, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
+from humanbench.engine.frozen_cache import CellStores
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
     CorruptedPictures,
@@ -42,7 +43,6 @@ from humanbench.engine.prepared import (
     training_data,
 )
 from humanbench.engine.speed import Forwards, forward_cost, measured_forwards
-from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
@@ -186,7 +186,10 @@ def _followed(
         "cache": stores.notes,
     }
     result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
-    _record_success(context, cell, result)
+    context.folder.add(cell.name, result)
+    # With it the checkpoint, and a failure from before the data could be read, say nothing any more.
+    context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
+    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
     return result
 
 
@@ -372,13 +375,6 @@ def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
         "subset": key.subset,
         "recipe_source": recipe.source,
     }
-
-
-def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> None:
-    """Keep the result; then the checkpoint, and a failure from before the data could be read, say nothing any more."""
-    context.folder.add(cell.name, result)
-    context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
-    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
 
 
 def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:
