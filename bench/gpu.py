@@ -31,7 +31,7 @@ from bench.inputs import prepare
 from humanbench import load_backbone
 from humanbench.cards import load_card
 from humanbench.data.collate import normalised
-from humanbench.engine.batches import Batch, ImageBatches, with_input_size
+from humanbench.engine.batches import TrainingBatches, with_input_size
 from humanbench.engine.context import CellSpec
 from humanbench.engine.devices import accelerator_for, rank_of
 from humanbench.engine.finetune import Finetune
@@ -39,7 +39,7 @@ from humanbench.engine.fit import Fit
 from humanbench.engine.prepared import network_of, training_data
 from humanbench.recipes import load_recipe
 from humanbench.run_log import RunLog
-from humanbench.tasks.training import training_of
+from humanbench.tasks.training import Batch, training_of
 
 ROWS = (("pose", "coco_pose", "partial"), ("parsing", "cihp", "full"))
 _MATRIX = {"cuda": 8192, "cpu": 1024}
@@ -54,7 +54,7 @@ class Spent:
     seconds: float = 0.0
 
 
-class Timed(ImageBatches):
+class Timed(TrainingBatches):
     """Batches of which the first `warm` do not count; with `same`, the first one in place of all."""
 
     def __init__(self, *given: Any, warm: int, steps: int, same: bool, device: torch.device, **named: Any) -> None:

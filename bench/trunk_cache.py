@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 from PIL import Image
 
-from humanbench.engine.batches import CachedBatches, ImageBatches
+from humanbench.engine.batches import TrainingBatches
 from humanbench.engine.devices import Rank, accelerator_for
 from humanbench.engine.fit import Fit
 from humanbench.engine.frozen_cache import FrozenCache, StoreRequest
-from humanbench.engine.prepared import prepare, read_tables, unread_cell_key
+from humanbench.engine.prepared import cell_key, prepare, read_tables
 from humanbench.evaluation.plan import Plan, plan_for
 from humanbench.evaluation.request import Request
 from humanbench.run_log import RunLog
@@ -91,19 +91,19 @@ class Cached:
         return self._fit(inputs, stored=False, epochs=inputs.epochs)
 
     def _fit(self, inputs: Prepared, stored: bool, epochs: int) -> dict[str, float]:
-        context, (spec,) = inputs.plan.context, inputs.plan.cells
-        cell = prepare(context, spec, read_tables(context, spec), unread_cell_key(context, spec))
+        log = RunLog(loud=False)
+        context, (spec,) = replace(inputs.plan.context, log=log, workers=0), inputs.plan.cells
+        cell = prepare(context, spec, read_tables(context, spec), cell_key(context, spec, None))
         data = cell.task.training_data(
             cell.card, cell.tables.train, cell.recipe, cell.model.backbone.preprocessing, spec.seed
         )
-        accelerator, log = accelerator_for("cpu", "no"), RunLog(loud=False)
-        common = (data, cell.recipe, spec.seed, Rank(), cell.task.collate)
-        batches = ImageBatches(*common, workers=0, pin=False)
+        accelerator = accelerator_for("cpu", "no")
+        batches = TrainingBatches(data, cell.recipe, spec.seed, Rank(), cell.task.collate, workers=0, pin=False)
         if stored:
             with mock.patch.dict("os.environ", {"HUMANBENCH_CACHE": str(inputs.folder / "cache")}):
-                cache = FrozenCache(accelerator, cell.model, cell.recipe, cell.task.collate, 0, log)
+                cache = FrozenCache(context, accelerator, cell)
                 store = cache.store(StoreRequest(data, 0, ("plain",), 1, {"regime": self.regime}))
-            batches = CachedBatches(*common, [store])
+            batches.stores = [store]
         if not epochs:
             return {}
         fit = Fit(accelerator, cell.model, cell.recipe, spec.seed, batches, log, inputs.folder / "none.pt", "none")

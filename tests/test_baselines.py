@@ -17,10 +17,10 @@ TODAYS = [(name, regime) for name in ("mini_pyramid_random", "mini_pyramid_path"
 @pytest.mark.parametrize(("backbone", "regime"), [*TODAYS, ("mini_pyramid_mae", "head")])
 def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str, regime: str) -> None:
     """All 19 datasets with three seeds; what they are of is what `eval` would compute now."""
-    found = load_results(shipped("baselines") / "results" / f"{backbone}-{regime}")
-    assert {(r.dataset, r.seed) for r in found} == {(card.id, seed) for card in evaluated() for seed in range(3)}
+    results = load_results(shipped("baselines") / "results" / f"{backbone}-{regime}")
+    assert {(r.dataset, r.seed) for r in results} == {(card.id, seed) for card in evaluated() for seed in range(3)}
     weights = humanbench.load_backbone(backbone).weights_sha256
-    for result in found:
+    for result in results:
         assert (result.synthetic, result.suite, result.regime, result.status) == (True, "mini", regime, "done")
         assert result.copy_of_data == f"mini-{VERSION}"
         assert result.cell.weights_sha256 == weights
@@ -31,9 +31,9 @@ def test_shipped_baselines_are_of_todays_suite_recipes_and_weights(backbone: str
 
 @pytest.mark.parametrize("backbone", ["mini_random", "mini_mae", "mini_path"])
 def test_baselines_of_the_first_suite_stay_readable_and_are_compared_among_themselves(backbone: str) -> None:
-    found = load_results(shipped("baselines") / "results" / f"{backbone}-head")
-    assert {(r.dataset, r.seed) for r in found} == {(card.id, seed) for card in evaluated() for seed in range(3)}
-    assert {(r.copy_of_data, r.cell.weights_sha256) for r in found} == {
+    results = load_results(shipped("baselines") / "results" / f"{backbone}-head")
+    assert {(r.dataset, r.seed) for r in results} == {(card.id, seed) for card in evaluated() for seed in range(3)}
+    assert {(r.copy_of_data, r.cell.weights_sha256) for r in results} == {
         ("mini-1", humanbench.load_backbone(backbone).weights_sha256)
     }
     assert {cell.verdict for cell in humanbench.compare("mini_random-head", f"{backbone}-head").cells} <= {

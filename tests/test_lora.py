@@ -27,9 +27,9 @@ PROJECTIONS = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
 def low_ranks(network: nn.Module) -> dict[str, LowRank]:
     """Adaptations by the name of their layer."""
-    found = {n.partition(".parametrizations")[0]: m for n, m in network.named_modules() if isinstance(m, LowRank)}
-    assert len(found) == sum(isinstance(m, LowRank) for m in network.modules())
-    return found
+    modules = {n.partition(".parametrizations")[0]: m for n, m in network.named_modules() if isinstance(m, LowRank)}
+    assert len(modules) == sum(isinstance(m, LowRank) for m in network.modules())
+    return modules
 
 
 def moved(network: nn.Module) -> None:
@@ -95,9 +95,9 @@ def test_every_adaptation_counts_in_networks_that_read_weights_past_their_layers
     backbone = load_backbone(f"random:{name}", **small)
     freeze(backbone, None, "lora")
     backbone(torch.randn(1, 3, 64, 64)).map.square().sum().backward()
-    found = low_ranks(backbone)
-    assert found
-    assert all(isinstance(one.up.grad, Tensor) and one.up.grad.abs().sum() > 0 for one in found.values())
+    adapted = low_ranks(backbone)
+    assert adapted
+    assert all(isinstance(one.up.grad, Tensor) and one.up.grad.abs().sum() > 0 for one in adapted.values())
 
 
 def test_a_network_without_attention_is_refused() -> None:

@@ -63,8 +63,8 @@ def test_partial_of_vit_b() -> None:
 def test_partial_of_other_families(name: str, depth: int, expected: set[str]) -> None:
     backbone = network(name)
     report = freeze(backbone, None, "partial")
-    found = blocks(report, depth)
-    assert {".".join(n.split(".")[:depth]) for n in found} - {"layers.3.downsample"} >= expected
+    names = blocks(report, depth)
+    assert {".".join(n.split(".")[:depth]) for n in names} - {"layers.3.downsample"} >= expected
     outside = {n for n in trained(report) if not any(n == e or n.startswith(f"{e}.") for e in expected)}
     assert all(n.startswith("layers.3.downsample") for n in outside)  # Swin's last stage opens with its first block
     for path, parameter in backbone.named_parameters():
@@ -237,8 +237,8 @@ def test_queries_and_tokens_of_heads_are_spared_from_decay() -> None:
             self.mask_token = nn.Parameter(torch.zeros(1, 1, 8))
             self.linear = nn.Linear(8, 2)
 
-    found = decays(network("vit", embed_dim=32, depth=3), Queries(), weight_decay=0.1)
-    assert {name: decay for name, decay in found.items() if name.startswith("head.")} == {
+    decay_by_name = decays(network("vit", embed_dim=32, depth=3), Queries(), weight_decay=0.1)
+    assert {name: decay for name, decay in decay_by_name.items() if name.startswith("head.")} == {
         "head.queries.weight": 0.0,
         "head.cls_token": 0.0,
         "head.mask_token": 0.0,
@@ -249,14 +249,14 @@ def test_queries_and_tokens_of_heads_are_spared_from_decay() -> None:
 
 def test_what_an_architecture_spares_itself_has_no_decay() -> None:
     """TinyViT lists its attention biases, matrices by shape, in `no_weight_decay`."""
-    found = decays(network("random:tiny_vit_5m_224"), None, weight_decay=0.1)
-    assert {decay for name, decay in found.items() if "attention_biases" in name} == {0.0}
-    assert 0.1 in found.values()
+    decay_by_name = decays(network("random:tiny_vit_5m_224"), None, weight_decay=0.1)
+    assert {decay for name, decay in decay_by_name.items() if "attention_biases" in name} == {0.0}
+    assert 0.1 in decay_by_name.values()
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, 0.1), ({"head_weight_decay": 0.0}, 0.0)])
 def test_a_head_has_the_backbone_s_decay_unless_one_is_given(options: dict[str, float], expected: float) -> None:
     """A decay of 0 is one that is given."""
-    found = decays(network("vit", embed_dim=32, depth=3), head(), weight_decay=0.1, **options)
-    assert found["head.0.weight"] == expected
-    assert found["backbone.trunk.blocks.0.mlp.fc1.weight"] == 0.1
+    decay_by_name = decays(network("vit", embed_dim=32, depth=3), head(), weight_decay=0.1, **options)
+    assert decay_by_name["head.0.weight"] == expected
+    assert decay_by_name["backbone.trunk.blocks.0.mlp.fc1.weight"] == 0.1

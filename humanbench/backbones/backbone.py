@@ -105,10 +105,10 @@ class Backbone(nn.Module):
             raise ValueError(f"a drop path rate lies in [0, 1), not {rate}")
         blocks = [module for module in self.trunk.modules() if any(_has(module, name) for name in _DROP_PATHS)]
         for index, block in enumerate(blocks):
-            own = rate * index / max(len(blocks) - 1, 1)
+            block_rate = rate * index / max(len(blocks) - 1, 1)
             for name in _DROP_PATHS:
                 if _has(block, name):
-                    setattr(block, name, DropPath(own) if own else nn.Identity())
+                    setattr(block, name, DropPath(block_rate) if block_rate else nn.Identity())
 
     def _checked(self, group_index: int) -> int:
         if not self.can_split(group_index):
@@ -126,5 +126,5 @@ class Backbone(nn.Module):
 
 def _has(module: nn.Module, name: str) -> bool:
     missing = object()
-    found = getattr(module, name, missing)
-    return found is None or isinstance(found, DropPath | nn.Identity)
+    drop_path = getattr(module, name, missing)
+    return drop_path is None or isinstance(drop_path, DropPath | nn.Identity)

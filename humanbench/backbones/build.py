@@ -111,9 +111,9 @@ def plain(**keywords: Any) -> VisionTransformer:
     if isinstance(keywords.get("img_size"), list):
         keywords["img_size"] = tuple(keywords["img_size"])
     chosen = plain_architecture(keywords)
-    own = {"patch_padding", "mlp_layer", "act_layer", "norm_eps", "expert", "experts"}  # the others are timm's too
+    not_of_timm = {"patch_padding", "mlp_layer", "act_layer", "norm_eps", "expert", "experts"}
     network = VisionTransformer(
-        **chosen.model_dump(exclude=own),
+        **chosen.model_dump(exclude=not_of_timm),
         num_classes=0,
         global_pool="",
         mlp_layer=SwiGLUPacked if chosen.mlp_layer == "swiglu" else Mlp,  # type: ignore[arg-type]  # a partial

@@ -189,8 +189,8 @@ def _card_files() -> Iterator[Path]:
 @lru_cache(maxsize=1)
 def backbone_cards() -> dict[str, BackboneCard]:
     """All backbone cards by id, in alphabetical order."""
-    found = [parse_backbone_card(path) for path in _card_files()]
-    return {card.id: card for card in sorted(found, key=lambda c: c.id)}
+    cards = [parse_backbone_card(path) for path in _card_files()]
+    return {card.id: card for card in sorted(cards, key=lambda c: c.id)}
 
 
 def load_backbone_card(name: str) -> BackboneCard:

@@ -17,9 +17,10 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+from humanbench.backbones.grouped_forward.vit import resize_positions
 from humanbench.backbones.infer import check_class_token, position_prefixes
 from humanbench.backbones.networks import Names, no_names
-from humanbench.backbones.positions import position_layout, resized
+from humanbench.backbones.positions import position_layout
 from humanbench.backbones.report import LoadReport
 from humanbench.backbones.solider import SoliderSwin
 from humanbench.backbones.transformers_config import check_no_map_norms
@@ -74,7 +75,8 @@ def fill(
     adapted = _adapted(trunk, state, translation, arguments, source)
     given = adapted.tensors
     fitting = {name: value for name, value in given.items() if name in state and state[name].shape == value.shape}
-    required = _required(trunk)
+    statistics = [name for name, _ in trunk.named_buffers() if name.endswith(("running_mean", "running_var"))]
+    required = [name for name, _ in trunk.named_parameters()] + statistics
     missing = [name for name in required if name not in fitting]
     random_token = arguments.get("class_token") is True and "cls_token" not in given
     if random_token and "cls_token" in missing and isinstance(trunk, VisionTransformer):
@@ -100,18 +102,11 @@ def fill(
     )
 
 
-def _required(trunk: nn.Module) -> list[str]:
-    """Parameters and running statistics."""
-    statistics = [name for name, _ in trunk.named_buffers() if name.endswith(("running_mean", "running_var"))]
-    return [name for name, _ in trunk.named_parameters()] + statistics
-
-
 def _check_values(fitting: Tensors, required: list[str], source: str) -> None:
     """`BackboneError` for weights that are not finite, for whole numbers, and for quantised ones, whose scales are
     not applied."""
     for name in required:
-        value = fitting.get(name)
-        if value is None:
+        if (value := fitting.get(name)) is None:
             continue
         _check_kind(name, value, source)
         bad = int((~torch.isfinite(value.to(torch.float32))).sum())
@@ -133,9 +128,9 @@ def _check_kind(name: str, value: Tensor, source: str) -> None:
 
 def _check_kinds(tensors: Tensors, trunk: TransformersTrunk, source: str) -> None:
     """`BackboneError` for whole numbers and quantised weights, before a library makes floating point of them."""
-    own = [name.rpartition(".")[2] for name, value in trunk.named_buffers() if not value.is_floating_point()]
+    integers = [name.rpartition(".")[2] for name, value in trunk.named_buffers() if not value.is_floating_point()]
     for name, value in tensors.items():
-        if not name.endswith((*_INDEX_BUFFERS, *own)) and aside(name) is None:
+        if not name.endswith((*_INDEX_BUFFERS, *integers)) and aside(name) is None:
             _check_kind(name, value, source)
 
 
@@ -204,7 +199,8 @@ def _fit_positions(trunk: VisionTransformer, adapted: Adapted, arguments: Mappin
     layout = position_layout(stored.shape[1], position_prefixes(given), grid, source)
     if layout.guess:
         adapted.guesses.append(layout.guess)
-    first, cells = resized(stored, layout, grid)
+    first, cells = stored[:, : layout.prefix], stored[:, layout.prefix :]
+    cells = resize_positions(cells.reshape(1, *layout.grid, -1), grid).flatten(1, 2)
     if layout.grid != grid:
         (rows, columns), (height, width) = layout.grid, grid
         adapted.notes.append(
@@ -346,9 +342,9 @@ def _by_timm(trunk: nn.Module, tensors: Tensors) -> Tensors:
 
 def _patches_differ(trunk: nn.Module, tensors: Tensors) -> bool:
     """Whether the file's patches have another size than the network's, which timm would resample without a word."""
-    own = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
-    theirs = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
-    return len(own) == len(theirs) == 1 and own[0][2:] != theirs[0][2:]
+    of_trunk = [p.shape for n, p in trunk.named_parameters() if n.endswith("patch_embed.proj.weight") and p.ndim == 4]
+    of_file = [t.shape for n, t in tensors.items() if n.endswith("patch_embed.proj.weight") and t.ndim == 4]
+    return len(of_trunk) == len(of_file) == 1 and of_trunk[0][2:] != of_file[0][2:]
 
 
 def _check_nothing_lost(trunk: nn.Module, tensors: Tensors) -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
-from humanbench.backbones.positions import Grid, position_layout
-from humanbench.backbones.translation import Translation
+from humanbench.backbones.grouped_forward.vit import Grid
+from humanbench.backbones.positions import position_layout
+from humanbench.backbones.translation import Tensors, Translation
 from humanbench.errors import BackboneError
-
-Tensors = dict[str, Tensor]
 
 KNOWN_HEADS = {
     (512, 12): 8,

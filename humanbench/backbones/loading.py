@@ -131,21 +131,17 @@ class Choice:
 def load_spec(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
     """The backbone of a name, from the checkpoint `given` or its own weights; raises what `load_backbone` raises."""
     with one_sentence(given or spec.name):
-        return _loaded(spec, given, choice)
-
-
-def _loaded(spec: BackboneSpec, given: str | None, choice: Choice) -> Backbone:
-    if spec.timm:
-        check_timm(spec.timm, spec.name)  # before its weights are fetched
-    file = None if choice.random else _file(spec, given, choice)
-    if file is not None:
-        spec, file = _told_by_file(spec, file)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(choice.seed)
-        network, guesses = _architecture(spec, file, choice.arguments)
-        trunk = build(network)
-    label = "" if file is None or file.own else file_label(file.source)
-    return _assemble(spec, file, network, trunk, choice.pixels, guesses, row_name(spec, label, choice.random))
+        if spec.timm:
+            check_timm(spec.timm, spec.name)  # before its weights are fetched
+        file = None if choice.random else _file(spec, given, choice)
+        if file is not None:
+            spec, file = _told_by_file(spec, file)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(choice.seed)
+            network, guesses = _architecture(spec, file, choice.arguments)
+            trunk = build(network)
+        label = "" if file is None or file.own else file_label(file.source)
+        return _assemble(spec, file, network, trunk, choice.pixels, guesses, row_name(spec, label, choice.random))
 
 
 def check_rebuilt(network: Architecture, tensors: dict[str, Tensor], name: str) -> None:
@@ -164,12 +160,12 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
         path, source, revision = _given(given)
         sha256 = file_sha256(path) if path.is_file() else ""
         place = next((p for p in spec.places if p.sha256 and p.sha256 == sha256), None)
-        own = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
+        of_name = place is not None or (spec.card is not None and not any(p.sha256 for p in spec.places))
     elif spec.places:
         path, revision, place = sources.fetch_first(spec.places, spec.name)
         revision = spec.revision or revision
         source = place.file if place.beside and spec.card is None else place.where()  # a folder's own has no card
-        sha256, own = file_sha256(path), True
+        sha256, of_name = file_sha256(path), True
     elif spec.is_plain_vit or spec.card is not None:
         return None
     else:
@@ -184,10 +180,9 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     translation = translate(tensors)
     translation = replace(translation, left_over={**content.left_over, **translation.left_over})
     network, pixels = read_header(content.metadata, source)
-    beside = _beside(path, source, given is not None)
-    return _LoadedFile(
-        source, path, sha256, translation, own, content.container, revision, pixels or beside.pixels, beside, network
-    )
+    beside = _beside(path, source) if given is not None else BesideFile()
+    pixels = pixels or beside.pixels
+    return _LoadedFile(source, path, sha256, translation, of_name, content.container, revision, pixels, beside, network)
 
 
 def _given(text: str) -> tuple[Path, str, str]:
@@ -205,10 +200,8 @@ def _given(text: str) -> tuple[Path, str, str]:
     return path, text, ""
 
 
-def _beside(path: Path, source: str, given: bool) -> BesideFile:
-    """What the configuration files in the checkpoint's folder or repository say, if the file was asked for."""
-    if not given:
-        return BesideFile()
+def _beside(path: Path, source: str) -> BesideFile:
+    """What the configuration files in the checkpoint's folder or repository say."""
     if source.startswith(sources.HUB) and not (path.parent / "config.json").is_file():
         repository, _ = sources.split_hub(source)
         try:
@@ -308,9 +301,9 @@ def _lacks_class_token(name: str, arguments: dict[str, Any], file: _LoadedFile) 
 
 def build(network: Architecture) -> nn.Module:
     """The network of an architecture, without weights."""
-    return (
-        build_timm(network.timm, network.arguments) if network.timm else build_with(network.builder, network.arguments)
-    )
+    if network.timm:
+        return build_timm(network.timm, network.arguments)
+    return build_with(network.builder, network.arguments)
 
 
 def _assemble(

@@ -13,10 +13,9 @@ from typing import Any
 
 from torch import Tensor
 
+from humanbench.backbones.translation import Tensors
 from humanbench.errors import BackboneError
 from humanbench.text import nearest
-
-Tensors = dict[str, Tensor]
 
 CONTAINERS = ("state_dict", "model", "teacher", "model_state_dict", "model_ema", "state_dict_ema", "params", "module")
 """Keys under which training code keeps the weights, in the order in which they are looked for."""
@@ -56,21 +55,21 @@ class FileNetwork:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
-def select_network(content: Any, path: str, prefix: str = "", own: Names = no_names) -> FileNetwork:
+def select_network(content: Any, path: str, prefix: str = "", wanted_names: Names = no_names) -> FileNetwork:
     """The network of what a file holds: nested mappings of tensors, or one of them.
 
-    `own`: names of the network that the caller wants, where it is known: parts that it has itself are no networks.
+    `wanted_names`: those of the network that the caller wants, where it is known: parts that it has are no networks.
 
     `prefix`: the beginning of the names of the network that is meant, as the file has them with its mappings' keys
     before them (`teacher`, `model_ema`, `encoder_q`, `state_dict.module.encoder_k`). Raises `BackboneError` where
     there is no network, where there are two and none is named, and where the one that is named is not there.
     """
-    containers = _found(content)
+    containers = _containers(content)
     if not containers:
         keys = ", ".join(str(k) for k in list(content)[:5]) if isinstance(content, Mapping) else type(content).__name__
         keys = keys or "nothing at all"
         raise BackboneError(f"{path}: holds no state dict (looked under {', '.join(CONTAINERS)}; found {keys})")
-    networks = _networks(containers, own)
+    networks = _networks(containers, wanted_names)
     if prefix:
         return _named(containers, networks, prefix, path)
     if len(networks) > 1:
@@ -82,14 +81,14 @@ def select_network(content: Any, path: str, prefix: str = "", own: Names = no_na
     return FileNetwork(containers[key], ".".join(key), _unnamed(content, containers[key]))
 
 
-def _found(content: Any) -> dict[tuple[str, ...], Tensors]:
+def _containers(content: Any) -> dict[tuple[str, ...], Tensors]:
     """The mappings that hold tensors; of a training's state those that are a network, or that are like one."""
-    held = {key: (tensors, state) for key, tensors, state in _mappings(content, (), False)}
-    networks = {key: tensors for key, (tensors, state) in held.items() if not state or _is_network(tensors)}
-    parts = _parts(networks).values() if len(networks) < len(held) else ()
+    mappings = {key: (tensors, state) for key, tensors, state in _mappings(content, (), False)}
+    networks = {key: tensors for key, (tensors, state) in mappings.items() if not state or _is_network(tensors)}
+    parts = _parts(networks).values() if len(networks) < len(mappings) else ()
     return {
         key: tensors
-        for key, (tensors, _) in held.items()
+        for key, (tensors, _) in mappings.items()
         if key in networks or any(_twins(_part(tensors, ""), part) for part in parts)
     }
 
@@ -160,13 +159,13 @@ def _takes_pictures(tensor: Tensor) -> bool:
     return tensor.ndim == 4 and tensor.shape[1] == 3 and tensor.shape[0] > 3
 
 
-def _networks(containers: Mapping[tuple[str, ...], Tensors], own: Names) -> list[str]:
+def _networks(containers: Mapping[tuple[str, ...], Tensors], wanted_names: Names) -> list[str]:
     """Beginnings of names, mapping's keys included, under which a whole network lies; fewer than two say nothing."""
     pairs = [*_by_first_layers(containers)]
     pairs += [pair for pair in _by_names_and_shapes(containers) if not any(_crosses(pair, known) for known in pairs)]
-    names = own() if pairs else ()
-    found = dict.fromkeys(name for pair in pairs if not _within(pair, names) for name in pair)
-    return [name for name in found if not names or not any(name != other and _below(name, other) for other in found)]
+    names = wanted_names() if pairs else ()
+    every = dict.fromkeys(name for pair in pairs if not _within(pair, names) for name in pair)
+    return [name for name in every if not names or not any(name != other and _below(name, other) for other in every)]
 
 
 def _crosses(pair: tuple[str, str], known: tuple[str, str]) -> bool:

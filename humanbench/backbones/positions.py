@@ -1,16 +1,12 @@
-"""Position embeddings of plain transformers: which of a file's positions are a grid, and how that grid is resized."""
+"""Position embeddings of plain transformers: which of a file's positions are a grid."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
 
-from torch import Tensor
-
-from humanbench.backbones.grouped_forward.vit import resize_positions
+from humanbench.backbones.grouped_forward.vit import Grid
 from humanbench.errors import BackboneError
-
-Grid = tuple[int, int]
 
 _ASPECTS = ((4, 3), (3, 2), (2, 1))
 """Rectangles that networks for people are trained with, upright or lying: 256x192, 384x256, 256x128 ..."""
@@ -68,10 +64,3 @@ def _square(cells: int) -> bool:
 def _rectangle(cells: int) -> bool:
     """Whether the cells fill a rectangle of a usual form."""
     return any(cells % (a * b) == 0 and _square(cells // (a * b)) for a, b in _ASPECTS)
-
-
-def resized(stored: Tensor, layout: PositionLayout, grid: Grid) -> tuple[Tensor, Tensor]:
-    """Stored positions 1 x L x C as those of the first tokens, and those of the patches for another grid."""
-    prefix, cells = stored[:, : layout.prefix], stored[:, layout.prefix :]
-    moved = resize_positions(cells.reshape(1, *layout.grid, -1), grid)
-    return prefix, moved.flatten(1, 2)

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.ops import FeaturePyramidNetwork
 
+from humanbench.backbones.features import FeatureLevel, LayerGroup
+from humanbench.backbones.grouped_forward.base import GroupedForward, State, Visit
 from humanbench.errors import BackboneError
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -61,6 +63,35 @@ class PyramidNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """As `forward_features`."""
         return self.forward_features(images)
+
+
+class PyramidForward(GroupedForward):
+    """Stem, stages, pyramid, last convolution; the state is the current tensor and the outputs of stages before it."""
+
+    identity = "PyramidRoute"
+
+    def __init__(self, trunk: PyramidNet) -> None:
+        self.groups = tuple(LayerGroup(name, (f"trunk.{name}",)) for name in ("stem", *STAGES, "pyramid", "merge"))
+        self.strides, self.channels = (trunk.stride,), (trunk.num_features,)
+        self.multiple = trunk.multiple
+
+    def run(
+        self, trunk: nn.Module, state: State, start: int, stop: int, level: FeatureLevel, visit: Visit | None
+    ) -> State:
+        for group in self.groups[start:stop]:
+            x, *finer = state
+            if group.name == "pyramid":
+                assert isinstance(trunk, PyramidNet)
+                state = (trunk.summed([*finer, x]),)
+            else:
+                before = [*finer, x] if group.name in STAGES[1:] else finer
+                state = (trunk.get_submodule(group.name)(x), *before)
+            if visit is not None and group.name != "stem":
+                visit(state[0].flatten(2).transpose(1, 2))
+        return state
+
+    def read(self, state: State) -> tuple[tuple[Tensor, ...], Tensor | None]:
+        return state[:1], None
 
 
 def build_pyramid(residual: str, width: int = 64, **arguments: Any) -> PyramidNet:

@@ -18,23 +18,19 @@ if TYPE_CHECKING:
 
 
 def record_of(backbone: Backbone, checkpoint: str | None, pretrained_on: Iterable[str] | None) -> dict[str, Any]:
-    """The content of `backbone.json`: the weights, what they have seen, the card, and all that makes the network."""
+    """The content of `backbone.json`: the weights, what they have seen, the card, and all that makes the network:
+    architecture with its arguments, preprocessing with where each value comes from, and the load report."""
     return {
         "name": backbone.name,
         "checkpoint": checkpoint,
         "weights_sha256": backbone.weights_sha256,
         "pretrained_on": None if pretrained_on is None else list(pretrained_on),
         "card": portable_card(backbone.card, checkpoint),
-        "network": _network(backbone),
-    }
-
-
-def _network(backbone: Backbone) -> dict[str, Any]:
-    """Architecture with its arguments, preprocessing with where each value comes from, and the load report."""
-    return {
-        "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
-        "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
-        "load": None if backbone.report is None else backbone.report.as_dict(),
+        "network": {
+            "architecture": None if backbone.architecture is None else backbone.architecture.model_dump(mode="json"),
+            "preprocessing": asdict(backbone.preprocessing) | {"from": dict(backbone.pixel_sources)},
+            "load": None if backbone.report is None else backbone.report.as_dict(),
+        },
     }
 
 
@@ -78,8 +74,10 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
     except (KeyError, TypeError, ValidationError) as error:
         raise BackboneError(f"{record.get('name')}: its record does not say what builds the network") from error
     check_builder(architecture, str(record.get("name")))
-    own = backbone_cards().get(card.id) if card is not None else None
-    places = () if card is None else tuple(p for p in (own or card).weights if own is not None or not p.beside)
+    installed = backbone_cards().get(card.id) if card is not None else None
+    places = (
+        () if card is None else (installed.weights if installed else tuple(p for p in card.weights if not p.beside))
+    )
     given = checkpoint if checkpoint is not None else record.get("checkpoint")
     load = network.get("load")
     if load is not None and given is None and not places:

@@ -225,7 +225,10 @@ def of_document(name: str, beside: BesideFile) -> BackboneSpec:
         arguments = {**_made_for(base, beside.arguments), **dict(document.get("model_args") or {})}
         return BackboneSpec(name, base, arguments=arguments, pixels=beside.pixels)
     if beside.model_type and beside.model_type not in _OF_CLIP:
-        return _of_transformers(name, beside)
+        from humanbench.backbones.transformers_models import BUILDER, check_known
+
+        check_known(document, name)
+        return BackboneSpec(name, "", BUILDER, {"config": document}, pixels=beside.pixels, document=document)
     if beside.model_type or "model_cfg" in document:  # transformers' CLIP, or open_clip's own tower
         return BackboneSpec(name, arguments=beside.arguments, pixels=beside.pixels, questions=beside.questions)
     raise BackboneError(
@@ -242,8 +245,8 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     size = arguments.get("img_size")
     config = timm.get_pretrained_cfg(network)
-    own = None if config is None else list(config.input_size[1:])
-    if size is None or own == (size if isinstance(size, list) else [size, size]):
+    timm_size = None if config is None else list(config.input_size[1:])
+    if size is None or timm_size == (size if isinstance(size, list) else [size, size]):
         return {}
     try:
         timm_skeleton(network, {"img_size": size})
@@ -256,15 +259,6 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 _OF_CLIP = ("clip", "clip_vision_model")
 """Types of transformers that timm has: their names are translated."""
-
-
-def _of_transformers(name: str, beside: BesideFile) -> BackboneSpec:
-    """A network of transformers by its configuration."""
-    from humanbench.backbones.transformers_models import BUILDER, check_known
-
-    document = beside.document
-    check_known(document, name)
-    return BackboneSpec(name, builder=BUILDER, arguments={"config": document}, pixels=beside.pixels, document=document)
 
 
 @dataclass(frozen=True)

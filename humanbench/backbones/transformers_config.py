@@ -101,9 +101,9 @@ def check_features(model_type: str, document: Mapping[str, Any], name: str) -> N
 
 def check_no_map_norms(names: Iterable[str], source: str) -> None:
     """`BackboneError` for the file of a class for feature maps with norms of their own (Swin, ConvNeXt, Hiera)."""
-    own = next((name for name in names if "hidden_states_norms." in name), None)
-    if own is not None:
+    norm = next((name for name in names if "hidden_states_norms." in name), None)
+    if norm is not None:
         raise BackboneError(
-            f"{source}: holds norms of feature maps ({own}), as transformers' classes that end in Backbone save them, "
+            f"{source}: holds norms of feature maps ({norm}), as transformers' classes that end in Backbone save them, "
             "and the features here would be without them: give weights saved as the model itself (like SwinModel)"
         )

@@ -201,8 +201,8 @@ class TransformersTrunk(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """Map N x C x h x w, class token N x C or None, and the finer maps of a hierarchical network."""
-        own = self.states_size and tuple(images.shape[-2:]) == self.input_size
-        options = {"interpolate_pos_encoding": True} if self.resizes and not own else {}
+        at_stated_size = self.states_size and tuple(images.shape[-2:]) == self.input_size
+        options = {"interpolate_pos_encoding": True} if self.resizes and not at_stated_size else {}
         if self.gives_maps:
             *finer, last = (_as_map(m, images) for m in self._feature_maps(images, options))
             return last, None, tuple(m for m in finer if m.shape[-2:] != last.shape[-2:])

@@ -33,17 +33,35 @@ INDEX = ".index.json"
 _LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def read_checkpoint(path: Path, prefix: str = "", own: Names = no_names) -> FileNetwork:
+def read_checkpoint(path: Path, prefix: str = "", wanted_names: Names = no_names) -> FileNetwork:
     """The network of a checkpoint file, its tensors on the CPU in the file's order.
 
-    `prefix` chooses between several networks, `own` says the names of the one that is wanted where they are known
-    (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated, or
-    holds pickled code.
+    `prefix` chooses between several networks, `wanted_names` are those of the one that is wanted where they are
+    known (see `networks.select_network`). Raises `BackboneError` for a file that is absent, no checkpoint, truncated,
+    or holds pickled code.
     """
     if not path.is_file():
         raise BackboneError(f"{path}: there is no such checkpoint file")
     with one_sentence(str(path)):
-        return _read(path, prefix, own)
+        _check_beginning(path)
+        if zipfile.is_zipfile(path):
+            _check_archive(path)
+        if path.name.lower().endswith(INDEX):
+            content, metadata = _read_parts(path), dict[str, str]()
+        elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
+            content, metadata = _read_safetensors(path)
+        elif is_torchscript(path):
+            content, metadata = read_torchscript(path), {}
+        elif is_exported(path):
+            raise BackboneError(
+                f"{path}: is a program of torch.export, whose weights have no names here; give the file that it was "
+                "made from (.pth, .safetensors), or its TorchScript"
+            )
+        else:
+            content, metadata = read_pickle(path), {}
+        network = select_network(content, str(path), prefix, wanted_names)
+        _check_kinds(network.tensors, path)
+        return replace(network, metadata=metadata)
 
 
 @contextmanager
@@ -60,28 +78,6 @@ def one_sentence(source: str) -> Iterator[None]:
         raise BackboneError(
             f"{source}: holds no network that can be used ({type(error).__name__}: {reason})"
         ) from error
-
-
-def _read(path: Path, prefix: str, own: Names) -> FileNetwork:
-    _check_beginning(path)
-    if zipfile.is_zipfile(path):
-        _check_archive(path)
-    if path.name.lower().endswith(INDEX):
-        content, metadata = _read_parts(path), dict[str, str]()
-    elif path.suffix.lower() == ".safetensors" or _looks_like_safetensors(path):
-        content, metadata = _read_safetensors(path)
-    elif is_torchscript(path):
-        content, metadata = read_torchscript(path), {}
-    elif is_exported(path):
-        raise BackboneError(
-            f"{path}: is a program of torch.export, whose weights have no names here; give the file that it was made "
-            "from (.pth, .safetensors), or its TorchScript"
-        )
-    else:
-        content, metadata = read_pickle(path), {}
-    network = select_network(content, str(path), prefix, own)
-    _check_kinds(network.tensors, path)
-    return replace(network, metadata=metadata)
 
 
 _SLACK = 64 << 20
@@ -138,8 +134,8 @@ def _read_parts(path: Path) -> dict[str, Tensor]:
         raise BackboneError(f"{path}: {len(absent)} of its {len(parts)} parts are not beside it ({absent[0]} ...)")
     tensors: dict[str, Tensor] = {}
     for name, part in parts.items():
-        held = read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
-        tensors |= {key: value for key, value in held.items() if places.get(key, name) == name}
+        part_tensors = read_checkpoint(part).tensors if part.suffix != ".safetensors" else _read_safetensors(part)[0]
+        tensors |= {key: value for key, value in part_tensors.items() if places.get(key, name) == name}
     lost = [name for name in places if name not in tensors]
     if lost:
         raise BackboneError(f"{path}: lists {lost[0]}, which is in none of its parts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -77,21 +77,22 @@ class _Drawn(Dataset[Sample]):
 
 def loaded(
     data: TaskDataset,
-    batches: Any,
+    draws: Sequence[Draws],
     collate: Callable[..., Any],
     workers: int,
     pin: bool,
     *,
-    largest: int,
     rank: Rank,
-    say: Say = _silent,
+    say: Say,
+    endless: Iterable[Draws] | None = None,
 ) -> Iterator[Any]:
     """Batches of draws, read by `workers` processes, or by fewer where they would not find room for their batches.
 
-    `largest`: samples in the largest batch. Raises `WorkerError` where no batch comes any more.
+    `endless`: batches to read in place of `draws`, which are like them. Raises `WorkerError` where no batch comes any
+    more.
     """
-    workers = affordable_workers(data, collate, workers, largest, rank, say)
-    return read_ahead(_Drawn(data), collate, workers, pin, batch_sampler=batches)
+    workers = affordable_workers(data, collate, workers, max(map(len, draws), default=0), rank, say)
+    return read_ahead(_Drawn(data), collate, workers, pin, batch_sampler=draws if endless is None else endless)
 
 
 def read_ahead(data: Dataset[Any], collate: Callable[..., Any], workers: int, pin: bool, **order: Any) -> Iterator[Any]:
@@ -215,10 +216,9 @@ class TrainingBatches:
                 yield from_store(samples, self.stores[0], self.collate)["plain"]
             return
         if self._stream is None:
-            largest = max((len(batch) for batch in draws), default=0)
             self._stream = loaded(
-                self.data, self._from(epoch), self.collate, self.workers, self.pin, largest=largest, rank=self.rank,
-                say=self.say,
+                self.data, draws, self.collate, self.workers, self.pin, rank=self.rank, say=self.say,
+                endless=self._from(epoch),
             )  # fmt: skip
         for _ in draws:
             yield with_input_size(next(self._stream))

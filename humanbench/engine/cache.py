@@ -44,13 +44,13 @@ def cache_parts() -> dict[str, str]:
 def cache_items() -> list[CacheItem]:
     """Everything in the cache folder, by part."""
     items = []
-    for part, about in cache_parts().items():
+    for part, description in cache_parts().items():
         place = cache_folder() / part
         if part == "trunk" and place.is_dir():
             stores = sorted(place.iterdir())
             items += [CacheItem(part, store.name.lstrip(".")[:12], _about(store), _size(store)) for store in stores]
         elif place.exists():
-            items.append(CacheItem(part, place.name, about, _size(place)))
+            items.append(CacheItem(part, place.name, description, _size(place)))
     return items
 
 

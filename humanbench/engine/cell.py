@@ -30,6 +30,7 @@ from humanbench.engine.context import CellSpec, RunContext
 from humanbench.engine.devices import accelerator_for, device_name, gathered, is_peer_failure, rank_of, tf32
 from humanbench.engine.finetune import CellError, load_trainable_state, storage, trainable_state_dict
 from humanbench.engine.fit import Fit, Progress, length
+from humanbench.engine.frozen_cache import CellStores
 from humanbench.engine.predict import Predicted, predict
 from humanbench.engine.prepared import (
     CorruptedPictures,
@@ -42,7 +43,6 @@ from humanbench.engine.prepared import (
     training_data,
 )
 from humanbench.engine.speed import Forwards, forward_cost, measured_forwards
-from humanbench.engine.stores import CellStores
 from humanbench.engine.trackers import CURVES, Follower
 from humanbench.errors import HumanbenchError
 from humanbench.files import write_bytes, write_text
@@ -82,9 +82,9 @@ def _run_cell(context: RunContext, spec: CellSpec) -> Result:
             if accelerator.is_main_process:  # a run that was killed after the result was written left it
                 context.folder.place("checkpoints", artefact_name(spec, key), ".pt").unlink(missing_ok=True)
             context.log.info(f"  done before: {headline(before)}")
-            kept = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
-            if not context.weights and kept.is_file():
-                context.log.info(f"  its weights were kept then and stay: {kept} (remove them by hand)")
+            weights_file = context.folder.place("weights", artefact_name(spec, key), ".safetensors")
+            if not context.weights and weights_file.is_file():
+                context.log.info(f"  its weights were kept then and stay: {weights_file} (remove them by hand)")
             return _as_it_is_called_now(context, accelerator, spec, before)
         cell = prepare(context, spec, tables, key)
         computing = True
@@ -129,9 +129,9 @@ def headline(result: Result) -> str:
     if result.status == "failed":
         return f"failed: {result.reason}"
     best = result.metrics[result.main]
-    told = labels(result)
+    remarks = labels(result)
     value = f"{result.main} {best.value:.2f} ({best.low:.2f} – {best.high:.2f} over test units)"
-    return value + (f" [{', '.join(told)}]" if told else "")
+    return value + (f" [{', '.join(remarks)}]" if remarks else "")
 
 
 def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell) -> Result:
@@ -142,9 +142,8 @@ def _computed(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
     cell.model.to(accelerator.device)
     if cell.recipe.train.compile:
         cell.model.compile_backbone()
-    stores = CellStores(context, accelerator, cell)
     with closing(_follower(context, accelerator, cell)) as follower:
-        result = _followed(context, accelerator, cell, stores, follower, started)
+        result = _followed(context, accelerator, cell, follower, started)
         if result is not None:
             follower.metrics(result.iterations, {f"test/{n}": m.value for n, m in result.metrics.items()})
     return Result.model_validate_json(gathered(accelerator, "" if result is None else result.to_json())[0])
@@ -159,14 +158,10 @@ def _follower(context: RunContext, accelerator: Accelerator, cell: PreparedCell)
 
 
 def _followed(
-    context: RunContext,
-    accelerator: Accelerator,
-    cell: PreparedCell,
-    stores: CellStores,
-    follower: Follower,
-    started: str,
+    context: RunContext, accelerator: Accelerator, cell: PreparedCell, follower: Follower, started: str
 ) -> Result | None:
     """Fit, predict, write, score, record; the result on the first process."""
+    stores = CellStores(context, accelerator, cell)
     if cell.recipe.fits and cell.spec.corruption is not None:
         progress = _restored(context, cell)
     elif cell.recipe.fits:
@@ -175,25 +170,27 @@ def _followed(
         progress = _remember_training_features(context, accelerator, cell)
     predicted, cost, forward = _predict(context, accelerator, cell, stores)
 
-    if accelerator.is_main_process:
-        path = _write_predictions(context, cell, predicted)
-        before = time.perf_counter()
-        report = score(cell.card, path, context.data_root, subset=context.subset)
-        seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
-        speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second}
-        speeds |= forward.images_per_second
-        provenance = _provenance(context, accelerator, cell, started) | {
-            "seconds": {name: round(value, 3) for name, value in seconds.items()},
-            "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
-            "peak_memory": forward.peak_memory,
-            "joules_per_image": {name: float(f"{value:.4g}") for name, value in forward.joules_per_image.items()},
-            "predictions_sha256": report.predictions_sha256,
-            "cache": stores.notes,
-        }
-        result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
-        _record_success(context, cell, result)
-        return result
-    return None
+    if not accelerator.is_main_process:
+        return None
+    path = _write_predictions(context, cell, predicted)
+    before = time.perf_counter()
+    report = score(cell.card, path, context.data_root, subset=context.subset)
+    seconds = {"fit": progress.seconds, "predict": predicted.seconds, "score": time.perf_counter() - before}
+    speeds = {"fit": progress.images_per_second, "predict": predicted.images_per_second} | forward.images_per_second
+    provenance = _provenance(context, accelerator, cell, started) | {
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "images_per_second": {name: round(value, 2) for name, value in speeds.items()},
+        "peak_memory": forward.peak_memory,
+        "joules_per_image": {name: float(f"{value:.4g}") for name, value in forward.joules_per_image.items()},
+        "predictions_sha256": report.predictions_sha256,
+        "cache": stores.notes,
+    }
+    result = _result(context, cell, report, path, progress, cost, Provenance(**provenance))
+    context.folder.add(cell.name, result)
+    # With it the checkpoint, and a failure from before the data could be read, say nothing any more.
+    context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
+    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
+    return result
 
 
 def _describe(context: RunContext, cell: PreparedCell) -> None:
@@ -266,10 +263,8 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
         data = test_data(context, cell.spec, cell.tables.drawn, cell.model)
-        known = predict(
-            accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers
-        ).decoded
-        head.set_reference_features(gathered(accelerator, known)[0])  # type: ignore[operator]
+        known = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, None, context.workers)
+        head.set_reference_features(gathered(accelerator, known.decoded)[0])  # type: ignore[operator]
     return Progress()
 
 
@@ -380,13 +375,6 @@ def _subject(context: RunContext, spec: CellSpec, key: Cell) -> dict[str, Any]:
         "subset": key.subset,
         "recipe_source": recipe.source,
     }
-
-
-def _record_success(context: RunContext, cell: PreparedCell, result: Result) -> None:
-    """Keep the result; then the checkpoint, and a failure from before the data could be read, say nothing any more."""
-    context.folder.add(cell.name, result)
-    context.folder.place("checkpoints", cell.name, ".pt").unlink(missing_ok=True)
-    context.folder.set_aside(artefact_name(cell.spec, cell_key(context, cell.spec, None)))
 
 
 def _record_failure(context: RunContext, spec: CellSpec, result: Result, error: Exception) -> None:

@@ -17,11 +17,11 @@ _Counters = dict[Path, int]
 class Meter:
     """Counts over the forwards of `metered(forward)` but the first, which warms up.
 
-    `held`: bytes of the network on its device; `size`: pictures of a forward.
+    `network_bytes`: bytes of the network on its device; `size`: pictures of a forward.
     """
 
-    def __init__(self, device: torch.device, held: int, size: int) -> None:
-        self._device, self._held, self._size = device, held, size
+    def __init__(self, device: torch.device, network_bytes: int, size: int) -> None:
+        self._device, self._network_bytes, self._size = device, network_bytes, size
         self._allocated = torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
         self._calls = 0
         self._before: _Counters = {}
@@ -52,7 +52,7 @@ class Meter:
         """
         if self._device.type != "cuda" or self._calls < 2:
             return None
-        return self._held + max(0, torch.cuda.max_memory_allocated(self._device) - self._allocated)
+        return self._network_bytes + max(0, torch.cuda.max_memory_allocated(self._device) - self._allocated)
 
     @property
     def joules_per_image(self) -> float | None:

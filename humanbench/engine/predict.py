@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import convert_to_fp32, send_to_device
 
-from humanbench.backbones.features import Preprocessing
 from humanbench.data.collate import normalised
 from humanbench.engine.batches import batches_of_rank, from_store, loaded, ordered_batches, with_input_size
 from humanbench.engine.devices import gathered_at_first, rank_of
@@ -39,29 +39,34 @@ def predict(
     log: RunLog,
     store: Store | None = None,
     workers: int = 0,
+    part: range | None = None,
 ) -> Predicted:
-    """Predictions for all of `data`, from the trunk outputs in `store` if there is one.
+    """Predictions for all of `data`, or this part of it, from the trunk outputs in `store` if there is one.
 
     Whole batches go to processes in turn, so a batch holds the same samples for any number of processes.
     """
     started = time.perf_counter()
     model.to(accelerator.device).eval()
     views = list(task.test_views(recipe))
-    batches = batches_of_rank(ordered_batches(len(data), recipe), rank_of(accelerator))
+    part = range(len(data)) if part is None else part
+    ordered = [[part[place] for place in places] for places in ordered_batches(len(part), recipe)]
+    batches = batches_of_rank(ordered, rank_of(accelerator))
     mine: list[tuple[int, Any]] = []
     source: Iterator[dict[str, Batch]]
     if store is not None:
         source = (from_store([store[index] for index in indices], store, task.collate) for indices in batches)
     else:
-        source = _from_images(data, batches, task, views, accelerator, workers, log, model.backbone.preprocessing)
+        draws = [[(0, index) for index in indices] for indices in batches]
+        pin = accelerator.device.type == "cuda"
+        stream = loaded(data, draws, task.collate, workers, pin, rank=rank_of(accelerator), say=log.info)
+        source = (_by_view(accelerator, model, batch, views) for batch in stream)
     with log.bar("predict", len(batches)) as advance:
         for indices, seen_by_view in zip(batches, source, strict=True):
             mine += zip(indices, _decoded(accelerator, model, seen_by_view, views), strict=True)
             advance(len(indices))
-    parts = gathered_at_first(accelerator, mine)
-    ordered = sorted((pair for part in parts for pair in part), key=lambda pair: pair[0])
+    pairs = sorted((pair for of_rank in gathered_at_first(accelerator, mine) for pair in of_rank), key=itemgetter(0))
     seconds = time.perf_counter() - started
-    return Predicted([one for _, one in ordered], len(data) / seconds if seconds else 0.0, seconds)
+    return Predicted([one for _, one in pairs], len(part) / seconds if seconds else 0.0, seconds)
 
 
 @torch.no_grad()
@@ -73,20 +78,8 @@ def _decoded(accelerator: Accelerator, model: Finetune, by_view: dict[str, Batch
     return decoded
 
 
-def _from_images(
-    data: TaskDataset,
-    batches: Sequence[list[int]],
-    task: TaskTraining,
-    views: Sequence[str],
-    accelerator: Accelerator,
-    workers: int,
-    log: RunLog,
-    preprocessing: Preprocessing,
-) -> Iterator[dict[str, Batch]]:
-    draws = [[(0, index) for index in indices] for indices in batches]
-    pin, largest = accelerator.device.type == "cuda", max((len(batch) for batch in draws), default=0)
-    stream = loaded(data, draws, task.collate, workers, pin, largest=largest, rank=rank_of(accelerator), say=log.info)
-    for batch in stream:
-        moved = send_to_device(with_input_size(batch), accelerator.device, non_blocking=True)
-        whole = normalised(moved, preprocessing)
-        yield {view: whole | {"image": seen(whole["image"], view)} for view in views}
+def _by_view(accelerator: Accelerator, model: Finetune, batch: Batch, views: Sequence[str]) -> dict[str, Batch]:
+    """A batch of images as each test view shows it, normalised, on the device."""
+    moved = send_to_device(with_input_size(batch), accelerator.device, non_blocking=True)
+    whole = normalised(moved, model.backbone.preprocessing)
+    return {view: whole | {"image": seen(whole["image"], view)} for view in views}

@@ -108,13 +108,12 @@ def read_tables(context: RunContext, spec: CellSpec) -> Tables:
     assert card.evaluation is not None
     hashes = FileHashes(remember=context.cache, say=context.log.info)
     test = {s: _table(card, s, context, context.subset) for s in card.evaluation.test}
-    if not recipe.fits and (context.heads is not None or not task_for(card).answers_untrained):
-        return Tables({}, test, hashes, spec.few)
-    if not recipe.train.on:
-        train = {s: _table(card, s, context, context.subset) for s in card.evaluation.train}
-        return Tables(train, test, hashes, spec.few)
-    others = [(load_card(name), split) for name in recipe.train.on for split in training_splits(load_card(name))]
-    train = {f"{c.id}/{split}": _table(c, split, context, None) for c, split in others}
+    train: dict[str, pd.DataFrame] = {}
+    if recipe.fits or (context.heads is None and task_for(card).answers_untrained):
+        if not recipe.train.on:
+            train = {s: _table(card, s, context, context.subset) for s in card.evaluation.train}
+        for other in map(load_card, recipe.train.on):
+            train |= {f"{other.id}/{s}": _table(other, s, context, None) for s in training_splits(other)}
     return Tables(train, test, hashes, spec.few)
 
 

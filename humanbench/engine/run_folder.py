@@ -111,8 +111,9 @@ class RunFolder:
                 sweep(place)
         with ExitStack() as stack:
             for name in names:
-                file = stack.enter_context(_opened(self.path / "locks" / f"{name}.lock"))
-                _lock(file, self.path, name)
+                lock = self.path / "locks" / f"{name}.lock"
+                lock.parent.mkdir(parents=True, exist_ok=True)
+                _lock(stack.enter_context(lock.open("a+", encoding="utf-8")), self.path, name)
             yield
 
 
@@ -123,11 +124,6 @@ def _free(folder: Path, name: str) -> Path:
         number += 1
         place = folder / f"{name}-{number}.json"
     return place
-
-
-def _opened(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+", encoding="utf-8")
 
 
 def _lock(file: IO[str], folder: Path, name: str) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -83,15 +83,11 @@ def _unplain(value: Any, get: Any) -> Any:
     return get(inner).clone() if kind == "tensor" else get(inner).numpy().copy()
 
 
-def _opened(path: Path) -> Any:  # safetensors' own type hints lack these methods
-    return safe_open(path, framework="pt")
-
-
 class Shard:
     """One file of a store, mapped into memory."""
 
     def __init__(self, path: Path) -> None:
-        self._file = _opened(path)
+        self._file = cast("Any", safe_open(path, framework="pt"))  # its type hints lack these methods
         names = list(self._file.keys())
         metadata = self._file.metadata()
         self.indices: list[int] = from_json(metadata["indices"])

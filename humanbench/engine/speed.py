@@ -71,13 +71,13 @@ def measured_forwards(model: Finetune, sample: Any, collate: Collate, accelerato
 
 
 def _forwards(model: Finetune, sample: Any, collate: Collate, device: torch.device) -> Forwards:
-    found, held = Forwards(), bytes_of(model)
+    forwards, network_bytes = Forwards(), bytes_of(model)
     one = 0.0
     for size in BATCHES:
         if one * size > _LONGEST:
             break
         try:
-            meter = Meter(device, held, size)
+            meter = Meter(device, network_bytes, size)
             moved = send_to_device(with_input_size(collate([sample] * size)), device)
             seconds = _seconds(model, normalised(moved, model.backbone.preprocessing), meter)
             del moved
@@ -85,12 +85,12 @@ def _forwards(model: Finetune, sample: Any, collate: Collate, device: torch.devi
             break
         one = one or seconds / size
         name = f"{FORWARD}{size}_{_precision(device)}{'+compile' * model.compiled}"
-        found.images_per_second[name] = size / seconds
+        forwards.images_per_second[name] = size / seconds
         if (memory := meter.peak_memory) is not None:
-            found.peak_memory[name] = memory
+            forwards.peak_memory[name] = memory
         if (joules := meter.joules_per_image) is not None:
-            found.joules_per_image[name] = joules
-    return found
+            forwards.joules_per_image[name] = joules
+    return forwards
 
 
 def _seconds(model: Finetune, batch: dict[str, Any], meter: Meter) -> float:

@@ -27,9 +27,6 @@ CSV = "csv"
 PROJECT = "humanbench"
 """What the runs are filed under where a tracker has projects or experiments."""
 
-_PACKAGES = {"comet_ml": "comet_ml", "tensorboard": "tensorboard"}
-"""Packages by tracker, where accelerate's name of one says little; the others are called like the tracker."""
-
 
 def tracker_names(asked: str | Sequence[str] | None) -> tuple[str, ...]:
     """The trackers in a list or a text with commas, `csv` left out, each once.
@@ -48,9 +45,8 @@ def tracker_names(asked: str | Sequence[str] | None) -> tuple[str, ...]:
         if name not in known:
             raise HumanbenchError(f"--log {name}: no such tracker{nearest(name, known)} ({', '.join(known)})")
         if name not in installed:
-            package = _PACKAGES.get(name, name)
             raise HumanbenchError(
-                f"--log {name}: is not installed; `pip install {package}` brings it (csv is written in any case)"
+                f"--log {name}: is not installed; `pip install {name}` brings it (csv is written in any case)"
             )
     return chosen
 
@@ -139,13 +135,13 @@ def flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flat({"optim": {"lr": 0.1, "betas": (0.9, 0.99)}, "task": "reid"})
     {'optim.lr': 0.1, 'optim.betas': '(0.9, 0.99)', 'task': 'reid'}
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in document.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{key}.")
+            values |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
-    return found
+            values[f"{prefix}{key}"] = value if isinstance(value, bool | int | float | str) else str(value)
+    return values
 
 
 def _table(rows: Sequence[Mapping[str, float]]) -> str:

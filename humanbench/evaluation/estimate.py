@@ -122,7 +122,7 @@ def estimate(plan: Plan, spec: CellSpec, rate: Rate = Rate()) -> tuple[CostEstim
         images = iterations * recipe.train.batch_size * recipe.train.accumulate
     speed = rate.tflops_per_second
     per_second = _images_per_second(model, samples.batch, spec, rate.device) if speed is None else 0.0
-    trunk, rest, kept, state = _measured(model, samples.batch)
+    trunk, rest, saved_bytes, state = _measured(model, samples.batch)
     speed = per_second * (trunk + rest) / 1e12 if speed is None else speed
     views, shown = recipe.train.views, len(training_of(spec.card).test_views(recipe))
     stored = bool(model.split_index) and plan.context.cache
@@ -146,7 +146,7 @@ def estimate(plan: Plan, spec: CellSpec, rate: Rate = Rate()) -> tuple[CostEstim
         gflops=(trunk + rest) / 1e9,
         training_gflops=(trunk + 3 * rest) / 1e9 if epochs else 0.0,
         total_tflops=total / 1e12,
-        memory_gb=(memory * _BYTES + kept * recipe.train.batch_size) / 1e9,
+        memory_gb=(memory * _BYTES + saved_bytes * recipe.train.batch_size) / 1e9,
         trunk_gb=state * (samples.train * stored_views + samples.test * shown) / 1e9 if stored else 0.0,
         weights_gb=report.trainable_values * _BYTES / 1e9 if recipe.fits and plan.context.weights else 0.0,
         checkpoint_gb=report.trainable_values * _BYTES * state_values / 1e9 if recipe.fits else 0.0,
@@ -235,12 +235,12 @@ def _measured(model: Finetune, batch: Batch) -> tuple[float, float, float, float
 
 
 def _counted(model: Finetune, batch: Batch) -> tuple[float, float, float, float]:
-    kept: dict[int, int] = {}
+    bytes_by_storage: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in weights:
-            kept[storage._cdata] = storage.nbytes()
+            bytes_by_storage[storage._cdata] = storage.nbytes()
         return tensor
 
     weights = {p.untyped_storage()._cdata for p in model.parameters()}
@@ -253,6 +253,6 @@ def _counted(model: Finetune, batch: Batch) -> tuple[float, float, float, float]
     return (
         float(trunk.get_total_flops()),
         float(rest.get_total_flops()),
-        float(sum(kept.values())),
+        float(sum(bytes_by_storage.values())),
         float(sum(t.nbytes for t in state)),
     )

@@ -59,15 +59,11 @@ def finetuned_weights(run: PathLike) -> list[FinetunedWeights]:
     done = [r for r in latest(read_result(file) for file in files).values() if r.predictions is not None]
     listed = []
     for result in done:
-        name = _name(result)
+        suffix = task_for(load_card(result.dataset)).predictions.suffix
+        name = Path(result.predictions or "").name.removesuffix(suffix)
         file = folder / "weights" / f"{name}{SUFFIX}"
         listed.append(FinetunedWeights(name, result, file if file.is_file() else None))
     return listed
-
-
-def _name(result: Result) -> str:
-    suffix = task_for(load_card(result.dataset)).predictions.suffix
-    return Path(result.predictions or "").name.removesuffix(suffix)
 
 
 def chosen_weights(run: PathLike, cell: str) -> FinetunedWeights:
@@ -77,22 +73,22 @@ def chosen_weights(run: PathLike, cell: str) -> FinetunedWeights:
     """
     listed = finetuned_weights(run)
     exact = [one for one in listed if one.name == cell]
-    found = exact or [one for one in listed if one.result.dataset == cell]
-    found = found or [one for one in listed if one.name.startswith(f"{cell}-")]
-    kept = [one for one in found if one.file is not None]
-    if not found:
+    candidates = exact or [one for one in listed if one.result.dataset == cell]
+    candidates = candidates or [one for one in listed if one.name.startswith(f"{cell}-")]
+    with_weights = [one for one in candidates if one.file is not None]
+    if not candidates:
         names = list(dict.fromkeys(name for one in listed for name in (one.result.dataset, one.name)))
         raise HumanbenchError(
             f"{run}: no finished cell of {cell}{nearest(cell, names)} (`humanbench weights {run}` lists them)"
         )
-    if len(kept) > 1:
+    if len(with_weights) > 1:
         raise HumanbenchError(
-            f"{run}: {len(kept)} cells are of {cell}: {', '.join(one.name for one in kept)}; name one"
+            f"{run}: {len(with_weights)} cells are of {cell}: {', '.join(one.name for one in with_weights)}; name one"
         )
-    if not kept:
-        why = "nothing was finetuned" if found[0].result.epochs == 0 else "its weights are not in the run folder"
-        raise HumanbenchError(f"{run}: {found[0].name}: {why}, so there is nothing to load")
-    return kept[0]
+    if not with_weights:
+        why = "nothing was finetuned" if candidates[0].result.epochs == 0 else "its weights are not in the run folder"
+        raise HumanbenchError(f"{run}: {candidates[0].name}: {why}, so there is nothing to load")
+    return with_weights[0]
 
 
 @dataclass(frozen=True)
@@ -261,22 +257,16 @@ def _check_backbone(backbone: Backbone, result: Result, run: PathLike) -> None:
 
 def _fitting(base: Backbone, spec: CellSpec, tensors: dict[str, Tensor], file: Path) -> Finetune:
     """The network whose head has the shapes of the weights: for as many people as it was trained to tell apart."""
-    from humanbench.engine.prepared import network_of
+    from humanbench.engine.prepared import blank_table, network_of
 
-    network = network_of(base, spec, _tables(spec.card, 2))
+    network = network_of(base, spec, {"train": blank_table(spec.card, "train", 2, 2)})
     others = set(_other_sizes(network, tensors))
     if len(others) == 1:
         (people,) = others
-        network = network_of(base, spec, _tables(spec.card, people))
+        network = network_of(base, spec, {"train": blank_table(spec.card, "train", people, people)})
     if rest := list(_other_sizes(network, tensors)):
         raise HumanbenchError(f"{file}: {len(rest)} of its tensors are of another size than the network's")
     return network
-
-
-def _tables(card: DatasetCard, people: int) -> dict[str, Any]:
-    from humanbench.engine.prepared import blank_table
-
-    return {"train": blank_table(card, "train", people, people)}
 
 
 def _other_sizes(network: Finetune, tensors: dict[str, Tensor]) -> Iterator[int]:

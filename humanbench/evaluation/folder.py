@@ -67,16 +67,16 @@ def predict_folder(
     tables = training_of(model.card).picture_tables(model.card, listed)
     if not sum(map(len, tables.values())):
         raise DataError(f"{boxes}: holds no box in any of the {len(listed)} pictures")
-    about = _about(model, listed, boxes) | {"skipped": skipped}
+    record = _record(model, listed, boxes) | {"skipped": skipped}
     log = RunLog(folder.log)
     with folder.claim(["predict"]):
         log.write(f"$ {command or 'predict_folder'}")
-        for text in about["assumed"]:
+        for text in record["assumed"]:
             log.info(f"  assumed: {text}")
         for text in skipped:
             log.info(f"  left out: {text}")
         place = folder.path / f"predictions{task_for(model.card).predictions.suffix}"
-        _write(model, tables, about, folder.path, place, log, device, workers)
+        _write(model, tables, record, folder.path, place, log, device, workers)
         names = drawn_names([picture.id for picture in listed])
         count = _draw(model, tables, place, folder.path / "drawn", names, log) if drawn else 0
     return FolderOutcome(folder.path, place, count, json.loads((folder.path / ABOUT).read_bytes()))
@@ -89,7 +89,7 @@ def _check_apart(pictures: PathLike, out: PathLike) -> None:
         raise HumanbenchError(f"--out {out}: lies in the folder of pictures {pictures}; give one outside of it")
 
 
-def _about(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: PathLike | None) -> dict[str, Any]:
+def _record(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: PathLike | None) -> dict[str, Any]:
     given = None if boxes is None else file_sha256(Path(boxes))
     content = [(p.id, file_sha256(Path(p.path))) for p in pictures]
     return {
@@ -111,7 +111,7 @@ def _about(model: FinetunedModel, pictures: Sequence[FolderPicture], boxes: Path
 def _write(
     model: FinetunedModel,
     tables: Tables,
-    about: dict[str, Any],
+    record: dict[str, Any],
     folder: Path,
     place: Path,
     log: RunLog,
@@ -119,39 +119,39 @@ def _write(
     workers: int | None,
 ) -> None:
     """The predictions, unless they are there; the record says what they are of, and is the last that is written."""
-    record, parts = folder / ABOUT, folder / "parts"
-    before = _read(record)
-    if before is not None and before.get("identity") == about["identity"] and place.exists():
+    record_file, parts = folder / ABOUT, folder / "parts"
+    before = _read(record_file)
+    if before is not None and before.get("identity") == record["identity"] and place.exists():
         log.info(f"  done before: {place}")
         return
     if before is not None:
-        raise HumanbenchError(f"{folder}: holds predictions of {_differing(before, about)}; give another --out")
+        raise HumanbenchError(f"{folder}: holds predictions of {_differing(before, record)}; give another --out")
     started = _read(parts / ABOUT)
-    if started is None or started.get("identity") != about["identity"]:
+    if started is None or started.get("identity") != record["identity"]:
         if started is not None:
-            log.info(f"  what an earlier run left is of {_differing(started, about)} and is removed")
+            log.info(f"  what an earlier run left is of {_differing(started, record)} and is removed")
         shutil.rmtree(parts, ignore_errors=True)
-        write_text(parts / ABOUT, json.dumps(about, indent=1) + "\n")
+        write_text(parts / ABOUT, json.dumps(record, indent=1) + "\n")
     decoded = decoded_of(model.card, model.recipe, model.network, tables, device, workers, log, parts)
     if place.is_dir():  # of a run that ended before it could say what they are
         shutil.rmtree(place)
     value = training_of(model.card).predictions(model.card, tables, decoded)
     task_for(model.card).predictions.write(model.card, tables, value, place)
-    done = about | {"predictions": place.name, "predictions_sha256": content_sha256(place)}
-    write_text(record, json.dumps(done, indent=1) + "\n")
+    done = record | {"predictions": place.name, "predictions_sha256": content_sha256(place)}
+    write_text(record_file, json.dumps(done, indent=1) + "\n")
     shutil.rmtree(parts, ignore_errors=True)
 
 
-def _differing(before: dict[str, Any], about: dict[str, Any]) -> str:
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> str:
     """In what two records differ, in words."""
     texts = {
-        "pictures_sha256": f"other pictures ({before.get('pictures')} there, {about['pictures']} now)",
+        "pictures_sha256": f"other pictures ({before.get('pictures')} there, {now['pictures']} now)",
         "boxes_sha256": "other boxes",
         "cell": f"other weights ({before.get('cell')})",
         "weights_sha256": f"other weights ({before.get('cell')})",
     }
-    found = [text for name, text in texts.items() if name in before and before[name] != about[name]]
-    return " and ".join(dict.fromkeys(found)) or f"other pictures, boxes or weights ({before.get('cell')})"
+    differences = [text for name, text in texts.items() if name in before and before[name] != now[name]]
+    return " and ".join(dict.fromkeys(differences)) or f"other pictures, boxes or weights ({before.get('cell')})"
 
 
 def drawn_names(ids: Sequence[str]) -> dict[str, str]:

@@ -34,7 +34,7 @@ from humanbench.recipes import Recipe
 from humanbench.run_log import RunLog
 from humanbench.tasks.base import Tables
 from humanbench.tasks.registry import task_for
-from humanbench.tasks.training import FolderPicture, Sample, TaskDataset, training_of
+from humanbench.tasks.training import FolderPicture, training_of
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 PORTION = 256
@@ -88,11 +88,11 @@ def _listed(pictures: PathLike | Sequence[PathLike]) -> list[tuple[str, Path]]:
     folder = Path(pictures).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder of pictures")
-    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES and path.is_file()]
-    found = [path for path in found if not is_leftover(path.relative_to(folder).as_posix())]
-    if not found:
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in PICTURES and path.is_file()]
+    paths = [path for path in paths if not is_leftover(path.relative_to(folder).as_posix())]
+    if not paths:
         raise DataError(f"{folder}: holds no picture ({', '.join(PICTURES)})")
-    return [(path.relative_to(folder).as_posix(), path) for path in found]
+    return [(path.relative_to(folder).as_posix(), path) for path in paths]
 
 
 def _people(path: Path, ids: Sequence[str]) -> dict[str, list[Any]]:
@@ -112,20 +112,20 @@ def _people(path: Path, ids: Sequence[str]) -> dict[str, list[Any]]:
 
 def assumptions(card: DatasetCard, recipe: Recipe, pictures: Sequence[FolderPicture]) -> list[str]:
     """What was taken for granted of the pictures, in sentences."""
-    told = []
+    sentences = []
     if training_of(card).takes_boxes:
         empty = sum(p.people is not None and not p.people for p in pictures)
         if pictures[0].people is None:
-            told.append("each picture shows one person who fills it (no boxes were given)")
+            sentences.append("each picture shows one person who fills it (no boxes were given)")
         elif empty:
-            told.append(f"{empty} pictures have no box, so nobody is looked for in them")
+            sentences.append(f"{empty} pictures have no box, so nobody is looked for in them")
     elif recipe.input.fit == "stretch" and not task_for(card).label_maps:
-        told.append("each picture is one person, cut out")
+        sentences.append("each picture is one person, cut out")
     if not task_for(card).label_maps:
         tables = list(training_of(card).picture_tables(card, pictures).values())
         if len(tables) > 1 and list(tables[0]["id"]) == list(tables[1]["id"]):
-            told.append("every picture is query and gallery (folders `query` and `gallery` would tell them apart)")
-    return told
+            sentences.append("every picture is query and gallery (folders `query` and `gallery` would tell them apart)")
+    return sentences
 
 
 def decoded_of(
@@ -143,25 +143,24 @@ def decoded_of(
     task = training_of(card)
     accelerator = accelerator_for(device, recipe.train.amp)
     data = task.picture_data(card, tables, recipe, network.backbone.preprocessing)
-    silent, found = RunLog(None, loud=False), []
+    silent, decoded = RunLog(None, loud=False), list[Any]()
     readers = reading_processes(workers, uses_gpu(device))
     starts = range(0, len(data), PORTION)
     with tf32(recipe.train.amp == "tf32"), (log or silent).bar("predict", len(starts)) as advance:
         for number, start in enumerate(starts):
-            portion = _Portion(data, start, min(start + PORTION, len(data)))
+            portion = range(start, min(start + PORTION, len(data)))
             place = None if parts is None else parts / f"{number:05d}.safetensors"
-            kept = _kept(place, len(portion), task.decoded)
-            if kept is None:
-                predicted = predict(accelerator, network, task, portion, recipe, silent, workers=readers).decoded
+            predicted = _stored(place, len(portion), task.decoded)
+            if predicted is None:
+                predicted = predict(accelerator, network, task, data, recipe, silent, None, readers, portion).decoded
                 if place is not None:
                     write_bytes(place, packed(predicted))
-                kept = predicted
-            found += kept
+            decoded += predicted
             advance(len(portion))
-    return found
+    return decoded
 
 
-def _kept(place: Path | None, count: int, kind: type | None) -> list[Any] | None:
+def _stored(place: Path | None, count: int, kind: type | None) -> list[Any] | None:
     """A portion that an interrupted run has kept, unless it is damaged."""
     if place is None or not place.is_file():
         return None
@@ -170,25 +169,6 @@ def _kept(place: Path | None, count: int, kind: type | None) -> list[Any] | None
     except Exception:  # whatever a damaged file makes safetensors and JSON say: it is computed again
         return None
     return values if len(values) == count else None
-
-
-class _Portion(TaskDataset):
-    """Consecutive samples of a data set."""
-
-    def __init__(self, data: TaskDataset, start: int, stop: int) -> None:
-        self._data, self._start, self._stop = data, start, stop
-
-    def __len__(self) -> int:
-        return self._stop - self._start
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._data[self._start + index]
-
-    def set_epoch(self, epoch: int) -> None:
-        self._data.set_epoch(epoch)
-
-    def batches(self, batch_size: int, seed: int, epoch: int) -> Sequence[Sequence[int]]:
-        return [range(i, min(i + batch_size, len(self))) for i in range(0, len(self), batch_size)]
 
 
 def packed(values: Sequence[Any]) -> bytes:

@@ -76,10 +76,10 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
     files = _files(request.inputs)
     heads = _ready_heads(request, regime)
     outline = _outline(request, heads)
-    told = None if request.pretrained_on is None else pretraining_names(request.pretrained_on)
+    stated_sets = None if request.pretrained_on is None else pretraining_names(request.pretrained_on)
     says = request.pretrained_on is not None
     backbone = None if outline.settled or asked is None or says else _loaded(request)
-    seen = told if says else outline.pretrained_on if backbone is None else backbone.pretrained_on
+    seen = stated_sets if says else outline.pretrained_on if backbone is None else backbone.pretrained_on
     tested = None if heads is None else heads.datasets
     cards, left_out = candidates(request.patterns, request.task, regime, asked, seen, tested, request.head)
     _check_subset(request.subset, cards)
@@ -122,7 +122,7 @@ def plan_for(request: Request, dry: bool = False) -> Plan:
         cache=request.cache,
         command=_command(request, backbone.name, root.settings(card.id for card in _needed(cells))),
         heads=heads,
-        pretrained_on=told if says else backbone.pretrained_on,
+        pretrained_on=stated_sets if says else backbone.pretrained_on,
         trackers=trackers,
         weights=request.weights,
     )
@@ -245,8 +245,8 @@ def _with_data(
         present = on_disk(cards, root, patterns)
         return [spec for spec in cells if spec.card in present], frozenset()
     ids = {card.id for card in cards if dataset_folder(card, root).is_dir()}
-    kept = {card.id for card in cards if card.id in ids or card.id in patterns or not ids}
-    return [spec for spec in cells if spec.card.id in kept], frozenset(kept - ids)
+    planned_ids = {card.id for card in cards if card.id in ids or card.id in patterns or not ids}
+    return [spec for spec in cells if spec.card.id in planned_ids], frozenset(planned_ids - ids)
 
 
 def check_writable(folder: Path) -> None:
@@ -292,8 +292,7 @@ def _loaded(request: Request) -> Backbone:
         return request.backbone
     from humanbench.backbones import load_backbone
 
-    checkpoint = os.fspath(request.checkpoint) if request.checkpoint is not None else None
-    loaded: Backbone = load_backbone(request.backbone, checkpoint, **(request.architecture or {}))
+    loaded: Backbone = load_backbone(request.backbone, request.checkpoint, **(request.architecture or {}))
     return loaded
 
 

@@ -73,10 +73,10 @@ def candidates(
         without = [card for card in able if card.task not in having and card.id not in patterns]
         if without and len(without) < len(able):
             able = [card for card in able if card not in without]
-            told = (
+            head_reason = (
                 f"--head {head} is for {', '.join(dict.fromkeys(card.task for card in able))} with --protocol {regime}"
             )
-            left_out.append(f"{told}; left out: {', '.join(card.id for card in without)}")
+            left_out.append(f"{head_reason}; left out: {', '.join(card.id for card in without)}")
     return able, "\n".join(left_out)
 
 

@@ -18,6 +18,7 @@ from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.features import FeatureLevel, LayerGroup
 from humanbench.backbones.grouped_forward.base import State, Visit, WholeForward
 from humanbench.backbones.loading import load_backbone
+from humanbench.backbones.translation import Tensors
 from humanbench.backbones.weights import tensors_sha256
 from humanbench.cards import DatasetCard
 from humanbench.engine.context import ReadyHeads
@@ -29,7 +30,6 @@ from humanbench.pretrain.entry_checkpoints import (
     FILE,
     HEAD,
     NECK,
-    Tensors,
     listed,
     one_step,
     read_entry_checkpoint,

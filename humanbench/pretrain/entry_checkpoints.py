@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from humanbench.backbones.translation import Tensors
 from humanbench.backbones.weights import read_pickle, safetensors_bytes
 from humanbench.errors import BackboneError
 from humanbench.files import write_bytes, write_text, write_whole
@@ -30,7 +31,6 @@ FILE = re.compile(r"ckpt_task(\d+)_iter_\w+\.pth\.tar")
 WEIGHTS = "backbone.safetensors"
 CARD = "card.toml"
 
-Tensors = dict[str, Tensor]
 Moments = dict[str, dict[str, Any]]
 
 

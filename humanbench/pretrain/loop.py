@@ -93,7 +93,7 @@ class PretrainLoop:
         self._optimiser = _optimiser(network, recipe, set(self._units))
         self._rates = Rates(self._optimiser, recipe.schedule, recipe.iterations)
         self._foreign: dict[str, dict[str, Any]] = {}
-        self._told_ruling = False
+        self._ruling_logged = False
         self.state = TrainState()
 
     def run(self) -> TrainState:
@@ -219,9 +219,9 @@ class PretrainLoop:
         if self.process.processes > 1:
             torch.distributed.all_reduce(self._pulls.squares)
         names, parts = [data.name for data in self.entries], shares(self._pulls.squares)
-        if (told := ruling(names, parts)) and not self._told_ruling:
-            self._told_ruling = True
-            self._log.info(f"  {told}")
+        if (sentence := ruling(names, parts)) and not self._ruling_logged:
+            self._ruling_logged = True
+            self._log.info(f"  {sentence}")
         return {f"gradient/{name}": round(part, 4) for name, part in zip(names, parts, strict=True)}
 
     def _broken(self) -> list[str]:
@@ -250,7 +250,9 @@ class PretrainLoop:
     def _unit_state(self, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
         module = self.network.unit(name)
         weights = {key: tensor.detach().cpu() for key, tensor in module.state_dict().items()}
-        return weights, {key: _cpu(self._optimiser.state.get(p, {})) for key, p in module.named_parameters()}
+        return weights, {
+            key: send_to_device(self._optimiser.state.get(p, {}), "cpu") for key, p in module.named_parameters()
+        }
 
     def moments(self) -> dict[str, dict[str, Any]]:
         """State of the optimiser by unit and parameter (on the first process that of all units)."""
@@ -315,10 +317,6 @@ def _optimiser(network: Network, recipe: PretrainRecipe, units: set[str]) -> tor
 
 def _same(batch: Any) -> Any:
     return batch
-
-
-def _cpu(state: Any) -> dict[str, Any]:
-    return {key: value.detach().cpu() if isinstance(value, Tensor) else value for key, value in state.items()}
 
 
 def _placed(state: dict[str, Any], device: torch.device) -> dict[str, Any]:

@@ -7,6 +7,7 @@ on who computes it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,19 +29,14 @@ def assign(entries: Sequence[EntryData], processes: int) -> list[list[Microbatch
     every = [(number, part) for number, data in enumerate(entries) for part in range(data.entry.parts)]
     if processes > len(every):
         raise HumanbenchError(f"{processes} processes for {len(every)} parts of a step: start at most {len(every)}")
-    cost = {one: _cost(entries[one[0]]) for one in every}
+    costs = [math.prod((data.entry.batch, *data.recipe.input.size)) for data in entries]
     assigned: list[list[Microbatch]] = [[] for _ in range(processes)]
     loads = [0.0] * processes
-    for one in sorted(every, key=lambda m: (-cost[m], m)):
+    for one in sorted(every, key=lambda m: (-costs[m[0]], m)):
         least = loads.index(min(loads))
         assigned[least].append(one)
-        loads[least] += cost[one]
+        loads[least] += costs[one[0]]
     return [sorted(microbatches) for microbatches in assigned]
-
-
-def _cost(data: EntryData) -> float:
-    height, width = data.recipe.input.size
-    return float(data.entry.batch * height * width)
 
 
 def ranks_by_module(

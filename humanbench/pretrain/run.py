@@ -18,6 +18,7 @@ from humanbench.backbones.backbone import Backbone
 from humanbench.backbones.cards import Architecture
 from humanbench.backbones.config_files import header_of
 from humanbench.backbones.loading import check_rebuilt, load_backbone
+from humanbench.backbones.translation import Tensors
 from humanbench.cards import Collection, collection
 from humanbench.data_root import DataRoot, find_data
 from humanbench.engine.devices import check_device, is_main_process, reading_processes, tf32, uses_gpu
@@ -195,8 +196,7 @@ def _data(request: PretrainRequest, recipe: PretrainRecipe, log: RunLog) -> tupl
 def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, Any]:
     """The backbone to start from, and for PATH (which has none in the backbone) its class token with its position."""
     name = request.backbone or recipe.backbone
-    given = os.fspath(request.checkpoint) if request.checkpoint is not None else None
-    whole = load_backbone(name, given)
+    whole = load_backbone(name, request.checkpoint)
     if not is_plain(whole):
         if recipe.projector is not None and recipe.projector.enabled:
             raise BackboneError(
@@ -214,7 +214,7 @@ def _start(request: PretrainRequest, recipe: PretrainRecipe) -> tuple[Backbone, 
         if whole.report is None:
             init_weights(trunk, recipe.seed)
         return whole, None
-    bare = load_backbone(name, given, class_token=False) if trunk.cls_token is not None else whole
+    bare = load_backbone(name, request.checkpoint, class_token=False) if trunk.cls_token is not None else whole
     if whole.report is None:
         init_weights(bare.trunk, recipe.seed)
         return bare, None
@@ -333,7 +333,7 @@ def _card(folder: Path, work: PretrainLoop, start: Backbone, architecture: Archi
     }
 
 
-def _architecture(start: Backbone, tensors: entry_checkpoints.Tensors) -> Architecture:
+def _architecture(start: Backbone, tensors: Tensors) -> Architecture:
     """What builds the network of the card: the start's, with a class token (and its position) where one was trained."""
     how, trunk = start.architecture, start.trunk
     assert isinstance(how, Architecture)

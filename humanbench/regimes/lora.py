@@ -60,12 +60,13 @@ def insert(backbone: Backbone, freezing: Freezing) -> None:
 
 def projections(backbone: Backbone, freezing: Freezing) -> dict[Place, list[tuple[nn.Module, str]]]:
     """By place the weights that `insert` adapts. Raises `HumanbenchError` for a place in which there are none."""
-    found = {place: list(_projections(backbone.trunk, place)) for place in _CLASSES if place in freezing.lora_places}
-    for place, weights in found.items():
+    places = [place for place in _CLASSES if place in freezing.lora_places]
+    by_place = {place: list(_projections(backbone.trunk, place)) for place in places}
+    for place, weights in by_place.items():
         if not weights:
-            mend = "; --set freezing.lora_places=attention" if found.get("attention") else "; take another regime"
+            mend = "; --set freezing.lora_places=attention" if by_place.get("attention") else "; take another regime"
             raise HumanbenchError(f"lora: {backbone.name or 'the network'} has no projections of {place}{mend}")
-    return found
+    return by_place
 
 
 def merge(network: nn.Module) -> int:

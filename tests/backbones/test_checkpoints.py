@@ -53,9 +53,9 @@ def mae_dump(w: Tensors) -> object:
 
 def path_dump(w: Tensors) -> object:
     """PATH's training dump: the class token's position is a tensor of its own."""
-    own = dict(w)
-    position, own["pos_embed"] = own["pos_embed"][:, :1], own["pos_embed"][:, 1:]
-    state = {f"module.backbone_module.{k}": v for k, v in {**own, "cls_token_pos_embed": position}.items()}
+    split_positions = dict(w)
+    position, split_positions["pos_embed"] = split_positions["pos_embed"][:, :1], split_positions["pos_embed"][:, 1:]
+    state = {f"module.backbone_module.{k}": v for k, v in {**split_positions, "cls_token_pos_embed": position}.items()}
     others = {"module.neck_module.last_proj.bias": torch.zeros(4), "module.decoder_module.head.bias": torch.zeros(4)}
     return {"step": 80000, "state_dict": {**state, **others}, "optimizer": {"state": {}, "param_groups": []}}
 
@@ -137,8 +137,8 @@ def test_torchscript_archive_is_read_without_running_it(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, its archives are around
         torch.jit.script(tower).save(str(path))
-    found = read_checkpoint(path).tensors
-    assert {k: v.tolist() for k, v in found.items()} == {k: v.tolist() for k, v in tower.state_dict().items()}
+    tensors = read_checkpoint(path).tensors
+    assert {k: v.tolist() for k, v in tensors.items()} == {k: v.tolist() for k, v in tower.state_dict().items()}
 
 
 def test_class_token_follows_the_checkpoint(tmp_path: Path) -> None:

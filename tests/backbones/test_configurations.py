@@ -65,7 +65,7 @@ def test_a_tower_without_norm_and_bias_before_its_blocks(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("tower", "said"),
+    ("tower", "message"),
     [
         ({"rotary": True}, r"vision_cfg\.rotary=True may change"),
         ({"final_ln_after_pool": True}, r"vision_cfg\.final_ln_after_pool=True"),
@@ -76,8 +76,8 @@ def test_a_tower_without_norm_and_bias_before_its_blocks(tmp_path: Path) -> None
         ({"layers": [1, 1, 1, 1]}, r"resnet50_clip"),
     ],
 )
-def test_what_is_not_understood_of_the_tower_is_named(tower: dict[str, Any], said: str, tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=said):
+def test_what_is_not_understood_of_the_tower_is_named(tower: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=message):
         open_clip(tmp_path, clip_names(network(pre_norm=True)), {**SIZES, **tower})
 
 
@@ -170,7 +170,7 @@ STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "said"),
+    ("name", "config", "message"),
     [
         ("Swin", {**SWIN, "out_indices": [2]}, r"hidden_states_norms\.stage2.*SwinModel"),
         ("ConvNext", {**STAGES, "out_indices": [2]}, r"hidden_states_norms\.stage2"),
@@ -179,13 +179,13 @@ STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2}
         ("MaskFormerSwin", SWIN, "model type is swin"),
     ],
 )
-def test_weights_of_classes_for_feature_maps(name: str, config: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_weights_of_classes_for_feature_maps(name: str, config: dict[str, Any], message: str, tmp_path: Path) -> None:
     """Their last map has another norm than the model, or none."""
     made = getattr(transformers, f"{name}Config")(
         **{k: v for k, v in config.items() if name[:4] != "Dino" or k[:3] != "int"}
     )
     folder = saved(tmp_path, getattr(transformers, f"{name}Backbone")(made))
-    with pytest.raises(BackboneError, match=said):
+    with pytest.raises(BackboneError, match=message):
         load_backbone(folder, **HALF)
 
 

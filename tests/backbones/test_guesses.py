@@ -237,8 +237,8 @@ def test_a_mean_of_other_weights_is_a_question(tmp_path: Path) -> None:
     assert taken.preprocessing.mean == (0.485, 0.456, 0.406)
     assert taken.report is not None
     assert any(guess.startswith("mean, std") and "timm's" in guess for guess in taken.report.guesses)
-    own = load_backbone("random:vit_tiny_patch16_224", depth=1)
-    assert own.preprocessing.mean == (0.5, 0.5, 0.5)
+    backbone = load_backbone("random:vit_tiny_patch16_224", depth=1)
+    assert backbone.preprocessing.mean == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -257,12 +257,12 @@ def test_cait_is_no_plain_transformer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "argument", "said"),
+    ("name", "argument", "message"),
     [
         ("resnet18", {"output_stride": 7}, r"timm cannot build resnet18 with output_stride=7 \(AssertionError"),
         ("vit_tiny_patch16_224", {"mlp_layer": "x"}, r"with mlp_layer='x' \(TypeError: 'str' object is not callable\)"),
     ],
 )
-def test_what_timm_cannot_build_is_a_whole_sentence(name: str, argument: dict[str, Any], said: str) -> None:
-    with pytest.raises(BackboneError, match=said):
+def test_what_timm_cannot_build_is_a_whole_sentence(name: str, argument: dict[str, Any], message: str) -> None:
+    with pytest.raises(BackboneError, match=message):
         load_backbone(f"random:{name}", **argument)

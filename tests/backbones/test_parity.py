@@ -54,9 +54,9 @@ def test_path_with_class_token(case: str, tmp_path: Path) -> None:
         dump[f"backbone_module.{name}"] = torch.randn(1, 1, 64, generator=draw)
     save_file(dump, tmp_path / "cls.safetensors")
     backbone = load_backbone("vit", tmp_path / "cls.safetensors", **PATH, class_token=True)
-    own = {k.removeprefix("backbone_module."): v for k, v in dump.items() if k.startswith("backbone_module.")}
-    own["pos_embed"] = torch.cat([own.pop("cls_token_pos_embed"), own["pos_embed"]], dim=1)
-    *blocks, normed = run(own, io[f"{case}.normalized_padded_image"], heads=4)
+    weights = {k.removeprefix("backbone_module."): v for k, v in dump.items() if k.startswith("backbone_module.")}
+    weights["pos_embed"] = torch.cat([weights.pop("cls_token_pos_embed"), weights["pos_embed"]], dim=1)
+    *blocks, normed = run(weights, io[f"{case}.normalized_padded_image"], heads=4)
     features, tokens = (
         backbone(normalised(io[f"{case}.image"])),
         backbone.intermediates(normalised(io[f"{case}.image"])),
@@ -72,9 +72,9 @@ def test_path_with_class_token(case: str, tmp_path: Path) -> None:
 def test_written_out_transformer() -> None:
     io = load_file(PARITY / "path_tiny_nocls_io.safetensors")
     dump = load_file(PARITY / "path_tiny_nocls_weights.safetensors")
-    own = {k.removeprefix("backbone_module."): v for k, v in dump.items() if k.startswith("backbone_module.")}
+    weights = {k.removeprefix("backbone_module."): v for k, v in dump.items() if k.startswith("backbone_module.")}
     for case in ("square", "rect", "pad"):
-        *blocks, normed = run(own, io[f"{case}.normalized_padded_image"], heads=4)
+        *blocks, normed = run(weights, io[f"{case}.normalized_padded_image"], heads=4)
         assert error(normed, io[f"{case}.plain"].flatten(2).transpose(1, 2)) < CLOSE
         assert all(error(blocks[i], io[f"{case}.mid{i + 1}"]) < CLOSE for i in range(3))
 

@@ -113,15 +113,15 @@ def test_tokens_are_seen_after_each_stage(backbone: Backbone) -> None:
 
 
 @pytest.mark.parametrize(
-    ("residual", "arguments", "said"),
+    ("residual", "arguments", "message"),
     [
         ("resnet10z", {}, "timm cannot build 'resnet10z'"),
         ("resnet10t", {"depths": 3}, "timm cannot build 'resnet10t'"),
         ("convnext_atto", {}, "is a ConvNeXt; give one of timm's class ResNet"),
     ],
 )
-def test_what_is_no_residual_network_is_one_sentence(residual: str, arguments: dict[str, int], said: str) -> None:
-    with pytest.raises(BackboneError, match=said):
+def test_what_is_no_residual_network_is_one_sentence(residual: str, arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(BackboneError, match=message):
         build_pyramid(residual, 12, **arguments)
 
 

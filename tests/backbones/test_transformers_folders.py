@@ -59,9 +59,9 @@ def test_features_follow_the_last_norm(name: str, sizes: dict[str, Any], tmp_pat
     model = disturbed(getattr(transformers, f"{name}Model")(getattr(transformers, f"{name}Config")(**sizes)))
     model.save_pretrained(tmp_path)
     images = torch.randn(1, 3, 64, 64)
-    own = model.eval()(images).last_hidden_state
+    expected = model.eval()(images).last_hidden_state
     features = loaded(tmp_path)(images).map
-    cells = own.flatten(2).transpose(1, 2) if own.ndim == 4 else own
+    cells = expected.flatten(2).transpose(1, 2) if expected.ndim == 4 else expected
     torch.testing.assert_close(features.flatten(2).transpose(1, 2), cells)
 
 

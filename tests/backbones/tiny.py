@@ -50,13 +50,13 @@ def run(w: Tensors, images: Tensor, heads: int, eps: float = 1e-6, quick: bool =
     patch = w["patch_embed.proj.weight"].shape[-1]
     cells = functional.conv2d(images, w["patch_embed.proj.weight"], w.get("patch_embed.proj.bias"), stride=patch)
     size, x = cells.shape[-2:], cells.flatten(2).transpose(1, 2)
-    own = 1 if "cls_token" in w else 0
-    side = round((w["pos_embed"].shape[1] - own) ** 0.5)
-    grid = w["pos_embed"][:, own:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    first_tokens = 1 if "cls_token" in w else 0
+    side = round((w["pos_embed"].shape[1] - first_tokens) ** 0.5)
+    grid = w["pos_embed"][:, first_tokens:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
     if tuple(size) != (side, side):
         grid = functional.interpolate(grid, size=size, mode="bicubic", align_corners=False, antialias=False)
     x = x + grid.flatten(2).transpose(1, 2)
-    if own:
+    if first_tokens:
         x = torch.cat([(w["cls_token"] + w["pos_embed"][:, :1]).expand(len(x), -1, -1), x], dim=1)
     if "norm_pre.weight" in w:
         x = _norm(x, w, "norm_pre", eps)

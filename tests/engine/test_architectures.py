@@ -20,10 +20,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("network", SMALL)
 def test_a_network_is_finetuned_and_scored_on_every_task(network: str, root: Path, tmp_path: Path) -> None:
-    found = row("small", network, root, tmp_path, "partial")
-    assert {task: found.cell(task) for task in DATASETS} == dict.fromkeys(DATASETS, "ok")
-    assert all(result.trainable and result.frozen for result in found.results.values())
-    assert len(list(lines([found]))) == 3
+    small = row("small", network, root, tmp_path, "partial")
+    assert {task: small.cell(task) for task in DATASETS} == dict.fromkeys(DATASETS, "ok")
+    assert all(result.trainable and result.frozen for result in small.results.values())
+    assert len(list(lines([small]))) == 3
 
 
 def test_what_cannot_run_is_said_in_the_table(root: Path, tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def test_workers_end_with_the_batches(data_root: Path) -> None:
     batches = TrainingBatches(data, recipe, 0, Rank(), training_of(card).collate, 2, False)
     before = set(multiprocessing.active_children())
     assert len(list(batches.epoch(0))) == len(batches.of_epoch(0))
-    own = set(multiprocessing.active_children()) - before
-    assert len(own) == 2
+    children = set(multiprocessing.active_children()) - before
+    assert len(children) == 2
     batches.close()
-    assert not own & set(multiprocessing.active_children())
+    assert not children & set(multiprocessing.active_children())
 
 
 class Pictures:
@@ -108,15 +108,15 @@ def test_workers_are_as_many_as_find_room_for_their_batches(
     monkeypatch.setattr(
         batches_module.shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(free, 0, free + 4000)
     )
-    said: list[str] = []
-    assert affordable_workers(Pictures(), stacked, 4, 10, Rank(0, ranks), said.append) == affordable
-    assert len(said) == (affordable < 4)
-    assert all(f"{affordable} of 4 processes read images" in text and "--shm-size" in text for text in said)
+    warnings: list[str] = []
+    assert affordable_workers(Pictures(), stacked, 4, 10, Rank(0, ranks), warnings.append) == affordable
+    assert len(warnings) == (affordable < 4)
+    assert all(f"{affordable} of 4 processes read images" in text and "--shm-size" in text for text in warnings)
 
 
 def read(data: Pictures, workers: int = 2) -> list[Any]:
     draws = [[(0, index) for index in batch] for batch in data.batches(2, 0, 0)]
-    return list(loaded(data, draws, stacked, workers, False, largest=2, rank=Rank()))
+    return list(loaded(data, draws, stacked, workers, False, rank=Rank(), say=print))
 
 
 def test_with_little_shared_memory_batches_come_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_with_little_shared_memory_batches_come_all_the_same(monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said"),
+    ("trouble", "message"),
     [
         (lambda: time.sleep(3600), "delivered no batch in 1 seconds"),
         (lambda: os.kill(os.getpid(), signal.SIGKILL), "ended unexpectedly"),
@@ -133,7 +133,9 @@ def test_with_little_shared_memory_batches_come_all_the_same(monkeypatch: pytest
     ],
     ids=["a batch that is lost", "a worker that is killed", "no shared memory"],
 )
-def test_workers_that_deliver_nothing_end_the_reading(monkeypatch: pytest.MonkeyPatch, trouble: Any, said: str) -> None:
-    monkeypatch.setattr(batches_module, "WORKER_TIMEOUT", 1.0 if "delivered" in said else 60.0)
-    with pytest.raises(WorkerError, match=rf"{said}.*--workers 0"):
+def test_workers_that_deliver_nothing_end_the_reading(
+    monkeypatch: pytest.MonkeyPatch, trouble: Any, message: str
+) -> None:
+    monkeypatch.setattr(batches_module, "WORKER_TIMEOUT", 1.0 if "delivered" in message else 60.0)
+    with pytest.raises(WorkerError, match=rf"{message}.*--workers 0"):
         read(Pictures(trouble))

@@ -198,7 +198,7 @@ def test_a_loss_that_is_not_finite_fails_its_cell_only(data_root: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB"), "out of memory (CUDA"),
         (MemoryError("no more"), "out of memory (no more)"),
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_finite_fails_its_cell_only(data_root: Path, tmp_path
     ],
 )
 def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
-    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+    data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     build = attribute_model.training.build_head
 
@@ -222,7 +222,7 @@ def test_errors_in_a_cell_are_recorded_and_the_rest_goes_on(
         set=FAST["attribute"],
     )  # fmt: skip
     assert [r.status for r in done] == ["failed", "done"]
-    assert done.failed[0].reason.startswith(said)
+    assert done.failed[0].reason.startswith(reason)
     assert "Traceback" in (tmp_path / "log.txt").read_text()
     assert [json.loads(p.read_text())["status"] for p in results(tmp_path)] == ["failed", "done"]
 
@@ -277,9 +277,9 @@ def test_a_checkpoint_that_does_not_fit_on_the_disk_is_an_error_of_the_disk(tmp_
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
     checkpoint.save_checkpoint(path, "after", state)
-    found = checkpoint.load_checkpoint(path, "after")
-    assert found is not None
-    assert torch.equal(found["weights"], state["weights"])
+    content = checkpoint.load_checkpoint(path, "after")
+    assert content is not None
+    assert torch.equal(content["weights"], state["weights"])
 
 
 def test_a_damaged_checkpoint_is_not_used(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

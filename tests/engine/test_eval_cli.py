@@ -123,7 +123,7 @@ def test_a_scenario_is_taken_where_a_protocol_is_asked(data_root: Path, out: Pat
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--backbone", "mae_vitbb"], "did you mean mae_vitb"),
         (["--protocol", "partail"], "did you mean partial"),
@@ -154,12 +154,12 @@ def test_a_scenario_is_taken_where_a_protocol_is_asked(data_root: Path, out: Pat
     ],
 )
 def test_a_mistake_is_one_sentence_and_nothing_is_written(
-    data_root: Path, out: Path, options: list[str], said: str
+    data_root: Path, out: Path, options: list[str], message: str
 ) -> None:
     usual = [word for pair in (VIT, ["--suite", "mini"]) if pair[0] not in options for word in pair]
     result = run("eval", *usual, "--data-root", data_root, "--out", out, *options)
     assert result.exit_code == 2, result.output
-    assert said in result.stderr
+    assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not out.exists()
 
@@ -195,9 +195,9 @@ def test_the_mini_suite_is_written_on_first_use(tmp_path: Path, cache: Path, mon
 
 def test_cache_info_and_clear(data_root: Path, out: Path, cache: Path) -> None:
     fast("--datasets", "pa100k", "--protocol", "head", data_root=data_root, out=out)
-    told = json.loads(run("cache", "info", "--json").stdout)
-    assert told["folder"] == str(cache)
-    assert {"pa100k test, view 0 (plain), before layer group 5"} <= {e["about"] for e in told["entries"]}
+    cache_info = json.loads(run("cache", "info", "--json").stdout)
+    assert cache_info["folder"] == str(cache)
+    assert {"pa100k test, view 0 (plain), before layer group 5"} <= {e["about"] for e in cache_info["entries"]}
     assert run("cache", "clear").stderr.startswith("freed ")
     assert [e["part"] for e in json.loads(run("cache", "info", "--json").stdout)["entries"]] == ["files.sqlite"]
     wrong = run("cache", "clear", "everything")

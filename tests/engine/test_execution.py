@@ -81,19 +81,19 @@ def test_a_mode_that_agrees_is_the_recipe_and_another_is_a_variant(data_root: Pa
 
 @pytest.mark.usefixtures("agrees")
 def test_on_which_board_a_result_stands(run: Callable[..., Result]) -> None:
-    own = run(protocol="head", precision="bf16")  # FAST changes the recipe
-    assert board_key(own).recipe == "own"
+    bf16 = run(protocol="head", precision="bf16")  # FAST changes the recipe
+    assert board_key(bf16).recipe == "own"
     half = recipe_of("pa100k", {"train.amp": "bf16"})
-    shipped = own.model_copy(update={"cell": own.cell.model_copy(update={"recipe_sha256": half})})
+    shipped = bf16.model_copy(update={"cell": bf16.cell.model_copy(update={"recipe_sha256": half})})
     assert (board_key(shipped).recipe, board_key(shipped).variant) == ("shipped", "")
     other = recipe_of("pa100k", {"train.compile": True})
-    apart = own.model_copy(update={"cell": own.cell.model_copy(update={"recipe_sha256": other})})
+    apart = bf16.model_copy(update={"cell": bf16.cell.model_copy(update={"recipe_sha256": other})})
     assert board_key(apart).recipe == "own"
-    plain = own.model_copy(update={"cell": own.cell.model_copy(update={"recipe_sha256": recipe_of("pa100k", {})})})
+    plain = bf16.model_copy(update={"cell": bf16.cell.model_copy(update={"recipe_sha256": recipe_of("pa100k", {})})})
     assert same_recipe(plain, shipped), "they can be compared"
     assert not same_recipe(plain, apart)
-    assert not same_recipe(plain, own)
-    for result in (shipped, apart, own):  # a board and its comparisons go by one rule
+    assert not same_recipe(plain, bf16)
+    for result in (shipped, apart, bf16):  # a board and its comparisons go by one rule
         assert (ground_of(plain) == ground_of(result)) == (not any(incompatible(plain, result)))
 
 
@@ -114,17 +114,17 @@ def test_combinations_with_compile_agree_where_both_do(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--precision", "bf61"), "did you mean bf16"),
         (("--precision", "bf16", "--set", "train.amp=no"), "is what --precision and --compile say"),
         (("--precision", "tf32", "--device", "cpu"), "train.amp=tf32 needs a GPU"),
     ],
 )
-def test_mistakes(options: tuple[str, ...], said: str, data_root: Path, tmp_path: Path) -> None:
+def test_mistakes(options: tuple[str, ...], message: str, data_root: Path, tmp_path: Path) -> None:
     result = fast("--datasets", "pa100k", *options, data_root=data_root, out=tmp_path / "run")
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -192,12 +192,12 @@ def test_a_cell_is_computed_without_tf32(run: Callable[..., Result], monkeypatch
 
 
 def compared(**changed: Any) -> CellReport:
-    about = {
+    fields = {
         "dataset": "pa100k", "task": "attribute", "scenario": "in-dataset", "suite": "mini", "regime": "partial",
         "variant": None, "subset": None, "synthetic": True, "metric": "mA", "verdict": "no difference", "base": 70.0,
         "new": 70.3, "base_seeds": 3, "new_seeds": 3, "seed_sd": 0.5,
     }  # fmt: skip
-    return CellReport(**(about | changed))
+    return CellReport(**(fields | changed))
 
 
 @pytest.mark.parametrize(

@@ -75,23 +75,23 @@ def test_a_folder_of_pictures_in_every_task(
     given = copies(root, name, tmp_path / "given")
     done = invoke("predict", run, name, given, "--out", tmp_path / "out", "--device", "cpu", "--json")
     assert done.exit_code == 0, done.output
-    about = json.loads(done.stdout)
+    record = json.loads(done.stdout)
     card = load_card(name)
     listed = pictures.folder_pictures(card, given)
     model = load_finetuned(run, name)
     tables = model.predict(given, device="cpu").tables
-    place = tmp_path / "out" / about["predictions"]
+    place = tmp_path / "out" / record["predictions"]
     task_for(card).predictions.read(card, tables, place)
-    assert about["pictures"] == len(listed) == about["drawn"]
+    assert record["pictures"] == len(listed) == record["drawn"]
     drawn = sorted((tmp_path / "out" / "drawn").rglob("*.jpg"))
     assert len(drawn) == len(listed)
     assert all(Image.open(path).size[0] > 50 for path in drawn)
-    assert about["humanbench"] == humanbench.__version__
-    assert about["cell"].startswith(f"{name}-partial-s0-")
+    assert record["humanbench"] == humanbench.__version__
+    assert record["cell"].startswith(f"{name}-partial-s0-")
     assert not (tmp_path / "out" / "parts").exists()
     if card.task not in ("parsing", "detection", "counting"):
-        assert about["assumed"], "that a picture is a person is said"
-    assert json.loads((tmp_path / "out" / "prediction.json").read_text())["assumed"] == about["assumed"]
+        assert record["assumed"], "that a picture is a person is said"
+    assert json.loads((tmp_path / "out" / "prediction.json").read_text())["assumed"] == record["assumed"]
 
 
 @pytest.mark.parametrize("name", ["pa100k", "shanghaitech_b", "market1501", "lip", "crowdhuman"])
@@ -106,21 +106,21 @@ def test_the_pictures_of_the_test_get_the_predictions_of_the_run(
     task = task_for(card).predictions
     expected = task.read(card, tables, run / str(model.result.predictions))
     rows = [path for table in tables.values() for path in table["image"]][:5]
-    found = model.predict(rows, device="cpu", workers=0).value
+    predictions = model.predict(rows, device="cpu", workers=0).value
     if name == "pa100k":
-        np.testing.assert_allclose(found, expected[:5], atol=1e-5)
+        np.testing.assert_allclose(predictions, expected[:5], atol=1e-5)
     elif name == "shanghaitech_b":
-        np.testing.assert_allclose(found, expected[:5], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(predictions, expected[:5], rtol=1e-4, atol=1e-4)
     elif name == "market1501":
-        np.testing.assert_allclose(found.query, expected.query[:5], atol=1e-5)
+        np.testing.assert_allclose(predictions.query, expected.query[:5], atol=1e-5)
     elif name == "lip":
-        for one, other in zip(found, expected[:5], strict=True):
+        for one, other in zip(predictions, expected[:5], strict=True):
             assert (one == other.load(one.shape, len(card.labels.classes))).mean() > 0.999
     else:
         mine = expected.rows < 5
-        assert len(found.scores) == mine.sum()
+        assert len(predictions.scores) == mine.sum()
         for row in range(5):
-            ours, theirs = found.scores[found.rows == row], expected.scores[expected.rows == row]
+            ours, theirs = predictions.scores[predictions.rows == row], expected.scores[expected.rows == row]
             np.testing.assert_allclose(np.sort(ours), np.sort(theirs), atol=1e-4)
 
 
@@ -141,9 +141,9 @@ def test_people_in_boxes(finetuned: Callable[[str], tuple[Path, Path]], tmp_path
         "predict", run, "mpii", given, "--boxes", tmp_path / "boxes.json", "--out", tmp_path / "out", "--json"
     )
     assert done.exit_code == 0, done.output
-    about = json.loads(done.stdout)
-    assert (about["people"], about["drawn"]) == (3, 2)
-    assert about["assumed"] == ["1 pictures have no box, so nobody is looked for in them"]
+    record = json.loads(done.stdout)
+    assert (record["people"], record["drawn"]) == (3, 2)
+    assert record["assumed"] == ["1 pictures have no box, so nobody is looked for in them"]
     records = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert [record["image_id"] for record in records] == [names[0], names[0], names[1]]
     joints = np.array([record["keypoints"] for record in records]).reshape(3, -1, 3)
@@ -161,7 +161,7 @@ def test_an_interrupted_prediction_goes_on(
     predict, calls = pictures.predict, []
 
     def interrupted(*args: Any, **options: Any) -> Any:
-        calls.append(len(args[3]))
+        calls.append(len(args[-1]))  # the samples of the portion
         if len(calls) == 3:
             raise KeyboardInterrupt
         return predict(*args, **options)
@@ -200,9 +200,9 @@ def test_predictions_of_something_else_are_not_overwritten(
     assert "1 of 6 pictures cannot be read" in refused.stderr
     done = invoke(*words, "--skip-unreadable", "--json")
     assert done.exit_code == 0, done.stderr
-    about = json.loads(done.stdout)
-    assert about["pictures"] == 5
-    assert "cut.png" in about["skipped"][0]
+    record = json.loads(done.stdout)
+    assert record["pictures"] == 5
+    assert "cut.png" in record["skipped"][0]
     assert (tmp_path / "other/drawn/another.jpg").is_file()
 
 
@@ -213,7 +213,7 @@ def test_mistakes_are_one_sentence(finetuned: Callable[[str], tuple[Path, Path]]
     (tmp_path / "boxes.json").write_text("[]")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.png").write_bytes(b"no picture")
-    for words, said in (
+    for words, message in (
         ((tmp_path, "pa100k", given), "no results here"),
         ((run, "pa100", given), "did you mean pa100k"),
         ((run, "peta", given), "`humanbench weights"),
@@ -226,7 +226,7 @@ def test_mistakes_are_one_sentence(finetuned: Callable[[str], tuple[Path, Path]]
     ):
         result = invoke("predict", *words, "--out", tmp_path / "out")
         assert result.exit_code == 2, result.output
-        assert said in result.stderr, result.stderr
+        assert message in result.stderr, result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
         assert not (tmp_path / "out" / "predictions.csv").exists()
     inside = invoke("predict", run, "pa100k", given, "--out", given / "out")

@@ -23,8 +23,8 @@ from tests.engine.toy import toy_backbone
 def test_rates_of_the_released_schedules() -> None:
     # PA-100K full: 1e-4 -> 1e-2 over 500 iterations, x0.1 at 31640 and 40077 of 42187.
     step = Schedule(name="step", warmup=500, start=0.01, milestones=(31640 / 42187, 40077 / 42187), gamma=0.1)
-    found = [rate(step, i, 42187) for i in (0, 250, 500, 31639, 31640, 40076, 40077, 42186)]
-    assert found == pytest.approx([0.01, 0.505, 1, 1, 0.1, 0.1, 0.01, 0.01])
+    rates = [rate(step, i, 42187) for i in (0, 250, 500, 31639, 31640, 40076, 40077, 42186)]
+    assert rates == pytest.approx([0.01, 0.505, 1, 1, 0.1, 0.1, 0.01, 0.01])
     # CrowdHuman: cosine to 1e-3 of the peak; the middle of the cosine is the mean of both ends.
     cosine = Schedule(name="cosine", warmup=500, end=1e-3)
     assert rate(cosine, 500, 46875) == 1

@@ -38,13 +38,13 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
 
 
 def test_without_a_terminal_there_is_a_line_a_minute(later: Callable[[float], None]) -> None:
-    said: list[str] = []
-    with steps("fit", 100, "images", said.append) as advance:
+    lines: list[str] = []
+    with steps("fit", 100, "images", lines.append) as advance:
         for _ in range(100):
             later(2)
             advance(8, "loss 0.5")
-    assert said[0] == "  fit: 30 of 100 (30 %), 4 images/s, 2 min left; loss 0.5"
-    assert said[1:] == [
+    assert lines[0] == "  fit: 30 of 100 (30 %), 4 images/s, 2 min left; loss 0.5"
+    assert lines[1:] == [
         "  fit: 60 of 100 (60 %), 4 images/s, 80 s left; loss 0.5",
         "  fit: 90 of 100 (90 %), 4 images/s, 20 s left; loss 0.5",
         "  fit: 100 in 3 min",
@@ -83,8 +83,8 @@ def test_a_quiet_run_keeps_its_progress_in_the_log(
                 later(60)
                 advance(3)
     assert capsys.readouterr().err == ""
-    kept = [line.split("  ", 1)[1].strip() for line in (tmp_path / "log.txt").read_text().splitlines()]
-    assert kept[:3] == ["begins", "epoch 1", "fit: 1 of 2 (50 %), 0 images/s, 60 s left"]
+    lines = [line.split("  ", 1)[1].strip() for line in (tmp_path / "log.txt").read_text().splitlines()]
+    assert lines[:3] == ["begins", "epoch 1", "fit: 1 of 2 (50 %), 0 images/s, 60 s left"]
 
 
 def commands(group: click.Group, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -248,16 +248,16 @@ def test_a_tracker_that_fails_costs_no_training(
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [("tensorbord", "did you mean tensorboard"), ("csv,wandb", "`pip install wandb` brings it")],
 )
 def test_a_tracker_that_is_unknown_or_not_installed_is_said_before_anything_is_done(
-    asked: str, said: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: str, message: str, data_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accelerate.tracking, "get_available_trackers", lambda: [])
     result = fast("--datasets", "pa100k", "--log", asked, data_root=data_root, out=tmp_path / "run")
     assert result.exit_code == 2
-    assert said in result.stderr
+    assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "run").exists()
     pretraining = CliRunner().invoke(

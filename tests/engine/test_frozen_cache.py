@@ -150,17 +150,17 @@ def test_a_disk_that_fills_up_meanwhile_is_no_failure(run: Run, cache: Path, mon
 def test_pictures_are_not_kept_while_a_shard_fills(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A shard of class tokens takes thousands of pictures to fill; what is kept meanwhile is what is written."""
     add = frozen_cache._Pending.add
-    kept: list[set[str]] = []
+    stored_names: list[set[str]] = []
 
     def watched(self: Any, indices: Any, samples: Any, states: Any) -> None:
         add(self, indices, samples, states)
-        kept.extend(set(sample) for sample in self._samples)
+        stored_names.extend(set(sample) for sample in self._samples)
 
     monkeypatch.setattr(frozen_cache._Pending, "add", watched)
     result = run("market1501", "head", set=VIEWS)
     assert result.provenance.cache["train"].startswith("used")
-    assert kept
-    assert all("image" not in names for names in kept)
+    assert stored_names
+    assert all("image" not in names for names in stored_names)
 
 
 def test_samples_come_from_workers_as_they_are() -> None:
@@ -171,10 +171,10 @@ def test_samples_come_from_workers_as_they_are() -> None:
     )
     assert images.shape == (2, 3, 4, 4)
     assert sizes == {(4, 4)}
-    found = frozen_cache._whole(*rest[1])
-    assert found.keys() == sample.keys() - {"image"}
-    assert isinstance(found["label"], torch.Tensor)
-    assert (int(found["label"]), found["box"].shape, found["index"], found["n"]) == (3, (0, 4), 7, "a")
+    rebuilt = frozen_cache._whole(*rest[1])
+    assert rebuilt.keys() == sample.keys() - {"image"}
+    assert isinstance(rebuilt["label"], torch.Tensor)
+    assert (int(rebuilt["label"]), rebuilt["box"].shape, rebuilt["index"], rebuilt["n"]) == (3, (0, 4), 7, "a")
 
 
 def test_room_is_asked_for_what_is_still_to_come(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,8 +187,8 @@ def test_room_is_asked_for_what_is_still_to_come(run: Run, monkeypatch: pytest.M
 
 def test_info_and_clear(run: Run, cache: Path) -> None:
     run("pa100k", "head", set=VIEWS)
-    found = cache_items()
-    stores = [e for e in found if e.part == "trunk"]
+    items = cache_items()
+    stores = [e for e in items if e.part == "trunk"]
     assert sorted(e.about for e in stores) == [
         "pa100k test, view 0 (plain), before layer group 5",
         "pa100k train, view 0 (plain), before layer group 5",
@@ -230,9 +230,9 @@ def test_a_damaged_store_is_a_miss_that_is_said(run: Run, cache: Path, capsys: p
         assert again.provenance.predictions_sha256 == first.provenance.predictions_sha256, damage
         assert again.history == first.history, damage
         assert again.provenance.cache == first.provenance.cache, damage
-        said = [line for line in capsys.readouterr().err.splitlines() if "computed again" in line]
-        assert len(said) == 1, damage
-        assert path.parent.name in said[0], damage
+        warnings = [line for line in capsys.readouterr().err.splitlines() if "computed again" in line]
+        assert len(warnings) == 1, damage
+        assert path.parent.name in warnings[0], damage
     capsys.readouterr()
     assert run("pa100k", "head", set=VIEWS, out="last").history == first.history
     assert "computed again" not in capsys.readouterr().err
@@ -248,9 +248,9 @@ def test_a_cache_that_cannot_be_made_is_a_miss_that_is_said(
     result = run("pa100k", "head", set=VIEWS)
     assert (result.status, result.history) == ("done", fresh.history)
     assert result.provenance.cache["test"].startswith("not used: the cache cannot be written (Not a directory: ")
-    said = capsys.readouterr().err
-    assert said.count("hashes of pictures cannot be remembered") == 1
-    assert str(tmp_path / "file") in said
+    stderr = capsys.readouterr().err
+    assert stderr.count("hashes of pictures cannot be remembered") == 1
+    assert str(tmp_path / "file") in stderr
 
 
 def test_a_damaged_store_that_cannot_be_removed_is_not_used(

@@ -89,12 +89,12 @@ def test_a_memory_that_cannot_be_used_costs_time_alone_and_is_said_once(
     if trouble == "damaged":
         database.write_bytes(b"SQLite format 3\0" + b"\7" * 5000)
     holder = locked(database) if trouble == "locked" else None
-    said: list[str] = []
+    warnings: list[str] = []
     for _ in range(2):
-        assert FileHashes(database, say=said.append)([file]) == expected
+        assert FileHashes(database, say=warnings.append)([file]) == expected
     if holder is not None:
         holder.close()
-    (sentence,) = said
+    (sentence,) = warnings
     assert str(database) in sentence
 
 

@@ -46,9 +46,9 @@ def killed(data_root: Path, out: Path, stall: str) -> str:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    said = process.communicate(timeout=60)[1]
+    output = process.communicate(timeout=60)[1]
     assert process.returncode == -signal.SIGKILL
-    return said
+    return output
 
 
 def here(data_root: Path, out: Path) -> Result:

@@ -31,8 +31,8 @@ class Head(nn.Module):
         self.out = nn.Linear(16, 1)
 
     def forward(self, features: Features, batch: Batch) -> Tensor:
-        found: Tensor = self.out(features.map.mean((2, 3)))
-        return found
+        logits: Tensor = self.out(features.map.mean((2, 3)))
+        return logits
 
     def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         return {"square": (outputs[:, 0] - batch["label"]).square().mean()}

@@ -44,11 +44,11 @@ def run(*args: str | Path) -> Result:
 
 
 def test_evaluate_takes_what_a_request_holds_and_says_what_each_is() -> None:
-    taken, held = inspect.signature(humanbench.evaluate).parameters, inspect.signature(Request).parameters
-    assert list(taken.values()) == list(held.values())
+    taken, fields = inspect.signature(humanbench.evaluate).parameters, inspect.signature(Request).parameters
+    assert list(taken.values()) == list(fields.values())
     lines = (inspect.getdoc(humanbench.evaluate) or "").partition("Args:\n")[2].splitlines()
     named = [line.strip().partition(":")[0] for line in lines if line.startswith("    ") and line[4] != " "]
-    assert named == list(held)
+    assert named == list(fields)
 
 
 @pytest.mark.parametrize("verb", [eval_command, plan_command], ids=["eval", "plan"])
@@ -79,7 +79,7 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--datasets", "pa100"], "did you mean pa100k"),
         (["--datasets", "rapv2"], "rapv2: no such folder under"),
@@ -90,10 +90,10 @@ def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 @pytest.mark.usefixtures("no_weights")
-def test_what_is_wrong_is_found_before_weights_are_read(data_root: Path, options: list[str], said: str) -> None:
+def test_what_is_wrong_is_found_before_weights_are_read(data_root: Path, options: list[str], message: str) -> None:
     result = run("eval", "--backbone", "mae_vitb", "--data-root", data_root, *options)
     assert result.exit_code == 2, result.output
-    assert said in result.stderr
+    assert message in result.stderr
 
 
 @pytest.mark.usefixtures("no_weights")
@@ -194,7 +194,7 @@ def test_hours_are_those_of_the_rate(data_root: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         estimate_module,
         "measured_forwards",
-        lambda *about: speed.Forwards({"forward_1_fp32": 5.0, "forward_32_fp32": 50.0}),
+        lambda *arguments: speed.Forwards({"forward_1_fp32": 5.0, "forward_32_fp32": 50.0}),
     )
     measured = cost_of(data_root, "head", "--rate", "measured")
     assert measured["tflops_per_second"] == pytest.approx(50 * usual["gflops"] / 1e3)
@@ -272,15 +272,15 @@ def test_a_job_of_the_embedded_suite_names_no_place_of_this_machine(data_root: P
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"protocol": "head", "set": ["freezing.lora_rank=4"]}, "is of the regime lora; the regime here is head"),
         ({"set": ["optim.learning_rate=1"]}, "optim.learning_rate"),
         ({"variant": "nope"}, "has no recipe variant 'nope'"),
     ],
 )
-def test_what_needs_no_network_is_checked_before_one_is_loaded(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(HumanbenchError, match=re.escape(said)):
+def test_what_needs_no_network_is_checked_before_one_is_loaded(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(HumanbenchError, match=re.escape(message)):
         Request("no-such-network", datasets="pa100k", **changes)
 
 
@@ -298,7 +298,7 @@ _SETTLED = {"task", "scenario", "seeds", "shard", "command"}
 
 
 def test_the_command_of_a_cell_says_every_argument() -> None:
-    said = {
+    arguments = {
         "backbone": "mini_path", "protocol": "none", "datasets": ["pa100k"], "suite": "mini", "data_root": "data",
         "out": "run", "seed": 7, "device": "cpu", "set": ["optim.lr=1"], "checkpoint": "a.pth", "subset": "few.csv",
         "variant": "direct", "inputs": {"boxes": "b.json"}, "workers": 2, "cache": False,
@@ -306,15 +306,15 @@ def test_the_command_of_a_cell_says_every_argument() -> None:
         "log": "tensorboard,csv", "weights": False, "precision": "bf16", "compile": True, "fraction": 0.1, "draw": 2,
         "corrupt": "fog:3",
     }  # fmt: skip
-    assert said.keys() | _SETTLED | {"head"} == {field.name for field in dataclasses.fields(Request)}
+    assert arguments.keys() | _SETTLED | {"head"} == {field.name for field in dataclasses.fields(Request)}
     for changes in ({}, {"variant": None, "head": "knn"}):  # a head is a variant, so never both
-        _check_command(said | changes)
+        _check_command(arguments | changes)
 
 
-def _check_command(said: dict[str, Any]) -> None:
-    own = {"dry_run", "rate", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}
-    words = shlex.split(command_for(Request(**said)))
+def _check_command(arguments: dict[str, Any]) -> None:
+    options_of_eval = {"dry_run", "rate", "quiet", "verbose", "cluster", "old_cluster", "settings", "as_json"}
+    words = shlex.split(command_for(Request(**arguments)))
     with eval_command.make_context("eval", words[2:]) as context:
-        again = request_from({name: value for name, value in context.params.items() if name not in own})
-    for name, value in said.items():
+        again = request_from({name: value for name, value in context.params.items() if name not in options_of_eval})
+    for name, value in arguments.items():
         assert getattr(again, name) == (",".join(value) if name == "datasets" else value), name

@@ -80,9 +80,9 @@ def layers(tables: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]
 
 def keys(task: str) -> set[Key]:
     """Section and key of everything that recipes of the task say."""
-    found = {(s, k) for _, layer in layers(files()[task]) for s in layer if s not in TOLD for k in layer[s]}
-    found |= {(s, k) for s in ENGINE for k in Recipe.model_fields[s].annotation.model_fields}
-    return found | {
+    pairs = {(s, k) for _, layer in layers(files()[task]) for s in layer if s not in TOLD for k in layer[s]}
+    pairs |= {(s, k) for s in ENGINE for k in Recipe.model_fields[s].annotation.model_fields}
+    return pairs | {
         (s, k) for s, kind in SECTIONS.items() for name in kind.catalogue.names() for k in kind.known_keys(name)
     }
 
@@ -168,8 +168,8 @@ class Bench:
             history = Fit(accelerator, cell.model, recipe, 0, batches, context.log, checkpoint, "").run().history
         elif hasattr(cell.model.head, "set_reference_features"):
             cell.model.head.set_reference_features(self.predicted(accelerator, cell, tables.train))
-        found = self.predicted(accelerator, cell, tables.test)
-        return _digest([cell.model.report.sha256, history, cell.model.state_dict(), found])
+        predicted = self.predicted(accelerator, cell, tables.test)
+        return _digest([cell.model.report.sha256, history, cell.model.state_dict(), predicted])
 
     def predicted(self, accelerator: Any, cell: PreparedCell, tables: dict[str, Any]) -> list[Any]:
         """What is decoded for the samples of these tables."""
@@ -297,8 +297,8 @@ def test_the_same_recipe_gives_the_same_trace(bench: Bench) -> None:
 
 @pytest.mark.parametrize("task", task_names())
 def test_every_key_of_a_task_does_something(bench: Bench, task: str) -> None:
-    own = sorted(key for key in keys(task) if key[0] not in ENGINE or key[0] == "input")
-    effects = {".".join(key): effect(bench, contexts(task), key) for key in own}
+    task_keys = sorted(key for key in keys(task) if key[0] not in ENGINE or key[0] == "input")
+    effects = {".".join(key): effect(bench, contexts(task), key) for key in task_keys}
     assert effects.pop("input.fit") in ("changes", "refused")
     assert effects == dict.fromkeys(effects, "changes")
 

@@ -36,18 +36,18 @@ def test_samples_and_states_come_back_equal_to_the_bit(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert len(store) == 5
     for i, sample in enumerate(samples):
-        kept = store[10 + i]
-        assert kept.sample.keys() == sample.keys() - {"image"}
-        assert torch.equal(kept.sample["boxes"], sample["boxes"])
-        assert kept.sample["matrix"].dtype == np.float32
-        assert np.array_equal(kept.sample["matrix"], sample["matrix"])
+        stored = store[10 + i]
+        assert stored.sample.keys() == sample.keys() - {"image"}
+        assert torch.equal(stored.sample["boxes"], sample["boxes"])
+        assert stored.sample["matrix"].dtype == np.float32
+        assert np.array_equal(stored.sample["matrix"], sample["matrix"])
         for name in ("index", "name", "size", "weight", "nothing", "flags"):
-            assert kept.sample[name] == sample[name]
-            assert type(kept.sample[name]) is type(sample[name]) or name == "weight"
-        assert torch.equal(kept.states["plain"][0], tokens[i])
-        assert kept.states["plain"][0].dtype == torch.bfloat16
-        assert torch.equal(kept.states["plain"][1], token[i])
-        assert torch.equal(kept.states["flip"][0], tokens[4 - i])
+            assert stored.sample[name] == sample[name]
+            assert type(stored.sample[name]) is type(sample[name]) or name == "weight"
+        assert torch.equal(stored.states["plain"][0], tokens[i])
+        assert stored.states["plain"][0].dtype == torch.bfloat16
+        assert torch.equal(stored.states["plain"][1], token[i])
+        assert torch.equal(stored.states["flip"][0], tokens[4 - i])
 
 
 def test_what_cannot_be_kept_is_named(tmp_path: Path) -> None:

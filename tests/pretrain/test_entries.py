@@ -44,8 +44,8 @@ def test_foreign_attributes_are_unknown(root: Path) -> None:
     assert (labels[:first, 54:] == -1).all()
     assert (labels[first:, :54] == -1).all()
     assert list(wide["rapv2/train"]["image"]) == list(tables["rapv2/train"]["image"])
-    own = positive_ratios(labels_of(cards[1], {"train": tables["pa100k/train"]}))
-    assert np.allclose(positive_ratios(labels)[54:], own)  # ratios over the people that are labelled
+    ratios = positive_ratios(labels_of(cards[1], {"train": tables["pa100k/train"]}))
+    assert np.allclose(positive_ratios(labels)[54:], ratios)  # ratios over the people that are labelled
 
 
 def test_unknown_attributes_add_nothing_to_the_loss(root: Path) -> None:

@@ -47,9 +47,9 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_names_of_a_dump(run: Path) -> None:
     """Those of the released code: `module.` and backbone_module, neck_module or decoder_module."""
-    found = {path.name: entry_checkpoints.read_entry_checkpoint(path) for path in sorted((run / "dumps").iterdir())}
-    assert list(found) == [f"ckpt_task{n}_iter_newest.pth.tar" for n in range(4)]
-    pose, attributes, reid, detection = found.values()
+    dumps = {path.name: entry_checkpoints.read_entry_checkpoint(path) for path in sorted((run / "dumps").iterdir())}
+    assert list(dumps) == [f"ckpt_task{n}_iter_newest.pth.tar" for n in range(4)]
+    pose, attributes, reid, detection = dumps.values()
     assert pose["step"] == 4
     assert {".".join(name.split(".")[:2]) for name in pose["state_dict"]} == {
         "module.backbone_module", "module.neck_module", "module.decoder_module",
@@ -78,23 +78,23 @@ def test_released_names(entry: str, part: str, file: str, root: Path) -> None:
     """Every name of the released lists (as far as three blocks reach), and no other."""
     network, entries = build(recipe(), root)
     data = next(s for s in entries if s.name == entry)
-    own = {name.removeprefix(part) for name in entry_checkpoints.tensor_names(network, data) if name.startswith(part)}
+    names = {name.removeprefix(part) for name in entry_checkpoints.tensor_names(network, data) if name.startswith(part)}
     lines = (KEYS / file).read_text().split("\n")
     released = {line.split("\t")[0].removeprefix(part.removeprefix("module.")) for line in lines if line}
     deep = {f"blocks.{i}." for i in range(3, 12)}
-    assert own == {name for name in released if not any(name.startswith(prefix) for prefix in deep)}
+    assert names == {name for name in released if not any(name.startswith(prefix) for prefix in deep)}
 
 
 def test_gone_on_from_dumps(run: Path, root: Path, tmp_path: Path) -> None:
     """Weights, optimiser and step of all entries, put together again."""
     network, entries = build(recipe(), root)
-    found, moments, step = entry_checkpoints.read_all(run / "dumps", network, entries)
+    weights_by_unit, moments, step = entry_checkpoints.read_all(run / "dumps", network, entries)
     again = work(recipe(iterations=6), root, tmp_path / "a.pt")
-    again.load(found, moments)
+    again.load(weights_by_unit, moments)
     assert step == 4
     state = entry_checkpoints.read_entry_checkpoint(run / "dumps" / "ckpt_task0_iter_newest.pth.tar")
-    for name, (unit, own) in entry_checkpoints.tensor_names(again.network, again.entries[0]).items():
-        assert torch.equal(again.network.unit(unit).state_dict()[own], state["state_dict"][name])
+    for name, (unit, inner) in entry_checkpoints.tensor_names(again.network, again.entries[0]).items():
+        assert torch.equal(again.network.unit(unit).state_dict()[inner], state["state_dict"][name])
     moved = again.moments()["trunk"]["trunk.blocks.0.mlp.fc1.weight"]
     assert moved["step"] == 4
     stored = state["optimizer"]["module.backbone_module.blocks.0.mlp.fc1.weight"]["momentum"]
@@ -200,19 +200,20 @@ def test_released_attributes_are_in_an_order_of_their_own(state: str, tmp_path: 
     torch.save({"step": 80000, "state_dict": trunk | tensors}, tmp_path / f"ckpt_task18_iter_{state}.pth.tar")
     direct = direct_of(tmp_path)
     assert direct.datasets == ("rapv2", "pa100k")
-    found = {}
+    rows = {}
     for name in ("rapv2", "pa100k"):
         card = load_card(name)
-        own = AttributeHead(
+        dataset_head = AttributeHead(
             16, np.full(len(card.labels.attributes), 0.5, np.float32), AttributeLossOptions(weighted=True)
         )
-        direct.fill(card, own)
-        found |= {f"{name}: {a}": int(w[0]) for a, w in zip(card.labels.attributes, own.logits[0].weight, strict=True)}
-    assert sorted(found.values()) == list(range(80))
-    assert found["rapv2: hs-BaldHead"] == 0
-    assert found["rapv2: Female"] == 39
-    assert found["rapv2: action-Other"] == 53
-    assert [found[f"pa100k: {name}"] for name in ("Hat", "Glasses", "Female", "Back")] == [54, 55, 76, 79]
+        direct.fill(card, dataset_head)
+        labelled = zip(card.labels.attributes, dataset_head.logits[0].weight, strict=True)
+        rows |= {f"{name}: {attribute}": int(weight[0]) for attribute, weight in labelled}
+    assert sorted(rows.values()) == list(range(80))
+    assert rows["rapv2: hs-BaldHead"] == 0
+    assert rows["rapv2: Female"] == 39
+    assert rows["rapv2: action-Other"] == 53
+    assert [rows[f"pa100k: {name}"] for name in ("Hat", "Glasses", "Female", "Back")] == [54, 55, 76, 79]
     strange = load_card("pa100k").model_copy(update={"pretraining": None})
     with pytest.raises(BackboneError, match="the order of pa100k's attributes in a released head is not known"):
         direct.fill(strange, head)
@@ -229,8 +230,8 @@ def test_backbone_and_card(run: Path) -> None:
     assert backbone.pretrained_on == tuple(sorted({"imagenet-1k", *DATASETS}))
     assert torch.equal(backbone.trunk.blocks[1].attn.qkv.weight, tensors["blocks.1.attn.qkv.weight"])
     names = ("market1501", "msmt17", "shanghaitech_a")
-    found = [scenario(load_card(name), backbone.pretrained_on) for name in names]
-    assert found == ["in-dataset", "out-of-dataset", "unseen-task"]
+    scenarios = [scenario(load_card(name), backbone.pretrained_on) for name in names]
+    assert scenarios == ["in-dataset", "out-of-dataset", "unseen-task"]
     course = json.loads((run / "course.json").read_text())
     assert (course["step"], course["history"][-1]["step"]) == (4, 4.0)
     assert not (run / "checkpoint.pt").exists()
@@ -241,9 +242,9 @@ def test_the_backbone_has_the_class_token_of_the_first_entry_that_has_one(root: 
     owners = [data.name for data in entries if data.entry.class_token]
     assert owners == ["attr_rap2_pa100k", "reid_4sets"]
     tokens = [network.unit(f"tokens.{name}").state_dict() for name in owners]
-    found = entry_checkpoints.backbone_tensors(network, entries)
-    assert torch.equal(found["cls_token"], tokens[0]["cls_token"])
-    assert torch.equal(found["pos_embed"][:, :1], tokens[0]["cls_token_pos_embed"])
+    tensors = entry_checkpoints.backbone_tensors(network, entries)
+    assert torch.equal(tensors["cls_token"], tokens[0]["cls_token"])
+    assert torch.equal(tensors["pos_embed"][:, :1], tokens[0]["cls_token_pos_embed"])
     assert not torch.equal(tokens[0]["cls_token"], tokens[1]["cls_token"])
 
 
@@ -259,8 +260,8 @@ def test_dumps_load_as_backbones(run: Path) -> None:
 @torch.no_grad()
 def test_direct_features_are_those_of_the_pretraining(run: Path, root: Path) -> None:
     network, entries = build(recipe(), root)
-    found, _, _ = entry_checkpoints.read_all(run / "dumps", network, entries)
-    for unit, tensors in found.items():
+    weights_by_unit, _, _ = entry_checkpoints.read_all(run / "dumps", network, entries)
+    for unit, tensors in weights_by_unit.items():
         network.unit(unit).load_state_dict(tensors)
     network.eval()
     direct = open_direct("vit", run / "dumps", dict(TINY))

@@ -45,9 +45,9 @@ def test_nothing_pulls_before_anything_was_measured() -> None:
 def test_an_entry_that_rules_is_named_with_the_mend() -> None:
     assert ruling(["a", "b"], [0.79, 0.21]) == ""
     assert ruling(["a"], [1.0]) == ""
-    said = ruling(["a", "reid_4sets"], [0.04, 0.96])
-    assert said.startswith("reid_4sets makes 96 % of the gradient on the backbone")
-    assert "entries.reid_4sets.weight" in said
+    sentence = ruling(["a", "reid_4sets"], [0.04, 0.96])
+    assert sentence.startswith("reid_4sets makes 96 % of the gradient on the backbone")
+    assert "entries.reid_4sets.weight" in sentence
 
 
 def test_a_run_keeps_the_shares_and_says_once_who_rules(
@@ -55,8 +55,8 @@ def test_a_run_keeps_the_shares_and_says_once_who_rules(
 ) -> None:
     """Saved after steps 2 and 4 of 4: two rows of shares that add up to 1; pose weighs most by far."""
     chosen = recipe(entries__pose_coco__weight=1e12)
-    made, said = work(chosen, root, tmp_path / "a.pt"), []  # type: ignore[var-annotated]
-    monkeypatch.setattr(made._log, "info", said.append)
+    made, lines = work(chosen, root, tmp_path / "a.pt"), []  # type: ignore[var-annotated]
+    monkeypatch.setattr(made._log, "info", lines.append)
     made._follower = Follower(tmp_path / "curves.csv", RunLog(None, loud=False), [], "a", {}, tmp_path)
     made.run()
     rows = list(csv.DictReader((tmp_path / "curves.csv").open()))
@@ -65,7 +65,7 @@ def test_a_run_keeps_the_shares_and_says_once_who_rules(
     for row in rows:
         assert sum(float(row[name]) for name in names) == pytest.approx(1, abs=1e-3)
         assert float(row["gradient/pose_coco"]) > 0.99
-    assert sum("pose_coco makes 100 % of the gradient" in line for line in said) == 1
+    assert sum("pose_coco makes 100 % of the gradient" in line for line in lines) == 1
 
 
 def test_measuring_changes_nothing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,12 +41,12 @@ WORDS = {"entries.group": "reid", "entries.head": "own", "entries.class_token": 
 
 def keys() -> list[str]:
     """Dotted keys of a recipe; those of an entry as `entries.KEY`."""
-    own = [name for name in PretrainRecipe.model_fields if name not in {*BEFORE, *SECTIONS}]
+    plain = [name for name in PretrainRecipe.model_fields if name not in {*BEFORE, *SECTIONS}]
     nested = {f"{section}.{key}" for section, kind in SECTIONS.items() for key in kind.model_fields}
     for section, kind in TYPED.items():
         nested |= {f"{section}.{key}" for name in kind.catalogue.names() for key in kind.known_keys(name)}
     entry = [f"entries.{key}" for key in PretrainingEntry.model_fields if key not in ("note", "datasets")]
-    return sorted([*own, *nested, *entry])
+    return sorted([*plain, *nested, *entry])
 
 
 def others(key: str, value: Any) -> Iterator[Any]:
@@ -77,10 +77,10 @@ def trace(chosen: PretrainRecipe, root: Path, folder: Path) -> str:
     made.network.trunk.blocks[0].register_forward_pre_hook(lambda *_: calls.append(1))
     course = made.run()
     (folder / "checkpoint.pt").unlink()
-    found = hashlib.sha256(f"{course.history} {len(calls)} {sorted(made.network.state_dict())}".encode())
+    digest = hashlib.sha256(f"{course.history} {len(calls)} {sorted(made.network.state_dict())}".encode())
     for name, tensor in made.network.state_dict().items():
-        found.update(name.encode() + tensor.detach().float().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(name.encode() + tensor.detach().float().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def recipe_with(method: str, settings: Mapping[str, Any]) -> PretrainRecipe:

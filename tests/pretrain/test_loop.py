@@ -162,10 +162,10 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
     """The backbone's gradient of a step against each entry's loss by hand, weights from the recipe."""
     chosen = recipe(every__drop_path=0.0, save_every=100, iterations=1)
     made = work(chosen, root, tmp_path / "a.pt")
-    held: dict[str, torch.Tensor] = {}
+    gradients: dict[str, torch.Tensor] = {}
 
     def keep() -> None:
-        held["sum"] = made.network.trunk.blocks[0].attn.qkv.weight.grad.clone()
+        gradients["sum"] = made.network.trunk.blocks[0].attn.qkv.weight.grad.clone()
 
     made._optimiser.step = keep  # type: ignore[assignment, method-assign]
     made.network.train()
@@ -186,7 +186,7 @@ def test_gradient_is_the_weighted_sum_over_parts(root: Path, tmp_path: Path) -> 
         total = total + share * torch.stack(list(network.losses(data, batch).values())).sum()
     total.backward()
     expected = network.trunk.blocks[0].attn.qkv.weight.grad
-    assert float((held["sum"] - expected).norm() / expected.norm()) < 1e-4
+    assert float((gradients["sum"] - expected).norm() / expected.norm()) < 1e-4
 
 
 def test_running_statistics_are_means_over_all_that_go_through_a_module() -> None:
@@ -304,10 +304,10 @@ def test_steps_have_as_many_pictures_whatever_an_epoch_leaves_over(root: Path) -
     drawn = [row for step in islice(data.steps(0), 3 * count) for row in step]
     assert all(len(step) == size for step in islice(data.steps(0), 3 * count))
     for epoch in range(3):
-        own = drawn[epoch * count : (epoch + 1) * count]
-        assert {e for e, _ in own} == {epoch}
-        assert [row for _, row in own] == [r for batch in data.samples.batches(size, 0, epoch) for r in batch]
-        assert sorted(row for _, row in own) == list(range(count))
+        epoch_samples = drawn[epoch * count : (epoch + 1) * count]
+        assert {e for e, _ in epoch_samples} == {epoch}
+        assert [row for _, row in epoch_samples] == [r for batch in data.samples.batches(size, 0, epoch) for r in batch]
+        assert sorted(row for _, row in epoch_samples) == list(range(count))
 
 
 def test_steps_begin_anywhere_as_if_all_before_had_been_drawn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,31 +52,31 @@ def test_names_of_the_released_decoder() -> None:
     tensors = load_file(PARITY / "mae_tiny_weights.safetensors")
     trunk = load_backbone("vit", patch_size=16, img_size=64, embed_dim=64, depth=3, num_heads=4).trunk
     decoder = MaskedDecoder(trunk, Masking(ratio=0.75, dim=32, depth=1, heads=4, norm_pixels=True))
-    own = {k: v for k, v in tensors.items() if k.startswith(("decoder_", "mask_token"))}
-    positions = own.pop("decoder_pos_embed")
-    decoder.load_state_dict(own, strict=True)
-    found = torch.cat([torch.zeros(1, 1, 32), decoder.positions.flatten(1, 2)], dim=1)
-    assert float((found - positions).abs().max()) < 1e-6
+    weights = {k: v for k, v in tensors.items() if k.startswith(("decoder_", "mask_token"))}
+    positions = weights.pop("decoder_pos_embed")
+    decoder.load_state_dict(weights, strict=True)
+    positions_of_decoder = torch.cat([torch.zeros(1, 1, 32), decoder.positions.flatten(1, 2)], dim=1)
+    assert float((positions_of_decoder - positions).abs().max()) < 1e-6
 
 
 def test_patches_are_rows_of_pixels() -> None:
     """Patch (1, 0) of a picture whose red is 10 y + x, two pixels a side: rows 2 and 3, columns 0 and 1."""
     y, x = torch.meshgrid(torch.arange(4.0), torch.arange(4.0), indexing="ij")
     picture = torch.stack([10 * y + x, torch.zeros(4, 4), -x])[None]
-    found = patches(picture, 2)
-    assert found.shape == (1, 4, 12)
-    assert found[0, 2].tolist() == [20, 0, 0, 21, 0, -1, 30, 0, 0, 31, 0, -1]
+    cut = patches(picture, 2)
+    assert cut.shape == (1, 4, 12)
+    assert cut[0, 2].tolist() == [20, 0, 0, 21, 0, -1, 30, 0, 0, 31, 0, -1]
 
 
 @pytest.mark.parametrize(("length", "ratio", "left"), [(16, 0.75, 4), (19, 0.75, 4), (3, 0.9, 1), (2, 0.0, 1)])
 def test_what_is_hidden(length: int, ratio: float, left: int) -> None:
     """Of 19 patches a quarter is 4.75: what stays is rounded down, as in MAE."""
     torch.manual_seed(0)
-    kept, back, hidden = choose(5, length, ratio, torch.device("cpu"))
-    assert kept.shape == (5, left)
+    visible, back, hidden = choose(5, length, ratio, torch.device("cpu"))
+    assert visible.shape == (5, left)
     assert hidden.sum(1).tolist() == [length - left] * 5
     tokens = torch.randn(5, length, 3)
-    whole = torch.cat([taken(tokens, kept), torch.full((5, length - left, 3), torch.nan)], dim=1)
+    whole = torch.cat([taken(tokens, visible), torch.full((5, length - left, 3), torch.nan)], dim=1)
     restored = taken(whole, back)
     assert torch.equal(restored[hidden == 0], tokens[hidden == 0])
     assert restored[hidden == 1].isnan().all()
@@ -126,13 +126,13 @@ def test_the_decoder_puts_every_token_at_its_place() -> None:
     decoder.decoder_blocks = nn.ModuleList()
     encoded = torch.randn(1, 3, 16, generator=torch.Generator().manual_seed(0))  # class token, place 2, place 0
     back = torch.tensor([[2, 0, 3, 1]]).argsort(dim=1)
-    found = decoder.decode(encoded, back, (2, 2))
+    decoded = decoder.decode(encoded, back, (2, 2))
     _, second, first = decoder.decoder_embed(encoded)[0]
     mask = decoder.mask_token[0, 0]
     tokens = torch.stack([first, mask, second, mask])
     places = resize_positions(decoder.positions, (2, 2)).reshape(4, 16)
     expected = decoder.decoder_pred(decoder.decoder_norm(tokens + places))
-    assert torch.allclose(found[0], expected, atol=1e-6)
+    assert torch.allclose(decoded[0], expected, atol=1e-6)
     assert not torch.allclose(expected[1], expected[3], atol=1e-3)
 
 

@@ -32,8 +32,8 @@ def test_like_the_released_projector(case: str) -> None:
     for number, state in enumerate(states):
         assert error(state, io[f"{case}.mid{number}"]) < 1e-5
     projector = Projector(4, 64, reduction=4)
-    own = {k.removeprefix("neck_module."): v for k, v in load_file(file).items() if k.startswith("neck_module.")}
-    projector.load_state_dict(own, strict=True)
+    weights = {k.removeprefix("neck_module."): v for k, v in load_file(file).items() if k.startswith("neck_module.")}
+    projector.load_state_dict(weights, strict=True)
     for above, name in ((projector, "projector"), (None, "plain")):
         (map_,), class_token = as_maps(projected(trunk, images, None, above))
         assert error(map_, io[f"{case}.{name}"]) < 1e-5
@@ -93,12 +93,12 @@ def test_a_class_token_of_ones_own_comes_first() -> None:
 
 def test_recomputed_activations_give_the_same_gradients() -> None:
     trunk = load_backbone("vit", class_token=False, embed_dim=32, depth=3, num_heads=2, patch_size=8, img_size=32).trunk
-    images, found = torch.randn(2, 3, 32, 32), []
+    images, gradients = torch.randn(2, 3, 32, 32), []
     for recompute in (False, True):
         trunk.zero_grad()
         hidden(trunk, images, recompute=recompute)[-1].square().mean().backward()
-        found.append(trunk.blocks[0].attn.qkv.weight.grad.clone())
-    assert error(*found) < 1e-8
+        gradients.append(trunk.blocks[0].attn.qkv.weight.grad.clone())
+    assert error(*gradients) < 1e-8
 
 
 def test_start_of_a_network_without_weights() -> None:

@@ -116,12 +116,12 @@ def test_what_recipes_refuse(key: str, value: Any, message: str) -> None:
 
 def test_overrides_reach_what_they_name() -> None:
     sizes = {"every.batch": 3, "group.reid.batch": 5, "entries.pose_aic.batch": 7}
-    found: PretrainRecipe = load_pretrain_recipe("path", "mini", overrides=sizes | {"group.pose.set.head.channels": 9})
-    sizes = {name: entry.batch for name, entry in found.entries.items()}
+    recipe: PretrainRecipe = load_pretrain_recipe("path", "mini", overrides=sizes | {"group.pose.set.head.channels": 9})
+    sizes = {name: entry.batch for name, entry in recipe.entries.items()}
     assert (sizes["pose_coco"], sizes["reid_4sets"], sizes["pose_aic"], sizes["det_5set"]) == (3, 5, 7, 3)
-    assert found.entries["pose_mhp"].recipe("mini").head["channels"] == 9
-    assert found.entries["pose_mhp"].recipe("mini").input.size == (64, 48)
-    assert found.sha256 != load_pretrain_recipe("path", "mini").sha256
+    assert recipe.entries["pose_mhp"].recipe("mini").head["channels"] == 9
+    assert recipe.entries["pose_mhp"].recipe("mini").input.size == (64, 48)
+    assert recipe.sha256 != load_pretrain_recipe("path", "mini").sha256
 
 
 def test_recipes_ship() -> None:

@@ -76,15 +76,15 @@ def test_a_dataset_in_a_place_of_its_own(how: str, root: Path, tmp_path: Path, m
     base.mkdir()
     for name in DATASETS[1:]:
         (base / name).symlink_to(root / name)
-    own = root / DATASETS[0]
+    dataset = root / DATASETS[0]
     settings = SET | {"iterations": 1}
     if how == "set":
-        settings |= {f"datasets.{DATASETS[0]}.root": str(own)}
+        settings |= {f"datasets.{DATASETS[0]}.root": str(dataset)}
         folder = pretrain(request(base, tmp_path / "run", start_card(tmp_path), set=settings))
     else:
         monkeypatch.setenv("HUMANBENCH_DATA", str(base))
         monkeypatch.setenv("HUMANBENCH_CONFIG", str(tmp_path / "config.toml"))
-        (tmp_path / "config.toml").write_text(f"[datasets.{DATASETS[0]}]\nroot = {json.dumps(str(own))}\n")
+        (tmp_path / "config.toml").write_text(f"[datasets.{DATASETS[0]}]\nroot = {json.dumps(str(dataset))}\n")
         made = request(base, tmp_path / "run", start_card(tmp_path), set=settings)
         folder = pretrain(replace(made, suite="humanbench-v1", data_root=None))
     assert (folder / "backbone.safetensors").is_file()

@@ -42,5 +42,5 @@ def test_scenarios_are_those_of_the_paper_s_collection() -> None:
         seen = backbone_cards()[name].datasets()
         assert seen is not None
         assert set(seen) == {card.id for card in collection("full")}
-        found = [scenario(card, seen) for card in evaluated()]
-        assert [found.count(s) for s in ("in-dataset", "out-of-dataset", "unseen-task")] == [12, 5, 2]  # type: ignore[arg-type]
+        scenarios = [scenario(card, seen) for card in evaluated()]
+        assert [scenarios.count(s) for s in ("in-dataset", "out-of-dataset", "unseen-task")] == [12, 5, 2]  # type: ignore[arg-type]

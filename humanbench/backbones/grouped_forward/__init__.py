@@ -6,20 +6,19 @@ from torch import nn
 
 from humanbench.backbones.grouped_forward.base import GroupedForward
 from humanbench.backbones.grouped_forward.opaque import FAILURES, OpaqueForward
-from humanbench.backbones.grouped_forward.pyramid import PyramidForward
 from humanbench.backbones.grouped_forward.sequential import SequentialForward
 from humanbench.backbones.grouped_forward.vit import ViTForward
-from humanbench.backbones.pyramid import PyramidNet
 
 
 def find_forward(trunk: nn.Module, input_size: tuple[int, int]) -> GroupedForward:
     """The finest forward pass by groups that the trunk's class allows."""
     if ViTForward.fits(trunk):
         return ViTForward(trunk)  # type: ignore[arg-type]
-    if isinstance(trunk, PyramidNet):
-        return PyramidForward(trunk)
+    from humanbench.backbones.pyramid import PyramidForward, PyramidNet
     from humanbench.backbones.transformers_models import TransformersForward, TransformersTrunk
 
+    if isinstance(trunk, PyramidNet):
+        return PyramidForward(trunk)
     if isinstance(trunk, TransformersTrunk):
         return TransformersForward(trunk)
     if SequentialForward.fits(trunk):

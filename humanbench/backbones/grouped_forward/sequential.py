@@ -202,8 +202,8 @@ def _names(groups: list[list[str]]) -> list[str]:
     """`stem`, the path of each block, `norm`."""
     names = ["stem"]
     for group in groups[1:]:
-        own = [s for s in group if s[0] != ">" and not _opens_stage(s)]
-        names.append((own or group)[0])
+        blocks = [s for s in group if s[0] != ">" and not _opens_stage(s)]
+        names.append((blocks or group)[0])
     last = groups[-1]
     if len(groups) > 1 and all(s in ("norm", "norm_pre", "head.norm", "features.norm5") for s in last):
         names[-1] = "norm"

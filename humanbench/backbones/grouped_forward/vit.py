@@ -37,8 +37,8 @@ def patch_tokens(trunk: Any, images: Tensor) -> tuple[Tensor, Grid]:
 
 def cell_positions(trunk: Any, grid: Grid) -> Tensor:
     """Position embeddings 1 x L x C of the patches of a grid, resized where they were stored for another one."""
-    own = trunk.pos_embed.shape[1] - trunk.patch_embed.num_patches
-    cells = trunk.pos_embed[:, own:].reshape(1, *trunk.patch_embed.grid_size, -1)
+    first = trunk.pos_embed.shape[1] - trunk.patch_embed.num_patches
+    cells = trunk.pos_embed[:, first:].reshape(1, *trunk.patch_embed.grid_size, -1)
     return resize_positions(cells, grid).flatten(1, 2)
 
 
