@@ -18,8 +18,8 @@ from humanbench.results.record import FIRST_COPY
 _OF_ENTRY = ("parameters", "trained", "backbone_bytes", "added_bytes", "gflops")
 COLUMNS = (
     "entry", "backbone", "checkpoint", "weights_sha256", "pretrained_on", "suite", "regime", "variant", "recipe",
-    "synthetic", "procedural", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric", "value",
-    "low", "high", "n", "seeds", *_OF_ENTRY, *SPEED_FIELDS,
+    "synthetic", "procedural", "subset", "condition", "evidence", "withdrawn", "date", "dataset", "scenario", "metric",
+    "value", "low", "high", "n", "seeds", *_OF_ENTRY, *SPEED_FIELDS,
 )  # fmt: skip
 
 
