@@ -208,14 +208,15 @@ def _scene_groupings(of: ScoredPredictions) -> Iterator[Grouping]:
     rows = task_for(of.card).predictions.rows(of.card, of.tables, of.scores)
     facts = [known.get(Path(images[row])) if row >= 0 else None for row in rows]
     members = {"image": "pictures", "query": "queries", "person": "people"}.get(of.scores.unit, f"{of.scores.unit}s")
-    for name, (about, kind) in _KINDS.items():
+    for name, (criterion, kind) in _KINDS.items():
         kinds = [kind(one) if one is not None else None for one in facts]
         labels = sorted({kind for kind in kinds if kind is not None})
-        yield from _grouping(name, members, about, of.scores, {label: [k == label for k in kinds] for label in labels})
-    for name, (about, unit, measure) in _MEASURES.items():
+        parts = {label: [k == label for k in kinds] for label in labels}
+        yield from _grouping(name, members, criterion, of.scores, parts)
+    for name, (criterion, unit, measure) in _MEASURES.items():
         measured = [measure(one) if one is not None else None for one in facts]
         values = np.array([math.nan if value is None else value for value in measured])
-        yield from _grouping(name, members, f"{about}; thirds of what was tested", of.scores, _thirds(values, unit))
+        yield from _grouping(name, members, f"{criterion}; thirds of what was tested", of.scores, _thirds(values, unit))
 
 
 def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
@@ -234,9 +235,9 @@ def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
 
 
 def _grouping(
-    name: str, members: str, about: str, scores: Scores, parts: Mapping[str, Sequence[bool]]
+    name: str, members: str, criterion: str, scores: Scores, parts: Mapping[str, Sequence[bool]]
 ) -> Iterator[Grouping]:
     """The groups that anybody is in, where there are several."""
     groups = [Group.part(label, scores, np.array(chosen, bool)) for label, chosen in parts.items() if any(chosen)]
     if len(groups) > 1:
-        yield Grouping(name, members, about, tuple(groups))
+        yield Grouping(name, members, criterion, tuple(groups))

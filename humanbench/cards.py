@@ -306,8 +306,8 @@ _parsed = lru_cache(maxsize=None)(parse_card)
 @lru_cache(maxsize=1)
 def cards() -> dict[str, DatasetCard]:
     """All cards by id, in alphabetical order."""
-    found = [_parsed(path) for path in _card_files()]
-    return {card.id: card for card in sorted(found, key=lambda c: c.id)}
+    parsed = [_parsed(path) for path in _card_files()]
+    return {card.id: card for card in sorted(parsed, key=lambda c: c.id)}
 
 
 @cache
@@ -320,8 +320,8 @@ def _alone(name: str) -> DatasetCard | None:
 
 def forget() -> None:
     """Read the cards anew when they are asked for next: a package that brings some came or went."""
-    for kept in (_parsed, _alone, cards):
-        kept.cache_clear()
+    for cached in (_parsed, _alone, cards):
+        cached.cache_clear()
 
 
 def load_card(name: str) -> DatasetCard:

@@ -31,12 +31,12 @@ PACKAGES = (
 
 def packages() -> dict[str, str]:
     """Versions of what is installed of `PACKAGES`, and of packages that bring tasks, datasets, regimes …"""
-    found = {name: version for name in PACKAGES if (version := _version(name))}
+    versions = {name: version for name in PACKAGES if (version := _version(name))}
     groups = [group for group in metadata.entry_points().groups if group.startswith("humanbench.")]
     for point in (point for group in groups for point in metadata.entry_points(group=group)):
         if point.dist is not None:
-            found[point.dist.name] = point.dist.version
-    return dict(sorted(found.items()))
+            versions[point.dist.name] = point.dist.version
+    return dict(sorted(versions.items()))
 
 
 @cache

@@ -180,8 +180,8 @@ class ScoredPredictions:
     @property
     def subset(self) -> str | None:
         """The name of the list of ids that the tables were cut to."""
-        found: str | None = next(iter(self.tables.values())).attrs["subset"]
-        return found
+        name: str | None = next(iter(self.tables.values())).attrs["subset"]
+        return name
 
     @property
     def main(self) -> str:
@@ -231,8 +231,8 @@ def scored_against(card: DatasetCard, tables: dict[str, pd.DataFrame], path: Pat
 
 def _named(error: HumanbenchError, name: str, where: str) -> str:
     """The sentence of an error with what it is about in front, where it does not say so itself."""
-    said = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))
-    return str(error) if said else f"{where}: {error}"
+    mention = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))
+    return str(error) if mention else f"{where}: {error}"
 
 
 def _evaluation(card: DatasetCard) -> Evaluation:

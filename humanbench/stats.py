@@ -48,14 +48,14 @@ def bootstrap(
     for row, again in enumerate(scores.resampled(draws, list(values))):
         drawn[row] = again
     tail = (1 - CONFIDENCE) / 2
-    found = {}
+    intervals = {}
     for (name, value), column in zip(values.items(), drawn.T, strict=True):
         defined = column[~np.isnan(column)]
         if name in scores.centred and len(defined):
             defined = np.maximum(defined + value - np.nanmean(column), 0.0)
         low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
-        found[name] = Interval(value, float(low), float(high), scores.n)
-    return found
+        intervals[name] = Interval(value, float(low), float(high), scores.n)
+    return intervals
 
 
 def paired_draws(
@@ -71,10 +71,10 @@ def paired_draws(
             raise ValueError(f"not paired: {first.n} x {first.unit} against {other.n} x {other.unit}")
     every = (*base, *new)
     draws = tee((rng.integers(0, first.n, first.n) for _ in range(resamples)), len(every))
-    values = [one.resampled(own, metrics) for one, own in zip(every, draws, strict=True)]
+    values = [one.resampled(units, metrics) for one, units in zip(every, draws, strict=True)]
     drawn = np.full((resamples, len(metrics)), math.nan)
-    for row, found in enumerate(zip(*values, strict=True)):
-        drawn[row] = _mean(found[len(base) :]) - _mean(found[: len(base)])
+    for row, trainings in enumerate(zip(*values, strict=True)):
+        drawn[row] = _mean(trainings[len(base) :]) - _mean(trainings[: len(base)])
     return drawn
 
 

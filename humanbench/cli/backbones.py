@@ -92,9 +92,9 @@ def _all_seen(card: BackboneCard) -> str:
 
 def _page(card: BackboneCard) -> str:
     """The card in plain text."""
-    own = ", ".join(f"{key}={value!r}" for key, value in card.architecture.arguments.items())
+    arguments = ", ".join(f"{key}={value!r}" for key, value in card.architecture.arguments.items())
     fields = {
-        "network": f"{card.architecture.timm or card.architecture.builder}{f' ({own})' if own else ''}",
+        "network": f"{card.architecture.timm or card.architecture.builder}{f' ({arguments})' if arguments else ''}",
         "paper": f"{card.paper.title} ({card.paper.venue} {card.paper.year})",
         "licence": card.licence,
         "pretrained": _all_seen(card),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @following_options
 @json_option
 def command(
-    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **about: Any
+    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **facts: Any
 ) -> None:
     """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
 
@@ -46,7 +46,7 @@ def command(
 
     if place is not None:
         repository(place)
-    with gathered(run, **about) as folder:
+    with gathered(run, **facts) as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}

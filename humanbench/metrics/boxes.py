@@ -242,11 +242,11 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     verdict = greedy_verdicts(pairs, ignorable, int(positives.sum()))
     counts = np.flatnonzero(verdict != IGNORED)
     order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
-    found = np.bincount(det.image[verdict == HIT], minlength=len(positives))
+    hits = np.bincount(det.image[verdict == HIT], minlength=len(positives))
     place = np.arange(len(det.image)) - det.start[det.image]
-    first = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
+    first_hits = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
     hit = (verdict[order] == HIT).astype(np.int8)
-    return Curve(det.image[order], hit, positives, found, first, det.values[order, -1])
+    return Curve(det.image[order], hit, positives, hits, first_hits, det.values[order, -1])
 
 
 CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3

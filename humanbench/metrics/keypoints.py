@@ -127,10 +127,10 @@ def _errors(people: oks.GroundTruthPoses, detected: oks.RankedPoses, status: NDA
     wanted = np.bincount(counted % max(images, 1), minlength=images)
     by_group = np.bincount(counted, minlength=int(detected.group.max(initial=0)) + 1)
     place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
-    kept = place < by_group[detected.group]
-    right = ((status == oks.RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
-    found = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
-    return np.asarray(100 * (1 - ratio(found, wanted)))
+    among_best = place < by_group[detected.group]
+    right = ((status == oks.RIGHT) & among_best).mean(axis=0) if len(detected.group) else np.zeros(0)
+    hits = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
+    return np.asarray(100 * (1 - ratio(hits, wanted)))
 
 
 def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
@@ -291,8 +291,8 @@ def _rank(
     order = np.argsort(-detected.score[rows], kind="stable")
     counted = ~(people.ignore | oks.outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
-    found = oks.verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
-    return _Ranked(found, np.stack(numbers))
+    verdicts = oks.verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
+    return _Ranked(verdicts, np.stack(numbers))
 
 
 def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:

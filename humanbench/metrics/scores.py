@@ -155,9 +155,9 @@ class Scores(Mapping[str, float]):
 
     def _of(self, index: Ints | None, centred: Collection[str] = ()) -> Scores:
         """What resamples are computed from, for these of all units."""
-        about: dict[str, Any] = {"n": self._units, "unit": self.unit, "info": self.info, "centred": centred}
+        description: dict[str, Any] = {"n": self._units, "unit": self.unit, "info": self.info, "centred": centred}
         ways: dict[str, Any] = {"reduce_many": self._reduce_many, "single": self._single}
-        return Scores(self.parts, self._reduce, index=index, **about, **ways)
+        return Scores(self.parts, self._reduce, index=index, **description, **ways)
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""

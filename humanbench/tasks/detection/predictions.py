@@ -113,13 +113,13 @@ class DetectionPredictions(TaskPredictions):
         An image without entries is legitimate; an image that the split does not have is an error.
         """
         table = only(tables)
-        found = coco.read_columns(
+        columns = coco.read_columns(
             path,
             {"bbox": coco.Numbers(4, "4 (x, y, width, height)"), "score": coco.SCORE, "image_id": coco.NAME},
             len(table),
         )
-        rows = locate([str(i) for i in table["id"]], named(card, table, found["image_id"]), path)
-        return Detections(rows, found["bbox"], found["score"][:, 0])
+        rows = locate([str(i) for i in table["id"]], named(card, table, columns["image_id"]), path)
+        return Detections(rows, columns["bbox"], columns["score"][:, 0])
 
     def write(self, card: DatasetCard, tables: Tables, predictions: Detections, path: Path) -> None:
         """Write COCO results JSON; `image_id` is the sample's id."""
@@ -139,13 +139,13 @@ class DetectionPredictions(TaskPredictions):
     ) -> Iterator[Grouping]:
         """By size, occlusion, crowding and truncation of people: others become boxes to ignore."""
         ((split, table),) = tables.items()
-        for name, about, parts in groupings(table):
+        for name, criterion, parts in groupings(table):
             groups = []
             for group, members in parts.items():
                 ignore = object_column([~chosen for chosen in members])
                 again = self.score(card, {split: table.assign(ignore=ignore)}, predictions)
                 groups.append(Group.whole(group, again, int(again.info["people"])))
-            yield Grouping(name, "people", about, tuple(groups))
+            yield Grouping(name, "people", criterion, tuple(groups))
 
 
 predictions = DetectionPredictions()

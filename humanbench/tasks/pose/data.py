@@ -129,11 +129,11 @@ def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.Da
     if not records:
         raise PredictionError(f"{path}: holds no person box in any of the {len(images)} images of {card.id}")
     files = _files(card, table)
-    found = [images[name] for name in names(records, "image_id", path)]
+    image_ids = [images[name] for name in names(records, "image_id", path)]
     return pd.DataFrame(
         {
-            "image": [files(i) for i in found],
-            "image_id": found,
+            "image": [files(i) for i in image_ids],
+            "image_id": image_ids,
             "bbox": list(numbers(records, "bbox", 4, path, "a box [x, y, w, h]")),
             "score": numbers(records, "score", 1, path, "a number")[:, 0],
         }

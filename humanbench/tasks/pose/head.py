@@ -75,12 +75,12 @@ class PoseHead(nn.Module):
         places, scores = peaks(heatmaps, self.blur)
         size = (heatmaps.shape[-2], heatmaps.shape[-1])
         windows, boxes = batch["window"].double().cpu().numpy(), batch["box_score"].tolist()
-        found = []
+        people = []
         for row, (who, window) in enumerate(zip(batch["who"], windows, strict=True)):
             points = to_picture(places[row].cpu().numpy(), Window(window[:2], window[2:]), size)
             keypoints = np.concatenate([points, scores[row, :, None].double().cpu().numpy()], axis=1)
-            found.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
-        return found
+            people.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
+        return people
 
     def _cells_per_pixel(self, size: Size) -> Tensor:
         return torch.from_numpy(between(np.ones(2), size, cells(size, self.stride)))

@@ -58,11 +58,11 @@ class PoseLabels(TaskLabels):
             (flat, "have a box without area: training and average precision leave them out"),
             (small, "have labelled keypoints and an area of 0: average precision takes them for infinitely small"),
         )
-        found = [(rows, text) for rows, text in words if rows.any()]
-        found += [(rows, text) for rows, text in self._misplaced(table, boxes) if rows.sum() > RARE * len(table)]
+        oddities = [(rows, text) for rows, text in words if rows.any()]
+        oddities += [(rows, text) for rows, text in self._misplaced(table, boxes) if rows.sum() > RARE * len(table)]
         return [
             f"{int(rows.sum()):,} of {len(table):,} people {text}; the first is {first(table, rows)}"
-            for rows, text in found
+            for rows, text in oddities
         ]
 
     def _misplaced(self, table: pd.DataFrame, boxes: Floats) -> list[tuple[Bools, str]]:
@@ -102,11 +102,11 @@ class PoseLabels(TaskLabels):
 
     def _labelled(self, card: DatasetCard, tables: Tables) -> Bools:
         """Which joints are labelled of anybody."""
-        found = np.zeros(len(card.labels.keypoints), bool)
+        labelled = np.zeros(len(card.labels.keypoints), bool)
         for table in tables.values():
             for points in table["keypoints"]:
-                found |= np.asarray(points)[:, 2] > 0
-        return found
+                labelled |= np.asarray(points)[:, 2] > 0
+        return labelled
 
 
 labels = PoseLabels()
