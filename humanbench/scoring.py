@@ -9,62 +9,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field, model_validator
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
-from humanbench.metrics.scores import ALL, ReliabilityBins, Scores
+from humanbench.metrics.scores import ALL, Scores
+from humanbench.metrics.scores import Reliability as Reliability
 from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Number as Number
 from humanbench.schema import Record
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES, bootstrap
+from humanbench.stats import Metric as Metric
 from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Metric(Record):
-    """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
-
-    value: Number
-    low: Number
-    high: Number
-    n: Annotated[int, Field(ge=0, le=10**12)]
-
-
-Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-class Reliability(Record):
-    """A reliability curve: of the filled bins of equal width (numbered from 0) how many cases they hold, and in percent
-    what was predicted there on average and what was observed. `width` is that of a bin, in percent."""
-
-    width: Annotated[float, Field(gt=0, le=100)]
-    bins: tuple[Annotated[int, Field(ge=0, lt=1000)], ...]
-    n: tuple[Annotated[int, Field(ge=1, le=10**12)], ...]
-    predicted: tuple[Percent, ...]
-    observed: tuple[Percent, ...]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if not len(self.bins) == len(self.n) == len(self.predicted) == len(self.observed) <= 1000:
-            raise ValueError("bins, n, predicted and observed must be equally many")
-        return self
-
-    @property
-    def by_chance(self) -> float:
-        """The calibration error that a right predictor would have on as few cases (`ReliabilityBins.by_chance`)."""
-        return ReliabilityBins(self.bins, self.n, self.predicted, self.observed).by_chance()
 
 
 def error_by_chance(curves: Mapping[str, Reliability]) -> float:
@@ -143,6 +110,7 @@ def score(
     """
     of = scored(dataset, predictions, data_root, split, subset)
     card, evaluation, scores = of.card, of.evaluation, of.scores
+    curves = scores.reliability() if scores.reliability is not None else {}
     return ScoreReport(
         dataset=card.id,
         split=of.split,
@@ -154,7 +122,7 @@ def score(
         synthetic=of.synthetic,
         subset=of.subset,
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
-        reliability=_reliability(scores),
+        reliability={name: curve.rounded() for name, curve in curves.items()},
     )
 
 
@@ -264,21 +232,7 @@ def _metrics(evaluation: Evaluation, scores: Scores, seed: int, resamples: int) 
     intervals = bootstrap(scores, np.random.default_rng(seed), resamples, progress)
     order = [name for name in evaluation.report if name in intervals]
     order += [name for name in intervals if name not in order]
-    return {name: Metric(**vars(intervals[name])) for name in order}
-
-
-def _reliability(scores: Scores) -> dict[str, Reliability]:
-    curves = scores.reliability() if scores.reliability is not None else {}
-    return {
-        name: Reliability(
-            width=round(100 / curve.of, 4),
-            bins=curve.bins,
-            n=curve.n,
-            predicted=tuple(round(value, 4) for value in curve.predicted),
-            observed=tuple(round(value, 4) for value in curve.observed),
-        )
-        for name, curve in curves.items()
-    }
+    return {name: intervals[name] for name in order}
 
 
 def _plain(value: Any) -> Any:

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import tee
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from humanbench.arrays import Floats
 from humanbench.metrics.scores import Scores
+from humanbench.schema import Number, Record
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A value, its interval [low, high], and the number of units it was measured on."""
+class Metric(Record):
+    """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
 
-    value: float
-    low: float
-    high: float
-    n: int
+    value: Number
+    low: Number
+    high: Number
+    n: Annotated[int, Field(ge=0, le=10**12)]
 
 
 def bootstrap(
@@ -35,7 +36,7 @@ def bootstrap(
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> dict[str, Interval]:
+) -> dict[str, Metric]:
     """The 95 % percentile bootstrap interval of every metric: units are drawn with replacement `resamples` times.
 
     Of the values that are `Scores.centred` the draws are moved by what they lie above the value on average.
@@ -54,7 +55,7 @@ def bootstrap(
         if name in scores.centred and len(defined):
             defined = np.maximum(defined + value - np.nanmean(column), 0.0)
         low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
-        intervals[name] = Interval(value, float(low), float(high), scores.n)
+        intervals[name] = Metric(value=value, low=float(low), high=float(high), n=scores.n)
     return intervals
 
 

@@ -18,7 +18,7 @@ from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics import calibration
-from humanbench.metrics.scores import Reduce, ReliabilityBins, Scores, Single, UnitErrors
+from humanbench.metrics.scores import Reduce, Reliability, Scores, Single, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -261,7 +261,7 @@ class ScoreCalibration:
     alone. `cases` is None where scores are no probabilities."""
 
     cases: calibration.Cases | None
-    curves: Callable[[], Mapping[str, ReliabilityBins]] | None
+    curves: Callable[[], Mapping[str, Reliability]] | None
 
     @classmethod
     def of(cls, curve: Curve) -> ScoreCalibration:
@@ -291,7 +291,7 @@ def curve_scores(
     curve: Curve,
     certain: ScoreCalibration,
     info: Mapping[str, Any],
-    single: Single | None = None,
+    single: Single,
 ) -> Scores:
     """The scores of images from their curve and its calibration."""
     return Scores(

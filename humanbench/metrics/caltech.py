@@ -66,7 +66,7 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
     certain = boxes.ScoreCalibration.of(curve)
-    return boxes.curve_scores((curve, certain), _reduce, curve, certain, info)
+    return boxes.curve_scores((curve, certain), _reduce, curve, certain, info, single={})
 
 
 def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import Field, model_validator
 
 from humanbench.arrays import Floats, Ints
+from humanbench.schema import Record
 
 DrawCounts = Ints
 """How often each unit was drawn."""
@@ -52,31 +54,46 @@ ALL = "all"
 """The name of the reliability curve over all parts of the labels together."""
 
 
-@dataclass(frozen=True)
-class ReliabilityBins:
-    """A reliability curve: of the filled ones of `of` bins of equal width (by number from 0) the cases, and in percent
-    what was predicted on average and what was observed."""
+Percent = Annotated[float, Field(ge=0, le=100)]
 
-    bins: tuple[int, ...]
-    n: tuple[int, ...]
-    predicted: tuple[float, ...]
-    observed: tuple[float, ...]
-    of: int = 0
 
+class Reliability(Record):
+    """A reliability curve: of the filled bins of equal width (numbered from 0) how many cases they hold, and in percent
+    what was predicted there on average and what was observed. `width` is that of a bin, in percent."""
+
+    width: Annotated[float, Field(gt=0, le=100)]
+    bins: tuple[Annotated[int, Field(ge=0, lt=1000)], ...]
+    n: tuple[Annotated[int, Field(ge=1, le=10**12)], ...]
+    predicted: tuple[Percent, ...]
+    observed: tuple[Percent, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not len(self.bins) == len(self.n) == len(self.predicted) == len(self.observed) <= 1000:
+            raise ValueError("bins, n, predicted and observed must be equally many")
+        return self
+
+    @property
     def by_chance(self) -> float:
         """The calibration error in percent that remains on average where every probability is right, on so few cases.
 
         What is observed in a bin of n cases then deviates as their mean does, whose absolute error is on average
         sqrt(2 / pi) standard deviations.
 
-        >>> round(ReliabilityBins((7,), (100,), (50.0,), (40.0,)).by_chance(), 2)
+        >>> round(Reliability(width=10, bins=(7,), n=(100,), predicted=(50,), observed=(40,)).by_chance, 2)
         3.99
         """
         bins = [(n, p) for n, p in zip(self.n, self.predicted, strict=True) if 0 < p < 100]
         each = [math.sqrt(2 / math.pi * n * p * (100 - p)) for n, p in bins]
         return sum(each) / sum(self.n) if self.n else math.nan
 
+    def rounded(self) -> Self:
+        """As results hold it: four digits after the point."""
+        percents = {"predicted": self.predicted, "observed": self.observed}
+        return self.model_copy(update={name: tuple(round(v, 4) for v in of) for name, of in percents.items()})
 
+
+@dataclass(eq=False, repr=False)
 class Scores(Mapping[str, float]):
     """Metric values by name (percent 0-100 unless the metric says otherwise; `nan` where undefined).
 
@@ -88,7 +105,8 @@ class Scores(Mapping[str, float]):
     probabilities were scored; resamples carry neither. `centred` are values that few units move in one direction, as
     they do a calibration error: what their resamples have too much on average is taken off their intervals. `single`
     holds a reduction of its own for each value that takes less work alone than with all others; it gives the same.
-    `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
+    `info` says what a reader of the number must know (queries dropped, images without ground truth ...). `index`: of a
+    resample, which of the `n` units were drawn, and `n` is their number then.
 
     >>> import numpy as np
     >>> mean = lambda x, c: {"mean": float((x * c).sum() / c.sum())}
@@ -97,71 +115,58 @@ class Scores(Mapping[str, float]):
     ({'mean': 3.0}, 1.3333333333333333)
     """
 
-    def __init__(
-        self,
-        parts: Any,
-        reduce: Reduce,
-        *,
-        n: int,
-        unit: str,
-        info: Mapping[str, Any] | None = None,
-        errors: UnitErrors | None = None,
-        reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None,
-        centred: Collection[str] = (),
-        reduce_many: ReduceMany | None = None,
-        single: Single | None = None,
-        index: Ints | None = None,
-    ) -> None:
-        self.parts = parts
-        self.n = n if index is None else len(index)
-        self.unit = unit
-        self.info: Mapping[str, Any] = dict(info or {})
-        self._units = n
-        self._reduce = reduce
-        self._reduce_many = reduce_many
-        self._index = index
-        self.errors = errors
-        self.reliability = reliability
-        self.centred = frozenset(centred)
-        self._single: Single = single or {}
+    parts: Any
+    reduce: Reduce
+    _: KW_ONLY
+    n: int
+    unit: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    errors: UnitErrors | None = None
+    reliability: Callable[[], Mapping[str, Reliability]] | None = None
+    centred: Collection[str] = ()
+    reduce_many: ReduceMany | None = None
+    single: Single = field(default_factory=dict)
+    index: Ints | None = None
+
+    def __post_init__(self) -> None:
+        self._units = self.n
+        self.n = self.n if self.index is None else len(self.index)
 
     @cached_property
     def _values(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self._reduce(self.parts, self._counts()).items()}
+        return {name: float(value) for name, value in self.reduce(self.parts, self._counts()).items()}
 
     def _counts(self) -> DrawCounts:
-        if self._index is None:
+        if self.index is None:
             return np.ones(self._units, np.int64)
-        return np.bincount(self._index, minlength=self._units).astype(np.int64)
+        return np.bincount(self.index, minlength=self._units).astype(np.int64)
 
     def only(self, name: str) -> float:
         """`self[name]` for callers that want no other value: computed alone where that takes less work."""
-        if name not in self._single:
+        if name not in self.single:
             return self[name]
-        return float(self._single[name](self.parts, self._counts()))
+        return float(self.single[name](self.parts, self._counts()))
 
     def resample(self, index: ArrayLike) -> Scores:
         """The scores of the units `index` (with repeats), numbered as in this object; raises IndexError outside."""
         chosen = np.asarray(index, dtype=np.int64).ravel()
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.n):
             raise IndexError(f"units are numbered 0..{self.n - 1}")
-        if self._index is not None:
-            chosen = self._index[chosen]
+        if self.index is not None:
+            chosen = self.index[chosen]
         return self._of(chosen)
 
     def for_draws(self) -> Scores:
         """The same without `errors` and `reliability`, which may hold all predictions."""
-        return self._of(self._index, self.centred)
+        return self._of(self.index, self.centred)
 
     def _of(self, index: Ints | None, centred: Collection[str] = ()) -> Scores:
         """What resamples are computed from, for these of all units."""
-        description: dict[str, Any] = {"n": self._units, "unit": self.unit, "info": self.info, "centred": centred}
-        ways: dict[str, Any] = {"reduce_many": self._reduce_many, "single": self._single}
-        return Scores(self.parts, self._reduce, index=index, **description, **ways)
+        return replace(self, n=self._units, index=index, centred=centred, errors=None, reliability=None)
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""
-        if self._reduce_many is None or self._index is not None:
+        if self.reduce_many is None or self.index is not None:
             for index in draws:
                 again = self.resample(index)
                 yield [again.only(names[0])] if len(names) == 1 else [again[name] for name in names]
@@ -170,7 +175,7 @@ class Scores(Mapping[str, float]):
         rest = iter(draws)
         while block := list(islice(rest, size)):
             counts = np.stack([np.bincount(index, minlength=self._units) for index in block]).astype(np.int64)
-            values = self._reduce_many(self.parts, counts)
+            values = self.reduce_many(self.parts, counts)
             yield from np.array([values[name] for name in names]).reshape(len(names), len(block)).T.tolist()
 
     def __getitem__(self, name: str) -> float:
