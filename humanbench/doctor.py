@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
 from humanbench.paths import cache_folder
-from humanbench.provenance import git_state, machine
+from humanbench.provenance import answer, git_state, machine
 from humanbench.threads import cores
 
 if TYPE_CHECKING:
@@ -158,7 +157,8 @@ _FOR_DEVELOPERS = frozenset({"bench", "dev", "docs"})
 def _device() -> Finding:
     """The GPU: what its driver says and what torch was built for; torch is started only where both are there."""
     built = _cuda_of_torch()
-    gpus = _answer(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
+    query = "--query-gpu=name,memory.total,driver_version"
+    gpus = answer(["nvidia-smi", query, "--format=csv,noheader"], _PATIENCE)
     if not gpus:
         return Finding("device", "ok", f"processor; no NVIDIA GPU answers here (torch is built {_built(built)})")
     names = "; ".join(line.strip() for line in gpus.splitlines() if line.strip())
@@ -166,7 +166,7 @@ def _device() -> Finding:
         mend = "install a build of torch with CUDA: https://pytorch.org/get-started/locally"
         return Finding("device", "warn", f"{names}, but torch is built without CUDA and runs on the processor", mend)
     code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
-    if (_answer([sys.executable, "-c", code]) or "0").split()[-1] == "0":
+    if (answer([sys.executable, "-c", code], _PATIENCE) or "0").split()[-1] == "0":
         mend = (
             "a driver that is old enough for this, a GPU taken away (CUDA_VISIBLE_DEVICES)? "
             "`python -c 'import torch; torch.cuda.init()'` says which"
@@ -190,15 +190,6 @@ def _cuda_of_torch() -> str | None:
         return None
     line = re.search(r"^cuda\b[^=]*=\s*'([^']+)'", text, re.M)
     return line[1] if line else None
-
-
-def _answer(command: list[str]) -> str:
-    """What a program prints; empty where it is not there, fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _threads() -> Finding:
