@@ -39,7 +39,7 @@ class PredictedPoses:
 
 
 def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
-    rows = table[[c for c in _ANNOTATION if c in table]].to_dict("records")
+    rows = table[[c for c in ("annotation_id", *_ANNOTATION) if c in table]].to_dict("records")
     left_out = [{**row, "iscrowd": 1} for row in table.attrs.get("left_out", ())]
     truth = {
         "images": [{"id": i} for i in _images(table)],
@@ -51,20 +51,14 @@ def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses)
     return metrics.keypoint_ap(truth, detections, np.array(card.labels.sigmas), area=measured)
 
 
-_ANNOTATION = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
+_ANNOTATION = ("image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
 """What COCO's evaluation reads of a person; `num_keypoints` where the dataset's file states it."""
 
 
 def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A person of the sample table as COCO's files have them, the keypoints as an array."""
-    fields = {name: row[name] for name in ("image_id", "area", "num_keypoints") if name in row}
-    rest = {
-        "id": row["annotation_id"],
-        "bbox": list(row["bbox"]),
-        "iscrowd": int(row["iscrowd"]),
-        "keypoints": row["keypoints"],
-    }
-    return {**fields, **rest, "category_id": coco.PERSON}
+    """A person of the sample table as COCO's files have them, box and keypoints as arrays."""
+    fields = {name: row[name] for name in _ANNOTATION if name in row}
+    return {**fields, "id": row["annotation_id"], "category_id": coco.PERSON}
 
 
 def _pckh(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
