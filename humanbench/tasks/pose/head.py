@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
+from humanbench.tasks.pictures import swapped
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
 from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
 from humanbench.tasks.pose.rescoring import CropPose
-from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
+from humanbench.tasks.pose.transforms import Window, between, to_picture
 from humanbench.tasks.training import Batch
 
 

@@ -28,7 +28,7 @@ from humanbench.data.sampling import Batches
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
-from humanbench.tasks.norms import BatchNorm1d
+from humanbench.tasks.maps import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
 from humanbench.tasks.pooling import Pool
 from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions, ReidSections
