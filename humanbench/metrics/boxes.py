@@ -102,17 +102,6 @@ class Curve:
         return UnitErrors(lambda: ratio(missed, self.positives), "people that are missed", "%")
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """A curve summed up: `hits_at[i]` true positives where false positives per image pass reference `i` (all of them if
-    they never do), `area` under the precision-recall points (0-1), recall at the end (0-1), and number of positives."""
-
-    hits_at: Floats
-    area: float
-    recall: float
-    positives: int
-
-
 def flatten(images: Sequence[DetectionImage], key: str, columns: Sequence[str]) -> Rows:
     """Stack `images[i][key]` (M x len(columns), the first four columns x, y, w, h) over all images.
 
@@ -338,17 +327,17 @@ def _lined_up(missed: Places, before: Places, right: Places, counts: Places, hit
 
 
 @compiled
-def _sweep(
-    false: Places, misses: int, positives: int, images: int, references: Floats, hits_at: Floats
-) -> tuple[float, float]:
+def _sweep(false: Places, misses: int, positives: int, images: int, references: Floats) -> tuple[Floats, float, float]:
+    """True positives where each reference is passed, area under the precision-recall points and last recall (0-1)."""
     fewest = fewest_beyond(references, images)
+    hits_at = np.empty(len(references))
     for r in range(len(references)):
         hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else len(false)
     steps = _trapezoids(false, positives)
     area = 0.0
     for h in range(len(steps)):
         area += steps[h]
-    return area, len(false) / positives
+    return hits_at, area, len(false) / positives
 
 
 @compiled(unchecked_division=True)
@@ -370,24 +359,18 @@ def _trapezoids(false: Places, positives: int) -> Floats:
     return steps
 
 
-def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
-    """Walk the curve with image `i` taken `counts[i]` times (copies of a detection follow one another).
+def curve_values(curve: Curve, counts: Ints, references: Floats) -> dict[str, float]:
+    """AP50, MR-2 and recall in percent, image `i` taken `counts[i]` times (copies of a detection follow one another).
 
-    `references` are rising false positives per image; reference `r` is passed at the first point above it. Without a
-    single real box everything is `nan`.
+    AP50 is the area under the precision-recall points. MR-2 is exp of the mean log miss rate at `references`, rising
+    false positives per image, of which each is passed at the first point above it (at the last one if never); 0 once
+    every box is found at some reference. Without a single real box everything is `nan`.
     """
     positives = int(counts @ curve.positives)
-    hits_at = np.full(len(references), np.nan)
     if positives == 0:
-        return Sweep(hits_at, float("nan"), float("nan"), 0)
+        return dict.fromkeys(("AP50", "MR-2", "recall"), float("nan"))
     false, misses = _lined_up(*curve.apart, counts.astype(np.int32), int(counts @ curve.hits))
-    area, recall = _sweep(false, misses, positives, int(counts.sum()), references, hits_at)
-    return Sweep(hits_at, area, recall, positives)
-
-
-def log_average_miss_rate(walk: Sweep) -> float:
-    """Percent: exp of the mean log of 1 - found / positives; 0 once every box is found at some reference."""
-    if walk.positives == 0:
-        return float("nan")
-    missed = 1.0 - walk.hits_at / walk.positives
-    return 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))
+    hits_at, area, recall = _sweep(false, misses, positives, int(counts.sum()), references)
+    missed = 1.0 - hits_at / positives
+    miss_rate = 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))
+    return {"AP50": 100 * area, "MR-2": miss_rate, "recall": 100 * recall}

@@ -84,8 +84,8 @@ def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
 
 def _reduce(parts: tuple[boxes.Curve, boxes.ScoreCalibration], counts: Ints) -> dict[str, float]:
     curve, certain = parts
-    walk = boxes.sweep(curve, counts, REFERENCES)
-    return {"MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall} | certain.values(counts)
+    values = boxes.curve_values(curve, counts, REFERENCES)
+    return {"MR-2": values["MR-2"], "recall": values["recall"]} | certain.values(counts)
 
 
 def _reduce_paper(parts: CrowdParts, counts: Ints) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,6 @@ class Detections:
     scores: NDArray[np.float64]
 
 
-def _crowdhuman(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
-    return metrics.crowdhuman(_sized_images(table, detections))
-
-
-def _caltech_paper(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
-    from humanbench.metrics.caltech import caltech_paper
-
-    return caltech_paper(_sized_images(table, detections))
-
-
 def _sized_images(table: pd.DataFrame, detections: Detections) -> list[dict[str, Any]]:
     truth = [np.column_stack(pair) for pair in zip(table["boxes"], table["ignore"], strict=True)]
     images = _images(table, truth, detections)
@@ -64,11 +55,11 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
     parts = {"": main, **beside}
 
     def reduce(parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> dict[str, float]:
-        index = np.repeat(np.arange(len(counts)), counts)
-        return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
+        values = {end: part.reduce(part.parts, counts) for end, part in parts.items()}
+        return {f"{name}{end}": value for end, part in values.items() for name, value in part.items()}
 
-    def alone(name: str) -> Callable[[dict[str, metrics.Scores], DrawCounts], float]:
-        return lambda parts, counts: parts[""].resample(np.repeat(np.arange(len(counts)), counts)).only(name)
+    def alone(name: str, parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> float:
+        return main.reduce(main.parts, counts)[name]
 
     info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
     centred = [f"{name}{end}" for end, part in parts.items() for name in part.centred]
@@ -81,14 +72,14 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         errors=main.errors,
         reliability=main.reliability,
         centred=centred,
-        single={name: alone(name) for name in main},
+        single={name: partial(alone, name) for name in main},
     )
 
 
 METRICS: dict[str, Callable[[DatasetCard, pd.DataFrame, Detections], metrics.Scores]] = {
-    "crowdhuman": _crowdhuman,
+    "crowdhuman": lambda card, table, detections: metrics.crowdhuman(_sized_images(table, detections)),
     "caltech": _caltech,
-    "caltech_paper": _caltech_paper,
+    "caltech_paper": lambda card, table, detections: metrics.caltech_paper(_sized_images(table, detections)),
 }
 
 
