@@ -181,7 +181,7 @@ def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[SceneFacts], str | None]]] = {
-    "skin tone": ("the tone that the person is drawn with, of five", lambda facts: _tone(facts.skin)),
+    "skin tone": ("the tone that the person is drawn with, of five", lambda facts: _TONES.get(facts.skin)),
     "clothing": ("what the person wears below the waist", lambda facts: facts.clothing),
 }
 _MEASURES: Mapping[str, tuple[str, str, Callable[[SceneFacts], float | None]]] = {
@@ -189,11 +189,9 @@ _MEASURES: Mapping[str, tuple[str, str, Callable[[SceneFacts], float | None]]] =
     "distance": ("of the person, or the mean over those of the picture", " m", lambda facts: facts.distance),
     "share that shows": ("of the person, or the mean over those of the picture", "", lambda facts: facts.visible),
 }
-_TONES = {1: "1 and 2 (light)", 2: "1 and 2 (light)", 3: "3", 4: "4 and 5 (dark)", 5: "4 and 5 (dark)"}
-
-
-def _tone(skin: int | None) -> str | None:
-    return None if skin is None else _TONES[skin]
+_TONES: Mapping[int | None, str] = {
+    1: "1 and 2 (light)", 2: "1 and 2 (light)", 3: "3", 4: "4 and 5 (dark)", 5: "4 and 5 (dark)"
+}  # fmt: skip
 
 
 def _scene_groupings(of: ScoredPredictions) -> Iterator[Grouping]:

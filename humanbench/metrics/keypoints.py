@@ -97,7 +97,8 @@ def keypoint_ap(
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
     given = detections if isinstance(detections, PoseDetections) else _stacked(detections, len(sigma))
     group = _groups(given, frame)
-    known = _known_by_score(given, group)
+    order = np.argsort(-given.score, kind="stable")
+    known = order[group[order] >= 0]  # of known categories, best first, equal scores in the order given
     ranked = _with_keypoint_scores(given, known) if area == "box" else known
     best = _best_of_each_group(given, group, ranked)
     status = oks.match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
@@ -187,12 +188,6 @@ def _groups(detections: PoseDetections, frame: _Frame) -> Ints:
         return image
     category = np.array([frame.categories.get(id_, -1) for id_ in detections.category_id], np.int64)
     return np.where(category < 0, -1, category * len(frame.images) + image)
-
-
-def _known_by_score(detections: PoseDetections, group: Ints) -> Ints:
-    """The detections of known categories, best first, equal scores in the order given."""
-    order = np.argsort(-detections.score, kind="stable")
-    return order[group[order] >= 0]
 
 
 def _detection_areas(detections: PoseDetections) -> Floats:

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.features import FeatureLevel, Features
-from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
 from humanbench.tasks.pictures import swapped
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
@@ -62,7 +61,8 @@ class PoseHead(nn.Module):
 
     def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Mean square difference to the target Gaussians; a joint that is not labelled or not in the crop adds 0."""
-        joints = batch["joints"] * self._cells_per_pixel(batch["input_size"]).to(batch["joints"])
+        cells_per_pixel = between(np.ones(2), batch["input_size"], cells(batch["input_size"], self.stride))
+        joints = batch["joints"] * torch.from_numpy(cells_per_pixel).to(batch["joints"])
         size = (outputs.shape[-2], outputs.shape[-1])
         target, inside = gaussians(joints, size, self.sigma)
         error = (outputs.float() - target).square().mean((2, 3))
@@ -82,6 +82,3 @@ class PoseHead(nn.Module):
             keypoints = np.concatenate([points, scores[row, :, None].double().cpu().numpy()], axis=1)
             people.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
         return people
-
-    def _cells_per_pixel(self, size: Size) -> Tensor:
-        return torch.from_numpy(between(np.ones(2), size, cells(size, self.stride)))
