@@ -141,14 +141,9 @@ def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, 
     check_least(least)
     groupings = groupings_of(of)
     return SubgroupReport(
-        dataset=of.card.id,
-        split=of.split,
-        main=of.main,
+        **of.facts(),
         value=of.scores[of.main],
         least=least,
-        synthetic=of.synthetic,
-        subset=of.subset,
-        predictions_sha256=of.sha256,
         groupings=tuple(_report(of, grouping, seed, resamples, least) for grouping in groupings),
     )
 

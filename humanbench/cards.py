@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -24,7 +24,7 @@ from humanbench.schema import Record, problem
 from humanbench.text import nearest
 
 Scenario = Literal["in-dataset", "out-of-dataset", "unseen-task", "undisclosed"]
-SCENARIOS: tuple[Scenario, ...] = ("in-dataset", "out-of-dataset", "unseen-task", "undisclosed")
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 Collection = Literal["full", "subset"]
 ReadFrom = Literal["real files", "documented form"]
 

@@ -109,18 +109,13 @@ def score(
     not fit.
     """
     of = scored(dataset, predictions, data_root, split, subset)
-    card, evaluation, scores = of.card, of.evaluation, of.scores
+    scores = of.scores
     curves = scores.reliability() if scores.reliability is not None else {}
     return ScoreReport(
-        dataset=card.id,
-        split=of.split,
-        main=of.main,
-        metrics=_metrics(evaluation, scores, seed, resamples),
-        predictions_sha256=of.sha256,
+        **of.facts(),
+        metrics=_metrics(of.evaluation, scores, seed, resamples),
         humanbench=__version__,
         unit=scores.unit,
-        synthetic=of.synthetic,
-        subset=of.subset,
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
         reliability={name: curve.rounded() for name, curve in curves.items()},
     )
@@ -138,23 +133,24 @@ class ScoredPredictions:
     sha256: str
 
     @property
-    def split(self) -> str:
-        return "+".join(self.tables)
-
-    @property
     def synthetic(self) -> bool:
         return bool(next(iter(self.tables.values())).attrs["synthetic"])
-
-    @property
-    def subset(self) -> str | None:
-        """The name of the list of ids that the tables were cut to."""
-        name: str | None = next(iter(self.tables.values())).attrs["subset"]
-        return name
 
     @property
     def main(self) -> str:
         """The card's main metric, or the first of a split that has another one."""
         return self.evaluation.main if self.evaluation.main in self.scores else next(iter(self.scores))
+
+    def facts(self) -> dict[str, Any]:
+        """What a report says of them; `subset` is the name of the list of ids that the tables were cut to."""
+        return {
+            "dataset": self.card.id,
+            "split": "+".join(self.tables),
+            "main": self.main,
+            "synthetic": self.synthetic,
+            "subset": next(iter(self.tables.values())).attrs["subset"],
+            "predictions_sha256": self.sha256,
+        }
 
 
 def scored(

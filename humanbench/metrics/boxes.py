@@ -6,7 +6,7 @@ are strict; where a definition says "at least", the threshold is passed through 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,6 +25,12 @@ DetectionImage = Mapping[str, Any]
 Places = NDArray[np.int32]
 
 HIT, MISS, IGNORED = 1, 0, -1  # a detection is a true positive, a false positive, or counts as neither
+
+
+CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3
+"""Bins of the scores' calibration error, and the score from which a detection counts for it: a detector gives hundreds
+of boxes of hardly any score, whose bin would decide all."""
+NO_PROBABILITIES = "not given: scores lie outside 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,30 @@ class Curve:
         places = np.flatnonzero(hit)
         before = (places - np.arange(len(places))).astype(np.int32)
         return self.image[~hit], before, self.image[hit]
+
+    @property
+    def asked(self) -> Bools:
+        """Which detections have scores that count for the calibration."""
+        return self.scores >= CALIBRATED_FROM
+
+    @cached_property
+    def cases(self) -> calibration.Cases | None:
+        """Whether detections of score p are right in a share p: D-ECE of Küppers et al. (CVPR Workshops 2020), by score
+        alone. None where scores are no probabilities."""
+        if len(self.scores) and not (self.scores.min() >= 0 and self.scores.max() <= 1):
+            return None
+        image, one = self.image[self.asked].astype(np.int64), np.zeros(self.asked.sum(), np.int64)
+        hit, scores = self.hit[self.asked].astype(np.float64), self.scores[self.asked]
+        return calibration.cases(scores, hit, image, one, len(self.positives), 1, CALIBRATION_BINS)
+
+    def reliability(self) -> Mapping[str, Reliability]:
+        """The reliability curve of the scores."""
+        hit, one = self.hit[self.asked].astype(np.float64), np.zeros(self.asked.sum(), np.int64)
+        return calibration.reliability(self.scores[self.asked], hit, one, (), CALIBRATION_BINS)
+
+    def calibration_error(self, counts: Ints) -> dict[str, float]:
+        """D-ECE in percent; nothing where scores are no probabilities."""
+        return {} if self.cases is None else {"D-ECE": float(calibration.errors(self.cases, counts)[0])}
 
     @property
     def errors(self) -> UnitErrors:
@@ -238,59 +268,22 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     return Curve(det.image[order], hit, positives, hits, first_hits, det.values[order, -1])
 
 
-CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3
-"""Bins of the scores' calibration error, and the score from which a detection counts for it: a detector gives hundreds
-of boxes of hardly any score, whose bin would decide all."""
-NO_PROBABILITIES = "not given: scores lie outside 0 to 1"
-
-
-@dataclass(frozen=True)
-class ScoreCalibration:
-    """Whether detections of score p are right in a share p: D-ECE of Küppers et al. (CVPR Workshops 2020), by score
-    alone. `cases` is None where scores are no probabilities."""
-
-    cases: calibration.Cases | None
-    curves: Callable[[], Mapping[str, Reliability]] | None
-
-    @classmethod
-    def of(cls, curve: Curve) -> ScoreCalibration:
-        """Of the detections that count, ignored ones left out."""
-        if len(curve.scores) and not (curve.scores.min() >= 0 and curve.scores.max() <= 1):
-            return cls(None, None)
-        asked = curve.scores >= CALIBRATED_FROM
-        scores, right = curve.scores[asked], curve.hit[asked].astype(np.float64)
-        image = curve.image[asked].astype(np.int64)
-        one = np.zeros(len(scores), np.int64)
-        cases = calibration.cases(scores, right, image, one, len(curve.positives), 1, CALIBRATION_BINS)
-        return cls(cases, lambda: calibration.reliability(scores, right, one, (), CALIBRATION_BINS))
-
-    def values(self, counts: Ints) -> dict[str, float]:
-        """D-ECE in percent; nothing where scores are no probabilities."""
-        return {} if self.cases is None else {"D-ECE": float(calibration.errors(self.cases, counts)[0])}
-
-    @property
-    def info(self) -> dict[str, str]:
-        """A sentence where there is no value."""
-        return {} if self.cases else {"calibration": NO_PROBABILITIES}
-
-
 def curve_scores(
     parts: Any,
     reduce: Reduce,
     curve: Curve,
-    certain: ScoreCalibration,
     info: Mapping[str, Any],
     single: Single,
 ) -> Scores:
-    """The scores of images from their curve and its calibration."""
+    """The scores of images from their curve."""
     return Scores(
         parts,
         reduce,
         n=len(curve.positives),
         unit="image",
-        info={**info, **certain.info},
+        info={**info, **({"calibration": NO_PROBABILITIES} if curve.cases is None else {})},
         errors=curve.errors,
-        reliability=certain.curves,
+        reliability=None if curve.cases is None else curve.reliability,
         centred=("D-ECE",),
         single=single,
     )

@@ -30,7 +30,6 @@ class CrowdParts:
 
     curve: boxes.Curve
     jaccard: JaccardCounts | None
-    calibration: boxes.ScoreCalibration
 
 
 def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> Scores:
@@ -65,13 +64,12 @@ def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> 
         _check_scores(images, det)
         hidden = boxes.covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
-    certain = boxes.ScoreCalibration.of(curve)
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
     single = {
         name: lambda parts, counts, name=name: boxes.curve_values(parts.curve, counts, REFERENCES)[name]
         for name in ("AP50", "MR-2")
     }
-    return boxes.curve_scores(CrowdParts(curve, counts, certain), reduce_crowd, curve, certain, info, single)
+    return boxes.curve_scores(CrowdParts(curve, counts), reduce_crowd, curve, info, single)
 
 
 def crowd_verdicts(image: boxes.DetectionImage) -> NDArray[np.int8]:
@@ -103,7 +101,7 @@ def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     of_curve = boxes.curve_values(parts.curve, counts, REFERENCES)
     recall = of_curve.pop("recall")
     jaccard = {} if parts.jaccard is None else {"JI": jaccard_index(parts.jaccard, counts)}
-    return of_curve | jaccard | {"recall": recall} | parts.calibration.values(counts)
+    return of_curve | jaccard | {"recall": recall} | parts.curve.calibration_error(counts)
 
 
 def _check_scores(images: Sequence[boxes.DetectionImage], det: boxes.Rows) -> None:
