@@ -139,10 +139,9 @@ def _size(keypoints: Floats) -> float:
 
 def _positions(names: Sequence[Any]) -> dict[str, Ints]:
     """By name, the positions at which it stands."""
-    places: dict[str, list[int]] = {}
-    for position, name in enumerate(names):
-        places.setdefault(str(name), []).append(position)
-    return {name: np.array(members, np.int64) for name, members in places.items()}
+    texts = np.array([str(name) for name in names], object)
+    rows_of = pd.Series(texts).groupby(texts, sort=False).indices
+    return {str(text): np.asarray(rows, np.int64) for text, rows in rows_of.items()}
 
 
 def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[Floats]) -> page.DrawnPicture:
