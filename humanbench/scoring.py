@@ -9,17 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from humanbench._version import __version__
 from humanbench.cards import DatasetCard, Evaluation, evaluated, load_card
 from humanbench.data.samples import load_samples
 from humanbench.errors import CardError, DataError, HumanbenchError, PredictionError, WithheldError
 from humanbench.hashing import content_sha256
-from humanbench.metrics.scores import ALL, Scores
-from humanbench.metrics.scores import Reliability as Reliability
+from humanbench.metrics.scores import ALL, ReliabilityBins, Scores
 from humanbench.predictions.files import existing
 from humanbench.progress import track
 from humanbench.schema import Number as Number
@@ -32,6 +32,31 @@ from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Reliability(Record):
+    """A reliability curve: of the filled bins of equal width (numbered from 0) how many cases they hold, and in percent
+    what was predicted there on average and what was observed. `width` is that of a bin, in percent."""
+
+    width: Annotated[float, Field(gt=0, le=100)]
+    bins: tuple[Annotated[int, Field(ge=0, lt=1000)], ...]
+    n: tuple[Annotated[int, Field(ge=1, le=10**12)], ...]
+    predicted: tuple[Percent, ...]
+    observed: tuple[Percent, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not len(self.bins) == len(self.n) == len(self.predicted) == len(self.observed) <= 1000:
+            raise ValueError("bins, n, predicted and observed must be equally many")
+        return self
+
+    @property
+    def by_chance(self) -> float:
+        """The calibration error that a right predictor would have on as few cases (`ReliabilityBins.by_chance`)."""
+        return ReliabilityBins(self.bins, self.n, self.predicted, self.observed).by_chance()
 
 
 def error_by_chance(curves: Mapping[str, Reliability]) -> float:
@@ -110,14 +135,13 @@ def score(
     """
     of = scored(dataset, predictions, data_root, split, subset)
     scores = of.scores
-    curves = scores.reliability() if scores.reliability is not None else {}
     return ScoreReport(
         **of.facts(),
         metrics=_metrics(of.evaluation, scores, seed, resamples),
         humanbench=__version__,
         unit=scores.unit,
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
-        reliability={name: curve.rounded() for name, curve in curves.items()},
+        reliability=_reliability(scores),
     )
 
 
@@ -229,6 +253,20 @@ def _metrics(evaluation: Evaluation, scores: Scores, seed: int, resamples: int) 
     order = [name for name in evaluation.report if name in intervals]
     order += [name for name in intervals if name not in order]
     return {name: intervals[name] for name in order}
+
+
+def _reliability(scores: Scores) -> dict[str, Reliability]:
+    curves = scores.reliability() if scores.reliability is not None else {}
+    return {
+        name: Reliability(
+            width=round(100 / curve.of, 4),
+            bins=curve.bins,
+            n=curve.n,
+            predicted=tuple(round(value, 4) for value in curve.predicted),
+            observed=tuple(round(value, 4) for value in curve.observed),
+        )
+        for name, curve in curves.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -18,7 +18,7 @@ from humanbench.arrays import Bools, Floats, Ints, ratio
 from humanbench.compiled import compiled
 from humanbench.errors import DataError, HumanbenchError, PredictionError
 from humanbench.metrics import calibration
-from humanbench.metrics.scores import Reduce, Reliability, Scores, Single, UnitErrors
+from humanbench.metrics.scores import Reduce, ReliabilityBins, Scores, Single, UnitErrors
 from humanbench.metrics.thresholds import fewest_beyond
 
 DetectionImage = Mapping[str, Any]
@@ -116,7 +116,7 @@ class Curve:
         hit, scores = self.hit[self.asked].astype(np.float64), self.scores[self.asked]
         return calibration.cases(scores, hit, image, one, len(self.positives), 1, CALIBRATION_BINS)
 
-    def reliability(self) -> Mapping[str, Reliability]:
+    def reliability(self) -> Mapping[str, ReliabilityBins]:
         """The reliability curve of the scores."""
         hit, one = self.hit[self.asked].astype(np.float64), np.zeros(self.asked.sum(), np.int64)
         return calibration.reliability(self.scores[self.asked], hit, one, (), CALIBRATION_BINS)

@@ -3,7 +3,7 @@
 A probability's case is its bin, one of equal width over [0, 1], the upper edge in it (Naeini et al., AAAI 2015; Guo et
 al., ICML 2017). The expected calibration error is the mean over cases of the gap between what was predicted and what
 was observed in the case's bin. Measured on few cases it is above zero even for a perfect predictor (Kumar et al.,
-NeurIPS 2019; Roelofs et al., AISTATS 2022): `Reliability.by_chance` says by how much.
+NeurIPS 2019; Roelofs et al., AISTATS 2022): `ReliabilityBins.by_chance` says by how much.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from humanbench.arrays import Bools, Floats, Ints, ratio
-from humanbench.metrics.scores import ALL, DrawCounts, Reliability
+from humanbench.metrics.scores import ALL, DrawCounts, ReliabilityBins
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def mean(values: Floats, defined: Bools) -> Floats:
 
 def reliability(
     probabilities: Floats, observed: Floats, part: Ints, names: Sequence[str], bins: int
-) -> dict[str, Reliability]:
+) -> dict[str, ReliabilityBins]:
     """The curve of all cases together (`ALL`) and of each named part, cases as in `cases`."""
     where = bin_of(probabilities, bins)
     curves = {ALL: _curve(probabilities, observed, where, bins)}
@@ -84,14 +84,14 @@ def reliability(
     return curves
 
 
-def _curve(probabilities: Floats, observed: Floats, where: Ints, bins: int) -> Reliability:
+def _curve(probabilities: Floats, observed: Floats, where: Ints, bins: int) -> ReliabilityBins:
     n = np.bincount(where, minlength=bins)
     filled = np.flatnonzero(n)
     predicted, true = (np.bincount(where, of, minlength=bins)[filled] / n[filled] for of in (probabilities, observed))
-    return Reliability(
-        width=round(100 / bins, 4),
+    return ReliabilityBins(
         bins=tuple(filled.tolist()),
         n=tuple(n[filled].tolist()),
         predicted=tuple((100 * predicted).tolist()),
         observed=tuple((100 * true).tolist()),
+        of=bins,
     )

@@ -7,14 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Annotated, Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import Field, model_validator
 
 from humanbench.arrays import Floats, Ints
-from humanbench.schema import Record
 
 DrawCounts = Ints
 """How often each unit was drawn."""
@@ -54,43 +52,29 @@ ALL = "all"
 """The name of the reliability curve over all parts of the labels together."""
 
 
-Percent = Annotated[float, Field(ge=0, le=100)]
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """A reliability curve: of the filled ones of `of` bins of equal width (by number from 0) the cases, and in percent
+    what was predicted on average and what was observed."""
 
+    bins: tuple[int, ...]
+    n: tuple[int, ...]
+    predicted: tuple[float, ...]
+    observed: tuple[float, ...]
+    of: int = 0
 
-class Reliability(Record):
-    """A reliability curve: of the filled bins of equal width (numbered from 0) how many cases they hold, and in percent
-    what was predicted there on average and what was observed. `width` is that of a bin, in percent."""
-
-    width: Annotated[float, Field(gt=0, le=100)]
-    bins: tuple[Annotated[int, Field(ge=0, lt=1000)], ...]
-    n: tuple[Annotated[int, Field(ge=1, le=10**12)], ...]
-    predicted: tuple[Percent, ...]
-    observed: tuple[Percent, ...]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if not len(self.bins) == len(self.n) == len(self.predicted) == len(self.observed) <= 1000:
-            raise ValueError("bins, n, predicted and observed must be equally many")
-        return self
-
-    @property
     def by_chance(self) -> float:
         """The calibration error in percent that remains on average where every probability is right, on so few cases.
 
         What is observed in a bin of n cases then deviates as their mean does, whose absolute error is on average
         sqrt(2 / pi) standard deviations.
 
-        >>> round(Reliability(width=10, bins=(7,), n=(100,), predicted=(50,), observed=(40,)).by_chance, 2)
+        >>> round(ReliabilityBins((7,), (100,), (50.0,), (40.0,)).by_chance(), 2)
         3.99
         """
         bins = [(n, p) for n, p in zip(self.n, self.predicted, strict=True) if 0 < p < 100]
         each = [math.sqrt(2 / math.pi * n * p * (100 - p)) for n, p in bins]
         return sum(each) / sum(self.n) if self.n else math.nan
-
-    def rounded(self) -> Self:
-        """As results hold it: four digits after the point."""
-        percents = {"predicted": self.predicted, "observed": self.observed}
-        return self.model_copy(update={name: tuple(round(v, 4) for v in of) for name, of in percents.items()})
 
 
 @dataclass(eq=False, repr=False)
@@ -122,7 +106,7 @@ class Scores(Mapping[str, float]):
     unit: str
     info: Mapping[str, Any] = field(default_factory=dict)
     errors: UnitErrors | None = None
-    reliability: Callable[[], Mapping[str, Reliability]] | None = None
+    reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None
     centred: Collection[str] = ()
     reduce_many: ReduceMany | None = None
     single: Single = field(default_factory=dict)
@@ -131,6 +115,8 @@ class Scores(Mapping[str, float]):
     def __post_init__(self) -> None:
         self._units = self.n
         self.n = self.n if self.index is None else len(self.index)
+        self.info, self.single = dict(self.info or {}), self.single or {}  # packages may give None for nothing
+        self.centred = frozenset(self.centred)
 
     @cached_property
     def _values(self) -> dict[str, float]:

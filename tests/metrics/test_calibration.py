@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 
 from humanbench import metrics
 from humanbench.metrics.calibration import bin_of
-from humanbench.metrics.scores import ALL, Reliability, Scores
+from humanbench.metrics.scores import ALL, ReliabilityBins, Scores
 from humanbench.stats import bootstrap
 
 
@@ -77,8 +77,8 @@ def test_what_few_cases_leave_of_a_right_predictor() -> None:
     seen = [metrics.attributes(probabilities, rng.random((200, 1)) < probabilities)["ECE"] for _ in range(300)]
     scores = metrics.attributes(probabilities, rng.random((200, 1)) < probabilities)
     assert scores.reliability is not None
-    assert scores.reliability()[ALL].by_chance == pytest.approx(np.mean(seen), rel=0.05)
-    assert Reliability(width=10, bins=(0,), n=(5,), predicted=(0,), observed=(0,)).by_chance == 0
+    assert scores.reliability()[ALL].by_chance() == pytest.approx(np.mean(seen), rel=0.05)
+    assert ReliabilityBins((0,), (5,), (0.0,), (0.0,)).by_chance() == 0
 
 
 def test_intervals_do_not_hold_the_error_of_few_units_twice() -> None:
