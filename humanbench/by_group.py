@@ -141,14 +141,9 @@ def by_groups(of: ScoredPredictions, seed: int = 0, resamples: int = RESAMPLES, 
     check_least(least)
     groupings = groupings_of(of)
     return SubgroupReport(
-        dataset=of.card.id,
-        split=of.split,
-        main=of.main,
+        **of.facts(),
         value=of.scores[of.main],
         least=least,
-        synthetic=of.synthetic,
-        subset=of.subset,
-        predictions_sha256=of.sha256,
         groupings=tuple(_report(of, grouping, seed, resamples, least) for grouping in groupings),
     )
 
@@ -181,7 +176,7 @@ def _report(of: ScoredPredictions, grouping: Grouping, seed: int, resamples: int
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[SceneFacts], str | None]]] = {
-    "skin tone": ("the tone that the person is drawn with, of five", lambda facts: _tone(facts.skin)),
+    "skin tone": ("the tone that the person is drawn with, of five", lambda facts: _TONES.get(facts.skin)),
     "clothing": ("what the person wears below the waist", lambda facts: facts.clothing),
 }
 _MEASURES: Mapping[str, tuple[str, str, Callable[[SceneFacts], float | None]]] = {
@@ -189,11 +184,9 @@ _MEASURES: Mapping[str, tuple[str, str, Callable[[SceneFacts], float | None]]] =
     "distance": ("of the person, or the mean over those of the picture", " m", lambda facts: facts.distance),
     "share that shows": ("of the person, or the mean over those of the picture", "", lambda facts: facts.visible),
 }
-_TONES = {1: "1 and 2 (light)", 2: "1 and 2 (light)", 3: "3", 4: "4 and 5 (dark)", 5: "4 and 5 (dark)"}
-
-
-def _tone(skin: int | None) -> str | None:
-    return None if skin is None else _TONES[skin]
+_TONES: Mapping[int | None, str] = {
+    1: "1 and 2 (light)", 2: "1 and 2 (light)", 3: "3", 4: "4 and 5 (dark)", 5: "4 and 5 (dark)"
+}  # fmt: skip
 
 
 def _scene_groupings(of: ScoredPredictions) -> Iterator[Grouping]:
@@ -208,14 +201,15 @@ def _scene_groupings(of: ScoredPredictions) -> Iterator[Grouping]:
     rows = task_for(of.card).predictions.rows(of.card, of.tables, of.scores)
     facts = [known.get(Path(images[row])) if row >= 0 else None for row in rows]
     members = {"image": "pictures", "query": "queries", "person": "people"}.get(of.scores.unit, f"{of.scores.unit}s")
-    for name, (about, kind) in _KINDS.items():
+    for name, (criterion, kind) in _KINDS.items():
         kinds = [kind(one) if one is not None else None for one in facts]
         labels = sorted({kind for kind in kinds if kind is not None})
-        yield from _grouping(name, members, about, of.scores, {label: [k == label for k in kinds] for label in labels})
-    for name, (about, unit, measure) in _MEASURES.items():
+        parts = {label: [k == label for k in kinds] for label in labels}
+        yield from _grouping(name, members, criterion, of.scores, parts)
+    for name, (criterion, unit, measure) in _MEASURES.items():
         measured = [measure(one) if one is not None else None for one in facts]
         values = np.array([math.nan if value is None else value for value in measured])
-        yield from _grouping(name, members, f"{about}; thirds of what was tested", of.scores, _thirds(values, unit))
+        yield from _grouping(name, members, f"{criterion}; thirds of what was tested", of.scores, _thirds(values, unit))
 
 
 def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
@@ -234,9 +228,9 @@ def _thirds(values: Floats, unit: str) -> dict[str, Sequence[bool]]:
 
 
 def _grouping(
-    name: str, members: str, about: str, scores: Scores, parts: Mapping[str, Sequence[bool]]
+    name: str, members: str, criterion: str, scores: Scores, parts: Mapping[str, Sequence[bool]]
 ) -> Iterator[Grouping]:
     """The groups that anybody is in, where there are several."""
     groups = [Group.part(label, scores, np.array(chosen, bool)) for label, chosen in parts.items() if any(chosen)]
     if len(groups) > 1:
-        yield Grouping(name, members, about, tuple(groups))
+        yield Grouping(name, members, criterion, tuple(groups))

@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -24,7 +24,7 @@ from humanbench.schema import Record, problem
 from humanbench.text import nearest
 
 Scenario = Literal["in-dataset", "out-of-dataset", "unseen-task", "undisclosed"]
-SCENARIOS: tuple[Scenario, ...] = ("in-dataset", "out-of-dataset", "unseen-task", "undisclosed")
+SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 Collection = Literal["full", "subset"]
 ReadFrom = Literal["real files", "documented form"]
 
@@ -306,8 +306,8 @@ _parsed = lru_cache(maxsize=None)(parse_card)
 @lru_cache(maxsize=1)
 def cards() -> dict[str, DatasetCard]:
     """All cards by id, in alphabetical order."""
-    found = [_parsed(path) for path in _card_files()]
-    return {card.id: card for card in sorted(found, key=lambda c: c.id)}
+    parsed = [_parsed(path) for path in _card_files()]
+    return {card.id: card for card in sorted(parsed, key=lambda c: c.id)}
 
 
 @cache
@@ -320,8 +320,8 @@ def _alone(name: str) -> DatasetCard | None:
 
 def forget() -> None:
     """Read the cards anew when they are asked for next: a package that brings some came or went."""
-    for kept in (_parsed, _alone, cards):
-        kept.cache_clear()
+    for cached in (_parsed, _alone, cards):
+        cached.cache_clear()
 
 
 def load_card(name: str) -> DatasetCard:

@@ -32,19 +32,19 @@ Item = TypeVar("Item", bound=Named)
 
 
 class Catalogue(Generic[Item]):
-    """Entries of one kind by name: `own` in their order, then those of entry points of `group` by name.
+    """Entries of one kind by name: `ours` in their order, then those of entry points of `group` by name.
 
     `what` is the word for one of them in messages. Entry points are looked for when a name is not ours, or when all
     entries are asked for; each is loaded when it is used.
     """
 
-    def __init__(self, what: str, group: str, own: Iterable[Item]) -> None:
+    def __init__(self, what: str, group: str, ours: Iterable[Item]) -> None:
         self.what, self.group = what, group
-        self._own = {item.name: item for item in own}
+        self._ours = {item.name: item for item in ours}
 
     def names(self) -> tuple[str, ...]:
         """All names."""
-        return (*self._own, *self._points())
+        return (*self._ours, *self._points())
 
     def __iter__(self) -> Iterator[Item]:
         return (self[name] for name in self.names())
@@ -53,19 +53,19 @@ class Catalogue(Generic[Item]):
         return len(self.names())
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._own or name in self._points())
+        return isinstance(name, str) and (name in self._ours or name in self._points())
 
     def __getitem__(self, name: str) -> Item:
         """The entry; `HumanbenchError` with the near misses where there is none."""
-        if name in self._own:
-            return self._own[name]
+        if name in self._ours:
+            return self._ours[name]
         if (point := self._points().get(name)) is None:
             raise HumanbenchError(self._unknown(name))
         try:
             item = point.load()
         except (ImportError, AttributeError) as error:
             raise HumanbenchError(f"{self._words(point)} cannot be loaded: {error}") from error
-        kind = type(next(iter(self._own.values())))
+        kind = type(next(iter(self._ours.values())))
         if not isinstance(item, kind) or item.name != name:
             raise HumanbenchError(f"{self._words(point)} is no {kind.__name__} of that name")
         return item
@@ -92,7 +92,7 @@ class Catalogue(Generic[Item]):
 
     def _points(self) -> dict[str, EntryPoint]:
         points = _points(self.group, tuple(sys.path))
-        if twice := sorted(set(points) & set(self._own)):
+        if twice := sorted(set(points) & set(self._ours)):
             raise HumanbenchError(
                 f"{points[twice[0]].value}: the name {twice[0]} is taken by humanbench's own {self.what}"
             )

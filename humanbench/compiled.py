@@ -40,10 +40,8 @@ def compiled(
     }
 
     def decorate(function: F) -> F:
-        return _kept(function, options) or _kept(function, options, _last_resort()) or plain(function)
-
-    def plain(function: F) -> F:
-        return cast(F, numba.njit(**options)(function))
+        cached = _kept(function, options) or _kept(function, options, _last_resort())
+        return cached or cast(F, numba.njit(**options)(function))
 
     return decorate if function is None else decorate(function)
 

@@ -46,20 +46,20 @@ class DataRoot(os.PathLike[str]):
         return str(self.base)
 
 
-def find_data(given: str | os.PathLike[str] | None = None, own: Mapping[str, Path] | None = None) -> DataRoot:
+def find_data(given: str | os.PathLike[str] | None = None, folders: Mapping[str, Path] | None = None) -> DataRoot:
     """Where datasets are looked for: the only place that decides it.
 
-    A dataset's place in `own` (`--set datasets.ID.root=DIR`) wins; then the folder `given` (`--data-root`) holds all
-    others. Where none is given, the user's configuration may name a dataset's place, and all others lie under
+    A dataset's place in `folders` (`--set datasets.ID.root=DIR`) wins; then the folder `given` (`--data-root`) holds
+    all others. Where none is given, the user's configuration may name a dataset's place, and all others lie under
     `$HUMANBENCH_DATA`, else the configuration's `data_root`, else `~/humanbench-data`.
     """
     if isinstance(given, DataRoot):
-        return DataRoot(given.base, {**given.own, **(own or {})})
+        return DataRoot(given.base, {**given.own, **(folders or {})})
     if given is not None:
-        return DataRoot(_absolute(given), dict(own or {}))
+        return DataRoot(_absolute(given), dict(folders or {}))
     config = user_config()
     base = os.environ.get("HUMANBENCH_DATA") or config.data_root or "~/humanbench-data"
-    return DataRoot(_absolute(base), {**config.places, **(own or {})})
+    return DataRoot(_absolute(base), {**config.places, **(folders or {})})
 
 
 PLACE = "datasets."
@@ -71,7 +71,7 @@ def places(settings: Mapping[str, Any]) -> dict[str, Path]:
 
     Raises `CardError` for another key or an unknown dataset, `DataError` for what is no folder.
     """
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for key, value in settings.items():
         dataset = key.removeprefix(PLACE).removesuffix(".root")
         if key != f"{PLACE}{dataset}.root" or "." in dataset:
@@ -79,8 +79,8 @@ def places(settings: Mapping[str, Any]) -> dict[str, Path]:
         check_dataset(dataset, f"--set {key}")
         if not isinstance(value, str | os.PathLike) or not _absolute(value).is_dir():
             raise DataError(f"--set {key}: there is no folder {value}")
-        found[dataset] = _absolute(value)
-    return found
+        folders[dataset] = _absolute(value)
+    return folders
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

@@ -85,7 +85,7 @@ def demo(
     data = folder / "data"
     write_data(data, scale, seed, say)
     places = (folder / BACKBONES[0], folder / BACKBONES[1])
-    told: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "suite": "mini",
         "data_root": data,
         "seed": seed,
@@ -95,11 +95,11 @@ def demo(
     runs, further = [], []
     for name, place in zip(BACKBONES, places, strict=True):
         say(f"finetuning {name} ({PROTOCOL}): {', '.join(DATASETS)}")
-        runs.append(evaluate(name, PROTOCOL, DATASETS, out=place, **told))
+        runs.append(evaluate(name, PROTOCOL, DATASETS, out=place, **arguments))
         more: list[Result] = []
         for question in (one for one in QUESTIONS if one.dataset in DATASETS):
             say(f"asking more of {name} on {question.dataset}: {question.about}")
-            more += evaluate(name, datasets=question.dataset, out=place, **question.asked, **told)
+            more += evaluate(name, datasets=question.dataset, out=place, **question.asked, **arguments)
         further.append(Results(more, place))
         say(f"metrics of {name} by groups that labels tell apart")
         asked = sorted({question.dataset for question in QUESTIONS} & set(DATASETS))

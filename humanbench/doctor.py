@@ -6,7 +6,6 @@ import importlib.util
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from humanbench._version import __version__
 from humanbench.errors import HumanbenchError
 from humanbench.paths import cache_folder
-from humanbench.provenance import git_state, machine
+from humanbench.provenance import answer, git_state, machine
 from humanbench.threads import cores
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ def _requirements(name: str, extra: str = "") -> list[tuple[str, str]]:
         lines = metadata.requires(name) or []
     except metadata.PackageNotFoundError:
         return []
-    found = []
+    needs = []
     for line in lines:
         try:
             one = Requirement(line)
@@ -115,8 +114,8 @@ def _requirements(name: str, extra: str = "") -> list[tuple[str, str]]:
             continue
         of_extra = one.marker is not None and "extra" in str(one.marker)
         if of_extra == bool(extra) and (one.marker is None or one.marker.evaluate({"extra": extra})):
-            found.append((str(canonicalize_name(one.name)), str(one.specifier)))
-    return found
+            needs.append((str(canonicalize_name(one.name)), str(one.specifier)))
+    return needs
 
 
 def _version(name: str) -> str | None:
@@ -140,10 +139,10 @@ def _fits(version: str, bounds: str) -> bool:
 def _extras() -> Iterator[Finding]:
     """Optional parts that a user may want, and how they are had."""
     try:
-        about = metadata.metadata("humanbench")
+        package_metadata = metadata.metadata("humanbench")
     except metadata.PackageNotFoundError:
         return
-    for extra in sorted(set(about.get_all("Provides-Extra") or []) - _FOR_DEVELOPERS):
+    for extra in sorted(set(package_metadata.get_all("Provides-Extra") or []) - _FOR_DEVELOPERS):
         lacking = [name for name, _ in _requirements("humanbench", extra) if _version(name) is None]
         if lacking:
             text = f"not installed ({', '.join(lacking)}); if you need it: pip install 'humanbench[{extra}]'"
@@ -158,7 +157,8 @@ _FOR_DEVELOPERS = frozenset({"bench", "dev", "docs"})
 def _device() -> Finding:
     """The GPU: what its driver says and what torch was built for; torch is started only where both are there."""
     built = _cuda_of_torch()
-    gpus = _answer(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
+    query = "--query-gpu=name,memory.total,driver_version"
+    gpus = answer(["nvidia-smi", query, "--format=csv,noheader"], _PATIENCE)
     if not gpus:
         return Finding("device", "ok", f"processor; no NVIDIA GPU answers here (torch is built {_built(built)})")
     names = "; ".join(line.strip() for line in gpus.splitlines() if line.strip())
@@ -166,7 +166,7 @@ def _device() -> Finding:
         mend = "install a build of torch with CUDA: https://pytorch.org/get-started/locally"
         return Finding("device", "warn", f"{names}, but torch is built without CUDA and runs on the processor", mend)
     code = "import torch; print(torch.cuda.device_count() if torch.cuda.is_available() else 0)"
-    if (_answer([sys.executable, "-c", code]) or "0").split()[-1] == "0":
+    if (answer([sys.executable, "-c", code], _PATIENCE) or "0").split()[-1] == "0":
         mend = (
             "a driver that is old enough for this, a GPU taken away (CUDA_VISIBLE_DEVICES)? "
             "`python -c 'import torch; torch.cuda.init()'` says which"
@@ -188,28 +188,19 @@ def _cuda_of_torch() -> str | None:
         text = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
     except OSError:
         return None
-    found = re.search(r"^cuda\b[^=]*=\s*'([^']+)'", text, re.M)
-    return found[1] if found else None
-
-
-def _answer(command: list[str]) -> str:
-    """What a program prints; empty where it is not there, fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    line = re.search(r"^cuda\b[^=]*=\s*'([^']+)'", text, re.M)
+    return line[1] if line else None
 
 
 def _threads() -> Finding:
     """Processors that this process may use, against what libraries are told to use."""
     share = _quota()
     usable = min(cores(), max(1, int(share))) if share else cores()
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    text = f"{usable} of {os.cpu_count()} processors{f', OMP_NUM_THREADS={told}' if told else ''}"
-    if told and (not told.isdecimal() or int(told) < 1):
-        return Finding("threads", "bad", f"OMP_NUM_THREADS is {told!r}", f"export OMP_NUM_THREADS={usable}")
-    if (int(told) if told else cores()) > usable:
+    omp_threads = os.environ.get("OMP_NUM_THREADS", "")
+    text = f"{usable} of {os.cpu_count()} processors{f', OMP_NUM_THREADS={omp_threads}' if omp_threads else ''}"
+    if omp_threads and (not omp_threads.isdecimal() or int(omp_threads) < 1):
+        return Finding("threads", "bad", f"OMP_NUM_THREADS is {omp_threads!r}", f"export OMP_NUM_THREADS={usable}")
+    if (int(omp_threads) if omp_threads else cores()) > usable:
         return Finding("threads", "warn", f"{text}: more threads than processors", f"export OMP_NUM_THREADS={usable}")
     return Finding("threads", "ok", text)
 
@@ -251,8 +242,8 @@ def _place(name: str, folder: Path, mend: str) -> Finding:
         return Finding(name, "bad", f"{folder} cannot be written to", mend)
     free = shutil.disk_usage(there).free
     state: State = "bad" if free < NO_ROOM else "warn" if free < LITTLE_ROOM else "ok"
-    kept = f", holds {_size(_bytes(folder))}" if name == "cache" and folder.is_dir() else ""
-    return Finding(name, state, f"{_size(free)} free in {folder}{kept}", "" if state == "ok" else mend)
+    content = f", holds {_size(_bytes(folder))}" if name == "cache" and folder.is_dir() else ""
+    return Finding(name, state, f"{_size(free)} free in {folder}{content}", "" if state == "ok" else mend)
 
 
 def _bytes(folder: Path) -> int:
@@ -305,7 +296,7 @@ def _data(data_root: DataRoot | None) -> Iterator[Finding]:
     except HumanbenchError as error:
         yield Finding("data", "bad", str(error), "mend the file that the sentence names, or take it away")
         return
-    found = {}
+    present = {}
     for name, card in known.items():
         try:
             folder = root.folder(name)
@@ -313,16 +304,16 @@ def _data(data_root: DataRoot | None) -> Iterator[Finding]:
             yield Finding("data", "bad", str(error), f"mend datasets.{name}.root, or take it away")
             continue
         if folder.is_dir() and any(folder.iterdir()):
-            found[name] = card
-    evaluated = sum(card.evaluation is not None for card in found.values())
+            present[name] = card
+    evaluated = sum(card.evaluation is not None for card in present.values())
     missing = "" if Path(root).is_dir() else ", a folder that is not there"
-    text = f"{len(found)} datasets under {root}{missing}"
-    if not found:
+    text = f"{len(present)} datasets under {root}{missing}"
+    if not present:
         mend = "`humanbench datasets show ID` says how to get one; without data: --suite mini"
         yield Finding("data", "warn", f"{text} ($HUMANBENCH_DATA, --data-root)", mend)
         return
     total = sum(card.evaluation is not None for card in known.values())
-    yield Finding("data", "ok", f"{text}: {', '.join(sorted(found))}; {evaluated} of the {total} that are evaluated")
+    yield Finding("data", "ok", f"{text}: {', '.join(sorted(present))}; {evaluated} of the {total} that are evaluated")
 
 
 def _hub() -> Finding:

@@ -22,8 +22,8 @@ def shown(text: str, longest: int = LONGEST) -> str:
     """
     if text.isprintable() and "  " not in text and text == text.strip() and len(text) <= longest:
         return text  # nearly always
-    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
-    line = " ".join(kept.split())
+    visible = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
+    line = " ".join(visible.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 

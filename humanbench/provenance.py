@@ -31,12 +31,12 @@ PACKAGES = (
 
 def packages() -> dict[str, str]:
     """Versions of what is installed of `PACKAGES`, and of packages that bring tasks, datasets, regimes …"""
-    found = {name: version for name in PACKAGES if (version := _version(name))}
+    versions = {name: version for name in PACKAGES if (version := _version(name))}
     groups = [group for group in metadata.entry_points().groups if group.startswith("humanbench.")]
     for point in (point for group in groups for point in metadata.entry_points(group=group)):
         if point.dist is not None:
-            found[point.dist.name] = point.dist.version
-    return dict(sorted(found.items()))
+            versions[point.dist.name] = point.dist.version
+    return dict(sorted(versions.items()))
 
 
 @cache
@@ -57,14 +57,16 @@ def git_state() -> tuple[str | None, bool | None]:
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None, None
-    commit = _git(here, "rev-parse", "HEAD")
-    status = _git(here, "status", "--porcelain", "--untracked-files=no")
+    git = ["git", "-C", str(here)]
+    commit = answer([*git, "rev-parse", "HEAD"], 30)
+    status = answer([*git, "status", "--porcelain", "--untracked-files=no"], 30)
     return (commit, bool(status)) if commit is not None and status is not None else (None, None)
 
 
-def _git(folder: Path, *args: str) -> str | None:
+def answer(command: list[str], patience: float) -> str | None:
+    """What a program prints; None where it is not there, fails, or takes longer than so many seconds."""
     try:
-        done = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

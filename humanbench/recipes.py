@@ -210,15 +210,15 @@ def load_recipe(
     """
     tables = _tables(card.task)
     layers = [tables["default"], tables.get("regime", {}).get(regime, {})]
-    layers += _dataset_layers(tables, card.id, regime)
+    layers += _in_regime(tables.get("dataset", {}).get(card.id, {}), regime)
     if suite == "mini":
         mini = tables.get("suite", {}).get("mini", {})
-        layers += [_without(mini), mini.get("regime", {}).get(regime, {}), *_dataset_layers(mini, card.id, regime)]
+        layers += [*_in_regime(mini, regime), *_in_regime(mini.get("dataset", {}).get(card.id, {}), regime)]
     if variant is not None:
         layers += _variant(card, tables, variant, regime)
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = _layered(merged, _without(layer))
+        merged = _layered(merged, {key: value for key, value in layer.items() if key not in _NO_SECTIONS})
     for key, value in (overrides or {}).items():
         merged = _layered(merged, _nested(card, merged, key, value))
     if regime in REGIMES and not REGIMES[regime].in_paper:
@@ -245,13 +245,13 @@ def check_options(overrides: Iterable[str], **sections: Section) -> None:
             sections[section].check_key(key, f"--set {override}")
 
 
-def _dataset_layers(tables: Mapping[str, Any], dataset: str, regime: str) -> list[dict[str, Any]]:
-    table = tables.get("dataset", {}).get(dataset, {})
-    return [_without(table), table.get("regime", {}).get(regime, {})]
+_NO_SECTIONS = ("regime", "dataset", "only", "regimes", "without")
+"""Keys of a table that say when it, or another table in it, holds."""
 
 
-def _without(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in table.items() if k not in ("regime", "dataset", "only", "regimes", "without")}
+def _in_regime(table: dict[str, Any], regime: str) -> list[dict[str, Any]]:
+    """What a table changes, and what it changes in a regime."""
+    return [table, table.get("regime", {}).get(regime, {})]
 
 
 def head_variant(task: str, regime: str, head: str) -> str | None:
@@ -309,11 +309,8 @@ def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str, regime:
     """What a variant changes, and what it changes in this regime."""
     known = tables.get("variant", {})
     if variant not in known and variant in execution_modes():
-        nested: dict[str, Any] = {}
-        for key, value in changes((variant,)).items():
-            section, _, name = key.partition(".")
-            nested.setdefault(section, {})[name] = value
-        return [nested]
+        settings = ((key.partition("."), value) for key, value in changes((variant,)).items())
+        return [{section: {name: value}} for (section, _, name), value in settings]
     if variant not in known:
         raise RecipeError(f"{card.task} has no recipe variant {variant!r}{nearest(variant, list(known))}")
     only = known[variant].get("only", ())
@@ -325,7 +322,7 @@ def _variant(card: DatasetCard, tables: Mapping[str, Any], variant: str, regime:
         raise RecipeError(
             f"the recipe variant {variant!r} of {card.task} is for the protocols {', '.join(fitting)}, not for {regime}"
         )
-    return [_without(table), table.get("regime", {}).get(regime, {})]
+    return _in_regime(table, regime)
 
 
 def _fitting(variant: Mapping[str, Any]) -> list[str]:

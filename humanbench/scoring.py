@@ -26,20 +26,12 @@ from humanbench.schema import Number as Number
 from humanbench.schema import Record
 from humanbench.shown_tables import ShownTable, ShowsTables
 from humanbench.stats import RESAMPLES, bootstrap
+from humanbench.stats import Metric as Metric
 from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Metric(Record):
-    """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
-
-    value: Number
-    low: Number
-    high: Number
-    n: Annotated[int, Field(ge=0, le=10**12)]
 
 
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -142,17 +134,12 @@ def score(
     not fit.
     """
     of = scored(dataset, predictions, data_root, split, subset)
-    card, evaluation, scores = of.card, of.evaluation, of.scores
+    scores = of.scores
     return ScoreReport(
-        dataset=card.id,
-        split=of.split,
-        main=of.main,
-        metrics=_metrics(evaluation, scores, seed, resamples),
-        predictions_sha256=of.sha256,
+        **of.facts(),
+        metrics=_metrics(of.evaluation, scores, seed, resamples),
         humanbench=__version__,
         unit=scores.unit,
-        synthetic=of.synthetic,
-        subset=of.subset,
         info={name: _plain(value) for name, value in scores.info.items() if np.ndim(value) == 0},
         reliability=_reliability(scores),
     )
@@ -170,23 +157,24 @@ class ScoredPredictions:
     sha256: str
 
     @property
-    def split(self) -> str:
-        return "+".join(self.tables)
-
-    @property
     def synthetic(self) -> bool:
         return bool(next(iter(self.tables.values())).attrs["synthetic"])
-
-    @property
-    def subset(self) -> str | None:
-        """The name of the list of ids that the tables were cut to."""
-        found: str | None = next(iter(self.tables.values())).attrs["subset"]
-        return found
 
     @property
     def main(self) -> str:
         """The card's main metric, or the first of a split that has another one."""
         return self.evaluation.main if self.evaluation.main in self.scores else next(iter(self.scores))
+
+    def facts(self) -> dict[str, Any]:
+        """What a report says of them; `subset` is the name of the list of ids that the tables were cut to."""
+        return {
+            "dataset": self.card.id,
+            "split": "+".join(self.tables),
+            "main": self.main,
+            "synthetic": self.synthetic,
+            "subset": next(iter(self.tables.values())).attrs["subset"],
+            "predictions_sha256": self.sha256,
+        }
 
 
 def scored(
@@ -231,8 +219,8 @@ def scored_against(card: DatasetCard, tables: dict[str, pd.DataFrame], path: Pat
 
 def _named(error: HumanbenchError, name: str, where: str) -> str:
     """The sentence of an error with what it is about in front, where it does not say so itself."""
-    said = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))
-    return str(error) if said else f"{where}: {error}"
+    mention = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", str(error))
+    return str(error) if mention else f"{where}: {error}"
 
 
 def _evaluation(card: DatasetCard) -> Evaluation:
@@ -264,7 +252,7 @@ def _metrics(evaluation: Evaluation, scores: Scores, seed: int, resamples: int) 
     intervals = bootstrap(scores, np.random.default_rng(seed), resamples, progress)
     order = [name for name in evaluation.report if name in intervals]
     order += [name for name in intervals if name not in order]
-    return {name: Metric(**vars(intervals[name])) for name in order}
+    return {name: intervals[name] for name in order}
 
 
 def _reliability(scores: Scores) -> dict[str, Reliability]:

@@ -8,26 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import tee
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from humanbench.arrays import Floats
 from humanbench.metrics.scores import Scores
+from humanbench.schema import Number, Record
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A value, its interval [low, high], and the number of units it was measured on."""
+class Metric(Record):
+    """A metric's value, its 95 % bootstrap interval, and the number of units (queries, people, images) behind it."""
 
-    value: float
-    low: float
-    high: float
-    n: int
+    value: Number
+    low: Number
+    high: Number
+    n: Annotated[int, Field(ge=0, le=10**12)]
 
 
 def bootstrap(
@@ -35,7 +36,7 @@ def bootstrap(
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
     progress: Callable[[range], Iterable[int]] = iter,
-) -> dict[str, Interval]:
+) -> dict[str, Metric]:
     """The 95 % percentile bootstrap interval of every metric: units are drawn with replacement `resamples` times.
 
     Of the values that are `Scores.centred` the draws are moved by what they lie above the value on average.
@@ -48,14 +49,14 @@ def bootstrap(
     for row, again in enumerate(scores.resampled(draws, list(values))):
         drawn[row] = again
     tail = (1 - CONFIDENCE) / 2
-    found = {}
+    intervals = {}
     for (name, value), column in zip(values.items(), drawn.T, strict=True):
         defined = column[~np.isnan(column)]
         if name in scores.centred and len(defined):
             defined = np.maximum(defined + value - np.nanmean(column), 0.0)
         low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
-        found[name] = Interval(value, float(low), float(high), scores.n)
-    return found
+        intervals[name] = Metric(value=value, low=float(low), high=float(high), n=scores.n)
+    return intervals
 
 
 def paired_draws(
@@ -71,10 +72,10 @@ def paired_draws(
             raise ValueError(f"not paired: {first.n} x {first.unit} against {other.n} x {other.unit}")
     every = (*base, *new)
     draws = tee((rng.integers(0, first.n, first.n) for _ in range(resamples)), len(every))
-    values = [one.resampled(own, metrics) for one, own in zip(every, draws, strict=True)]
+    values = [one.resampled(units, metrics) for one, units in zip(every, draws, strict=True)]
     drawn = np.full((resamples, len(metrics)), math.nan)
-    for row, found in enumerate(zip(*values, strict=True)):
-        drawn[row] = _mean(found[len(base) :]) - _mean(found[: len(base)])
+    for row, trainings in enumerate(zip(*values, strict=True)):
+        drawn[row] = _mean(trainings[len(base) :]) - _mean(trainings[: len(base)])
     return drawn
 
 

@@ -38,7 +38,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "config.toml").write_text("")
     monkeypatch.setenv("HUMANBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Disk(FREE, 0, FREE))
-    monkeypatch.setattr(doctor, "_answer", lambda command: "")
+    monkeypatch.setattr(doctor, "answer", lambda command, patience: "")
     monkeypatch.setattr(doctor, "_quota", lambda: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
 
@@ -116,7 +116,7 @@ def test_the_gpu_and_the_build_of_torch_are_held_against_each_other(
     monkeypatch: pytest.MonkeyPatch, built: str | None, devices: str, state: str, said: str
 ) -> None:
     answers = {"nvidia-smi": "NVIDIA H100, 81559 MiB, 570.1", sys.executable: f"a warning\n{devices}"}
-    monkeypatch.setattr(doctor, "_answer", lambda command: answers[command[0]])
+    monkeypatch.setattr(doctor, "answer", lambda command, patience: answers[command[0]])
     monkeypatch.setattr(doctor, "_cuda_of_torch", lambda: built)
     one = found("device")
     assert one.state == state

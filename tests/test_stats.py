@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from humanbench.metrics.scores import Scores
-from humanbench.stats import Interval, bootstrap, paired_draws
+from humanbench.stats import Metric, bootstrap, paired_draws
 
 
 def mean_scores(values: NDArray[np.float64]) -> Scores:
@@ -27,11 +27,14 @@ def rare_scores(n: int) -> Scores:
     return Scores(None, lambda _, c: {"rare": 1.0 if c[0] else math.nan, "never": math.nan}, n=n, unit="image")
 
 
-def paired_difference(base: Scores, new: Scores, rng: np.random.Generator) -> dict[str, Interval]:
+def paired_difference(base: Scores, new: Scores, rng: np.random.Generator) -> dict[str, Metric]:
     """Intervals of `new - base` for every metric that both have."""
     names = [name for name in base if name in new]
     ends = np.quantile(paired_draws([base], [new], names, rng, 1000), [0.025, 0.975], axis=0)
-    return {name: Interval(new[name] - base[name], *ends[:, i], base.n) for i, name in enumerate(names)}
+    return {
+        name: Metric(value=new[name] - base[name], low=ends[0, i], high=ends[1, i], n=base.n)
+        for i, name in enumerate(names)
+    }
 
 
 def test_interval_of_a_mean_is_scipys() -> None:

@@ -47,8 +47,8 @@ def _show_warning(message: Warning | str, category: type[Warning], *rest: Any, *
 
 def one_line(text: str) -> str:
     """A sentence on one line, whatever was quoted in it: a second line could be read as a command by a CI system."""
-    kept = "".join(c if c.isprintable() else " " for c in text)
-    return kept if kept == text else " ".join(kept.split())
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return printable if printable == text else " ".join(printable.split())
 
 
 INTERRUPTED = 130
@@ -72,8 +72,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _VERBS and not args[0].startswith("-"):
             ctx.fail(f"No such command {args[0]!r}{nearest(args[0], list(_VERBS))}")
-        found: tuple[str | None, click.Command | None, list[str]] = super().resolve_command(ctx, args)
-        return found
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

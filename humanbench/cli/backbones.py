@@ -85,19 +85,15 @@ def _seen(card: BackboneCard) -> str:
     return ", ".join(names)
 
 
-def _all_seen(card: BackboneCard) -> str:
-    names = card.datasets()
-    return "undisclosed" if names is None else ", ".join(names) or "nothing"
-
-
 def _page(card: BackboneCard) -> str:
     """The card in plain text."""
-    own = ", ".join(f"{key}={value!r}" for key, value in card.architecture.arguments.items())
+    datasets = card.datasets()
+    arguments = ", ".join(f"{key}={value!r}" for key, value in card.architecture.arguments.items())
     fields = {
-        "network": f"{card.architecture.timm or card.architecture.builder}{f' ({own})' if own else ''}",
+        "network": f"{card.architecture.timm or card.architecture.builder}{f' ({arguments})' if arguments else ''}",
         "paper": f"{card.paper.title} ({card.paper.venue} {card.paper.year})",
         "licence": card.licence,
-        "pretrained": _all_seen(card),
+        "pretrained": "undisclosed" if datasets is None else ", ".join(datasets) or "nothing",
         "mean, std": f"{card.mean}, {card.std}" if card.mean else "timm's for the network",
         "resizing": card.interpolation or "timm's for the network",
     }

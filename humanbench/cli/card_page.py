@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
 
 from humanbench.cards import DatasetCard, ReadFrom, Split
 from humanbench.data.samples import dataset_folder
@@ -39,7 +38,7 @@ def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
     parts += [text for text in (_labels(card), _evaluation(card), _pretraining(card)) if text]
     for title, lines in (("Notes", card.notes), ("Unsure", card.unsure), ("Sources", card.sources)):
         if lines:
-            parts.append(f"{title}\n" + _bullets(lines))
+            parts.append("\n".join([title, *(wrapped("  - ", line) for line in lines)]))
     return "\n\n".join(parts)
 
 
@@ -64,10 +63,6 @@ def wrapped(first: str, text: str) -> str:
 def _fields(values: dict[str, str]) -> str:
     lines = [wrapped(f"  {name:<10}", value) for name, value in values.items() if value]
     return "\n".join(lines)
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(wrapped("  - ", line) for line in lines)
 
 
 def _splits(card: DatasetCard) -> str:

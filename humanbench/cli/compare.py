@@ -87,10 +87,10 @@ def show(report: Comparison) -> None:
         if together:
             rows = [(formats.together_row(one), styles.get(one.verdict, "")) for one in together]
             console.print(_table("", formats.TOGETHER, rows))
-        own = [(formats.average_row(average), "") for average in report.averages if average.board == board]
-        if own:
+        averages = [(formats.average_row(average), "") for average in report.averages if average.board == board]
+        if averages:
             head = ("mean over", "cells", "rank BASE", "rank NEW", "relative change")
-            console.print(_table("", head, own))
+            console.print(_table("", head, averages))
         if costs := formats.cost_rows(report, board):
             words = [f"{name} {base} → {new}" if base else name for name, _, base, new in costs]
             console.print(escape(f"cost, median of the cells: {'; '.join(words)}"), style="dim", soft_wrap=True)

@@ -26,16 +26,16 @@ def command(hub: bool, data_root: DataRoot | None, as_json: bool) -> None:
 
     from humanbench.doctor import findings
 
-    found = []
+    checks = []
     for one in findings(data_root, hub):
-        found.append(one)
+        checks.append(one)
         if not as_json:
             click.echo(f"{click.style(f'{one.state:<5}', fg=_COLOURS[one.state])}{one.name:<20}{one.text}")
             if one.mend:
                 click.echo(f"{'':<25}mend: {one.mend}")
-    bad = any(one.state == "bad" for one in found)
+    bad = any(one.state == "bad" for one in checks)
     if as_json:
-        print_json({"ok": not bad, "checks": [dataclasses.asdict(one) for one in found]})
+        print_json({"ok": not bad, "checks": [dataclasses.asdict(one) for one in checks]})
     if bad:
         raise SystemExit(1)
 

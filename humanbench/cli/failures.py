@@ -32,10 +32,10 @@ def command(datasets: str | None, as_json: bool, **options: Any) -> None:
     from humanbench.leaderboard.site.local_failures import write_failures
 
     names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
-    found = write_failures(datasets=names, **options)
-    for note in found.notes:
+    failures = write_failures(datasets=names, **options)
+    for note in failures.notes:
         click.echo(f"humanbench: {note}", err=True)
     if as_json:
-        print_json({"page": str(found.page), "cells": found.cells, "notes": found.notes})
+        print_json({"page": str(failures.page), "cells": failures.cells, "notes": failures.notes})
     else:
-        click.echo(found.page)
+        click.echo(failures.page)

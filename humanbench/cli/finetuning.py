@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.options import SEED, data_root_option
+from humanbench.cli.options import SEED, data_root_option, pretrained_on_option
 from humanbench.errors import HumanbenchError
 
 if TYPE_CHECKING:
@@ -36,11 +36,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--mean", metavar="R,G,B", help="Mean of the input, 0..1, or imagenet, clip, half."),
     click.option("--std", metavar="R,G,B", help="Standard deviation of the input, or imagenet, clip, half."),
     click.option("--interpolation", metavar="[bilinear|bicubic]", help="How pictures are resized."),
-    click.option(
-        "--pretrained-on", metavar="NAMES",
-        help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
-        "[default: as its card says]",
-    ),
+    pretrained_on_option,
     click.option(
         "--protocol", default="partial", show_default=True, metavar="NAME", cls=_ProtocolOption,
     ),

@@ -50,11 +50,11 @@ def command(run: str, predictions: str | None, datasets: str | None, as_json: bo
 
         names = [name.strip() for name in (datasets or "").split(",") if name.strip()]
         reports = []
-        for found in run_subgroups(run, names, **options):
-            if isinstance(found, SubgroupReport):
-                reports.append(found)
+        for report_or_reason in run_subgroups(run, names, **options):
+            if isinstance(report_or_reason, SubgroupReport):
+                reports.append(report_or_reason)
             else:
-                click.echo(f"humanbench: {found}", err=True)
+                click.echo(f"humanbench: {report_or_reason}", err=True)
         if not reports:
             raise HumanbenchError(f"{run}: no cell has groups that can be scored here")
         if as_json:

@@ -60,15 +60,15 @@ def build(
     site = build_from(runs, out, store, Path(data_root).expanduser() if data_root is not None else None)
     for text in site.left_out:
         click.echo(f"humanbench: {text}", err=True)
-    found = problems(site.folder) if check else []
+    faults = problems(site.folder) if check else []
     if as_json:
-        about = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
-        print_json(about | ({"problems": found} if check else {}))
+        document = {"index": str(site.front), "pages": site.pages, "entries": site.entries, "left_out": site.left_out}
+        print_json(document | ({"problems": faults} if check else {}))
     else:
-        for text in found:
+        for text in faults:
             click.echo(text)
         click.echo(site.front)
-    if found:
+    if faults:
         click.get_current_context().exit(1)
 
 
@@ -166,18 +166,18 @@ def rerun(
 
     from humanbench.leaderboard.submissions import rerun as rerunning
 
-    found = rerunning.find_entry(entry, _known(store))
-    for place in rerunning.strange_places(found, checkpoint):
-        click.echo(f"{found.id} names: {place}", err=True)
-    cells = rerunning.rerun(found, out or Path(f"runs/rerun-{found.id}"), checkpoint, **options)
+    board_entry = rerunning.find_entry(entry, _known(store))
+    for place in rerunning.strange_places(board_entry, checkpoint):
+        click.echo(f"{board_entry.id} names: {place}", err=True)
+    cells = rerunning.rerun(board_entry, out or Path(f"runs/rerun-{board_entry.id}"), checkpoint, **options)
     if as_json:
         documents = [vars(cell) | {"now": None if cell.now != cell.now else cell.now} for cell in cells]
         print_json(documents)
     else:
         for cell in cells:
-            said = cell.note or ("agrees" if cell.agrees else "differs")
+            verdict = cell.note or ("agrees" if cell.agrees else "differs")
             numbers = f"{cell.metric} {cell.before:.2f}, again {cell.now:.2f}"
-            click.echo(f"{cell.dataset} seed {cell.seed}: {numbers}: {said}")
+            click.echo(f"{cell.dataset} seed {cell.seed}: {numbers}: {verdict}")
     if not all(cell.agrees for cell in cells):
         click.get_current_context().exit(1)
 
@@ -196,17 +196,17 @@ def _said(place: Path) -> Path:
     return place
 
 
-def finish(report: SubmissionReport, about: Mapping[str, str | None], as_json: bool, indent: str = "  ") -> None:
+def finish(report: SubmissionReport, fields: Mapping[str, str | None], as_json: bool, indent: str = "  ") -> None:
     """Print what a check came to, and what was done after it; exit code 1 for a submission that is rejected."""
     import json
 
     from humanbench.leaderboard.submissions.rescore import summary
 
     if as_json:
-        click.echo(json.dumps({**about, **report.as_dict()}, indent=1, allow_nan=False))
+        click.echo(json.dumps({**fields, **report.as_dict()}, indent=1, allow_nan=False))
     else:
         click.echo(summary(report))
-        for name, value in about.items():
+        for name, value in fields.items():
             if value:
                 click.echo(f"{indent}{name}: {value}")
     if not report.ok:

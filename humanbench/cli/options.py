@@ -58,6 +58,13 @@ SCALE = FiniteRange(0, min_open=True)
 """How large a procedural copy is."""
 
 
+pretrained_on_option: Callable[[Any], Any] = click.option(
+    "--pretrained-on",
+    metavar="NAMES",
+    help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
+    "[default: as its card says]",
+)
+
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout and nothing else."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from humanbench.cli.leaderboard import finish
-from humanbench.cli.options import OneValue, data_options, following_options, json_option
+from humanbench.cli.options import OneValue, data_options, following_options, json_option, pretrained_on_option
 
 if TYPE_CHECKING:
     from humanbench.data_root import DataRoot
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), metavar="PATH", help="A .zip file, or a folder to make.")
 @click.option("--name", help="What the submission is called.  [default: backbone and regimes]")
 @click.option("--submitter", default="", help="Who submits it; shown on the entry's page.")
-@click.option(
-    "--pretrained-on",
-    metavar="NAMES",
-    help="What the backbone has seen: dataset ids and other names, with commas; or undisclosed, or nothing.  "
-    "[default: as its card says]",
-)
+@pretrained_on_option
 @click.option(
     "--card", metavar="CARD.toml", help="A card of the backbone that was written after the run; it names the row."
 )
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 @following_options
 @json_option
 def command(
-    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **about: Any
+    run: Path, out: Path | None, check: bool, place: str | None, data_root: DataRoot | None, as_json: bool, **facts: Any
 ) -> None:
     """Make a submission of RUN_DIR, after the check that the board makes. Exit code 1 if it would be rejected.
 
@@ -46,7 +41,7 @@ def command(
 
     if place is not None:
         repository(place)
-    with gathered(run, **about) as folder:
+    with gathered(run, **facts) as folder:
         report = check_submission(folder, data_root)
         report.source = str(run)
         done: dict[str, str] = {}

@@ -55,8 +55,8 @@ def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_jso
         number = f"{result.main} {result.value:.2f}"
         table.add_row(one.name, result.task, number, f"{result.trainable / 1e6:,.2f}", size)
     table.add_section()
-    kept = [one for one in listed if one.file is not None]
-    trained = f"{sum(one.result.trainable for one in kept) / 1e6:,.2f}"
-    total = f"{sum(one.size for one in kept) / 1e6:,.2f}"
-    table.add_row(f"{len(kept)} of {len(listed)} kept", "", "", trained, total, style="bold")
+    on_disk = [one for one in listed if one.file is not None]
+    trained = f"{sum(one.result.trainable for one in on_disk) / 1e6:,.2f}"
+    total = f"{sum(one.size for one in on_disk) / 1e6:,.2f}"
+    table.add_row(f"{len(on_disk)} of {len(listed)} kept", "", "", trained, total, style="bold")
     wide_console().print(table)

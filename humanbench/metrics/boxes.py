@@ -6,7 +6,7 @@ are strict; where a definition says "at least", the threshold is passed through 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,6 +25,12 @@ DetectionImage = Mapping[str, Any]
 Places = NDArray[np.int32]
 
 HIT, MISS, IGNORED = 1, 0, -1  # a detection is a true positive, a false positive, or counts as neither
+
+
+CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3
+"""Bins of the scores' calibration error, and the score from which a detection counts for it: a detector gives hundreds
+of boxes of hardly any score, whose bin would decide all."""
+NO_PROBABILITIES = "not given: scores lie outside 0 to 1"
 
 
 @dataclass(frozen=True)
@@ -96,21 +102,34 @@ class Curve:
         return self.image[~hit], before, self.image[hit]
 
     @property
+    def asked(self) -> Bools:
+        """Which detections have scores that count for the calibration."""
+        return self.scores >= CALIBRATED_FROM
+
+    @cached_property
+    def cases(self) -> calibration.Cases | None:
+        """Whether detections of score p are right in a share p: D-ECE of Küppers et al. (CVPR Workshops 2020), by score
+        alone. None where scores are no probabilities."""
+        if len(self.scores) and not (self.scores.min() >= 0 and self.scores.max() <= 1):
+            return None
+        image, one = self.image[self.asked].astype(np.int64), np.zeros(self.asked.sum(), np.int64)
+        hit, scores = self.hit[self.asked].astype(np.float64), self.scores[self.asked]
+        return calibration.cases(scores, hit, image, one, len(self.positives), 1, CALIBRATION_BINS)
+
+    def reliability(self) -> Mapping[str, ReliabilityBins]:
+        """The reliability curve of the scores."""
+        hit, one = self.hit[self.asked].astype(np.float64), np.zeros(self.asked.sum(), np.int64)
+        return calibration.reliability(self.scores[self.asked], hit, one, (), CALIBRATION_BINS)
+
+    def calibration_error(self, counts: Ints) -> dict[str, float]:
+        """D-ECE in percent; nothing where scores are no probabilities."""
+        return {} if self.cases is None else {"D-ECE": float(calibration.errors(self.cases, counts)[0])}
+
+    @property
     def errors(self) -> UnitErrors:
         """Percent of an image's people that its best detections, as many as there are people, do not find."""
         missed = 100.0 * (self.positives - self.first_hits)
         return UnitErrors(lambda: ratio(missed, self.positives), "people that are missed", "%")
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A curve summed up: `hits_at[i]` true positives where false positives per image pass reference `i` (all of them if
-    they never do), `area` under the precision-recall points (0-1), recall at the end (0-1), and number of positives."""
-
-    hits_at: Floats
-    area: float
-    recall: float
-    positives: int
 
 
 def flatten(images: Sequence[DetectionImage], key: str, columns: Sequence[str]) -> Rows:
@@ -242,66 +261,29 @@ def greedy_curve(det: Rows, pairs: Overlaps, ignorable: Bools, positives: Ints) 
     verdict = greedy_verdicts(pairs, ignorable, int(positives.sum()))
     counts = np.flatnonzero(verdict != IGNORED)
     order = counts[np.argsort(-det.values[counts, -1], kind="stable")]
-    found = np.bincount(det.image[verdict == HIT], minlength=len(positives))
+    hits = np.bincount(det.image[verdict == HIT], minlength=len(positives))
     place = np.arange(len(det.image)) - det.start[det.image]
-    first = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
+    first_hits = np.bincount(det.image[(verdict == HIT) & (place < positives[det.image])], minlength=len(positives))
     hit = (verdict[order] == HIT).astype(np.int8)
-    return Curve(det.image[order], hit, positives, found, first, det.values[order, -1])
-
-
-CALIBRATION_BINS, CALIBRATED_FROM = 20, 0.3
-"""Bins of the scores' calibration error, and the score from which a detection counts for it: a detector gives hundreds
-of boxes of hardly any score, whose bin would decide all."""
-NO_PROBABILITIES = "not given: scores lie outside 0 to 1"
-
-
-@dataclass(frozen=True)
-class ScoreCalibration:
-    """Whether detections of score p are right in a share p: D-ECE of Küppers et al. (CVPR Workshops 2020), by score
-    alone. `cases` is None where scores are no probabilities."""
-
-    cases: calibration.Cases | None
-    curves: Callable[[], Mapping[str, ReliabilityBins]] | None
-
-    @classmethod
-    def of(cls, curve: Curve) -> ScoreCalibration:
-        """Of the detections that count, ignored ones left out."""
-        if len(curve.scores) and not (curve.scores.min() >= 0 and curve.scores.max() <= 1):
-            return cls(None, None)
-        asked = curve.scores >= CALIBRATED_FROM
-        scores, right = curve.scores[asked], curve.hit[asked].astype(np.float64)
-        image = curve.image[asked].astype(np.int64)
-        one = np.zeros(len(scores), np.int64)
-        cases = calibration.cases(scores, right, image, one, len(curve.positives), 1, CALIBRATION_BINS)
-        return cls(cases, lambda: calibration.reliability(scores, right, one, (), CALIBRATION_BINS))
-
-    def values(self, counts: Ints) -> dict[str, float]:
-        """D-ECE in percent; nothing where scores are no probabilities."""
-        return {} if self.cases is None else {"D-ECE": float(calibration.errors(self.cases, counts)[0])}
-
-    @property
-    def info(self) -> dict[str, str]:
-        """A sentence where there is no value."""
-        return {} if self.cases else {"calibration": NO_PROBABILITIES}
+    return Curve(det.image[order], hit, positives, hits, first_hits, det.values[order, -1])
 
 
 def curve_scores(
     parts: Any,
     reduce: Reduce,
     curve: Curve,
-    certain: ScoreCalibration,
     info: Mapping[str, Any],
-    single: Single | None = None,
+    single: Single,
 ) -> Scores:
-    """The scores of images from their curve and its calibration."""
+    """The scores of images from their curve."""
     return Scores(
         parts,
         reduce,
         n=len(curve.positives),
         unit="image",
-        info={**info, **certain.info},
+        info={**info, **({"calibration": NO_PROBABILITIES} if curve.cases is None else {})},
         errors=curve.errors,
-        reliability=certain.curves,
+        reliability=None if curve.cases is None else curve.reliability,
         centred=("D-ECE",),
         single=single,
     )
@@ -338,17 +320,17 @@ def _lined_up(missed: Places, before: Places, right: Places, counts: Places, hit
 
 
 @compiled
-def _sweep(
-    false: Places, misses: int, positives: int, images: int, references: Floats, hits_at: Floats
-) -> tuple[float, float]:
+def _sweep(false: Places, misses: int, positives: int, images: int, references: Floats) -> tuple[Floats, float, float]:
+    """True positives where each reference is passed, area under the precision-recall points and last recall (0-1)."""
     fewest = fewest_beyond(references, images)
+    hits_at = np.empty(len(references))
     for r in range(len(references)):
         hits_at[r] = np.searchsorted(false, fewest[r]) if misses >= fewest[r] else len(false)
     steps = _trapezoids(false, positives)
     area = 0.0
     for h in range(len(steps)):
         area += steps[h]
-    return area, len(false) / positives
+    return hits_at, area, len(false) / positives
 
 
 @compiled(unchecked_division=True)
@@ -370,24 +352,18 @@ def _trapezoids(false: Places, positives: int) -> Floats:
     return steps
 
 
-def sweep(curve: Curve, counts: Ints, references: Floats) -> Sweep:
-    """Walk the curve with image `i` taken `counts[i]` times (copies of a detection follow one another).
+def curve_values(curve: Curve, counts: Ints, references: Floats) -> dict[str, float]:
+    """AP50, MR-2 and recall in percent, image `i` taken `counts[i]` times (copies of a detection follow one another).
 
-    `references` are rising false positives per image; reference `r` is passed at the first point above it. Without a
-    single real box everything is `nan`.
+    AP50 is the area under the precision-recall points. MR-2 is exp of the mean log miss rate at `references`, rising
+    false positives per image, of which each is passed at the first point above it (at the last one if never); 0 once
+    every box is found at some reference. Without a single real box everything is `nan`.
     """
     positives = int(counts @ curve.positives)
-    hits_at = np.full(len(references), np.nan)
     if positives == 0:
-        return Sweep(hits_at, float("nan"), float("nan"), 0)
+        return dict.fromkeys(("AP50", "MR-2", "recall"), float("nan"))
     false, misses = _lined_up(*curve.apart, counts.astype(np.int32), int(counts @ curve.hits))
-    area, recall = _sweep(false, misses, positives, int(counts.sum()), references, hits_at)
-    return Sweep(hits_at, area, recall, positives)
-
-
-def log_average_miss_rate(walk: Sweep) -> float:
-    """Percent: exp of the mean log of 1 - found / positives; 0 once every box is found at some reference."""
-    if walk.positives == 0:
-        return float("nan")
-    missed = 1.0 - walk.hits_at / walk.positives
-    return 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))
+    hits_at, area, recall = _sweep(false, misses, positives, int(counts.sum()), references)
+    missed = 1.0 - hits_at / positives
+    miss_rate = 0.0 if (missed <= 0).any() else float(100 * np.exp(np.log(missed).mean()))
+    return {"AP50": 100 * area, "MR-2": miss_rate, "recall": 100 * recall}

@@ -51,15 +51,15 @@ def cases(probabilities: Floats, observed: Floats, unit: Ints, part: Ints, units
     return Cases(gaps, asked, bins)
 
 
-def errors(found: Cases, counts: DrawCounts) -> Floats:
+def errors(sums: Cases, counts: DrawCounts) -> Floats:
     """The calibration error of each part in percent, unit `i` drawn `counts[i]` times; `nan` without a case.
 
     A row of counts for each of several draws gives a row of errors for each.
     """
     weights = np.atleast_2d(counts).astype(np.float64)
-    gaps = np.ascontiguousarray(np.abs(found.gaps @ weights.T).T)
-    total = gaps.reshape(len(weights), -1, found.bins).sum(axis=2)
-    asked = weights @ found.asked
+    gaps = np.ascontiguousarray(np.abs(sums.gaps @ weights.T).T)
+    total = gaps.reshape(len(weights), -1, sums.bins).sum(axis=2)
+    asked = weights @ sums.asked
     return ratio(100 * total, asked).reshape(*counts.shape[:-1], -1)
 
 
@@ -77,11 +77,11 @@ def reliability(
 ) -> dict[str, ReliabilityBins]:
     """The curve of all cases together (`ALL`) and of each named part, cases as in `cases`."""
     where = bin_of(probabilities, bins)
-    found = {ALL: _curve(probabilities, observed, where, bins)}
+    curves = {ALL: _curve(probabilities, observed, where, bins)}
     for number, name in enumerate(names):
         chosen = part == number
-        found[name] = _curve(probabilities[chosen], observed[chosen], where[chosen], bins)
-    return found
+        curves[name] = _curve(probabilities[chosen], observed[chosen], where[chosen], bins)
+    return curves
 
 
 def _curve(probabilities: Floats, observed: Floats, where: Ints, bins: int) -> ReliabilityBins:

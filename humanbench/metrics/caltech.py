@@ -65,8 +65,7 @@ def caltech(images: Sequence[boxes.DetectionImage], subset: str = "heavy") -> Sc
     pairs = boxes.overlaps(detected, people, OVERLAP, 0.0)
     curve = boxes.greedy_curve(det, pairs, boxes.covered(detected, regions, OVERLAP, 0.0), positives)
     info = {"people": int(positives.sum()), "subset": subset}
-    certain = boxes.ScoreCalibration.of(curve)
-    return boxes.curve_scores((curve, certain), _reduce, curve, certain, info)
+    return boxes.curve_scores(curve, _reduce, curve, info, single={})
 
 
 def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
@@ -82,10 +81,9 @@ def caltech_paper(images: Sequence[boxes.DetectionImage]) -> Scores:
     return Scores(scores.parts, _reduce_paper, n=scores.n, unit=scores.unit, info=scores.info, errors=scores.errors)
 
 
-def _reduce(parts: tuple[boxes.Curve, boxes.ScoreCalibration], counts: Ints) -> dict[str, float]:
-    curve, certain = parts
-    walk = boxes.sweep(curve, counts, REFERENCES)
-    return {"MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall} | certain.values(counts)
+def _reduce(curve: boxes.Curve, counts: Ints) -> dict[str, float]:
+    values = boxes.curve_values(curve, counts, REFERENCES)
+    return {"MR-2": values["MR-2"], "recall": values["recall"]} | curve.calibration_error(counts)
 
 
 def _reduce_paper(parts: CrowdParts, counts: Ints) -> dict[str, float]:

@@ -30,7 +30,6 @@ class CrowdParts:
 
     curve: boxes.Curve
     jaccard: JaccardCounts | None
-    calibration: boxes.ScoreCalibration | None = None
 
 
 def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> Scores:
@@ -65,10 +64,12 @@ def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> 
         _check_scores(images, det)
         hidden = boxes.covered(people, regions, OVERLAP, EPSILON)
         counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
-    certain = boxes.ScoreCalibration.of(curve)
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
-    single = {name: lambda parts, counts, name=name: _of_curve(parts, counts)[name] for name in ("AP50", "MR-2")}
-    return boxes.curve_scores(CrowdParts(curve, counts, certain), reduce_crowd, curve, certain, info, single)
+    single = {
+        name: lambda parts, counts, name=name: boxes.curve_values(parts.curve, counts, REFERENCES)[name]
+        for name in ("AP50", "MR-2")
+    }
+    return boxes.curve_scores(CrowdParts(curve, counts), reduce_crowd, curve, info, single)
 
 
 def crowd_verdicts(image: boxes.DetectionImage) -> NDArray[np.int8]:
@@ -97,15 +98,10 @@ def _clipped(
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:
     """The values of a draw of images, `counts[i]` times image `i`."""
-    of_curve = _of_curve(parts, counts)
+    of_curve = boxes.curve_values(parts.curve, counts, REFERENCES)
     recall = of_curve.pop("recall")
     jaccard = {} if parts.jaccard is None else {"JI": jaccard_index(parts.jaccard, counts)}
-    return of_curve | jaccard | {"recall": recall} | (parts.calibration.values(counts) if parts.calibration else {})
-
-
-def _of_curve(parts: CrowdParts, counts: Ints) -> dict[str, float]:
-    walk = boxes.sweep(parts.curve, counts, REFERENCES)
-    return {"AP50": 100 * walk.area, "MR-2": boxes.log_average_miss_rate(walk), "recall": 100 * walk.recall}
+    return of_curve | jaccard | {"recall": recall} | parts.curve.calibration_error(counts)
 
 
 def _check_scores(images: Sequence[boxes.DetectionImage], det: boxes.Rows) -> None:

@@ -77,8 +77,8 @@ def direction(metric: str) -> Direction:
     if (ours := _in(_FAMILIES, metric)) is not None:
         return ours
     elsewhere = _from_elsewhere(tuple(sys.path))
-    if (found := _in(elsewhere, metric)) is not None:
-        return found
+    if (theirs := _in(elsewhere, metric)) is not None:
+        return theirs
     known = [*_FAMILIES, *elsewhere]
     raise HumanbenchError(f"no metric is called {metric!r}{nearest(metric, known)}")
 

@@ -101,13 +101,13 @@ def group_numbers(
     for row in progress(range(resamples)):
         index = rng.integers(0, units, units)
         drawn[row] = [group_value(group, index, metric) for group in shown]
-    found = {
+    intervals = {
         group.name: (float(value), *_ends(drawn[:, place]))
         for place, (group, value) in enumerate(zip(shown, values, strict=True))
     }
     numbers = []
     for group in grouping.groups:
-        value, low, high = found.get(group.name, (math.nan,) * 3)
+        value, low, high = intervals.get(group.name, (math.nan,) * 3)
         numbers.append(GroupValue(name=group.name, n=group.n, value=value, low=low, high=high))
     return numbers, _gap([group.name for group in shown], values, drawn)
 

@@ -125,15 +125,13 @@ def _pair(pred: ArrayLike, gt: ArrayLike, counted: Bools) -> tuple[Floats, Float
         )
     if points.shape != truth.shape:
         raise PredictionError(f"predictions have the shape {points.shape}, the ground truth {truth.shape} (N x K x 2)")
-    if not np.isfinite(points).all():
-        person, joint, _ = np.argwhere(~np.isfinite(points))[0]
-        raise PredictionError(f"the prediction of joint {joint} of person {person} is not a finite number")
     truth = np.where(counted[:, :, None], truth, 0.0)
-    if not np.isfinite(truth).all():
-        person, joint, _ = np.argwhere(~np.isfinite(truth))[0]
-        raise DataError(f"the ground truth of joint {joint} of person {person} is not a finite number")
-    if (person := beyond(np.where(counted[:, :, None], points, 0.0))) is not None:
-        raise PredictionError(f"the prediction of person {person} has a joint beyond {LARGEST:g}, outside any picture")
-    if (person := beyond(truth)) is not None:
-        raise DataError(f"the ground truth of person {person} has a joint beyond {LARGEST:g}, outside any picture")
+    sides = (("prediction", points, PredictionError), ("ground truth", truth, DataError))
+    for name, places, error in sides:
+        if not np.isfinite(places).all():
+            person, joint, _ = np.argwhere(~np.isfinite(places))[0]
+            raise error(f"the {name} of joint {joint} of person {person} is not a finite number")
+    for name, places, error in sides:
+        if (person := beyond(np.where(counted[:, :, None], places, 0.0))) is not None:
+            raise error(f"the {name} of person {person} has a joint beyond {LARGEST:g}, outside any picture")
     return points, truth

@@ -97,7 +97,8 @@ def keypoint_ap(
     people = _read_people(ground_truth["annotations"], frame, from_box=area == "box")
     given = detections if isinstance(detections, PoseDetections) else _stacked(detections, len(sigma))
     group = _groups(given, frame)
-    known = _known_by_score(given, group)
+    order = np.argsort(-given.score, kind="stable")
+    known = order[group[order] >= 0]  # of known categories, best first, equal scores in the order given
     ranked = _with_keypoint_scores(given, known) if area == "box" else known
     best = _best_of_each_group(given, group, ranked)
     status = oks.match(people, best, (2 * sigma) ** 2, THRESHOLDS, AREAS)
@@ -127,10 +128,10 @@ def _errors(people: oks.GroundTruthPoses, detected: oks.RankedPoses, status: NDA
     wanted = np.bincount(counted % max(images, 1), minlength=images)
     by_group = np.bincount(counted, minlength=int(detected.group.max(initial=0)) + 1)
     place = np.arange(len(detected.group)) - np.searchsorted(detected.group, detected.group)
-    kept = place < by_group[detected.group]
-    right = ((status == oks.RIGHT) & kept).mean(axis=0) if len(detected.group) else np.zeros(0)
-    found = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
-    return np.asarray(100 * (1 - ratio(found, wanted)))
+    among_best = place < by_group[detected.group]
+    right = ((status == oks.RIGHT) & among_best).mean(axis=0) if len(detected.group) else np.zeros(0)
+    hits = np.bincount(detected.group % max(images, 1), weights=right, minlength=images)
+    return np.asarray(100 * (1 - ratio(hits, wanted)))
 
 
 def _frame(ground_truth: Mapping[str, Any], keypoints: int) -> _Frame:
@@ -187,12 +188,6 @@ def _groups(detections: PoseDetections, frame: _Frame) -> Ints:
         return image
     category = np.array([frame.categories.get(id_, -1) for id_ in detections.category_id], np.int64)
     return np.where(category < 0, -1, category * len(frame.images) + image)
-
-
-def _known_by_score(detections: PoseDetections, group: Ints) -> Ints:
-    """The detections of known categories, best first, equal scores in the order given."""
-    order = np.argsort(-detections.score, kind="stable")
-    return order[group[order] >= 0]
 
 
 def _detection_areas(detections: PoseDetections) -> Floats:
@@ -291,8 +286,8 @@ def _rank(
     order = np.argsort(-detected.score[rows], kind="stable")
     counted = ~(people.ignore | oks.outside(people.area, AREAS))
     numbers = [np.bincount(people.group[row], minlength=last)[first:last] for row in counted]
-    found = oks.verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
-    return _Ranked(found, np.stack(numbers))
+    verdicts = oks.verdicts(status[:, :, rows][:, :, order], detected.group[rows][order] - first)
+    return _Ranked(verdicts, np.stack(numbers))
 
 
 def _reduce(parts: tuple[_Ranked, ...], counts: DrawCounts) -> dict[str, float]:

@@ -180,11 +180,11 @@ def verdicts(status: Outcomes, image: Ints) -> Verdicts:
     )
 
 
-def first_range(found: Verdicts) -> Verdicts:
+def first_range(verdicts: Verdicts) -> Verdicts:
     """Those of the first range of area alone."""
-    usual, steps = slice(found.usual_first[1]), slice(found.first[0, -1])
-    steps_of = (found.image[steps], found.before[steps], found.change[steps], found.right[steps])
-    return Verdicts(found.usual_image[usual], found.usual_first[:2], found.first[:1], *steps_of)
+    usual, steps = slice(verdicts.usual_first[1]), slice(verdicts.first[0, -1])
+    steps_of = (verdicts.image[steps], verdicts.before[steps], verdicts.change[steps], verdicts.right[steps])
+    return Verdicts(verdicts.usual_image[usual], verdicts.usual_first[:2], verdicts.first[:1], *steps_of)
 
 
 @compiled
@@ -206,33 +206,33 @@ def _interpolated(right: Ints, counted: Ints, n: int, needed: Ints, out: Floats)
 
 
 @compiled
-def average_precision(found: Verdicts, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
+def average_precision(verdicts: Verdicts, weights: Ints, people: Ints, recalls: Floats) -> tuple[Floats, Floats]:
     """Interpolated precision (ranges x thresholds x recalls) and final recall (ranges x thresholds), fractions.
 
     `weights`: how often each image counts; `people` per range: how many there are, counted so.
     """
-    areas, thresholds = len(found.first), found.first.shape[1] - 1
+    areas, thresholds = len(verdicts.first), verdicts.first.shape[1] - 1
     precision = np.zeros((areas, thresholds, len(recalls)))
     recall = np.zeros((areas, thresholds))
-    usual = np.zeros(1 + np.diff(found.usual_first).max(), np.int64)
-    right = np.empty(1 + len(found.image), np.int64)
-    counted = np.empty(1 + len(found.image), np.int64)
+    usual = np.zeros(1 + np.diff(verdicts.usual_first).max(), np.int64)
+    right = np.empty(1 + len(verdicts.image), np.int64)
+    counted = np.empty(1 + len(verdicts.image), np.int64)
     for a in range(areas):
         if people[a] == 0:
             continue
-        start = found.usual_first[a]
-        for i in range(found.usual_first[a + 1] - start):
-            usual[i + 1] = usual[i] + weights[found.usual_image[start + i]]
+        start = verdicts.usual_first[a]
+        for i in range(verdicts.usual_first[a + 1] - start):
+            usual[i + 1] = usual[i] + weights[verdicts.usual_image[start + i]]
         needed = fewest_beyond(np.nextafter(recalls, -np.inf), people[a])
         for t in range(thresholds):
             n = hits = more = 0
-            for step in range(found.first[a, t], found.first[a, t + 1]):
-                weight = weights[found.image[step]]
-                more += weight * found.change[step]
-                hits += weight * found.right[step]
+            for step in range(verdicts.first[a, t], verdicts.first[a, t + 1]):
+                weight = weights[verdicts.image[step]]
+                more += weight * verdicts.change[step]
+                hits += weight * verdicts.right[step]
                 right[n] = hits
-                counted[n] = usual[found.before[step]] + more
-                n += (weight * found.right[step]) > 0
+                counted[n] = usual[verdicts.before[step]] + more
+                n += (weight * verdicts.right[step]) > 0
             if n:
                 recall[a, t] = right[n - 1] / people[a]
                 _interpolated(right, counted, n, needed, precision[a, t])

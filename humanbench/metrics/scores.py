@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -77,6 +77,7 @@ class ReliabilityBins:
         return sum(each) / sum(self.n) if self.n else math.nan
 
 
+@dataclass(eq=False, repr=False)
 class Scores(Mapping[str, float]):
     """Metric values by name (percent 0-100 unless the metric says otherwise; `nan` where undefined).
 
@@ -88,7 +89,8 @@ class Scores(Mapping[str, float]):
     probabilities were scored; resamples carry neither. `centred` are values that few units move in one direction, as
     they do a calibration error: what their resamples have too much on average is taken off their intervals. `single`
     holds a reduction of its own for each value that takes less work alone than with all others; it gives the same.
-    `info` says what a reader of the number must know (queries dropped, images without ground truth ...).
+    `info` says what a reader of the number must know (queries dropped, images without ground truth ...). `index`: of a
+    resample, which of the `n` units were drawn, and `n` is their number then.
 
     >>> import numpy as np
     >>> mean = lambda x, c: {"mean": float((x * c).sum() / c.sum())}
@@ -97,71 +99,60 @@ class Scores(Mapping[str, float]):
     ({'mean': 3.0}, 1.3333333333333333)
     """
 
-    def __init__(
-        self,
-        parts: Any,
-        reduce: Reduce,
-        *,
-        n: int,
-        unit: str,
-        info: Mapping[str, Any] | None = None,
-        errors: UnitErrors | None = None,
-        reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None,
-        centred: Collection[str] = (),
-        reduce_many: ReduceMany | None = None,
-        single: Single | None = None,
-        index: Ints | None = None,
-    ) -> None:
-        self.parts = parts
-        self.n = n if index is None else len(index)
-        self.unit = unit
-        self.info: Mapping[str, Any] = dict(info or {})
-        self._units = n
-        self._reduce = reduce
-        self._reduce_many = reduce_many
-        self._index = index
-        self.errors = errors
-        self.reliability = reliability
-        self.centred = frozenset(centred)
-        self._single: Single = single or {}
+    parts: Any
+    reduce: Reduce
+    _: KW_ONLY
+    n: int
+    unit: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    errors: UnitErrors | None = None
+    reliability: Callable[[], Mapping[str, ReliabilityBins]] | None = None
+    centred: Collection[str] = ()
+    reduce_many: ReduceMany | None = None
+    single: Single = field(default_factory=dict)
+    index: Ints | None = None
+
+    def __post_init__(self) -> None:
+        self._units = self.n
+        self.n = self.n if self.index is None else len(self.index)
+        self.info, self.single = dict(self.info or {}), self.single or {}  # packages may give None for nothing
+        self.centred = frozenset(self.centred)
 
     @cached_property
     def _values(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self._reduce(self.parts, self._counts()).items()}
+        return {name: float(value) for name, value in self.reduce(self.parts, self._counts()).items()}
 
     def _counts(self) -> DrawCounts:
-        if self._index is None:
+        if self.index is None:
             return np.ones(self._units, np.int64)
-        return np.bincount(self._index, minlength=self._units).astype(np.int64)
+        return np.bincount(self.index, minlength=self._units).astype(np.int64)
 
     def only(self, name: str) -> float:
         """`self[name]` for callers that want no other value: computed alone where that takes less work."""
-        if name not in self._single:
+        if name not in self.single:
             return self[name]
-        return float(self._single[name](self.parts, self._counts()))
+        return float(self.single[name](self.parts, self._counts()))
 
     def resample(self, index: ArrayLike) -> Scores:
         """The scores of the units `index` (with repeats), numbered as in this object; raises IndexError outside."""
         chosen = np.asarray(index, dtype=np.int64).ravel()
         if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.n):
             raise IndexError(f"units are numbered 0..{self.n - 1}")
-        if self._index is not None:
-            chosen = self._index[chosen]
+        if self.index is not None:
+            chosen = self.index[chosen]
         return self._of(chosen)
 
     def for_draws(self) -> Scores:
         """The same without `errors` and `reliability`, which may hold all predictions."""
-        return self._of(self._index, self.centred)
+        return self._of(self.index, self.centred)
 
     def _of(self, index: Ints | None, centred: Collection[str] = ()) -> Scores:
         """What resamples are computed from, for these of all units."""
-        about: dict[str, Any] = {"n": self._units, "unit": self.unit, "info": self.info, "centred": centred}
-        ways: dict[str, Any] = {"reduce_many": self._reduce_many, "single": self._single}
-        return Scores(self.parts, self._reduce, index=index, **about, **ways)
+        return replace(self, n=self._units, index=index, centred=centred, errors=None, reliability=None)
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""
-        if self._reduce_many is None or self._index is not None:
+        if self.reduce_many is None or self.index is not None:
             for index in draws:
                 again = self.resample(index)
                 yield [again.only(names[0])] if len(names) == 1 else [again[name] for name in names]
@@ -170,7 +161,7 @@ class Scores(Mapping[str, float]):
         rest = iter(draws)
         while block := list(islice(rest, size)):
             counts = np.stack([np.bincount(index, minlength=self._units) for index in block]).astype(np.int64)
-            values = self._reduce_many(self.parts, counts)
+            values = self.reduce_many(self.parts, counts)
             yield from np.array([values[name] for name in names]).reshape(len(names), len(block)).T.tolist()
 
     def __getitem__(self, name: str) -> float:

@@ -112,14 +112,14 @@ def parsing(confusions: Iterable[ArrayLike], classes: int | Sequence[str]) -> Sc
 
 def _errors(rows: Any, classes: int) -> Floats:
     """100 - mIoU of each image alone; `nan` for one without a pixel that counts."""
-    found = np.full(rows.shape[0], np.nan)
+    errors = np.full(rows.shape[0], np.nan)
     for number in range(rows.shape[0]):
         table = rows[[number]].toarray().reshape(classes, classes)
         right, either = table.diagonal(), table.sum(axis=0) + table.sum(axis=1)
         seen = either > 0
         if seen.any():
-            found[number] = 100 - ratio(100.0 * right[seen], (either - right)[seen]).mean()
-    return found
+            errors[number] = 100 - ratio(100.0 * right[seen], (either - right)[seen]).mean()
+    return errors
 
 
 def _reduce(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, float]:
@@ -130,8 +130,8 @@ def _reduce(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, float
 def _reduce_many(parts: tuple[Any, list[str]], counts: DrawCounts) -> dict[str, Floats]:
     """As `_reduce`, of rows of counts; the confusions are added up for all draws in one pass over the images."""
     rows, names = parts
-    found = [_values(total, names) for total in np.ascontiguousarray((rows.T @ counts.T).T)]
-    return {name: np.array([one[name] for one in found]) for name in found[0]}
+    draws = [_values(total, names) for total in np.ascontiguousarray((rows.T @ counts.T).T)]
+    return {name: np.array([one[name] for one in draws]) for name in draws[0]}
 
 
 def _values(counted: Ints, names: list[str]) -> dict[str, float]:

@@ -96,13 +96,13 @@ def _typed(content: bytes, fields: Mapping[str, Numbers]) -> Columns:
     for start in range(0, len(raw), _BLOCK):
         block = decode(b"[" + b",".join(raw[start : start + _BLOCK]) + b"]")
         for name, field in present.items():
-            found = [getattr(one, name) for one in block]
+            column = [getattr(one, name) for one in block]
             if not field.size:
-                columns[name] += map(str, found)
+                columns[name] += map(str, column)
                 continue
-            if field.if_first and None in found:
+            if field.if_first and None in column:
                 raise _Unfit
-            flat = found if field.size == 1 else chain.from_iterable(found)
+            flat = column if field.size == 1 else chain.from_iterable(column)
             values = np.fromiter(flat, np.float64, len(block) * field.size)
             columns[name][start : start + len(block)] = values.reshape(-1, field.size)
     for name in present:
@@ -114,25 +114,25 @@ def _typed(content: bytes, fields: Mapping[str, Numbers]) -> Columns:
 def _records(content: bytes, path: Path) -> list[Record]:
     """The objects as they are; `PredictionError` where there are none, or not of people."""
     try:
-        found = json.loads(content)
+        entries = json.loads(content)
     except json.JSONDecodeError as error:
         raise PredictionError(
             f"{path}, line {error.lineno} column {error.colno}: not valid JSON ({error.msg})"
         ) from error
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise PredictionError(f"{path}: not a JSON file ({type(error).__name__})") from error
-    if not isinstance(found, list):
+    if not isinstance(entries, list):
         raise PredictionError(
-            f"{path}: holds a JSON {type(found).__name__}; a results file is a list of objects, one per prediction"
+            f"{path}: holds a JSON {type(entries).__name__}; a results file is a list of objects, one per prediction"
         )
-    for number, record in enumerate(found):
+    for number, record in enumerate(entries):
         if not isinstance(record, dict):
             raise PredictionError(f"{path}: entry {number} is not an object but {_short(record)}")
         if (category := record.get("category_id", PERSON)) != PERSON or category is True:
             raise PredictionError(
                 f"{path}: entry {number} has category_id {_short(record['category_id'])}; people are category {PERSON}"
             )
-    return found
+    return entries
 
 
 def people_records(path: Path, described: str) -> list[Record]:
@@ -141,12 +141,12 @@ def people_records(path: Path, described: str) -> list[Record]:
     `PredictionError` for any other file, which says what it should be (`described`: "a boxes file is …").
     """
     try:
-        found = from_json(read_bytes(path))
+        entries = from_json(read_bytes(path))
     except ValueError as error:
         raise PredictionError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+    if not isinstance(entries, list) or not all(isinstance(record, dict) for record in entries):
         raise PredictionError(f"{path}: {described}")
-    return [record for record in found if record.get("category_id", PERSON) == PERSON]
+    return [record for record in entries if record.get("category_id", PERSON) == PERSON]
 
 
 def write_records(path: Path, records: Sequence[Record]) -> None:

@@ -20,6 +20,18 @@ from humanbench.tasks.base import Tables
 from humanbench.tasks.training import Sample
 
 
+def swapped(pairs: Sequence[tuple[int, int]], count: int) -> list[int]:
+    """For each of `count` indices, the one that takes its place in a mirrored picture.
+
+    >>> swapped([(1, 2)], 4)
+    [0, 2, 1, 3]
+    """
+    order = list(range(count))
+    for left, right in pairs:
+        order[left], order[right] = right, left
+    return order
+
+
 class Pictures(ABC):
     """Pictures of files as a recipe wants them: what the training and test sets of all tasks hold."""
 

@@ -87,7 +87,7 @@ def test_intervals_do_not_hold_the_error_of_few_units_twice() -> None:
     probabilities = rng.random((100, 1))
     scores = metrics.attributes(probabilities, rng.random((100, 1)) < probabilities)
     moved = bootstrap(scores, np.random.default_rng(0), 200)["ECE"]
-    plain = Scores(scores.parts, scores._reduce, n=100, unit="image")
+    plain = Scores(scores.parts, scores.reduce, n=100, unit="image")
     raw = bootstrap(plain, np.random.default_rng(0), 200)["ECE"]
     assert moved.low < moved.value < moved.high
     assert (raw.low + raw.high) / 2 > moved.value + 1

@@ -13,7 +13,7 @@ from humanbench.backbones.features import Features
 from humanbench.data.sampling import shuffled_batches
 from humanbench.tasks.attribute.options import AttributeLossOptions
 from humanbench.tasks.attribute.training import AttributeHead
-from humanbench.tasks.norms import BatchNorm1d, BatchNorm2d
+from humanbench.tasks.maps import BatchNorm1d, BatchNorm2d
 from humanbench.tasks.parsing.head import ParsingHead
 from humanbench.tasks.parsing.options import ParsingHeadOptions
 from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions

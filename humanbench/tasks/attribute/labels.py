@@ -37,8 +37,8 @@ class AttributeLabels(TaskLabels):
             np.concatenate([self.strata(card, t) for t in tables.values()]).any(axis=0) for tables in (drawn, whole)
         )
         missing = np.flatnonzero(all_ & ~there).tolist()
-        told = [f"nobody with{'out' * (place >= len(names))} {names[place % len(names)]}" for place in missing]
-        return f"{told[0]} (and {len(told) - 1} more)" if len(told) > 1 else "".join(told)
+        phrases = [f"nobody with{'out' * (place >= len(names))} {names[place % len(names)]}" for place in missing]
+        return f"{phrases[0]} (and {len(phrases) - 1} more)" if len(phrases) > 1 else "".join(phrases)
 
 
 labels = AttributeLabels()

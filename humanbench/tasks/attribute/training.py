@@ -25,8 +25,8 @@ from humanbench.tasks.attribute.options import AttributeLossOptions, AttributeSe
 from humanbench.tasks.attribute.predictions import Probabilities
 from humanbench.tasks.attribute.untrained import LinearProbe, NeighbourHead
 from humanbench.tasks.base import Tables
-from humanbench.tasks.norms import BatchNorm1d
-from humanbench.tasks.pictures import PersonPictures
+from humanbench.tasks.maps import BatchNorm1d
+from humanbench.tasks.pictures import PersonPictures, swapped
 from humanbench.tasks.pooling import Pool, pool_of
 from humanbench.tasks.training import Batch, Inputs, TaskTraining
 
@@ -52,9 +52,7 @@ class AttributePictures(PersonPictures):
     ) -> None:  # fmt: skip
         super().__init__(tables, recipe, preprocessing, labels, seed)
         self.augment = AttributeSections.of(recipe).augment
-        self.mirrored = np.arange(len(card.labels.attributes))
-        for left, right in card.labels.flip_pairs:
-            self.mirrored[[left, right]] = right, left
+        self.mirrored = swapped(card.labels.flip_pairs, len(card.labels.attributes))
 
     def augmented(self, image: Image.Image, label: Labels, rng: np.random.Generator) -> tuple[Image.Image, Tensor]:
         image = transforms.pad_and_crop(image, self.augment.pad, rng)

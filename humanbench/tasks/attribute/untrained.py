@@ -48,8 +48,8 @@ class UntrainedHead(nn.Module, ABC):
 
     def decode(self, outputs: Sequence[Tensor], batch: Batch) -> list[NDArray[np.float32]]:
         """Probabilities (A) of each sample."""
-        (found,) = outputs
-        return list((self.probabilities(found) if self.refers else found).cpu().numpy())
+        (features,) = outputs
+        return list((self.probabilities(features) if self.refers else features).cpu().numpy())
 
 
 class NeighbourHead(UntrainedHead):

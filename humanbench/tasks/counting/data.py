@@ -36,8 +36,8 @@ def random_window(
     window = image.resized((height, width), interpolation, box).image()
     # Edges of pixels scale, not their centres: pixel x reaches from x - 0.5 to x + 0.5.
     moved = (points + 0.5 - [left, top]) * factor - 0.5
-    held: NDArray[np.bool_] = np.all((moved >= -0.5) & (moved < [width - 0.5, height - 0.5]), axis=1)
-    return window, moved, held, factor
+    in_window: NDArray[np.bool_] = np.all((moved >= -0.5) & (moved < [width - 0.5, height - 0.5]), axis=1)
+    return window, moved, in_window, factor
 
 
 class TrainingCrowds(AugmentedPictures):
@@ -53,8 +53,8 @@ class TrainingCrowds(AugmentedPictures):
         image = self.opened(index)
         points = inside(np.asarray(self.points[index], np.float64).reshape(-1, 2), image.size)
         sigmas = kernels(points, self.kernel)
-        window, points, held, factor = random_window(image, points, self.augment, self.interpolation, rng)
-        points, sigmas = points[held], sigmas[held] * factor
+        window, points, in_window, factor = random_window(image, points, self.augment, self.interpolation, rng)
+        points, sigmas = points[in_window], sigmas[in_window] * factor
         if rng.random() < self.augment.flip:
             window, points = mirror(window), [window.width - 1, 0] + points * [-1, 1]
         window = photometric(window, self.augment.photometric, rng)

@@ -120,7 +120,7 @@ class AnchorDecoder(nn.Module):
         if self.sampled:
             x = x + sample(level, points, self.stride, sizes).repeat(1, len(contents), 1)
         x_place = self.adapt_pos2d(sine(anchors, memory.shape[-1])).expand(len(features), -1, -1)
-        found = []
+        outputs = []
         for across, among, feed in zip(
             self.transformer_cross_attention_layers,
             self.transformer_self_attention_layers,
@@ -128,10 +128,10 @@ class AnchorDecoder(nn.Module):
             strict=True,
         ):
             x = feed(among(across(x, x_place, memory, memory_place, outside), x_place))
-            found.append(self._found(x, anchors))
-        return found
+            outputs.append(self._output(x, anchors))
+        return outputs
 
-    def _found(self, x: Tensor, anchors: Tensor) -> LayerOutput:
+    def _output(self, x: Tensor, anchors: Tensor) -> LayerOutput:
         normed = self.decoder_norm(x)
         boxes = self.bbox_embed(normed).float()
         centres = boxes[..., :2] + torch.logit(anchors.float(), eps=1e-5)
@@ -191,8 +191,8 @@ def sample(level: Tensor, points: Tensor, stride: int, sizes: Tensor) -> Tensor:
     last = (torch.ceil(extents / stride) - 0.5) * stride
     pixels = torch.minimum(points * extents[:, None], last[:, None])
     places = 2 * pixels / pixels.new_tensor([level.shape[-1] * stride, level.shape[-2] * stride]) - 1
-    held = functional.grid_sample(level, places[:, None].to(level.dtype), padding_mode="border", align_corners=False)
-    return held[:, :, 0].transpose(1, 2)
+    values = functional.grid_sample(level, places[:, None].to(level.dtype), padding_mode="border", align_corners=False)
+    return values[:, :, 0].transpose(1, 2)
 
 
 def sine(points: Tensor, width: int) -> Tensor:

@@ -76,9 +76,9 @@ class DetectionDrawing(TaskDrawing):
             for name, guess in guesses:
                 mine = np.flatnonzero(guess.rows == position)
                 best = mine[np.argsort(-guess.scores[mine], kind="stable")[: len(people)]]
-                found = np.column_stack([guess.boxes[best], guess.scores[best]])
+                scored_boxes = np.column_stack([guess.boxes[best], guess.scores[best]])
                 labels = np.column_stack([boxes, ignore])
-                pictures.append(_boxes(tile(), name, found, labels, image.size))
+                pictures.append(_boxes(tile(), name, scored_boxes, labels, image.size))
             yield page.DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
     def pictures(self, card: DatasetCard, tables: Tables, predictions: Detections) -> page.Drawings:

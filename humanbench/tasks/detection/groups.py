@@ -28,15 +28,8 @@ def groupings(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, People]
     boxes = [np.asarray(b, np.float64).reshape(-1, 4) for b in table["boxes"]]
     real = [~np.asarray(i, bool) for i in table["ignore"]]
     area = [b[:, 2] * b[:, 3] for b in boxes]
-    yield (
-        "size",
-        "area of the annotated box, COCO's bounds",
-        _bands(
-            area,
-            real,
-            {"small (under 32²)": (-np.inf, SMALL), "medium": (SMALL, LARGE), "large (from 96²)": (LARGE, np.inf)},
-        ),
-    )
+    bands = {"small (under 32²)": (-np.inf, SMALL), "medium": (SMALL, LARGE), "large (from 96²)": (LARGE, np.inf)}
+    yield "size", "area of the annotated box, COCO's bounds", _bands(area, real, bands)
     shown = [visible_ratios(b, v) for b, v in zip(boxes, table["visible"], strict=True)]
     if any((s < 1).any() for s in shown):
         bands = {"heavy (under 65 % shows)": (-np.inf, 0.65), "partial": (0.65, 0.9), "bare (from 90 %)": (0.9, np.inf)}

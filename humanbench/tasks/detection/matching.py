@@ -26,12 +26,12 @@ class Pairs(NamedTuple):
     person: Tensor
 
 
-def match(found: LayerOutput, people: Sequence[Tensor], options: DetectionLossOptions) -> list[Pairs]:
+def match(output: LayerOutput, people: Sequence[Tensor], options: DetectionLossOptions) -> list[Pairs]:
     """The assignment of least total cost per image; every person gets one query (as long as there are enough)."""
     with torch.no_grad():
         costs = [
             cost(logits, boxes, truth, options)
-            for logits, boxes, truth in zip(found.logits, found.boxes, people, strict=True)
+            for logits, boxes, truth in zip(output.logits, output.boxes, people, strict=True)
         ]
     pairs = []
     for one in costs:
@@ -65,17 +65,17 @@ def losses(
     total = dict.fromkeys(("classification", "l1", "giou"), layers[0].logits.new_zeros(()))
     if count is None:
         count = _people_per_process(people)
-    for found in layers:
-        pairs = match(found, people, options)
+    for output in layers:
+        pairs = match(output, people, options)
         batch = torch.cat([torch.full_like(p.query, i) for i, p in enumerate(pairs)])
         query = torch.cat([p.query for p in pairs])
         truth = torch.cat([boxes[p.person] for boxes, p in zip(people, pairs, strict=True)])
-        guess = found.boxes[batch, query]
-        target = torch.zeros_like(found.logits)
+        guess = output.boxes[batch, query]
+        target = torch.zeros_like(output.logits)
         target[batch, query] = 1.0
-        kept = ((target > 0) | ~covered(found.boxes, ignored, options.ignore_overlap)).float()
-        focal = sigmoid_focal_loss(found.logits, target, options.focal_alpha, options.focal_gamma)
-        total["classification"] = total["classification"] + options.classification * (focal * kept).sum() / count
+        counted = ((target > 0) | ~covered(output.boxes, ignored, options.ignore_overlap)).float()
+        focal = sigmoid_focal_loss(output.logits, target, options.focal_alpha, options.focal_gamma)
+        total["classification"] = total["classification"] + options.classification * (focal * counted).sum() / count
         total["l1"] = total["l1"] + options.l1 * functional.l1_loss(guess, truth, reduction="sum") / count
         giou = generalized_box_iou_loss(corners(guess), corners(truth), reduction="sum")
         total["giou"] = total["giou"] + options.giou * giou / count

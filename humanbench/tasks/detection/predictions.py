@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,6 @@ class Detections:
     scores: NDArray[np.float64]
 
 
-def _crowdhuman(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
-    return metrics.crowdhuman(_sized_images(table, detections))
-
-
-def _caltech_paper(card: DatasetCard, table: pd.DataFrame, detections: Detections) -> metrics.Scores:
-    from humanbench.metrics.caltech import caltech_paper
-
-    return caltech_paper(_sized_images(table, detections))
-
-
 def _sized_images(table: pd.DataFrame, detections: Detections) -> list[dict[str, Any]]:
     truth = [np.column_stack(pair) for pair in zip(table["boxes"], table["ignore"], strict=True)]
     images = _images(table, truth, detections)
@@ -64,11 +55,11 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
     parts = {"": main, **beside}
 
     def reduce(parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> dict[str, float]:
-        index = np.repeat(np.arange(len(counts)), counts)
-        return {f"{name}{end}": v for end, part in parts.items() for name, v in part.resample(index).items()}
+        values = {end: part.reduce(part.parts, counts) for end, part in parts.items()}
+        return {f"{name}{end}": value for end, part in values.items() for name, value in part.items()}
 
-    def alone(name: str) -> Callable[[dict[str, metrics.Scores], DrawCounts], float]:
-        return lambda parts, counts: parts[""].resample(np.repeat(np.arange(len(counts)), counts)).only(name)
+    def alone(name: str, parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> float:
+        return main.reduce(main.parts, counts)[name]
 
     info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
     centred = [f"{name}{end}" for end, part in parts.items() for name in part.centred]
@@ -81,14 +72,14 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         errors=main.errors,
         reliability=main.reliability,
         centred=centred,
-        single={name: alone(name) for name in main},
+        single={name: partial(alone, name) for name in main},
     )
 
 
 METRICS: dict[str, Callable[[DatasetCard, pd.DataFrame, Detections], metrics.Scores]] = {
-    "crowdhuman": _crowdhuman,
+    "crowdhuman": lambda card, table, detections: metrics.crowdhuman(_sized_images(table, detections)),
     "caltech": _caltech,
-    "caltech_paper": _caltech_paper,
+    "caltech_paper": lambda card, table, detections: metrics.caltech_paper(_sized_images(table, detections)),
 }
 
 
@@ -113,13 +104,13 @@ class DetectionPredictions(TaskPredictions):
         An image without entries is legitimate; an image that the split does not have is an error.
         """
         table = only(tables)
-        found = coco.read_columns(
+        columns = coco.read_columns(
             path,
             {"bbox": coco.Numbers(4, "4 (x, y, width, height)"), "score": coco.SCORE, "image_id": coco.NAME},
             len(table),
         )
-        rows = locate([str(i) for i in table["id"]], named(card, table, found["image_id"]), path)
-        return Detections(rows, found["bbox"], found["score"][:, 0])
+        rows = locate([str(i) for i in table["id"]], named(card, table, columns["image_id"]), path)
+        return Detections(rows, columns["bbox"], columns["score"][:, 0])
 
     def write(self, card: DatasetCard, tables: Tables, predictions: Detections, path: Path) -> None:
         """Write COCO results JSON; `image_id` is the sample's id."""
@@ -139,13 +130,13 @@ class DetectionPredictions(TaskPredictions):
     ) -> Iterator[Grouping]:
         """By size, occlusion, crowding and truncation of people: others become boxes to ignore."""
         ((split, table),) = tables.items()
-        for name, about, parts in groupings(table):
+        for name, criterion, parts in groupings(table):
             groups = []
             for group, members in parts.items():
                 ignore = object_column([~chosen for chosen in members])
                 again = self.score(card, {split: table.assign(ignore=ignore)}, predictions)
                 groups.append(Group.whole(group, again, int(again.info["people"])))
-            yield Grouping(name, "people", about, tuple(groups))
+            yield Grouping(name, "people", criterion, tuple(groups))
 
 
 predictions = DetectionPredictions()

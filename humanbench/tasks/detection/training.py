@@ -43,8 +43,8 @@ class DetectionHead(nn.Module):
 
     def forward(self, features: Features, batch: Batch) -> list[LayerOutput]:
         """What each decoder layer finds."""
-        found: list[LayerOutput] = self.predictor(features.map, batch["size"])
-        return found
+        layers: list[LayerOutput] = self.predictor(features.map, batch["size"])
+        return layers
 
     def loss(self, outputs: list[LayerOutput], batch: Batch) -> dict[str, Tensor]:
         """Losses over all decoder layers, alike."""
@@ -55,12 +55,12 @@ class DetectionHead(nn.Module):
         """The last layer's boxes of each picture, in original pixels."""
         (layers,) = outputs
         scores, shares = layers[-1].logits.double().sigmoid().cpu().numpy(), layers[-1].boxes.cpu().numpy()
-        found = []
+        detections = []
         for score, share, (height, width) in zip(scores, shares, batch["original"].tolist(), strict=True):
             order = np.argsort(-score, kind="stable")
             order = order[score[order] >= self.least]
-            found.append(PictureDetections(to_pixels(share[order], (height, width)), score[order]))
-        return found
+            detections.append(PictureDetections(to_pixels(share[order], (height, width)), score[order]))
+        return detections
 
 
 class DetectionTraining(TaskTraining):
@@ -101,9 +101,9 @@ class DetectionTraining(TaskTraining):
 
     def predictions(self, card: DatasetCard, tables: Tables, decoded: Sequence[PictureDetections]) -> Detections:
         """The boxes of all pictures, one after the other."""
-        rows = np.repeat(np.arange(len(decoded)), [len(found.scores) for found in decoded])
-        boxes = np.concatenate([found.boxes for found in decoded])
-        return Detections(rows, boxes, np.concatenate([found.scores for found in decoded]))
+        rows = np.repeat(np.arange(len(decoded)), [len(picture.scores) for picture in decoded])
+        boxes = np.concatenate([picture.boxes for picture in decoded])
+        return Detections(rows, boxes, np.concatenate([picture.scores for picture in decoded]))
 
 
 training = DetectionTraining()

@@ -18,7 +18,7 @@ from humanbench.data.strings import Strings
 from humanbench.data.transforms import Size, photometric, pixels, resize
 from humanbench.recipes import Recipe
 from humanbench.tasks.parsing.options import ParsingSections
-from humanbench.tasks.pictures import AugmentedPictures, PlainPictures
+from humanbench.tasks.pictures import AugmentedPictures, PlainPictures, swapped
 from humanbench.tasks.training import Sample
 
 
@@ -65,20 +65,12 @@ class PicturesToParse(PlainPictures):
 
 def mirrored_classes(pairs: Sequence[tuple[int, int]]) -> Map:
     """A look-up table that exchanges the left and right classes; all other values stay, 255 (ignore) too."""
-    table = np.arange(256, dtype=np.uint8)
-    for left, right in pairs:
-        table[left], table[right] = right, left
-    return table
+    return np.array(swapped(pairs, 256), np.uint8)
 
 
 def mirrored(image: Raster, label: Map, table: Map) -> tuple[Raster, Map]:
     """Both mirrored; what was a left arm is a right one then."""
     return image.mirrored(), table[label[:, ::-1]]
-
-
-def resized(label: Map, size: Size) -> Map:
-    """A part map stretched to `size`: the nearest pixel's class."""
-    return np.asarray(resize(Image.fromarray(label), size, "nearest"))
 
 
 def window(
@@ -91,7 +83,8 @@ def window(
     """
     scaled = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     top, left = (int(rng.integers(0, max(0, have - want) + 1)) for have, want in zip(scaled, size, strict=True))
-    stretched = resized(label, scaled)[top : top + size[0], left : left + size[1]]
+    nearest = np.asarray(resize(Image.fromarray(label), scaled, "nearest"))
+    stretched = nearest[top : top + size[0], left : left + size[1]]
     cut = np.full(size, IGNORE, np.uint8)
     cut[: stretched.shape[0], : stretched.shape[1]] = stretched
     return image.resized(scaled, interpolation).cropped(top, left, size), cut

@@ -13,8 +13,7 @@ from torch.nn import functional
 
 from humanbench.backbones.features import FeatureLevel, Features
 from humanbench.data.labels import IGNORE, Map
-from humanbench.tasks.maps import ChannelNorm, doublings
-from humanbench.tasks.norms import BatchNorm2d
+from humanbench.tasks.maps import BatchNorm2d, ChannelNorm, doublings
 from humanbench.tasks.parsing.options import ParsingHeadOptions
 from humanbench.tasks.training import Batch
 

@@ -23,9 +23,9 @@ class ParsingLabels(TaskLabels):
             missing -= set(np.unique(load_label(card, path)).tolist())
         known = set(_maps(drawn))
         for path in _maps(whole):
-            found = missing & set(np.unique(load_label(card, path)).tolist()) if path not in known else set()
-            if found:
-                return f"no {card.labels.classes[min(found)]}"
+            undrawn_classes = missing & set(np.unique(load_label(card, path)).tolist()) if path not in known else set()
+            if undrawn_classes:
+                return f"no {card.labels.classes[min(undrawn_classes)]}"
         return ""
 
 

@@ -30,9 +30,9 @@ class ParsingPredictions(TaskPredictions):
         long as scoring. `score` checks a map's size and classes when it comes to it, and gives no number if any map is
         wrong.
         """
-        found = find_maps(path)
-        order = align(list(only(tables)["id"]), [m.name[: -len(SUFFIX)] for m in found], path)
-        return [found[i] for i in order]
+        maps = find_maps(path)
+        order = align(list(only(tables)["id"]), [m.name[: -len(SUFFIX)] for m in maps], path)
+        return [maps[i] for i in order]
 
     def write(self, card: DatasetCard, tables: Tables, predictions: Iterable[Map], path: Path) -> None:
         """Write one H x W map of class indices per row of the table, into a folder or (by its suffix) a .zip."""

@@ -15,7 +15,7 @@ from humanbench.data.transforms import apply, compose, mirroring, photometric, p
 from humanbench.errors import PredictionError
 from humanbench.predictions.records import names, numbers, people_records
 from humanbench.recipes import Recipe
-from humanbench.tasks.pictures import AugmentedPictures, Pictures, PlainPictures
+from humanbench.tasks.pictures import AugmentedPictures, Pictures, PlainPictures, swapped
 from humanbench.tasks.pose import PoseEvaluationOptions, transforms
 from humanbench.tasks.pose.options import PoseSections
 from humanbench.tasks.pose.transforms import Window
@@ -53,7 +53,7 @@ class TrainingPeople(PersonCrops, AugmentedPictures):
         super().__init__(rows, recipe, preprocessing, seed)
         self.keypoints = np.stack(list(rows["keypoints"])).astype(np.float64)
         self.upper_body = card.labels.upper_body
-        self.order = transforms.swapped(card.labels.flip_pairs, len(card.labels.keypoints))
+        self.order = swapped(card.labels.flip_pairs, len(card.labels.keypoints))
         self.augment = PoseSections.of(recipe).augment
 
     def __getitem__(self, index: int) -> Sample:
@@ -129,11 +129,11 @@ def read_detections(card: DatasetCard, table: pd.DataFrame, path: Path) -> pd.Da
     if not records:
         raise PredictionError(f"{path}: holds no person box in any of the {len(images)} images of {card.id}")
     files = _files(card, table)
-    found = [images[name] for name in names(records, "image_id", path)]
+    image_ids = [images[name] for name in names(records, "image_id", path)]
     return pd.DataFrame(
         {
-            "image": [files(i) for i in found],
-            "image_id": found,
+            "image": [files(i) for i in image_ids],
+            "image_id": image_ids,
             "bbox": list(numbers(records, "bbox", 4, path, "a box [x, y, w, h]")),
             "score": numbers(records, "score", 1, path, "a number")[:, 0],
         }

@@ -107,9 +107,7 @@ def _people(card: DatasetCard, path: str, keypoints: Floats) -> Image.Image:
     tile = page.large(path)
     for person in keypoints:
         seen = np.column_stack([person[:, :2], np.where(person[:, 2] >= JOINT, 2.0, 0.0)])
-        if (seen[:, 2] > 0).any():
-            extent = np.ptp(seen[seen[:, 2] > 0, :2], axis=0)
-            draw_skeleton(card, tile, seen, float(np.sqrt(np.prod(extent + 1))))
+        draw_skeleton(card, tile, seen, _size(seen))
     return page.finished(tile)
 
 
@@ -133,18 +131,22 @@ def draw_skeleton(card: DatasetCard, tile: Tile, keypoints: NDArray[np.float64],
             tile.dot((x, y), color, radius, hollow=visible == 1)
 
 
+def _size(keypoints: Floats) -> float:
+    """The side of a square as large as what the joints that are there span, in pixels."""
+    there = keypoints[keypoints[:, 2] > 0, :2]
+    return float(np.sqrt(np.prod(np.ptp(there, axis=0) + 1))) if len(there) else 1.0
+
+
 def _positions(names: Sequence[Any]) -> dict[str, Ints]:
     """By name, the positions at which it stands."""
-    places: dict[str, list[int]] = {}
-    for position, name in enumerate(names):
-        places.setdefault(str(name), []).append(position)
-    return {name: np.array(members, np.int64) for name, members in places.items()}
+    texts = np.array([str(name) for name in names], object)
+    rows_of = pd.Series(texts).groupby(texts, sort=False).indices
+    return {str(text): np.asarray(rows, np.int64) for text, rows in rows_of.items()}
 
 
 def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[Floats]) -> page.DrawnPicture:
     for keypoints in people:
-        extent = np.ptp(keypoints[keypoints[:, 2] > 0, :2], axis=0) if (keypoints[:, 2] > 0).any() else np.zeros(2)
-        draw_skeleton(card, tile, keypoints, float(np.sqrt(np.prod(extent + 1))))
+        draw_skeleton(card, tile, keypoints, _size(keypoints))
     text = several(len(people), "skeleton", "skeletons")
     return page.drawn(title, tile, text, text if len(people) != 1 else "")
 

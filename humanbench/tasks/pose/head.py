@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from humanbench.backbones.features import FeatureLevel, Features
-from humanbench.data.transforms import Size
 from humanbench.tasks.maps import ChannelNorm, cells, cover, doublings
+from humanbench.tasks.pictures import swapped
 from humanbench.tasks.pose.heatmaps import gaussians, peaks
 from humanbench.tasks.pose.options import PoseHeadOptions, PoseLossOptions, PoseTestOptions
 from humanbench.tasks.pose.rescoring import CropPose
-from humanbench.tasks.pose.transforms import Window, between, swapped, to_picture
+from humanbench.tasks.pose.transforms import Window, between, to_picture
 from humanbench.tasks.training import Batch
 
 
@@ -61,7 +61,8 @@ class PoseHead(nn.Module):
 
     def loss(self, outputs: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Mean square difference to the target Gaussians; a joint that is not labelled or not in the crop adds 0."""
-        joints = batch["joints"] * self._cells_per_pixel(batch["input_size"]).to(batch["joints"])
+        cells_per_pixel = between(np.ones(2), batch["input_size"], cells(batch["input_size"], self.stride))
+        joints = batch["joints"] * torch.from_numpy(cells_per_pixel).to(batch["joints"])
         size = (outputs.shape[-2], outputs.shape[-1])
         target, inside = gaussians(joints, size, self.sigma)
         error = (outputs.float() - target).square().mean((2, 3))
@@ -75,12 +76,9 @@ class PoseHead(nn.Module):
         places, scores = peaks(heatmaps, self.blur)
         size = (heatmaps.shape[-2], heatmaps.shape[-1])
         windows, boxes = batch["window"].double().cpu().numpy(), batch["box_score"].tolist()
-        found = []
+        people = []
         for row, (who, window) in enumerate(zip(batch["who"], windows, strict=True)):
             points = to_picture(places[row].cpu().numpy(), Window(window[:2], window[2:]), size)
             keypoints = np.concatenate([points, scores[row, :, None].double().cpu().numpy()], axis=1)
-            found.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
-        return found
-
-    def _cells_per_pixel(self, size: Size) -> Tensor:
-        return torch.from_numpy(between(np.ones(2), size, cells(size, self.stride)))
+            people.append(CropPose(who[0], who[1], keypoints, boxes[row], float(window[2:].prod())))
+        return people

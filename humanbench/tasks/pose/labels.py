@@ -34,15 +34,15 @@ class PoseLabels(TaskLabels):
             part = table.iloc[start : start + CHUNK]
             points = np.stack([np.asarray(p, np.float64) for p in part["keypoints"]])
             boxes = np.stack([np.asarray(b, np.float64) for b in part["bbox"]])
-            odd = ~np.isin(points[..., 2], (0, 1, 2)).all(axis=1)
-            if odd.any():
-                return f"{first(part, odd)} has a keypoint whose v is none of 0, 1, 2"
-            adrift = ~np.isfinite(np.where(points[..., 2:] > 0, points[..., :2], 0)).all(axis=(1, 2))
-            if adrift.any():
-                return f"{first(part, adrift)} has a labelled keypoint without finite coordinates"
-            unbounded = ~np.isfinite(boxes).all(axis=1)
-            if unbounded.any():
-                return f"{first(part, unbounded)} has a box that is not finite"
+            labelled = np.where(points[..., 2:] > 0, points[..., :2], 0)
+            faults = (
+                (~np.isin(points[..., 2], (0, 1, 2)).all(axis=1), "a keypoint whose v is none of 0, 1, 2"),
+                (~np.isfinite(labelled).all(axis=(1, 2)), "a labelled keypoint without finite coordinates"),
+                (~np.isfinite(boxes).all(axis=1), "a box that is not finite"),
+            )
+            for people, fault in faults:
+                if people.any():
+                    return f"{first(part, people)} has {fault}"
         return ""
 
     def peculiarities(self, card: DatasetCard, table: pd.DataFrame) -> list[str]:
@@ -58,11 +58,11 @@ class PoseLabels(TaskLabels):
             (flat, "have a box without area: training and average precision leave them out"),
             (small, "have labelled keypoints and an area of 0: average precision takes them for infinitely small"),
         )
-        found = [(rows, text) for rows, text in words if rows.any()]
-        found += [(rows, text) for rows, text in self._misplaced(table, boxes) if rows.sum() > RARE * len(table)]
+        oddities = [(rows, text) for rows, text in words if rows.any()]
+        oddities += [(rows, text) for rows, text in self._misplaced(table, boxes) if rows.sum() > RARE * len(table)]
         return [
             f"{int(rows.sum()):,} of {len(table):,} people {text}; the first is {first(table, rows)}"
-            for rows, text in found
+            for rows, text in oddities
         ]
 
     def _misplaced(self, table: pd.DataFrame, boxes: Floats) -> list[tuple[Bools, str]]:
@@ -102,11 +102,11 @@ class PoseLabels(TaskLabels):
 
     def _labelled(self, card: DatasetCard, tables: Tables) -> Bools:
         """Which joints are labelled of anybody."""
-        found = np.zeros(len(card.labels.keypoints), bool)
+        labelled = np.zeros(len(card.labels.keypoints), bool)
         for table in tables.values():
             for points in table["keypoints"]:
-                found |= np.asarray(points)[:, 2] > 0
-        return found
+                labelled |= np.asarray(points)[:, 2] > 0
+        return labelled
 
 
 labels = PoseLabels()

@@ -39,7 +39,7 @@ class PredictedPoses:
 
 
 def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
-    rows = table[[c for c in _ANNOTATION if c in table]].to_dict("records")
+    rows = table[[c for c in ("annotation_id", *_ANNOTATION) if c in table]].to_dict("records")
     left_out = [{**row, "iscrowd": 1} for row in table.attrs.get("left_out", ())]
     truth = {
         "images": [{"id": i} for i in _images(table)],
@@ -47,24 +47,18 @@ def _keypoint_ap(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses)
         "categories": [{"id": coco.PERSON, "name": "person"}],
     }
     measured = PoseEvaluationOptions.of(card).area
-    found = metrics.PoseDetections(people.image_ids, people.keypoints, people.scores, people.boxes)
-    return metrics.keypoint_ap(truth, found, np.array(card.labels.sigmas), area=measured)
+    detections = metrics.PoseDetections(people.image_ids, people.keypoints, people.scores, people.boxes)
+    return metrics.keypoint_ap(truth, detections, np.array(card.labels.sigmas), area=measured)
 
 
-_ANNOTATION = ("annotation_id", "image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
+_ANNOTATION = ("image_id", "bbox", "area", "iscrowd", "num_keypoints", "keypoints")
 """What COCO's evaluation reads of a person; `num_keypoints` where the dataset's file states it."""
 
 
 def _annotation(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A person of the sample table as COCO's files have them, the keypoints as an array."""
-    fields = {name: row[name] for name in ("image_id", "area", "num_keypoints") if name in row}
-    rest = {
-        "id": row["annotation_id"],
-        "bbox": list(row["bbox"]),
-        "iscrowd": int(row["iscrowd"]),
-        "keypoints": row["keypoints"],
-    }
-    return {**fields, **rest, "category_id": coco.PERSON}
+    """A person of the sample table as COCO's files have them, box and keypoints as arrays."""
+    fields = {name: row[name] for name in _ANNOTATION if name in row}
+    return {**fields, "id": row["annotation_id"], "category_id": coco.PERSON}
 
 
 def _pckh(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metrics.Scores:
@@ -139,14 +133,15 @@ class PosePredictions(TaskPredictions):
         read = coco.read_columns(path, fields, len(table), 3 * points)
         keypoints, scores = read["keypoints"].reshape(-1, points, 3), read["score"][:, 0]
         images = _images(table)
-        found = locate([str(i) for i in images], named(card, table, read["image_id"]), path)
+        places = locate([str(i) for i in images], named(card, table, read["image_id"]), path)
+        image_ids = [images[place] for place in places]
         if not given:
-            return PredictedPoses([images[i] for i in found], keypoints, scores, boxes=read.get("bbox"))
+            return PredictedPoses(image_ids, keypoints, scores, boxes=read.get("bbox"))
         order = align([str(i) for i in table["annotation_id"]], read["annotation_id"], path, noun="person")
         for row, (entry, image) in enumerate(zip(order, table["image_id"], strict=True)):
-            if images[found[entry]] != image:
+            if image_ids[entry] != image:
                 person = table["annotation_id"].iloc[row]
-                raise PredictionError(f"{path}: person {person} is in image {image!r}, not in {images[found[entry]]!r}")
+                raise PredictionError(f"{path}: person {person} is in image {image!r}, not in {image_ids[entry]!r}")
         return PredictedPoses(list(table["image_id"]), keypoints[order], scores[order], list(table["annotation_id"]))
 
     def write(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses, path: Path) -> None:

@@ -27,10 +27,10 @@ class CropPose:
     area: float
 
 
-def rescore(found: CropPose, threshold: float) -> float:
+def rescore(person: CropPose, threshold: float) -> float:
     """Box score times the mean score of the joints above the threshold; 0 where there is none."""
-    confident = found.keypoints[:, 2][found.keypoints[:, 2] > threshold]
-    return float(found.box_score * confident.mean()) if len(confident) else 0.0
+    confident = person.keypoints[:, 2][person.keypoints[:, 2] > threshold]
+    return float(person.box_score * confident.mean()) if len(confident) else 0.0
 
 
 def oks_nms(people: Sequence[CropPose], scores: ArrayLike, sigmas: ArrayLike, threshold: float) -> list[int]:
@@ -42,19 +42,19 @@ def oks_nms(people: Sequence[CropPose], scores: ArrayLike, sigmas: ArrayLike, th
     """
     score = np.asarray(scores, np.float64)
     rows: dict[Any, list[int]] = defaultdict(list)
-    for position, found in enumerate(people):
-        rows[found.image_id].append(position)
+    for position, person in enumerate(people):
+        rows[person.image_id].append(position)
     variances = (2 * np.asarray(sigmas, np.float64)) ** 2
-    points = np.array([found.keypoints[:, :2] for found in people])
-    areas = np.array([found.area for found in people])
-    kept: list[int] = []
+    points = np.array([person.keypoints[:, :2] for person in people])
+    areas = np.array([person.area for person in people])
+    survivors: list[int] = []
     for members in rows.values():
         left = np.array(members)[np.argsort(-score[members], kind="stable")]
         while len(left):
             best, left = left[0], left[1:]
-            kept.append(int(best))
+            survivors.append(int(best))
             apart = ((points[left] - points[best]) ** 2).sum(axis=-1)
             area = (areas[left, None] + areas[best]) / 2
             similar = np.exp(-apart / variances / (area + np.spacing(1)) / 2).mean(axis=1)
             left = left[similar <= threshold]
-    return sorted(kept)
+    return sorted(survivors)

@@ -95,15 +95,15 @@ class PoseTraining(TaskTraining):
         """
         table, points, options = only(tables), len(card.labels.keypoints), PoseEvaluationOptions.of(card)
         if metric_of(card, tables).given:
-            by_person = {found.annotation_id: found for found in decoded}
+            by_person = {person.annotation_id: person for person in decoded}
             keypoints = np.stack([by_person[i].keypoints for i in table["annotation_id"]])
             return PredictedPoses(
                 list(table["image_id"]), keypoints, keypoints[..., 2].mean(1), list(table["annotation_id"])
             )
-        scores = np.array([rescore(found, options.joint_threshold) for found in decoded])
-        kept = oks_nms(decoded, scores, card.labels.sigmas, options.oks_nms)
-        keypoints = np.array([decoded[i].keypoints for i in kept]).reshape(len(kept), points, 3)
-        return PredictedPoses([decoded[i].image_id for i in kept], keypoints, scores[kept])
+        scores = np.array([rescore(person, options.joint_threshold) for person in decoded])
+        survivors = oks_nms(decoded, scores, card.labels.sigmas, options.oks_nms)
+        keypoints = np.array([decoded[i].keypoints for i in survivors]).reshape(len(survivors), points, 3)
+        return PredictedPoses([decoded[i].image_id for i in survivors], keypoints, scores[survivors])
 
 
 training = PoseTraining()

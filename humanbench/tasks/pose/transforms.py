@@ -120,18 +120,6 @@ def scale_and_rotation(options: PoseAugmentOptions, rng: np.random.Generator) ->
     return float(factor), float(angle) if rng.random() < options.rotation_chance else 0.0
 
 
-def swapped(pairs: Sequence[tuple[int, int]], count: int) -> list[int]:
-    """For each of `count` indices, the one that takes its place in a mirrored picture.
-
-    >>> swapped([(1, 2)], 4)
-    [0, 2, 1, 3]
-    """
-    order = list(range(count))
-    for left, right in pairs:
-        order[left], order[right] = right, left
-    return order
-
-
 def _length(size: Size) -> Floats:
     return np.array([size[1] - 1.0, size[0] - 1.0])
 

@@ -119,9 +119,9 @@ def _gallery_row(
     """Up to half the room for right ones, one that is left out, one or two distractors, then other people."""
     limits = ((room + 1) // 2, 1, 1, room)
     for number, (mask, limit) in enumerate(zip(groups, limits, strict=True)):
-        found = rng.permutation(np.flatnonzero(mask))[: min(limit, room)]
-        room -= len(found)
-        for position in found:
+        positions = rng.permutation(np.flatnonzero(mask))[: min(limit, room)]
+        room -= len(positions)
+        for position in positions:
             yield number, {str(k): v for k, v in gallery.iloc[int(position)].items()}
 
 

@@ -132,8 +132,8 @@ def by_camera(query: Ints, gallery: Ints, scores: metrics.Scores, rescored: Resc
     if len(cameras) <= _FEW:
         pairs = [(a, b) for a in cameras for b in np.unique(gallery) if a != b]
         made = (_pair(a, b, query, gallery, valid, rescored) for a, b in pairs)
-        about = "queries of the first camera, and only the gallery pictures of the second"
-        yield Grouping("camera pair", "queries", about, tuple(group for group in made if group is not None))
+        criterion = "queries of the first camera, and only the gallery pictures of the second"
+        yield Grouping("camera pair", "queries", criterion, tuple(group for group in made if group is not None))
 
 
 def _pair(a: int, b: int, query: Ints, gallery: Ints, valid: Ints, rescored: Rescored) -> Group | None:

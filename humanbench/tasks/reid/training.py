@@ -28,7 +28,7 @@ from humanbench.data.sampling import Batches
 from humanbench.errors import DataError
 from humanbench.recipes import Recipe
 from humanbench.tasks.base import Tables
-from humanbench.tasks.norms import BatchNorm1d
+from humanbench.tasks.maps import BatchNorm1d
 from humanbench.tasks.pictures import PersonPictures
 from humanbench.tasks.pooling import Pool
 from humanbench.tasks.reid.options import ReidHeadOptions, ReidLossOptions, ReidSections
@@ -84,12 +84,12 @@ def identity_batches(
     """
     groups = []
     order = np.argsort(labels, kind="stable")
-    for own in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
-        rows = rng.permutation(own)
+    for members in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        rows = rng.permutation(members)
         rows = rows if len(rows) >= per_identity else rng.choice(rows, per_identity)
         groups.append(rows[: len(rows) // per_identity * per_identity].reshape(-1, per_identity))
     people = min(max(batch_size // per_identity, 2), len(groups))
-    left = np.array([len(own) for own in groups])
+    left = np.array([len(group) for group in groups])
     live = np.arange(len(groups))
     batches = []
     while len(live) >= people:
