@@ -47,3 +47,28 @@ def test_nobody_knows_a_task_by_name() -> None:
     known = named_tasks()
     assert {path: lines for path, lines in known.items() if path not in EXCEPTIONS["task_names"]} == {}
     assert set(EXCEPTIONS["task_names"]) <= set(known), "an exception that nothing needs any more"
+
+
+VAGUE = {"about", "found", "held", "kept", "own", "said", "told"}
+"""Words that say what was done with a thing and not which thing it is."""
+
+
+def vague_names(tree: ast.Module) -> Iterator[str]:
+    """Variables and arguments with such a name; fields of classes, which are read after a full stop, may have one."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    fields = {id(node.target) for owner in classes for node in owner.body if isinstance(node, ast.AnnAssign)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            name = node.arg
+        elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load) and id(node) not in fields:
+            name = node.id
+        else:
+            continue
+        if name in VAGUE:
+            yield f"{node.lineno}: {name}"
+
+
+def test_names_say_what_they_name() -> None:
+    """`missing_images`, not `found`."""
+    assert {path: names for path, tree in trees() if (names := list(vague_names(tree)))} == {}
+    assert list(vague_names(ast.parse("def f(kept): found = kept\nclass C:\n    own: int"))) == ["1: kept", "1: found"]
