@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from humanbench.results import load_results as load_results
     from humanbench.scoring import score as score
 
-__all__ = ["__version__", *_API]
+__all__ = [
+    "__version__", "compare", "evaluate", "load_backbone", "load_card", "load_finetuned", "load_results",
+    "load_samples", "score", "subgroups",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -92,7 +92,7 @@ def _released(lock: int | None) -> None:
 def beside(path: Path) -> Iterator[Path]:
     """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
     parent = path.parent.absolute()
-    with ExitStack() as made:
+    with ExitStack() as stack:
         try:
             try:
                 parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ def beside(path: Path) -> Iterator[Path]:
             if parent not in _SWEPT:
                 _SWEPT.add(parent)
                 sweep(parent)
-            folder = made.enter_context(unfinished(parent, f".{path.name}."))
+            folder = stack.enter_context(unfinished(parent, f".{path.name}."))
         except OSError as error:
             error.filename = str(path)
             raise

@@ -51,9 +51,9 @@ def bootstrap(
     tail = (1 - CONFIDENCE) / 2
     intervals = {}
     for (name, value), column in zip(values.items(), drawn.T, strict=True):
+        if name in scores.centred and not np.isnan(column).all():
+            column = np.maximum(column + value - np.nanmean(column), 0.0)
         defined = column[~np.isnan(column)]
-        if name in scores.centred and len(defined):
-            defined = np.maximum(defined + value - np.nanmean(column), 0.0)
         low, high = np.quantile(defined, [tail, 1 - tail]) if len(defined) else (math.nan, math.nan)
         intervals[name] = Metric(value=value, low=float(low), high=float(high), n=scores.n)
     return intervals

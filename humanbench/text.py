@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
 
 CONTROL = re.compile("[\\x00-\\x08\\x0a-\\x1f\\x7f\\x85\\u2028\\u2029]")
@@ -54,6 +55,24 @@ def several(number: int, one: str, many: str) -> str:
     ('1 person', '2 people')
     """
     return f"{number} {one if number == 1 else many}"
+
+
+def paragraph(first: str, text: str, width: int = 100) -> str:
+    """Text in lines of `width`: the first one begins with `first`, the others below its end.
+
+    >>> print(paragraph("  - ", "one two three", 9))
+      - one
+        two
+        three
+    """
+    return textwrap.fill(
+        " ".join(text.split()),
+        width,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:

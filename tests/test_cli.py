@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -24,17 +26,50 @@ def run(*args: str) -> Result:
     return CliRunner().invoke(main, args)
 
 
-@pytest.mark.parametrize(
-    "args", [["--help"], ["datasets", "--help"], ["score", "--help"], ["eval", "--help"], ["cache", "--help"]]
-)
-def test_help_imports_nothing_heavy(args: list[str]) -> None:
+def verbs(group: click.Group = main, *words: str) -> Iterator[tuple[list[str], click.Command]]:
+    """Every command with the words that call it, groups before what is in them."""
+    with click.Context(group) as ctx:
+        for name in group.list_commands(ctx):
+            command = group.get_command(ctx, name)
+            assert command is not None
+            yield [*words, name], command
+            if isinstance(command, click.Group):
+                yield from verbs(command, *words, name)
+
+
+@pytest.mark.parametrize("words", [[], *(words for words, _ in verbs())], ids=" ".join)
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "humanbench", *args], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-X", "importtime", "-m", "humanbench", *words, "--help"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
     imported = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "click" in imported, "the import log was not understood"
     assert not imported & HEAVY
     assert "Usage: humanbench" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "function"),
+    [
+        ("compare", "comparison:compare"),
+        ("datasets synthesize", "data.mannequin.suite:synthesize"),
+        ("failures", "leaderboard.site.local_failures:write_failures"),
+        ("groups", "by_group:subgroups"),
+        ("leaderboard rerun", "leaderboard.submissions.rerun:rerun"),
+        ("predict", "evaluation.folder:predict_folder"),
+        ("score", "scoring:score"),
+        ("submit", "leaderboard.submissions.bundle:gathered"),
+    ],
+)
+def test_options_that_are_handed_on_are_arguments_of_their_function(words: str, function: str) -> None:
+    command = next(command for called, command in verbs() if called == words.split())
+    assert command.callback is not None
+    named = inspect.signature(command.callback).parameters
+    handed_on = {p.name for p in command.params} - set(named) - {"help", "quiet", "verbose", "settings"}
+    module, name = function.split(":")
+    assert handed_on
+    assert handed_on <= set(inspect.signature(getattr(import_module(f"humanbench.{module}"), name)).parameters)
 
 
 def test_list_names_all_datasets_and_says_which_are_there(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from humanbench.cli.card_page import wrapped
 from humanbench.cli.options import OneValueGroup, json_option, print_json
+from humanbench.text import paragraph
 
 if TYPE_CHECKING:
     from humanbench.backbones.cards import BackboneCard, Weights
@@ -98,15 +98,15 @@ def _page(card: BackboneCard) -> str:
         "resizing": card.interpolation or "timm's for the network",
     }
     lines = [f"{card.name}  ({card.id})", ""]
-    lines += [wrapped(f"  {key:<11}", value) for key, value in fields.items()]
+    lines += [paragraph(f"  {key:<11}", value) for key, value in fields.items()]
     lines += ["", "Weights, the first that can be had"]
     for place in card.weights:
-        lines.append(wrapped("  - ", place.where()))
+        lines.append(paragraph("  - ", place.where()))
         lines += [f"    sha256 {place.sha256}"] if place.sha256 else []
     lines += [] if card.weights else ["  - none: random"]
     lines.append("  - a file: --checkpoint FILE")
     for title, notes in (("Notes", card.notes), ("Unsure", card.unsure)):
-        lines += ["", title, *(wrapped("  - ", note) for note in notes)] if notes else []
+        lines += ["", title, *(paragraph("  - ", note) for note in notes)] if notes else []
     return "\n".join(lines)
 
 

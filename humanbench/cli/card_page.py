@@ -7,8 +7,8 @@ import textwrap
 from humanbench.cards import DatasetCard, ReadFrom, Split
 from humanbench.data.samples import dataset_folder
 from humanbench.data_root import DataRoot
+from humanbench.text import paragraph
 
-_WIDTH = 100
 _READ_FROM: dict[ReadFrom, str] = {
     "real files": "the reader was tried on real files of this dataset",
     "documented form": "the reader follows the documented form; no real file of this dataset was at hand",
@@ -38,7 +38,7 @@ def card_page(card: DatasetCard, state: str, data_root: DataRoot | None) -> str:
     parts += [text for text in (_labels(card), _evaluation(card), _pretraining(card)) if text]
     for title, lines in (("Notes", card.notes), ("Unsure", card.unsure), ("Sources", card.sources)):
         if lines:
-            parts.append("\n".join([title, *(wrapped("  - ", line) for line in lines)]))
+            parts.append("\n".join([title, *(paragraph("  - ", line) for line in lines)]))
     return "\n\n".join(parts)
 
 
@@ -48,20 +48,8 @@ def _files(card: DatasetCard) -> str:
     return f"`humanbench datasets download {card.id}` fetches {files}{rest}" if files else ""
 
 
-def wrapped(first: str, text: str) -> str:
-    """A paragraph whose first line begins so, the others below its end."""
-    return textwrap.fill(
-        " ".join(text.split()),
-        _WIDTH,
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
 def _fields(values: dict[str, str]) -> str:
-    lines = [wrapped(f"  {name:<10}", value) for name, value in values.items() if value]
+    lines = [paragraph(f"  {name:<10}", value) for name, value in values.items() if value]
     return "\n".join(lines)
 
 
@@ -76,7 +64,7 @@ def _split(name: str, split: Split, width: int) -> str:
     ]
     state = {"public": "", "withheld": "labels withheld", "pseudo": "pseudo labels only"}[split.labels]
     text = ", ".join([*counts, *([state] if state else [])]) or "counts not stated by any source"
-    return wrapped(f"  {name:<{width}}", f"{text}{'. ' + split.note if split.note else ''}")
+    return paragraph(f"  {name:<{width}}", f"{text}{'. ' + split.note if split.note else ''}")
 
 
 def _labels(card: DatasetCard) -> str:
@@ -86,13 +74,13 @@ def _labels(card: DatasetCard) -> str:
         return ""
     kind = "keypoints" if labels.keypoints else "classes" if labels.classes else "attributes"
     listed = ", ".join(f"{i} {name}" for i, name in enumerate(names))
-    text = f"Labels: {len(names)} {kind}\n" + wrapped("  ", listed)
+    text = f"Labels: {len(names)} {kind}\n" + paragraph("  ", listed)
     if labels.flip_pairs:
         pairs = ", ".join(f"{names[a]} <-> {names[b]}" for a, b in labels.flip_pairs)
-        text += "\n" + wrapped("  ", f"under a flip: {pairs}")
+        text += "\n" + paragraph("  ", f"under a flip: {pairs}")
     if labels.ids:
-        text += "\n" + wrapped("  ", "stored as: " + ", ".join(map(str, labels.ids)))
-    return text + ("\n" + wrapped("  ", labels.note) if labels.note else "")
+        text += "\n" + paragraph("  ", "stored as: " + ", ".join(map(str, labels.ids)))
+    return text + ("\n" + paragraph("  ", labels.note) if labels.note else "")
 
 
 def _evaluation(card: DatasetCard) -> str:
@@ -102,8 +90,8 @@ def _evaluation(card: DatasetCard) -> str:
     return "\n".join(
         [
             f"Evaluation: {rules.main} on {' + '.join(rules.test)}, trained on {' + '.join(rules.train) or 'nothing'}",
-            wrapped("  ", f"reports {', '.join(rules.report)}"),
-            wrapped("  ", rules.definition),
+            paragraph("  ", f"reports {', '.join(rules.report)}"),
+            paragraph("  ", rules.definition),
         ]
     )
 
@@ -113,5 +101,5 @@ def _pretraining(card: DatasetCard) -> str:
     if use is None:
         return ""
     sets = " and in the 15-dataset collection" if use.subset else ""
-    counts = wrapped("  ", f"{use.images:,} images in the paper's table 6: {use.counts}")
+    counts = paragraph("  ", f"{use.images:,} images in the paper's table 6: {use.counts}")
     return f"Pretraining: in the paper's 37-dataset collection{sets}\n{counts}"

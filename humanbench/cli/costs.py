@@ -13,19 +13,20 @@ if TYPE_CHECKING:
     from humanbench.evaluation.estimate import CostEstimate
 
 
-def cost(e: CostEstimate) -> str:
+def cost(cell: CostEstimate) -> str:
     """An estimate in a line."""
-    source = " by the card" if e.counts == "card" else ""
+    source = " by the card" if cell.counts == "card" else ""
     parts = [
-        f"{e.name}: {e.train_images:,} training and {e.test_images:,} test images{source}",
-        f"{e.iterations:,} iterations ({e.epochs:,} epochs)",
-        f"{e.trainable:,} of {e.trainable + e.frozen:,} parameters train",
-        f"{e.gflops:.2f} GFLOPs an image, {e.training_gflops:.2f} in training, {e.total_tflops:,.1f} TFLOPs in all",
-        f"{e.memory_gb:.1f} GB a process, {e.disk_gb:.1f} GB on disk",
+        f"{cell.name}: {cell.train_images:,} training and {cell.test_images:,} test images{source}",
+        f"{cell.iterations:,} iterations ({cell.epochs:,} epochs)",
+        f"{cell.trainable:,} of {cell.trainable + cell.frozen:,} parameters train",
+        f"{cell.gflops:.2f} GFLOPs an image, {cell.training_gflops:.2f} in training, "
+        f"{cell.total_tflops:,.1f} TFLOPs in all",
+        f"{cell.memory_gb:.1f} GB a process, {cell.disk_gb:.1f} GB on disk",
     ]
-    if e.trunk_gb:
-        parts[-1] += f", of them {e.trunk_gb:.1f} GB of stored trunk outputs"
-    return "; ".join([*parts, f"{e.hours:.2f} hours at {e.tflops_per_second:.3g} TFLOP/s"])
+    if cell.trunk_gb:
+        parts[-1] += f", of them {cell.trunk_gb:.1f} GB of stored trunk outputs"
+    return "; ".join([*parts, f"{cell.hours:.2f} hours at {cell.tflops_per_second:.3g} TFLOP/s"])
 
 
 def table(estimates: Sequence[CostEstimate]) -> str:

@@ -73,7 +73,6 @@ def command(
 
 def _look(request: Request, rate: float | None, as_json: bool) -> None:
     """What a run would do and cost."""
-
     from humanbench.cli.costs import cost, table, total
     from humanbench.evaluation.estimate import Rate, estimate
     from humanbench.evaluation.plan import plan_for

@@ -51,7 +51,6 @@ def build(
     The site needs no server and no network: its index.html opens from the disk. The task pages show predictions of
     synthetic runs, where these and the procedural pictures are at hand; no picture of a real dataset is copied.
     """
-
     from humanbench.leaderboard.site.build import build as build_from
 
     if check:
@@ -107,7 +106,6 @@ def check(submission: Path, data_root: DataRoot | None, store: Path | None, as_j
 @json_option
 def verify(store: Path | None, as_json: bool) -> None:
     """Read every byte of the accepted submissions and say what is not as it was accepted. Exit code 1 if anything."""
-
     from humanbench.leaderboard.submissions.log import read_events
     from humanbench.leaderboard.submissions.store import verify_store
 
@@ -163,7 +161,6 @@ def rerun(
     entry: str, out: Path | None, checkpoint: str | None, store: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Finetune an accepted ENTRY again. Exit code 1 where a number's interval does not meet the accepted one's."""
-
     from humanbench.leaderboard.submissions import rerun as rerunning
 
     board_entry = rerunning.find_entry(entry, _known(store))

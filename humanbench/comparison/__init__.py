@@ -148,13 +148,13 @@ def _together(cells: list[CellReport], drawn: list[DrawnCell], margin: float | N
         yield TogetherReport(board=board, group=name, **vars(judged))
 
 
-def _costs(pairs: Iterable[Pair]) -> Iterator[CostReport]:
+def _costs(compared: Iterable[Pair]) -> Iterator[CostReport]:
     """By board and kind of cost, over the cells where both runs have it.
 
     What is measured on a device counts where both name the same one, as fast as it was at that hour.
     """
     by_cost: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for pair in pairs:
+    for pair in compared:
         results = [cell.first.result for cell in pair.both]
         base, new = map(costs_of, results)
         names = (*_SIDE_BY_SIDE, *_OF_A_DEVICE) if _one_device(*results) else _SIDE_BY_SIDE

@@ -144,7 +144,7 @@ def judgement(
         p=p,
         corrected=corrected,
         margin=margin,
-        # of true drops as large, `POWER` of the measured ones, with standard deviation `sd`, are large enough
+        # the smallest true drop of which `POWER` of the measured ones, of standard deviation `sd`, exceed what counts
         detectable=max(significant, margin) + t_quantile(math.inf, 2 * (1 - POWER)) * sd,
         verdict=verdict,
         regression=verdict == "worse" and -gain > margin,

@@ -29,11 +29,6 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
     Raises `ResultError` for what is no run, `HumanbenchError` for an unknown form and for results that do not go
     together: synthetic and real ones where there is one table, or two of one cell and seed.
     """
-    from humanbench.export.latex import latex
-    from humanbench.export.markdown import markdown
-    from humanbench.export.model_card import model_card
-    from humanbench.export.table import csv_table
-
     for given, known, what in ((form, FORMS, "form"), (only, KINDS, "kind of results")):
         if given is not None and given not in known:
             raise HumanbenchError(f"no {what} is called {given!r}{nearest(given, list(known))} ({', '.join(known)})")
@@ -47,5 +42,14 @@ def export(*runs: PathLike, form: str = "markdown", only: str | None = None, nam
             "--only synthetic"
         )
     if form == "model-card":
+        from humanbench.export.model_card import model_card
+
         return model_card(entries, name)
-    return {"latex": latex, "markdown": markdown, "csv": csv_table}[form](entries)
+    if form == "csv":
+        from humanbench.export.table import csv_table
+
+        return csv_table(entries)
+    from humanbench.export.latex import latex
+    from humanbench.export.markdown import markdown
+
+    return latex(entries) if form == "latex" else markdown(entries)

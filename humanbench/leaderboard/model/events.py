@@ -38,7 +38,10 @@ class Event:
 
 def events_of(entries: Iterable[BoardEntry], withdrawn: Iterable[tuple[str, BoardEntry]] = ()) -> list[Event]:
     """An event per entry, one more per withdrawal (date and entry), and the paper's."""
-    events = [_event(entry.date, entry, "entered", f"{entry.board.regime}, {_what(entry)}") for entry in entries]
+    events = [
+        _event(entry.date, entry, "entered", f"{entry.board.regime}, {_datasets_and_labels(entry)}")
+        for entry in entries
+    ]
     events += [_event(date, entry, "withdrawn", shown(entry.withdrawn, 200)) for date, entry in withdrawn]
     events.append(Event(PUBLISHED, "published", "The paper’s table 3", "150 published numbers", "published.html"))
     return sorted(events, key=lambda event: (event.date, event.anchor), reverse=True)
@@ -53,7 +56,7 @@ def _event(date: str, entry: BoardEntry, what: str, text: str) -> Event:
     return Event(day(date), f"{what}-{entry.id}", entry.name, f"{what}: {text}", f"entries/{entry.id}.html")
 
 
-def _what(entry: BoardEntry) -> str:
+def _datasets_and_labels(entry: BoardEntry) -> str:
     labels = f" ({', '.join(entry.board.labels)})" if entry.board.labels else ""
     return f"{len(entry.scores)} dataset{'s' * (len(entry.scores) != 1)}{labels}"
 

@@ -61,16 +61,16 @@ def _known(costs: Sequence[CostColumn], entries: Sequence[BoardEntry]) -> list[C
 def _latency(entries: Sequence[BoardEntry], batch: int = 1) -> list[CostColumn]:
     if (place := _common([entry.speeds for entry in entries], f"{batch}_")) is None:
         return []
-    head, description = "Latency", f"milliseconds for one picture ({_how(place)}), backbone and head"
+    head, description = "Latency", f"milliseconds for one picture ({_setting(place)}), backbone and head"
     if batch > 1:
-        head, description = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_how(place)})"
+        head, description = f"Latency at {batch}", f"milliseconds for {batch} pictures together ({_setting(place)})"
     return [CostColumn(head, "ms", description, lambda e: 1000 * batch / e.speeds.get(place, math.nan))]
 
 
 def _memory(entries: Sequence[BoardEntry], batch: int) -> list[CostColumn]:
     if (place := _common([entry.memory for entry in entries], f"{batch}_")) is None:
         return []
-    description = f"peak of the forward, with weights ({_how(place)})"
+    description = f"peak of the forward, with weights ({_setting(place)})"
     return [CostColumn(f"Memory at {batch}", "MB", description, lambda e: e.memory.get(place, math.nan) / 1e6)]
 
 
@@ -121,7 +121,9 @@ def trade_offs(ranked: Ranked, key: str, most: int | None = None) -> list[tuple[
     chosen = [(name, text, attrgetter(name)) for name, text in COSTS]
     # Never on a processor: its name does not say which one it is.
     if place := _common([entry.speeds for entry in ranked.entries], "32_"):
-        chosen.append(("speed", f"images per second ({_how(place)})", lambda entry: entry.speeds.get(place, math.nan)))
+        chosen.append(
+            ("speed", f"images per second ({_setting(place)})", lambda entry: entry.speeds.get(place, math.nan))
+        )
     for name, text, of in chosen[:most]:
         points = [
             Point(entry.name, of(entry), float(mean), link=f"../entries/{entry.id}.html")
@@ -138,17 +140,17 @@ def trade_offs(ranked: Ranked, key: str, most: int | None = None) -> list[tuple[
 
 def speed_text(entry: BoardEntry) -> str:
     """The speeds of an entry, each with batch, precision and device."""
-    return "; ".join(f"{value:,.0f} ({_how(place)})" for place, value in entry.speeds.items())
+    return "; ".join(f"{value:,.0f} ({_setting(place)})" for place, value in entry.speeds.items())
 
 
 def memory_text(entry: BoardEntry) -> str:
     """The peaks of memory of an entry, each with batch, precision and device."""
-    return "; ".join(f"{_digits(value / 1e6)} MB ({_how(place)})" for place, value in entry.memory.items())
+    return "; ".join(f"{_digits(value / 1e6)} MB ({_setting(place)})" for place, value in entry.memory.items())
 
 
 def energy_text(entry: BoardEntry) -> str:
     """The energies of an entry per picture, each with batch, precision and device."""
-    return "; ".join(f"{value:.3g} J ({_how(place)}, whole CPU package)" for place, value in entry.joules.items())
+    return "; ".join(f"{value:.3g} J ({_setting(place)}, whole CPU package)" for place, value in entry.joules.items())
 
 
 def storage_text(entry: BoardEntry) -> str:
@@ -182,7 +184,7 @@ SPEED_FIELDS = (
 )  # fmt: skip
 
 
-def _how(place: tuple[str, str]) -> str:
+def _setting(place: tuple[str, str]) -> str:
     """Batch, precision and device, from the device and a measure."""
     size, _, precision = place[1].partition("_")
     return f"batch {shown(size, 10)}, {shown(precision, 10)}, {shown(place[0], 60)}"

@@ -49,7 +49,7 @@ def rows_of(entries: Iterable[BoardEntry]) -> Iterator[dict[str, Any]]:
                 "seeds": score.number.seeds,
             }
             fields = entry_fields | score_fields
-            yield {name: fields.pop(name) for name in COLUMNS} | fields
+            yield {name: fields[name] for name in COLUMNS}
 
 
 def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> str:
@@ -58,7 +58,8 @@ def csv_of(rows: Iterable[dict[str, Any]], columns: Iterable[str] = COLUMNS) -> 
     writer = csv.DictWriter(file, list(columns), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: spreadsheet(v) if isinstance(v, str) else v for name, v in row.items()})
+        values = {name: row[name] for name in writer.fieldnames}
+        writer.writerow({name: spreadsheet(v) if isinstance(v, str) else v for name, v in values.items()})
     return file.getvalue()
 
 

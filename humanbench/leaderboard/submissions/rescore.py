@@ -152,7 +152,8 @@ def _rescored(folder: Path, result: Result, data_root: os.PathLike[str] | None) 
     except DataError as error:
         return _verdict(result, "claimed", reason=str(error))
     try:
-        recomputed = score(result.dataset, folder / str(result.predictions), root)
+        assert result.predictions is not None  # `claims` refuses a finished result without
+        recomputed = score(result.dataset, folder / result.predictions, root)
         differences = tuple(_differences(result, recomputed))
     except (DataError, CardError) as error:
         return _verdict(result, "claimed", reason=str(error))

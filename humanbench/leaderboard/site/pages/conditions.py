@@ -59,14 +59,14 @@ class ConditionPage(Generic[Numbers]):
 
     def groups(self, content: Content) -> Iterable[tuple[BoardKey, list[Board], Rows[Numbers]]]:
         """Boards that differ in their condition alone: their common key, those with one, and the rows of all."""
-        known = [board for board in content.boards if not board.key.condition or self._has(board)]
+        known = [board for board in content.boards if not board.key.condition or self._shows(board)]
         for key, boards in lists_by((replace(board.key, condition=""), board) for board in known).items():
             if with_condition := [board for board in boards if board.key.condition]:
                 networks = lists_by(((e.network, e.submission), e) for board in boards for e in board.entries)
                 rows = [(entries[0], self._by_dataset(entries)) for entries in networks.values()]
                 yield key, with_condition, [(entry, numbers) for entry, numbers in rows if numbers]
 
-    def _has(self, board: Board) -> bool:
+    def _shows(self, board: Board) -> bool:
         return all(self.belongs(result) for entry in board.entries for result in entry.results)
 
     def _by_dataset(self, entries: list[BoardEntry]) -> dict[str, Numbers]:

@@ -18,8 +18,8 @@ def picture_files(content: Content) -> Iterator[tuple[str, DrawnPicture]]:
     """All pictures with their places from the site's top."""
     for shown in content.samples.values():
         yield from chain.from_iterable(_paths(shown))
-        for entry, _, failures in shown.failures:
-            yield from failures.files(_place(entry, failures))
+        for entry, _, of_task in shown.failures:
+            yield from of_task.files(_place(entry, of_task))
 
 
 def _paths(shown: TaskSamples) -> list[list[tuple[str, DrawnPicture]]]:
@@ -58,8 +58,8 @@ def failing(content: Content) -> set[str]:
     return {entry.id for shown in content.samples.values() for entry, _, _ in shown.failures}
 
 
-def _place(entry: BoardEntry, failures: TaskFailures) -> str:
-    return f"failures/{entry.id}-{failures.card.task}"
+def _place(entry: BoardEntry, of_task: TaskFailures) -> str:
+    return f"failures/{entry.id}-{of_task.card.task}"
 
 
 def failures(content: Content) -> Iterable[Page]:

@@ -52,10 +52,13 @@ def board_title(board: Board) -> str:
 
 def backbone_fields(entry: BoardEntry) -> list[tuple[str, str | Markup]]:
     """Names, and paper, licence and places of the weights as the backbone's card says."""
-    names = [("Backbone", shown(entry.backbone)), ("Checkpoint", shown(entry.checkpoint or "", 200))]
+    names: list[tuple[str, str | Markup]] = [
+        ("Backbone", shown(entry.backbone)),
+        ("Checkpoint", shown(entry.checkpoint or "", 200)),
+    ]
     card = entry.card
     if card is None:
-        return [*names]
+        return names
     paper = f"{shown(card.paper.title, 120)} ({shown(card.paper.venue, 40)}, {card.paper.year})"
     weights = Markup("; ").join(
         linked(
