@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 
 import pytest
@@ -252,6 +253,17 @@ def test_what_an_architecture_spares_itself_has_no_decay() -> None:
     decay_by_name = decays(network("random:tiny_vit_5m_224"), None, weight_decay=0.1)
     assert {decay for name, decay in decay_by_name.items() if "attention_biases" in name} == {0.0}
     assert 0.1 in decay_by_name.values()
+
+
+@pytest.mark.parametrize("listed", [list, iter, dict.fromkeys])
+def test_an_architecture_may_list_what_it_spares_in_any_form(listed: Callable[[list[str]], object]) -> None:
+    backbone = network("vit", embed_dim=32, depth=3)
+    spared = ["blocks.1.mlp.fc1.weight", "blocks.0.attn.qkv.weight"]
+    backbone.trunk.no_weight_decay = lambda: listed(spared)  # type: ignore[assignment]
+    decay_by_name = decays(backbone, None, weight_decay=0.1)
+    without = {name.removeprefix("backbone.trunk.") for name, decay in decay_by_name.items() if decay == 0}
+    assert set(spared) <= without
+    assert decay_by_name["backbone.trunk.blocks.2.mlp.fc1.weight"] == 0.1
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, 0.1), ({"head_weight_decay": 0.0}, 0.0)])

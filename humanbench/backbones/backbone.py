@@ -103,11 +103,13 @@ class Backbone(nn.Module):
         """
         if not 0 <= rate < 1:
             raise ValueError(f"a drop path rate lies in [0, 1), not {rate}")
-        blocks = [module for module in self.trunk.modules() if any(_has(module, name) for name in _DROP_PATHS)]
+        blocks = [
+            module for module in self.trunk.modules() if any(_has_drop_path(module, name) for name in _DROP_PATHS)
+        ]
         for index, block in enumerate(blocks):
             block_rate = rate * index / max(len(blocks) - 1, 1)
             for name in _DROP_PATHS:
-                if _has(block, name):
+                if _has_drop_path(block, name):
                     setattr(block, name, DropPath(block_rate) if block_rate else nn.Identity())
 
     def _checked(self, group_index: int) -> int:
@@ -124,7 +126,7 @@ class Backbone(nn.Module):
         return Features(*self.grouped_forward.read(state))
 
 
-def _has(module: nn.Module, name: str) -> bool:
+def _has_drop_path(module: nn.Module, name: str) -> bool:
     missing = object()
     drop_path = getattr(module, name, missing)
     return drop_path is None or isinstance(drop_path, DropPath | nn.Identity)

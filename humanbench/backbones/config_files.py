@@ -1,9 +1,9 @@
 """What the small files beside a checkpoint say of it: `config.json` and its kin, and words in the weights' own header.
 
 Read are the configurations of timm (`architecture`, `pretrained_cfg`), open_clip (`model_cfg`, `preprocess_cfg`) and
-transformers (`model_type`, and `preprocessor_config.json` or `processor_config.json`). The header of safetensors files
-that humanbench writes
-holds the architecture and the preprocessing of its network.
+transformers (`model_type`, and `preprocessor_config.json` or `processor_config.json`, whose processing of pictures is
+told as mean, standard deviation and interpolation of values of 0..1). The header of safetensors files that humanbench
+writes holds the architecture and the preprocessing of its network.
 """
 
 from __future__ import annotations

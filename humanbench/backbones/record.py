@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from humanbench.backbones.cards import Architecture, BackboneCard, backbone_cards, portable_card
+from humanbench.backbones.cards import Architecture, BackboneCard, Weights, backbone_cards, portable_card
 from humanbench.backbones.preprocessing import PIXELS, given_pixels
 from humanbench.errors import BackboneError
 
@@ -75,9 +75,9 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
         raise BackboneError(f"{record.get('name')}: its record does not say what builds the network") from error
     check_builder(architecture, str(record.get("name")))
     installed = backbone_cards().get(card.id) if card is not None else None
-    places = (
-        () if card is None else (installed.weights if installed else tuple(p for p in card.weights if not p.beside))
-    )
+    places: tuple[Weights, ...] = ()
+    if card is not None:
+        places = installed.weights if installed else tuple(p for p in card.weights if not p.beside)
     given = checkpoint if checkpoint is not None else record.get("checkpoint")
     load = network.get("load")
     if load is not None and given is None and not places:
@@ -88,7 +88,7 @@ def from_record(record: Mapping[str, Any], checkpoint: str | os.PathLike[str] | 
     stated = given_pixels(pixels, "the record of the run")
     container = str(load.get("container", "")) if load else ""
     file = None if load is None or given is None else os.fspath(given)
-    backbone = load_spec(spec, file, Choice(load is None, 0, container, stated))
+    backbone = load_spec(spec, file, Choice(random=load is None, seed=0, prefix=container, pixels=stated))
     seen = record.get("pretrained_on")
     backbone.name, backbone.pretrained_on = spec.name, None if seen is None else tuple(seen)
     return backbone

@@ -23,6 +23,8 @@ VIT = "vit"
 CARD = ".toml"
 RANDOM = "random:"
 _CHECKPOINTS = (".bin", ".pt", ".pt2", ".pth", ".pyth", ".ckpt", ".safetensors", ".tar", ".pkl", INDEX)
+_OF_CLIP = ("clip", "clip_vision_model")
+"""Types of transformers that timm has: their names are translated."""
 
 
 @dataclass(frozen=True)
@@ -255,10 +257,6 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
             return {}  # takes pictures of any size
         raise
     return {"img_size": size}
-
-
-_OF_CLIP = ("clip", "clip_vision_model")
-"""Types of transformers that timm has: their names are translated."""
 
 
 @dataclass(frozen=True)

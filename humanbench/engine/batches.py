@@ -170,7 +170,7 @@ def with_input_size(batch: Batch) -> Batch:
     return {"input_size": tuple(batch["image"].shape[-2:])} | batch
 
 
-@dataclass
+@dataclass(eq=False)
 class TrainingBatches:
     """Training batches: from images, whose workers run ahead across epochs, or from stored trunk outputs.
 

@@ -263,7 +263,7 @@ def _remember_training_features(context: RunContext, accelerator: Accelerator, c
     head = cell.model.head
     if hasattr(head, "set_reference_features"):
         data = test_data(context, cell.spec, cell.tables.drawn, cell.model)
-        known = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, None, context.workers)
+        known = predict(accelerator, cell.model, cell.task, data, cell.recipe, context.log, workers=context.workers)
         head.set_reference_features(gathered(accelerator, known.decoded)[0])  # type: ignore[operator]
     return Progress()
 

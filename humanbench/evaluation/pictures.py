@@ -152,7 +152,9 @@ def decoded_of(
             place = None if parts is None else parts / f"{number:05d}.safetensors"
             predicted = _stored(place, len(portion), task.decoded)
             if predicted is None:
-                predicted = predict(accelerator, network, task, data, recipe, silent, None, readers, portion).decoded
+                predicted = predict(
+                    accelerator, network, task, data, recipe, silent, workers=readers, part=portion
+                ).decoded
                 if place is not None:
                     write_bytes(place, packed(predicted))
             decoded += predicted

@@ -43,7 +43,8 @@ def parameter_groups(
     `weight_decay`.
     """
     powers = _powers(backbone)
-    spared: set[str] = getattr(backbone.trunk, "no_weight_decay", set)()  # by the architecture itself, as timm has it
+    listed = getattr(backbone.trunk, "no_weight_decay", None)
+    spared = set(listed()) if listed is not None else set()  # by the architecture itself, as timm has it
     collected: dict[tuple[float, float], dict[str, Any]] = {}
 
     def put(name: str, parameter: nn.Parameter, rate: float, decay: float) -> None:

@@ -22,7 +22,7 @@ class RunningStatistics:
 
     def begin(self) -> None:
         """A step begins."""
-        self._before = {name: [s.clone() for s in tensors] for name, tensors in self._running.items()}
+        self._before = {name: [s.clone() for s in buffers] for name, buffers in self._running.items()}
         self._sums = {
             name: [torch.zeros_like(s, dtype=torch.float32) for s in buffers] for name, buffers in self._running.items()
         }
@@ -40,8 +40,8 @@ class RunningStatistics:
 
     def end(self, sum_over: Callable[[Tensor, str], None]) -> None:
         """A step ends; `sum_over` adds up a tensor in place over the processes that use the module of that name."""
-        for name, tensors in self._running.items():
-            for now, mean in zip(tensors, self._sums[name], strict=True):
+        for name, buffers in self._running.items():
+            for now, mean in zip(buffers, self._sums[name], strict=True):
                 sum_over(mean, name)
                 now.copy_(mean if now.is_floating_point() else mean.round())
 

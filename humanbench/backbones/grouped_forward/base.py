@@ -54,7 +54,8 @@ class GroupedForward(ABC):
 class WholeForward(GroupedForward):
     """A network that runs as one: it can be split only before the first and after the last group.
 
-    The state after the last group is the map, then the class token if there is one, then the finer levels.
+    Unless `read` is overridden, the state after the last group is the map, then the class token if there is one, then
+    the finer levels.
     """
 
     has_class_token: bool
