@@ -133,7 +133,10 @@ def _opencv(path: str) -> OpenCvRaster:
 
 def open_raster(path: str, library: str) -> Raster:
     """The decoded picture, as stored (no rotation by EXIF); `DataError` as `open_rgb` raises it."""
-    return _opencv(path) if library == "opencv" else PillowRaster(open_rgb(path))
+    if library == "pillow":
+        return PillowRaster(open_rgb(path))
+    assert library == "opencv", library
+    return _opencv(path)
 
 
 def check_library(library: str) -> None:

@@ -275,7 +275,10 @@ def curve_scores(
     info: Mapping[str, Any],
     single: Single,
 ) -> Scores:
-    """The scores of images from their curve."""
+    """The scores of images: values that `reduce` makes of `parts`, errors and calibration from their curve.
+
+    `info` also says where scores are no probabilities and so have no calibration; `single`: as of `Scores`.
+    """
     return Scores(
         parts,
         reduce,

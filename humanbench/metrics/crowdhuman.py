@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +57,16 @@ def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> 
     asked for, scores outside [0, 1], in which its thresholds lie. Definition: CrowdDet `lib/evaluate` (Megvii, the
     dataset's authors).
     """
-    det, people, regions, pairs, ignorable = _clipped(images)
-    positives = np.diff(people.start)
-    curve = boxes.greedy_curve(det, pairs, ignorable, positives)
+    crowd = _clipped(images)
+    positives = np.diff(crowd.people.start)
+    curve = boxes.greedy_curve(crowd.detections, crowd.pairs, crowd.ignorable, positives)
     counts = None
     if jaccard:
-        _check_scores(images, det)
-        hidden = boxes.covered(people, regions, OVERLAP, EPSILON)
-        counts = jaccard_counts(det, people.start, pairs, ignorable, hidden, SCORE_THRESHOLDS)
+        _check_scores(images, crowd.detections)
+        hidden = boxes.covered(crowd.people, crowd.regions, OVERLAP, EPSILON)
+        counts = jaccard_counts(
+            crowd.detections, crowd.people.start, crowd.pairs, crowd.ignorable, hidden, SCORE_THRESHOLDS
+        )
     info = {"people": int(positives.sum()), "images without people": int((positives == 0).sum())}
     single = {
         name: lambda parts, counts, name=name: boxes.curve_values(parts.curve, counts, REFERENCES)[name]
@@ -74,18 +77,27 @@ def crowdhuman(images: Sequence[boxes.DetectionImage], jaccard: bool = True) -> 
 
 def crowd_verdicts(image: boxes.DetectionImage) -> NDArray[np.int8]:
     """What `crowdhuman` makes of each detection of one image, in the order given: HIT, MISS or IGNORED."""
-    _, people, _, pairs, ignorable = _clipped([image])
+    crowd = _clipped([image])
     scores = boxes.flatten([image], "det", _DETECTED).values[:, -1]
     verdicts = np.empty(len(scores), np.int8)
-    verdicts[np.argsort(-scores, kind="stable")] = boxes.greedy_verdicts(pairs, ignorable, len(people.area))
+    verdicts[np.argsort(-scores, kind="stable")] = boxes.greedy_verdicts(
+        crowd.pairs, crowd.ignorable, len(crowd.people.area)
+    )
     return verdicts
 
 
-def _clipped(
-    images: Sequence[boxes.DetectionImage],
-) -> tuple[boxes.Rows, boxes.CornerBoxes, boxes.CornerBoxes, boxes.Overlaps, Bools]:
+class _Crowd(NamedTuple):
     """Detections by score as they were given, and of all boxes cut at the images' edges: people, regions to ignore,
     pairs of a detection and a person, and which detections lie in a region."""
+
+    detections: boxes.Rows
+    people: boxes.CornerBoxes
+    regions: boxes.CornerBoxes
+    pairs: boxes.Overlaps
+    ignorable: Bools
+
+
+def _clipped(images: Sequence[boxes.DetectionImage]) -> _Crowd:
     size = _sizes(images)
     gt = boxes.flatten(images, "gt", ("x", "y", "w", "h", "ignore"))
     det = boxes.flatten(images, "det", _DETECTED).by_score()
@@ -93,7 +105,7 @@ def _clipped(
     people, regions, detected = (_clip(rows, size) for rows in (gt.keep(~ignore), gt.keep(ignore), det))
     pairs = boxes.overlaps(detected, people, OVERLAP, EPSILON)
     ignorable = boxes.covered(detected, regions, OVERLAP, EPSILON)
-    return det, people, regions, pairs, ignorable
+    return _Crowd(det, people, regions, pairs, ignorable)
 
 
 def reduce_crowd(parts: CrowdParts, counts: Ints) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -148,7 +148,10 @@ class Scores(Mapping[str, float]):
 
     def _of(self, index: Ints | None, centred: Collection[str] = ()) -> Scores:
         """What resamples are computed from, for these of all units."""
-        return replace(self, n=self._units, index=index, centred=centred, errors=None, reliability=None)
+        return Scores(
+            self.parts, self.reduce, n=self._units, unit=self.unit, info=self.info, centred=centred,
+            reduce_many=self.reduce_many, single=self.single, index=index,
+        )  # fmt: skip
 
     def resampled(self, draws: Iterable[ArrayLike], names: Sequence[str]) -> Iterator[Sequence[float]]:
         """The values `names` of each draw, as `resample` has them; many draws at a time where the metric can."""

@@ -18,7 +18,7 @@ _HEAD_WIDTH = 64
 class Pool(nn.Module):
     """N x C from features.
 
-    `mean`: over the cells of the map. `class_token`: the network's own, the mean where it has none. `attentive`: a
+    `mean`: over the cells of the map. `class_token`: the network's own. `attentive`: a
     learnt query looks at the cells (cross attention, then an MLP with a residual: timm's `AttentionPoolLatent`, after
     Lee et al., Set Transformer, ICML 2019, and Zhai et al., CVPR 2022), which is what probes of masked image models are
     judged with (Chen et al., Context Autoencoder, IJCV 2024; Bardes et al., V-JEPA, 2024).
@@ -35,7 +35,8 @@ class Pool(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         """The vector of each picture."""
-        if self.kind == "class_token" and features.class_token is not None:
+        if self.kind == "class_token":
+            assert features.class_token is not None  # `pool_of` refuses networks without
             return features.class_token
         if self.attention is None:
             return features.pooled

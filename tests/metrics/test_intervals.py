@@ -135,3 +135,19 @@ def test_a_value_that_is_asked_for_alone_is_that_of_all(case: Callable[[float], 
         for name, value in again.items():
             np.testing.assert_array_equal(again.only(name), value, err_msg=name)
             np.testing.assert_array_equal(again.for_draws().only(name), value, err_msg=name)
+
+
+class OwnScores(Scores):
+    """Scores as another package may make them, with a constructor of their own."""
+
+    def __init__(self, values: list[float]) -> None:
+        super().__init__(
+            np.array(values), lambda v, counts: {"mean": float((v * counts).sum() / counts.sum())}, n=3, unit="u"
+        )
+
+
+def test_scores_of_another_package_may_have_a_constructor_of_their_own() -> None:
+    scores = OwnScores([1.0, 2.0, 6.0])
+    assert scores.resample([0, 0, 1])["mean"] == pytest.approx(4 / 3)
+    assert scores.for_draws()["mean"] == 3.0
+    assert bootstrap(scores, np.random.default_rng(0), 50)["mean"].n == 3

@@ -136,7 +136,9 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
     bbox = np.full((len(people), 4), np.nan)
     stated = [i for i, a in enumerate(people) if "bbox" in a]
     bbox[stated] = _numbers(card, path, [people[i] for i in stated], "bbox", 4)
-    counted = any("num_keypoints" in a for a in people)
+    labelled = None
+    if any("num_keypoints" in a for a in people):
+        labelled = _integers(card, path, people, "num_keypoints", -1)
     return CocoPeople(
         images,
         stored,
@@ -145,7 +147,7 @@ def _people(card: DatasetCard, path: Path) -> CocoPeople:
         bbox,
         _areas(card, path, people),
         _integers(card, path, people, "iscrowd", 0),
-        _integers(card, path, people, "num_keypoints", -1) if counted else None,
+        labelled,
     )
 
 

@@ -71,8 +71,8 @@ def table(card: DatasetCard, options: LabelMapsOptions, split: str, root: Path) 
     labels = _pattern(card, root, where.labels, "labels", options)
     ids = listed_ids(card, root, options, split)
     if ids is None:
-        folder = labels.removeprefix(f"{root.as_posix()}/")
-        shared = any(folder in other.labels for s, other in options.splits.items() if s != split)
+        below_root = labels.removeprefix(f"{root.as_posix()}/")
+        shared = any(below_root in other.labels for s, other in options.splits.items() if s != split)
         if where.ids and (shared or not where.folder_will_do):
             wanted = " or ".join(where.ids + where.except_ids)
             raise complaint(card, f"no id list: {wanted} not found under {root}", options)

@@ -16,7 +16,6 @@ they are written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -46,10 +45,10 @@ class WriterModule(Protocol):
 def split_by_split(write: Callable[[DatasetCard, Path, str, Table, Save], Table]) -> Write:
     """The `write` of a format whose splits have nothing in common, from what writes one of them."""
 
-    @wraps(write)
     def write_all(card: DatasetCard, root: Path, tables: Tables, save: Save) -> Tables:
         return {split: write(card, root, split, table, save) for split, table in tables.items()}
 
+    write_all.__doc__ = write.__doc__
     return write_all
 
 

@@ -17,9 +17,21 @@ from humanbench.data.boxes import visible_boxes
 from humanbench.data.canvas import CELL, LegendKey, Sheet, Tile, around, shuffled_rows
 from humanbench.metrics.boxes import HIT, IGNORED, MISS
 from humanbench.metrics.crowdhuman import crowd_verdicts
-from humanbench.tasks import drawn as page
 from humanbench.tasks.base import Tables, TaskDrawing, only
 from humanbench.tasks.detection.predictions import Detections
+from humanbench.tasks.drawn import (
+    TRUTH,
+    Drawings,
+    DrawnPicture,
+    DrawnSample,
+    Guess,
+    drawn,
+    finished,
+    fitted,
+    large,
+    near,
+    rows_at,
+)
 from humanbench.text import several
 
 
@@ -60,28 +72,28 @@ class DetectionDrawing(TaskDrawing):
         return Sheet(tiles, columns, legend)
 
     def drawn(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[page.Guess], rows: Iterable[int]
-    ) -> Iterator[page.DrawnSample]:
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
+    ) -> Iterator[DrawnSample]:
         """Pictures with people, and of every entry as many boxes as people are annotated."""
-        for position, row in page.rows_at(only(tables), rows):
+        for position, row in rows_at(only(tables), rows):
             boxes, ignore = np.asarray(row["boxes"], float).reshape(-1, 4), np.asarray(row["ignore"], bool)
             if ignore.all():
                 continue
             image, people = canvas.picture(row["image"]), boxes[~ignore]
-            tile = partial(page.fitted, image, around(list(people)))
+            tile = partial(fitted, image, around(list(people)))
             truth = tile()
             for box, skip in zip(boxes, ignore, strict=True):
                 truth.box(box, canvas.GREY if skip else canvas.YELLOW, 1 if skip else 2, bool(skip))
-            pictures = [page.drawn(page.TRUTH, truth, several(len(people), "person", "people") + " in boxes")]
+            pictures = [drawn(TRUTH, truth, several(len(people), "person", "people") + " in boxes")]
             for name, guess in guesses:
                 mine = np.flatnonzero(guess.rows == position)
                 best = mine[np.argsort(-guess.scores[mine], kind="stable")[: len(people)]]
                 scored_boxes = np.column_stack([guess.boxes[best], guess.scores[best]])
                 labels = np.column_stack([boxes, ignore])
                 pictures.append(_boxes(tile(), name, scored_boxes, labels, image.size))
-            yield page.DrawnSample(str(row["id"]), tuple(pictures), position=position)
+            yield DrawnSample(str(row["id"]), tuple(pictures), position=position)
 
-    def pictures(self, card: DatasetCard, tables: Tables, predictions: Detections) -> page.Drawings:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: Detections) -> Drawings:
         """Pictures with the boxes of at least half the highest score that a box has anywhere."""
         least = SHOWN * float(predictions.scores.max(initial=0.0))
         for position, (name, path) in enumerate(zip(only(tables)["id"], only(tables)["image"], strict=True)):
@@ -94,19 +106,19 @@ SHOWN = 0.5
 
 
 def _found(path: str, boxes: Floats, scores: Floats) -> Image.Image:
-    tile = page.large(path)
+    tile = large(path)
     for box, score in zip(boxes, scores, strict=True):
         tile.box(box, canvas.YELLOW, 2)
         tile.label(tile.place(box[:2])[0] + (18, 10), f"{score:.2f}", 8)
-    return page.finished(tile)
+    return finished(tile)
 
 
-def _boxes(tile: Tile, title: str, rows: Floats, labels: Floats, size: tuple[int, int]) -> page.DrawnPicture:
+def _boxes(tile: Tile, title: str, rows: Floats, labels: Floats, size: tuple[int, int]) -> DrawnPicture:
     """Detected boxes (x, y, w, h, score), the best first: solid where they find a person, dashed where not."""
     image = {"id": title, "gt": labels, "det": rows, "width": size[0], "height": size[1]}
     verdicts = crowd_verdicts(image)
     for (x, y, w, h, score), verdict in zip(rows, verdicts, strict=True):
-        corners = page.near([[x, y], [x + w, y + h]], size)
+        corners = near([[x, y], [x + w, y + h]], size)
         box = np.concatenate([corners[0], corners[1] - corners[0]])
         color = {HIT: canvas.YELLOW, MISS: canvas.VERMILION, IGNORED: canvas.GREY}[int(verdict)]
         tile.box(box, color, 2, verdict != HIT)
@@ -114,7 +126,7 @@ def _boxes(tile: Tile, title: str, rows: Floats, labels: Floats, size: tuple[int
             tile.label(tile.place(corners[0])[0] + (18, 10), f"{score:.2f}" if abs(score) < 100 else f"{score:.0e}", 8)
     people = several(int((labels[:, 4] == 0).sum()), "person", "people")
     note = f"{int((verdicts == HIT).sum())} of {people} found"
-    return page.drawn(title, tile, f"{several(len(rows), 'box', 'boxes')}, {note}", note)
+    return drawn(title, tile, f"{several(len(rows), 'box', 'boxes')}, {note}", note)
 
 
 drawing = DetectionDrawing()

@@ -59,7 +59,7 @@ def _together(main: metrics.Scores, beside: Mapping[str, metrics.Scores]) -> met
         return {f"{name}{end}": value for end, part in values.items() for name, value in part.items()}
 
     def alone(name: str, parts: Mapping[str, metrics.Scores], counts: DrawCounts) -> float:
-        return main.reduce(main.parts, counts)[name]
+        return parts[""].reduce(parts[""].parts, counts)[name]
 
     info = {f"{name}{end}": value for end, part in parts.items() for name, value in part.info.items()}
     centred = [f"{name}{end}" for end, part in parts.items() for name in part.centred]

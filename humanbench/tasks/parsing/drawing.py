@@ -62,9 +62,9 @@ class ParsingDrawing(TaskDrawing):
         for position, row in rows_at(only(tables), rows):
             truth = load_label(card, row["label"])
             image = canvas.picture(row["image"])
-            pictures, present = [], set()
+            window, pictures, present = _crop(truth), [], set()
             for name, label in [(TRUTH, truth), *((n, g[position].load(truth.shape, classes)) for n, g in guesses)]:
-                tile = fitted(image, _crop(truth))
+                tile = fitted(image, window)
                 here = blend_parts(tile, label) - {0, IGNORE}
                 present |= here
                 right_ones = 100 * float((label == truth)[truth != IGNORE].mean())

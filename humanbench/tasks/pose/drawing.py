@@ -16,8 +16,20 @@ from humanbench.arrays import Floats, Ints
 from humanbench.cards import DatasetCard
 from humanbench.data import canvas
 from humanbench.data.canvas import CELL, Color, LegendKey, Sheet, Tile, around, shuffled_rows
-from humanbench.tasks import drawn as page
 from humanbench.tasks.base import Tables, TaskDrawing, only
+from humanbench.tasks.drawn import (
+    TRUTH,
+    Drawings,
+    DrawnPicture,
+    DrawnSample,
+    Guess,
+    drawn,
+    finished,
+    fitted,
+    large,
+    near,
+    rows_at,
+)
 from humanbench.tasks.pose.predictions import PredictedPoses
 from humanbench.text import several
 
@@ -65,13 +77,13 @@ class PoseDrawing(TaskDrawing):
         return Sheet(tiles, columns, legend)
 
     def drawn(
-        self, card: DatasetCard, tables: Tables, guesses: Sequence[page.Guess], rows: Iterable[int]
-    ) -> Iterator[page.DrawnSample]:
+        self, card: DatasetCard, tables: Tables, guesses: Sequence[Guess], rows: Iterable[int]
+    ) -> Iterator[DrawnSample]:
         """Pictures with annotated joints, and of every entry as many skeletons as people are annotated."""
         table = only(tables)
         by_image = [_positions(guess.image_ids) for _, guess in guesses]
         seen: set[str] = set()
-        for position, row in page.rows_at(table, rows):
+        for position, row in rows_at(table, rows):
             if row["image"] in seen or not (np.asarray(row["keypoints"])[:, 2] > 0).any():
                 continue
             seen.add(row["image"])
@@ -79,19 +91,18 @@ class PoseDrawing(TaskDrawing):
             joints = [np.asarray(p["keypoints"], float) for p in people]
             image = canvas.picture(row["image"])
             marked = [xy for one in joints for xy in one[one[:, 2] > 0, :2]]
-            tile = partial(page.fitted, image, around([p["bbox"] for p in people], marked))
-            pictures = [_skeletons(card, tile(), page.TRUTH, joints)]
+            tile = partial(fitted, image, around([p["bbox"] for p in people], marked))
+            pictures = [_skeletons(card, tile(), TRUTH, joints)]
             for (name, guess), index in zip(guesses, by_image, strict=True):
                 there = index.get(str(row["image_id"]), np.empty(0, np.int64))
                 best = there[np.argsort(-guess.scores[there], kind="stable")[: len(people)]]
                 moved = [
-                    np.column_stack([page.near(k[:, :2], image.size), np.full(len(k), 2.0)])
-                    for k in guess.keypoints[best]
+                    np.column_stack([near(k[:, :2], image.size), np.full(len(k), 2.0)]) for k in guess.keypoints[best]
                 ]
                 pictures.append(_skeletons(card, tile(), name, moved))
-            yield page.DrawnSample(str(row["image_id"]), tuple(pictures), position=position)
+            yield DrawnSample(str(row["image_id"]), tuple(pictures), position=position)
 
-    def pictures(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> page.Drawings:
+    def pictures(self, card: DatasetCard, tables: Tables, predictions: PredictedPoses) -> Drawings:
         """Pictures with everybody who was found, joints of a score of at least 0.2."""
         table, by_image = only(tables), _positions(predictions.image_ids)
         for name, rows in table.groupby("image_id", sort=False):
@@ -104,11 +115,11 @@ JOINT = 0.2
 
 
 def _people(card: DatasetCard, path: str, keypoints: Floats) -> Image.Image:
-    tile = page.large(path)
+    tile = large(path)
     for person in keypoints:
         seen = np.column_stack([person[:, :2], np.where(person[:, 2] >= JOINT, 2.0, 0.0)])
         draw_skeleton(card, tile, seen, _size(seen))
-    return page.finished(tile)
+    return finished(tile)
 
 
 def side_color(name: str) -> Color:
@@ -144,11 +155,11 @@ def _positions(names: Sequence[Any]) -> dict[str, Ints]:
     return {str(text): np.asarray(rows, np.int64) for text, rows in rows_of.items()}
 
 
-def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[Floats]) -> page.DrawnPicture:
+def _skeletons(card: DatasetCard, tile: Tile, title: str, people: Sequence[Floats]) -> DrawnPicture:
     for keypoints in people:
         draw_skeleton(card, tile, keypoints, _size(keypoints))
     text = several(len(people), "skeleton", "skeletons")
-    return page.drawn(title, tile, text, text if len(people) != 1 else "")
+    return drawn(title, tile, text, text if len(people) != 1 else "")
 
 
 drawing = PoseDrawing()

@@ -78,20 +78,22 @@ def _epe(card: DatasetCard, table: pd.DataFrame, people: PredictedPoses) -> metr
     return metrics.epe(people.keypoints[..., :2], truth[..., :2], truth[..., 2] > 0, names=card.labels.keypoints)
 
 
-class _Metric(NamedTuple):
+class PoseMetric(NamedTuple):
+    """How poses are scored."""
+
     score: Callable[[DatasetCard, pd.DataFrame, PredictedPoses], metrics.Scores]
     given: bool
     """Whether the people are given, so that every one of them needs exactly one prediction."""
 
 
 METRICS = {
-    "keypoint_ap": _Metric(_keypoint_ap, given=False),
-    "pckh": _Metric(_pckh, given=True),
-    "epe": _Metric(_epe, given=True),
+    "keypoint_ap": PoseMetric(_keypoint_ap, given=False),
+    "pckh": PoseMetric(_pckh, given=True),
+    "epe": PoseMetric(_epe, given=True),
 }
 
 
-def metric_of(card: DatasetCard, tables: Tables) -> _Metric:
+def metric_of(card: DatasetCard, tables: Tables) -> PoseMetric:
     """The metric of the tables' split."""
     return METRICS[PoseEvaluationOptions.of(card).metric_for(tables)]
 

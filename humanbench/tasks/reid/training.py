@@ -41,9 +41,18 @@ def identities(tables: Tables) -> tuple[NDArray[np.int64], int]:
 
     The same person id in splits of one dataset is one class; in different datasets they are two.
     """
-    rows = pd.concat([table[["pid"]].assign(dataset=str(table.attrs["dataset"])) for table in tables.values()])
-    people = rows.groupby(["dataset", "pid"])
-    return np.asarray(people.ngroup(), np.int64), people.ngroups
+    by_dataset: dict[str, list[NDArray[Any]]] = {}
+    for table in tables.values():
+        by_dataset.setdefault(str(table.attrs["dataset"]), []).append(table["pid"].to_numpy())
+    people, first = {}, 0
+    for dataset in sorted(by_dataset):
+        people[dataset] = (first, np.unique(np.concatenate(by_dataset[dataset])))
+        first += len(people[dataset][1])
+    classes = [np.zeros(0, np.int64)]
+    for table in tables.values():
+        start, persons = people[str(table.attrs["dataset"])]
+        classes.append(start + np.searchsorted(persons, table["pid"].to_numpy()))
+    return np.concatenate(classes), first
 
 
 class IdentityPictures(PersonPictures):
@@ -126,7 +135,8 @@ class ReidHead(nn.Module):
 
     def forward(self, features: BackboneFeatures, batch: Batch) -> Outputs:
         """Logits only in training: the test needs none."""
-        feature = self.pool(features)
+        no_token = self.pool.kind == "class_token" and features.class_token is None
+        feature = features.pooled if no_token else self.pool(features)
         return Outputs(feature, self.classifier(self.neck(feature)) if self.training else None)
 
     def loss(self, outputs: Outputs, batch: Batch) -> dict[str, Tensor]:
