@@ -141,7 +141,7 @@ def test_results_that_should_differ_in_their_seed_alone(made: Path, tmp_path: Pa
     document["cell"] |= {"id": "another", "architecture": "another"}
     file.with_name("again.json").write_text(json.dumps(document))
     (cell,) = [c for c in humanbench.compare(twice, made / "base", made / "data").cells if c.dataset == "pa100k"]
-    assert cell.problem == "BASE holds 2 results of it for seed 0; name one of the files"
+    assert cell.problem == "BASE holds 2 results of it for seed 0; name one results file"
     one = humanbench.compare(file, made / "base", made / "data")
     assert cell_of(one).method == "paired"
 

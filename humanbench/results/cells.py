@@ -15,6 +15,7 @@ Both are independent, so the interval reaches to the root of the sum of their sq
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,28 +101,28 @@ def _cell(key: CellKey, entries: list[StoredResult]) -> CellRuns:
     done = [entry for entry in entries if entry.result.status == "done"]
     if not done:
         return CellRuns(key, tuple(entries), f"failed: {entries[-1].result.reason or 'no reason recorded'}")
-    problem, seeds = "", [entry.result.seed for entry in done]
-    if differing := _differing(done):
-        problem = f"holds results of it that differ in {differing}; name one results file"
-    elif len(set(seeds)) < len(seeds):
-        twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-        problem = f"holds {seeds.count(twice)} results of it for seed {twice}; name one of the files"
+    problem = ""
+    if conflict := conflict_of([entry.result for entry in done]):
+        problem = f"holds {conflict}; name one results file"
     elif not all(math.isfinite(entry.result.value) for entry in done):
         problem = f"has no finite {done[0].result.main}"
     return CellRuns(key, tuple(done), problem)
 
 
-def _differing(entries: list[StoredResult]) -> str:
-    """In what results that should differ in their seed alone differ, or nothing."""
+def conflict_of(results: Sequence[Result]) -> str:
+    """Why results of a cell, which should differ in their seed alone, have no mean; empty where they have one."""
     aspects: dict[str, set[Any]] = {
-        "backbone": {e.result.backbone for e in entries},
-        "weights": {e.result.cell.weights_sha256 for e in entries},
-        "recipe": {e.result.cell.recipe_sha256 for e in entries},
-        "data": {(labels_of(e.result), e.result.copy_of_data) for e in entries},
-        "inputs": {tuple(sorted(e.result.cell.inputs.items())) for e in entries},
-        "metric": {(e.result.main, e.result.split) for e in entries},
+        "backbone": {r.backbone for r in results},
+        "weights": {r.cell.weights_sha256 for r in results},
+        "recipe": {r.cell.recipe_sha256 for r in results},
+        "data": {(labels_of(r), r.copy_of_data) for r in results},
+        "inputs": {tuple(sorted(r.cell.inputs.items())) for r in results},
+        "metric": {(r.main, r.split) for r in results},
     }
-    return " and ".join(name for name, seen in aspects.items() if len(seen) > 1)
+    if differing := " and ".join(name for name, seen in aspects.items() if len(seen) > 1):
+        return f"results of it that differ in {differing}"
+    seed, times = Counter(r.seed for r in results).most_common(1)[0]
+    return f"{times} results of it for seed {seed}" if times > 1 else ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from humanbench.results.cells import CellNumber, cell_numbers, lists_by, row_of
+from humanbench.results.cells import CellNumber, cell_numbers, conflict_of, lists_by, row_of
 from humanbench.results.record import FOLDER, FORWARD, Result, ResultError, latest, read_result, result_files
 from humanbench.shown_tables import ShownTable, ShowsTables
 
@@ -108,8 +108,14 @@ class Results(ShowsTables, Sequence[Result]):
         return [(dict(zip(_ABOUT, key, strict=False)), cells) for key, cells in rows.items()]
 
     def cells(self) -> list[tuple[tuple[Result, ...], CellNumber]]:
-        """The finished results of each cell, which differ in their seed alone, and the number they give together."""
-        groups = lists_by(((*row_of(r), r.dataset, r.main), r) for r in self if r.status == "done")
+        """The finished results of each cell, which differ in their seed alone, and the number they give together.
+
+        Results that differ in their recipe or inputs, or have one seed, are cells of their own.
+        """
+        done = [r for r in self if r.status == "done"]
+        kinds = lists_by(((*row_of(r), r.dataset, r.main), r) for r in done)
+        split = {kind: bool(conflict_of(results)) for kind, results in kinds.items()}
+        groups = lists_by(((kind, r.cell.id if split[kind] else ""), r) for kind, rs in kinds.items() for r in rs)
         numbers = cell_numbers(groups.values())
         return [(tuple(c), n) for c, n in zip(groups.values(), numbers, strict=True) if n is not None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
@@ -17,7 +17,7 @@ from humanbench.cards import cards, collection, load_card, scenario
 from humanbench.names import mark, shown, slug
 from humanbench.recipes import DIRECT
 from humanbench.results import FORWARD, Provenance, Result
-from humanbench.results.cells import CellNumber, cell_numbers, lists_by
+from humanbench.results.cells import CellNumber, cell_numbers, conflict_of, lists_by
 from humanbench.results.columns import main_metric
 from humanbench.results.shipped import shipped_recipes
 
@@ -253,9 +253,18 @@ def entries_of(
         dates = [r.provenance.started[:10] for r in members if r.provenance]
         fields: dict[str, Any] = {"date": shown(max(dates, default=""), 10)} | origin
         name = f"{slug(backbone, 40)}-{slug(board.regime, 12)}-{mark(identity)}"
-        seen, others = pretraining(members[0]), tuple(result for result in members if not _has_score(result))
+        scored = {result.cell.id for score in scores[key].values() for result in score.results}
+        seen, others = pretraining(members[0]), tuple(result for result in members if result.cell.id not in scored)
         entries.append(BoardEntry(name, backbone, checkpoint, weights, board, seen, scores[key], others, **fields))
     return entries
+
+
+def conflicts(results: Iterable[Result]) -> Iterator[str]:
+    """In a sentence each, the cells of which there is more than a seed apart: their results have no mean."""
+    cells = lists_by(((_entry_key(r), r.dataset), r) for r in results if _has_score(r))
+    for ((backbone, *_), dataset), members in cells.items():
+        if conflict := conflict_of(members):
+            yield f"{dataset}, {members[0].regime}, of {shown(backbone)}: there are {conflict}; name one results file"
 
 
 def _entry_key(result: Result) -> EntryKey:
@@ -276,6 +285,7 @@ def _scores(
     """By entry and dataset the number over its seeds."""
     by_seed = {key: sorted(filter(_has_score, members), key=lambda r: r.seed) for key, members in groups.items()}
     cells = lists_by(((key, result.dataset), result) for key, members in by_seed.items() for result in members)
+    cells = {key: results for key, results in cells.items() if not conflict_of(results)}
     scores: dict[EntryKey, dict[str, Score]] = {key: {} for key in groups}
     for ((key, dataset), seeds), number in zip(cells.items(), cell_numbers(cells.values()), strict=True):
         assert number is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 from humanbench.comparison.groups import stored_subgroups
 from humanbench.errors import HumanbenchError
 from humanbench.files import temporary
-from humanbench.leaderboard.model.entries import BoardEntry, entries_of, seen_by
+from humanbench.leaderboard.model.entries import BoardEntry, conflicts, entries_of, seen_by
 from humanbench.leaderboard.model.events import Event, events_of
 from humanbench.leaderboard.site.sample_selection import samples_of
 from humanbench.leaderboard.site.writing import Site, build_site, uncollected
@@ -67,6 +67,8 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
         weights = result.cell.weights_sha256
         return records[weights].pretrained_on if weights in records else seen_by(result)
 
+    for conflict in conflicts(latest(results).values()):
+        raise HumanbenchError(conflict)
     of_runs = [_with_record(entry, records) for entry in entries_of(latest(results).values(), seen)]
     entries = [entry for _, entry in submitted] + of_runs
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]

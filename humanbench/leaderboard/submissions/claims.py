@@ -15,6 +15,7 @@ from humanbench.backbones.cards import BackboneCard
 from humanbench.cards import DatasetCard, find_card, load_card, scenario
 from humanbench.errors import HumanbenchError
 from humanbench.hashing import content_sha256, document_sha256, key
+from humanbench.leaderboard.model.entries import conflicts
 from humanbench.leaderboard.submissions.archive import SubmissionError
 from humanbench.leaderboard.submissions.manifest import BackboneRecord, Model, read_document, validated
 from humanbench.metrics.directions import direction
@@ -93,8 +94,11 @@ def between_results(results: Sequence[Result]) -> Iterator[str]:
     cells: set[str] = set()
     paths: set[str] = set()
     predictions: dict[str, Result] = {}
+    for conflict in conflicts(results):
+        yield conflict.removesuffix("; name one results file")
     for result in results:
-        name = f"{shown(result.dataset, 40)} {shown(result.regime, 20)} seed {result.seed}"
+        words = [shown(result.dataset, 40), shown(result.regime, 20), *([result.condition] if result.condition else [])]
+        name = f"{' '.join(words)} seed {result.seed}"
         if result.cell.id in cells:
             yield f"{name}: its cell is there twice"
         if result.predictions in paths:

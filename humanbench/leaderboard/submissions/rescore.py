@@ -63,6 +63,7 @@ class CellVerdict:
     recomputed: float | None
     reason: str = ""
     differences: tuple[Difference, ...] = ()
+    condition: str = ""
 
 
 @dataclass
@@ -178,7 +179,7 @@ def _verdict(
     differences: tuple[Difference, ...] = (),
 ) -> CellVerdict:
     claim = (result.cell.id, result.dataset, result.regime, result.seed, verdict, result.main, result.value)
-    return CellVerdict(*claim, recomputed, shown(reason, 600), differences)
+    return CellVerdict(*claim, recomputed, shown(reason, 600), differences, result.condition)
 
 
 def _root(result: Result, data_root: os.PathLike[str] | None) -> os.PathLike[str]:
@@ -284,5 +285,6 @@ def summary(report: SubmissionReport) -> str:
         value = f"{c.metric} {c.claimed:.2f}"
         value += f" (recomputed {c.recomputed:.2f})" if c.recomputed is not None and c.verdict != "rescored" else ""
         reason = f": {c.reason}" if c.reason else ""
-        lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime} seed {c.seed}  {value}{reason}")
+        condition = f" {c.condition}" if c.condition else ""
+        lines.append(f"  {c.verdict:<9} {c.dataset} {c.regime}{condition} seed {c.seed}  {value}{reason}")
     return "\n".join(lines)
