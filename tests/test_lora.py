@@ -136,12 +136,16 @@ def test_from_evaluation_to_a_checkpoint_of_plain_weights(tmp_path: Path, monkey
     assert report["variant"]["lora_rank"] == 8
     assert sum(count for name, count in report["trainable"] if ".parametrizations." in name) > 0
     file = tmp_path / "backbone.safetensors"
-    done = CliRunner().invoke(main, ["weights", str(run), "--save-backbone", "pa100k", str(file)])
+    done = CliRunner().invoke(main, ["weights", str(run), "--save-backbone", "pa100k", str(file), "--json"])
     assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"file": str(file)}
     model = humanbench.load_finetuned(run, "pa100k")
     with pytest.raises(HumanbenchError, match="is there already"):
         model.save_backbone(file)
     plain = load_backbone("vit", checkpoint=file, **ARCHITECTURE).eval()
+    assert plain.pretrained_on == load_backbone(str(file)).pretrained_on == ("pa100k",), (
+        "it has seen what it was made on"
+    )
     assert not any("parametrizations" in name for name in load_file(file))
     with torch.no_grad():
         pictures = torch.randn(2, 3, 32, 32)

@@ -79,6 +79,15 @@ def test_as_a_table(tmp_path: Path) -> None:
     assert (row["mean"], row["std"], row["count"]) == (52.0, pytest.approx(math.sqrt(8)), 2)
 
 
+def test_results_of_two_recipes_or_of_one_seed_have_no_mean() -> None:
+    """50 of one recipe and 54 of another are two numbers, not 52 with a spread."""
+    one, other = result("a" * 64, 0, 50.0), result("b" * 64, 1, 54.0)
+    other = other.model_copy(update={"cell": other.cell.model_copy(update={"recipe_sha256": "e" * 64})})
+    assert list(Results([one, other]).over_seeds()["mean"]) == [50.0, 54.0]
+    assert list(Results([one, result("b" * 64, 0, 54.0)]).over_seeds()["count"]) == [1, 1]
+    assert list(Results([one, result("b" * 64, 1, 54.0)]).over_seeds()["mean"]) == [52.0]
+
+
 def test_results_are_their_table_when_printed_and_in_a_notebook() -> None:
     cells = [result(), result("c" * 64, seed=1, value=52.0)]
     failed = result("b" * 64, value=None, reason="<b> no memory")

@@ -9,12 +9,12 @@ writes holds the architecture and the preprocessing of its network.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from humanbench.backbones.cards import LEAST_STD, Architecture
 from humanbench.backbones.open_clip_config import own_tower, timm_tower
@@ -45,23 +45,40 @@ class BesideFile:
         return str(self.document.get("model_type") or "")
 
 
-def header_of(architecture: Architecture, pixels: Mapping[str, Any]) -> dict[str, str]:
-    """The words for the header of a safetensors file: what builds its network, and the preprocessing."""
+_SEEN = TypeAdapter(tuple[str, ...] | None)
+
+
+@dataclass(frozen=True)
+class HeaderWords:
+    """What the header of a safetensors file says: the network, its preprocessing, and what its weights have seen."""
+
+    architecture: Architecture | None = None
+    pixels: StatedPixels | None = None
+    pretrained_on: tuple[str, ...] | None = None
+
+
+def header_of(
+    architecture: Architecture, pixels: Mapping[str, Any], pretrained_on: Iterable[str] | None = None
+) -> dict[str, str]:
+    """The words for the header of a safetensors file: what builds its network, the preprocessing, what it has seen."""
     content = {"architecture": architecture.model_dump(mode="json")} | {key: pixels[key] for key in PIXELS}
+    if pretrained_on is not None:
+        content["pretrained_on"] = list(pretrained_on)
     return {HEADER: json.dumps(content)}
 
 
-def read_header(metadata: Mapping[str, str], source: str) -> tuple[Architecture | None, StatedPixels | None]:
+def read_header(metadata: Mapping[str, str], source: str) -> HeaderWords:
     """What `header_of` wrote; nothing for other files. Raises `BackboneError` for a header that is damaged."""
     if HEADER not in metadata:
-        return None, None
+        return HeaderWords()
     try:
         content = json.loads(metadata[HEADER])
         architecture = Architecture.model_validate(content["architecture"])
         pixels = given_pixels({key: content[key] for key in PIXELS}, "the header of the file")
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        seen = _SEEN.validate_python(content.get("pretrained_on"))
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
         raise BackboneError(f"{source}: the words of humanbench in its header are damaged ({error})") from error
-    return architecture, pixels
+    return HeaderWords(architecture, pixels, seen)
 
 
 CONFIGS = ("config.json", "open_clip_config.json")

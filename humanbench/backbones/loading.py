@@ -26,7 +26,7 @@ from humanbench.backbones.build import (
     timm_names,
     timm_skeleton,
 )
-from humanbench.backbones.cards import Architecture, Weights
+from humanbench.backbones.cards import Architecture, BackboneCard, Weights
 from humanbench.backbones.config_files import BesideFile, read_beside, read_header
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
@@ -77,6 +77,7 @@ class _LoadedFile:
     pixels: StatedPixels | None = None
     beside: BesideFile = field(default_factory=BesideFile)
     network: Architecture | None = None
+    pretrained_on: tuple[str, ...] | None = None
 
 
 def load_backbone(
@@ -179,10 +180,13 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
         tensors = by_order(tensors, spec.timm, place, str(path))
     translation = translate(tensors)
     translation = replace(translation, left_over={**content.left_over, **translation.left_over})
-    network, pixels = read_header(content.metadata, source)
+    header = read_header(content.metadata, source)
     beside = _beside(path, source) if given is not None else BesideFile()
-    pixels = pixels or beside.pixels
-    return _LoadedFile(source, path, sha256, translation, of_name, content.container, revision, pixels, beside, network)
+    pixels = header.pixels or beside.pixels
+    return _LoadedFile(
+        source, path, sha256, translation, of_name, content.container, revision, pixels, beside, header.architecture,
+        header.pretrained_on,
+    )  # fmt: skip
 
 
 def _given(text: str) -> tuple[Path, str, str]:
@@ -306,6 +310,12 @@ def build(network: Architecture) -> nn.Module:
     return build_with(network.builder, network.arguments)
 
 
+def _disowned(card: BackboneCard, weights_sha256: str) -> bool:
+    """Whether a card without hashes of files says by those of tensors that these are not its weights."""
+    by_files = any(place.sha256 for place in card.weights)
+    return not by_files and bool(card.tensors_sha256) and weights_sha256 not in card.tensors_sha256
+
+
 def _assemble(
     spec: BackboneSpec,
     file: _LoadedFile | None,
@@ -327,9 +337,13 @@ def _assemble(
     if report is not None and file is not None:
         guesses = tuple(dict.fromkeys((*guesses, *report.guesses, *guessed(places))))
         report = replace(report, guesses=guesses, file=file.path.name, container=file.container, revision=file.revision)
-    seen: tuple[str, ...] | None = () if file is None else None
+    weights_sha256 = tensors_sha256(trunk.state_dict())
+    seen: tuple[str, ...] | None = () if file is None else file.pretrained_on
     if file is not None and file.own and spec.card is not None:
-        seen = spec.card.datasets()
+        if _disowned(spec.card, weights_sha256):
+            name = row_name(spec, file_label(file.source))
+        elif seen is None:
+            seen = spec.card.datasets()
     return Backbone(
         trunk,
         grouped_forward,
@@ -339,7 +353,7 @@ def _assemble(
         card=spec.card,
         report=report,
         pretrained_on=seen,
-        weights_sha256=tensors_sha256(trunk.state_dict()),
+        weights_sha256=weights_sha256,
         pixel_sources={key: place.source for key, place in places.items()},
     ).eval()
 

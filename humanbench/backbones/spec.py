@@ -263,7 +263,7 @@ def _made_for(network: str, arguments: dict[str, Any]) -> dict[str, Any]:
 class Outline:
     """The name that `load_backbone` will give a backbone, and what its weights have seen.
 
-    `pretrained_on` is None where nobody says; `settled` is False where the weights' own hash decides it.
+    `pretrained_on` is None where nobody says; `settled` is False where the weights' own hash or header decides it.
     `names_network`: whether the name says which network it is; of a plain `vit` the checkpoint does.
     """
 
@@ -287,4 +287,4 @@ def outline(name: str, checkpoint: str | os.PathLike[str] | None = None) -> Outl
     if spec.card is not None:
         return Outline(spec.name, None, settled=False)
     plain = spec.is_plain_vit
-    return Outline(row_name(spec, label=file_label(given)), None, settled=not plain, names_network=not plain)
+    return Outline(row_name(spec, label=file_label(given)), None, settled=False, names_network=not plain)

@@ -34,7 +34,10 @@ def command(runs: tuple[str, ...], save_backbone: tuple[str, str] | None, as_jso
 
         cell, file = save_backbone
         load_finetuned(runs[0], cell).save_backbone(file)
-        click.echo(file)
+        if as_json:
+            print_json({"file": file})
+        else:
+            click.echo(file)
         return
     listed = list(chain.from_iterable(finetuned_weights(run) for run in runs))
     if as_json:

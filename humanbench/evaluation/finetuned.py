@@ -130,14 +130,15 @@ class FinetunedModel:
     def save_backbone(self, path: PathLike) -> None:
         """Write the finetuned backbone, without the head, as safetensors that `--checkpoint` and `load_backbone` take.
 
-        What a regime has added (`lora`) is merged into the weights: the file has the names of the plain network.
+        What a regime has added (`lora`) is merged into the weights: the file has the names of the plain network. Its
+        header says what builds the network and what the weights have seen, the finetuning's datasets among it.
         Written whole or not at all. Raises `HumanbenchError` for a file that is there, and another suffix than
         `.safetensors`.
         """
         import copy
 
-        from safetensors.torch import save
-
+        from humanbench.backbones.config_files import header_of
+        from humanbench.backbones.weights import safetensors_bytes
         from humanbench.files import write_bytes
         from humanbench.regimes.lora import merge
 
@@ -146,9 +147,15 @@ class FinetunedModel:
             raise HumanbenchError(f"{target}: is there already; give another name, or take it away")
         if target.suffix != SUFFIX:
             raise HumanbenchError(f"{target}: the file of a backbone must end in {SUFFIX}")
-        trunk = copy.deepcopy(self.network.backbone.trunk)
+        backbone = self.network.backbone
+        trunk = copy.deepcopy(backbone.trunk)
         merge(trunk)
-        write_bytes(target, save({name: t.detach().contiguous() for name, t in trunk.state_dict().items()}))
+        seen = backbone.pretrained_on
+        if seen is not None:
+            seen = tuple(dict.fromkeys([*seen, *(self.recipe.train.on or [self.card.id])]))
+        header = header_of(backbone.architecture, vars(backbone.preprocessing), seen) if backbone.architecture else {}
+        tensors = {name: t.detach().contiguous() for name, t in trunk.state_dict().items()}
+        write_bytes(target, safetensors_bytes(tensors, header))
 
 
 @dataclass(frozen=True)

@@ -128,6 +128,10 @@ class Request:
             )
         if self.task is not None:
             task_named(self.task)
+        if self.datasets is not None and not self.patterns:
+            raise HumanbenchError("datasets: an empty list names none; leave it out for every dataset that is found")
+        if self.seeds < 1 or (self.workers is not None and self.workers < 0):
+            raise HumanbenchError(f"seeds are at least 1 and workers at least 0; found {self.seeds} and {self.workers}")
         if self.patterns:
             select_cards(self.patterns)
         overrides, _ = divided(self.set)

@@ -289,7 +289,8 @@ def _write(folder: Path, card: dict[str, Any], work: PretrainLoop) -> None:
     """Backbone, card, dumps, recipe and what the training went through; then the checkpoint is not needed any more."""
     recipe, network, entries, state = work.recipe, work.network, work.entries, work.state
     metadata = {"method": recipe.method, "recipe": recipe.sha256, "step": str(state.step), "humanbench": __version__}
-    metadata |= header_of(Architecture.model_validate(card["architecture"]), card)
+    seen = None if card["pretrained_on"] == "undisclosed" else card["pretrained_on"]
+    metadata |= header_of(Architecture.model_validate(card["architecture"]), card, seen)
     entry_checkpoints.write_backbone(folder, entry_checkpoints.backbone_tensors(network, entries), metadata)
     if recipe.method == "path":
         entry_checkpoints.write_entry_checkpoints(
@@ -306,7 +307,7 @@ def _card(folder: Path, work: PretrainLoop, start: Backbone, architecture: Archi
     """What the card of the backbone says."""
     recipe = work.recipe
     seen = None if start.pretrained_on is None else sorted({*start.pretrained_on, *(c.id for c in recipe.datasets)})
-    name = "".join(c if c.isalnum() else "_" for c in folder.name.lower())
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in folder.name.lower())
     synthetic = " (procedural copies)" if any(data.synthetic for data in work.entries) else ""
     paper = {
         "path": {

@@ -161,7 +161,7 @@ def test_an_interrupted_prediction_goes_on(
     predict, calls = pictures.predict, []
 
     def interrupted(*args: Any, **options: Any) -> Any:
-        calls.append(len(args[-1]))  # the samples of the portion
+        calls.append(len(options["part"]))  # the samples of the portion
         if len(calls) == 3:
             raise KeyboardInterrupt
         return predict(*args, **options)

@@ -318,3 +318,12 @@ def _check_command(arguments: dict[str, Any]) -> None:
         again = request_from({name: value for name, value in context.params.items() if name not in options_of_eval})
     for name, value in arguments.items():
         assert getattr(again, name) == (",".join(value) if name == "datasets" else value), name
+
+
+def test_no_dataset_no_seed_and_fewer_than_no_workers_are_refused() -> None:
+    """A list that a filter has left empty is not every dataset."""
+    with pytest.raises(HumanbenchError, match="an empty list names none"):
+        Request("random:vit", datasets=[])
+    for number in ({"seeds": 0}, {"workers": -1}):
+        with pytest.raises(HumanbenchError, match="at least"):
+            Request("random:vit", **number)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from humanbench.cards import collection
+from humanbench.errors import HumanbenchError
 from humanbench.leaderboard.model.boards import boards
-from humanbench.leaderboard.model.entries import entries_of, pretraining_text, seen_by
+from humanbench.leaderboard.model.entries import conflicts, entries_of, pretraining_text, seen_by
+from humanbench.leaderboard.site.build import gather
+from humanbench.leaderboard.submissions.claims import between_results
 from tests.leaderboard.made import made_result, made_run
 
 PATH = ("imagenet-1k", *(card.id for card in collection("full")))
@@ -48,6 +53,23 @@ def test_an_own_recipe_is_another_board() -> None:
     cell = made_result(backbone="clip_vitb").cell.model_copy(update={"recipe_sha256": "0" * 64})
     changed = made_result(backbone="clip_vitb").model_copy(update={"cell": cell})
     assert [b.key.recipe for b in boards(entries_of([usual, changed], seen_by))] == ["shipped", "own"]
+
+
+def test_two_recipes_of_a_cell_have_no_mean(tmp_path: Path) -> None:
+    """Neither the mean of both nor one of them is the entry's number; runs that hold both are refused."""
+    own = [made_result(seed=seed, value=value) for seed, value in ((0, 50.0), (1, 60.0))]
+    own = [r.model_copy(update={"cell": r.cell.model_copy(update={"recipe_sha256": str(r.seed) * 64})}) for r in own]
+    (entry,) = entries_of([*own, made_result("lip")], seen_by)[:1]
+    assert (entry.board.recipe, entry.scores, entry.others) == ("own", {}, tuple(own))
+    sentence = "market1501, partial, of mae_vitb: there are results of it that differ in recipe; name one results file"
+    assert list(conflicts(own)) == [sentence]
+    assert next(iter(between_results(own))) == sentence.removesuffix("; name one results file")
+    for one in own:
+        (tmp_path / "results").mkdir(exist_ok=True)
+        (tmp_path / "results" / f"{one.cell.id[:12]}.json").write_text(one.to_json())
+    with pytest.raises(HumanbenchError, match="differ in recipe"):
+        gather([tmp_path])
+    assert list(conflicts([made_result(seed=0), made_result(seed=1)])) == []
 
 
 def test_recipes_that_come_with_dumps_are_one_board() -> None:

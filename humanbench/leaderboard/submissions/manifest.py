@@ -55,7 +55,12 @@ class BackboneRecord(Record):
 def recorded(run: Path) -> BackboneRecord | None:
     """What a run folder says of its backbone; None where it says nothing."""
     path = run / BACKBONE
-    return validated(BackboneRecord, read_document(path), str(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return validated(BackboneRecord, read_document(path), path.name)
+    except SubmissionError as error:
+        raise ResultError(f"{run}: {error}; `humanbench eval` into this folder writes it again") from error
 
 
 def regular(path: Path) -> Path:
