@@ -24,7 +24,7 @@ from humanbench.progress import track
 from humanbench.schema import Number, Record
 from humanbench.scoring import ScoredPredictions, marks, scored
 from humanbench.shown_tables import ShownTable, ShowsTables
-from humanbench.stats import RESAMPLES
+from humanbench.stats import RESAMPLES, check_draws
 from humanbench.tasks.registry import task_for
 
 LEAST = 30
@@ -127,6 +127,7 @@ def subgroups(
     Raises what `score` raises, and `CardError` for a dataset whose labels tell no groups apart, or whose terms forbid
     it.
     """
+    check_draws(seed, resamples)
     return by_groups(scored(dataset, predictions, data_root, split, subset), seed, resamples, least)
 
 

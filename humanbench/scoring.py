@@ -25,7 +25,7 @@ from humanbench.progress import track
 from humanbench.schema import Number as Number
 from humanbench.schema import Record
 from humanbench.shown_tables import ShownTable, ShowsTables
-from humanbench.stats import RESAMPLES, bootstrap
+from humanbench.stats import RESAMPLES, bootstrap, check_draws
 from humanbench.stats import Metric as Metric
 from humanbench.tasks.registry import task_for
 from humanbench.text import nearest
@@ -133,6 +133,7 @@ def score(
     are not public, `DataError` for a dataset that is not what its card says, `PredictionError` for predictions that do
     not fit.
     """
+    check_draws(seed, resamples)
     of = scored(dataset, predictions, data_root, split, subset)
     scores = of.scores
     return ScoreReport(

@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import tee
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from humanbench.arrays import Floats
+from humanbench.errors import HumanbenchError
 from humanbench.metrics.scores import Scores
-from humanbench.schema import Number, Record
+from humanbench.schema import SEEDS, Number, Record
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -29,6 +30,14 @@ class Metric(Record):
     low: Number
     high: Number
     n: Annotated[int, Field(ge=0, le=10**12)]
+
+
+def check_draws(seed: Any, resamples: Any = 0) -> None:
+    """`HumanbenchError` where these are no seed, or no number of resamples."""
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < SEEDS:
+        raise HumanbenchError(f"a seed is a whole number from 0 to {SEEDS - 1}; found {seed!r}")
+    if not isinstance(resamples, int | np.integer) or resamples < 0:
+        raise HumanbenchError(f"the number of resamples is a whole number, 0 or more; found {resamples!r}")
 
 
 def bootstrap(

@@ -17,7 +17,7 @@ import humanbench
 import humanbench.metrics
 from humanbench.cards import DatasetCard, evaluated, load_card
 from humanbench.data.labels import load_label
-from humanbench.errors import CardError
+from humanbench.errors import CardError, HumanbenchError
 from humanbench.hashing import content_sha256
 from humanbench.scoring import ScoreReport
 from humanbench.tasks.counting import predictions as counting
@@ -369,3 +369,15 @@ def test_tasks_need_no_torch_but_for_training_and_have_the_fields_main_metric() 
         card = load_card(name)
         assert card.evaluation is not None
         assert card.evaluation.main == MAIN[task]
+
+
+def test_what_is_no_seed_and_no_number_of_resamples_is_one_sentence(tmp_path: Path) -> None:
+    for wrong in ({"seed": -1}, {"seed": "a"}, {"resamples": -1}, {"resamples": 1.5}):
+        for function in (humanbench.score, humanbench.subgroups):
+            with pytest.raises(HumanbenchError, match="is a whole number"):
+                function("pa100k", tmp_path / "p.csv", tmp_path, **wrong)
+    for wrong, sentence in (({"seed": -1}, "a seed"), ({"margin": "a"}, "a margin of a"), ({"margin": -1}, "a margin")):
+        with pytest.raises(HumanbenchError, match=sentence):
+            humanbench.compare("mini_pyramid_random-head", "mini_pyramid_path-head", **wrong)
+    with pytest.raises(HumanbenchError, match="no run folder and no results file"):
+        humanbench.load_results()

@@ -7,6 +7,7 @@ import os
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ from humanbench.results import Result
 from humanbench.results.apart import resamples_for
 from humanbench.results.cells import CellNumber, lists_by, trained_values
 from humanbench.results.loading import costs_of
+from humanbench.stats import check_draws
 
 __all__ = ["BoardAverage", "CellReport", "Comparison", "TogetherReport", "compare"]
 
@@ -71,8 +73,9 @@ def compare(
 
     Raises `ResultError` for what is no run, `HumanbenchError` for a margin below zero.
     """
-    if margin is not None and not 0 <= margin < float("inf"):
+    if margin is not None and not (isinstance(margin, Real) and 0 <= margin < float("inf")):
         raise HumanbenchError(f"a margin of {margin} was given; it must be zero or more")
+    check_draws(seed)
     first, second = read_run(base), read_run(new)
     matched = pairs(first, second)
     resamples = resamples_for(sum(not pair.problem for pair in matched))

@@ -200,6 +200,8 @@ def load_results(*paths: str | os.PathLike[str]) -> Results:
 
     Raises `ResultError` where there are none or a file is none.
     """
+    if not paths:
+        raise ResultError("no run folder and no results file was given")
     files: list[Path] = []
     for path in (Path(p) for p in paths):
         files_here = result_files(path) if path.is_dir() else [path] if path.is_file() else []
