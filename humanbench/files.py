@@ -41,6 +41,9 @@ def unfinished(parent: Path, prefix: str) -> Iterator[Path]:
         _released(lock)
     try:
         yield made
+    except OSError as error:
+        error.filename = error.filename or str(parent)  # writing itself does not say where
+        raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
         _released(lock)
@@ -90,7 +93,11 @@ def _released(lock: int | None) -> None:
 
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
-    """A folder beside `path` for as long as the block lasts; an `OSError` that forbids it names `path`."""
+    """A folder beside `path` for as long as the block lasts.
+
+    An `OSError` that forbids it names `path`, and so does one of the block that does not say where it happened, as
+    writing does; of several copies that failed together it is the first one's.
+    """
     parent = path.parent.absolute()
     with ExitStack() as stack:
         try:
@@ -105,7 +112,14 @@ def beside(path: Path) -> Iterator[Path]:
         except OSError as error:
             error.filename = str(path)
             raise
-        yield folder
+        try:
+            yield folder
+        except shutil.Error as error:
+            *_, reason = error.args[0][0]
+            raise OSError(errno.EIO, str(reason), str(path)) from error
+        except OSError as error:
+            error.filename = error.filename or str(path)
+            raise
 
 
 @contextmanager
@@ -113,22 +127,17 @@ def replacing(path: Path) -> Iterator[Path]:
     """A place beside `path` to write a file or folder to; it takes the name `path` when the block ends well.
 
     So nobody ever sees half of it: on an error (a full disk, say) the unfinished work is removed and what was there
-    before stays. A file is replaced, a folder that holds something is not (`PredictionError`). An `OSError` that does
-    not say where it happened gets the name `path`.
+    before stays. A file is replaced, a folder that holds something is not (`PredictionError`). An `OSError` is as that
+    of `beside`.
     """
     if path.is_dir() and any(path.iterdir()):
         raise PredictionError(f"{path}: there is a folder with content already; remove it first")
     with beside(path) as folder:
         temporary = folder / path.name
-        try:
-            yield temporary
-            if path.is_dir():
-                path.rmdir()
-            temporary.replace(path)
-        except OSError as error:
-            if error.filename is None:
-                error.filename = str(path)  # writing itself does not say where
-            raise
+        yield temporary
+        if path.is_dir():
+            path.rmdir()
+        temporary.replace(path)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:

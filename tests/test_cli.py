@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -222,13 +223,25 @@ def test_an_option_with_one_value_is_not_given_twice(line: str) -> None:
 
 
 def test_every_command_refuses_options_that_are_given_twice() -> None:
-    def commands(command: click.Command) -> Iterator[click.Command]:
-        if isinstance(command, click.Group):
-            for name in command.list_commands(click.Context(command)):
-                found = command.get_command(click.Context(command), name)
-                assert found is not None
-                yield from commands(found)
-        else:
-            yield command
+    assert {type(command) for _, command in verbs() if not isinstance(command, click.Group)} == {OneValue}
 
-    assert {type(command) for command in commands(main)} == {OneValue}
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), shutil.Error([("from", "to", "[Errno 28] No space left on device")])],
+)
+def test_a_full_disk_is_one_sentence_that_names_what_was_written(
+    error: OSError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing does not say where it failed, and copying tells all that failed, as a list."""
+
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    done = run("leaderboard", "build", "--out", str(tmp_path / "site"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"humanbench: {tmp_path / 'site'}: ")
+    assert last.endswith("No space left on device")
+    assert list(tmp_path.iterdir()) == []

@@ -198,6 +198,15 @@ def test_a_run_keeps_its_groups_and_says_where_there_are_none(made: Path) -> Non
         list(run_subgroups(made / "run", ["mpii"], made / "data"))
 
 
+def test_groups_of_a_run_that_may_only_be_read_are_said_all_the_same(made: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(made / "run", run, ignore=shutil.ignore_patterns("groups"))
+    (run / "groups").write_text("no folder, so nothing can be kept there")
+    report, reason = run_subgroups(run, ["pa100k"], made / "data", resamples=20, least=2)
+    assert isinstance(report, SubgroupReport)
+    assert str(reason).startswith("pa100k, head, seed 0: its metrics by group are not kept in the run folder (")
+
+
 def test_scenes_of_procedural_people_tell_more_apart(made: Path, tmp_path: Path) -> None:
     """By the file beside the copy alone, and not a word of real data, of which nobody knows such things."""
     shutil.copytree(made, tmp_path / "made")

@@ -23,6 +23,7 @@ from humanbench.metrics.groups import TAIL, Grouping, furthest_apart, group_valu
 from humanbench.progress import track
 from humanbench.results import Result
 from humanbench.results.cells import CellRuns
+from humanbench.results.stored import StoredResult
 from humanbench.scoring import scored_against
 from humanbench.stats import RESAMPLES
 
@@ -57,12 +58,23 @@ def run_subgroups(
                 path = scored_predictions(entry, stored_run.name)
                 scored = scored_against(card, tables, path)
                 report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
-                write_text(entry.folder / FOLDER / f"{_name(entry.result)}.json", report.to_json() + "\n")
+                not_kept = _keep(entry, report)
                 yield report
+                if not_kept:
+                    yield f"{label}: {not_kept}"
         except CardError as reason:
             yield str(reason)
         except HumanbenchError as reason:
             yield f"{label}: {reason}"
+
+
+def _keep(entry: StoredResult, report: SubgroupReport) -> str:
+    """Write a report into its run's folder; in words why not, where that may only be read."""
+    try:
+        write_text(entry.folder / FOLDER / f"{_name(entry.result)}.json", report.to_json() + "\n")
+    except OSError as error:
+        return f"its metrics by group are not kept in the run folder ({error.filename}: {error.strerror})"
+    return ""
 
 
 def _words(result: Result) -> str:
