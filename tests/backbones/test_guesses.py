@@ -133,6 +133,18 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
+def test_weights_that_a_card_disowns_are_not_its(tmp_path: Path) -> None:
+    """The card of the random pyramid names no file's hash, and says what its tensors are."""
+    card = load_backbone("mini_pyramid_random")
+    save_file(card.trunk.state_dict(), tmp_path / "same.safetensors")
+    assert load_backbone("mini_pyramid_random", tmp_path / "same.safetensors").pretrained_on == card.pretrained_on == ()
+    changed = {name: t * 1.5 if t.is_floating_point() else t for name, t in card.trunk.state_dict().items()}
+    save_file(changed, tmp_path / "other.safetensors")
+    other = load_backbone("mini_pyramid_random", tmp_path / "other.safetensors")
+    assert other.pretrained_on is None, "nobody says what they have seen"
+    assert other.name == "mini_pyramid_random:other"
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_class_and_register_tokens_of_a_bare_file(layout: str, tmp_path: Path) -> None:
     more = LAYOUTS[layout]

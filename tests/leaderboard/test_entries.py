@@ -72,6 +72,16 @@ def test_two_recipes_of_a_cell_have_no_mean(tmp_path: Path) -> None:
     assert list(conflicts([made_result(seed=0), made_result(seed=1)])) == []
 
 
+def test_a_run_whose_backbone_is_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.json").write_text(made_result().to_json())
+    (tmp_path / "backbone.json").write_text("not json")
+    with pytest.raises(HumanbenchError, match=r"backbone\.json: not a proper JSON file") as refused:
+        gather([tmp_path])
+    assert str(refused.value).startswith(f"{tmp_path}: ")
+    assert refused.value.exit_code == 2
+
+
 def test_recipes_that_come_with_dumps_are_one_board() -> None:
     """Direct evaluation: each head is tested as its pretraining made it, so its recipe is never an own one."""
     known = made_result("market1501", regime="none", variant="direct")

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
 from humanbench import load_backbone
+from humanbench.backbones.cards import parse_backbone_card
 from humanbench.backbones.config_files import header_of
 from humanbench.cli import main
 from humanbench.errors import BackboneError
@@ -110,8 +111,9 @@ def test_without_steps_the_start_is_written(method: str, settings: dict[str, Any
     given = load_file(tmp_path / "backbone.safetensors")
     given["pos_embed"][:, 0] = 2.0
     save_file(given, tmp_path / "backbone.safetensors")
-    folder = pretrain(request(root, tmp_path / "r", card, method=method, set=settings))
+    folder = pretrain(request(root, tmp_path / 'My "run" é', card, method=method, set=settings))
     made = load_file(folder / "backbone.safetensors")
+    assert parse_backbone_card(folder / "card.toml").id == "my__run___"
     assert made.keys() == given.keys()
     assert all(torch.equal(made[name], given[name]) for name in made)
 
