@@ -26,7 +26,7 @@ from humanbench.backbones.build import (
     timm_names,
     timm_skeleton,
 )
-from humanbench.backbones.cards import Architecture, BackboneCard, Weights
+from humanbench.backbones.cards import Architecture, Weights
 from humanbench.backbones.config_files import BesideFile, read_beside, read_header
 from humanbench.backbones.features import Preprocessing
 from humanbench.backbones.fill import fill
@@ -64,7 +64,8 @@ from humanbench.hashing import file_sha256
 class _LoadedFile:
     """A checkpoint that was read: where it came from, its tensors, and what it and what lies beside it say.
 
-    `own`: whether it is the weights that the name stands for, as far as the name's card says.
+    `own`: whether it is the weights that the name stands for, as far as the name's card says; `assumed`, where it was
+    given and no hash of a file says so.
     """
 
     source: str
@@ -78,6 +79,7 @@ class _LoadedFile:
     beside: BesideFile = field(default_factory=BesideFile)
     network: Architecture | None = None
     pretrained_on: tuple[str, ...] | None = None
+    assumed: bool = False
 
 
 def load_backbone(
@@ -185,7 +187,7 @@ def _file(spec: BackboneSpec, given: str | None, choice: Choice) -> _LoadedFile 
     pixels = header.pixels or beside.pixels
     return _LoadedFile(
         source, path, sha256, translation, of_name, content.container, revision, pixels, beside, header.architecture,
-        header.pretrained_on,
+        header.pretrained_on, given is not None and of_name and place is None,
     )  # fmt: skip
 
 
@@ -310,12 +312,6 @@ def build(network: Architecture) -> nn.Module:
     return build_with(network.builder, network.arguments)
 
 
-def _disowned(card: BackboneCard, weights_sha256: str) -> bool:
-    """Whether a card without hashes of files says by those of tensors that these are not its weights."""
-    by_files = any(place.sha256 for place in card.weights)
-    return not by_files and bool(card.tensors_sha256) and weights_sha256 not in card.tensors_sha256
-
-
 def _assemble(
     spec: BackboneSpec,
     file: _LoadedFile | None,
@@ -340,7 +336,7 @@ def _assemble(
     weights_sha256 = tensors_sha256(trunk.state_dict())
     seen: tuple[str, ...] | None = () if file is None else file.pretrained_on
     if file is not None and file.own and spec.card is not None:
-        if _disowned(spec.card, weights_sha256):
+        if file.assumed and spec.card.tensors_sha256 and weights_sha256 not in spec.card.tensors_sha256:
             name = row_name(spec, file_label(file.source))
         elif seen is None:
             seen = spec.card.datasets()

@@ -143,6 +143,8 @@ def test_weights_that_a_card_disowns_are_not_its(tmp_path: Path) -> None:
     other = load_backbone("mini_pyramid_random", tmp_path / "other.safetensors")
     assert other.pretrained_on is None, "nobody says what they have seen"
     assert other.name == "mini_pyramid_random:other"
+    without = load_backbone("mini_random", class_token=False)
+    assert (without.name, without.pretrained_on) == ("mini_random", ()), "its own file, with a part left out"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
