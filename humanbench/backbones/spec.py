@@ -286,5 +286,5 @@ def outline(name: str, checkpoint: str | os.PathLike[str] | None = None) -> Outl
         return Outline(row_name(spec), seen if spec.places else ())
     if spec.card is not None:
         return Outline(spec.name, None, settled=False)
-    plain = spec.is_plain_vit
-    return Outline(row_name(spec, label=file_label(given)), None, settled=False, names_network=not plain)
+    name = row_name(spec, label=file_label(given))
+    return Outline(name, None, settled=False, names_network=not spec.is_plain_vit)

@@ -22,7 +22,7 @@ from humanbench.leftovers import files_in
 from humanbench.metrics.groups import TAIL, Grouping, furthest_apart, group_value
 from humanbench.progress import track
 from humanbench.results import Result
-from humanbench.results.cells import CellRuns
+from humanbench.results.cells import CellRuns, words_of
 from humanbench.results.stored import StoredResult
 from humanbench.scoring import scored_against
 from humanbench.stats import RESAMPLES
@@ -54,10 +54,10 @@ def run_subgroups(
         try:
             card, tables = ground_truth(cell, ground)
             for entry in cell.entries:
-                label = f"{key.dataset}, {_words(entry.result)}"
+                label = f"{key.dataset}, {words_of(entry.result)}"
                 path = scored_predictions(entry, stored_run.name)
                 scored = scored_against(card, tables, path)
-                report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": _words(entry.result)})
+                report = by_groups(scored, seed, resamples, least).model_copy(update={"cell": words_of(entry.result)})
                 not_kept = _keep(entry, report)
                 yield report
                 if not_kept:
@@ -75,12 +75,6 @@ def _keep(entry: StoredResult, report: SubgroupReport) -> str:
     except OSError as error:
         return f"its metrics by group are not kept in the run folder ({error.filename}: {error.strerror})"
     return ""
-
-
-def _words(result: Result) -> str:
-    """What a cell is beside its dataset."""
-    parts = (result.regime, result.variant, result.condition, f"seed {result.seed}")
-    return ", ".join(part for part in parts if part)
 
 
 def _name(result: Result) -> str:

@@ -245,3 +245,9 @@ def labels(result: Result) -> list[str]:
     words = ["synthetic"] * result.synthetic + [result.other_copy] * bool(result.other_copy)
     words += [f"subset {result.subset}"] * (result.subset is not None)
     return words + [result.condition] * bool(result.condition)
+
+
+def words_of(result: Result) -> str:
+    """What a cell is beside its dataset, in words."""
+    parts = (result.regime, result.variant, result.condition, f"seed {result.seed}")
+    return ", ".join(part for part in parts if part)

@@ -264,7 +264,7 @@ def conflicts(results: Iterable[Result]) -> Iterator[str]:
     cells = lists_by(((_entry_key(r), r.dataset), r) for r in results if _has_score(r))
     for ((backbone, *_), dataset), members in cells.items():
         if conflict := conflict_of(members):
-            yield f"{dataset}, {members[0].regime}, of {shown(backbone)}: there are {conflict}; name one results file"
+            yield f"{dataset}, {members[0].regime}, of {shown(backbone)}: there are {conflict}"
 
 
 def _entry_key(result: Result) -> EntryKey:

@@ -67,9 +67,10 @@ def gather(runs: Sequence[str | os.PathLike[str]], store: Path | None = None) ->
         weights = result.cell.weights_sha256
         return records[weights].pretrained_on if weights in records else seen_by(result)
 
-    for conflict in conflicts(latest(results).values()):
-        raise HumanbenchError(conflict)
-    of_runs = [_with_record(entry, records) for entry in entries_of(latest(results).values(), seen)]
+    newest = latest(results).values()
+    for conflict in conflicts(newest):
+        raise HumanbenchError(f"{conflict}; name one results file")
+    of_runs = [_with_record(entry, records) for entry in entries_of(newest, seen)]
     entries = [entry for _, entry in submitted] + of_runs
     withdrawn = [(one.withdrawn_on, entry) for one, entry in submitted if entry.withdrawn]
     left_out = tuple(f"{one.problem}; it is left out" for one in accepted if one.problem)

@@ -94,8 +94,7 @@ def between_results(results: Sequence[Result]) -> Iterator[str]:
     cells: set[str] = set()
     paths: set[str] = set()
     predictions: dict[str, Result] = {}
-    for conflict in conflicts(results):
-        yield conflict.removesuffix("; name one results file")
+    yield from conflicts(results)
     for result in results:
         words = [shown(result.dataset, 40), shown(result.regime, 20), *([result.condition] if result.condition else [])]
         name = f"{' '.join(words)} seed {result.seed}"

@@ -52,6 +52,7 @@ from humanbench.leaderboard.submissions.rescore import SubmissionReport, check_f
 from humanbench.leftovers import is_leftover
 from humanbench.names import shown
 from humanbench.results import Result
+from humanbench.results.cells import words_of
 from humanbench.text import nearest
 
 _STAGED = ".accepting"
@@ -197,12 +198,11 @@ def copied(results: Sequence[Result], accepted: Sequence[Accepted]) -> str:
         known = contents(result)
         owner = next((one for one in accepted if known & one.contents), None)
         if owner is not None:
-            cell = f"{result.dataset}, {result.regime}, seed {result.seed}"
             state = f", which was withdrawn on {owner.withdrawn_on} ({owner.withdrawn})" if owner.withdrawn else ""
             what = "this cell" if result.cell.id in owner.contents else "these predictions"
             return (
-                f"{cell}: {what} came in with {owner.id}{state}; what was accepted or withdrawn does not come in "
-                "again under another name (submit a run that holds new cells alone)"
+                f"{result.dataset}, {words_of(result)}: {what} came in with {owner.id}{state}; what was accepted or "
+                "withdrawn does not come in again under another name (submit a run that holds new cells alone)"
             )
     return ""
 
